@@ -1,0 +1,33 @@
+"""Errors a user can act on: one sentence that says where, what was found, what was expected, what to do."""
+
+
+class InstaGeoError(Exception):
+    """Base of every error that is shown to the user without a traceback."""
+
+
+class ConfigError(InstaGeoError):
+    """A setting is unknown, mistyped, missing or contradicts another."""
+
+
+class TableError(InstaGeoError):
+    """A table of chips is missing, empty or not readable as one."""
+
+
+class RasterError(InstaGeoError):
+    """A raster file is missing, unreadable or has another shape than expected."""
+
+
+class DataError(InstaGeoError):
+    """Rows of a table point to files that cannot be used."""
+
+
+class CheckpointError(InstaGeoError):
+    """A checkpoint is missing, unreadable or does not fit the settings."""
+
+
+class WeightsError(InstaGeoError):
+    """Pretrained weights are missing, unreadable or do not fit the network."""
+
+
+class MissingExtraError(InstaGeoError):
+    """An optional package is not installed; the message names the extra that brings it."""

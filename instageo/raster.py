@@ -1,0 +1,215 @@
+"""Rasters with their validity mask and grid; the only module that reads and writes files with rasterio."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.io import DatasetReader
+
+from instageo.errors import RasterError
+
+BLOCK = 256  # side of a GeoTIFF tile, pixels
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the pixels of a raster lie.
+
+    Attributes:
+        crs: Coordinate reference system as WKT; None where the file has none.
+        transform: Affine transform from (column, row) to CRS coordinates.
+        height: Rows.
+        width: Columns.
+    """
+
+    crs: str | None
+    transform: Affine
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, columns."""
+        return self.height, self.width
+
+    def window(self, row: int, column: int, height: int, width: int) -> "Grid":
+        """The grid of a window whose upper left pixel is (row, column)."""
+        return Grid(self.crs, self.transform * Affine.translation(column, row), height, width)
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Layers read from a file.
+
+    Attributes:
+        values: Shape (L, H, W), in the file's own type.
+        valid: Shape (L, H, W), False where the layer has no observation.
+        grid: Where the pixels lie.
+        bands: Names of the L layers; an empty string where the file gives none.
+    """
+
+    values: NDArray[np.generic]
+    valid: NDArray[np.bool_]
+    grid: Grid
+    bands: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        expected = (len(self.bands), *self.grid.shape)
+        if self.values.shape != expected or self.valid.shape != expected:
+            raise ValueError(f"values {self.values.shape} and valid {self.valid.shape}; expected both {expected}")
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """What a file says of itself without reading pixels."""
+
+    layers: int
+    grid: Grid
+    dtype: str
+    no_data_value: float | None
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[DatasetReader]:
+    if "://" not in str(path) and not Path(path).exists():
+        raise RasterError(f"{path}: no such file; check root_dir and the table's paths")
+    try:
+        with rasterio.open(path) as source:
+            yield source
+    except RasterioIOError as error:
+        reason = str(error).replace(f"'{path}'", "it").splitlines()[0]
+        raise RasterError(f"{path}: cannot be read as a raster ({reason}); expected a GeoTIFF") from error
+
+
+def _grid(source: DatasetReader) -> Grid:
+    crs = source.crs.to_wkt() if source.crs else None
+    return Grid(crs, source.transform, source.height, source.width)
+
+
+def read_info(path: str | Path) -> RasterInfo:
+    """Layer count, grid, type and no-data tag of a raster.
+
+    Raises:
+        RasterError: The file is missing or not a raster.
+    """
+    with _open(path) as source:
+        return RasterInfo(source.count, _grid(source), source.dtypes[0], source.nodata)
+
+
+def read_raster(path: str | Path, layers: Sequence[int] | None = None, no_data_value: float | None = None) -> Raster:
+    """Read layers and decide once which pixels are observations.
+
+    Args:
+        path: Any raster that GDAL opens.
+        layers: 0-based positions in the file, in the wanted order; None for all.
+        no_data_value: Value that means "no observation" besides the file's own tag and NaN.
+
+    Raises:
+        RasterError: The file is missing, not a raster, or has too few layers.
+    """
+    with _open(path) as source:
+        wanted = list(range(source.count)) if layers is None else list(layers)
+        if wanted and (max(wanted) >= source.count or min(wanted) < 0):
+            raise RasterError(
+                f"{path}: has {source.count} layers, but layer {max(wanted)} (counted from 0) was asked for; "
+                "correct dataloader.bands and dataloader.temporal_dim"
+            )
+        values = source.read([position + 1 for position in wanted])
+        valid = _validity(values, [source.nodatavals[position] for position in wanted], no_data_value)
+        names = tuple(source.descriptions[position] or "" for position in wanted)
+        return Raster(values, valid, _grid(source), names)
+
+
+def _validity(
+    values: NDArray[np.generic], tags: Sequence[float | None], no_data_value: float | None
+) -> NDArray[np.bool_]:
+    valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=bool)
+    for layer, tag in enumerate(tags):
+        for missing in (tag, no_data_value):
+            if missing is not None and np.isfinite(missing):
+                valid[layer] &= values[layer] != missing
+    return valid
+
+
+def write_raster(
+    path: str | Path,
+    values: NDArray[np.generic],
+    grid: Grid,
+    *,
+    no_data_value: float | None = None,
+    bands: Sequence[str] = (),
+    class_names: Sequence[str] = (),
+    class_colors: Mapping[int, tuple[int, int, int]] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Write a tiled, compressed GeoTIFF; the file appears whole or not at all.
+
+    Args:
+        path: Where to; missing folders are made.
+        values: Shape (L, H, W), written in their own type.
+        grid: Must have the shape (H, W).
+        no_data_value: Declared as the no-data tag; must be representable in the type of `values`.
+        bands: Layer names.
+        class_names: Names of the values 0, 1, …; stored as the tags CLASS_0, CLASS_1, … and, as JSON, CLASS_NAMES.
+        class_colors: Red, green, blue in 0..255 by value, stored as the colour map (one uint8 or uint16 layer).
+        tags: Further tags of the file.
+
+    Raises:
+        ValueError: Shape or no-data value do not fit.
+        RasterError: The file cannot be written.
+    """
+    path = Path(path)
+    if values.ndim != 3 or values.shape[1:] != grid.shape:
+        raise ValueError(f"values {values.shape} do not fit the grid {grid.shape}")
+    if no_data_value is not None and np.array(no_data_value).astype(values.dtype) != no_data_value:
+        raise ValueError(f"no-data value {no_data_value} is outside {values.dtype}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part.tif")
+    try:
+        with rasterio.open(temporary, "w", **_profile(values, grid, no_data_value)) as target:
+            target.write(values)
+            for layer, name in enumerate(bands, start=1):
+                target.set_band_description(layer, name)
+            if class_names:
+                target.update_tags(CLASS_NAMES=json.dumps(list(class_names)))
+                target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(class_names)})
+            if class_colors:
+                target.write_colormap(1, {value: (*color, 255) for value, color in class_colors.items()})
+                target.colorinterp = [ColorInterp.palette]
+            target.update_tags(**(tags or {}))
+        os.replace(temporary, path)
+    except (RasterioError, OSError) as error:
+        raise RasterError(f"{path}: cannot be written ({error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _profile(values: NDArray[np.generic], grid: Grid, no_data_value: float | None) -> dict[str, object]:
+    count, height, width = values.shape
+    profile: dict[str, object] = {
+        "driver": "GTiff", "dtype": values.dtype.name, "count": count, "height": height, "width": width,
+        "nodata": no_data_value, "compress": "deflate", "BIGTIFF": "IF_SAFER",
+        "predictor": 3 if values.dtype.kind == "f" else 2,
+    }  # fmt: skip
+    if grid.crs is not None:
+        profile["crs"] = grid.crs
+    if grid.transform != Affine.identity():
+        profile["transform"] = grid.transform
+    if min(height, width) >= BLOCK:
+        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+    return profile
+
+
+def crop(raster: Raster, row: int, column: int, height: int, width: int) -> Raster:
+    """The part of a raster whose upper left pixel is (row, column)."""
+    part = (slice(None), slice(row, row + height), slice(column, column + width))
+    return Raster(raster.values[part], raster.valid[part], raster.grid.window(row, column, height, width), raster.bands)

@@ -1,0 +1,117 @@
+"""Tables of chips: CSV or JSON with a column `Input` and, for training and scoring, `Label`."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from instageo.errors import TableError
+
+INPUT, LABEL = "Input", "Label"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One chip of a table.
+
+    Attributes:
+        name: The input as the table writes it; used in messages and to mirror the path of the output.
+        input: Path of the chip.
+        label: Path of its label; None where the table has none.
+    """
+
+    name: str
+    input: Path
+    label: Path | None
+
+
+def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool) -> list[Row]:
+    """Read the rows of a table.
+
+    Args:
+        path: A `.csv` file with a header, or a `.json` file: a list of records, or records under one key.
+            Looked up as given, then below `root_dir`.
+        root_dir: Folder that relative paths of the table start from.
+        need_label: Whether every row must name a label. Otherwise an empty or absent label is allowed.
+
+    Raises:
+        TableError: The table is missing, unreadable, empty, or lacks a column or a value.
+    """
+    file = _locate(Path(path), Path(root_dir))
+    records = _READERS[file.suffix.lower()](file) if file.suffix.lower() in _READERS else _unknown(file)
+    if not records:
+        raise TableError(f"{file}: the table has no rows; expected at least one chip")
+    columns = list(dict.fromkeys(column for record in records for column in record))
+    for column in (INPUT, LABEL) if need_label else (INPUT,):
+        if column not in columns:
+            raise TableError(f"{file}: no column '{column}'; found {columns}. Name the columns '{INPUT}' and '{LABEL}'")
+    return [_row(file, number, record, Path(root_dir), need_label) for number, record in enumerate(records, start=1)]
+
+
+def write_table(path: str | Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write records with the same keys as CSV."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _locate(path: Path, root_dir: Path) -> Path:
+    for candidate in (path, root_dir / path):
+        if candidate.is_file():
+            return candidate
+    places = str(path) if path.is_absolute() else f"{path.absolute()} and {root_dir.absolute() / path}"
+    raise TableError(f"table '{path}' does not exist; looked for {places}")
+
+
+def _unknown(file: Path) -> list[dict[str, object]]:
+    raise TableError(f"{file}: tables end in {', '.join(_READERS)}; found '{file.suffix}'. Save it as one of these")
+
+
+def _row(file: Path, number: int, record: Mapping[str, object], root_dir: Path, need_label: bool) -> Row:
+    name, label = _text(record.get(INPUT)), _text(record.get(LABEL))
+    if not name:
+        raise TableError(f"{file}: row {number} has no value in column '{INPUT}'; expected the path of a chip")
+    if need_label and not label:
+        raise TableError(
+            f"{file}: row {number} ({name}) has no value in column '{LABEL}'; expected the path of a label"
+        )
+    return Row(name, root_dir / name, root_dir / label if label else None)
+
+
+def _text(value: object) -> str:
+    text = "" if value is None else str(value).strip()
+    return "" if text.lower() in ("nan", "none", "null") else text
+
+
+def _read_csv(file: Path) -> list[dict[str, object]]:
+    try:
+        with open(file, newline="", encoding="utf-8-sig") as stream:
+            return [
+                {(column or "").strip(): value for column, value in record.items()} for record in csv.DictReader(stream)
+            ]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"{file}: cannot be read as CSV ({error}); expected UTF-8 text with a header line") from error
+
+
+def _read_json(file: Path) -> list[dict[str, object]]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise TableError(f"{file}: cannot be read as JSON ({error}); expected a list of records") from error
+    if isinstance(content, dict):
+        lists = [value for value in content.values() if isinstance(value, list)]
+        if len(lists) != 1:
+            raise TableError(
+                f"{file}: keys {list(content)}, of which {len(lists)} hold a list; expected a list of records, "
+                "or an object with the records under one key"
+            )
+        content = lists[0]
+    if not isinstance(content, list) or not all(isinstance(record, dict) for record in content):
+        raise TableError(f"{file}: expected a list of records such as [{{'{INPUT}': 'chip.tif'}}]")
+    return content
+
+
+_READERS = {".csv": _read_csv, ".json": _read_json}
