@@ -1,0 +1,1 @@
+"""From token maps to logits, one head a file."""
