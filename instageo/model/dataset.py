@@ -1,0 +1,181 @@
+"""Tables as PyTorch data sets: whole chips for scoring, random windows for training, and their loaders."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from instageo.model.decoding import ChipFormat, LabelFormat, read_chip, read_label
+from instageo.table import Row
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A chip as tensors, or a batch of them with a leading dimension.
+
+    Attributes:
+        image: Shape (C, T, H, W), float32, scaled but not normalised.
+        valid: Shape (T, H, W), bool.
+        label: Shape (H, W), int64; the ignored label where no date is valid. None where there is none.
+    """
+
+    image: Tensor
+    valid: Tensor
+    label: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Sample":
+        """The same sample on a device."""
+        label = None if self.label is None else self.label.to(device, non_blocking=True)
+        return Sample(self.image.to(device, non_blocking=True), self.valid.to(device, non_blocking=True), label)
+
+    def pin_memory(self) -> "Sample":
+        """The same sample in page-locked memory, from which copies to a GPU overlap with work."""
+        label = None if self.label is None else self.label.pin_memory()
+        return Sample(self.image.pin_memory(), self.valid.pin_memory(), label)
+
+
+def load_sample(row: Row, chip_format: ChipFormat, label_format: LabelFormat | None) -> Sample:
+    """Read a row's chip and, with a `label_format`, its label."""
+    chip = read_chip(row.input, chip_format)
+    image, valid = torch.from_numpy(chip.image), torch.from_numpy(chip.valid)
+    if label_format is None or row.label is None:
+        return Sample(image, valid)
+    label = torch.from_numpy(read_label(row.label, label_format))
+    return Sample(image, valid, label.masked_fill(~valid.any(0), label_format.ignore_index))
+
+
+class WholeChips(Dataset[Sample]):
+    """Every chip whole and as it is: for scoring and inference."""
+
+    def __init__(self, rows: Sequence[Row], chip_format: ChipFormat, label_format: LabelFormat | None) -> None:
+        self.rows, self.chip_format, self.label_format = rows, chip_format, label_format
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        return load_sample(self.rows[index], self.chip_format, self.label_format)
+
+
+class RandomWindows(Dataset[Sample]):
+    """One random window of every chip: for training. Smaller chips are padded with no-data.
+
+    Items are asked for by (seed, index): the window depends on nothing else.
+    """
+
+    def __init__(
+        self, rows: Sequence[Row], chip_format: ChipFormat, label_format: LabelFormat, size: tuple[int, int]
+    ) -> None:
+        self.rows, self.chip_format, self.label_format, self.size = rows, chip_format, label_format, size
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        seed, index = key
+        sample = load_sample(self.rows[index], self.chip_format, self.label_format)
+        return random_window(sample, self.size, self.label_format.ignore_index, np.random.default_rng((seed, index)))
+
+
+def random_window(sample: Sample, size: tuple[int, int], ignore_index: int, rng: np.random.Generator) -> Sample:
+    """A window of exactly `size` (rows, columns) at a random place; what lies outside the chip is no-data."""
+    sides = sample.image.shape[2:]
+    starts = [int(rng.integers(0, max(side - want, 0) + 1)) for side, want in zip(sides, size, strict=True)]
+    window = (..., slice(starts[0], starts[0] + size[0]), slice(starts[1], starts[1] + size[1]))
+    missing = [max(want - side, 0) for side, want in zip(sides, size, strict=True)]
+    pad = (0, missing[1], 0, missing[0])
+    image = torch.nn.functional.pad(sample.image[window], pad)
+    valid = torch.nn.functional.pad(sample.valid[window], pad, value=False)
+    if sample.label is None:
+        return Sample(image, valid)
+    return Sample(image, valid, torch.nn.functional.pad(sample.label[window], pad, value=ignore_index))
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """A new order and new draws every epoch, from the seed and the epoch's number alone.
+
+    Yields (seed of this epoch, index). Splits the rows over the processes of a distributed run; the first ones are
+    repeated so that all get the same number.
+    """
+
+    def __init__(self, length: int, seed: int, *, rank: int = 0, processes: int = 1) -> None:
+        self.length, self.seed, self.rank, self.processes = length, seed, rank, processes
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the training loop before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.length // self.processes)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        mine = np.resize(order, len(self) * self.processes)[self.rank :: self.processes]
+        epoch_seed = int(np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)[0])
+        return iter([(epoch_seed, int(index)) for index in mine])
+
+
+def stack(samples: Sequence[Sample]) -> Sample:
+    """Samples of one size as a batch."""
+    image = torch.stack([sample.image for sample in samples])
+    valid = torch.stack([sample.valid for sample in samples])
+    labels = [sample.label for sample in samples if sample.label is not None]
+    return Sample(image, valid, torch.stack(labels) if labels else None)
+
+
+class ChipData(pl.LightningDataModule):
+    """Loaders of a training run, in one process or as one of several.
+
+    Args:
+        train: Random windows to learn from.
+        valid: Whole chips to score on.
+        batch_size: Chips per batch.
+        workers: Processes that read; 0 to read in the training process.
+        seed: Fixes order and windows of every epoch.
+    """
+
+    def __init__(self, train: RandomWindows, valid: WholeChips, *, batch_size: int, workers: int, seed: int) -> None:
+        super().__init__()
+        self.train, self.valid = train, valid
+        self.batch_size, self.workers, self.seed = batch_size, workers, seed
+
+    def _shard(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Batches of random windows."""
+        rank, processes = self._shard()
+        sampler = EpochSampler(len(self.train), self.seed, rank=rank, processes=processes)
+        return _loader(self.train, sampler, self.batch_size, self.workers, stack)
+
+    def val_dataloader(self) -> DataLoader[list[Sample]]:
+        """Whole chips; every chip goes to exactly one process."""
+        return scoring_loader(self.valid, self.batch_size, self.workers, self._shard())
+
+
+def scoring_loader(
+    data: WholeChips, batch_size: int, workers: int, shard: tuple[int, int] = (0, 1)
+) -> DataLoader[list[Sample]]:
+    """Lists of whole chips, in the table's order; `shard` is (rank, processes) of a distributed run."""
+    return _loader(data, range(len(data))[shard[0] :: shard[1]], batch_size, workers, list)
+
+
+def _loader(
+    data: Dataset[Sample], sampler: Iterable[Any], batch_size: int, workers: int, collate: Callable[[Any], Any]
+) -> DataLoader[Any]:
+    return DataLoader(
+        data,
+        batch_size,
+        sampler=sampler,
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )

@@ -1,0 +1,1 @@
+"""Scores of a task, one task a file."""

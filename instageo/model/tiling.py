@@ -1,0 +1,94 @@
+"""Whole images through a network of fixed size: overlapping tiles, blended; every pixel exactly once, no randomness."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+
+import torch
+from torch import Tensor
+
+Forward = Callable[[Tensor, Tensor], Tensor]
+"""From image (B, C, T, h, w) and valid (B, T, h, w) to logits (B, K, h, w)."""
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How images are cut.
+
+    Attributes:
+        tile: Side of a tile, pixels. Smaller images are one tile of their own size.
+        stride: Step between tiles, 1..tile.
+        batch_size: Tiles per pass through the network.
+    """
+
+    tile: int
+    stride: int
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.stride <= self.tile:
+            raise ValueError(f"stride {self.stride} is not in 1..{self.tile}, so that tiles would leave gaps")
+
+
+Tile = tuple[int, slice, slice]
+"""Position of the image in its list, rows, columns."""
+
+
+def starts(length: int, tile: int, stride: int) -> list[int]:
+    """First pixels of tiles that cover 0..length - 1; the last one ends at the border."""
+    last = max(length - tile, 0)
+    return [*range(0, last, stride), last]
+
+
+def window(height: int, width: int) -> Tensor:
+    """Weights of a tile's pixels, shape (height, width): highest in the middle, falling linearly to the border."""
+    rows, columns = (1 - (2 * torch.arange(side) + 1 - side).abs() / (side + 1) for side in (height, width))
+    return rows[:, None] * columns
+
+
+def predict_images(
+    forward: Forward,
+    images: Sequence[Tensor],
+    valids: Sequence[Tensor],
+    tiling: Tiling,
+) -> list[Tensor]:
+    """Logits of whole images.
+
+    Args:
+        forward: The network.
+        images: Shapes (C, T, H, W), each with its own H and W.
+        valids: Shapes (T, H, W).
+        tiling: How to cut them.
+
+    Returns:
+        One tensor (K, H, W) per image, float32, on the device of the image.
+    """
+    sums: list[Tensor | None] = [None] * len(images)
+    weights = [torch.zeros(image.shape[-2:], device=image.device) for image in images]
+    for batch in _batches(_tiles(images, tiling.tile, tiling.stride), tiling.batch_size):
+        image = torch.stack([images[which][..., rows, columns] for which, rows, columns in batch])
+        valid = torch.stack([valids[which][..., rows, columns] for which, rows, columns in batch])
+        logits = forward(image, valid).float()
+        weight = window(*logits.shape[-2:]).to(logits.device)
+        for (which, rows, columns), part in zip(batch, logits, strict=True):
+            total = sums[which]
+            if total is None:
+                total = sums[which] = part.new_zeros(len(part), *images[which].shape[-2:])
+            total[:, rows, columns] += part * weight
+            weights[which][rows, columns] += weight
+    return [total / weight for total, weight in zip(sums, weights, strict=True) if total is not None]
+
+
+def _tiles(images: Sequence[Tensor], tile: int, stride: int) -> Iterator[Tile]:
+    for which, image in enumerate(images):
+        height, width = image.shape[-2:]
+        for row in starts(height, tile, stride):
+            for column in starts(width, tile, stride):
+                yield which, slice(row, min(row + tile, height)), slice(column, min(column + tile, width))
+
+
+def _batches(tiles: Iterator[Tile], size: int) -> Iterator[list[Tile]]:
+    """Runs of tiles of one shape, at most `size` each."""
+    for _, run in groupby(tiles, key=lambda tile: (tile[1].stop - tile[1].start, tile[2].stop - tile[2].start)):
+        while batch := list(islice(run, size)):
+            yield batch
