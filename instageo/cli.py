@@ -1,0 +1,78 @@
+"""The `instageo` command."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instageo.errors import InstaGeoError
+from instageo.version import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Fine-tune Prithvi geospatial foundation models on satellite chips and turn imagery into maps.\n\n"
+    "Begin with [bold]instageo demo[/bold]: it trains, scores and maps a real scene in minutes and shows every command "
+    "it uses. Your own data then goes through [bold]instageo run[/bold].",
+)
+
+RUN_HELP = """Train, score, predict or compute statistics: [bold]instageo run mode=… key=value …[/bold]
+
+The same as [bold]python -m instageo.model.run[/bold]. Typical calls:
+
+  instageo run mode=stats root_dir=DATA train_filepath=train.csv
+
+  instageo run root_dir=DATA train_filepath=train.csv valid_filepath=val.csv train.num_epochs=20
+
+  instageo run mode=eval root_dir=DATA test_filepath=test.csv checkpoint_path=RUN/instageo_best_checkpoint.ckpt
+
+  instageo run mode=chip_inference root_dir=DATA test_filepath=test.csv checkpoint_path=…
+
+[bold]instageo run --cfg job[/bold] lists every setting with its value; [bold]--config-name=sen1floods11[/bold] starts
+from a preset; [bold]--debug[/bold] shows tracebacks."""
+
+
+@app.command("run", help=RUN_HELP, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run_command(context: typer.Context) -> None:
+    """Hand everything to `instageo.model.run`."""
+    try:
+        from instageo.model.run import main as run_main
+    except ModuleNotFoundError as error:
+        raise InstaGeoError(
+            f"the package {error.name} is not installed; install the extras: pip install 'instageo-model[model,cpu]'"
+        ) from error
+    raise typer.Exit(run_main(context.args))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where results go.")] = Path("demo_output"),
+    epochs: Annotated[int, typer.Option(min=1, help="Training epochs.")] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same scores.")] = 42,
+) -> None:
+    """Train, score and map a real Landsat scene that ships with the program; needs no network."""
+    from instageo.demo.workflow import run_demo
+
+    run_demo(folder, epochs=epochs, seed=seed)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run the command line; errors are told in one sentence."""
+    try:
+        app()
+    except InstaGeoError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

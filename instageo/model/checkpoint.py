@@ -1,0 +1,167 @@
+"""Checkpoints: what they carry beside the weights, how they are read, and whether settings agree with them."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from instageo.errors import CheckpointError, ConfigError
+from instageo.model.config import flatten, known, overlay, read_yaml, to_plain
+from instageo.model.settings import Settings
+from instageo.version import __version__
+
+BEST, LAST = "instageo_best_checkpoint", "last"
+"""File names, without `.ckpt`, of the best epoch's weights and of the newest state to resume from."""
+
+SECTION = "instageo"
+"""Key of a checkpoint under which the facts below lie."""
+
+FIXED = (
+    "is_reg_task", "model.model_name", "model.depth", "model.head", "model.num_classes", "model.class_names",
+    "model.class_colors", "dataloader.bands", "dataloader.mean", "dataloader.std", "dataloader.temporal_dim",
+    "dataloader.no_data_value", "dataloader.constant_multiplier",
+    "dataloader.max_pixel_value",
+)  # fmt: skip
+"""Settings that a checkpoint decides; an override that says otherwise is refused."""
+
+DEFAULTS = ("train.ignore_index", "dataloader.reduce_to_zero", "dataloader.replace_label", "dataloader.img_size")
+"""Settings that a checkpoint carries, but that may differ from table to table: labels, size of a tile."""
+
+COORDINATES = "temporal_coords (T, 2) = [year, day of year 1..366]; location_coords (2,) = [latitude, longitude]"
+
+OLD_ENCODER = "prithvi_100M_backbone."
+
+UNUSED = ("prithvi_encoder.pos_embed", "prithvi_encoder.decoder", "prithvi_encoder.mask_token")
+"""Keys that published files may hold and that are computed or not needed."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as read.
+
+    Attributes:
+        path: The file.
+        state: Tensors of the network, without the leading `net.`.
+        settings: `group.key: value` for the keys in FIXED and DEFAULTS that it knows.
+        metrics: Scores on the validation table; empty where unknown.
+    """
+
+    path: Path
+    state: dict[str, Tensor]
+    settings: dict[str, Any]
+    metrics: dict[str, float]
+
+
+def facts(settings: Settings, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """What a checkpoint carries beside its weights: plain types, so that `weights_only=True` reads it."""
+    flat = flatten(to_plain(settings))
+    packages = ("torch", "pytorch-lightning", "rasterio", "numpy")
+    return {
+        "format": 1,
+        "settings": {key: flat[key] for key in (*FIXED, *DEFAULTS)},
+        "metrics": dict(metrics),
+        "coordinates": COORDINATES,
+        "versions": {"instageo": __version__, **{package: version(package) for package in packages}},
+    }
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint of this program, or a published one with `.hydra/config.yaml` beside it.
+
+    Raises:
+        CheckpointError: Missing, not readable as plain tensors, or without a network or settings.
+    """
+    path = Path(path)
+    content = _load(path)
+    tensors = content.get("state_dict")
+    if not isinstance(tensors, Mapping) or not any(str(key).startswith("net.") for key in tensors):
+        raise CheckpointError(f"{path}: holds no network (state_dict with keys net.*); expected a training checkpoint")
+    section = content.get(SECTION) or {}
+    settings = section.get("settings") or _settings_beside(path)
+    return Checkpoint(path, _network_state(tensors), settings, section.get("metrics", {}))
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist; check checkpoint_path")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint of plain tensors ({reason})") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: holds a {type(content).__name__}; expected a training checkpoint")
+    return content
+
+
+def _settings_beside(path: Path) -> dict[str, Any]:
+    beside = path.parent / ".hydra" / "config.yaml"
+    if not beside.is_file():
+        raise CheckpointError(f"{path}: says nothing of its settings, and there is no {beside}; put it back beside it")
+    stored = read_yaml(beside)
+    return {key: stored[key] for key in (*FIXED, *DEFAULTS) if key in stored and known(key)}
+
+
+def _network_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    named = {key.removeprefix("net."): value for key, value in tensors.items() if key.startswith("net.")}
+    renamed = {key.replace(OLD_ENCODER, "prithvi_encoder.", 1): value for key, value in named.items()}
+    return {key: value for key, value in renamed.items() if not key.startswith(UNUSED)}
+
+
+def adopt(settings: Settings, checkpoint: Checkpoint, explicit: frozenset[str]) -> Settings:
+    """Settings with all that the checkpoint decides.
+
+    Args:
+        settings: As composed from YAML and command line.
+        checkpoint: Its word counts.
+        explicit: Keys that the user set.
+
+    Raises:
+        CheckpointError: The user set a key to something that contradicts the checkpoint.
+    """
+    for key in sorted(explicit & set(FIXED) & set(checkpoint.settings)):
+        mine, theirs = flatten(to_plain(settings))[key], checkpoint.settings[key]
+        if mine != theirs:
+            raise CheckpointError(
+                f"{checkpoint.path}: was trained with {key}={theirs}, but {key}={mine} was asked for; "
+                f"leave {key} out, the checkpoint knows it"
+            )
+    wanted = {key: value for key, value in checkpoint.settings.items() if key in FIXED or key not in explicit}
+    try:
+        return overlay(settings, wanted)
+    except ConfigError as error:
+        raise CheckpointError(f"{checkpoint.path}: {error}") from error
+
+
+def load_network_state(net: nn.Module, checkpoint: Checkpoint) -> None:
+    """Fill a network; every tensor must be there and fit, but for position embeddings, which are computed.
+
+    Raises:
+        CheckpointError: A tensor is missing, left over or of another shape.
+    """
+    own = {key: value for key, value in net.state_dict().items() if not key.startswith(UNUSED)}
+    missing = [key for key in own if key not in checkpoint.state]
+    spare = [key for key in checkpoint.state if key not in own]
+    misshapen = [key for key in own if key in checkpoint.state and checkpoint.state[key].shape != own[key].shape]
+    for what, found in (("lacks", missing), ("has the unknown", spare), ("has another shape of", misshapen)):
+        if found:
+            detail = found[0] if what != "has another shape of" else _shapes(found[0], checkpoint.state, own)
+            raise CheckpointError(
+                f"{checkpoint.path}: does not fit the network: {what} {detail} (and {len(found) - 1} more); "
+                "use the settings it was trained with"
+            )
+    net.load_state_dict(checkpoint.state, strict=False)
+
+
+def _shapes(key: str, theirs: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    return f"{key}, {list(theirs[key].shape)} instead of {list(own[key].shape)}"
+
+
+def class_names(settings: Settings) -> list[str]:
+    """Names of the classes, their numbers where none were given."""
+    return settings.model.class_names or [str(number) for number in range(settings.model.num_classes)]

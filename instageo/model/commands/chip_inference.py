@@ -1,0 +1,97 @@
+"""`mode=chip_inference`: a georeferenced class map for every chip of a table."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from instageo.errors import DataError
+from instageo.model.assemble import checked_table
+from instageo.model.figures import class_colors
+from instageo.model.predictor import Prediction, Predictor, predictor_from
+from instageo.model.settings import Run, require
+from instageo.progress import track
+from instageo.raster import write_raster
+from instageo.table import Row
+
+log = logging.getLogger(__name__)
+
+
+def chip_inference(run: Run) -> None:
+    """Predict every chip of `test_filepath` on its own grid; labels are not needed."""
+    settings = run.settings
+    require(settings, "root_dir", "test_filepath", "checkpoint_path")
+    predictor = predictor_from(settings, run.explicit)
+    report = checked_table(predictor.settings, "test_filepath", labelled=False)
+    rows = list({row.input: row for row in report.rows}.values())
+    if len(rows) < len(report.rows):
+        log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))
+    folder = Path(settings.output_dir) if settings.output_dir else run.folder / "predictions"
+    outputs = output_paths(rows, Path(str(settings.root_dir)), folder)
+    _refuse_overwriting_inputs(rows, outputs)
+    unseen = [
+        row.name
+        for row, path in track(zip(rows, outputs, strict=True), "predicting", len(rows))
+        if not _map(predictor, row, path)
+    ]
+    if unseen:
+        log.warning("%d chips have no valid pixel and are all no-data: %s", len(unseen), ", ".join(unseen[:3]))
+    log.info("%d predictions in %s", len(rows), folder)
+
+
+def _map(predictor: Predictor, row: Row, path: Path) -> bool:
+    """Predict and write one chip; whether it has any valid pixel."""
+    prediction = predictor.predict(row.input)
+    write_prediction(prediction, predictor, path)
+    return bool(prediction.valid.any())
+
+
+def write_prediction(prediction: Prediction, predictor: Predictor, path: Path) -> None:
+    """Write classes as GeoTIFF with no-data, class names and colours."""
+    if prediction.grid is None:
+        raise ValueError("a prediction of an array has no grid to write it on")
+    colors = predictor.settings.model.class_colors
+    write_raster(
+        path,
+        prediction.classes[None],
+        prediction.grid,
+        no_data_value=prediction.no_data_value,
+        bands=["class"],
+        class_names=predictor.class_names,
+        class_colors=class_colors(colors, len(predictor.class_names)),
+    )
+
+
+def output_paths(rows: Sequence[Row], root: Path, folder: Path) -> list[Path]:
+    """One path per row below `folder`, mirroring the input's path below `root`; no two alike.
+
+    `chip` in the file name becomes `prediction`; where that would make two outputs meet, the input's own name stays.
+    """
+    own = [_mirrored(row.input, root) for row in rows]
+    renamed = [path.with_name(path.stem.replace("chip", "prediction") + ".tif") for path in own]
+    taken = Counter([*renamed, *(path for path, new in zip(own, renamed, strict=True) if path != new)])
+    chosen = [
+        new if taken[new] == 1 else old.with_name(old.name + ("" if old.suffix == ".tif" else ".tif"))
+        for old, new in zip(own, renamed, strict=True)
+    ]
+    twice = [str(path) for path, count in Counter(chosen).items() if count > 1]
+    if twice:
+        raise DataError(f"two inputs would be written to {twice[0]}; rename one of them")
+    return [folder / path for path in chosen]
+
+
+def _mirrored(path: Path, root: Path) -> PurePath:
+    """The path below `root`; for a file elsewhere, its absolute path without the leading slash."""
+    absolute = PurePath(os.path.abspath(path))
+    try:
+        return absolute.relative_to(os.path.abspath(root))
+    except ValueError:
+        return absolute.relative_to(absolute.anchor)
+
+
+def _refuse_overwriting_inputs(rows: Sequence[Row], outputs: Sequence[Path]) -> None:
+    inputs = {os.path.abspath(row.input) for row in rows} | {os.path.abspath(row.label) for row in rows if row.label}
+    for path in outputs:
+        if os.path.abspath(path) in inputs:
+            raise DataError(f"the prediction {path} would overwrite a file of the table; choose another output_dir")

@@ -1,0 +1,147 @@
+"""Configuration files and overrides, to typed settings; the only module that uses OmegaConf."""
+
+import difflib
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from instageo.errors import ConfigError
+from instageo.model.settings import Settings
+
+Composed = DictConfig
+"""A configuration as Hydra composes it."""
+
+OverrideError = OmegaConfBaseException
+"""What a mistyped key or value raises while a configuration is composed."""
+
+CONFIGS = Path(__file__).parent / "configs"
+"""Folder of the shipped YAML files."""
+
+
+def settings_from(config: DictConfig) -> Settings:
+    """Typed settings of a composed configuration.
+
+    Raises:
+        ConfigError: A value is out of its range, or two contradict each other.
+    """
+    try:
+        settings = OmegaConf.to_object(config)
+    except OmegaConfBaseException as error:
+        raise ConfigError(describe(error)) from error
+    if not isinstance(settings, Settings):
+        raise ConfigError(
+            f"the configuration is a {type(settings).__name__}; begin it with 'defaults: [config, _self_]'"
+        )
+    return settings
+
+
+def overlay(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """Settings with some values replaced, checked anew.
+
+    Raises:
+        ConfigError: A value does not fit.
+    """
+    config = OmegaConf.structured(settings)
+    try:
+        for key, value in values.items():
+            OmegaConf.update(config, key, value)
+    except OmegaConfBaseException as error:
+        raise ConfigError(describe(error)) from error
+    return settings_from(config)
+
+
+def explicit_keys(settings: Settings, overrides: Iterable[str]) -> frozenset[str]:
+    """Keys that the user set: named on the command line, or other than the shipped `config.yaml` says."""
+    named = {override.lstrip("+~").partition("=")[0] for override in overrides}
+    shipped = flatten(to_plain(settings_from(shipped_config())))
+    changed = {key for key, value in flatten(to_plain(settings)).items() if value != shipped[key]}
+    return frozenset(named | changed)
+
+
+def shipped_config() -> DictConfig:
+    """The default configuration, without Hydra's own part."""
+    config = typing.cast(DictConfig, OmegaConf.load(CONFIGS / "config.yaml"))
+    for foreign in ("defaults", "hydra"):
+        config.pop(foreign, None)
+    return typing.cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Settings), config))
+
+
+def describe(error: BaseException) -> str:
+    """One sentence on an error of OmegaConf, with the nearest valid key for an unknown one."""
+    key = getattr(error, "full_key", None)
+    reason = str(error).splitlines()[0].rstrip(".")
+    if key and not known(key):
+        return unknown(key)
+    return f"{key}: {reason}" if key and key not in reason else reason
+
+
+def keys(cls: type = Settings, prefix: str = "") -> Iterator[str]:
+    """All valid keys: `train`, `train.learning_rate`, … with the groups themselves."""
+    hints = typing.get_type_hints(cls)
+    for entry in fields(cls):
+        yield prefix + entry.name
+        if is_dataclass(hints[entry.name]):
+            yield from keys(typing.cast(type, hints[entry.name]), f"{prefix}{entry.name}.")
+
+
+def known(key: str) -> bool:
+    """Whether a setting of that name exists."""
+    return key in set(keys())
+
+
+def unknown(key: str) -> str:
+    """The sentence for a key that does not exist."""
+    valid = list(keys())
+    last = [name for name in valid if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    near = last or difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]}?" if near else f"; the groups are {', '.join(_groups())}"
+    return f"unknown setting '{key}'{hint}"
+
+
+def _groups() -> list[str]:
+    return [name for name, hint in typing.get_type_hints(Settings).items() if is_dataclass(hint)]
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as `group.key: value`."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + str(key)] = value
+    return flat
+
+
+def to_plain(settings: Settings) -> dict[str, Any]:
+    """Settings as nested dictionaries, lists, numbers and text."""
+    content = OmegaConf.to_container(OmegaConf.structured(settings), enum_to_str=True)
+    return typing.cast(dict[str, Any], content)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A configuration file as `group.key: value`, whatever keys it has.
+
+    Raises:
+        ConfigError: It is not readable as YAML with keys.
+    """
+    try:
+        content = OmegaConf.load(path)
+    except (OSError, OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read as a configuration ({error})") from error
+    if isinstance(content, ListConfig):
+        raise ConfigError(f"{path}: holds a list; expected settings by name")
+    plain = OmegaConf.to_container(content, resolve=False)
+    return flatten(typing.cast(dict[str, Any], plain))
+
+
+def same(settings: Settings, path: Path, ignoring: Iterable[str] = ("train.resume",)) -> bool:
+    """Whether the configuration stored at `path` describes the same run."""
+    mine, theirs = flatten(to_plain(settings)), read_yaml(path)
+    skipped = set(ignoring)
+    return all(theirs.get(key, value) == value for key, value in mine.items() if key not in skipped)

@@ -1,0 +1,75 @@
+"""Pictures of a run: learning curve and confusion matrix, as PNG."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PALETTE = (
+    (215, 48, 39), (254, 217, 118), (166, 217, 106), (26, 152, 80), (33, 113, 181), (158, 154, 200), (140, 81, 10),
+    (253, 174, 97), (199, 21, 133), (127, 205, 187), (120, 120, 120), (255, 127, 0), (8, 48, 107), (188, 189, 34),
+)  # fmt: skip
+"""Red, green, blue of classes that were given no colour."""
+
+
+def class_colors(given: Sequence[Sequence[int]] | None, classes: int) -> dict[int, tuple[int, int, int]]:
+    """Colour of each class: as given, else from the palette, repeated where it is too short."""
+    chosen = given or [PALETTE[number % len(PALETTE)] for number in range(classes)]
+    return {number: (int(red), int(green), int(blue)) for number, (red, green, blue) in enumerate(chosen)}
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure that needs no screen; sizes in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def learning_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Losses and validation scores over the epochs, from the rows of `history.csv`."""
+    figure = new_figure(10, 4)
+    panels = {"loss": ("train_loss", "val_loss"), "validation score": ("val_mIoU", "val_accuracy", "val_f1")}
+    for panel, (title, names) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+        for name in names:
+            points = [(row["epoch"], row[name]) for row in rows if name in row]
+            if points:
+                panel.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)
+        panel.set(xlabel="epoch", ylabel=title)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.grid(alpha=0.3)
+        panel.legend()
+    figure.savefig(path, dpi=120)
+
+
+def confusion_figure(confusion: Sequence[Sequence[int]], names: Sequence[str], path: Path) -> None:
+    """Confusion matrix, rows the truth, as shares of each row with pixel counts below."""
+    counts = np.asarray(confusion, dtype=float)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = max(4.0, 1.0 + 0.75 * len(names))
+    figure = new_figure(side + 1.2, side)
+    panel = figure.subplots()
+    picture = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    panel.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    panel.set_yticks(range(len(names)), names)
+    panel.set(xlabel="predicted", ylabel="true")
+    if len(names) <= 20:
+        for (row, column), share in np.ndenumerate(shares):
+            text = f"{share:.2f}\n{_short(float(counts[row, column]))}" if counts[row].any() else "–"
+            color = "white" if share > 0.6 else "black"
+            panel.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
+    figure.colorbar(picture, label="share of the true class")
+    figure.savefig(path, dpi=120)
+
+
+def _short(count: float) -> str:
+    for limit, unit in ((1e6, "M"), (1e3, "k")):
+        if count >= limit:
+            return f"{count / limit:.1f}{unit}"
+    return f"{count:.0f}"

@@ -1,0 +1,169 @@
+"""A trained model ready to map: from a file or an array to classes, probabilities and validity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instageo.errors import RasterError
+from instageo.model.assemble import build, chip_format
+from instageo.model.checkpoint import adopt, class_names, load_network_state, read_checkpoint
+from instageo.model.config import settings_from, shipped_config
+from instageo.model.decoding import read_chip
+from instageo.model.network import PrithviSegmenter
+from instageo.model.settings import Settings
+from instageo.model.tiling import Tiling, predict_images
+from instageo.model.transforms import normalise
+from instageo.raster import Grid
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes:
+        classes: Shape (H, W), uint8 (uint16 above 254 classes); `no_data_value` where nothing was observed.
+        probabilities: Shape (K, H, W), float32, summing to 1 over K; NaN where nothing was observed.
+        valid: Shape (H, W), False where nothing was observed.
+        no_data_value: 255, or 65535.
+        grid: Grid of the input; None for arrays.
+    """
+
+    classes: NDArray[np.unsignedinteger]
+    probabilities: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    no_data_value: int
+    grid: Grid | None = None
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network with all it needs to read inputs. Make one with `load_model`.
+
+    Attributes:
+        net: The network, in evaluation mode.
+        settings: Those of the training run.
+        metrics: Scores the checkpoint carries.
+        device: Where the network lies.
+    """
+
+    net: PrithviSegmenter
+    settings: Settings
+    metrics: dict[str, float] = field(default_factory=dict)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes in the order of the probabilities."""
+        return class_names(self.settings)
+
+    @property
+    def tiling(self) -> Tiling:
+        """How large images are cut: by `test.crop_size` and `test.stride`, else training size and half of it."""
+        tile = self.settings.test.crop_size or self.settings.dataloader.img_size
+        stride = self.settings.test.stride or max(tile // 2, 1)
+        return Tiling(tile, min(stride, tile), self.settings.train.batch_size)
+
+    def logits(self, images: Sequence[Tensor], valids: Sequence[Tensor]) -> list[Tensor]:
+        """Logits (K, H, W) of decoded images (C, T, H, W) with validity (T, H, W), on the model's device."""
+        data = self.settings.dataloader
+        mean, std = (torch.tensor(values, device=self.device) for values in (data.mean, data.std))
+
+        def forward(image: Tensor, valid: Tensor) -> Tensor:
+            logits: Tensor = self.net(normalise(image, valid, mean, std))
+            return logits
+
+        placed = [image.to(self.device) for image in images], [valid.to(self.device) for valid in valids]
+        with torch.inference_mode():
+            return predict_images(forward, *placed, self.tiling)
+
+    def observed(self, valid: Tensor) -> Tensor:
+        """Pixels (H, W) that get a class: those with any valid date, with `test.mask_cloud` those with all."""
+        return valid.all(0) if self.settings.test.mask_cloud else valid.any(0)
+
+    def predict(self, source: str | Path | NDArray[np.generic]) -> Prediction:
+        """Map one image of any size.
+
+        Args:
+            source: A raster file in the layout of the training chips, or its decoded pixels: shape (C, T, H, W) or,
+                for one date, (C, H, W), scaled as in training; NaN and the no-data value mean "no observation".
+
+        Raises:
+            RasterError: The file is missing or unreadable, or the bands or dates are other than the model's.
+        """
+        if isinstance(source, np.ndarray):
+            return self._predict(*self._from_array(source), None)
+        chip = read_chip(source, chip_format(self.settings))
+        self._check_shape(chip.image, str(source))
+        return self._predict(chip.image, chip.valid, chip.grid)
+
+    def _from_array(self, values: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        image = values.astype(np.float32)
+        image = image[:, None] if image.ndim == 3 else image
+        self._check_shape(image, "array")
+        missing = ~np.isfinite(image)
+        if self.settings.dataloader.no_data_value is not None:
+            missing |= image == self.settings.dataloader.no_data_value
+        valid: NDArray[np.bool_] = ~np.any(missing, axis=0)
+        return np.where(missing, 0, image), valid
+
+    def _check_shape(self, image: NDArray[np.float32], where: str) -> None:
+        data = self.settings.dataloader
+        expected = len(data.mean), data.temporal_dim
+        if image.ndim != 4 or image.shape[:2] != expected:
+            raise RasterError(
+                f"{where}: has the shape {image.shape}; the model needs ({expected[0]} bands, {expected[1]} dates, "
+                "height, width)"
+            )
+
+    def _predict(self, image: NDArray[np.float32], valid: NDArray[np.bool_], grid: Grid | None) -> Prediction:
+        [logits] = self.logits([torch.from_numpy(image)], [torch.from_numpy(valid)])
+        return self.prediction(logits, torch.from_numpy(valid), grid)
+
+    def prediction(self, logits: Tensor, valid: Tensor, grid: Grid | None) -> Prediction:
+        """Classes and probabilities of logits (K, H, W), masked where nothing was observed."""
+        kind: type[np.uint8 | np.uint16] = np.uint8 if len(logits) <= 254 else np.uint16
+        no_data_value = int(np.iinfo(kind).max)
+        observed = self.observed(valid).cpu().numpy()
+        chosen = logits.argmax(0).cpu().numpy().astype(kind)
+        classes = np.where(observed, chosen, kind(no_data_value))
+        probabilities = np.where(observed, logits.softmax(0).cpu().numpy(), np.float32(np.nan))
+        return Prediction(classes, probabilities, observed, no_data_value, grid)
+
+
+def load_model(source: str | Path, *, device: str | torch.device | None = None) -> Predictor:
+    """Load a checkpoint for inference; nothing else is needed.
+
+    Args:
+        source: A `.ckpt` file, or the run directory that holds `instageo_best_checkpoint.ckpt`.
+        device: Where to compute; None for a GPU if there is one.
+
+    Raises:
+        CheckpointError: Missing, unreadable or inconsistent.
+    """
+    defaults = settings_from(shipped_config())
+    return predictor_from(replace(defaults, checkpoint_path=str(source)), frozenset(), device)
+
+
+def predictor_from(settings: Settings, explicit: frozenset[str], device: str | torch.device | None = None) -> Predictor:
+    """The model at `settings.checkpoint_path`; keys in `explicit` may not contradict it."""
+    path = Path(str(settings.checkpoint_path))
+    checkpoint = read_checkpoint(path / "instageo_best_checkpoint.ckpt" if path.is_dir() else path)
+    adopted = adopt(settings, checkpoint, explicit)
+    net = build(adopted)
+    load_network_state(net, checkpoint)
+    chosen = torch.device(device or pick_device(settings.accelerator))
+    return Predictor(net.eval().to(chosen), adopted, checkpoint.metrics, chosen)
+
+
+def pick_device(accelerator: str) -> str:
+    """The device for inference: a GPU where the setting allows and one is there, else the CPU."""
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "cuda"
+    if accelerator in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"

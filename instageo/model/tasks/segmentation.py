@@ -1,0 +1,167 @@
+"""Segmentation as a Lightning module: one step for training, validation and test."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from instageo.model.dataset import Sample
+from instageo.model.metrics.segmentation import SegmentationMetrics
+from instageo.model.tiling import Tiling, predict_images
+from instageo.model.transforms import AugmentationSpec, normalise, process_and_augment
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How decoded chips become what the network sees.
+
+    Attributes:
+        mean: One per band, in the unit of the chips.
+        std: One per band.
+        augmentations: Applied to training batches alone, in order.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    augmentations: tuple[AugmentationSpec, ...] = ()
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """AdamW and the course of its learning rate.
+
+    Attributes:
+        learning_rate: Highest learning rate.
+        weight_decay: Applied to weights, not to biases and norms.
+        cosine: Whether the rate falls to 0 along a cosine; otherwise it stays.
+        warmup_epochs: Epochs over which the rate rises from 0.
+        seed: Every epoch's draws (dropout, augmentation) start from it and the epoch's number.
+    """
+
+    learning_rate: float
+    weight_decay: float
+    cosine: bool
+    warmup_epochs: float
+    seed: int
+
+    def factor(self, epoch: float, epochs: int) -> float:
+        """Share of the learning rate after `epoch` of `epochs` epochs."""
+        if epoch < self.warmup_epochs:
+            return epoch / self.warmup_epochs
+        if not self.cosine:
+            return 1.0
+        return 0.5 * (
+            1 + math.cos(math.pi * min(1.0, (epoch - self.warmup_epochs) / max(epochs - self.warmup_epochs, 1e-9)))
+        )
+
+
+class SegmentationTask(pl.LightningModule):
+    """Trains and scores a network from (B, C, T, H, W) to logits (B, K, H, W).
+
+    Args:
+        net: The network.
+        loss: From logits and labels (B, H, W) to a scalar.
+        metrics: Scores of the validation and test images.
+        inputs: Normalisation and augmentation.
+        optimisation: Optimiser and schedule.
+        tiling: How validation and test images are cut.
+        facts: From the newest scores to what checkpoints carry beside the weights.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: nn.Module,
+        metrics: SegmentationMetrics,
+        inputs: Inputs,
+        optimisation: Optimisation,
+        tiling: Tiling,
+        facts: Callable[[Mapping[str, float]], dict[str, Any]],
+    ) -> None:
+        super().__init__()
+        self.net, self.loss, self.metrics = net, loss, metrics
+        self.inputs, self.optimisation, self.tiling, self.facts = inputs, optimisation, tiling, facts
+        self.register_buffer("mean", torch.tensor(inputs.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(inputs.std), persistent=False)
+        self.generator = torch.Generator()
+
+    def forward(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Logits of decoded chips: image (B, C, T, H, W), valid (B, T, H, W)."""
+        logits: Tensor = self.net(normalise(image, valid, self.mean, self.std))
+        return logits
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move a sample, or a list of them."""
+        return batch.to(device) if isinstance(batch, Sample) else [sample.to(device) for sample in batch]
+
+    def on_train_epoch_start(self) -> None:
+        """Make the epoch's randomness depend on seed, epoch and process alone, so that resuming is exact."""
+        seed = (self.optimisation.seed * 1_000_003 + self.current_epoch) * 1_009 + self.global_rank
+        torch.manual_seed(seed)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+
+    def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        """Loss of one batch of random windows."""
+        ready = process_and_augment(
+            batch, self.mean, self.std, self.inputs.augmentations, self.generator, self.metrics.ignore_index
+        )
+        loss: Tensor = self.loss(self.net(ready.image), ready.label)
+        self.log(
+            "train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.image), sync_dist=True
+        )
+        return loss
+
+    def _score(self, batch: Sequence[Sample], stage: str) -> None:
+        images, valids = [sample.image for sample in batch], [sample.valid for sample in batch]
+        for sample, logits in zip(batch, predict_images(self, images, valids, self.tiling), strict=True):
+            if sample.label is None:
+                raise ValueError("scoring needs labels")
+            labelled = int((sample.label != self.metrics.ignore_index).sum())
+            if labelled:
+                self.metrics.update(logits, sample.label)
+                loss = self.loss(logits[None], sample.label[None])
+                self.log(f"{stage}_loss", loss, on_epoch=True, batch_size=labelled, sync_dist=True)
+
+    def validation_step(self, batch: Sequence[Sample], batch_idx: int) -> None:
+        """Score whole chips."""
+        self._score(batch, "val")
+
+    def test_step(self, batch: Sequence[Sample], batch_idx: int) -> None:
+        """Score whole chips."""
+        self._score(batch, "test")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores of the epoch."""
+        scores = self.metrics.compute()
+        for name, value in scores.items():
+            if value.ndim == 0:
+                self.log(f"val_{name}", value.float(), prog_bar=name == "mIoU")
+        self.metrics.reset()
+
+    def configure_optimizers(self) -> Any:
+        """AdamW without decay on vectors (biases, norms), and the schedule."""
+        trained = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [parameter for parameter in trained if parameter.ndim > 1]},
+            {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+        ]
+        course = self.optimisation
+        optimizer = torch.optim.AdamW(groups, lr=course.learning_rate, weight_decay=course.weight_decay)
+        epochs = int(self.trainer.max_epochs or 1)
+        steps = max(int(self.trainer.estimated_stepping_batches) // epochs, 1)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: course.factor((step + 0.5) / steps, epochs)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what inference needs beside the weights."""
+        measured = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        checkpoint["instageo"] = self.facts(measured)

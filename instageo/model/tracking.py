@@ -1,0 +1,98 @@
+"""What a training run leaves: checkpoints, TensorBoard events, and its history as a table that survives resuming."""
+
+import csv
+import logging
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from instageo.model.checkpoint import BEST, LAST
+from instageo.model.figures import learning_curve
+
+log = logging.getLogger(__name__)
+
+MONITOR = "val_mIoU"
+"""Score by which the best epoch is chosen; higher is better."""
+
+
+class History(pl.Callback):
+    """One row per epoch: logged, written to `history.csv` and `learning_curve.png`, and kept in the checkpoints."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows: list[dict[str, float]] = []
+        self._began = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The rows of the run that is resumed."""
+        self.rows = list(state_dict["rows"])
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add the epoch."""
+        measured = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        seconds = round(time.monotonic() - self._began, 2)
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        self.rows.append({"epoch": trainer.current_epoch + 1, "seconds": seconds, "learning_rate": rate, **measured})
+        if trainer.is_global_zero:
+            self._write()
+            shown = ", ".join(
+                f"{name} {measured[name]:.4f}" for name in ("train_loss", "val_loss", MONITOR) if name in measured
+            )
+            log.info("epoch %d of %s: %s, %.1f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw the curve."""
+        if trainer.is_global_zero and self.rows:
+            learning_curve(self.rows, self.folder / "learning_curve.png")
+
+    def _write(self) -> None:
+        temporary = self.folder / ".history.csv.part"
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        os.replace(temporary, self.folder / "history.csv")
+
+
+class StopOnNonFinite(pl.Callback):
+    """Ends a run whose loss is no longer a number, with a sentence instead of a useless model."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any) -> None:
+        """Look at the loss every so often; reading it waits for the device."""
+        if trainer.global_step % 50 == 1 and not math.isfinite(float(outputs["loss"])):
+            from instageo.errors import DataError
+
+            raise DataError(
+                f"the loss is {float(outputs['loss'])} at step {trainer.global_step}; "
+                "lower train.learning_rate, set train.gradient_clip=1, check dataloader.mean and std with mode=stats"
+            )
+
+
+def callbacks(folder: Path, early_stopping: int | None) -> list[pl.Callback]:
+    """The best epoch's weights, the newest full state, the history and, if asked for, early stopping."""
+    best = ModelCheckpoint(
+        folder, BEST, monitor=MONITOR, mode="max", save_weights_only=True, enable_version_counter=False
+    )
+    last = ModelCheckpoint(folder, LAST, enable_version_counter=False, save_on_train_epoch_end=True)
+    stopping = [EarlyStopping(MONITOR, mode="max", patience=early_stopping)] if early_stopping else []
+    return [History(folder), StopOnNonFinite(), *stopping, best, last]
+
+
+def loggers(folder: Path) -> list[TensorBoardLogger]:
+    """TensorBoard events in `tensorboard/`; the table is written by `History`."""
+    return [TensorBoardLogger(folder, name="tensorboard", version="")]
