@@ -1,0 +1,1 @@
+"""From points and rasters to chips and tables; knows nothing of networks."""

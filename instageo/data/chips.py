@@ -1,0 +1,82 @@
+"""Cutting a scene and its label map into chips on a regular grid."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from instageo.errors import RasterError
+from instageo.raster import Raster, crop, read_info, read_raster, write_raster
+
+
+@dataclass(frozen=True)
+class ChipRecord:
+    """One chip that was written.
+
+    Attributes:
+        input: Path of the chip, relative to the folder it was cut into.
+        label: Path of its label, likewise.
+        row: First row in the scene.
+        column: First column in the scene.
+    """
+
+    input: str
+    label: str
+    row: int
+    column: int
+
+
+@dataclass(frozen=True)
+class CutReport:
+    """Chips kept, and why others were not.
+
+    Attributes:
+        chips: In reading order.
+        dropped: Number of windows by reason.
+    """
+
+    chips: tuple[ChipRecord, ...]
+    dropped: dict[str, int]
+
+    def summary(self) -> str:
+        """One line for the log."""
+        return f"kept {len(self.chips)} chips, dropped {sum(self.dropped.values())}: {self.dropped}"
+
+
+def cut_chips(
+    scene: str | Path, label: str | Path, folder: str | Path, *, size: int, min_labelled: float = 0.05
+) -> CutReport:
+    """Cut a scene and its label map into chips that do not overlap; those at the border may be smaller.
+
+    Args:
+        scene: Raster of bands.
+        label: Raster of one layer on the same grid.
+        folder: Where to; gets `chips/chip_ROW_COLUMN.tif` and `labels/label_ROW_COLUMN.tif`.
+        size: Side of a chip, pixels.
+        min_labelled: Smallest share of a chip's pixels that have all bands and a label, in 0..1.
+
+    Raises:
+        RasterError: A file is unreadable, or their grids differ.
+    """
+    image, truth = read_raster(scene), read_raster(label)
+    no_data = read_info(scene).no_data_value, read_info(label).no_data_value
+    if (image.grid.transform, image.grid.shape) != (truth.grid.transform, truth.grid.shape):
+        raise RasterError(f"{label}: does not lie on the grid of {scene}; resample it to that grid first")
+    kept, dropped = [], Counter[str]()
+    for row in range(0, image.grid.height, size):
+        for column in range(0, image.grid.width, size):
+            sides = min(size, image.grid.height - row), min(size, image.grid.width - column)
+            part, labels = crop(image, row, column, *sides), crop(truth, row, column, *sides)
+            if (part.valid.all(axis=0) & labels.valid[0]).mean() < min_labelled:
+                dropped[f"under {min_labelled:.0%} usable pixels"] += 1
+                continue
+            record = ChipRecord(
+                f"chips/chip_{row:04}_{column:04}.tif", f"labels/label_{row:04}_{column:04}.tif", row, column
+            )
+            _write(part, Path(folder, record.input), no_data[0])
+            _write(labels, Path(folder, record.label), no_data[1])
+            kept.append(record)
+    return CutReport(tuple(kept), dict(dropped))
+
+
+def _write(raster: Raster, path: Path, no_data_value: float | None) -> None:
+    write_raster(path, raster.values, raster.grid, no_data_value=no_data_value, bands=raster.bands)

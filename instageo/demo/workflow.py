@@ -1,0 +1,143 @@
+"""The demo: a real scene to chips, statistics, training, scores and maps, by the same commands a user types."""
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from instageo.data.chips import cut_chips
+from instageo.data.splits import split_by_blocks
+from instageo.demo.figure import draw_overview
+from instageo.errors import InstaGeoError
+from instageo.table import INPUT, LABEL, write_table
+
+SCENE = Path(__file__).parent / "scene" / "raleigh_2000.tif"
+LANDCOVER = Path(__file__).parent / "scene" / "raleigh_landcover.tif"
+
+CLASS_NAMES = ("developed", "agriculture", "herbaceous", "shrubland", "forest", "water", "sediment")
+CLASS_COLORS = (
+    (215, 48, 39), (254, 217, 118), (166, 217, 106), (140, 180, 60), (26, 120, 60), (33, 113, 181), (160, 120, 90),
+)  # fmt: skip
+
+CHIP, BLOCK = 64, 128
+"""Sides of a chip and of a block of the split, pixels."""
+
+SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
+
+RESULTS = {
+    "run/metrics.json": "scores on the validation blocks, by class",
+    "test/metrics.csv": "scores on the held-out blocks as a table, by class",
+    "test/confusion_matrix.png": "which class is taken for which",
+    "run/learning_curve.png": "loss and scores over the epochs",
+    "overview.png": "image, truth and prediction side by side",
+    "maps/scene/prediction_raleigh_2000.tif": "land cover of the whole scene, georeferenced",
+    "maps/chips": "a map of every chip",
+    "run/instageo_best_checkpoint.ckpt": "the trained model",
+    "data": "chips, labels and tables, as you would prepare your own",
+}
+"""What the demo leaves, and what it is."""
+
+
+def run_demo(folder: Path, *, epochs: int, seed: int) -> None:
+    """Run the whole demo into a folder, step by step.
+
+    Args:
+        folder: Made if need be; files of an earlier demo are written over.
+        epochs: Training epochs.
+        seed: Fixes split, weights and training; the same seed gives the same scores.
+
+    Raises:
+        InstaGeoError: A step failed.
+    """
+    console = Console(stderr=True)
+    began = time.monotonic()
+    console.rule("1 of 5 · cutting chips")
+    _prepare(folder / "data", seed, console)
+    console.rule("2 of 5 · statistics of the training chips")
+    tables = {part: f"{part}_filepath={part}.csv" for part in SHARES}
+    common = [f"root_dir={folder / 'data'}", "model.num_classes=7", "dataloader.reduce_to_zero=true", f"seed={seed}"]
+    output = _instageo(["mode=stats", *common, tables["train"], f"hydra.run.dir={folder / 'stats'}"], console)
+    stats = json.loads(output.splitlines()[-1])
+    console.rule("3 of 5 · training")
+    _instageo(
+        [*common, tables["train"], tables["valid"], *_training(stats, epochs), f"hydra.run.dir={folder / 'run'}"],
+        console,
+    )
+    trained = [f"root_dir={folder / 'data'}", f"checkpoint_path={folder / 'run' / 'instageo_best_checkpoint.ckpt'}"]
+    console.rule("4 of 5 · scores on the held-out blocks")
+    scores = _instageo(["mode=eval", *trained, tables["test"], f"hydra.run.dir={folder / 'test'}"], console)
+    sys.stdout.write(scores)
+    console.rule("5 of 5 · maps")
+    inference = ["mode=chip_inference", *trained, "test_filepath=all.csv", f"output_dir={folder / 'maps'}"]
+    _instageo([*inference, f"hydra.run.dir={folder / 'inference'}"], console)
+    draw_overview(
+        SCENE, LANDCOVER, folder / "maps" / "scene" / "prediction_raleigh_2000.tif", folder / "overview.png",
+        names=CLASS_NAMES, colors=CLASS_COLORS, held_out=_held_out(folder / "data"), size=CHIP,
+    )  # fmt: skip
+    console.rule(f"done in {time.monotonic() - began:.0f} s")
+    _list_results(folder)
+
+
+def _prepare(folder: Path, seed: int, console: Console) -> None:
+    """Chips, labels, and the tables train.csv, valid.csv, test.csv and all.csv."""
+    report = cut_chips(SCENE, LANDCOVER, folder, size=CHIP)
+    console.print(f"{SCENE.name}: {report.summary()}")
+    parts = split_by_blocks([(chip.row, chip.column) for chip in report.chips], SHARES, block=BLOCK, seed=seed)
+    for part, positions in parts.items():
+        chips = [report.chips[position] for position in positions]
+        write_table(folder / f"{part}.csv", [{INPUT: chip.input, LABEL: chip.label} for chip in chips])
+        console.print(f"{part}.csv: {len(chips)} chips, from blocks of {BLOCK} pixels that no other part touches")
+    (folder / "scene").mkdir(exist_ok=True)
+    (folder / "scene" / SCENE.name).write_bytes(SCENE.read_bytes())
+    whole = {INPUT: f"scene/{SCENE.name}", LABEL: ""}
+    write_table(folder / "all.csv", [*({INPUT: chip.input, LABEL: chip.label} for chip in report.chips), whole])
+
+
+def _training(stats: dict[str, list[float]], epochs: int) -> list[str]:
+    names, colors = ",".join(CLASS_NAMES), ",".join(f"[{red},{green},{blue}]" for red, green, blue in CLASS_COLORS)
+    return [
+        "model.model_name=prithvi_eo_tiny",
+        "model.load_pretrained_weights=false",
+        f"model.class_names=[{names}]",
+        f"model.class_colors=[{colors}]",
+        f"dataloader.mean={_numbers(stats['mean'])}",
+        f"dataloader.std={_numbers(stats['std'])}",
+        f"dataloader.img_size={CHIP}",
+        f"train.num_epochs={epochs}",
+        "train.learning_rate=0.001",
+        "train.batch_size=4",
+        "train.warmup_epochs=2",
+        "train.gradient_clip=1",
+    ]
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return "[" + ",".join(f"{value:.4f}" for value in values) + "]"
+
+
+def _instageo(arguments: Sequence[str], console: Console) -> str:
+    """Run one command as a user would, its progress shown, and return what it printed as its result."""
+    console.print(f"[dim]$ python -m instageo.model.run {shlex.join(arguments)}[/dim]", highlight=False, soft_wrap=True)
+    command = [sys.executable, "-m", "instageo.model.run", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 our own program
+    if done.returncode:
+        raise InstaGeoError(f"the demo stopped: the command above ended with status {done.returncode}")
+    return done.stdout
+
+
+def _held_out(folder: Path) -> list[tuple[int, int]]:
+    """(row, column) of the test chips, from their names."""
+    lines = (folder / "test.csv").read_text(encoding="utf-8").splitlines()[1:]
+    stems = [Path(line.partition(",")[0]).stem.split("_") for line in lines]
+    return [(int(row), int(column)) for _, row, column in stems]
+
+
+def _list_results(folder: Path) -> None:
+    console = Console()
+    for name, meaning in RESULTS.items():
+        console.print(f"  {folder / name}  [dim]{meaning}[/dim]", highlight=False, soft_wrap=True)
