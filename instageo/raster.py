@@ -11,7 +11,6 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 
@@ -184,7 +183,6 @@ def write_raster(
                 target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(class_names)})
             if class_colors:
                 target.write_colormap(1, {value: (*color, 255) for value, color in class_colors.items()})
-                target.colorinterp = [ColorInterp.palette]
             target.update_tags(**(tags or {}))
         os.replace(temporary, path)
     except (RasterioError, OSError) as error:

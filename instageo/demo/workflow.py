@@ -35,7 +35,7 @@ RESULTS = {
     "test/confusion_matrix.png": "which class is taken for which",
     "run/learning_curve.png": "loss and scores over the epochs",
     "overview.png": "image, truth and prediction side by side",
-    "maps/scene/prediction_raleigh_2000.tif": "land cover of the whole scene, georeferenced",
+    "maps/scene/raleigh_2000.tif": "land cover of the whole scene, georeferenced",
     "maps/chips": "a map of every chip",
     "run/instageo_best_checkpoint.ckpt": "the trained model",
     "data": "chips, labels and tables, as you would prepare your own",
@@ -76,7 +76,7 @@ def run_demo(folder: Path, *, epochs: int, seed: int) -> None:
     inference = ["mode=chip_inference", *trained, "test_filepath=all.csv", f"output_dir={folder / 'maps'}"]
     _instageo([*inference, f"hydra.run.dir={folder / 'inference'}"], console)
     draw_overview(
-        SCENE, LANDCOVER, folder / "maps" / "scene" / "prediction_raleigh_2000.tif", folder / "overview.png",
+        SCENE, LANDCOVER, folder / "maps" / "scene" / SCENE.name, folder / "overview.png",
         names=CLASS_NAMES, colors=CLASS_COLORS, held_out=_held_out(folder / "data"), size=CHIP,
     )  # fmt: skip
     console.rule(f"done in {time.monotonic() - began:.0f} s")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -129,47 +128,17 @@ def stack(samples: Sequence[Sample]) -> Sample:
     return Sample(image, valid, torch.stack(labels) if labels else None)
 
 
-class ChipData(pl.LightningDataModule):
-    """Loaders of a training run, in one process or as one of several.
-
-    Args:
-        train: Random windows to learn from.
-        valid: Whole chips to score on.
-        batch_size: Chips per batch.
-        workers: Processes that read; 0 to read in the training process.
-        seed: Fixes order and windows of every epoch.
-    """
-
-    def __init__(self, train: RandomWindows, valid: WholeChips, *, batch_size: int, workers: int, seed: int) -> None:
-        super().__init__()
-        self.train, self.valid = train, valid
-        self.batch_size, self.workers, self.seed = batch_size, workers, seed
-
-    def _shard(self) -> tuple[int, int]:
-        trainer = self.trainer
-        return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-
-    def train_dataloader(self) -> DataLoader[Sample]:
-        """Batches of random windows."""
-        rank, processes = self._shard()
-        sampler = EpochSampler(len(self.train), self.seed, rank=rank, processes=processes)
-        return _loader(self.train, sampler, self.batch_size, self.workers, stack)
-
-    def val_dataloader(self) -> DataLoader[list[Sample]]:
-        """Whole chips; every chip goes to exactly one process."""
-        return scoring_loader(self.valid, self.batch_size, self.workers, self._shard())
-
-
 def scoring_loader(
     data: WholeChips, batch_size: int, workers: int, shard: tuple[int, int] = (0, 1)
 ) -> DataLoader[list[Sample]]:
     """Lists of whole chips, in the table's order; `shard` is (rank, processes) of a distributed run."""
-    return _loader(data, range(len(data))[shard[0] :: shard[1]], batch_size, workers, list)
+    return make_loader(data, range(len(data))[shard[0] :: shard[1]], batch_size, workers, list)
 
 
-def _loader(
+def make_loader(
     data: Dataset[Sample], sampler: Iterable[Any], batch_size: int, workers: int, collate: Callable[[Any], Any]
 ) -> DataLoader[Any]:
+    """A loader whose processes persist and whose batches, where there is a GPU, lie in page-locked memory."""
     return DataLoader(
         data,
         batch_size,

@@ -20,9 +20,6 @@ WRAPPERS = ("model", "state_dict", "model_state")
 PREFIXES = ("_timm_module.", "net.", "prithvi_encoder.", "prithvi_100M_backbone.", "encoder.")
 """Leading parts of keys that name the place of the encoder in a larger network, outermost first."""
 
-FOREIGN = ("decoder", "mask_token", "segmentation_head")
-"""Leading parts of keys that belong to other parts than the encoder."""
-
 
 @dataclass(frozen=True)
 class LoadReport:
@@ -78,13 +75,12 @@ def load_pretrained(encoder: PrithviEncoder, model_name: str, weights: str | Non
 
 
 def unwrap(content: Mapping[str, object]) -> dict[str, Tensor]:
-    """The tensors of an encoder under their plain names, whatever the file wraps them in."""
+    """The tensors of a file, those of an encoder under their plain names, whatever it wraps them in."""
     for wrapper in WRAPPERS:
         inner = content.get(wrapper)
         if isinstance(inner, Mapping):
             content = inner
-    tensors = {_plain(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    return {key: value for key, value in tensors.items() if not key.startswith(FOREIGN)}
+    return {_plain(key): value for key, value in content.items() if isinstance(value, Tensor)}
 
 
 def _plain(key: str) -> str:
@@ -128,6 +124,6 @@ def _published_file(model_name: str) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise WeightsError(
             f"the pretrained weights of {model_name} could not be had: {variant.file} of the Hugging Face repository "
-            f"{variant.repository} ({type(error).__name__}). Fetch that file on a machine with network and name it with "
+            f"{variant.repository} ({type(error).__name__}). Fetch it on a machine with network and name it with "
             f"model.weights=/path/to/{variant.file}, or {without}"
         ) from error

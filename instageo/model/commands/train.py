@@ -16,12 +16,13 @@ from instageo.model.check import TableReport
 from instageo.model.checkpoint import BEST, LAST, class_names, facts, load_network_state, read_checkpoint
 from instageo.model.commands.evaluate import score, write_scores
 from instageo.model.config import overlay, same
-from instageo.model.dataset import ChipData, RandomWindows, WholeChips
+from instageo.model.dataset import RandomWindows, WholeChips
 from instageo.model.losses.cross_entropy import WeightedCrossEntropy
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.network import PrithviSegmenter
 from instageo.model.predictor import Predictor, predictor_from
 from instageo.model.settings import Run, Scheduler, Settings, require
+from instageo.model.tasks.data import ChipData
 from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
 from instageo.model.tracking import callbacks, loggers
 

@@ -1,0 +1,37 @@
+"""The chips of a training run as Lightning takes them."""
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from instageo.model.dataset import EpochSampler, RandomWindows, Sample, WholeChips, make_loader, scoring_loader, stack
+
+
+class ChipData(pl.LightningDataModule):
+    """Loaders of a training run, in one process or as one of several.
+
+    Args:
+        train: Random windows to learn from.
+        valid: Whole chips to score on.
+        batch_size: Chips per batch.
+        workers: Processes that read; 0 to read in the training process.
+        seed: Fixes order and windows of every epoch.
+    """
+
+    def __init__(self, train: RandomWindows, valid: WholeChips, *, batch_size: int, workers: int, seed: int) -> None:
+        super().__init__()
+        self.train, self.valid = train, valid
+        self.batch_size, self.workers, self.seed = batch_size, workers, seed
+
+    def _shard(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Batches of random windows."""
+        rank, processes = self._shard()
+        sampler = EpochSampler(len(self.train), self.seed, rank=rank, processes=processes)
+        return make_loader(self.train, sampler, self.batch_size, self.workers, stack)
+
+    def val_dataloader(self) -> DataLoader[list[Sample]]:
+        """Whole chips; every chip goes to exactly one process."""
+        return scoring_loader(self.valid, self.batch_size, self.workers, self._shard())
