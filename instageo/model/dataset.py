@@ -138,7 +138,10 @@ def scoring_loader(
 def make_loader(
     data: Dataset[Sample], sampler: Iterable[Any], batch_size: int, workers: int, collate: Callable[[Any], Any]
 ) -> DataLoader[Any]:
-    """A loader whose processes persist and whose batches, where there is a GPU, lie in page-locked memory."""
+    """A loader whose processes persist and whose batches, where there is a GPU, lie in page-locked memory.
+
+    It has a generator of its own: otherwise it would draw on the global one, differently with and without workers.
+    """
     return DataLoader(
         data,
         batch_size,
@@ -147,4 +150,5 @@ def make_loader(
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),
     )

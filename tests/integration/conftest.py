@@ -1,0 +1,58 @@
+"""A tiny data set that can be learnt, and the command line in this process."""
+
+import numpy as np
+import pytest
+from affine import Affine
+
+from instageo.model.run import main
+from instageo.raster import Grid, write_raster
+from instageo.table import write_table
+
+SIDE = 32
+QUICK = ["model.depth=1", "train.batch_size=2", "train.num_epochs=1", "train.learning_rate=0.001", "accelerator=cpu"]
+
+
+def write_chips(folder, *, steps=1, classes=2, count=6, side=SIDE, seed=0):
+    """Chips whose class shows in every band, labels to match, one corner nodata; tables train, valid and test."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        label = rng.integers(0, classes, (side // 8, side // 8)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+        image = (label.astype(int) * 1500 + rng.integers(500, 900, (6 * steps, side, side))).astype(np.int16)
+        image[:, :4, :4] = -9999
+        grid = Grid("EPSG:32614", Affine(30, 0, 500_000 + 960 * number, 0, -30, 4_000_000), side, side)
+        row = {"Input": f"chips/chip_{number}.tif", "Label": f"labels/label_{number}.tif"}
+        write_raster(folder / row["Input"], image, grid)
+        write_raster(folder / row["Label"], label[None], grid)
+        rows.append(row)
+    for name, part in {"train": rows[:-2], "valid": rows[-2:-1], "test": rows[-1:]}.items():
+        write_table(folder / f"{name}.csv", part)
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Folder with six chips of two classes."""
+    return write_chips(tmp_path / "data")
+
+
+@pytest.fixture
+def run(tmp_path, capfd):
+    """Run the command line with a run directory of its own: (exit status, stdout, stderr)."""
+
+    def call(*arguments, folder="run"):
+        status = main([*arguments, f"hydra.run.dir={tmp_path / folder}"])
+        captured = capfd.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A data folder and the run directory of a network trained on it for two epochs."""
+    base = tmp_path_factory.mktemp("trained")
+    data = write_chips(base / "data")
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    assert main([*tables, *QUICK, "train.num_epochs=2", f"hydra.run.dir={base / 'run'}"]) == 0
+    return data, base / "run"

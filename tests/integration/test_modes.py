@@ -1,0 +1,204 @@
+"""Every mode from table to files, on tiny chips."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from instageo import load_model
+from instageo.model import build_network
+from instageo.raster import read_info, read_raster
+from instageo.table import write_table
+from tests.integration.conftest import QUICK, write_chips
+
+PRESETS = {
+    "sen1floods11": ["dataloader.bands=null", "dataloader.constant_multiplier=1"],
+    "multitemporal_crop_classification": [],
+    "locust": [],
+}
+
+
+def test_training_leaves_all_that_it_promises(trained):
+    _, folder = trained
+    names = {path.name for path in folder.iterdir()}
+    promised = {
+        "instageo_best_checkpoint.ckpt", "last.ckpt", ".hydra", "history.csv", "learning_curve.png", "tensorboard",
+        "metrics.json", "metrics.csv", "confusion_matrix.png",
+    }  # fmt: skip
+    assert promised <= names
+    assert not [name for name in names if name.endswith(".part")]
+    assert len((folder / "history.csv").read_text().splitlines()) == 3
+    assert list((folder / "tensorboard").iterdir())
+
+
+def test_a_checkpoint_is_plain_and_says_how_to_use_it(trained):
+    _, folder = trained
+    content = torch.load(folder / "instageo_best_checkpoint.ckpt", weights_only=True)
+    assert all(
+        key.startswith("net.prithvi_encoder.") or key.startswith("net.segmentation_head.")
+        for key in content["state_dict"]
+    )
+    facts = content["instageo"]
+    assert facts["settings"]["model.num_classes"] == 2
+    assert facts["settings"]["dataloader.mean"][0] == 775.2290
+    assert facts["settings"]["dataloader.img_size"] == 32
+    assert 0 <= facts["metrics"]["val_mIoU"] <= 1
+    assert set(facts["versions"]) >= {"instageo", "torch"}
+    assert "latitude" in facts["coordinates"]
+
+
+def test_stats_prints_one_json_line_last_and_it_is_exact(data, run):  # pitfalls 9, 10
+    status, out, _ = run("mode=stats", f"root_dir={data}", "train_filepath=train.csv")
+    stats = json.loads(out.splitlines()[-1])
+    assert status == 0
+    chips = [read_raster(path) for path in sorted((data / "chips").iterdir())[:4]]
+    pixels = np.concatenate([chip.values[:, chip.values[0] != -9999] for chip in chips], axis=1).astype(float)
+    np.testing.assert_allclose(stats["mean"], pixels.mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(stats["std"], pixels.std(axis=1), rtol=1e-12)
+    assert stats["valid_fraction"] == 1 - 16 / 1024
+    assert sum(stats["class_counts"]) == 4 * (1024 - 16)
+    total = sum(stats["class_counts"])
+    np.testing.assert_allclose(stats["class_weights"], [total / 2 / count for count in stats["class_counts"]])
+
+
+def test_eval_agrees_with_a_confusion_matrix_by_hand_over_the_written_maps(trained, run, tmp_path):  # pitfalls 5, 6, 20
+    data, folder = trained
+    checkpoint = f"checkpoint_path={folder / 'instageo_best_checkpoint.ckpt'}"
+    common = [f"root_dir={data}", "test_filepath=train.csv", checkpoint]
+    assert run("mode=eval", *common)[0] == 0
+    assert run("mode=chip_inference", *common, f"output_dir={tmp_path / 'maps'}")[0] == 0
+    confusion = np.zeros((2, 2), dtype=int)
+    for number in range(4):
+        with rasterio.open(tmp_path / "maps" / "chips" / f"prediction_{number}.tif") as source:
+            written, colors, tags = source.read(1), source.colormap(1), source.tags()
+            assert source.nodata == 255
+        with rasterio.open(data / "chips" / f"chip_{number}.tif") as source:
+            chip = source.read()
+        truth = read_raster(data / "labels" / f"label_{number}.tif").values[0]
+        assert ((written == 255) == (chip == -9999).any(axis=0)).all()
+        assert json.loads(tags["CLASS_NAMES"]) == ["0", "1"]
+        assert len({colors[0], colors[1]}) == 2
+        seen = written != 255
+        np.add.at(confusion, (truth[seen], written[seen]), 1)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["confusion_matrix"] == confusion.tolist()
+    hits, union = confusion.diagonal(), confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
+    assert metrics["mIoU"] == pytest.approx((hits / union).mean(), abs=1e-6)
+    assert metrics["accuracy"] == pytest.approx(hits.sum() / confusion.sum(), abs=1e-6)
+
+
+def test_maps_lie_on_the_input_grid_at_any_size_and_repeat_byte_for_byte(trained, run, tmp_path):  # pitfalls 1, 2, 7
+    _, folder = trained
+    scene = write_chips(tmp_path / "scene", side=72, count=3)
+    write_table(scene / "all.csv", [{"Input": "chips/chip_0.tif", "Label": ""}])
+    checkpoint = f"checkpoint_path={folder / 'instageo_best_checkpoint.ckpt'}"
+    for name in ("first", "second"):
+        arguments = [f"root_dir={scene}", "test_filepath=all.csv", checkpoint, f"output_dir={tmp_path / name}"]
+        assert run("mode=chip_inference", *arguments)[0] == 0
+    first = tmp_path / "first" / "chips" / "prediction_0.tif"
+    assert first.read_bytes() == (tmp_path / "second" / "chips" / "prediction_0.tif").read_bytes()
+    assert read_info(first).grid == read_info(scene / "chips" / "chip_0.tif").grid
+    prediction = load_model(folder).predict(scene / "chips" / "chip_0.tif")
+    assert (prediction.classes == read_raster(first).values[0]).all()
+    sums = prediction.probabilities.sum(0)
+    np.testing.assert_allclose(sums[prediction.valid], 1, atol=1e-5)
+    assert np.isnan(sums[~prediction.valid]).all()
+
+
+def test_the_same_table_as_json_under_a_key(trained, run):  # pitfall 15
+    data, folder = trained
+    (data / "dataset.json").write_text(
+        json.dumps({"chips": [{"Input": "chips/chip_5.tif", "Label": "labels/label_5.tif"}]})
+    )
+    status, out, _ = run(
+        "--config-name=config.yaml", "mode=eval", f"root_dir={data}", "test_filepath=dataset.json",
+        f"checkpoint_path={folder / 'instageo_best_checkpoint.ckpt'}",
+    )  # fmt: skip
+    assert status == 0
+    assert "mIoU" in out
+
+
+def test_predicting_an_array_equals_predicting_its_file(trained):
+    data, folder = trained
+    model = load_model(folder / "instageo_best_checkpoint.ckpt", device="cpu")
+    chip = read_raster(data / "chips" / "chip_5.tif")
+    by_file, by_array = model.predict(data / "chips" / "chip_5.tif"), model.predict(chip.values)
+    assert (by_file.classes == by_array.classes).all()
+    np.testing.assert_array_equal(by_file.probabilities, by_array.probabilities)
+    assert by_array.grid is None
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_trains_a_step(preset, run, tmp_path):
+    steps, classes = (1, 2) if preset == "sen1floods11" else (3, 13 if "crop" in preset else 2)
+    data = write_chips(tmp_path / "data", steps=steps, classes=classes, count=4)
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    status, out, err = run(f"--config-name={preset}", *tables, *QUICK, *PRESETS[preset])
+    assert status == 0, err
+    assert "mIoU" in out
+
+
+@pytest.mark.parametrize("augmentation", ["rotate", "brightness", "blur", "noise"])
+def test_every_augmentation_trains_a_step(augmentation, data, run):
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    chosen = f"dataloader.augmentations.{augmentation}"
+    status, _, err = run(*tables, *QUICK, f"{chosen}.use=true", f"{chosen}.p=1")
+    assert status == 0, err
+
+
+def test_options_of_training_work(data, run, tmp_path):  # pitfall 31
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    chosen = ["precision=bf16-mixed", "devices=1", "train.early_stopping=1", "train.gradient_clip=0.5", "seed=7"]
+    more = ["train.scheduler=constant", "train.class_weights=[1,3]", "model.freeze_backbone=true"]
+    status, _, err = run(*tables, *QUICK, *chosen, *more, "dataloader.num_workers=1", "train.num_epochs=3")
+    assert status == 0, err
+    encoder = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"]
+    torch.manual_seed(7)
+    fresh = build_network("prithvi_eo_tiny", num_classes=2, img_size=32, depth=1).state_dict()
+    kept = [key for key in fresh if key.startswith("prithvi_encoder.")]
+    assert all(torch.equal(encoder[f"net.{key}"], fresh[key]) for key in kept)  # frozen, and from the seed
+    assert not torch.equal(encoder["net.segmentation_head.5.weight"], fresh["segmentation_head.5.weight"])
+
+
+def test_the_same_seed_gives_the_same_metrics_with_and_without_workers(data, run, tmp_path):
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    chosen = [*QUICK, "train.num_epochs=2", "dataloader.augmentations.rotate.use=true", "dataloader.img_size=16"]
+    for name, workers in (("a", 0), ("b", 1)):
+        assert run(*tables, *chosen, f"dataloader.num_workers={workers}", folder=name)[0] == 0
+    histories = [(tmp_path / name / "history.csv").read_text().splitlines() for name in "ab"]
+    without_seconds = [[line.split(",")[0:1] + line.split(",")[2:] for line in history] for history in histories]
+    assert without_seconds[0] == without_seconds[1]
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, tmp_path):
+    command = [sys.executable, "-m", "instageo.model.run", f"root_dir={data}", "train_filepath=train.csv",
+               "valid_filepath=valid.csv", *QUICK, "train.num_epochs=12",
+               "dataloader.augmentations.noise.use=true"]  # fmt: skip
+    subprocess.run([*command, f"hydra.run.dir={tmp_path / 'whole'}"], check=True, capture_output=True)
+    disturbed = tmp_path / "disturbed"
+    process = subprocess.Popen([*command, f"hydra.run.dir={disturbed}"], stderr=subprocess.DEVNULL)
+    history = disturbed / "history.csv"
+    deadline = time.monotonic() + 120
+    while not (history.exists() and len(history.read_text().splitlines()) > 4) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    seen = len(history.read_text().splitlines()) - 1
+    assert 3 < seen < 12
+    resumed = subprocess.run(
+        [*command, f"hydra.run.dir={disturbed}", "train.resume=true"], check=True, capture_output=True, text=True
+    )
+    assert "resuming" in resumed.stderr
+    assert "epoch 2 of 12" not in resumed.stderr  # the first epochs were not done again
+    for name in ("metrics.json", "metrics.csv"):
+        assert (disturbed / name).read_text() == (tmp_path / "whole" / name).read_text()
+    whole, again = ((folder / "history.csv").read_text().splitlines() for folder in (tmp_path / "whole", disturbed))
+    assert [line.split(",")[3:] for line in whole] == [line.split(",")[3:] for line in again]
