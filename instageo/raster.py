@@ -42,7 +42,10 @@ class Grid:
 
     def window(self, row: int, column: int, height: int, width: int) -> "Grid":
         """The grid of a window whose upper left pixel is (row, column)."""
-        return Grid(self.crs, self.transform * Affine.translation(column, row), height, width)
+        turn = self.transform
+        west = turn.a * column + turn.b * row + turn.c
+        north = turn.d * column + turn.e * row + turn.f
+        return Grid(self.crs, Affine(turn.a, turn.b, west, turn.d, turn.e, north), height, width)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Configuration files and overrides, to typed settings; the only module that uses OmegaConf."""
 
 import difflib
+import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -72,8 +73,9 @@ def shipped_config() -> DictConfig:
 
 
 def describe(error: BaseException) -> str:
-    """One sentence on an error of OmegaConf, with the nearest valid key for an unknown one."""
-    key = getattr(error, "full_key", None)
+    """One sentence on an error of OmegaConf or Hydra, with the nearest valid key for an unknown one."""
+    named = re.search(r"full_key: (\S+)", str(error))
+    key = named[1] if named else getattr(error, "full_key", None)
     reason = str(error).splitlines()[0].rstrip(".")
     if key and not known(key):
         return unknown(key)
@@ -95,16 +97,26 @@ def known(key: str) -> bool:
 
 
 def unknown(key: str) -> str:
-    """The sentence for a key that does not exist."""
-    valid = list(keys())
-    last = [name for name in valid if name.rpartition(".")[2] == key.rpartition(".")[2]]
-    near = last or difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]}?" if near else f"; the groups are {', '.join(_groups())}"
-    return f"unknown setting '{key}'{hint}"
+    """The sentence for a key that does not exist: the nearest valid one, or what its group holds."""
+    groups = _groups()
+    leaves = [name for name in keys() if name not in groups]
+    group, _, last = key.rpartition(".")
+    names = {name: name.rpartition(".")[2] for name in sorted(leaves, key=lambda name: not name.startswith(group))}
+    like = difflib.get_close_matches(last, names.values(), n=1, cutoff=0.6)
+    near = [name for name, short in names.items() if short == last or _initials(short) == last or short in like]
+    if near:
+        return f"unknown setting '{key}'; did you mean {near[0]}?"
+    held = [name.rpartition(".")[2] for name in leaves if group and name.rpartition(".")[0] == group]
+    hint = f"{group} has {', '.join(held)}" if held else f"the groups are {', '.join(_groups())}"
+    return f"unknown setting '{key}'; {hint}"
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0] for word in name.split("_"))
 
 
 def _groups() -> list[str]:
-    return [name for name, hint in typing.get_type_hints(Settings).items() if is_dataclass(hint)]
+    return [name for name in keys() if any(other.startswith(f"{name}.") for other in keys())]
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -102,11 +102,10 @@ def _refuse_unknown(arguments: Sequence[str]) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    cause: BaseException = error
-    while not isinstance(cause, OverrideError) and cause.__cause__ is not None:
-        cause = cause.__cause__
-    if isinstance(cause, OverrideError):
-        return describe(cause)
+    """What Hydra or OmegaConf says in several lines, in one."""
+    for told in (error, error.__cause__):
+        if told is not None and (isinstance(told, OverrideError) or "full_key:" in str(told)):
+            return describe(told)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:3])
 

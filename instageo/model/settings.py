@@ -222,6 +222,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
+        _check(self.accelerator in ACCELERATORS, "accelerator", self.accelerator, f"one of {', '.join(ACCELERATORS)}")
         weights, classes = self.train.class_weights, self.model.num_classes
         fits = weights is None or len(weights) == classes
         _check(fits, "train.class_weights", weights, f"model.num_classes={classes} weights")
@@ -234,6 +235,9 @@ class Settings:
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true")
 """Number formats of training, in Lightning's words."""
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+"""Where to compute; auto and gpu take what the machine has."""
 
 UNSUPPORTED: dict[str, object] = {
     "is_reg_task": False,

@@ -1,6 +1,7 @@
 """`mode=train`: fine-tune a network and leave its best checkpoint, history and scores."""
 
 import logging
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from instageo.model.dataset import RandomWindows, WholeChips
 from instageo.model.losses.cross_entropy import WeightedCrossEntropy
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.network import PrithviSegmenter
-from instageo.model.predictor import Predictor, predictor_from
+from instageo.model.predictor import Predictor, pick_device, predictor_from
 from instageo.model.settings import Run, Scheduler, Settings, require
 from instageo.model.tasks.data import ChipData
 from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
@@ -139,7 +140,16 @@ def _data(settings: Settings, learn: TableReport, judge: TableReport) -> ChipDat
     )
 
 
+def _refuse_crowding(settings: Settings) -> None:
+    """On the CPU, every device is one more process: more of them than cores bring the machine to a halt."""
+    cores = os.cpu_count() or 1
+    on_cpu = pick_device(settings.accelerator) == "cpu"
+    if on_cpu and str(settings.devices).isdigit() and int(settings.devices) > cores:
+        raise ConfigError(f"devices={settings.devices} does not work on {cores} CPU cores; expected at most {cores}")
+
+
 def _trainer(settings: Settings, folder: Path) -> pl.Trainer:
+    _refuse_crowding(settings)
     try:
         return pl.Trainer(
             max_epochs=settings.train.num_epochs,
