@@ -1,9 +1,10 @@
 """Rasters with their validity mask and grid; the only module that reads and writes files with rasterio."""
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 
@@ -39,6 +41,23 @@ class Grid:
     def shape(self) -> tuple[int, int]:
         """Rows, columns."""
         return self.height, self.width
+
+    def matches(self, other: "Grid") -> bool:
+        """Whether pixels lie on pixels: same shape and, where both are georeferenced, same CRS and place.
+
+        Places may differ by a thousandth of a pixel.
+        """
+        if self.shape != other.shape:
+            return False
+        if self.crs is None or other.crs is None:
+            return True
+        near = 1e-3 * max(abs(self.transform.a) + abs(self.transform.b), 1e-12)
+        corners = zip(self._corners(), other._corners(), strict=True)
+        return CRS.from_wkt(self.crs) == CRS.from_wkt(other.crs) and all(abs(a - b) <= near for a, b in corners)
+
+    def _corners(self) -> tuple[float, ...]:
+        first, last = self.window(0, 0, 1, 1).transform, self.window(self.height, self.width, 1, 1).transform
+        return first.c, first.f, last.c, last.f
 
     def window(self, row: int, column: int, height: int, width: int) -> "Grid":
         """The grid of a window whose upper left pixel is (row, column)."""
@@ -88,7 +107,7 @@ def _open(path: str | Path) -> Iterator[DatasetReader]:
         with rasterio.open(path) as source:
             yield source
     except RasterioIOError as error:
-        reason = str(error).replace(f"'{path}'", "it").splitlines()[0]
+        reason = str(error.__cause__ or error).replace(f"'{path}'", "it").splitlines()[0]
         raise RasterError(f"{path}: cannot be read as a raster ({reason}); expected a GeoTIFF") from error
 
 
@@ -137,8 +156,8 @@ def _validity(
     valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=bool)
     for layer, tag in enumerate(tags):
         for missing in (tag, no_data_value):
-            if missing is not None and np.isfinite(missing):
-                valid[layer] &= values[layer] != missing
+            if missing is not None and math.isfinite(missing) and _representable(missing, values.dtype):
+                valid[layer] &= values[layer] != values.dtype.type(missing)
     return valid
 
 
@@ -172,11 +191,11 @@ def write_raster(
     path = Path(path)
     if values.ndim != 3 or values.shape[1:] != grid.shape:
         raise ValueError(f"values {values.shape} do not fit the grid {grid.shape}")
-    if no_data_value is not None and np.array(no_data_value).astype(values.dtype) != no_data_value:
+    if no_data_value is not None and not _representable(no_data_value, values.dtype):
         raise ValueError(f"no-data value {no_data_value} is outside {values.dtype}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part.tif")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with rasterio.open(temporary, "w", **_profile(values, grid, no_data_value)) as target:
             target.write(values)
             for layer, name in enumerate(bands, start=1):
@@ -191,7 +210,18 @@ def write_raster(
     except (RasterioError, OSError) as error:
         raise RasterError(f"{path}: cannot be written ({error})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _representable(value: float, dtype: np.dtype[np.generic]) -> bool:
+    if dtype.kind == "f":
+        return math.isnan(value) or abs(value) <= float(np.finfo(dtype.name).max)
+    return (
+        dtype.kind in "iu"
+        and float(value).is_integer()
+        and np.iinfo(dtype.name).min <= value <= np.iinfo(dtype.name).max
+    )
 
 
 def _profile(values: NDArray[np.generic], grid: Grid, no_data_value: float | None) -> dict[str, object]:

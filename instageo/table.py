@@ -50,7 +50,7 @@ def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool) -> l
 
 
 def write_table(path: str | Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write records with the same keys as CSV."""
+    """Write records, at least one, with the same keys as CSV."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))

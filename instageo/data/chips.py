@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from instageo.errors import RasterError
 from instageo.raster import Raster, crop, read_info, read_raster, write_raster
 
@@ -17,12 +19,14 @@ class ChipRecord:
         label: Path of its label, likewise.
         row: First row in the scene.
         column: First column in the scene.
+        class_counts: Usable labelled pixels by label value.
     """
 
     input: str
     label: str
     row: int
     column: int
+    class_counts: dict[int, int]
 
 
 @dataclass(frozen=True)
@@ -59,19 +63,22 @@ def cut_chips(
     """
     image, truth = read_raster(scene), read_raster(label)
     no_data = read_info(scene).no_data_value, read_info(label).no_data_value
-    if (image.grid.transform, image.grid.shape) != (truth.grid.transform, truth.grid.shape):
+    if not image.grid.matches(truth.grid):
         raise RasterError(f"{label}: does not lie on the grid of {scene}; resample it to that grid first")
     kept, dropped = [], Counter[str]()
     for row in range(0, image.grid.height, size):
         for column in range(0, image.grid.width, size):
             sides = min(size, image.grid.height - row), min(size, image.grid.width - column)
             part, labels = crop(image, row, column, *sides), crop(truth, row, column, *sides)
-            if (part.valid.all(axis=0) & labels.valid[0]).mean() < min_labelled:
+            usable = labels.values[0][np.all(part.valid, axis=0) & labels.valid[0]]
+            if usable.size / (sides[0] * sides[1]) < min_labelled:
                 dropped[f"under {min_labelled:.0%} usable pixels"] += 1
                 continue
-            record = ChipRecord(
-                f"chips/chip_{row:04}_{column:04}.tif", f"labels/label_{row:04}_{column:04}.tif", row, column
-            )
+            place = f"{row:04}_{column:04}.tif"
+            counts = {
+                int(value): int(count) for value, count in zip(*np.unique(usable, return_counts=True), strict=True)
+            }
+            record = ChipRecord(f"chips/chip_{place}", f"labels/label_{place}", row, column, counts)
             _write(part, Path(folder, record.input), no_data[0])
             _write(labels, Path(folder, record.label), no_data[1])
             kept.append(record)

@@ -87,7 +87,9 @@ def _prepare(folder: Path, seed: int, console: Console) -> None:
     """Chips, labels, and the tables train.csv, valid.csv, test.csv and all.csv."""
     report = cut_chips(SCENE, LANDCOVER, folder, size=CHIP)
     console.print(f"{SCENE.name}: {report.summary()}")
-    parts = split_by_blocks([(chip.row, chip.column) for chip in report.chips], SHARES, block=BLOCK, seed=seed)
+    places = [(chip.row, chip.column) for chip in report.chips]
+    counts = [[chip.class_counts.get(value, 0) for value in range(1, len(CLASS_NAMES) + 1)] for chip in report.chips]
+    parts = split_by_blocks(places, SHARES, block=BLOCK, seed=seed, class_counts=counts)
     for part, positions in parts.items():
         chips = [report.chips[position] for position in positions]
         write_table(folder / f"{part}.csv", [{INPUT: chip.input, LABEL: chip.label} for chip in chips])

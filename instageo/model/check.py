@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from instageo.errors import DataError, InstaGeoError
 from instageo.model.decoding import ChipFormat, LabelFormat, read_chip, read_label
 from instageo.progress import track
-from instageo.raster import read_info
+from instageo.raster import Grid, read_info
 from instageo.table import Row
 
 log = logging.getLogger(__name__)
@@ -111,12 +112,8 @@ def _look(row: Row, chips: ChipFormat, labels: LabelFormat | None, bands: int) -
     _check_layers(row, info.layers, chips, bands)
     if labels is None or row.label is None:
         return RowFacts(info.layers, *info.grid.shape)
+    _check_grids(row.input, info.grid, row.label, read_info(row.label).grid)
     label = read_label(row.label, labels)
-    if label.shape != info.grid.shape:
-        raise DataError(
-            f"{row.label}: {label.shape[0]}x{label.shape[1]} pixels, but its chip {row.input} has "
-            f"{info.grid.height}x{info.grid.width}; a label must lie on the grid of its chip"
-        )
     valid = read_chip(row.input, chips).valid.any(axis=0)
     if not valid.any():
         raise DataError(f"{row.input}: no valid pixel, all is no-data; check dataloader.no_data_value")
@@ -125,6 +122,16 @@ def _look(row: Row, chips: ChipFormat, labels: LabelFormat | None, bands: int) -
         raise DataError(f"{row.label}: no labelled pixel where {row.input} has a valid observation")
     counts = np.bincount(usable, minlength=labels.num_classes)
     return RowFacts(info.layers, *info.grid.shape, tuple(counts.tolist()))
+
+
+def _check_grids(chip: Path, grid: Grid, label: Path, other: Grid) -> None:
+    if other.shape != grid.shape:
+        raise DataError(
+            f"{label}: {other.height}x{other.width} pixels, but its chip {chip} has {grid.height}x{grid.width}; "
+            "a label must lie on the grid of its chip"
+        )
+    if not grid.matches(other):
+        raise DataError(f"{label}: lies elsewhere than its chip {chip}; a label must lie on the grid of its chip")
 
 
 def _check_layers(row: Row, layers: int, chips: ChipFormat, bands: int) -> None:
