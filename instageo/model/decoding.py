@@ -82,8 +82,7 @@ def decode(raster: Raster, form: ChipFormat, path: str) -> Chip:
             f"{path}: {layers} layers are no whole number of bands for {dates} dates; "
             "correct dataloader.temporal_dim or list the layers in dataloader.bands"
         )
-    values = raster.values.astype(np.float32)
-    values[~raster.valid] = 0
+    values = np.where(raster.valid, raster.values, 0).astype(np.float32)
     values *= np.float32(form.multiplier)
     if form.limit is not None:
         np.minimum(values, np.float32(form.limit), out=values)

@@ -107,12 +107,21 @@ class RotateAugmentation(Augmentation):
 
     degrees: float = 90.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        what = "degrees in 0..180"
+        _check(0 <= self.degrees <= 180, "dataloader.augmentations.rotate.degrees", self.degrees, what)
+
 
 @dataclass
 class BrightnessAugmentation(Augmentation):
     """Multiplication by a factor drawn from 1-limit..1+limit."""
 
     limit: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(0 <= self.limit < 1, "dataloader.augmentations.brightness.limit", self.limit, "0 or more, below 1")
 
 
 @dataclass
@@ -122,6 +131,10 @@ class BlurAugmentation(Augmentation):
     p: float = 0.2
     sigma: float = 1.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(0 < self.sigma <= 5, "dataloader.augmentations.blur.sigma", self.sigma, "above 0, at most 5 pixels")
+
 
 @dataclass
 class NoiseAugmentation(Augmentation):
@@ -129,6 +142,10 @@ class NoiseAugmentation(Augmentation):
 
     p: float = 0.2
     std: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self.std >= 0, "dataloader.augmentations.noise.std", self.std, "0 or more")
 
 
 @dataclass
@@ -221,13 +238,15 @@ class Settings:
     test: TestSettings = field(default_factory=TestSettings)
 
     def __post_init__(self) -> None:
+        _check(self.seed >= 0, "seed", self.seed, "0 or more")
         _check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
         _check(self.accelerator in ACCELERATORS, "accelerator", self.accelerator, f"one of {', '.join(ACCELERATORS)}")
         weights, classes = self.train.class_weights, self.model.num_classes
         fits = weights is None or len(weights) == classes
         _check(fits, "train.class_weights", weights, f"model.num_classes={classes} weights")
-        inside = 0 <= self.train.ignore_index < classes
-        what = f"a value outside the classes 0..{classes - 1}"
+        first = int(self.dataloader.reduce_to_zero)
+        inside = 0 <= self.train.ignore_index < classes + first
+        what = f"a value outside the classes 0..{classes - 1 + first}"
         _check(not inside, "train.ignore_index", self.train.ignore_index, what)
         for name, off in UNSUPPORTED.items():
             _check(value_of(self, name) == off, name, value_of(self, name), f"{off}: this version does not do more yet")

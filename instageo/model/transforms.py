@@ -133,6 +133,7 @@ def rotate(batch: Sample, draw: Draw, degrees: float) -> Sample:
         shifted = (batch.label - draw.ignore_index)[:, None].float()
         turned = F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)
         label = turned[:, 0].round().long() + draw.ignore_index
+        label = label.masked_fill(~valid.any(1), draw.ignore_index)
     return _pick(draw.chosen, Sample(image, valid, label), batch)
 
 

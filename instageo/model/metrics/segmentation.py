@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-THRESHOLDS = 2048
-"""Bins of the probability histograms that ROC-AUC is computed from."""
+THRESHOLDS, STEEPEST = 4096, 32.0
+"""Bins of the histograms that ROC-AUC is computed from: equal steps of the log-odds from -32 to 32, so that
+probabilities near 0 and 1 are told apart as well as those in the middle."""
 
 
 class SegmentationMetrics(Metric):
@@ -47,11 +48,13 @@ class SegmentationMetrics(Metric):
         shape = self.confusion.shape
         self.confusion += torch.bincount(pairs, minlength=shape[0] * shape[1]).view(shape)
         if self.roc:
-            self.histogram += self._histogram(scores.float().softmax(-1), truth)
+            self.histogram += self._histogram(scores, truth)
 
-    def _histogram(self, probabilities: Tensor, truth: Tensor) -> Tensor:
+    def _histogram(self, scores: Tensor, truth: Tensor) -> Tensor:
         classes = torch.arange(self.num_classes, device=truth.device)
-        bins = (probabilities * THRESHOLDS).long().clamp_(0, THRESHOLDS - 1)
+        log_odds = -torch.expm1(-scores.double().log_softmax(-1)).log()
+        share = (log_odds.clamp_(-STEEPEST, STEEPEST) + STEEPEST) / (2 * STEEPEST)
+        bins = (share * THRESHOLDS).long().clamp_(max=THRESHOLDS - 1)
         cell = (classes * 2 + (truth[:, None] == classes)) * THRESHOLDS + bins
         return torch.bincount(cell.flatten(), minlength=self.histogram.numel()).view_as(self.histogram)
 
