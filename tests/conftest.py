@@ -1,0 +1,41 @@
+"""Tiny GeoTIFFs for every test."""
+
+import os
+
+import hypothesis
+import numpy as np
+import pytest
+import torch
+from affine import Affine
+from rasterio.crs import CRS
+
+from instageo.raster import Grid, write_raster
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)
+hypothesis.settings.load_profile("repeatable")
+
+# Test processes share the cores; with all cores each, PyTorch's threads would wait for one another.
+torch.set_num_threads(max((os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), 1))
+
+CRS_WKT = CRS.from_epsg(32617).to_wkt()
+TRANSFORM = Affine(30, 0, 500_000, 0, -30, 4_000_000)
+"""Pixels of 30 m; the upper left corner lies at (500000, 4000000)."""
+
+
+@pytest.fixture
+def make_raster(tmp_path):
+    """Function that writes values (H, W) or (L, H, W) below `tmp_path` and returns the path."""
+
+    def make(name, values, *, crs=CRS_WKT, transform=TRANSFORM, **options):
+        values = np.asarray(values)
+        values = values[None] if values.ndim == 2 else values
+        write_raster(tmp_path / name, values, Grid(crs, transform, *values.shape[1:]), **options)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def grid():
+    """Function that gives the grid of so many rows and columns."""
+    return lambda height, width: Grid(CRS_WKT, TRANSFORM, height, width)

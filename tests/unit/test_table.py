@@ -1,0 +1,132 @@
+"""Tables are read whole, or refused with the place of the mistake."""
+
+import csv
+import json
+
+import pytest
+
+from instageo.errors import TableError
+from instageo.table import Row, read_table, write_table
+
+RECORDS = [{"Input": "a/chip.tif", "Label": "a/label.tif"}, {"Input": "b/chip.tif", "Label": "b/label.tif"}]
+
+
+def as_csv(records):
+    columns = list(records[0])
+    return "\n".join([",".join(columns), *(",".join(str(record[column]) for column in columns) for record in records)])
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text, encoding="utf-8"):
+        (tmp_path / name).write_text(text, encoding=encoding)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("train.csv", as_csv(RECORDS)),
+        ("train.CSV", as_csv(RECORDS) + "\n\n"),
+        ("train.csv", as_csv([{"": 0, **record, "date": "2020-01-01"} for record in RECORDS])),
+        ("train.csv", "Label , Input\n a/label.tif, a/chip.tif \nb/label.tif,b/chip.tif\n"),
+        ("dataset.json", json.dumps(RECORDS)),  # pitfall 15
+        ("dataset.json", json.dumps({"training": RECORDS})),
+        ("dataset.json", json.dumps({"name": "floods", "count": 2, "training": RECORDS})),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_the_same_rows_from_every_form(write, tmp_path, name, text, encoding):
+    rows = read_table(write(name, text, encoding), tmp_path / "root", need_label=True)
+    root = tmp_path / "root"
+    assert rows == [
+        Row("a/chip.tif", root / "a/chip.tif", root / "a/label.tif"),
+        Row("b/chip.tif", root / "b/chip.tif", root / "b/label.tif"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("test.csv", "Input\nchip.tif\n"),
+        ("test.csv", "Input,Label\nchip.tif,\n"),
+        ("test.csv", "Input,Label\nchip.tif\n"),
+        ("test.csv", "Input,Label\nchip.tif,NaN\n"),
+        ("test.json", '[{"Input": "chip.tif", "Label": null}]'),
+        ("test.json", '[{"Input": "chip.tif", "Label": NaN}]'),
+        ("test.json", '[{"Input": "chip.tif"}]'),
+    ],
+)
+def test_rows_without_a_label(write, tmp_path, name, text):  # pitfall 7
+    path = write(name, text)
+    assert read_table(path, tmp_path, need_label=False) == [Row("chip.tif", tmp_path / "chip.tif", None)]
+    with pytest.raises(TableError, match="column 'Label'"):
+        read_table(path, tmp_path, need_label=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("train.csv", "", "has no rows"),  # pitfall 15
+        ("train.csv", "Input,Label\n", "has no rows"),
+        ("train.csv", json.dumps(RECORDS), "no column 'Input'|has no rows"),
+        ("train.csv", json.dumps(RECORDS, indent=1), "no column 'Input'"),
+        ("train.csv", "Input;Label\na;b\n", r"no column 'Input'; found \['Input;Label'\]"),
+        ("train.csv", "input,label\na,b\n", r"found \['input', 'label'\]"),
+        ("train.csv", "Input,Label\na,b\n,c\n", "row 2 has no value in column 'Input'"),
+        ("train.csv", "Input,Label\na,b\nc,\n", r"row 2 \(c\) has no value in column 'Label'"),
+        ("train.csv", 'Input,Label\n"a' + "x" * 200_000, "cannot be read as CSV"),
+        ("train.json", "", "cannot be read as JSON"),
+        ("train.json", as_csv(RECORDS), "cannot be read as JSON"),
+        ("train.json", "[]", "has no rows"),
+        ("train.json", '{"training": []}', "has no rows"),
+        ("train.json", '["a.tif"]', "expected a list of records"),
+        ("train.json", '"a.tif"', "expected a list of records"),
+        ("train.json", '{"Input": "a.tif"}', "0 hold a list"),
+        ("train.json", '{"training": [{}], "validation": [{}]}', "2 hold a list"),
+        ("train.json", '[{"Input": "a"}]', r"no column 'Label'; found \['Input'\]"),
+        ("train.txt", as_csv(RECORDS), r"tables end in \.csv, \.json; found '\.txt'"),
+        ("train", as_csv(RECORDS), r"tables end in \.csv, \.json; found ''"),
+    ],
+)
+def test_what_is_no_table_is_refused(write, tmp_path, name, text, words):
+    path = write(name, text)
+    with pytest.raises(TableError, match=words) as refusal:
+        read_table(path, tmp_path, need_label=True)
+    assert str(refusal.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("name", ["train.csv", "train.json"])
+def test_other_encodings_are_refused(write, tmp_path, name):
+    with pytest.raises(TableError, match=r"UTF-8|list of records"):
+        read_table(write(name, as_csv(RECORDS), "utf-16"), tmp_path, need_label=True)
+
+
+def test_a_table_may_lie_below_the_root(write, tmp_path, monkeypatch):
+    write("train.csv", "Input\nchip.tif\n")
+    assert len(read_table("train.csv", tmp_path, need_label=False)) == 1
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "train.csv").write_text("Input\nx.tif\ny.tif\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(read_table("train.csv", tmp_path, need_label=False)) == 2  # as given comes first
+
+
+def test_a_missing_table_names_both_places(tmp_path):
+    with pytest.raises(TableError, match=r"table 'none\.csv' does not exist; looked for .* and .*none\.csv"):
+        read_table("none.csv", tmp_path, need_label=False)
+
+
+def test_absolute_paths_stay(write, tmp_path):
+    [row] = read_table(write("train.csv", "Input,Label\n/data/a.tif,l.tif\n"), tmp_path, need_label=True)
+    assert (str(row.input), row.label) == ("/data/a.tif", tmp_path / "l.tif")
+
+
+def test_written_tables_are_read_again(tmp_path):
+    written = [{"Input": "a, b.tif", "Label": "ä.tif"}, {"Input": 'c"d.tif', "Label": "e.tif"}]
+    write_table(tmp_path / "new" / "train.csv", written)
+    with open(tmp_path / "new" / "train.csv", newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == written
+    rows = read_table(tmp_path / "new" / "train.csv", tmp_path, need_label=True)
+    assert [row.name for row in rows] == ["a, b.tif", 'c"d.tif']
