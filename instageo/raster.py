@@ -197,14 +197,14 @@ def write_raster(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with rasterio.open(temporary, "w", **_profile(values, grid, no_data_value)) as target:
+            if class_colors:
+                target.write_colormap(1, {value: (*color, 255) for value, color in class_colors.items()})
             target.write(values)
             for layer, name in enumerate(bands, start=1):
                 target.set_band_description(layer, name)
             if class_names:
                 target.update_tags(CLASS_NAMES=json.dumps(list(class_names)))
                 target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(class_names)})
-            if class_colors:
-                target.write_colormap(1, {value: (*color, 255) for value, color in class_colors.items()})
             target.update_tags(**(tags or {}))
         os.replace(temporary, path)
     except (RasterioError, OSError) as error:
