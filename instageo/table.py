@@ -45,7 +45,7 @@ def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool) -> l
     columns = list(dict.fromkeys(column for record in records for column in record))
     for column in (INPUT, LABEL) if need_label else (INPUT,):
         if column not in columns:
-            raise TableError(f"{file}: no column '{column}'; found {columns}. Name the columns '{INPUT}' and '{LABEL}'")
+            raise TableError(f"{file}: no column '{column}'; found {columns}. {_column_hint(columns)}")
     return [_row(file, number, record, Path(root_dir), need_label) for number, record in enumerate(records, start=1)]
 
 
@@ -56,6 +56,12 @@ def write_table(path: str | Path, rows: Sequence[Mapping[str, object]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _column_hint(columns: Sequence[str]) -> str:
+    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
+        return "Separate columns by commas"
+    return f"The first line must name the columns '{INPUT}' and '{LABEL}'"
 
 
 def _locate(path: Path, root_dir: Path) -> Path:
@@ -102,16 +108,20 @@ def _read_json(file: Path) -> list[dict[str, object]]:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise TableError(f"{file}: cannot be read as JSON ({error}); expected a list of records") from error
     if isinstance(content, dict):
-        lists = [value for value in content.values() if isinstance(value, list)]
+        lists = [value for value in content.values() if isinstance(value, list) and _are_records(value)]
         if len(lists) != 1:
             raise TableError(
-                f"{file}: keys {list(content)}, of which {len(lists)} hold a list; expected a list of records, "
+                f"{file}: keys {list(content)}, of which {len(lists)} hold records; expected a list of records, "
                 "or an object with the records under one key"
             )
         content = lists[0]
-    if not isinstance(content, list) or not all(isinstance(record, dict) for record in content):
+    if not isinstance(content, list) or not _are_records(content):
         raise TableError(f"{file}: expected a list of records such as [{{'{INPUT}': 'chip.tif'}}]")
     return content
+
+
+def _are_records(content: Sequence[object]) -> bool:
+    return all(isinstance(record, dict) for record in content)
 
 
 _READERS = {".csv": _read_csv, ".json": _read_json}

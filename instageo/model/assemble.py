@@ -55,6 +55,11 @@ def augmentations(settings: Settings) -> tuple[AugmentationSpec, ...]:
     )
 
 
+def root_of(settings: Settings) -> Path:
+    """The folder that the tables' paths start from."""
+    return Path(str(settings.root_dir)).expanduser()
+
+
 def checked_table(settings: Settings, which: str, *, labelled: bool = True) -> TableReport:
     """Read the table named by a setting and look at every row.
 
@@ -68,7 +73,7 @@ def checked_table(settings: Settings, which: str, *, labelled: bool = True) -> T
         DataError: Rows of it cannot.
     """
     path = Path(str(value_of(settings, which)))
-    rows = read_table(path, str(settings.root_dir), need_label=labelled)
+    rows = read_table(path, root_of(settings), need_label=labelled)
     labels = label_format(settings) if labelled else None
     bands, skip = len(settings.dataloader.mean), settings.dataloader.on_bad_row == "skip"
     return check_table(str(path), rows, chip_format(settings), labels, bands=bands, skip_bad=skip)

@@ -19,7 +19,7 @@ from instageo.table import Row
 log = logging.getLogger(__name__)
 
 SHOWN = 3
-"""Bad rows named in a message."""
+"""Different reasons named in a message."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ class TableReport:
         """One line for the log."""
         sizes = Counter(f"{fact.height}x{fact.width}" for fact in self.facts)
         text = f"{len(self.rows)} chips of {self.layers} layers, {', '.join(sizes)} pixels"
-        reasons = "; ".join(reason for _, reason in self.dropped[:SHOWN])
-        return f"{text}; left out {len(self.dropped)}: {reasons}" if self.dropped else text
+        return f"{text}; left out {len(self.dropped)}: {_reasons(self.dropped)}" if self.dropped else text
 
 
 def check_table(
@@ -98,13 +97,22 @@ def check_table(
     good = [(row, fact) for row, fact in zip(rows, found, strict=True) if isinstance(fact, RowFacts)]
     bad = [(row, fact) for row, fact in zip(rows, found, strict=True) if isinstance(fact, str)]
     if bad and not (skip_bad and good):
-        reasons = "; ".join(reason for _, reason in bad[:SHOWN])
-        more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         hint = "" if skip_bad or not good else ". dataloader.on_bad_row=skip leaves such rows out"
-        raise DataError(f"{name}: {len(bad)} of {len(rows)} rows cannot be used: {reasons}{more}{hint}")
+        raise DataError(f"{name}: {len(bad)} of {len(rows)} rows cannot be used: {_reasons(bad)}{hint}")
     report = TableReport(tuple(row for row, _ in good), tuple(fact for _, fact in good), tuple(bad))
     (log.warning if bad else log.info)("%s: %s", name, report.summary())
     return report
+
+
+def _reasons(bad: Sequence[tuple[Row, str]]) -> str:
+    """The first row of each reason, and how many others have the same."""
+    alike: dict[str, list[str]] = {}
+    for row, reason in bad:
+        bare = reason.replace(str(row.input), "").replace(str(row.label), "")
+        alike.setdefault(bare, []).append(reason)
+    shown = [f"{group[0]} (and {len(group) - 1} more like it)" if group[1:] else group[0] for group in alike.values()]
+    more = f"; and {len(shown) - SHOWN} other reasons" if len(shown) > SHOWN else ""
+    return "; ".join(shown[:SHOWN]) + more
 
 
 def _look(row: Row, chips: ChipFormat, labels: LabelFormat | None, bands: int) -> RowFacts:
@@ -112,7 +120,10 @@ def _look(row: Row, chips: ChipFormat, labels: LabelFormat | None, bands: int) -
     _check_layers(row, info.layers, chips, bands)
     if labels is None or row.label is None:
         return RowFacts(info.layers, *info.grid.shape)
-    _check_grids(row.input, info.grid, row.label, read_info(row.label).grid)
+    truth = read_info(row.label)
+    if truth.layers != 1:
+        raise DataError(f"{row.label}: has {truth.layers} layers; expected a label of one layer")
+    _check_grids(row.input, info.grid, row.label, truth.grid)
     label = read_label(row.label, labels)
     valid = read_chip(row.input, chips).valid.any(axis=0)
     if not valid.any():

@@ -1,17 +1,16 @@
 """Checkpoints: what they carry beside the weights, how they are read, and whether settings agree with them."""
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from instageo.errors import CheckpointError, ConfigError
 from instageo.model.config import flatten, known, overlay, read_yaml, to_plain
+from instageo.model.plain import read_plain
 from instageo.model.settings import Settings
 from instageo.version import __version__
 
@@ -22,15 +21,17 @@ SECTION = "instageo"
 """Key of a checkpoint under which the facts below lie."""
 
 FIXED = (
-    "is_reg_task", "model.model_name", "model.depth", "model.head", "model.num_classes", "model.class_names",
-    "model.class_colors", "dataloader.bands", "dataloader.mean", "dataloader.std", "dataloader.temporal_dim",
-    "dataloader.no_data_value", "dataloader.constant_multiplier",
-    "dataloader.max_pixel_value",
+    "is_reg_task", "model.model_name", "model.depth", "model.head", "model.num_classes", "dataloader.mean",
+    "dataloader.std", "dataloader.temporal_dim", "dataloader.constant_multiplier", "dataloader.max_pixel_value",
 )  # fmt: skip
 """Settings that a checkpoint decides; an override that says otherwise is refused."""
 
-DEFAULTS = ("train.ignore_index", "dataloader.reduce_to_zero", "dataloader.replace_label", "dataloader.img_size")
-"""Settings that a checkpoint carries, but that may differ from table to table: labels, size of a tile."""
+DEFAULTS = (
+    "model.class_names", "model.class_colors", "dataloader.bands", "dataloader.no_data_value", "dataloader.img_size",
+    "dataloader.reduce_to_zero", "dataloader.replace_label", "train.ignore_index",
+)  # fmt: skip
+"""Settings that a checkpoint carries, but that the files at hand may ask to be otherwise: where in a file the bands
+lie, what marks missing values and labels, names, the size of a tile."""
 
 COORDINATES = "temporal_coords (T, 2) = [year, day of year 1..366]; location_coords (2,) = [latitude, longitude]"
 
@@ -57,17 +58,25 @@ class Checkpoint:
     metrics: dict[str, float]
 
 
-def facts(settings: Settings, metrics: Mapping[str, float]) -> dict[str, Any]:
-    """What a checkpoint carries beside its weights: plain types, so that `weights_only=True` reads it."""
+def facts(settings: Settings, run: Settings, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """What a checkpoint carries beside its weights: plain types, so that `weights_only=True` reads it.
+
+    Args:
+        settings: Those of the network, sizes fitted to the chips.
+        run: Those the user asked for, which a resumed run must share.
+        metrics: Scores of the epoch.
+    """
     flat = flatten(to_plain(settings))
     packages = ("torch", "pytorch-lightning", "rasterio", "numpy")
-    return {
+    section = {
         "format": 1,
         "settings": {key: flat[key] for key in (*FIXED, *DEFAULTS)},
+        "run": flatten(to_plain(run)),
         "metrics": dict(metrics),
         "coordinates": COORDINATES,
         "versions": {"instageo": __version__, **{package: version(package) for package in packages}},
     }
+    return {SECTION: section}
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -76,27 +85,18 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         CheckpointError: Missing, not readable as plain tensors, or without a network or settings.
     """
-    path = Path(path)
-    content = _load(path)
-    tensors = content.get("state_dict")
-    if not isinstance(tensors, Mapping) or not any(str(key).startswith("net.") for key in tensors):
-        raise CheckpointError(f"{path}: holds no network (state_dict with keys net.*); expected a training checkpoint")
-    section = content.get(SECTION) or {}
-    settings = section.get("settings") or _settings_beside(path)
-    return Checkpoint(path, _network_state(tensors), settings, section.get("metrics", {}))
-
-
-def _load(path: Path) -> dict[str, Any]:
+    path = Path(path).expanduser()
+    path = path / f"{BEST}.ckpt" if path.is_dir() else path
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist; check checkpoint_path")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint of plain tensors ({reason})") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: holds a {type(content).__name__}; expected a training checkpoint")
-    return content
+    content = read_plain(path, CheckpointError)
+    tensors, section = content.get("state_dict"), content.get(SECTION, {})
+    if not isinstance(tensors, Mapping) or not any(str(key).startswith("net.") for key in tensors):
+        raise CheckpointError(f"{path}: holds no network (state_dict with keys net.*); expected a training checkpoint")
+    stored = section.get("settings", {}) if isinstance(section, Mapping) else {}
+    settings = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path)
+    metrics = section.get("metrics", {}) if isinstance(section, Mapping) else {}
+    return Checkpoint(path, _network_state(tensors), settings, dict(metrics))
 
 
 def _settings_beside(path: Path) -> dict[str, Any]:
@@ -163,5 +163,6 @@ def _shapes(key: str, theirs: Mapping[str, Tensor], own: Mapping[str, Tensor]) -
 
 
 def class_names(settings: Settings) -> list[str]:
-    """Names of the classes, their numbers where none were given."""
-    return settings.model.class_names or [str(number) for number in range(settings.model.num_classes)]
+    """Names of the classes; where none were given, their values in label files."""
+    first = int(settings.dataloader.reduce_to_zero)
+    return settings.model.class_names or [str(first + number) for number in range(settings.model.num_classes)]

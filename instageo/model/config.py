@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from instageo.errors import ConfigError
 from instageo.model.settings import Settings
@@ -17,8 +18,8 @@ from instageo.model.settings import Settings
 Composed = DictConfig
 """A configuration as Hydra composes it."""
 
-OverrideError = OmegaConfBaseException
-"""What a mistyped key or value raises while a configuration is composed."""
+OVERRIDE_ERRORS = (OmegaConfBaseException, YAMLError)
+"""What a mistyped key, value or file raises while a configuration is composed."""
 
 CONFIGS = Path(__file__).parent / "configs"
 """Folder of the shipped YAML files."""
@@ -75,8 +76,9 @@ def shipped_config() -> DictConfig:
 def describe(error: BaseException) -> str:
     """One sentence on an error of OmegaConf or Hydra, with the nearest valid key for an unknown one."""
     named = re.search(r"full_key: (\S+)", str(error))
-    key = named[1] if named else getattr(error, "full_key", None)
-    reason = str(error).splitlines()[0].rstrip(".")
+    key = re.sub(r"\[\d+\]$", "", named[1] if named else getattr(error, "full_key", None) or "")
+    lines = [line.strip() for line in str(error).splitlines() if not line.rstrip().endswith(":")]
+    reason = (lines or [""])[0].rstrip(".")
     if key and not known(key):
         return unknown(key)
     return f"{key}: {reason}" if key and key not in reason else reason
@@ -144,7 +146,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         content = OmegaConf.load(path)
-    except (OSError, OmegaConfBaseException, ValueError) as error:
+    except (OSError, *OVERRIDE_ERRORS, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as a configuration ({error})") from error
     if isinstance(content, ListConfig):
         raise ConfigError(f"{path}: holds a list; expected settings by name")
@@ -152,8 +154,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return flatten(typing.cast(dict[str, Any], plain))
 
 
-def same(settings: Settings, path: Path, ignoring: Iterable[str] = ("train.resume",)) -> bool:
-    """Whether the configuration stored at `path` describes the same run."""
-    mine, theirs = flatten(to_plain(settings)), read_yaml(path)
-    skipped = set(ignoring)
-    return all(theirs.get(key, value) == value for key, value in mine.items() if key not in skipped)
+def differing(
+    settings: Settings, stored: Mapping[str, object], ignoring: Iterable[str]
+) -> tuple[str, object, object] | None:
+    """The first setting in which a stored configuration differs: its key, the stored value and ours."""
+    for key, value in flatten(to_plain(settings)).items():
+        if key not in set(ignoring) and stored.get(key, value) != value:
+            return key, stored[key], value
+    return None

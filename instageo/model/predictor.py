@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from instageo.errors import RasterError
+from instageo.errors import ConfigError, RasterError
 from instageo.model.assemble import build, chip_format
 from instageo.model.checkpoint import adopt, class_names, load_network_state, read_checkpoint
 from instageo.model.config import settings_from, shipped_config
@@ -66,7 +66,11 @@ class Predictor:
         """How large images are cut: by `test.crop_size` and `test.stride`, else training size and half of it."""
         tile = self.settings.test.crop_size or self.settings.dataloader.img_size
         stride = self.settings.test.stride or max(tile // 2, 1)
-        return Tiling(tile, min(stride, tile), self.settings.train.batch_size)
+        if stride > tile:
+            raise ConfigError(
+                f"test.stride={stride} leaves gaps between tiles of {tile} pixels; expected at most {tile}"
+            )
+        return Tiling(tile, stride, self.settings.train.batch_size)
 
     def logits(self, images: Sequence[Tensor], valids: Sequence[Tensor]) -> list[Tensor]:
         """Logits (K, H, W) of decoded images (C, T, H, W) with validity (T, H, W), on the model's device."""
@@ -151,8 +155,7 @@ def load_model(source: str | Path, *, device: str | torch.device | None = None) 
 
 def predictor_from(settings: Settings, explicit: frozenset[str], device: str | torch.device | None = None) -> Predictor:
     """The model at `settings.checkpoint_path`; keys in `explicit` may not contradict it."""
-    path = Path(str(settings.checkpoint_path))
-    checkpoint = read_checkpoint(path / "instageo_best_checkpoint.ckpt" if path.is_dir() else path)
+    checkpoint = read_checkpoint(str(settings.checkpoint_path))
     adopted = adopt(settings, checkpoint, explicit)
     net = build(adopted)
     load_network_state(net, checkpoint)
@@ -161,9 +164,15 @@ def predictor_from(settings: Settings, explicit: frozenset[str], device: str | t
 
 
 def pick_device(accelerator: str) -> str:
-    """The device for inference: a GPU where the setting allows and one is there, else the CPU."""
+    """The device for inference: for `auto` a GPU if there is one, else the CPU.
+
+    Raises:
+        ConfigError: A GPU was asked for and there is none.
+    """
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return "cuda"
     if accelerator in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
         return "mps"
-    return "cpu"
+    if accelerator in ("auto", "cpu"):
+        return "cpu"
+    raise ConfigError(f"accelerator={accelerator} does not work on this machine: no such device; use auto or cpu")

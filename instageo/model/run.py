@@ -3,22 +3,23 @@
 import importlib
 import logging
 import os
-import re
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 
 from instageo.errors import ConfigError, InstaGeoError
 from instageo.model.config import (
     CONFIGS,
+    OVERRIDE_ERRORS,
     Composed,
-    OverrideError,
     describe,
     explicit_keys,
     known,
@@ -37,19 +38,15 @@ COMMANDS = {
 }
 """Module and function of each mode; imported when asked for, since PyTorch takes seconds."""
 
-FAILED = 1
-"""Exit status of a run that ended with an error."""
+FAILED, INTERRUPTED = 1, 130
+"""Exit status of a run that ended with an error, or by Ctrl-C."""
 
 
-def dispatch(config: Composed) -> None:
-    """Check the composed configuration and run its mode."""
-    settings = settings_from(config)
-    composed = HydraConfig.get()
-    explicit = explicit_keys(settings, composed.overrides.task)
-    module, function = COMMANDS[settings.mode]
-    command = getattr(importlib.import_module(module), function)
-    _quieten()
-    command(Run(settings, Path(composed.runtime.output_dir), explicit))
+TAKE_VALUE = (
+    "--config-name", "-cn", "--config-dir", "-cd", "--config-path", "-cp", "--package", "-p", "--cfg", "-c",
+    "--info", "-i", "--experimental-rerun",
+)  # fmt: skip
+"""Flags of Hydra that are followed by a value."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,58 +61,121 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or os.environ.get("HYDRA_FULL_ERROR") == "1"
-    given = [argument for argument in given if argument != "--debug"]
+    job = Job(debug)
     try:
-        _refuse_unknown(given)
-        _run(given)
-    except (InstaGeoError, HydraException, OverrideError) as error:
+        flags, overrides = _split([argument for argument in given if argument != "--debug"])
+        _refuse_malformed(overrides)
+        _compose_and_run([*flags, *overrides], job)
+    except (InstaGeoError, HydraException, *OVERRIDE_ERRORS, OSError) as error:
         if debug:
             raise
-        sentence = str(error).splitlines()[0] if isinstance(error, InstaGeoError) else _sentence(error)
-        sys.stderr.write(f"error: {sentence}\n")
-        return FAILED
+        job.errors.append(_sentence(error))
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; training goes on from its last epoch with train.resume=true\n")
-        return 130
-    return 0
+        sys.stderr.write("interrupted; training goes on after its last whole epoch with train.resume=true\n")
+        return INTERRUPTED
+    for sentence in job.errors:
+        sys.stderr.write(f"error: {sentence}\n")
+    return FAILED if job.errors else 0
 
 
-def _run(arguments: Sequence[str]) -> None:
+@dataclass
+class Job:
+    """What Hydra calls with a composed configuration.
+
+    Errors are kept for `main` to tell: Hydra would put a line of its own before each.
+    """
+
+    debug: bool
+    errors: list[str] = field(default_factory=list)
+
+    def __call__(self, config: Composed) -> None:
+        """Run the configuration's mode."""
+        try:
+            self._run(config)
+        except InstaGeoError as error:
+            if self.debug:
+                raise
+            self.errors.append(_sentence(error))
+            _note(self.errors[-1])
+
+    def _run(self, config: Composed) -> None:
+        settings, composed = settings_from(config), HydraConfig.get()
+        explicit = explicit_keys(settings, composed.overrides.task)
+        module, function = COMMANDS[settings.mode]
+        command = getattr(importlib.import_module(module), function)
+        _quieten()
+        command(Run(settings, Path(composed.runtime.output_dir), explicit))
+
+
+def _note(sentence: str) -> None:
+    """Write an error to the files of the log alone; `main` shows it."""
+    record = log.makeRecord(log.name, logging.ERROR, __file__, 0, sentence, (), None)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.emit(record)
+
+
+def _compose_and_run(arguments: Sequence[str], job: Job) -> None:
     """Hand over to Hydra, which takes its arguments from sys.argv, and let errors through as they are."""
     ConfigStore.instance().store(name="settings", node=Settings)
     before, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = [before[0], *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(config_path=str(CONFIGS), config_name="config", version_base="1.3")(dispatch)()
+        hydra.main(config_path=str(CONFIGS), config_name="config", version_base="1.3")(job.__call__)()
     finally:
         sys.argv = before
         if full is None:
             del os.environ["HYDRA_FULL_ERROR"]
 
 
-def _refuse_unknown(arguments: Sequence[str]) -> None:
-    for argument in arguments:
-        match = re.match(r"[+~]{0,2}([\w.]+)=", argument)
-        if match and not match[1].startswith("hydra") and not known(match[1]):
-            raise ConfigError(unknown(match[1]))
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Hydra's flags with their values, and overrides: Hydra wants the flags together, a user need not know."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    for before, argument in pairwise(["", *arguments]):
+        (flags if argument.startswith("-") or before in TAKE_VALUE else overrides).append(argument)
+    return flags, overrides
+
+
+def _refuse_malformed(overrides: Sequence[str]) -> None:
+    """Refuse what is no `key=value` of a known key, in words Hydra does not have."""
+    for override in overrides:
+        key, equals, _ = override.lstrip("+").partition("=")
+        if not equals or override.startswith("~"):
+            raise ConfigError(f"'{override}' is no setting; expected key=value, such as train.num_epochs=20")
+        if not key.startswith("hydra") and not known(key):
+            raise ConfigError(unknown(key))
 
 
 def _sentence(error: Exception) -> str:
-    """What Hydra or OmegaConf says in several lines, in one."""
+    """One line on an error, whatever its kind."""
+    if isinstance(error, InstaGeoError):
+        return str(error).splitlines()[0]
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        shipped = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+        return (
+            f"there is no configuration '{error.missing_cfg_file}'; shipped are {shipped}; --config-dir names a folder"
+        )
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
     for told in (error, error.__cause__):
-        if told is not None and (isinstance(told, OverrideError) or "full_key:" in str(told)):
+        if told is not None and "full_key:" in str(told):
             return describe(told)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3])
+    hint = "; put quotes round a value with special characters: 'key=\"value\"'" if "Lexer" in str(error) else ""
+    return " ".join(lines[:3]) + hint
 
 
 def _quieten() -> None:
-    """Silence notices that tell a user nothing: Lightning's advice and files without georeference."""
-    for name in ("pytorch_lightning", "lightning", "lightning.pytorch"):
+    """Silence notices that tell a user nothing: advice of Lightning, retries, GDAL's echo of errors we tell."""
+    for name in ("pytorch_lightning", "lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("rasterio", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning|torchmetrics)")
     warnings.filterwarnings("ignore", message="Dataset has no geotransform")
+    warnings.filterwarnings("ignore", message="Detected pickle protocol")
 
 
 if __name__ == "__main__":

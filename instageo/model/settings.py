@@ -45,11 +45,13 @@ class TrainSettings:
     teacher_ckpt_path: str | None = None
 
     def __post_init__(self) -> None:
-        _check(self.learning_rate > 0, "train.learning_rate", self.learning_rate, "a number above 0")
+        rate = self.learning_rate
+        _check(0 < rate < math.inf, "train.learning_rate", rate, "a number above 0")
         _check(self.num_epochs >= 1, "train.num_epochs", self.num_epochs, "at least 1")
         _check(self.batch_size >= 1, "train.batch_size", self.batch_size, "at least 1")
         _check(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "0 or more")
-        _check(self.warmup_epochs >= 0, "train.warmup_epochs", self.warmup_epochs, "0 or more")
+        warm = self.warmup_epochs
+        _check(0 <= warm <= self.num_epochs, "train.warmup_epochs", warm, f"0 to train.num_epochs={self.num_epochs}")
         patience = self.early_stopping
         _check(patience is None or patience >= 1, "train.early_stopping", patience, "null, or at least 1 epoch")
         clip = self.gradient_clip
@@ -86,6 +88,8 @@ class ModelSettings:
         for name, values in per_class.items():
             fits = values is None or len(values) == self.num_classes
             _check(fits, name, values, f"model.num_classes={self.num_classes} entries")
+        names = self.class_names or []
+        _check(len(set(names)) == len(names), "model.class_names", names, "a different name for each class")
         sane = all(len(color) == 3 and all(0 <= part <= 255 for part in color) for color in self.class_colors or [])
         _check(sane, "model.class_colors", self.class_colors, "[red, green, blue] in 0..255 per class")
 
@@ -186,12 +190,17 @@ class DataSettings:
         _check(len(self.mean) >= 1, "dataloader.mean", self.mean, "one value per band of a date")
         same = len(self.std) == len(self.mean)
         _check(same, "dataloader.std", self.std, f"as many values as dataloader.mean, {len(self.mean)}")
-        _check(all(std > 0 for std in self.std), "dataloader.std", self.std, "values above 0")
+        _check(all(map(math.isfinite, self.mean)), "dataloader.mean", self.mean, "finite values")
+        _check(all(0 < std < math.inf for std in self.std), "dataloader.std", self.std, "finite values above 0")
+        factor = self.constant_multiplier
+        sane = math.isfinite(factor) and factor != 0
+        _check(sane, "dataloader.constant_multiplier", factor, "a finite number other than 0")
         bands = self.bands
         expected = self.temporal_dim * len(self.mean)
         what = f"{self.temporal_dim} x {len(self.mean)} = {expected} positions (dataloader.temporal_dim x mean values)"
         _check(bands is None or len(bands) == expected, "dataloader.bands", bands, what)
-        _check(all(band >= 0 for band in bands or []), "dataloader.bands", bands, "positions from 0")
+        sane = bands is None or (min(bands) >= 0 and len(set(bands)) == len(bands))
+        _check(sane, "dataloader.bands", bands, "different positions from 0")
         pair = self.replace_label
         _check(pair is None or len(pair) == 2, "dataloader.replace_label", pair, "null or [from, to]")
 
@@ -238,7 +247,10 @@ class Settings:
     test: TestSettings = field(default_factory=TestSettings)
 
     def __post_init__(self) -> None:
-        _check(self.seed >= 0, "seed", self.seed, "0 or more")
+        _check(0 <= self.seed < 2**31, "seed", self.seed, "0 or more, below 2^31")
+        count = self.devices
+        sane = count == "auto" or (isinstance(count, int) and (count >= 1 or count == -1))
+        _check(sane, "devices", count, "auto, or a number of devices (-1 for all)")
         _check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
         _check(self.accelerator in ACCELERATORS, "accelerator", self.accelerator, f"one of {', '.join(ACCELERATORS)}")
         weights, classes = self.train.class_weights, self.model.num_classes
@@ -248,26 +260,29 @@ class Settings:
         inside = 0 <= self.train.ignore_index < classes + first
         what = f"a value outside the classes 0..{classes - 1 + first}"
         _check(not inside, "train.ignore_index", self.train.ignore_index, what)
-        for name, off in UNSUPPORTED.items():
-            _check(value_of(self, name) == off, name, value_of(self, name), f"{off}: this version does not do more yet")
+        for name, (off, what) in UNSUPPORTED.items():
+            if value_of(self, name) != off:
+                raise ConfigError(
+                    f"{name}={value_of(self, name)}: {what} is not part of this version; leave {name} out"
+                )
 
 
-PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true")
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 """Number formats of training, in Lightning's words."""
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 """Where to compute; auto and gpu take what the machine has."""
 
-UNSUPPORTED: dict[str, object] = {
-    "is_reg_task": False,
-    "train.distillation": False,
-    "train.teacher_ckpt_path": None,
-    "model.use_log_scale": False,
-    "model.plot_reg_results": False,
-    "model.include_ee_metric": False,
-    "model.weight_clip_range": None,
+UNSUPPORTED: dict[str, tuple[object, str]] = {
+    "is_reg_task": (False, "regression"),
+    "train.distillation": (False, "distillation"),
+    "train.teacher_ckpt_path": (None, "distillation"),
+    "model.use_log_scale": (False, "regression"),
+    "model.plot_reg_results": (False, "regression"),
+    "model.include_ee_metric": (False, "regression"),
+    "model.weight_clip_range": (None, "clipping of weights"),
 }
-"""Published keys whose work is still to come, and the one value they may have until then."""
+"""Published keys whose work is still to come: the one value they may have until then, and what they are for."""
 
 
 @dataclass(frozen=True)
@@ -296,7 +311,7 @@ def require(settings: Settings, *names: str) -> None:
         if value is None or value == "None":
             raise ConfigError(f"mode={settings.mode.value} needs {name}; add {name}=… to the command")
     root = settings.root_dir
-    if "root_dir" in names and not Path(str(root)).is_dir():
+    if "root_dir" in names and not Path(str(root)).expanduser().is_dir():
         raise ConfigError(f"root_dir={root} is no folder; expected the folder that the table's paths start from")
 
 

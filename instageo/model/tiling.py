@@ -7,6 +7,8 @@ from itertools import groupby, islice
 import torch
 from torch import Tensor
 
+from instageo.errors import DataError
+
 Forward = Callable[[Tensor, Tensor], Tensor]
 """From image (B, C, T, h, w) and valid (B, T, h, w) to logits (B, K, h, w)."""
 
@@ -62,6 +64,9 @@ def predict_images(
 
     Returns:
         One tensor (K, H, W) per image, float32, on the device of the image.
+
+    Raises:
+        DataError: The network's output is infinite or not a number.
     """
     sums: list[Tensor | None] = [None] * len(images)
     weights = [torch.zeros(image.shape[-2:], device=image.device) for image in images]
@@ -69,6 +74,11 @@ def predict_images(
         image = torch.stack([images[which][..., rows, columns] for which, rows, columns in batch])
         valid = torch.stack([valids[which][..., rows, columns] for which, rows, columns in batch])
         logits = forward(image, valid).float()
+        if not bool(torch.isfinite(logits).all()):
+            raise DataError(
+                "the network's output is not a number: training has diverged (lower train.learning_rate, set "
+                "train.gradient_clip=1), or pixel values are extreme (compare mode=stats with dataloader.mean and std)"
+            )
         weight = window(*logits.shape[-2:]).to(logits.device)
         for (which, rows, columns), part in zip(batch, logits, strict=True):
             total = sums[which]

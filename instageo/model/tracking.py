@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from instageo.errors import DataError
 from instageo.model.checkpoint import BEST, LAST
 from instageo.model.figures import learning_curve
 
@@ -74,12 +75,18 @@ class StopOnNonFinite(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any) -> None:
         """Look at the loss every so often; reading it waits for the device."""
-        if trainer.global_step % 50 == 1 and not math.isfinite(float(outputs["loss"])):
-            from instageo.errors import DataError
+        if trainer.global_step % 50 == 1:
+            self._refuse(float(outputs["loss"]), f"at step {trainer.global_step}")
 
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the epoch's mean loss, before any checkpoint is written."""
+        self._refuse(float(trainer.callback_metrics["train_loss"]), f"in epoch {trainer.current_epoch + 1}")
+
+    def _refuse(self, loss: float, when: str) -> None:
+        if not math.isfinite(loss):
             raise DataError(
-                f"the loss is {float(outputs['loss'])} at step {trainer.global_step}; "
-                "lower train.learning_rate, set train.gradient_clip=1, check dataloader.mean and std with mode=stats"
+                f"the loss is {loss} {when}; lower train.learning_rate, set train.gradient_clip=1, "
+                "and compare dataloader.mean and std with mode=stats"
             )
 
 

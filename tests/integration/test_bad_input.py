@@ -168,7 +168,19 @@ SETTINGS = {
     "train.resume=/nowhere": "train.resume=/nowhere: no such checkpoint",
     "train_filepath=none.csv": "table 'none.csv' does not exist; looked for",
     "root_dir=/nowhere": "root_dir=/nowhere is no folder",
-    "is_reg_task=true": "is_reg_task=True does not work",
+    "is_reg_task=true": "is_reg_task=True: regression is not part of this version",
+    "train.distillation=true": "distillation is not part of this version",
+    "accelerator=gpu": "accelerator=gpu",
+    "devices=foo": "devices=foo does not work; expected auto, or a number",
+    "seed=-1": "seed=-1 does not work; expected 0 or more",
+    "dataloader.mean=[a,b]": "dataloader.mean: Value 'a'",
+    "dataloader.constant_multiplier=0": "expected a finite number other than 0",
+    "dataloader.bands=[0,1,2,3,4,4]": "expected different positions",
+    "~train": "'~train' is no setting; expected key=value",
+    "train.num_epochs": "'train.num_epochs' is no setting; expected key=value",
+    "root_dir=~/x": "put quotes round a value",
+    "--config-name=nope": "there is no configuration 'nope'; shipped are config, locust,",
+    "test.stride=65": "test.stride=65 leaves gaps between tiles of 32 pixels",
     "devices=99": "devices=99 does not work on",
     "accelerator=tpu": "accelerator=tpu",
 }
@@ -190,6 +202,58 @@ def test_unknown_key_in_a_file_of_the_users_own(data, run, tmp_path):
     assert "unknown setting 'train.epochs'; did you mean train.num_epochs" in sentence
 
 
+def test_a_table_with_the_wrong_separator_says_so(data, run):
+    (data / "train.csv").write_text("Input;Label\nchips/chip_0.tif;labels/label_0.tif\n")
+    assert "Separate columns by commas" in one_sentence(run("mode=stats", f"root_dir={data}", *TABLES))
+
+
+def test_the_same_reason_is_given_once(data, run):
+    four_bands(data)
+    sentence = one_sentence(run("mode=stats", f"root_dir={data}", *TABLES))
+    assert "4 of 4 rows cannot be used" in sentence
+    assert "(and 3 more like it)" in sentence
+    assert sentence.count("has 4 layers") == 1
+
+
+def test_the_error_is_in_the_log_too(data, run, tmp_path):
+    missing_chip(data)
+    sentence = one_sentence(run("mode=stats", f"root_dir={data}", *TABLES))
+    assert sentence in (tmp_path / "run" / "run.log").read_text()
+
+
+def test_a_loss_that_is_no_number_ends_the_run_without_a_checkpoint(data, run, tmp_path):
+    sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, "train.learning_rate=1e30"))
+    assert "not a number" in sentence or "the loss is" in sentence
+    assert "train.learning_rate" in sentence
+    assert not (tmp_path / "run" / "instageo_best_checkpoint.ckpt").exists()
+
+
+def test_resuming_another_run_is_refused(trained, run):
+    data, folder = trained
+    before = (folder / "last.ckpt").read_bytes()
+    tables = [f"root_dir={data}", *TABLES, *QUICK, "train.num_epochs=3"]
+    sentence = one_sentence(run(*tables, "dataloader.mean=[1,1,1,1,1,1]", f"train.resume={folder}"))
+    assert "its run has dataloader.mean=[775.229" in sentence
+    weights_alone = folder / "instageo_best_checkpoint.ckpt"
+    assert "holds weights alone" in one_sentence(run(*tables, f"train.resume={weights_alone}"))
+    assert (folder / "last.ckpt").read_bytes() == before
+
+
+def test_a_file_that_breaks_while_maps_are_made(trained, run, tmp_path):
+    _, folder = trained
+    data = write_chips(tmp_path / "data")
+    path = data / "chips" / "chip_0.tif"
+    content = bytearray(path.read_bytes())
+    content[500:9000] = bytes(8500)  # the pixels; the directory behind them stays whole
+    path.write_bytes(content)
+    common = ["mode=chip_inference", f"root_dir={data}", "test_filepath=train.csv", f"checkpoint_path={folder}"]
+    assert "chip_0.tif: cannot be read" in one_sentence(run(*common))
+    status, _, err = run(*common, "dataloader.on_bad_row=skip", f"output_dir={tmp_path / 'maps'}")
+    assert status == 0
+    assert "1 chips could not be predicted: chips/chip_0.tif" in err
+    assert len(list((tmp_path / "maps" / "chips").iterdir())) == 3
+
+
 def harmful(path):
     class Harm:
         def __reduce__(self):
@@ -200,9 +264,10 @@ def harmful(path):
 
 CHECKPOINTS = {
     "missing": (lambda path: None, "does not exist; check checkpoint_path"),
-    "text": (lambda path: path.write_text("hello"), "cannot be read as a checkpoint of plain tensors"),
-    "harmful": (harmful, "cannot be read as a checkpoint of plain tensors"),  # pitfall 36
-    "old pickle": (lambda path: path.write_bytes(pickle.dumps({}, 2)), "cannot be read as a checkpoint"),
+    "text": (lambda path: path.write_text("hello"), "is no PyTorch file of plain tensors"),
+    "empty": (lambda path: path.touch(), "is no PyTorch file of plain tensors"),
+    "harmful": (harmful, "holds objects that could run code; it was not loaded"),  # pitfall 36
+    "old pickle": (lambda path: path.write_bytes(pickle.dumps({}, 2)), "is no PyTorch file of plain tensors"),
     "no network": (lambda path: torch.save({"state_dict": {"a": torch.ones(1)}}, path), "holds no network"),
     "list": (lambda path: torch.save([1], path), "holds a list"),
     "no settings": (
@@ -231,6 +296,7 @@ def test_bad_checkpoints(mode, case, data, run, tmp_path):
         ("model.model_name=prithvi_eo_v1_100", "was trained with model.model_name=prithvi_eo_tiny"),
         ("dataloader.mean=[1,2,3,4,5,6]", "was trained with dataloader.mean="),
         ("--config-name=multitemporal_crop_classification", "was trained with"),
+        ("dataloader.bands=[0,1,2]", "dataloader.bands=[0, 1, 2] does not work"),
     ],
 )
 def test_settings_that_contradict_the_checkpoint(override, words, trained, run):

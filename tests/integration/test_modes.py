@@ -14,7 +14,7 @@ import torch
 
 from instageo import load_model
 from instageo.model import build_network
-from instageo.raster import read_info, read_raster
+from instageo.raster import read_info, read_raster, write_raster
 from instageo.table import write_table
 from tests.integration.conftest import QUICK, write_chips
 
@@ -123,6 +123,51 @@ def test_the_same_table_as_json_under_a_key(trained, run):  # pitfall 15
     )  # fmt: skip
     assert status == 0
     assert "mIoU" in out
+
+
+def test_files_of_another_layout_are_read_by_position(trained, run, tmp_path):
+    data, folder = trained
+    wide = write_chips(tmp_path / "wide")
+    for path in (wide / "chips").iterdir():
+        chip = read_raster(path)
+        write_raster(path, np.concatenate([chip.values[:2] * 0, chip.values]), chip.grid)
+    scores = []
+    for root, more in ((data, []), (wide, ["dataloader.bands=[2,3,4,5,6,7]"])):
+        status, _, err = run(
+            "mode=eval", f"root_dir={root}", "test_filepath=test.csv", f"checkpoint_path={folder}", *more
+        )
+        assert status == 0, err
+        scores.append((tmp_path / "run" / "metrics.json").read_text())
+    assert scores[0] == scores[1]
+
+
+def test_training_starts_from_a_checkpoint(trained, run, tmp_path):
+    data, folder = trained
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", f"checkpoint_path={folder}"]
+    status, _, err = run(*tables, *QUICK, "train.learning_rate=1e-12", "train.weight_decay=0")
+    assert status == 0, err
+    first, second = (
+        torch.load(path / "last.ckpt", weights_only=True)["state_dict"] for path in (folder, tmp_path / "run")
+    )
+    best = torch.load(folder / "instageo_best_checkpoint.ckpt", weights_only=True)["state_dict"]
+    key = "net.prithvi_encoder.blocks.0.mlp.fc1.weight"
+    torch.testing.assert_close(second[key], best[key])
+    assert first[key].shape == best[key].shape
+
+
+def test_a_published_checkpoint_takes_its_settings_from_the_yaml_beside_it(trained, tmp_path):
+    data, folder = trained
+    content = torch.load(folder / "instageo_best_checkpoint.ckpt", weights_only=True)
+    renamed = {
+        key.replace("prithvi_encoder", "prithvi_100M_backbone"): value for key, value in content["state_dict"].items()
+    }
+    (tmp_path / ".hydra").mkdir()
+    yaml = (folder / ".hydra" / "config.yaml").read_text()
+    (tmp_path / ".hydra" / "config.yaml").write_text(f"{yaml}\nneptune_experiment: gone\n")
+    torch.save({"state_dict": renamed}, tmp_path / "instageo_best_checkpoint.ckpt")
+    ours, published = load_model(folder), load_model(tmp_path)
+    chip = data / "chips" / "chip_5.tif"
+    np.testing.assert_allclose(ours.predict(chip).probabilities, published.predict(chip).probabilities, atol=2e-5)
 
 
 def test_predicting_an_array_equals_predicting_its_file(trained):

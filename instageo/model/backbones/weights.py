@@ -1,16 +1,17 @@
 """Published encoder weights: found on disk or on the Hugging Face hub, unwrapped, and loaded with an account."""
 
 import logging
-import pickle
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from instageo.errors import WeightsError
 from instageo.model.backbones.prithvi import PrithviEncoder, find_variant
+from instageo.model.plain import read_plain
 
 log = logging.getLogger(__name__)
 
@@ -41,26 +42,41 @@ class LoadReport:
         return f"{text}, newly initialised: {', '.join(self.new)}" if self.new else text
 
 
-def load_pretrained(encoder: PrithviEncoder, model_name: str, weights: str | None = None) -> LoadReport:
+def find_weights(model_name: str, weights: str | None = None) -> Path:
+    """The file with a variant's pretrained weights.
+
+    Args:
+        model_name: The variant.
+        weights: A local `.pt`, `.pth`, `.ckpt` or `.safetensors` file; None for the published file, from the local
+            Hugging Face cache or, if the network allows, downloaded into it.
+
+    Raises:
+        WeightsError: The file is not to be had.
+    """
+    if weights is None:
+        return _published_file(model_name)
+    file = Path(weights).expanduser()
+    if not file.is_file():
+        raise WeightsError(f"{file}: no such weights file; check model.weights")
+    return file
+
+
+def load_pretrained(encoder: PrithviEncoder, model_name: str, file: Path) -> LoadReport:
     """Fill an encoder with pretrained weights.
 
     Args:
         encoder: Changed in place.
         model_name: Its variant.
-        weights: A local `.pt`, `.pth`, `.ckpt` or `.safetensors` file; None for the published file, from the local
-            Hugging Face cache or, if the network allows, downloaded into it.
+        file: As found by `find_weights`.
 
     Raises:
-        WeightsError: The file is not to be had, unreadable, or does not fit.
+        WeightsError: The file is unreadable or does not fit.
     """
-    file = Path(weights) if weights else _published_file(model_name)
-    state = unwrap(read_state_dict(file))
+    state = unwrap(read_plain(file, WeightsError))
     own = {key: value for key, value in encoder.state_dict().items() if key != "pos_embed"}
     fitting = {key: state[key] for key in own if key in state}
     if not fitting:
-        raise WeightsError(
-            f"{file}: none of its {len(state)} tensors belongs to {model_name}; found {list(state)[:3]} …"
-        )
+        raise WeightsError(f"{file}: none of its {len(state)} tensors is one of {model_name}; found {list(state)[:3]}")
     for key, value in fitting.items():
         if value.shape != own[key].shape:
             raise WeightsError(
@@ -89,41 +105,37 @@ def _plain(key: str) -> str:
     return key
 
 
-def read_state_dict(file: Path) -> Mapping[str, object]:
-    """Read a weights file without running code from it.
-
-    Raises:
-        WeightsError: It is missing, or not a file of plain tensors.
-    """
-    if not file.is_file():
-        raise WeightsError(f"{file}: no such weights file; check model.weights")
-    try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(file)
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{file}: cannot be read as a file of plain tensors ({reason})") from error
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{file}: holds a {type(content).__name__}; expected a dictionary of tensors")
-    return content
-
-
 def _published_file(model_name: str) -> Path:
     variant = find_variant(model_name)
     without = "train from random weights with model.load_pretrained_weights=false"
     if not variant.repository:
         raise WeightsError(f"{model_name} has no published weights; name a file with model.weights=…, or {without}")
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
+        return Path(hf_hub_download(variant.repository, variant.file, local_files_only=True))
+    except LocalEntryNotFoundError:
+        log.info("%s is not in %s; downloading it", variant.file, constants.HF_HUB_CACHE)
+    try:
+        if constants.HF_HUB_OFFLINE or not _answers(constants.ENDPOINT):
+            raise ConnectionError("no network")
         return Path(hf_hub_download(variant.repository, variant.file))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise WeightsError(
-            f"the pretrained weights of {model_name} could not be had: {variant.file} of the Hugging Face repository "
-            f"{variant.repository} ({type(error).__name__}). Fetch it on a machine with network and name it with "
-            f"model.weights=/path/to/{variant.file}, or {without}"
+            f"the pretrained weights of {model_name} could not be had ({error}): {variant.file} of the Hugging Face "
+            f"repository {variant.repository}, looked for in {constants.HF_HUB_CACHE}. Fetch it on a machine with "
+            f"network and name it with model.weights=/path/to/{variant.file}, or {without}"
         ) from error
+
+
+def _answers(url: str) -> bool:
+    """Whether a server answers at all: one quick try, where the hub's client would retry for most of a minute."""
+    request = urllib.request.Request(url, method="HEAD")  # noqa: S310 the hub's own address
+    try:
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from instageo.errors import DataError
-from instageo.model.assemble import checked_table
+from instageo.errors import DataError, InstaGeoError
+from instageo.model.assemble import checked_table, root_of
 from instageo.model.figures import class_colors
 from instageo.model.predictor import Prediction, Predictor, predictor_from
 from instageo.model.settings import Run, require
@@ -28,16 +28,33 @@ def chip_inference(run: Run) -> None:
     if len(rows) < len(report.rows):
         log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))
     folder = Path(settings.output_dir) if settings.output_dir else run.folder / "predictions"
-    outputs = output_paths(rows, Path(str(settings.root_dir)), folder)
+    outputs = output_paths(rows, root_of(settings), folder)
     _refuse_overwriting_inputs(rows, outputs)
-    unseen = [
-        row.name
-        for row, path in track(zip(rows, outputs, strict=True), "predicting", len(rows))
-        if not _map(predictor, row, path)
-    ]
+    skip = settings.dataloader.on_bad_row == "skip"
+    unseen, failed = _map_all(predictor, rows, outputs, skip=skip)
     if unseen:
         log.warning("%d chips have no valid pixel and are all no-data: %s", len(unseen), ", ".join(unseen[:3]))
-    log.info("%d predictions in %s", len(rows), folder)
+    if failed:
+        log.warning("%d chips could not be predicted: %s", len(failed), "; ".join(failed[:3]))
+    log.info("%d predictions in %s", len(rows) - len(failed), folder)
+
+
+def _map_all(
+    predictor: Predictor, rows: Sequence[Row], outputs: Sequence[Path], *, skip: bool
+) -> tuple[list[str], list[str]]:
+    """Names of chips without any valid pixel, and reasons why others could not be predicted."""
+    unseen, failed = [], []
+    for done, (row, path) in enumerate(track(zip(rows, outputs, strict=True), "predicting", len(rows))):
+        try:
+            if not _map(predictor, row, path):
+                unseen.append(row.name)
+        except InstaGeoError as error:
+            if not skip:
+                raise DataError(
+                    f"{row.name}: {error}; {done} of {len(rows)} predictions were written before"
+                ) from error
+            failed.append(f"{row.name}: {error}")
+    return unseen, failed
 
 
 def _map(predictor: Predictor, row: Row, path: Path) -> bool:
@@ -77,7 +94,8 @@ def output_paths(rows: Sequence[Row], root: Path, folder: Path) -> list[Path]:
     ]
     twice = [str(path) for path, count in Counter(chosen).items() if count > 1]
     if twice:
-        raise DataError(f"two inputs would be written to {twice[0]}; rename one of them")
+        names = [str(row.input) for row, path in zip(rows, chosen, strict=True) if str(path) == twice[0]]
+        raise DataError(f"{' and '.join(names)} would both be written to {twice[0]}; rename one of them")
     return [folder / path for path in chosen]
 
 

@@ -10,18 +10,20 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-from instageo.errors import CheckpointError, ConfigError, DataError
+from instageo.errors import ConfigError, DataError
 from instageo.model.assemble import augmentations, build, checked_table, chip_format, describe_layout, label_format
-from instageo.model.backbones.weights import load_pretrained
+from instageo.model.backbones.prithvi import find_variant
+from instageo.model.backbones.weights import find_weights, load_pretrained
 from instageo.model.check import TableReport
-from instageo.model.checkpoint import BEST, LAST, class_names, facts, load_network_state, read_checkpoint
+from instageo.model.checkpoint import BEST, Checkpoint, adopt, class_names, facts, load_network_state, read_checkpoint
 from instageo.model.commands.evaluate import score, write_scores
-from instageo.model.config import overlay, same
+from instageo.model.config import overlay
 from instageo.model.dataset import RandomWindows, WholeChips
 from instageo.model.losses.cross_entropy import WeightedCrossEntropy
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.network import PrithviSegmenter
 from instageo.model.predictor import Predictor, pick_device, predictor_from
+from instageo.model.resume import to_resume
 from instageo.model.settings import Run, Scheduler, Settings, require
 from instageo.model.tasks.data import ChipData
 from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
@@ -38,41 +40,37 @@ def train(run: Run) -> None:
     """
     settings = run.settings
     require(settings, "root_dir", "train_filepath", "valid_filepath")
-    newest = _to_resume(settings, run.folder)
+    newest = to_resume(settings, run.folder)
     folder = newest.parent if newest else run.folder
+    trainer = _trainer(settings, folder)
+    settings, start = _starting_point(settings, run.explicit)
     learn, judge = checked_table(settings, "train_filepath"), checked_table(settings, "valid_filepath")
     settings = _fit_size(_same_layout(settings, learn, judge), learn)
     torch.manual_seed(settings.seed)
-    net = _network(settings)
-    trainer = _trainer(settings, folder)
-    trainer.fit(_task(settings, net), _data(settings, learn, judge), ckpt_path=newest, weights_only=True)
+    net = _network(settings, start)
+    try:
+        trainer.fit(
+            _task(settings, run.settings, net), _data(settings, learn, judge), ckpt_path=newest, weights_only=True
+        )
+    except SystemExit as stop:  # how Lightning answers Ctrl-C
+        raise KeyboardInterrupt from stop
     if trainer.is_global_zero:
         _finish(settings, folder, judge)
 
 
-def _to_resume(settings: Settings, run_dir: Path) -> Path | None:
-    """The checkpoint to go on from; None for a new run.
+def _starting_point(settings: Settings, explicit: frozenset[str]) -> tuple[Settings, Checkpoint | Path | None]:
+    """Where the weights come from, looked up before any data are read: a checkpoint, pretrained weights, or neither.
 
-    Raises:
-        CheckpointError: `train.resume` names a file that does not exist.
+    A checkpoint also decides settings, as in scoring and inference.
     """
-    wish = settings.train.resume
-    if isinstance(wish, str):
-        path = Path(wish) / f"{LAST}.ckpt" if Path(wish).is_dir() else Path(wish)
-        if not path.is_file():
-            raise CheckpointError(f"train.resume={wish}: no such checkpoint; expected a {LAST}.ckpt or its folder")
-        return path
-    if not wish:
-        return None
-    found = [run_dir / f"{LAST}.ckpt", *run_dir.parent.parent.glob(f"*/*/{LAST}.ckpt")]
-    stored = {path: path.parent / ".hydra" / "config.yaml" for path in found if path.is_file()}
-    fitting = [path for path, config in stored.items() if config.is_file() and same(settings, config)]
-    if not fitting:
-        log.warning("train.resume=true: no %s.ckpt of these settings near %s; starting anew", LAST, run_dir)
-        return None
-    newest = max(fitting, key=lambda path: path.stat().st_mtime)
-    log.info("resuming %s", newest)
-    return newest
+    model = settings.model
+    find_variant(model.model_name)
+    if settings.checkpoint_path:
+        checkpoint = read_checkpoint(settings.checkpoint_path)
+        return adopt(settings, checkpoint, explicit), checkpoint
+    if model.load_pretrained_weights or model.weights:
+        return settings, find_weights(model.model_name, model.weights)
+    return settings, None
 
 
 def _same_layout(settings: Settings, learn: TableReport, judge: TableReport) -> Settings:
@@ -84,7 +82,8 @@ def _same_layout(settings: Settings, learn: TableReport, judge: TableReport) -> 
     log.info(describe_layout(settings, learn.layers))
     absent = [name for name, count in zip(class_names(settings), learn.class_counts, strict=True) if not count]
     if absent:
-        log.warning("%s: no labelled pixel of class %s", settings.train_filepath, ", ".join(absent))
+        shown = ", ".join(absent[:10]) + (" …" if len(absent) > 10 else "")
+        log.warning("%s: no labelled pixel of %d classes: %s", settings.train_filepath, len(absent), shown)
     return settings
 
 
@@ -102,19 +101,19 @@ def _fit_size(settings: Settings, learn: TableReport) -> Settings:
     return overlay(settings, {"dataloader.img_size": min(needed, wanted)})
 
 
-def _network(settings: Settings) -> PrithviSegmenter:
+def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegmenter:
     net, model = build(settings), settings.model
-    if settings.checkpoint_path:
-        load_network_state(net, read_checkpoint(settings.checkpoint_path))
-    elif model.load_pretrained_weights or model.weights:
-        load_pretrained(net.prithvi_encoder, model.model_name, model.weights)
+    if isinstance(start, Checkpoint):
+        load_network_state(net, start)
+    elif start is not None:
+        load_pretrained(net.prithvi_encoder, model.model_name, start)
     net.prithvi_encoder.requires_grad_(not model.freeze_backbone)
     counted = sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
     log.info("%s: %.1f million parameters to train", model.model_name, counted / 1e6)
     return net
 
 
-def _task(settings: Settings, net: PrithviSegmenter) -> SegmentationTask:
+def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> SegmentationTask:
     data, course, classes = settings.dataloader, settings.train, settings.model.num_classes
     weights = torch.tensor(course.class_weights or [1.0] * classes)
     cosine = course.scheduler is Scheduler.cosine
@@ -125,7 +124,7 @@ def _task(settings: Settings, net: PrithviSegmenter) -> SegmentationTask:
         Inputs(tuple(data.mean), tuple(data.std), augmentations(settings)),
         Optimisation(course.learning_rate, course.weight_decay, cosine, course.warmup_epochs, settings.seed),
         Predictor(net, settings).tiling,
-        partial(facts, settings),
+        partial(facts, settings, asked),
     )
 
 

@@ -69,7 +69,7 @@ class SegmentationTask(pl.LightningModule):
         inputs: Normalisation and augmentation.
         optimisation: Optimiser and schedule.
         tiling: How validation and test images are cut.
-        facts: From the newest scores to what checkpoints carry beside the weights.
+        facts: From the newest scores to further entries of checkpoints.
     """
 
     mean: Tensor
@@ -164,4 +164,4 @@ class SegmentationTask(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what inference needs beside the weights."""
         measured = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        checkpoint["instageo"] = self.facts(measured)
+        checkpoint.update(self.facts(measured))
