@@ -105,7 +105,11 @@ def unknown(key: str) -> str:
     group, _, last = key.rpartition(".")
     names = {name: name.rpartition(".")[2] for name in sorted(leaves, key=lambda name: not name.startswith(group))}
     like = difflib.get_close_matches(last, names.values(), n=1, cutoff=0.6)
-    near = [name for name, short in names.items() if short == last or _initials(short) == last or short in like]
+    near = [
+        name
+        for name, short in names.items()
+        if last in (short, _initials(short)) or short.endswith(f"_{last}") or short in like
+    ]
     if near:
         return f"unknown setting '{key}'; did you mean {near[0]}?"
     held = [name.rpartition(".")[2] for name in leaves if group and name.rpartition(".")[0] == group]

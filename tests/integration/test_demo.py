@@ -1,0 +1,61 @@
+"""The demo and the command line as a newcomer meets them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from instageo.demo.workflow import CLASS_NAMES, LANDCOVER, RESULTS, SCENE
+from instageo.raster import read_info, read_raster
+
+INSTAGEO = Path(sys.executable).with_name("instageo")
+
+
+def test_the_scene_is_small_real_and_lacks_38_percent():
+    scene, landcover = read_raster(SCENE), read_raster(LANDCOVER)
+    assert scene.bands == ("BLUE", "GREEN", "RED", "NIR", "SWIR_1", "SWIR_2")
+    assert scene.grid.matches(landcover.grid)
+    assert round(float((~scene.valid.all(axis=0)).mean()), 2) == 0.38
+    assert set(np.unique(landcover.values)) == set(range(8))
+    assert sum(path.stat().st_size for path in SCENE.parent.iterdir()) < 1_500_000
+    assert "CC BY-SA 3.0" in (SCENE.parent / "README.md").read_text()
+
+
+def test_help_steers_a_newcomer():
+    shown = subprocess.run([INSTAGEO, "--help"], capture_output=True, text=True, check=True).stdout
+    for word in ("demo", "run", "instageo demo"):
+        assert word in shown
+    lists = subprocess.run([INSTAGEO, "run", "--cfg", "job"], capture_output=True, text=True, check=True).stdout
+    assert "learning_rate: 0.0001" in lists
+
+
+def test_a_wrong_command_says_what_there_is(tmp_path):
+    done = subprocess.run([INSTAGEO, "trian"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert "trian" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_what_it_lists_and_repeats(tmp_path):
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        command = [INSTAGEO, "demo", "--folder", folder, "--epochs", "2"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "GDAL" not in done.stderr
+        for name in RESULTS:
+            assert (folder / name).exists()
+            assert name in done.stdout
+    first, second = (json.loads((folder / "test" / "metrics.json").read_text()) for folder in folders)
+    assert first == second
+    assert list(first["per_class"]) == list(CLASS_NAMES)
+    written = folders[0] / "maps" / "scene" / SCENE.name
+    assert read_info(written).grid == read_info(SCENE).grid
+    assert (read_raster(written).valid[0] == read_raster(SCENE).valid.all(axis=0)).all()
+    parts = [(folders[0] / "data" / f"{part}.csv").read_text().splitlines()[1:] for part in ("train", "valid", "test")]
+    blocks = [{(int(line[11:15]) // 128, int(line[16:20]) // 128) for line in lines} for lines in parts]
+    assert all(len(names) > 0 for names in blocks)
+    assert len(set.union(*blocks)) == sum(len(names) for names in blocks)  # no block in two parts
