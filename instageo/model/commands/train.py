@@ -45,7 +45,8 @@ def train(run: Run) -> None:
     trainer = _trainer(settings, folder)
     settings, start = _starting_point(settings, run.explicit)
     learn, judge = checked_table(settings, "train_filepath"), checked_table(settings, "valid_filepath")
-    settings = _fit_size(_same_layout(settings, learn, judge), learn)
+    _compare(settings, learn, judge)
+    settings = _fit_size(settings, learn)
     torch.manual_seed(settings.seed)
     net = _network(settings, start)
     try:
@@ -73,7 +74,8 @@ def _starting_point(settings: Settings, explicit: frozenset[str]) -> tuple[Setti
     return settings, None
 
 
-def _same_layout(settings: Settings, learn: TableReport, judge: TableReport) -> Settings:
+def _compare(settings: Settings, learn: TableReport, judge: TableReport) -> None:
+    """Refuse two tables of different layout; tell how files are read and which classes do not occur."""
     if learn.layers != judge.layers:
         raise DataError(
             f"{settings.train_filepath} has files of {learn.layers} layers, {settings.valid_filepath} of "
@@ -84,12 +86,15 @@ def _same_layout(settings: Settings, learn: TableReport, judge: TableReport) -> 
     if absent:
         shown = ", ".join(absent[:10]) + (" …" if len(absent) > 10 else "")
         log.warning("%s: no labelled pixel of %d classes: %s", settings.train_filepath, len(absent), shown)
-    return settings
 
 
 def _fit_size(settings: Settings, learn: TableReport) -> Settings:
     """Settings whose `img_size` is no larger than the chips, rounded up to whole patches."""
-    wanted, largest, patch = settings.dataloader.img_size, max(learn.largest), 16
+    wanted, largest, patch = (
+        settings.dataloader.img_size,
+        max(learn.largest),
+        find_variant(settings.model.model_name).patch,
+    )
     needed = -(-largest // patch) * patch
     if wanted <= largest:
         if wanted < largest:
