@@ -247,3 +247,17 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, tmp_pat
         assert (disturbed / name).read_text() == (tmp_path / "whole" / name).read_text()
     whole, again = ((folder / "history.csv").read_text().splitlines() for folder in (tmp_path / "whole", disturbed))
     assert [line.split(",")[3:] for line in whole] == [line.split(",")[3:] for line in again]
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_score_together(data, tmp_path):  # pitfall 23
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=train.csv"]
+    command = [sys.executable, "-m", "instageo.model.run", *tables, *QUICK]
+    command += ["train.num_epochs=2", "devices=2", f"hydra.run.dir={tmp_path / 'run'}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    last = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    columns = dict(zip(last[0].split(","), zip(*(line.split(",") for line in last[1:]), strict=True), strict=True))
+    assert max(map(float, columns["val_mIoU"])) == pytest.approx(metrics["mIoU"], abs=1e-6)  # both saw every pixel
+    assert sum(map(sum, metrics["confusion_matrix"])) == 4 * (1024 - 16)

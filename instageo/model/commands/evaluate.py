@@ -40,7 +40,8 @@ def evaluate(run: Run) -> None:
 def score(predictor: Predictor, rows: Sequence[Row]) -> dict[str, Tensor]:
     """Scores of a model on whole chips; every labelled pixel counts once."""
     settings = predictor.settings
-    metrics = SegmentationMetrics(settings.model.num_classes, settings.train.ignore_index).to(predictor.device)
+    metrics = SegmentationMetrics(settings.model.num_classes, settings.train.ignore_index, sync=False)
+    metrics.to(predictor.device)
     data = WholeChips(rows, chip_format(settings), label_format(settings))
     loader = scoring_loader(data, settings.train.batch_size, settings.dataloader.num_workers)
     for samples in track(loader, "scoring", len(loader)):

@@ -46,6 +46,10 @@ def train(run: Run) -> None:
     settings, start = _starting_point(settings, run.explicit)
     learn, judge = checked_table(settings, "train_filepath"), checked_table(settings, "valid_filepath")
     _compare(settings, learn, judge)
+    if len(judge.rows) < trainer.world_size:
+        raise ConfigError(
+            f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
+        )
     settings = _fit_size(settings, learn)
     torch.manual_seed(settings.seed)
     net = _network(settings, start)

@@ -21,14 +21,15 @@ class SegmentationMetrics(Metric):
         num_classes: K.
         ignore_index: Label that does not count.
         roc: Whether to keep the histograms for ROC-AUC.
+        sync: Whether the processes of a distributed run add their counts up; otherwise each scores what it saw.
     """
 
     full_state_update = False
     confusion: Tensor
     histogram: Tensor
 
-    def __init__(self, num_classes: int, ignore_index: int = -1, *, roc: bool = True) -> None:
-        super().__init__()
+    def __init__(self, num_classes: int, ignore_index: int = -1, *, roc: bool = True, sync: bool = True) -> None:
+        super().__init__(sync_on_compute=sync)
         self.num_classes, self.ignore_index, self.roc = num_classes, ignore_index, roc
         self.add_state("confusion", torch.zeros(num_classes, num_classes, dtype=torch.long), dist_reduce_fx="sum")
         bins = torch.zeros(num_classes, 2, THRESHOLDS if roc else 0, dtype=torch.long)
