@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from instageo.errors import InstaGeoError
+from instageo.errors import InstaGeoError, MissingExtraError
 from instageo.version import __version__
 
 app = typer.Typer(
@@ -41,7 +41,7 @@ def run_command(context: typer.Context) -> None:
     try:
         from instageo.model.run import main as run_main
     except ModuleNotFoundError as error:
-        raise InstaGeoError(
+        raise MissingExtraError(
             f"the package {error.name} is not installed; install the extras: pip install 'instageo-model[model,cpu]'"
         ) from error
     raise typer.Exit(run_main(context.args))

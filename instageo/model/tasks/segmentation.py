@@ -133,10 +133,6 @@ class SegmentationTask(pl.LightningModule):
         """Score whole chips."""
         self._score(batch, "val")
 
-    def test_step(self, batch: Sequence[Sample], batch_idx: int) -> None:
-        """Score whole chips."""
-        self._score(batch, "test")
-
     def on_validation_epoch_end(self) -> None:
         """Log the scores of the epoch."""
         scores = self.metrics.compute()
