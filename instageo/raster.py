@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
+from rasterio.warp import transform as transform_points
 
 from instageo.errors import RasterError
 
@@ -59,6 +60,19 @@ class Grid:
         first, last = self.window(0, 0, 1, 1).transform, self.window(self.height, self.width, 1, 1).transform
         return first.c, first.f, last.c, last.f
 
+    def centre(self) -> tuple[float, float] | None:
+        """Latitude and longitude of the middle, degrees (WGS 84); None without a reference system or outside it."""
+        if self.crs is None:
+            return None
+        middle = self.window(self.height, self.width, 1, 1).transform
+        x, y = (self.transform.c + middle.c) / 2, (self.transform.f + middle.f) / 2
+        try:
+            [longitude], [latitude] = transform_points(CRS.from_wkt(self.crs), CRS.from_epsg(4326), [x], [y])
+        except RasterioError:
+            return None
+        inside = math.isfinite(latitude) and abs(latitude) <= 90 and math.isfinite(longitude)
+        return (latitude, (longitude + 180) % 360 - 180) if inside else None
+
     def window(self, row: int, column: int, height: int, width: int) -> "Grid":
         """The grid of a window whose upper left pixel is (row, column)."""
         turn = self.transform
@@ -76,12 +90,14 @@ class Raster:
         valid: Shape (L, H, W), False where the layer has no observation.
         grid: Where the pixels lie.
         bands: Names of the L layers; an empty string where the file gives none.
+        tags: Further text the file carries, by upper-case name.
     """
 
     values: NDArray[np.generic]
     valid: NDArray[np.bool_]
     grid: Grid
     bands: tuple[str, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         expected = (len(self.bands), *self.grid.shape)
@@ -97,6 +113,7 @@ class RasterInfo:
     grid: Grid
     dtype: str
     no_data_value: float | None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -116,6 +133,10 @@ def _grid(source: DatasetReader) -> Grid:
     return Grid(crs, source.transform, source.height, source.width)
 
 
+def _tags(source: DatasetReader) -> dict[str, str]:
+    return {key.upper(): str(value) for domain in ("IMAGERY", None) for key, value in source.tags(ns=domain).items()}
+
+
 def read_info(path: str | Path) -> RasterInfo:
     """Layer count, grid, type and no-data tag of a raster.
 
@@ -123,7 +144,7 @@ def read_info(path: str | Path) -> RasterInfo:
         RasterError: The file is missing or not a raster.
     """
     with _open(path) as source:
-        return RasterInfo(source.count, _grid(source), source.dtypes[0], source.nodata)
+        return RasterInfo(source.count, _grid(source), source.dtypes[0], source.nodata, _tags(source))
 
 
 def read_raster(path: str | Path, layers: Sequence[int] | None = None, no_data_value: float | None = None) -> Raster:
@@ -147,7 +168,7 @@ def read_raster(path: str | Path, layers: Sequence[int] | None = None, no_data_v
         values = source.read([position + 1 for position in wanted])
         valid = _validity(values, [source.nodatavals[position] for position in wanted], no_data_value)
         names = tuple(source.descriptions[position] or "" for position in wanted)
-        return Raster(values, valid, _grid(source), names)
+        return Raster(values, valid, _grid(source), names, _tags(source))
 
 
 def _validity(
@@ -243,4 +264,10 @@ def _profile(values: NDArray[np.generic], grid: Grid, no_data_value: float | Non
 def crop(raster: Raster, row: int, column: int, height: int, width: int) -> Raster:
     """The part of a raster whose upper left pixel is (row, column)."""
     part = (slice(None), slice(row, row + height), slice(column, column + width))
-    return Raster(raster.values[part], raster.valid[part], raster.grid.window(row, column, height, width), raster.bands)
+    return Raster(
+        raster.values[part],
+        raster.valid[part],
+        raster.grid.window(row, column, height, width),
+        raster.bands,
+        raster.tags,
+    )

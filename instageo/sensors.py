@@ -1,4 +1,12 @@
-"""Names of spectral bands, and how to show them in colour."""
+"""Spectral bands by name: those of the Prithvi weights, and the layers of common sensors' products.
+
+To add a sensor, add a row to `SENSORS`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from instageo.errors import ConfigError
 
 PRITHVI_BANDS = ("BLUE", "GREEN", "RED", "NIR_NARROW", "SWIR_1", "SWIR_2")
 """The six bands that the published Prithvi weights were trained on, in their order."""
@@ -6,6 +14,94 @@ PRITHVI_BANDS = ("BLUE", "GREEN", "RED", "NIR_NARROW", "SWIR_1", "SWIR_2")
 PRITHVI_RGB = (2, 1, 0)
 """Positions of red, green and blue in `PRITHVI_BANDS`."""
 
-PRITHVI_V1_MEAN = (775.2290, 1080.9928, 1228.5856, 2497.2023, 2204.2139, 1610.8325)
-PRITHVI_V1_STD = (1281.5261, 1270.0298, 1399.4803, 1368.3446, 1291.6764, 1154.5057)
-"""Pre-training statistics of Prithvi V1, reflectance x 10000, in the order of `PRITHVI_BANDS`."""
+PRITHVI_STATISTICS = {
+    "v1": (
+        (775.2290, 1080.9928, 1228.5856, 2497.2023, 2204.2139, 1610.8325),
+        (1281.5261, 1270.0298, 1399.4803, 1368.3446, 1291.6764, 1154.5057),
+    ),
+    "v2": ((1087.0, 1342.0, 1433.0, 2734.0, 1958.0, 1363.0), (2248.0, 2179.0, 2178.0, 1850.0, 1242.0, 1049.0)),
+}
+"""Mean and standard deviation of the pre-training data of each generation, reflectance x 10000, in the order of
+`PRITHVI_BANDS`."""
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A product as its provider stacks it.
+
+    Attributes:
+        codes: The provider's names of the layers of one date, in the order of the product.
+        bands: What they measure, in the same order.
+        scale: Factor from stored values to reflectance x 10000.
+        offset: Added after the factor.
+        no_data_value: Value that means "no observation".
+    """
+
+    codes: tuple[str, ...]
+    bands: tuple[str, ...]
+    scale: float = 1.0
+    offset: float = 0.0
+    no_data_value: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.codes) != len(self.bands):
+            raise ValueError(f"{len(self.codes)} codes for {len(self.bands)} bands")
+
+    def position(self, name: str) -> int:
+        """Place of a band, by its name or the provider's code, among the layers of a date.
+
+        Raises:
+            ConfigError: The sensor has no such band.
+        """
+        for names in (self.bands, self.codes):
+            if name in names:
+                return names.index(name)
+        listed = ", ".join(f"{band} ({code})" for band, code in zip(self.bands, self.codes, strict=True))
+        raise ConfigError(f"dataloader.band_names: the sensor has no band {name}; it has {listed}")
+
+    def positions(self, names: Sequence[str], dates: int) -> list[int]:
+        """Layers of these bands in a file of several dates, time-major, counted from 0."""
+        return [date * len(self.bands) + self.position(name) for date in range(dates) for name in names]
+
+
+_MSI = {
+    "B01": "COASTAL_AEROSOL", "B02": "BLUE", "B03": "GREEN", "B04": "RED", "B05": "RED_EDGE_1", "B06": "RED_EDGE_2",
+    "B07": "RED_EDGE_3", "B08": "NIR_BROAD", "B8A": "NIR_NARROW", "B09": "WATER_VAPOR", "B10": "CIRRUS",
+    "B11": "SWIR_1", "B12": "SWIR_2",
+}  # fmt: skip
+_OLI = {
+    "B01": "COASTAL_AEROSOL", "B02": "BLUE", "B03": "GREEN", "B04": "RED", "B05": "NIR_NARROW", "B06": "SWIR_1",
+    "B07": "SWIR_2", "B09": "CIRRUS", "B10": "THERMAL_1", "B11": "THERMAL_2",
+}  # fmt: skip
+_OLI_SR = {f"SR_B{int(code[1:])}": band for code, band in list(_OLI.items())[:7]}
+_TM_SR = dict(zip(("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"), PRITHVI_BANDS, strict=True))
+
+
+def _sensor(layers: dict[str, str], scale: float = 1.0, offset: float = 0.0, no_data_value: float = 0.0) -> Sensor:
+    return Sensor(tuple(layers), tuple(layers.values()), scale, offset, no_data_value)
+
+
+SENSORS = {
+    "hls_s30": _sensor(_MSI, no_data_value=-9999),
+    "hls_l30": _sensor(_OLI, no_data_value=-9999),
+    "sentinel2_l1c": _sensor(_MSI),
+    "sentinel2_l2a": _sensor({code: band for code, band in _MSI.items() if code != "B10"}),
+    "landsat5_c2": _sensor(_TM_SR, scale=0.275, offset=-2000),
+    "landsat7_c2": _sensor(_TM_SR, scale=0.275, offset=-2000),
+    "landsat8_c2": _sensor(_OLI_SR, scale=0.275, offset=-2000),
+    "landsat9_c2": _sensor(_OLI_SR, scale=0.275, offset=-2000),
+}
+"""By `dataloader.sensor`. Landsat: Collection 2 Level-2 surface reflectance (USGS: 0.0000275 x value - 0.2); the near
+infrared of TM and ETM+ stands in for the narrow one. Sentinel-2: values harmonised to the scale before processing
+baseline 04.00; for later products as they are, set `dataloader.constant_offset=-1000`."""
+
+
+def find_sensor(name: str) -> Sensor:
+    """The sensor of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in SENSORS:
+        raise ConfigError(f"dataloader.sensor={name} is unknown; choose one of {', '.join(SENSORS)}")
+    return SENSORS[name]

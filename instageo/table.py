@@ -1,14 +1,20 @@
-"""Tables of chips: CSV or JSON with a column `Input` and, for training and scoring, `Label`."""
+"""Tables of chips: CSV or JSON with a column `Input` and, for training and scoring, `Label`.
+
+Optional columns tell when and where a chip was seen: `dates`, ISO dates separated by `;`, and `lat` and `lon`, degrees.
+"""
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 
 from instageo.errors import TableError
 
 INPUT, LABEL = "Input", "Label"
+DATES, LATITUDE, LONGITUDE = "dates", "lat", "lon"
 
 
 @dataclass(frozen=True)
@@ -19,11 +25,15 @@ class Row:
         name: The input as the table writes it; used in messages and to mirror the path of the output.
         input: Path of the chip.
         label: Path of its label; None where the table has none.
+        dates: When it was seen, in the order of its layers; empty where the table does not say.
+        place: Latitude and longitude, degrees; None where the table does not say.
     """
 
     name: str
     input: Path
     label: Path | None
+    dates: tuple[date, ...] = ()
+    place: tuple[float, float] | None = None
 
 
 def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool) -> list[Row]:
@@ -84,7 +94,41 @@ def _row(file: Path, number: int, record: Mapping[str, object], root_dir: Path, 
         raise TableError(
             f"{file}: row {number} ({name}) has no value in column '{LABEL}'; expected the path of a label"
         )
-    return Row(name, root_dir / name, root_dir / label if label else None)
+    where = f"{file}: row {number} ({name})"
+    path = root_dir / label if label else None
+    return Row(name, root_dir / name, path, _dates(record, where), _place(record, where))
+
+
+def _dates(record: Mapping[str, object], where: str) -> tuple[date, ...]:
+    text = _text(record.get(DATES))
+    try:
+        return parse_dates(text)
+    except ValueError as error:
+        raise TableError(f"{where}: {DATES}={text}; expected ISO dates such as 2024-03-05;2024-06-12") from error
+
+
+def parse_dates(text: str) -> tuple[date, ...]:
+    """Days of a text of ISO dates or times separated by `;`.
+
+    Raises:
+        ValueError: It holds something else.
+    """
+    return tuple(datetime.fromisoformat(part.strip()).date() for part in text.split(";") if part.strip())
+
+
+def _place(record: Mapping[str, object], where: str) -> tuple[float, float] | None:
+    texts = _text(record.get(LATITUDE)), _text(record.get(LONGITUDE))
+    if not any(texts):
+        return None
+    try:
+        latitude, longitude = float(texts[0]), float(texts[1])
+    except ValueError:
+        latitude = longitude = math.nan
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise TableError(
+            f"{where}: {LATITUDE}={texts[0]} {LONGITUDE}={texts[1]}; expected degrees (-90..90, -180..180)"
+        )
+    return latitude, longitude
 
 
 def _text(value: object) -> str:

@@ -1,41 +1,44 @@
 """From typed settings to the parts they describe; below this file there are only plain values."""
 
+import logging
 from pathlib import Path
 
-from instageo.errors import ConfigError
+from instageo.model.backbones.variants import find_variant
 from instageo.model.check import TableReport, check_table
 from instageo.model.decoding import ChipFormat, LabelFormat
+from instageo.model.layout import band_names
 from instageo.model.network import PrithviSegmenter, build_network
-from instageo.model.settings import Settings, value_of
+from instageo.model.settings import Mode, Settings, value_of
 from instageo.model.transforms import AUGMENTATIONS, AugmentationSpec
-from instageo.sensors import PRITHVI_BANDS
 from instageo.table import read_table
+
+log = logging.getLogger(__name__)
 
 
 def build(settings: Settings) -> PrithviSegmenter:
     """The network with random weights."""
     data, model = settings.dataloader, settings.model
-    return build_network(
+    net = build_network(
         model.model_name,
         num_classes=model.num_classes,
         temporal_dim=data.temporal_dim,
         img_size=data.img_size,
         depth=model.depth,
-        bands=band_names(len(data.mean)),
+        bands=band_names(settings),
         head=model.head,
     )
-
-
-def band_names(count: int) -> tuple[str, ...]:
-    """Six bands are the published ones; others have no names yet."""
-    return PRITHVI_BANDS if count == len(PRITHVI_BANDS) else tuple(f"BAND_{number}" for number in range(1, count + 1))
+    encoder = net.prithvi_encoder
+    encoder.coords_dropout, encoder.gradient_checkpointing = model.coords_dropout, model.gradient_checkpointing
+    encoder.set_drop_path(model.drop_path)
+    return net
 
 
 def chip_format(settings: Settings) -> ChipFormat:
     """How chips are read."""
     data = settings.dataloader
     bands = None if data.bands is None else tuple(data.bands)
-    return ChipFormat(data.temporal_dim, bands, data.no_data_value, data.constant_multiplier, data.max_pixel_value)
+    scale = data.constant_multiplier, data.constant_offset
+    return ChipFormat(data.temporal_dim, bands, data.no_data_value, *scale, data.max_pixel_value)
 
 
 def label_format(settings: Settings) -> LabelFormat:
@@ -75,16 +78,8 @@ def checked_table(settings: Settings, which: str, *, labelled: bool = True) -> T
     path = Path(str(value_of(settings, which)))
     rows = read_table(path, root_of(settings), need_label=labelled)
     labels = label_format(settings) if labelled else None
-    bands, skip = len(settings.dataloader.mean), settings.dataloader.on_bad_row == "skip"
-    return check_table(str(path), rows, chip_format(settings), labels, bands=bands, skip_bad=skip)
-
-
-def describe_layout(settings: Settings, layers: int) -> str:
-    """Which layer of the file is taken as which date and band, for the log."""
-    data = settings.dataloader
-    positions, names = data.bands or list(range(layers)), band_names(len(data.mean))
-    if len(positions) != data.temporal_dim * len(names):
-        raise ConfigError(f"{len(positions)} layers are not {data.temporal_dim} dates x {len(names)} bands")
-    dates = [positions[start : start + len(names)] for start in range(0, len(positions), len(names))]
-    text = "; ".join(f"date {number}: layers {date}" for number, date in enumerate(dates, start=1))
-    return f"reading {', '.join(names)} as {text} (counted from 0)"
+    bands, skip = len(band_names(settings)), settings.dataloader.on_bad_row == "skip"
+    report = check_table(str(path), rows, chip_format(settings), labels, bands=bands, skip_bad=skip)
+    if settings.mode is not Mode.stats and find_variant(settings.model.model_name).coordinates:
+        log.info("%s: %s", path, report.coordinates())
+    return report

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from instageo.errors import DataError, InstaGeoError
+from instageo.model.coordinates import coordinates_of
 from instageo.model.decoding import ChipFormat, LabelFormat, read_chip, read_label
 from instageo.progress import track
 from instageo.raster import Grid, read_info
@@ -24,11 +25,13 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class RowFacts:
-    """What one row holds: layers of the file, rows and columns, labelled pixels per class."""
+    """What one row holds: layers of the file, its size, whether time and place are known, labelled pixels per class."""
 
     layers: int
     height: int
     width: int
+    dated: bool = False
+    placed: bool = False
     class_counts: tuple[int, ...] = ()
 
 
@@ -60,6 +63,11 @@ class TableReport:
     def class_counts(self) -> list[int]:
         """Labelled pixels of each class."""
         return [int(count) for count in np.sum([fact.class_counts for fact in self.facts], axis=0)]
+
+    def coordinates(self) -> str:
+        """For how many chips time and place are known, for the log."""
+        dated, placed = sum(fact.dated for fact in self.facts), sum(fact.placed for fact in self.facts)
+        return f"time is known for {dated}, place for {placed} of {len(self.facts)} chips"
 
     def summary(self) -> str:
         """One line for the log."""
@@ -118,8 +126,10 @@ def _reasons(bad: Sequence[tuple[Row, str]]) -> str:
 def _look(row: Row, chips: ChipFormat, labels: LabelFormat | None, bands: int) -> RowFacts:
     info = read_info(row.input)
     _check_layers(row, info.layers, chips, bands)
+    time, place = coordinates_of(row, info.grid, info.tags, chips.temporal_dim)
+    known = bool(np.isfinite(time).all()), bool(np.isfinite(place).all())
     if labels is None or row.label is None:
-        return RowFacts(info.layers, *info.grid.shape)
+        return RowFacts(info.layers, *info.grid.shape, *known)
     truth = read_info(row.label)
     if truth.layers != 1:
         raise DataError(f"{row.label}: has {truth.layers} layers; expected a label of one layer")
@@ -132,7 +142,7 @@ def _look(row: Row, chips: ChipFormat, labels: LabelFormat | None, bands: int) -
     if not usable.size:
         raise DataError(f"{row.label}: no labelled pixel where {row.input} has a valid observation")
     counts = np.bincount(usable, minlength=labels.num_classes)
-    return RowFacts(info.layers, *info.grid.shape, tuple(counts.tolist()))
+    return RowFacts(info.layers, *info.grid.shape, *known, tuple(counts.tolist()))
 
 
 def _check_grids(chip: Path, grid: Grid, label: Path, other: Grid) -> None:
@@ -150,7 +160,8 @@ def _check_layers(row: Row, layers: int, chips: ChipFormat, bands: int) -> None:
     if chips.bands is None and layers != needed:
         raise DataError(
             f"{row.input}: has {layers} layers, expected {needed} ({chips.temporal_dim} dates x {bands} bands); "
-            "list the layers to use in dataloader.bands, or correct dataloader.temporal_dim and dataloader.mean"
+            "name the bands with dataloader.band_names, list layers in dataloader.bands, or correct "
+            "dataloader.temporal_dim"
         )
     if chips.bands is not None and max(chips.bands) >= layers:
         raise DataError(

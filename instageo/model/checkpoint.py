@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from instageo.errors import CheckpointError, ConfigError
 from instageo.model.config import flatten, known, overlay, read_yaml, to_plain
-from instageo.model.plain import read_plain
+from instageo.model.coordinates import CONVENTION
+from instageo.model.layout import GIVEN_BY_SENSOR, band_names
+from instageo.model.plain import SECTION, read_plain
 from instageo.model.settings import Settings
 from instageo.version import __version__
 
 BEST, LAST = "instageo_best_checkpoint", "last"
 """File names, without `.ckpt`, of the best epoch's weights and of the newest state to resume from."""
 
-SECTION = "instageo"
-"""Key of a checkpoint under which the facts below lie."""
-
 FIXED = (
-    "is_reg_task", "model.model_name", "model.depth", "model.head", "model.num_classes", "dataloader.mean",
-    "dataloader.std", "dataloader.temporal_dim", "dataloader.constant_multiplier", "dataloader.max_pixel_value",
+    "is_reg_task", "model.model_name", "model.depth", "model.head", "model.num_classes", "dataloader.band_names",
+    "dataloader.mean", "dataloader.std", "dataloader.temporal_dim", "dataloader.constant_multiplier",
+    "dataloader.constant_offset", "dataloader.max_pixel_value",
 )  # fmt: skip
 """Settings that a checkpoint decides; an override that says otherwise is refused."""
 
@@ -32,8 +32,6 @@ DEFAULTS = (
 )  # fmt: skip
 """Settings that a checkpoint carries, but that the files at hand may ask to be otherwise: where in a file the bands
 lie, what marks missing values and labels, names, the size of a tile."""
-
-COORDINATES = "temporal_coords (T, 2) = [year, day of year 1..366]; location_coords (2,) = [latitude, longitude]"
 
 OLD_ENCODER = "prithvi_100M_backbone."
 
@@ -73,7 +71,7 @@ def facts(settings: Settings, run: Settings, metrics: Mapping[str, float]) -> di
         "settings": {key: flat[key] for key in (*FIXED, *DEFAULTS)},
         "run": flatten(to_plain(run)),
         "metrics": dict(metrics),
-        "coordinates": COORDINATES,
+        "coordinates": CONVENTION,
         "versions": {"instageo": __version__, **{package: version(package) for package in packages}},
     }
     return {SECTION: section}
@@ -94,16 +92,20 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if not isinstance(tensors, Mapping) or not any(str(key).startswith("net.") for key in tensors):
         raise CheckpointError(f"{path}: holds no network (state_dict with keys net.*); expected a training checkpoint")
     stored = section.get("settings", {}) if isinstance(section, Mapping) else {}
-    settings = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path)
+    state = _network_state(tensors)
+    settings = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path, state)
     metrics = section.get("metrics", {}) if isinstance(section, Mapping) else {}
-    return Checkpoint(path, _network_state(tensors), settings, dict(metrics))
+    return Checkpoint(path, state, settings, dict(metrics))
 
 
-def _settings_beside(path: Path) -> dict[str, Any]:
+def _settings_beside(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Settings of a published checkpoint; those that early InstaGeo does not have are what it always does."""
     beside = path.parent / ".hydra" / "config.yaml"
     if not beside.is_file():
         raise CheckpointError(f"{path}: says nothing of its settings, and there is no {beside}; put it back beside it")
-    stored = read_yaml(beside)
+    kernel = state.get("segmentation_head.0.2.weight")
+    head = "upscaling" if kernel is None or kernel.shape[-1] == 3 else "upscaling_600m"
+    stored = {"model.head": head, "model.model_name": "prithvi_eo_v1_100"} | read_yaml(beside)
     return {key: stored[key] for key in (*FIXED, *DEFAULTS) if key in stored and known(key)}
 
 
@@ -124,14 +126,16 @@ def adopt(settings: Settings, checkpoint: Checkpoint, explicit: frozenset[str]) 
     Raises:
         CheckpointError: The user set a key to something that contradicts the checkpoint.
     """
-    for key in sorted(explicit & set(FIXED) & set(checkpoint.settings)):
-        mine, theirs = flatten(to_plain(settings))[key], checkpoint.settings[key]
-        if mine != theirs:
+    given = set(GIVEN_BY_SENSOR) if "dataloader.sensor" in explicit else set()
+    theirs = {key: value for key, value in checkpoint.settings.items() if key not in given}
+    flat = flatten(to_plain(settings)) | {"dataloader.band_names": list(band_names(settings))}
+    for key in sorted(explicit & set(FIXED) & set(theirs)):
+        if flat[key] != theirs[key]:
             raise CheckpointError(
-                f"{checkpoint.path}: was trained with {key}={theirs}, but {key}={mine} was asked for; "
+                f"{checkpoint.path}: was trained with {key}={theirs[key]}, but {key}={flat[key]} was asked for; "
                 f"leave {key} out, the checkpoint knows it"
             )
-    wanted = {key: value for key, value in checkpoint.settings.items() if key in FIXED or key not in explicit}
+    wanted = {key: value for key, value in theirs.items() if key in FIXED or key not in explicit}
     try:
         return overlay(settings, wanted)
     except ConfigError as error:

@@ -1,14 +1,16 @@
 """Tables as PyTorch data sets: whole chips for scoring, random windows for training, and their loaders."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from instageo.model.coordinates import coordinates_of
 from instageo.model.decoding import ChipFormat, LabelFormat, read_chip, read_label
 from instageo.table import Row
 
@@ -21,31 +23,46 @@ class Sample:
         image: Shape (C, T, H, W), float32, scaled but not normalised.
         valid: Shape (T, H, W), bool.
         label: Shape (H, W), int64; the ignored label where no date is valid. None where there is none.
+        temporal_coords: Shape (T, 2), year and day of year; NaN where unknown. None is as good as all NaN.
+        location_coords: Shape (2,), latitude and longitude in degrees; NaN where unknown. None is as good as all NaN.
     """
 
     image: Tensor
     valid: Tensor
     label: Tensor | None = None
+    temporal_coords: Tensor | None = None
+    location_coords: Tensor | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Sample":
+        """The same sample with each of its tensors changed."""
+        parts: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
+        changed: dict[str, Any] = {name: None if value is None else change(value) for name, value in parts.items()}
+        return Sample(**changed)
 
     def to(self, device: torch.device) -> "Sample":
         """The same sample on a device."""
-        label = None if self.label is None else self.label.to(device, non_blocking=True)
-        return Sample(self.image.to(device, non_blocking=True), self.valid.to(device, non_blocking=True), label)
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Sample":
         """The same sample in page-locked memory, from which copies to a GPU overlap with work."""
-        label = None if self.label is None else self.label.pin_memory()
-        return Sample(self.image.pin_memory(), self.valid.pin_memory(), label)
+        return self.map(torch.Tensor.pin_memory)
+
+    def window(self, rows: slice, columns: slice) -> "Sample":
+        """The part of a single chip between these rows and columns."""
+        label = None if self.label is None else self.label[rows, columns]
+        return replace(self, image=self.image[..., rows, columns], valid=self.valid[..., rows, columns], label=label)
 
 
 def load_sample(row: Row, chip_format: ChipFormat, label_format: LabelFormat | None) -> Sample:
-    """Read a row's chip and, with a `label_format`, its label."""
+    """Read a row's chip, when and where it was seen and, with a `label_format`, its label."""
     chip = read_chip(row.input, chip_format)
-    image, valid = torch.from_numpy(chip.image), torch.from_numpy(chip.valid)
+    seen = coordinates_of(row, chip.grid, chip.tags, chip_format.temporal_dim)
+    image, valid, time, place = (torch.from_numpy(part) for part in (chip.image, chip.valid, *seen))
+    sample = Sample(image, valid, None, time, place)
     if label_format is None or row.label is None:
-        return Sample(image, valid)
+        return sample
     label = torch.from_numpy(read_label(row.label, label_format))
-    return Sample(image, valid, label.masked_fill(~valid.any(0), label_format.ignore_index))
+    return replace(sample, label=label.masked_fill(~sample.valid.any(0), label_format.ignore_index))
 
 
 class WholeChips(Dataset[Sample]):
@@ -85,14 +102,11 @@ def random_window(sample: Sample, size: tuple[int, int], ignore_index: int, rng:
     """A window of exactly `size` (rows, columns) at a random place; what lies outside the chip is no-data."""
     sides = sample.image.shape[2:]
     starts = [int(rng.integers(0, max(side - want, 0) + 1)) for side, want in zip(sides, size, strict=True)]
-    window = (..., slice(starts[0], starts[0] + size[0]), slice(starts[1], starts[1] + size[1]))
+    part = sample.window(*(slice(start, start + want) for start, want in zip(starts, size, strict=True)))
     missing = [max(want - side, 0) for side, want in zip(sides, size, strict=True)]
     pad = (0, missing[1], 0, missing[0])
-    image = torch.nn.functional.pad(sample.image[window], pad)
-    valid = torch.nn.functional.pad(sample.valid[window], pad, value=False)
-    if sample.label is None:
-        return Sample(image, valid)
-    return Sample(image, valid, torch.nn.functional.pad(sample.label[window], pad, value=ignore_index))
+    label = None if part.label is None else F.pad(part.label, pad, value=ignore_index)
+    return replace(part, image=F.pad(part.image, pad), valid=F.pad(part.valid, pad, value=False), label=label)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -121,11 +135,13 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 def stack(samples: Sequence[Sample]) -> Sample:
-    """Samples of one size as a batch."""
-    image = torch.stack([sample.image for sample in samples])
-    valid = torch.stack([sample.valid for sample in samples])
-    labels = [sample.label for sample in samples if sample.label is not None]
-    return Sample(image, valid, torch.stack(labels) if labels else None)
+    """Samples of one size as a batch; what one of them lacks, the batch lacks."""
+
+    def batch(name: str) -> Any:
+        values = [getattr(sample, name) for sample in samples]
+        return None if any(value is None for value in values) else torch.stack(values)
+
+    return Sample(**{part.name: batch(part.name) for part in fields(Sample)})
 
 
 def scoring_loader(

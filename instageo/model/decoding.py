@@ -1,6 +1,7 @@
 """From the layers of a file to dates and bands, and from label values to classes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ class ChipFormat:
         bands: 0-based positions in the file, time-major; None for all layers.
         no_data_value: Value that means "no observation", besides the file's own tag and NaN.
         multiplier: Factor on the stored values.
+        offset: Added after the factor.
         limit: Larger scaled values are cut to it; None for no limit.
     """
 
@@ -26,6 +28,7 @@ class ChipFormat:
     bands: tuple[int, ...] | None = None
     no_data_value: float | None = None
     multiplier: float = 1.0
+    offset: float = 0.0
     limit: float | None = None
 
 
@@ -54,11 +57,13 @@ class Chip:
         image: Shape (C, T, H, W), float32, scaled but not normalised.
         valid: Shape (T, H, W), False where any band of that date has no observation.
         grid: Where the pixels lie.
+        tags: Further text of the file, by upper-case name.
     """
 
     image: NDArray[np.float32]
     valid: NDArray[np.bool_]
     grid: Grid
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.image.shape[1:] != self.valid.shape or self.valid.shape[1:] != self.grid.shape:
@@ -84,11 +89,12 @@ def decode(raster: Raster, form: ChipFormat, path: str) -> Chip:
         )
     values = np.where(raster.valid, raster.values, 0).astype(np.float32)
     values *= np.float32(form.multiplier)
+    np.add(values, np.float32(form.offset), out=values, where=raster.valid)
     if form.limit is not None:
         np.minimum(values, np.float32(form.limit), out=values)
     by_date = (dates, layers // dates, *raster.grid.shape)
     valid: NDArray[np.bool_] = np.all(raster.valid.reshape(by_date), axis=1)
-    return Chip(np.ascontiguousarray(values.reshape(by_date).swapaxes(0, 1)), valid, raster.grid)
+    return Chip(np.ascontiguousarray(values.reshape(by_date).swapaxes(0, 1)), valid, raster.grid, raster.tags)
 
 
 def read_label(path: str | Path, form: LabelFormat) -> NDArray[np.int64]:

@@ -7,10 +7,25 @@ from torch import Tensor, nn
 
 from instageo.errors import ConfigError
 from instageo.model.backbones.prithvi import PrithviEncoder, build_encoder
-from instageo.model.heads.upscaling import upscaling_head
+from instageo.model.backbones.variants import pyramid_blocks
+from instageo.model.heads.base import Features, HeadSpec
+from instageo.model.heads.layers import stretch
+from instageo.model.heads.light import LightHead
+from instageo.model.heads.linear import LinearHead
+from instageo.model.heads.unet import UNetHead
+from instageo.model.heads.upernet import UPerNetHead
+from instageo.model.heads.upscaling import upscaling_600m_head, upscaling_head
 
-HEADS: dict[str, Callable[[int, int], nn.Module]] = {"upscaling": upscaling_head}
-"""Heads by name: (channels, num_classes) to a module from (B, channels, h, w) to (B, num_classes, patch*h, patch*w)."""
+HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
+    "upscaling": upscaling_head,
+    "light": LightHead,
+    "linear": LinearHead,
+    "unet": UNetHead,
+    "upernet": UPerNetHead,
+    "upscaling_600m": upscaling_600m_head,
+}
+"""Heads by name: from sizes to a module that takes `Features` to logits of any height and width; its attribute
+`pyramid` tells whether it wants four blocks of the encoder or the last."""
 
 
 class PrithviSegmenter(nn.Module):
@@ -20,21 +35,40 @@ class PrithviSegmenter(nn.Module):
         super().__init__()
         self.prithvi_encoder = encoder
         self.segmentation_head = head
+        depth = len(encoder.blocks)
+        self._blocks = pyramid_blocks(depth) if head.pyramid else (depth - 1,)
+
+    def feature_maps(
+        self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
+    ) -> list[Tensor]:
+        """Normalised tokens of the blocks that the head wants, as maps (B, width, T, H/patch, W/patch)."""
+        encoder = self.prithvi_encoder
+        steps, rows, columns = image.shape[2], *(side // encoder.patch for side in image.shape[3:])
+        levels = encoder.blocks_at(self._blocks, image, temporal_coords, location_coords)
+        return [encoder.norm(level)[:, 1:].transpose(1, 2).unflatten(2, (steps, rows, columns)) for level in levels]
 
     def forward_features(self, image: Tensor) -> Tensor:
         """Tokens of the last block as a map: (B, C, T, H, W) to (B, width * T, H/patch, W/patch).
 
         Channel k of date t is at k * T + t, as the published head expects.
         """
-        rows, columns = (side // self.prithvi_encoder.patch for side in image.shape[3:])
-        patches: Tensor = self.prithvi_encoder(image)[:, 1:]
-        return patches.transpose(1, 2).reshape(len(image), -1, rows, columns)
+        return self.feature_maps(image)[-1].flatten(1, 2)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits, shape (B, num_classes, H, W), of an image of shape (B, C, T, H, W)."""
+    def forward(
+        self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
+    ) -> Tensor:
+        """Logits, shape (B, num_classes, H, W).
+
+        Args:
+            image: Shape (B, C, T, H, W), normalised.
+            temporal_coords: Shape (B, T, 2), year and day of year; NaN or None where unknown.
+            location_coords: Shape (B, 2), latitude and longitude; NaN or None where unknown.
+        """
         height, width = image.shape[3:]
-        logits: Tensor = self.segmentation_head(self.forward_features(self._pad(image)))
-        return logits[..., :height, :width]
+        padded = self._pad(image)
+        maps = self.feature_maps(padded, temporal_coords, location_coords)
+        logits: Tensor = self.segmentation_head(Features(maps, padded))
+        return stretch(logits, padded.shape[3:])[..., :height, :width]
 
     def _pad(self, image: Tensor) -> Tensor:
         """Zeros (the mean, after normalisation) below and to the right, up to whole patches."""
@@ -56,7 +90,7 @@ def build_network(
     """Build a segmentation network with random weights.
 
     Args:
-        model_name: One of `instageo.model.backbones.prithvi.VARIANTS`.
+        model_name: One of `instageo.model.backbones.variants.VARIANTS`.
         num_classes: Channels of the output, at least 1.
         temporal_dim: Dates per chip.
         img_size: Side of the square chip the stored position embedding is for, pixels.
@@ -72,4 +106,7 @@ def build_network(
     if num_classes < 1:
         raise ConfigError(f"model.num_classes is {num_classes}; expected at least 1")
     encoder = build_encoder(model_name, temporal_dim=temporal_dim, img_size=img_size, depth=depth, bands=bands)
-    return PrithviSegmenter(encoder, HEADS[head](encoder.width * temporal_dim, num_classes))
+    channels = encoder.patch_embed.proj.in_channels
+    return PrithviSegmenter(
+        encoder, HEADS[head](HeadSpec(encoder.width, temporal_dim, channels, encoder.patch, num_classes))
+    )

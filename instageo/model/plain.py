@@ -9,6 +9,9 @@ import torch
 
 from instageo.errors import InstaGeoError
 
+SECTION = "instageo"
+"""Key of a checkpoint under which this program keeps what it says of it, as plain types."""
+
 
 def read_plain(file: Path, error: type[InstaGeoError]) -> dict[str, Any]:
     """The dictionary in a `.pt`, `.ckpt` or `.safetensors` file.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,16 @@ from instageo.errors import ConfigError, RasterError
 from instageo.model.assemble import build, chip_format
 from instageo.model.checkpoint import adopt, class_names, load_network_state, read_checkpoint
 from instageo.model.config import settings_from, shipped_config
+from instageo.model.coordinates import Coordinates, coordinates
+from instageo.model.dataset import Sample
 from instageo.model.decoding import read_chip
+from instageo.model.layout import band_names, complete
 from instageo.model.network import PrithviSegmenter
 from instageo.model.settings import Settings
 from instageo.model.tiling import Tiling, predict_images
 from instageo.model.transforms import normalise
 from instageo.raster import Grid
+from instageo.table import Row
 
 
 @dataclass(frozen=True)
@@ -72,38 +77,54 @@ class Predictor:
             )
         return Tiling(tile, stride, self.settings.train.batch_size)
 
-    def logits(self, images: Sequence[Tensor], valids: Sequence[Tensor]) -> list[Tensor]:
-        """Logits (K, H, W) of decoded images (C, T, H, W) with validity (T, H, W), on the model's device."""
+    def logits(self, samples: Sequence[Sample]) -> list[Tensor]:
+        """Logits (K, H, W) of decoded chips, on the model's device."""
         data = self.settings.dataloader
         mean, std = (torch.tensor(values, device=self.device) for values in (data.mean, data.std))
 
-        def forward(image: Tensor, valid: Tensor) -> Tensor:
-            logits: Tensor = self.net(normalise(image, valid, mean, std))
+        def forward(batch: Sample) -> Tensor:
+            logits: Tensor = self.net(
+                normalise(batch.image, batch.valid, mean, std), batch.temporal_coords, batch.location_coords
+            )
             return logits
 
-        placed = [image.to(self.device) for image in images], [valid.to(self.device) for valid in valids]
         with torch.inference_mode():
-            return predict_images(forward, *placed, self.tiling)
+            return predict_images(forward, [sample.to(self.device) for sample in samples], self.tiling)
 
     def observed(self, valid: Tensor) -> Tensor:
         """Pixels (H, W) that get a class: those with any valid date, with `test.mask_cloud` those with all."""
         return valid.all(0) if self.settings.test.mask_cloud else valid.any(0)
 
-    def predict(self, source: str | Path | NDArray[np.generic]) -> Prediction:
+    def predict(
+        self,
+        source: str | Path | NDArray[np.generic],
+        *,
+        dates: Sequence[date] = (),
+        place: tuple[float, float] | None = None,
+    ) -> Prediction:
         """Map one image of any size.
 
         Args:
             source: A raster file in the layout of the training chips, or its decoded pixels: shape (C, T, H, W) or,
                 for one date, (C, H, W), scaled as in training; NaN and the no-data value mean "no observation".
+            dates: When it was seen, one per date of the image; by default what the file says.
+            place: Latitude and longitude of its middle, degrees; by default from the file's georeference.
 
         Raises:
             RasterError: The file is missing or unreadable, or the bands or dates are other than the model's.
+            DataError: The number of dates is not that of the image.
         """
+        steps = self.settings.dataloader.temporal_dim
         if isinstance(source, np.ndarray):
-            return self._predict(*self._from_array(source), None)
+            image, valid = self._from_array(source)
+            return self._predict(image, valid, coordinates(dates, place, None, {}, steps), None)
         chip = read_chip(source, chip_format(self.settings))
         self._check_shape(chip.image, str(source))
-        return self._predict(chip.image, chip.valid, chip.grid)
+        return self._predict(chip.image, chip.valid, coordinates(dates, place, chip.grid, chip.tags, steps), chip.grid)
+
+    def predict_row(self, row: Row) -> Prediction:
+        """Map the chip of a table's row; its time and place go before the file's."""
+        return self.predict(row.input, dates=row.dates, place=row.place)
 
     def _from_array(self, values: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         image = values.astype(np.float32)
@@ -116,17 +137,20 @@ class Predictor:
         return np.where(missing, 0, image), valid
 
     def _check_shape(self, image: NDArray[np.float32], where: str) -> None:
-        data = self.settings.dataloader
-        expected = len(data.mean), data.temporal_dim
+        expected = len(band_names(self.settings)), self.settings.dataloader.temporal_dim
         if image.ndim != 4 or image.shape[:2] != expected:
             raise RasterError(
                 f"{where}: has the shape {image.shape}; the model needs ({expected[0]} bands, {expected[1]} dates, "
                 "height, width)"
             )
 
-    def _predict(self, image: NDArray[np.float32], valid: NDArray[np.bool_], grid: Grid | None) -> Prediction:
-        [logits] = self.logits([torch.from_numpy(image)], [torch.from_numpy(valid)])
-        return self.prediction(logits, torch.from_numpy(valid), grid)
+    def _predict(
+        self, image: NDArray[np.float32], valid: NDArray[np.bool_], seen: Coordinates, grid: Grid | None
+    ) -> Prediction:
+        time, place = map(torch.from_numpy, seen)
+        sample = Sample(torch.from_numpy(image), torch.from_numpy(valid), None, time, place)
+        [logits] = self.logits([sample])
+        return self.prediction(logits, sample.valid, grid)
 
     def prediction(self, logits: Tensor, valid: Tensor, grid: Grid | None) -> Prediction:
         """Classes and probabilities of logits (K, H, W), masked where nothing was observed."""
@@ -156,7 +180,7 @@ def load_model(source: str | Path, *, device: str | torch.device | None = None) 
 def predictor_from(settings: Settings, explicit: frozenset[str], device: str | torch.device | None = None) -> Predictor:
     """The model at `settings.checkpoint_path`; keys in `explicit` may not contradict it."""
     checkpoint = read_checkpoint(str(settings.checkpoint_path))
-    adopted = adopt(settings, checkpoint, explicit)
+    adopted = complete(adopt(settings, checkpoint, explicit), explicit)
     net = build(adopted)
     load_network_state(net, checkpoint)
     chosen = torch.device(device or pick_device(settings.accelerator))

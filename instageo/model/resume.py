@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 from instageo.errors import CheckpointError
-from instageo.model.checkpoint import LAST, SECTION
+from instageo.model.checkpoint import LAST
 from instageo.model.config import differing, read_yaml
-from instageo.model.plain import read_plain
+from instageo.model.plain import SECTION, read_plain
 from instageo.model.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -26,6 +26,7 @@ from instageo.model.config import (
     settings_from,
     unknown,
 )
+from instageo.model.memory import keep_freed_memory
 from instageo.model.settings import Mode, Run, Settings
 
 log = logging.getLogger("instageo")
@@ -104,6 +105,7 @@ class Job:
         module, function = COMMANDS[settings.mode]
         command = getattr(importlib.import_module(module), function)
         _quieten()
+        keep_freed_memory()
         command(Run(settings, Path(composed.runtime.output_dir), explicit))
 
 

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from instageo.errors import DataError
+from instageo.model.dataset import Sample, stack
 
-Forward = Callable[[Tensor, Tensor], Tensor]
-"""From image (B, C, T, h, w) and valid (B, T, h, w) to logits (B, K, h, w)."""
+Forward = Callable[[Sample], Tensor]
+"""From a batch of decoded chips, image (B, C, T, h, w), to logits (B, K, h, w)."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,12 @@ def window(height: int, width: int) -> Tensor:
     return rows[:, None] * columns
 
 
-def predict_images(
-    forward: Forward,
-    images: Sequence[Tensor],
-    valids: Sequence[Tensor],
-    tiling: Tiling,
-) -> list[Tensor]:
+def predict_images(forward: Forward, images: Sequence[Sample], tiling: Tiling) -> list[Tensor]:
     """Logits of whole images.
 
     Args:
         forward: The network.
-        images: Shapes (C, T, H, W), each with its own H and W.
-        valids: Shapes (T, H, W).
+        images: Each with its own height and width; their labels are not looked at.
         tiling: How to cut them.
 
     Returns:
@@ -69,11 +64,9 @@ def predict_images(
         DataError: The network's output is infinite or not a number.
     """
     sums: list[Tensor | None] = [None] * len(images)
-    weights = [torch.zeros(image.shape[-2:], device=image.device) for image in images]
+    weights = [torch.zeros(sample.image.shape[-2:], device=sample.image.device) for sample in images]
     for batch in _batches(_tiles(images, tiling.tile, tiling.stride), tiling.batch_size):
-        image = torch.stack([images[which][..., rows, columns] for which, rows, columns in batch])
-        valid = torch.stack([valids[which][..., rows, columns] for which, rows, columns in batch])
-        logits = forward(image, valid).float()
+        logits = forward(stack([images[which].window(rows, columns) for which, rows, columns in batch])).float()
         if not bool(torch.isfinite(logits).all()):
             raise DataError(
                 "the network's output is not a number: training has diverged (lower train.learning_rate, set "
@@ -83,15 +76,15 @@ def predict_images(
         for (which, rows, columns), part in zip(batch, logits, strict=True):
             total = sums[which]
             if total is None:
-                total = sums[which] = part.new_zeros(len(part), *images[which].shape[-2:])
+                total = sums[which] = part.new_zeros(len(part), *images[which].image.shape[-2:])
             total[:, rows, columns] += part * weight
             weights[which][rows, columns] += weight
     return [total / weight for total, weight in zip(sums, weights, strict=True) if total is not None]
 
 
-def _tiles(images: Sequence[Tensor], tile: int, stride: int) -> Iterator[Tile]:
-    for which, image in enumerate(images):
-        height, width = image.shape[-2:]
+def _tiles(images: Sequence[Sample], tile: int, stride: int) -> Iterator[Tile]:
+    for which, sample in enumerate(images):
+        height, width = sample.image.shape[-2:]
         for row in starts(height, tile, stride):
             for column in starts(width, tile, stride):
                 yield which, slice(row, min(row + tile, height)), slice(column, min(column + tile, width))

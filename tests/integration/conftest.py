@@ -9,7 +9,16 @@ from instageo.raster import Grid, write_raster
 from instageo.table import write_table
 
 SIDE = 32
-QUICK = ["model.depth=1", "train.batch_size=2", "train.num_epochs=1", "train.learning_rate=0.001", "accelerator=cpu"]
+QUICK = [
+    "model.model_name=prithvi_eo_tiny",
+    "model.load_pretrained_weights=false",
+    "model.head=upscaling",
+    "model.depth=1",
+    "train.batch_size=2",
+    "train.num_epochs=1",
+    "train.learning_rate=0.001",
+    "accelerator=cpu",
+]
 
 
 def write_chips(folder, *, steps=1, classes=2, count=6, side=SIDE, seed=0):

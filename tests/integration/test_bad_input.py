@@ -157,12 +157,12 @@ SETTINGS = {
     "train.num_epochs=0": "train.num_epochs=0 does not work; expected at least 1",
     "train.learning_rate=-1": "train.learning_rate=-1.0 does not work; expected a number above 0",
     "mode=fly": "mode",
-    "dataloader.std=[1,1,1,1,1,0]": "dataloader.std=",
-    "dataloader.bands=[1,2,3]": "dataloader.bands=[1, 2, 3] does not work; expected 1 x 6 = 6 positions",
+    "dataloader.std=[1,1,1,1,1,1]": "expected values beside dataloader.std",
+    "dataloader.bands=[1,2,3]": "dataloader.mean has no default for the bands BAND_1, BAND_2, BAND_3",
     "train.class_weights=[1,2,3]": "expected model.num_classes=2 weights",
     "train.ignore_index=1": "train.ignore_index=1 does not work; expected a value outside the classes 0..1",
     "precision=fast": "precision=fast does not work; expected one of 32-true",
-    "model.model_name=resnet": "model.model_name=resnet is unknown; choose one of prithvi_eo_tiny",
+    "model.model_name=resnet": "model.model_name=resnet is unknown; choose one of prithvi_eo_v2_tiny_tl",
     "model.weights=/nowhere.pt": "/nowhere.pt: no such weights file",
     "model.load_pretrained_weights=true": "model.load_pretrained_weights=false",
     "train.resume=/nowhere": "train.resume=/nowhere: no such checkpoint",
@@ -232,8 +232,8 @@ def test_resuming_another_run_is_refused(trained, run):
     data, folder = trained
     before = (folder / "last.ckpt").read_bytes()
     tables = [f"root_dir={data}", *TABLES, *QUICK, "train.num_epochs=3"]
-    sentence = one_sentence(run(*tables, "dataloader.mean=[1,1,1,1,1,1]", f"train.resume={folder}"))
-    assert "its run has dataloader.mean=[775.229" in sentence
+    sentence = one_sentence(run(*tables, "train.weight_decay=0.5", f"train.resume={folder}"))
+    assert "its run has train.weight_decay=0.01" in sentence
     weights_alone = folder / "instageo_best_checkpoint.ckpt"
     assert "holds weights alone" in one_sentence(run(*tables, f"train.resume={weights_alone}"))
     assert (folder / "last.ckpt").read_bytes() == before
@@ -294,7 +294,7 @@ def test_bad_checkpoints(mode, case, data, run, tmp_path):
     [
         ("model.num_classes=5", "was trained with model.num_classes=2, but model.num_classes=5 was asked for"),
         ("model.model_name=prithvi_eo_v1_100", "was trained with model.model_name=prithvi_eo_tiny"),
-        ("dataloader.mean=[1,2,3,4,5,6]", "was trained with dataloader.mean="),
+        ("model.head=light", "was trained with model.head=upscaling"),
         ("--config-name=multitemporal_crop_classification", "was trained with"),
         ("dataloader.bands=[0,1,2]", "dataloader.bands=[0, 1, 2] does not work"),
     ],

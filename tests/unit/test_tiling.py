@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from instageo.model.dataset import Sample
 from instageo.model.tiling import Tiling, predict_images, starts, window
 
 
-def identity(image, valid):
+def identity(batch):
     """A network whose logits are the first date's bands."""
-    return image[:, :, 0]
+    return batch.image[:, :, 0]
 
 
 def blank(*sides):
@@ -20,8 +21,8 @@ def blank(*sides):
 
 
 def predict(forward, images, tiling):
-    valids = [torch.ones(image.shape[1:], dtype=torch.bool) for image in images]
-    return predict_images(forward, images, valids, tiling)
+    samples = [Sample(image, torch.ones(image.shape[1:], dtype=torch.bool)) for image in images]
+    return predict_images(forward, samples, tiling)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +76,8 @@ def test_two_tiles_blend_by_hand():
     """Tiles of 3 on 4 pixels say 0 and 1; their weights are 1/2, 1, 1/2."""
     image = torch.arange(4.0).view(1, 1, 1, 4)
 
-    def forward(image, valid):
-        return image[:, :, 0, :, :1].expand(-1, -1, 1, 3)  # each tile says its first pixel
+    def forward(batch):
+        return batch.image[:, :, 0, :, :1].expand(-1, -1, 1, 3)  # each tile says its first pixel
 
     [answer] = predict(forward, [image], Tiling(tile=3, stride=1))
     assert_allclose(answer.flatten(), [0, 1 / 3, 2 / 3, 1], rtol=1e-6)
@@ -86,10 +87,10 @@ def test_two_tiles_blend_by_hand():
 def test_no_tile_is_larger_than_the_image_or_than_asked(sides, expected):  # pitfall 16
     seen = set()
 
-    def forward(image, valid):
-        assert image.shape[-2:] == valid.shape[-2:]
-        seen.add(tuple(image.shape[-2:]))
-        return image[:, :, 0]
+    def forward(batch):
+        assert batch.image.shape[-2:] == batch.valid.shape[-2:]
+        seen.add(tuple(batch.image.shape[-2:]))
+        return batch.image[:, :, 0]
 
     predict(forward, [blank(*sides)[0]], Tiling(8, 4))
     assert seen == {expected}
@@ -99,21 +100,35 @@ def test_validity_travels_with_its_pixels():  # pitfall 6
     images = [torch.arange(48.0).view(1, 1, 6, 8), torch.arange(35.0).view(1, 1, 5, 7)]
     valids = [image[:, 0].remainder(3) > 0 for image in images]
 
-    def forward(image, valid):
-        assert torch.equal(valid, image[:, 0].remainder(3) > 0)
-        return valid.float()
+    def forward(batch):
+        assert torch.equal(batch.valid, batch.image[:, 0].remainder(3) > 0)
+        return batch.valid.float()
 
-    answers = predict_images(forward, images, valids, Tiling(4, 3, 2))
+    answers = predict_images(forward, list(map(Sample, images, valids)), Tiling(4, 3, 2))
     assert all(torch.equal(answer > 0.5, valid) for answer, valid in zip(answers, valids, strict=True))
+
+
+def test_every_tile_knows_when_and_where_its_image_was_seen():  # pitfall 26
+    """Each pixel is told the year of its image, whatever tile of whatever batch it comes from."""
+    samples = [
+        Sample(*blank(6, 6), None, torch.tensor([[year, 1.0]]), torch.tensor([0.0, year])) for year in (2020.0, 2021.0)
+    ]
+
+    def forward(batch):
+        assert torch.equal(batch.temporal_coords[:, 0, 0], batch.location_coords[:, 1])
+        return batch.temporal_coords[:, 0, 0].view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+
+    for sample, answer in zip(samples, predict_images(forward, samples, Tiling(4, 2, 3)), strict=True):
+        assert_allclose(answer, np.full((1, 6, 6), sample.location_coords[1]), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("batch_size", "expected"), [(1, [1] * 18), (4, [4, 4, 4, 4, 2]), (100, [18])])
 def test_tiles_of_several_images_share_batches(batch_size, expected):
     lengths = []
 
-    def forward(image, valid):
-        lengths.append(len(image))
-        return image[:, :, 0]
+    def forward(batch):
+        lengths.append(len(batch.image))
+        return batch.image[:, :, 0]
 
     predict(forward, [blank(8, 8)[0], blank(8, 8)[0]], Tiling(4, 2, batch_size))
     assert lengths == expected
@@ -125,7 +140,7 @@ def test_the_answer_does_not_depend_on_the_batch():  # pitfall 1
 
     def answer(images, batch_size):
         with torch.no_grad():
-            return predict(lambda image, valid: net(image[:, :, 0]), images, Tiling(6, 4, batch_size))
+            return predict(lambda batch: net(batch.image[:, :, 0]), images, Tiling(6, 4, batch_size))
 
     [alone], several = answer([image], 1), answer([image, torch.randn(2, 1, 9, 6), image], 5)
     assert_allclose(several[0], alone, rtol=1e-5, atol=1e-6)
@@ -136,7 +151,7 @@ def test_the_answer_does_not_depend_on_the_batch():  # pitfall 1
 
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
 def test_half_precision_logits_are_blended_in_full(kind):
-    [answer] = predict(lambda image, valid: image[:, :, 0].to(kind), [blank(9, 9)[0] + 0.5], Tiling(4, 1))
+    [answer] = predict(lambda batch: batch.image[:, :, 0].to(kind), [blank(9, 9)[0] + 0.5], Tiling(4, 1))
     assert answer.dtype == torch.float32
     assert_allclose(answer, np.full((1, 9, 9), 0.5), rtol=1e-6)
 

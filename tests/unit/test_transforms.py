@@ -8,15 +8,14 @@ import torch
 
 from instageo.model.assemble import augmentations
 from instageo.model.dataset import Sample
-from instageo.model.settings import (
+from instageo.model.settings import DataSettings, Settings
+from instageo.model.settings.augmentations import (
     Augmentation,
     Augmentations,
     BlurAugmentation,
     BrightnessAugmentation,
-    DataSettings,
     NoiseAugmentation,
     RotateAugmentation,
-    Settings,
 )
 from instageo.model.transforms import AUGMENTATIONS, AugmentationSpec, Draw, normalise, process_and_augment
 

@@ -1,7 +1,7 @@
-"""Fixed sin-cos position embeddings of the Prithvi encoders."""
+"""Fixed sin-cos embeddings of the Prithvi encoders: of a patch's place in the chip, and of time and place on Earth."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def sincos_1d(width: int, positions: Tensor) -> Tensor:
@@ -12,10 +12,11 @@ def sincos_1d(width: int, positions: Tensor) -> Tensor:
         positions: Any real values, shape (N,).
 
     Returns:
-        Shape (N, width), float64.
+        Shape (N, width), float64 (float32 on devices without it).
     """
-    frequencies = 10000 ** -(torch.arange(width // 2, dtype=torch.float64) / (width // 2))
-    angles = positions.to(torch.float64)[:, None] * frequencies
+    exact = torch.float32 if positions.device.type == "mps" else torch.float64
+    steps = torch.arange(width // 2, dtype=exact, device=positions.device)
+    angles = positions.to(exact)[:, None] * 10000 ** -(steps / (width // 2))
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
@@ -40,3 +41,23 @@ def sincos_3d(width: int, steps: int, rows: int, columns: int) -> Tensor:
     of_step = sincos_1d(temporal, torch.arange(steps))[:, None, None].expand(*shape, temporal)
     patches = torch.cat([of_column, of_row, of_step], dim=-1).reshape(-1, width)
     return torch.cat([torch.zeros(1, width, dtype=patches.dtype), patches]).float()[None]
+
+
+class PairEmbedding(nn.Module):
+    """Two numbers (year and day of year, or latitude and longitude) as tokens, times a learned scale.
+
+    The first half of the channels tells the first number, the second half the second.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.scale = nn.Parameter(torch.full((1,), 0.1))
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        """(B, N, 2) to (B, N, width); zeros for every sample of which any number is NaN."""
+        known = torch.isfinite(pairs).flatten(1).all(1)
+        batch, count, _ = pairs.shape
+        numbers = torch.where(known[:, None, None], pairs, 0).reshape(-1)
+        waves = sincos_1d(self.width // 2, numbers).to(self.scale.dtype).reshape(batch, count, self.width)
+        return self.scale * (waves * known[:, None, None])

@@ -1,59 +1,23 @@
 """The Prithvi encoder: a vision transformer over patches of several dates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from instageo.errors import ConfigError
-from instageo.model.backbones.position import sincos_3d
+from instageo.model.backbones.position import PairEmbedding, sincos_3d
+from instageo.model.backbones.variants import Variant, find_variant
 from instageo.sensors import PRITHVI_BANDS
 
 
-@dataclass(frozen=True)
-class Variant:
-    """Sizes of one member of the family, and where its published weights lie.
-
-    Attributes:
-        width: Channels of a token.
-        depth: Transformer blocks.
-        heads: Attention heads.
-        patch: Side of a square patch, pixels.
-        repository: Hugging Face repository of the weights; empty where none are published.
-        file: File in that repository.
-    """
-
-    width: int
-    depth: int
-    heads: int
-    patch: int = 16
-    repository: str = ""
-    file: str = ""
-
-
-VARIANTS = {
-    "prithvi_eo_tiny": Variant(256, 4, 4),
-    "prithvi_eo_v1_100": Variant(
-        768, 12, 12, repository="ibm-nasa-geospatial/Prithvi-EO-1.0-100M", file="Prithvi_EO_V1_100M.pt"
-    ),
-}
-
-
-def find_variant(model_name: str) -> Variant:
-    """The variant of that name.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    if model_name not in VARIANTS:
-        raise ConfigError(f"model.model_name={model_name} is unknown; choose one of {', '.join(VARIANTS)}")
-    return VARIANTS[model_name]
-
-
 class PatchEmbed(nn.Module):
-    """Cuts each date into patches and projects them: (B, C, T, H, W) to (B, T * rows * columns, width)."""
+    """Cuts each date into patches and projects them: (B, C, T, H, W) to (B, T * rows * columns, width).
+
+    Pixels beyond the last whole patch are left out.
+    """
 
     def __init__(self, channels: int, width: int, patch: int) -> None:
         super().__init__()
@@ -99,7 +63,11 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block."""
+    """Pre-norm transformer block.
+
+    In training each sample leaves out either half with a probability (stochastic depth, Huang et al.
+    2016); the others are scaled up to make good for it.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -107,19 +75,36 @@ class Block(nn.Module):
         self.attn = Attention(width, heads)
         self.norm2 = nn.LayerNorm(width, eps=1e-5)
         self.mlp = Mlp(width)
+        self._drop_path = 0.0
+
+    def set_drop_path(self, probability: float) -> None:
+        """Leave out each half with this probability, 0 or more and below 1."""
+        self._drop_path = probability
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, N, width) to the same shape."""
-        tokens = tokens + self.attn(self.norm1(tokens))
-        tokens = tokens + self.mlp(self.norm2(tokens))
+        tokens = tokens + self._thin(self.attn(self.norm1(tokens)))
+        tokens = tokens + self._thin(self.mlp(self.norm2(tokens)))
         return tokens
+
+    def _thin(self, change: Tensor) -> Tensor:
+        if not self.training or self._drop_path == 0:
+            return change
+        kept = torch.rand(len(change), 1, 1, device=change.device) >= self._drop_path
+        return change * (kept / (1 - self._drop_path)).to(change.dtype)
 
 
 class PrithviEncoder(nn.Module):
     """Turns (B, C, T, H, W) into tokens; keys as in the published files without `encoder.`.
 
-    H and W must be multiples of the patch. Sizes and dates other than those it was built for get a position
-    embedding computed for them.
+    H and W should be multiples of the patch: what is left over is not seen. Sizes and dates other than those it was
+    built for get a position embedding computed for them. Variants with coordinates take two more inputs, which other
+    variants ignore: `temporal_coords` (B, T, 2), [year, day of year 1..366], and `location_coords` (B, 2), [latitude,
+    longitude] in degrees. A sample whose coordinates are NaN, or None for all, goes without, as in pre-training.
+
+    Attributes:
+        coords_dropout: Probability in training of hiding a sample's time, and apart from it its place.
+        gradient_checkpointing: Compute each block anew in the backward pass instead of keeping what it computed.
     """
 
     pos_embed: Tensor
@@ -127,12 +112,17 @@ class PrithviEncoder(nn.Module):
     def __init__(self, variant: Variant, *, channels: int, temporal_dim: int, img_size: int, depth: int) -> None:
         super().__init__()
         self.width, self.patch, self.temporal_dim = variant.width, variant.patch, temporal_dim
+        self.coords_dropout, self.gradient_checkpointing = 0.0, False
         self.patch_embed = PatchEmbed(channels, variant.width, variant.patch)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, variant.width))
-        side = -(-img_size // variant.patch)
+        side = max(img_size // variant.patch, 1)
         self._grid = (temporal_dim, side, side)
         self.register_buffer("pos_embed", sincos_3d(variant.width, *self._grid))
-        self.blocks = nn.ModuleList(Block(variant.width, variant.heads) for _ in range(depth))
+        self.temporal_embed_enc = PairEmbedding(variant.width) if variant.coordinates else None
+        self.location_embed_enc = PairEmbedding(variant.width) if variant.coordinates else None
+        self.blocks: Sequence[Block] = nn.ModuleList(  # type: ignore[assignment]
+            Block(variant.width, variant.heads) for _ in range(depth)
+        )
         self.norm = nn.LayerNorm(variant.width, eps=1e-5)
         self._initialise()
 
@@ -144,41 +134,83 @@ class PrithviEncoder(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
 
+    def set_drop_path(self, rate: float) -> None:
+        """Leave out blocks in training: with a probability rising from 0 in the first to `rate` in the last."""
+        for number, block in enumerate(self.blocks):
+            block.set_drop_path(rate * number / max(len(self.blocks) - 1, 1))
+
     def _positions(self, grid: tuple[int, int, int]) -> Tensor:
         if grid == self._grid:
             return self.pos_embed
         return sincos_3d(self.width, *grid).to(self.pos_embed)
 
-    def _embed(self, image: Tensor) -> Tensor:
-        steps, height, width = image.shape[2:]
-        positions = self._positions((steps, height // self.patch, width // self.patch))
+    def _hide(self, coords: Tensor) -> Tensor:
+        """Coordinates with NaN for a random share of the samples, in training."""
+        if not self.training or self.coords_dropout == 0:
+            return coords
+        hidden = torch.rand(len(coords), device=coords.device) < self.coords_dropout
+        return coords.masked_fill(hidden.reshape(-1, *[1] * (coords.ndim - 1)), torch.nan)
+
+    def _embed(self, image: Tensor, temporal_coords: Tensor | None, location_coords: Tensor | None) -> Tensor:
+        steps, rows, columns = image.shape[2], image.shape[3] // self.patch, image.shape[4] // self.patch
+        positions = self._positions((steps, rows, columns))
         patches = self.patch_embed(image) + positions[:, 1:]
+        if self.temporal_embed_enc is not None and temporal_coords is not None:
+            patches = patches + self.temporal_embed_enc(self._hide(temporal_coords)).repeat_interleave(
+                rows * columns, dim=1, output_size=patches.shape[1]
+            )
+        if self.location_embed_enc is not None and location_coords is not None:
+            patches = patches + self.location_embed_enc(self._hide(location_coords)[:, None])
         token = (self.cls_token + positions[:, :1]).expand(len(image), -1, -1)
         return torch.cat([token, patches], dim=1)
 
-    def forward_features(self, image: Tensor, *, normalise: bool = False) -> list[Tensor]:
+    def blocks_at(
+        self,
+        indices: Sequence[int],
+        image: Tensor,
+        temporal_coords: Tensor | None = None,
+        location_coords: Tensor | None = None,
+    ) -> list[Tensor]:
+        """Raw tokens (B, 1 + T * H/patch * W/patch, width) after the blocks with these indices, counted from 0."""
+        tokens = self._embed(image, temporal_coords, location_coords)
+        found: dict[int, Tensor] = {}
+        for number, block in enumerate(self.blocks):
+            if self.gradient_checkpointing and self.training:
+                tokens = checkpoint(block, tokens, use_reentrant=False)
+            else:
+                tokens = block(tokens)
+            if number in indices:
+                found[number] = tokens
+        return [found[index] for index in indices]
+
+    def forward_features(
+        self,
+        image: Tensor,
+        temporal_coords: Tensor | None = None,
+        location_coords: Tensor | None = None,
+        *,
+        normalise: bool = False,
+    ) -> list[Tensor]:
         """Tokens after every block, the class token first.
 
         Args:
             image: Shape (B, C, T, H, W), normalised reflectance.
+            temporal_coords: Shape (B, T, 2).
+            location_coords: Shape (B, 2).
             normalise: Apply the final norm to every block's output; otherwise, as in the published code, to the
                 last one alone.
 
         Returns:
             `depth` tensors of shape (B, 1 + T * H/patch * W/patch, width).
         """
-        tokens = self._embed(image)
-        features = []
-        for block in self.blocks:
-            tokens = block(tokens)
-            features.append(tokens)
-        return [self.norm(feature) for feature in features] if normalise else [*features[:-1], self.norm(tokens)]
+        features = self.blocks_at(range(len(self.blocks)), image, temporal_coords, location_coords)
+        return [self.norm(feature) for feature in features] if normalise else [*features[:-1], self.norm(features[-1])]
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(
+        self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
+    ) -> Tensor:
         """Normalised tokens of the last block, shape (B, 1 + T * H/patch * W/patch, width)."""
-        tokens = self._embed(image)
-        for block in self.blocks:
-            tokens = block(tokens)
+        [tokens] = self.blocks_at([len(self.blocks) - 1], image, temporal_coords, location_coords)
         normalised: Tensor = self.norm(tokens)
         return normalised
 
@@ -189,7 +221,7 @@ def build_encoder(
     """Build an encoder with random weights.
 
     Args:
-        model_name: One of `VARIANTS`.
+        model_name: One of `instageo.model.backbones.variants.VARIANTS`.
         temporal_dim: Dates per chip, at least 1.
         img_size: Side of the square chip the stored position embedding is for, pixels.
         depth: Transformer blocks; -1 for the variant's own number.

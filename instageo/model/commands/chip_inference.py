@@ -59,7 +59,7 @@ def _map_all(
 
 def _map(predictor: Predictor, row: Row, path: Path) -> bool:
     """Predict and write one chip; whether it has any valid pixel."""
-    prediction = predictor.predict(row.input)
+    prediction = predictor.predict_row(row)
     write_prediction(prediction, predictor, path)
     return bool(prediction.valid.any())
 

@@ -45,8 +45,7 @@ def score(predictor: Predictor, rows: Sequence[Row]) -> dict[str, Tensor]:
     data = WholeChips(rows, chip_format(settings), label_format(settings))
     loader = scoring_loader(data, settings.train.batch_size, settings.dataloader.num_workers)
     for samples in track(loader, "scoring", len(loader)):
-        logits = predictor.logits([sample.image for sample in samples], [sample.valid for sample in samples])
-        for sample, values in zip(samples, logits, strict=True):
+        for sample, values in zip(samples, predictor.logits(samples), strict=True):
             if sample.label is not None:
                 unseen = ~predictor.observed(sample.valid)
                 label = sample.label.masked_fill(unseen, settings.train.ignore_index)

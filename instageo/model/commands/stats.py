@@ -16,6 +16,7 @@ from instageo.errors import DataError
 from instageo.model.assemble import checked_table, chip_format
 from instageo.model.check import TableReport
 from instageo.model.decoding import Chip, read_chip
+from instageo.model.layout import complete
 from instageo.model.settings import Run, Settings, require
 from instageo.progress import track
 
@@ -82,8 +83,8 @@ def stats(run: Run) -> None:
     Mean and std are those of valid pixels of whole chips, per band over all dates, in the unit of the chips after
     `dataloader.constant_multiplier`. The same line is written to `stats.json`.
     """
-    settings = run.settings
-    require(settings, "root_dir", "train_filepath")
+    require(run.settings, "root_dir", "train_filepath")
+    settings = complete(run.settings, run.explicit, statistics=False)
     report = checked_table(settings, "train_filepath")
     total = total_moments(report, settings)
     if total.count == 0:

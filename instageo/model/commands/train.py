@@ -1,33 +1,32 @@
 """`mode=train`: fine-tune a network and leave its best checkpoint, history and scores."""
 
 import logging
-import os
-import sys
 from functools import partial
 from pathlib import Path
 
-import pytorch_lightning as pl
 import torch
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from instageo.errors import ConfigError, DataError
-from instageo.model.assemble import augmentations, build, checked_table, chip_format, describe_layout, label_format
-from instageo.model.backbones.prithvi import find_variant
+from instageo.model.assemble import augmentations, build, checked_table, chip_format, label_format
+from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights, load_pretrained
 from instageo.model.check import TableReport
 from instageo.model.checkpoint import BEST, Checkpoint, adopt, class_names, facts, load_network_state, read_checkpoint
 from instageo.model.commands.evaluate import score, write_scores
 from instageo.model.config import overlay
 from instageo.model.dataset import RandomWindows, WholeChips
+from instageo.model.finetuning import choose_trained
+from instageo.model.layout import band_names, complete, describe_layout
+from instageo.model.lora import add_lora
 from instageo.model.losses.cross_entropy import WeightedCrossEntropy
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.network import PrithviSegmenter
-from instageo.model.predictor import Predictor, pick_device, predictor_from
+from instageo.model.predictor import Predictor, predictor_from
 from instageo.model.resume import to_resume
 from instageo.model.settings import Run, Scheduler, Settings, require
 from instageo.model.tasks.data import ChipData
 from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
-from instageo.model.tracking import callbacks, loggers
+from instageo.model.trainer import build_trainer
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +41,9 @@ def train(run: Run) -> None:
     require(settings, "root_dir", "train_filepath", "valid_filepath")
     newest = to_resume(settings, run.folder)
     folder = newest.parent if newest else run.folder
-    trainer = _trainer(settings, folder)
+    trainer = build_trainer(settings, folder)
     settings, start = _starting_point(settings, run.explicit)
+    settings = complete(settings, run.explicit)
     learn, judge = checked_table(settings, "train_filepath"), checked_table(settings, "valid_filepath")
     _compare(settings, learn, judge)
     if len(judge.rows) < trainer.world_size:
@@ -75,6 +75,7 @@ def _starting_point(settings: Settings, explicit: frozenset[str]) -> tuple[Setti
         return adopt(settings, checkpoint, explicit), checkpoint
     if model.load_pretrained_weights or model.weights:
         return settings, find_weights(model.model_name, model.weights)
+    log.info("%s starts from random weights", model.model_name)
     return settings, None
 
 
@@ -115,10 +116,19 @@ def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegm
     if isinstance(start, Checkpoint):
         load_network_state(net, start)
     elif start is not None:
-        load_pretrained(net.prithvi_encoder, model.model_name, start)
-    net.prithvi_encoder.requires_grad_(not model.freeze_backbone)
+        load_pretrained(net.prithvi_encoder, model.model_name, start, band_names(settings))
+    choose_trained(net, frozen=model.freeze_backbone, last_blocks=model.train_last_blocks)
+    if model.lora_rank is not None:
+        alpha = model.lora_alpha or 2.0 * model.lora_rank
+        add_lora(
+            net.prithvi_encoder,
+            rank=model.lora_rank, alpha=alpha, dropout=model.lora_dropout, targets=model.lora_targets,
+        )  # fmt: skip
     counted = sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
-    log.info("%s: %.1f million parameters to train", model.model_name, counted / 1e6)
+    total = sum(parameter.numel() for parameter in net.parameters())
+    log.info("%s: %.1f of %.1f million parameters to train", model.model_name, counted / 1e6, total / 1e6)
+    if settings.compile:
+        net.compile()
     return net
 
 
@@ -130,8 +140,10 @@ def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> Segment
         net,
         WeightedCrossEntropy(weights, course.ignore_index),
         SegmentationMetrics(classes, course.ignore_index, roc=False),
-        Inputs(tuple(data.mean), tuple(data.std), augmentations(settings)),
-        Optimisation(course.learning_rate, course.weight_decay, cosine, course.warmup_epochs, settings.seed),
+        Inputs(tuple(data.mean or ()), tuple(data.std or ()), augmentations(settings)),
+        Optimisation(
+            course.learning_rate, course.weight_decay, course.layer_decay, cosine, course.warmup_epochs, settings.seed
+        ),
         Predictor(net, settings).tiling,
         partial(facts, settings, asked),
     )
@@ -146,36 +158,6 @@ def _data(settings: Settings, learn: TableReport, judge: TableReport) -> ChipDat
         workers=settings.dataloader.num_workers,
         seed=settings.seed,
     )
-
-
-def _refuse_crowding(settings: Settings) -> None:
-    """On the CPU, every device is one more process: more of them than cores bring the machine to a halt."""
-    cores = os.cpu_count() or 1
-    on_cpu = pick_device(settings.accelerator) == "cpu"
-    if on_cpu and str(settings.devices).isdigit() and int(settings.devices) > cores:
-        raise ConfigError(f"devices={settings.devices} does not work on {cores} CPU cores; expected at most {cores}")
-
-
-def _trainer(settings: Settings, folder: Path) -> pl.Trainer:
-    _refuse_crowding(settings)
-    try:
-        return pl.Trainer(
-            max_epochs=settings.train.num_epochs,
-            accelerator=settings.accelerator,
-            devices=settings.devices,
-            precision=settings.precision,  # type: ignore[arg-type]
-            gradient_clip_val=settings.train.gradient_clip,
-            callbacks=callbacks(folder, settings.train.early_stopping),
-            logger=loggers(folder),
-            default_root_dir=folder,
-            enable_progress_bar=sys.stderr.isatty(),
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-        )
-    except (MisconfigurationException, ValueError) as error:
-        chosen = f"accelerator={settings.accelerator} devices={settings.devices} precision={settings.precision}"
-        raise ConfigError(f"{chosen} does not work on this machine: {str(error).splitlines()[0]}") from error
 
 
 def _finish(settings: Settings, folder: Path, judge: TableReport) -> None:

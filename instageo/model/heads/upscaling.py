@@ -1,33 +1,64 @@
 """The published InstaGeo head: transposed convolutions that double the resolution until it is the image's."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
+
+from instageo.model.heads.base import Features, HeadSpec, side_by_side
 
 DROPOUT = 0.1
 
+DOUBLINGS = 4
 
-def _double(channels_in: int, channels_out: int) -> nn.Sequential:
-    """(B, channels_in, h, w) to (B, channels_out, 2h, 2w)."""
+
+def _double(channels_in: int, channels_out: int, kernel: int) -> nn.Sequential:
+    """(B, channels_in, h, w) to (B, channels_out, 2h + 3 - kernel, 2w + 3 - kernel)."""
     return nn.Sequential(
         nn.ConvTranspose2d(channels_in, channels_out, kernel_size=3, stride=2, padding=1, output_padding=1),
         nn.Dropout(DROPOUT),
-        nn.Conv2d(channels_out, channels_out, kernel_size=3, padding=1),
+        nn.Conv2d(channels_out, channels_out, kernel_size=kernel, padding=1),
         nn.BatchNorm2d(channels_out),
         nn.ReLU(),
     )
 
 
-def upscaling_head(channels: int, num_classes: int) -> nn.Sequential:
+class UpscalingHead(nn.Sequential):
     """Four doublings, each halving the channels, then a 1x1 convolution to the classes.
 
-    Takes (B, channels, h, w), returns logits (B, num_classes, 16h, 16w). Keys are those of the published
-    checkpoints below `segmentation_head`.
-
-    Args:
-        channels: Width of the encoder times the number of dates; a multiple of 16.
-        num_classes: Output channels.
+    Keys are those of the published checkpoints below `segmentation_head`. Logits have 16 times the size of the last
+    map with `kernels` of 3.
     """
-    widths = [channels // 2**level for level in range(5)]
-    doublings = [_double(wide, narrow) for wide, narrow in pairwise(widths)]
-    return nn.Sequential(*doublings, nn.Dropout(DROPOUT), nn.Conv2d(widths[-1], num_classes, kernel_size=1))
+
+    pyramid = False
+
+    def __init__(self, spec: HeadSpec, kernels: Sequence[int]) -> None:
+        widths = [max(spec.channels // 2**level, 1) for level in range(DOUBLINGS + 1)]
+        doublings = [
+            _double(wide, narrow, side) for (wide, narrow), side in zip(pairwise(widths), kernels, strict=True)
+        ]
+        super().__init__(*doublings, nn.Dropout(DROPOUT), nn.Conv2d(widths[-1], spec.num_classes, kernel_size=1))
+
+    def forward(self, input: Features) -> Tensor:
+        """Logits (B, K, 16h, 16w) from the last block's map."""
+        logits = side_by_side(input.maps[-1])
+        for layer in self:
+            logits = layer(logits)
+        return logits
+
+
+def upscaling_head(spec: HeadSpec) -> UpscalingHead:
+    """The published head, right at any size."""
+    return UpscalingHead(spec, [3] * DOUBLINGS)
+
+
+PUBLISHED_600M_KERNELS = (5, 5, 5, 7)
+
+
+def upscaling_600m_head(spec: HeadSpec) -> UpscalingHead:
+    """The head of published InstaGeo checkpoints of the 600M variants.
+
+    Its convolutions cut borders off so that 16x16 patches come out as 224 pixels; at other sizes the network stretches
+    its logits to the image, which shifts them by some pixels. For loading such files; new networks take another head.
+    """
+    return UpscalingHead(spec, PUBLISHED_600M_KERNELS)

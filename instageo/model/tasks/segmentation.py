@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from instageo.model.dataset import Sample
+from instageo.model.finetuning import parameter_groups
+from instageo.model.lora import merged
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.tiling import Tiling, predict_images
 from instageo.model.transforms import AugmentationSpec, normalise, process_and_augment
@@ -37,6 +39,7 @@ class Optimisation:
     Attributes:
         learning_rate: Highest learning rate.
         weight_decay: Applied to weights, not to biases and norms.
+        layer_decay: Learning rate of a block over that of the next.
         cosine: Whether the rate falls to 0 along a cosine; otherwise it stays.
         warmup_epochs: Epochs over which the rate rises from 0.
         seed: Every epoch's draws (dropout, augmentation) start from it and the epoch's number.
@@ -44,6 +47,7 @@ class Optimisation:
 
     learning_rate: float
     weight_decay: float
+    layer_decay: float
     cosine: bool
     warmup_epochs: float
     seed: int
@@ -60,7 +64,7 @@ class Optimisation:
 
 
 class SegmentationTask(pl.LightningModule):
-    """Trains and scores a network from (B, C, T, H, W) to logits (B, K, H, W).
+    """Trains and scores a network from image (B, C, T, H, W), time and place to logits (B, K, H, W).
 
     Args:
         net: The network.
@@ -92,9 +96,12 @@ class SegmentationTask(pl.LightningModule):
         self.register_buffer("std", torch.tensor(inputs.std), persistent=False)
         self.generator = torch.Generator()
 
-    def forward(self, image: Tensor, valid: Tensor) -> Tensor:
-        """Logits of decoded chips: image (B, C, T, H, W), valid (B, T, H, W)."""
-        logits: Tensor = self.net(normalise(image, valid, self.mean, self.std))
+    def forward(self, batch: Sample) -> Tensor:
+        """Logits of a batch of decoded chips."""
+        return self._logits(replace(batch, image=normalise(batch.image, batch.valid, self.mean, self.std)))
+
+    def _logits(self, ready: Sample) -> Tensor:
+        logits: Tensor = self.net(ready.image, ready.temporal_coords, ready.location_coords)
         return logits
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
@@ -112,15 +119,14 @@ class SegmentationTask(pl.LightningModule):
         ready = process_and_augment(
             batch, self.mean, self.std, self.inputs.augmentations, self.generator, self.metrics.ignore_index
         )
-        loss: Tensor = self.loss(self.net(ready.image), ready.label)
+        loss: Tensor = self.loss(self._logits(ready), ready.label)
         self.log(
             "train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.image), sync_dist=True
         )
         return loss
 
     def _score(self, batch: Sequence[Sample], stage: str) -> None:
-        images, valids = [sample.image for sample in batch], [sample.valid for sample in batch]
-        for sample, logits in zip(batch, predict_images(self, images, valids, self.tiling), strict=True):
+        for sample, logits in zip(batch, predict_images(self, batch, self.tiling), strict=True):
             if sample.label is None:
                 raise ValueError("scoring needs labels")
             labelled = int((sample.label != self.metrics.ignore_index).sum())
@@ -142,14 +148,15 @@ class SegmentationTask(pl.LightningModule):
         self.metrics.reset()
 
     def configure_optimizers(self) -> Any:
-        """AdamW without decay on vectors (biases, norms), and the schedule."""
-        trained = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [parameter for parameter in trained if parameter.ndim > 1]},
-            {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
-        ]
+        """AdamW and its schedule."""
         course = self.optimisation
-        optimizer = torch.optim.AdamW(groups, lr=course.learning_rate, weight_decay=course.weight_decay)
+        groups = parameter_groups(
+            self.net,
+            learning_rate=course.learning_rate,
+            weight_decay=course.weight_decay,
+            layer_decay=course.layer_decay,
+        )
+        optimizer = torch.optim.AdamW(groups)
         epochs = int(self.trainer.max_epochs or 1)
         steps = max(int(self.trainer.estimated_stepping_batches) // epochs, 1)
         schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -158,6 +165,8 @@ class SegmentationTask(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what inference needs beside the weights."""
+        """Add what inference needs beside the weights, which it finds plain, without low-rank changes apart."""
+        if "optimizer_states" not in checkpoint:
+            checkpoint["state_dict"] = merged(self.net, checkpoint["state_dict"], "net.")
         measured = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         checkpoint.update(self.facts(measured))

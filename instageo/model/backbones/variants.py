@@ -1,0 +1,131 @@
+"""The members of the Prithvi family: their sizes, and where their published weights lie."""
+
+from dataclasses import dataclass
+
+from instageo.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A published file of weights, made for the six bands of `instageo.sensors.PRITHVI_BANDS`.
+
+    Attributes:
+        repository: Hugging Face repository.
+        file: File in it.
+        revision: Commit of the repository that is downloaded.
+        sha256: Checksum of the file, compared after a download; empty where none is known.
+    """
+
+    repository: str
+    file: str
+    revision: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One member of the family.
+
+    Attributes:
+        width: Channels of a token.
+        depth: Transformer blocks.
+        heads: Attention heads.
+        patch: Side of a square patch, pixels.
+        frames: Dates per chip in pre-training.
+        coordinates: Whether it takes the time and place of a chip.
+        statistics: Key of `instageo.sensors.PRITHVI_STATISTICS`: what its input is normalised with by default.
+        weights: Its published weights; None where there are none.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    patch: int = 16
+    frames: int = 4
+    coordinates: bool = False
+    statistics: str = "v2"
+    weights: Weights | None = None
+
+
+_NASA = "ibm-nasa-geospatial/"
+
+VARIANTS = {
+    "prithvi_eo_v2_tiny_tl": Variant(
+        192, 12, 3, frames=1, coordinates=True,
+        weights=Weights(
+            f"{_NASA}Prithvi-EO-2.0-tiny-TL", "Prithvi_EO_V2_tiny_TL.pt",
+            "335eadc2c45ad5abe7bd307223e1c48c5b60c41b",
+            "d47326db9bad502b611f73e3e3f3a0e68b7b82640d67c22c795417f7209f8d70",
+        ),
+    ),
+    "prithvi_eo_tiny": Variant(256, 4, 4, frames=1, statistics="v1"),
+    "prithvi_eo_v1_100": Variant(
+        768, 12, 12, frames=3, statistics="v1",
+        weights=Weights(
+            f"{_NASA}Prithvi-EO-1.0-100M", "Prithvi_EO_V1_100M.pt",
+            "f3a9ea7a1723621b0aeceb4de993093704d712c5",
+            "7fac0c8a8693198e32a055e0c5a967f8b005f382182b63df1b29fdcd5c880731",
+        ),
+    ),
+    "prithvi_eo_v2_100": Variant(768, 12, 12),
+    "prithvi_eo_v2_100_tl": Variant(
+        768, 12, 12, coordinates=True,
+        weights=Weights(
+            f"{_NASA}Prithvi-EO-2.0-100M-TL", "Prithvi_EO_V2_100M_TL.pt",
+            "2c84e383194986040f883cc43d7869002c425e1b",
+            "d45406d5fc51af1d9657d48f2e2c3ff077408a2e1113f9a242889a4fe4469b17",
+        ),
+    ),
+    "prithvi_eo_v2_300": Variant(
+        1024, 24, 16,
+        weights=Weights(
+            f"{_NASA}Prithvi-EO-2.0-300M", "Prithvi_EO_V2_300M.pt",
+            "9eb1b1102806593963daa333bcc491b1c6f8562f",
+            "faab2c8b776f0723f93431747603a7ec586a54fc45473613b4322c29752486e7",
+        ),
+    ),
+    "prithvi_eo_v2_300_tl": Variant(
+        1024, 24, 16, coordinates=True,
+        weights=Weights(
+            f"{_NASA}Prithvi-EO-2.0-300M-TL", "Prithvi_EO_V2_300M_TL.pt",
+            "63adbd39c271da4c42f447e69b1a7c91a338cdc9",
+            "3629cedfbb350faafcb0dac902ae0d3c927e25ce8d9e0024aa1276ec66956ddb",
+        ),
+    ),
+    "prithvi_eo_v2_600": Variant(
+        1280, 32, 16, patch=14,
+        weights=Weights(
+            f"{_NASA}Prithvi-EO-2.0-600M", "Prithvi_EO_V2_600M.pt",
+            "87f15784813828dc37aa3197a143cd4689e4d080",
+        ),
+    ),
+    "prithvi_eo_v2_600_tl": Variant(
+        1280, 32, 16, patch=14, coordinates=True,
+        weights=Weights(
+            f"{_NASA}Prithvi-EO-2.0-600M-TL", "Prithvi_EO_V2_600M_TL.pt",
+            "3d72adc6dfc4cc3862bf4f41da8c83db267193c9",
+            "7b92c53b0204a76bb775bd8930f045e05776251caa8c83f7367ed0b75b594702",
+        ),
+    ),
+}  # fmt: skip
+"""By `model.model_name`, the default first."""
+
+
+def find_variant(model_name: str) -> Variant:
+    """The variant of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if model_name not in VARIANTS:
+        raise ConfigError(f"model.model_name={model_name} is unknown; choose one of {', '.join(VARIANTS)}")
+    return VARIANTS[model_name]
+
+
+def pyramid_blocks(depth: int) -> tuple[int, int, int, int]:
+    """The four blocks, counted from 0, whose tokens make a pyramid: at each quarter of the depth.
+
+    12 blocks give 2, 5, 8, 11; of fewer than four, some come twice.
+    """
+    first, second, third, last = (max(depth * quarter // 4 - 1, 0) for quarter in (1, 2, 3, 4))
+    return first, second, third, last

@@ -1,0 +1,25 @@
+"""Layers that several heads are made of."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NORM_GROUPS = 8
+
+
+def conv_norm_relu(channels_in: int, channels_out: int, kernel: int = 3) -> nn.Sequential:
+    """Convolution that keeps height and width, group normalisation (right for batches of one), ReLU.
+
+    `channels_out` is a multiple of `NORM_GROUPS`.
+    """
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
+        nn.GroupNorm(NORM_GROUPS, channels_out),
+        nn.ReLU(),
+    )
+
+
+def stretch(image: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Bilinear resizing of (B, C, h, w) to (B, C, *size); nothing is done at the right size."""
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=False)

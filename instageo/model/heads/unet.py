@@ -1,0 +1,43 @@
+"""A U-Net decoder on four blocks of the encoder (after Ronneberger et al. 2015, and UNETR, Hatamizadeh et al. 2022)."""
+
+import torch
+from torch import Tensor, nn
+
+from instageo.model.heads.base import Features, HeadSpec, side_by_side
+from instageo.model.heads.layers import conv_norm_relu, stretch
+
+CHANNELS = (128, 64, 32, 16)
+"""Of the maps at 1, 1/2, 1/4 and 1/8 of the patch's stride, from the deepest up."""
+
+
+class UNetHead(nn.Module):
+    """Climbs from the last block to the image in four doublings.
+
+    The three earlier blocks, and for the last doubling the image itself, join on the way as skip connections.
+    """
+
+    pyramid = True
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__()
+        self.bottom = conv_norm_relu(spec.channels, CHANNELS[0])
+        self.skips = nn.ModuleList(nn.Conv2d(spec.channels, wide, kernel_size=1) for wide in CHANNELS[:3])
+        self.mixes = nn.ModuleList(
+            nn.Sequential(conv_norm_relu(wide + skip, narrow), conv_norm_relu(narrow, narrow))
+            for wide, skip, narrow in zip(CHANNELS, CHANNELS[:3], CHANNELS[1:], strict=False)
+        )
+        self.finish = conv_norm_relu(CHANNELS[3] + spec.bands * spec.steps, CHANNELS[3])
+        self.classify = nn.Conv2d(CHANNELS[3], spec.num_classes, kernel_size=1)
+
+    def forward(self, features: Features) -> Tensor:
+        """Logits (B, K, H, W)."""
+        *earlier, deepest = (side_by_side(tokens) for tokens in features.maps)
+        rows, columns = deepest.shape[-2:]
+        mixed = self.bottom(deepest)
+        for level, (skip, mix) in enumerate(zip(self.skips, self.mixes, strict=True), start=1):
+            size = rows * 2**level, columns * 2**level
+            joined = stretch(skip(earlier[-level]), size)
+            mixed = mix(torch.cat([stretch(mixed, size), joined], dim=1))
+        image = features.image.flatten(1, 2)
+        logits: Tensor = self.classify(self.finish(torch.cat([stretch(mixed, image.shape[-2:]), image], dim=1)))
+        return logits

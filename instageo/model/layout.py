@@ -1,0 +1,89 @@
+"""Which layers of a file are which bands, and with what statistics they are normalised: what settings leave open."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from instageo.errors import ConfigError
+from instageo.model.backbones.variants import find_variant
+from instageo.model.config import overlay
+from instageo.model.settings import Settings
+from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, find_sensor
+
+GIVEN_BY_SENSOR = (
+    "dataloader.bands", "dataloader.no_data_value", "dataloader.constant_multiplier", "dataloader.constant_offset",
+)  # fmt: skip
+"""Settings that `dataloader.sensor` decides, unless they are set themselves."""
+
+
+def complete(settings: Settings, explicit: frozenset[str], *, statistics: bool = True) -> Settings:
+    """Settings in which band names, layers, scale and statistics are told.
+
+    Args:
+        settings: As composed, or as a checkpoint decides them.
+        explicit: Keys that the user set; the sensor does not change these.
+        statistics: Whether mean and std are needed; they default to those of the variant's pre-training.
+
+    Raises:
+        ConfigError: Names, layers and statistics do not fit each other, or a band has no default statistics.
+    """
+    data = settings.dataloader
+    names = band_names(settings)
+    found: dict[str, Any] = {"dataloader.band_names": list(names)}
+    if data.sensor is not None:
+        sensor = find_sensor(data.sensor)
+        given = sensor.positions(names, data.temporal_dim), sensor.no_data_value, sensor.scale, sensor.offset
+        found |= {key: value for key, value in zip(GIVEN_BY_SENSOR, given, strict=True) if key not in explicit}
+        _refuse_small_units(settings)
+    if data.mean is None and statistics:
+        mean, std = _pretraining_statistics(settings.model.model_name, names)
+        found |= {"dataloader.mean": mean, "dataloader.std": std}
+    return overlay(settings, found)
+
+
+def band_names(settings: Settings) -> tuple[str, ...]:
+    """Names of the bands of one date: as told; else, if there are six, the published ones; else their numbers.
+
+    A sensor's own codes (`B02`, `SR_B3`) are told as what they measure.
+    """
+    data = settings.dataloader
+    if data.band_names is not None:
+        sensor = find_sensor(data.sensor) if data.sensor else None
+        return tuple(sensor.bands[sensor.position(name)] if sensor else name for name in data.band_names)
+    count = len(PRITHVI_BANDS)
+    if data.mean is not None:
+        count = len(data.mean)
+    elif data.bands is not None:
+        count = len(data.bands) // data.temporal_dim
+    return PRITHVI_BANDS if count == len(PRITHVI_BANDS) else tuple(f"BAND_{number}" for number in range(1, count + 1))
+
+
+def _refuse_small_units(settings: Settings) -> None:
+    """Sensors give reflectance x 10000; statistics of reflectance in 0..1 would make nonsense of it."""
+    mean = settings.dataloader.mean
+    if mean is not None and max(mean) <= 2:
+        raise ConfigError(
+            f"dataloader.sensor={settings.dataloader.sensor} gives reflectance x 10000, but dataloader.mean={mean} is "
+            "of another unit; leave mean and std out or compute them with mode=stats, or set bands and "
+            "constant_multiplier instead of the sensor"
+        )
+
+
+def _pretraining_statistics(model_name: str, names: Sequence[str]) -> tuple[list[float], list[float]]:
+    mean, std = PRITHVI_STATISTICS[find_variant(model_name).statistics]
+    unknown = [name for name in names if name not in PRITHVI_BANDS]
+    if unknown:
+        raise ConfigError(
+            f"dataloader.mean has no default for the bands {', '.join(unknown)}; compute mean and std with mode=stats, "
+            f"or name the bands with dataloader.band_names (known are {', '.join(PRITHVI_BANDS)})"
+        )
+    places = [PRITHVI_BANDS.index(name) for name in names]
+    return [mean[place] for place in places], [std[place] for place in places]
+
+
+def describe_layout(settings: Settings, layers: int) -> str:
+    """Which layer of the file is taken as which date and band, for the log."""
+    data, names = settings.dataloader, band_names(settings)
+    positions = data.bands or list(range(layers))
+    dates = [positions[start : start + len(names)] for start in range(0, len(positions), len(names))]
+    text = "; ".join(f"date {number}: layers {date}" for number, date in enumerate(dates, start=1))
+    return f"reading {', '.join(names)} as {text} (counted from 0)"

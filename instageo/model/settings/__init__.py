@@ -1,0 +1,147 @@
+"""The settings of a run: dataclasses that the YAML keys and the command line fill, each checking its own values."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from instageo.errors import ConfigError
+from instageo.model.settings.checks import check
+from instageo.model.settings.data import DataSettings
+from instageo.model.settings.network import ModelSettings
+from instageo.model.settings.train import Scheduler, TrainSettings
+
+__all__ = ["DataSettings", "Mode", "ModelSettings", "Run", "Scheduler", "Settings", "TestSettings", "TrainSettings"]
+
+
+class Mode(Enum):
+    """What `python -m instageo.model.run` does."""
+
+    train = "train"
+    eval = "eval"
+    chip_inference = "chip_inference"
+    stats = "stats"
+
+
+@dataclass
+class TestSettings:
+    """Scoring and inference."""
+
+    __test__ = False  # not a test case
+
+    img_size: int | None = None  # published key, without effect: inputs of any size are mapped whole
+    crop_size: int | None = None  # side of a tile; None: the size the network was trained at
+    stride: int | None = None  # step between tiles; None: half a tile
+    mask_cloud: bool = False  # pixels that lack any date, not only those that lack all, become no-data
+
+    def __post_init__(self) -> None:
+        for name in ("crop_size", "stride"):
+            value = getattr(self, name)
+            check(value is None or value >= 1, f"test.{name}", value, "null, or at least 1 pixel")
+        if self.crop_size is not None and self.stride is not None:
+            what = f"at most test.crop_size={self.crop_size}, so that tiles leave no gap"
+            check(self.stride <= self.crop_size, "test.stride", self.stride, what)
+
+
+@dataclass
+class Settings:
+    """Everything one run needs; the field names are the YAML keys."""
+
+    root_dir: str | None = None
+    train_filepath: str | None = None
+    valid_filepath: str | None = None
+    test_filepath: str | None = None
+    checkpoint_path: str | None = None
+    output_dir: str | None = None  # where predictions go; None: `predictions` in the run directory
+    mode: Mode = Mode.train
+    is_reg_task: bool = False
+    seed: int = 42
+    precision: str = "32-true"
+    accelerator: str = "auto"
+    devices: Any = "auto"
+    strategy: str = "auto"  # how devices share the work
+    compile: bool = False  # torch.compile: slow to start, then faster
+    train: TrainSettings = field(default_factory=TrainSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    dataloader: DataSettings = field(default_factory=DataSettings)
+    test: TestSettings = field(default_factory=TestSettings)
+
+    def __post_init__(self) -> None:
+        check(0 <= self.seed < 2**31, "seed", self.seed, "0 or more, below 2^31")
+        count = self.devices
+        sane = count == "auto" or (isinstance(count, int) and (count >= 1 or count == -1))
+        check(sane, "devices", count, "auto, or a number of devices (-1 for all)")
+        check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
+        check(self.accelerator in ACCELERATORS, "accelerator", self.accelerator, f"one of {', '.join(ACCELERATORS)}")
+        check(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
+        weights, classes = self.train.class_weights, self.model.num_classes
+        fits = weights is None or len(weights) == classes
+        check(fits, "train.class_weights", weights, f"model.num_classes={classes} weights")
+        first = int(self.dataloader.reduce_to_zero)
+        inside = 0 <= self.train.ignore_index < classes + first
+        what = f"a value outside the classes 0..{classes - 1 + first}"
+        check(not inside, "train.ignore_index", self.train.ignore_index, what)
+        for name, (off, what) in UNSUPPORTED.items():
+            if value_of(self, name) != off:
+                raise ConfigError(
+                    f"{name}={value_of(self, name)}: {what} is not part of this version; leave {name} out"
+                )
+
+
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
+"""Number formats of training, in Lightning's words."""
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+"""Where to compute; auto and gpu take what the machine has."""
+
+STRATEGIES = ("auto", "ddp", "fsdp")
+"""Several devices: ddp copies the network to each, fsdp (GPUs alone) spreads it over them."""
+
+UNSUPPORTED: dict[str, tuple[object, str]] = {
+    "is_reg_task": (False, "regression"),
+    "train.distillation": (False, "distillation"),
+    "train.teacher_ckpt_path": (None, "distillation"),
+    "model.use_log_scale": (False, "regression"),
+    "model.plot_reg_results": (False, "regression"),
+    "model.include_ee_metric": (False, "regression"),
+    "model.weight_clip_range": (None, "clipping of weights"),
+}
+"""Published keys whose work is still to come: the one value they may have until then, and what they are for."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a mode.
+
+    Attributes:
+        settings: Checked settings.
+        folder: Where its files go.
+        explicit: Keys that the user set; they may not contradict a checkpoint.
+    """
+
+    settings: Settings
+    folder: Path
+    explicit: frozenset[str] = frozenset()
+
+
+def require(settings: Settings, *names: str) -> None:
+    """Refuse to start without these settings.
+
+    Raises:
+        ConfigError: One is absent; the message names it.
+    """
+    for name in names:
+        value = value_of(settings, name)
+        if value is None or value == "None":
+            raise ConfigError(f"mode={settings.mode.value} needs {name}; add {name}=… to the command")
+    root = settings.root_dir
+    if "root_dir" in names and not Path(str(root)).expanduser().is_dir():
+        raise ConfigError(f"root_dir={root} is no folder; expected the folder that the table's paths start from")
+
+
+def value_of(settings: Settings, name: str) -> object:
+    """The setting called `group.key`."""
+    value: object = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value

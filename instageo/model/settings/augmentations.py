@@ -1,0 +1,75 @@
+"""Settings of augmentation: the group `dataloader.augmentations`."""
+
+from dataclasses import dataclass, field
+
+from instageo.model.settings.checks import check
+
+
+@dataclass
+class Augmentation:
+    """One augmentation: whether it is used, and with what probability on each sample."""
+
+    use: bool = False
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        check(0 <= self.p <= 1, "dataloader.augmentations.*.p", self.p, "a probability in 0..1")
+
+
+@dataclass
+class RotateAugmentation(Augmentation):
+    """Rotation by an angle drawn from -degrees..degrees."""
+
+    degrees: float = 90.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        what = "degrees in 0..180"
+        check(0 <= self.degrees <= 180, "dataloader.augmentations.rotate.degrees", self.degrees, what)
+
+
+@dataclass
+class BrightnessAugmentation(Augmentation):
+    """Multiplication by a factor drawn from 1-limit..1+limit."""
+
+    limit: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(0 <= self.limit < 1, "dataloader.augmentations.brightness.limit", self.limit, "0 or more, below 1")
+
+
+@dataclass
+class BlurAugmentation(Augmentation):
+    """Gaussian blur with a standard deviation of `sigma` pixels."""
+
+    p: float = 0.2
+    sigma: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(0 < self.sigma <= 5, "dataloader.augmentations.blur.sigma", self.sigma, "above 0, at most 5 pixels")
+
+
+@dataclass
+class NoiseAugmentation(Augmentation):
+    """Gaussian noise of `std` times each band's standard deviation."""
+
+    p: float = 0.2
+    std: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.std >= 0, "dataloader.augmentations.noise.std", self.std, "0 or more")
+
+
+@dataclass
+class Augmentations:
+    """Applied in this order to training samples."""
+
+    hflip: Augmentation = field(default_factory=lambda: Augmentation(use=True))
+    vflip: Augmentation = field(default_factory=lambda: Augmentation(use=True))
+    rotate: RotateAugmentation = field(default_factory=RotateAugmentation)
+    brightness: BrightnessAugmentation = field(default_factory=BrightnessAugmentation)
+    blur: BlurAugmentation = field(default_factory=BlurAugmentation)
+    noise: NoiseAugmentation = field(default_factory=NoiseAugmentation)

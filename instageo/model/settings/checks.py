@@ -1,0 +1,16 @@
+"""One check of one setting."""
+
+from enum import Enum
+
+from instageo.errors import ConfigError
+
+
+def check(holds: bool, name: str, found: object, expected: str) -> None:
+    """Refuse a value in the words every setting shares.
+
+    Raises:
+        ConfigError: `holds` is false.
+    """
+    if not holds:
+        found = found.value if isinstance(found, Enum) else found
+        raise ConfigError(f"{name}={found} does not work; expected {expected}")

@@ -1,0 +1,53 @@
+"""Settings of optimisation: the group `train`."""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from instageo.model.settings.checks import check
+
+
+class Scheduler(Enum):
+    """How the learning rate goes over the epochs."""
+
+    constant = "constant"
+    cosine = "cosine"
+
+
+@dataclass
+class TrainSettings:
+    """Optimisation."""
+
+    learning_rate: float = 1e-4
+    num_epochs: int = 10
+    batch_size: int = 8
+    class_weights: list[float] | None = None  # one per class; None: all 1
+    ignore_index: int = -1
+    weight_decay: float = 1e-2
+    layer_decay: float = 1.0  # learning rate of each block over that of the next; 1: the same for all
+    scheduler: Scheduler = Scheduler.cosine
+    warmup_epochs: float = 0.0  # share of the first epochs with a rising learning rate
+    gradient_clip: float | None = None  # largest gradient norm; None: no clipping
+    early_stopping: int | None = None  # epochs without a better val_mIoU before stopping; None: off
+    resume: Any = False  # true: from the newest last.ckpt of the same settings; or the path of a last.ckpt
+    distillation: bool = False
+    teacher_ckpt_path: str | None = None
+
+    def __post_init__(self) -> None:
+        rate = self.learning_rate
+        check(0 < rate < math.inf, "train.learning_rate", rate, "a number above 0")
+        check(self.num_epochs >= 1, "train.num_epochs", self.num_epochs, "at least 1")
+        check(self.batch_size >= 1, "train.batch_size", self.batch_size, "at least 1")
+        check(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "0 or more")
+        check(0 < self.layer_decay <= 1, "train.layer_decay", self.layer_decay, "above 0, at most 1")
+        warm = self.warmup_epochs
+        check(0 <= warm <= self.num_epochs, "train.warmup_epochs", warm, f"0 to train.num_epochs={self.num_epochs}")
+        patience = self.early_stopping
+        check(patience is None or patience >= 1, "train.early_stopping", patience, "null, or at least 1 epoch")
+        clip = self.gradient_clip
+        check(clip is None or clip > 0, "train.gradient_clip", clip, "null, or a number above 0")
+        check(isinstance(self.resume, (bool, str)), "train.resume", self.resume, "true, false or a path")
+        weights = self.class_weights
+        sane = weights is None or (all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0)
+        check(sane, "train.class_weights", weights, "null, or one weight of 0 or more per class, not all 0")
