@@ -1,6 +1,9 @@
 """The `instageo` command."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +21,18 @@ app = typer.Typer(
     "Begin with [bold]instageo demo[/bold]: it trains, scores and maps a real scene in minutes and shows every command "
     "it uses. Your own data then goes through [bold]instageo run[/bold].",
 )
+
+
+@contextmanager
+def extras() -> Iterator[None]:
+    """Tell which extras to install if a package of theirs is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"the package {error.name} is not installed; install the extras: pip install 'instageo-model[model,cpu]'"
+        ) from error
+
 
 RUN_HELP = """Train, score, predict or compute statistics: [bold]instageo run mode=… key=value …[/bold]
 
@@ -38,12 +53,8 @@ from a preset; [bold]--debug[/bold] shows tracebacks."""
 @app.command("run", help=RUN_HELP, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_command(context: typer.Context) -> None:
     """Hand everything to `instageo.model.run`."""
-    try:
+    with extras():
         from instageo.model.run import main as run_main
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"the package {error.name} is not installed; install the extras: pip install 'instageo-model[model,cpu]'"
-        ) from error
     raise typer.Exit(run_main(context.args))
 
 
@@ -57,6 +68,25 @@ def demo(
     from instageo.demo.workflow import run_demo
 
     run_demo(folder, epochs=epochs, seed=seed)
+
+
+@app.command()
+def models(
+    img_size: Annotated[int, typer.Option(min=1, help="Side of a square chip, pixels.")] = 224,
+    temporal_dim: Annotated[int, typer.Option(min=1, help="Dates per chip.")] = 1,
+    head: Annotated[str, typer.Option(help="Head, as in model.head.")] = "light",
+    num_classes: Annotated[int, typer.Option(min=1, help="Classes.")] = 2,
+    json: Annotated[bool, typer.Option("--json", help="Print records instead of a table.")] = False,
+) -> None:
+    """List the networks of the Prithvi family: parameters, GFLOPs, memory, and where their weights come from."""
+    with extras():
+        from instageo.model.commands.models import list_models, show_models
+
+        records = list_models(img_size=img_size, temporal_dim=temporal_dim, head=head, num_classes=num_classes)
+        if json:
+            typer.echo(dumps(records, indent=2))
+        else:
+            show_models(records, f"{img_size} x {img_size} pixels, {temporal_dim} date(s), head {head}")
 
 
 @app.command()

@@ -105,6 +105,7 @@ def _training(stats: dict[str, list[float]], epochs: int) -> list[str]:
     return [
         "model.model_name=prithvi_eo_tiny",
         "model.load_pretrained_weights=false",
+        "model.head=light",
         f"model.class_names=[{names}]",
         f"model.class_colors=[{colors}]",
         f"dataloader.mean={_numbers(stats['mean'])}",

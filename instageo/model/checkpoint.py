@@ -136,6 +136,7 @@ def adopt(settings: Settings, checkpoint: Checkpoint, explicit: frozenset[str]) 
                 f"leave {key} out, the checkpoint knows it"
             )
     wanted = {key: value for key, value in theirs.items() if key in FIXED or key not in explicit}
+    wanted |= {} if given else {"dataloader.sensor": None}  # what it decided in training, the checkpoint tells
     try:
         return overlay(settings, wanted)
     except ConfigError as error:

@@ -1,12 +1,15 @@
 """Rasters keep their pixels, their place and what is missing."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
 from numpy.testing import assert_array_equal
+from rasterio.crs import CRS
+from rasterio.warp import transform
 
 from instageo.errors import RasterError
 from instageo.raster import Grid, Raster, crop, read_info, read_raster, write_raster
@@ -203,3 +206,42 @@ def test_a_crop_keeps_pixels_in_place(make_raster, grid):
 def test_parts_of_a_raster_must_agree(grid, values, valid, bands):
     with pytest.raises(ValueError, match=r"expected both \("):
         Raster(np.zeros(values), np.ones(valid, bool), grid(2, 3), tuple(bands))
+
+
+def placed(epsg, transform, height=4, width=8):
+    return Grid(CRS.from_epsg(epsg).to_wkt(), transform, height, width)
+
+
+MERCATOR_10_E = 6378137 * math.radians(10)
+MERCATOR_45_N = 6378137 * math.log(math.tan(math.radians(45 / 2 + 45)))
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (placed(4326, Affine(0.5, 0, 10, 0, -0.25, 50)), (49.5, 12)),
+        (placed(4326, Affine(0.5, 0, 359, 0, -0.25, 50)), (49.5, 1)),  # longitudes 0..360
+        (placed(4326, Affine(0.5, 0, 179, 0, -0.25, -10)), (-10.5, -179)),  # across the date line
+        (placed(4326, Affine(0, 0.5, 10, -0.25, 0, 50)), (49, 11)),  # columns run to the south
+        (placed(3857, Affine(10, 0, MERCATOR_10_E - 40, 0, -10, MERCATOR_45_N + 20)), (45, 10)),
+        (placed(32617, Affine(10, 0, 500_000 - 40, 0, -10, 20)), (0, -81)),  # equator and central meridian of zone 17
+        (placed(32717, Affine(10, 0, 500_000 - 40, 0, -10, 10_000_020)), (0, -81)),  # the same from the south
+    ],
+)
+def test_the_middle_of_a_grid_by_hand(place, expected):
+    assert place.centre() == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("epsg", [32633, 32733, 5070])
+def test_the_middle_of_a_small_grid_is_the_mean_of_its_corners(epsg):
+    turn = Affine(30, 0, 300_000, 0, -30, 4_000_000)
+    columns, rows = [300_000, 300_240], [4_000_000, 3_999_880]
+    longitudes, latitudes = transform(
+        CRS.from_epsg(epsg), CRS.from_epsg(4326), columns + columns, rows + list(reversed(rows))
+    )
+    assert placed(epsg, turn).centre() == pytest.approx((np.mean(latitudes), np.mean(longitudes)), abs=1e-6)
+
+
+def test_a_grid_without_a_reference_system_has_no_middle():
+    assert Grid(None, Affine(30, 0, 500_000, 0, -30, 4_000_000), 4, 8).centre() is None
+    assert placed(4326, Affine(1, 0, 0, 0, 1, 400)).centre() is None  # 402 degrees north

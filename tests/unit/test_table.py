@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import date
 
 import pytest
 
@@ -130,3 +131,58 @@ def test_written_tables_are_read_again(tmp_path):
         assert list(csv.DictReader(file)) == written
     rows = read_table(tmp_path / "new" / "train.csv", tmp_path, need_label=True)
     assert [row.name for row in rows] == ["a, b.tif", 'c"d.tif']
+
+
+@pytest.mark.parametrize(
+    ("dates", "expected"),
+    [
+        ("2024-03-05", [(2024, 3, 5)]),
+        ("2024-03-05;2024-06-12", [(2024, 3, 5), (2024, 6, 12)]),
+        (" 2024-06-12 ; 2024-03-05 ;", [(2024, 6, 12), (2024, 3, 5)]),  # the order is that of the layers
+        ("2024-03-05T23:59:59Z", [(2024, 3, 5)]),
+        ("2024-03-05 00:00:00", [(2024, 3, 5)]),
+        ("", []),
+        ("nan", []),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_dates_and_place_of_a_row(write, tmp_path, form, dates, expected):
+    record = {"Input": "chip.tif", "dates": dates, "lat": -1.25, "lon": "36.5"}
+    path = write(f"test.{form}", as_csv([record]) if form == "csv" else json.dumps([record]))
+    [row] = read_table(path, tmp_path, need_label=False)
+    assert row.dates == tuple(date(*day) for day in expected)
+    assert row.place == (-1.25, 36.5)
+
+
+@pytest.mark.parametrize("record", [{}, {"lat": "", "lon": ""}, {"lat": None, "lon": float("nan"), "dates": None}])
+def test_rows_without_time_and_place(write, tmp_path, record):
+    [row] = read_table(write("test.json", json.dumps([{"Input": "chip.tif", **record}])), tmp_path, need_label=False)
+    assert (row.dates, row.place) == ((), None)
+
+
+@pytest.mark.parametrize(("lat", "lon"), [(90, 180), (-90, -180), (0, 0)])
+def test_the_ends_of_the_earth_are_places(write, tmp_path, lat, lon):
+    path = write("test.csv", f"Input,lat,lon\nchip.tif,{lat},{lon}\n")
+    [row] = read_table(path, tmp_path, need_label=False)
+    assert row.place == (lat, lon)
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"dates": "5 March 2024"}, "dates=5 March 2024; expected ISO dates such as 2024-03-05;2024-06-12"),
+        ({"dates": "2024-02-30"}, "dates=2024-02-30; expected ISO dates"),
+        ({"dates": "2024-03-05;soon"}, "dates=2024-03-05;soon; expected ISO dates"),
+        ({"lat": 91, "lon": 0}, r"lat=91 lon=0; expected degrees \(-90\.\.90, -180\.\.180\)"),
+        ({"lat": 0, "lon": 180.5}, "lat=0 lon=180.5; expected degrees"),
+        ({"lat": 500_000, "lon": 4_000_000}, "lat=500000 lon=4000000; expected degrees"),  # metres
+        ({"lat": "36N", "lon": "81W"}, "lat=36N lon=81W; expected degrees"),
+        ({"lat": 36, "lon": ""}, "lat=36 lon=; expected degrees"),
+        ({"lat": "", "lon": 36}, "lat= lon=36; expected degrees"),
+        ({"lat": "inf", "lon": 0}, "lat=inf lon=0; expected degrees"),
+    ],
+)
+def test_what_is_no_time_or_place_is_refused(write, tmp_path, record, words):
+    records = [{"Input": "a.tif", **dict.fromkeys(record, "")}, {"Input": "b.tif", **record}]
+    with pytest.raises(TableError, match=rf"train\.csv: row 2 \(b\.tif\): {words}"):
+        read_table(write("train.csv", as_csv(records)), tmp_path, need_label=False)

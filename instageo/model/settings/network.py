@@ -18,7 +18,7 @@ class ModelSettings:
     num_classes: int = 2
     class_names: list[str] | None = None
     class_colors: list[list[int]] | None = None  # [red, green, blue] in 0..255 per class
-    head: str = "upscaling"
+    head: str = "light"
     depth: int = -1
     coords_dropout: float = 0.1  # share of the training samples whose time, and apart from it place, is hidden
     drop_path: float = 0.0  # probability of leaving out the last block in training; less for earlier ones
