@@ -106,7 +106,8 @@ def _settings_beside(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
     kernel = state.get("segmentation_head.0.2.weight")
     head = "upscaling" if kernel is None or kernel.shape[-1] == 3 else "upscaling_600m"
     stored = {"model.head": head, "model.model_name": "prithvi_eo_v1_100"} | read_yaml(beside)
-    return {key: stored[key] for key in (*FIXED, *DEFAULTS) if key in stored and known(key)}
+    told = {key: stored[key] for key in (*FIXED, *DEFAULTS) if key in stored and known(key)}
+    return {key: None if value == "None" else value for key, value in told.items()}
 
 
 def _network_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

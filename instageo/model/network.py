@@ -1,5 +1,7 @@
 """Encoder and head as one network, from normalised image to logits at the image's own size."""
 
+import os
+import shutil
 from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
@@ -25,7 +27,8 @@ HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
     "upscaling_600m": upscaling_600m_head,
 }
 """Heads by name: from sizes to a module that takes `Features` to logits of any height and width; its attribute
-`pyramid` tells whether it wants four blocks of the encoder or the last."""
+`pyramid` tells whether it wants four blocks of the encoder or the last, `smallest`, if it has one, how many patches a
+side it needs."""
 
 
 class PrithviSegmenter(nn.Module):
@@ -37,6 +40,7 @@ class PrithviSegmenter(nn.Module):
         self.segmentation_head = head
         depth = len(encoder.blocks)
         self._blocks = pyramid_blocks(depth) if head.pyramid else (depth - 1,)
+        self._smallest = getattr(head, "smallest", 1) * encoder.patch
 
     def feature_maps(
         self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
@@ -71,10 +75,24 @@ class PrithviSegmenter(nn.Module):
         return stretch(logits, padded.shape[3:])[..., :height, :width]
 
     def _pad(self, image: Tensor) -> Tensor:
-        """Zeros (the mean, after normalisation) below and to the right, up to whole patches."""
-        patch = self.prithvi_encoder.patch
-        bottom, right = (-side % patch for side in image.shape[3:])
+        """Zeros (the mean, after normalisation) below and to the right, up to whole patches, as many as the head needs."""
+        patch, least = self.prithvi_encoder.patch, self._smallest
+        bottom, right = (max(-side % patch, least - side) for side in image.shape[3:])
         return F.pad(image, (0, right, 0, bottom)) if bottom or right else image
+
+
+def compile_network(net: nn.Module, *, on_cpu: bool) -> None:
+    """Have a network compiled when it first runs; its keys stay as they are.
+
+    Raises:
+        ConfigError: On a CPU without a C++ compiler.
+    """
+    compiler = os.environ.get("CXX", "g++")
+    if on_cpu and shutil.which(compiler) is None:
+        raise ConfigError(
+            f"compile=true needs a C++ compiler, and there is no {compiler}; install one, or leave it out"
+        )
+    net.compile()
 
 
 def build_network(

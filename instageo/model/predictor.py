@@ -18,12 +18,15 @@ from instageo.model.coordinates import Coordinates, coordinates
 from instageo.model.dataset import Sample
 from instageo.model.decoding import read_chip
 from instageo.model.layout import band_names, complete
-from instageo.model.network import PrithviSegmenter
+from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.settings import Settings
 from instageo.model.tiling import Tiling, predict_images
 from instageo.model.transforms import normalise
 from instageo.raster import Grid
 from instageo.table import Row
+
+HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+"""Number formats of `precision` that compute in half of the bits."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ class Predictor:
             )
             return logits
 
-        with torch.inference_mode():
+        kind = HALF.get(self.settings.precision)
+        with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=kind is not None):
             return predict_images(forward, [sample.to(self.device) for sample in samples], self.tiling)
 
     def observed(self, valid: Tensor) -> Tensor:
@@ -184,6 +188,8 @@ def predictor_from(settings: Settings, explicit: frozenset[str], device: str | t
     net = build(adopted)
     load_network_state(net, checkpoint)
     chosen = torch.device(device or pick_device(settings.accelerator))
+    if settings.compile:
+        compile_network(net, on_cpu=chosen.type == "cpu")
     return Predictor(net.eval().to(chosen), adopted, checkpoint.metrics, chosen)
 
 

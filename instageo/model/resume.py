@@ -13,7 +13,8 @@ log = logging.getLogger(__name__)
 
 MAY_DIFFER = (
     "train.resume", "train.num_epochs", "train.early_stopping", "dataloader.num_workers", "accelerator", "devices",
-    "mode", "root_dir", "output_dir", "test_filepath", "checkpoint_path",
+    "strategy", "compile", "model.gradient_checkpointing", "mode", "root_dir", "output_dir", "test_filepath",
+    "checkpoint_path",
 )  # fmt: skip
 """Settings that a resumed run may change: how long and where it runs, not what it learns."""
 

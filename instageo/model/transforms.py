@@ -100,12 +100,14 @@ def _pick(chosen: Tensor, changed: Sample, batch: Sample) -> Sample:
     label = None
     if changed.label is not None and batch.label is not None:
         label = pick(changed.label, batch.label)
-    return Sample(pick(changed.image, batch.image), pick(changed.valid, batch.valid), label)
+    return replace(batch, image=pick(changed.image, batch.image), valid=pick(changed.valid, batch.valid), label=label)
 
 
 def _flip(batch: Sample, draw: Draw, axis: int) -> Sample:
     label = None if batch.label is None else batch.label.flip(axis)
-    return _pick(draw.chosen, Sample(batch.image.flip(axis), batch.valid.flip(axis), label), batch)
+    return _pick(
+        draw.chosen, replace(batch, image=batch.image.flip(axis), valid=batch.valid.flip(axis), label=label), batch
+    )
 
 
 def hflip(batch: Sample, draw: Draw) -> Sample:
@@ -134,7 +136,7 @@ def rotate(batch: Sample, draw: Draw, degrees: float) -> Sample:
         turned = F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)
         label = turned[:, 0].round().long() + draw.ignore_index
         label = label.masked_fill(~valid.any(1), draw.ignore_index)
-    return _pick(draw.chosen, Sample(image, valid, label), batch)
+    return _pick(draw.chosen, replace(batch, image=image, valid=valid, label=label), batch)
 
 
 def _resample(image: Tensor, valid: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:

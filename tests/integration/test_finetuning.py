@@ -99,7 +99,7 @@ def test_gradient_checkpointing_changes_nothing_but_memory(data, run, tmp_path):
 @pytest.mark.parametrize("head", HEADS)
 def test_every_head_trains_scores_and_maps(head, run, tmp_path):  # pitfall 28
     data = write_chips(tmp_path / "data", side=48)
-    status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, f"model.head={head}", "model.depth=4")
+    status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, f"model.head={head}")
     assert status == 0, err
     common = [f"root_dir={data}", "test_filepath=valid.csv", f"checkpoint_path={tmp_path / 'run'}"]
     assert run("mode=eval", *common, folder="scored")[0] == 0

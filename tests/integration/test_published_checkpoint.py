@@ -18,7 +18,7 @@ from tests.reference import deviation, filled, standard_image
 
 FIGURES = json.loads((Path(__file__).parents[1] / "unit" / "parity_figures.json").read_text())
 EARLY = """
-root_dir: /gone
+root_dir: None
 valid_filepath: valid.csv
 train_filepath: train.csv
 test_filepath: null
@@ -28,7 +28,7 @@ train: {learning_rate: 0.0001, num_epochs: 10, batch_size: 8, class_weights: [1,
         weight_decay: 0.01}
 model: {freeze_backbone: false, num_classes: 2%s}
 dataloader: {bands: [0, 1, 2, 3, 4, 5], mean: [0, 0, 0, 0, 0, 0], std: [1, 1, 1, 1, 1, 1], img_size: 224,
-             temporal_dim: 1, replace_label: [-1, 2], reduce_to_zero: false, no_data_value: -9999,
+             temporal_dim: 1, replace_label: None, reduce_to_zero: false, no_data_value: -9999,
              constant_multiplier: 1}
 test: {img_size: 224, crop_size: 224, stride: 224, mask_cloud: false}
 """

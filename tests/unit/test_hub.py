@@ -150,9 +150,11 @@ def test_a_download_with_another_checksum_is_refused_in_one_sentence(served, mon
         find_weights(TINY)
     found = hashlib.sha256(b"weights").hexdigest()
     assert str(refused.value) == (
-        f"{tmp_path / 'served.pt'}: its SHA-256 is {found}, expected {'0' * 64}; "
-        "delete it and try again, or name it with model.weights=… if you trust it"
+        f"{tmp_path / 'served.pt'}: the SHA-256 of what was downloaded is {found}, expected {'0' * 64}; "
+        "it was deleted. "
+        "Try again, or fetch the file you trust and name it with model.weights=…"
     )
+    assert not (tmp_path / "served.pt").exists()  # the next run does not find it in the cache
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), LocalEntryNotFoundError("gone")])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from instageo.model import build_encoder, build_network
-from instageo.model.backbones.variants import VARIANTS, find_variant
+from instageo.model.backbones.variants import VARIANTS, find_variant, pyramid_blocks
 from tests.reference import deviation, fill, standard_image
 from tests.reference_encoder import encode
 
@@ -97,6 +97,14 @@ def test_every_variant_has_the_published_size(model_name):
 
 def test_no_variant_goes_unchecked():
     assert PUBLISHED.keys() == VARIANTS.keys()
+
+
+@pytest.mark.parametrize(
+    ("depth", "expected"),
+    [(12, (2, 5, 8, 11)), (24, (5, 11, 17, 23)), (32, (7, 15, 23, 31)), (4, (0, 1, 2, 3)), (1, (0, 0, 0, 0))],
+)
+def test_a_pyramid_is_made_of_the_published_blocks(depth, expected):
+    assert pyramid_blocks(depth) == expected
 
 
 DAYS = [[2020.0, 366.0], [2018.0, 10.0], [2021.0, 1.0], [1999.0, 200.0]]

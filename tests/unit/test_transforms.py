@@ -263,3 +263,12 @@ def test_settings_name_augmentations_in_their_order():
     )
     assert [spec.name for spec in specs] == list(AUGMENTATIONS)
     apply(numbered(8, 16, 16), *specs, std=torch.ones(2))
+
+
+@pytest.mark.parametrize("spec", EVERY, ids=lambda spec: spec.name)
+def test_time_and_place_stay_with_their_chips(spec):  # pitfall 26
+    time, place = torch.tensor([[[2020.0, 1.0]], [[2021.0, 2.0]]]), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    batch = Sample(torch.ones(2, 1, 1, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool), None, time, place)
+    done = process_and_augment(batch, torch.zeros(1), ONE, (spec,), generator())
+    assert torch.equal(done.temporal_coords, time)
+    assert torch.equal(done.location_coords, place)

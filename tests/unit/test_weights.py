@@ -147,6 +147,7 @@ def test_bands_of_a_published_file_are_matched_by_name_and_the_report_says_how(t
     assert report.summary().endswith(f"; {report.notes[0]}")
     assert PROJECTION in report.loaded
     assert loaded_bands(tmp_path, with_bands(6), PRITHVI_BANDS)[1].notes == ()
+    assert loaded_bands(tmp_path, with_bands(6), PRITHVI_BANDS[::-1])[0] == [6, 5, 4, 3, 2, 1]
 
 
 def test_bands_of_another_runs_checkpoint_are_matched_by_its_own_names(tmp_path):  # pitfall 27

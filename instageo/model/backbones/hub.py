@@ -65,9 +65,11 @@ def _download(weights: Weights) -> Path:
     with open(file, "rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if weights.sha256 and found != weights.sha256:
+        file.resolve().unlink()
+        file.unlink(missing_ok=True)
         raise WeightsError(
-            f"{file}: its SHA-256 is {found}, expected {weights.sha256}; delete it and try again, "
-            "or name it with model.weights=… if you trust it"
+            f"{file}: the SHA-256 of what was downloaded is {found}, expected {weights.sha256}; it was deleted. "
+            "Try again, or fetch the file you trust and name it with model.weights=…"
         )
     return file
 

@@ -135,8 +135,8 @@ def match_bands(weight: Tensor, source: Sequence[str], wanted: Sequence[str]) ->
 
     A band that the weights know keeps its own, whatever its place. Bands left out are simply not seen, as if they
     always had their mean. If there are bands that the weights do not know, each starts from the mean of the known, and
-    all are scaled by known/all: if every band shows the same, the embedding is what it was, so activations keep their
-    size.
+    all are scaled by known/all: if every band shows the same, the embedding is that of the known alone, so activations
+    keep their size.
 
     Args:
         weight: Shape (width, len(source), 1, patch, patch).

@@ -26,7 +26,7 @@ def show_models(records: Sequence[dict[str, object]], title: str) -> None:
     """Print the records as a table on stdout."""
     table = Table(title=title, caption=CAPTION, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("model.model_name", no_wrap=True)
-    for column in ("million\nparams", "GFLOPs", "GB\nstored", "GB to\ntrain"):
+    for column in ("params\n(M)", "GFLOPs", "train\n(GB)"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("pretrained weights", no_wrap=True)
     for record in records:
@@ -35,21 +35,18 @@ def show_models(records: Sequence[dict[str, object]], title: str) -> None:
 
 
 CAPTION = (
-    "GFLOPs: one chip forward. GB to train: one chip, float32, AdamW.\n"
+    "GFLOPs: one chip forward. train: memory for one chip, float32, AdamW.\n"
     "Weights: repositories of ibm-nasa-geospatial on Hugging Face."
 )
 
 
 def _cells(record: dict[str, object]) -> list[str]:
-    parameters, flops, stored, training = (
-        float(str(record[key])) for key in ("parameters", "flops", "weight_bytes", "training_bytes")
-    )
+    parameters, flops, training = (float(str(record[key])) for key in ("parameters", "flops", "training_bytes"))
     weights = VARIANTS[str(record["model_name"])].weights
     return [
         str(record["model_name"]),
         f"{parameters / 1e6:.1f}",
         f"{flops / 1e9:.1f}",
-        f"{stored / 1e9:.2f}",
         f"{training / 1e9:.1f}",
         weights.repository.partition("/")[2] if weights else "none (random)",
     ]

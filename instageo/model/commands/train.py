@@ -20,8 +20,8 @@ from instageo.model.layout import band_names, complete, describe_layout
 from instageo.model.lora import add_lora
 from instageo.model.losses.cross_entropy import WeightedCrossEntropy
 from instageo.model.metrics.segmentation import SegmentationMetrics
-from instageo.model.network import PrithviSegmenter
-from instageo.model.predictor import Predictor, predictor_from
+from instageo.model.network import PrithviSegmenter, compile_network
+from instageo.model.predictor import Predictor, pick_device, predictor_from
 from instageo.model.resume import to_resume
 from instageo.model.settings import Run, Scheduler, Settings, require
 from instageo.model.tasks.data import ChipData
@@ -128,7 +128,7 @@ def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegm
     total = sum(parameter.numel() for parameter in net.parameters())
     log.info("%s: %.1f of %.1f million parameters to train", model.model_name, counted / 1e6, total / 1e6)
     if settings.compile:
-        net.compile()
+        compile_network(net, on_cpu=pick_device(settings.accelerator) == "cpu")
     return net
 
 

@@ -11,6 +11,10 @@ DROPOUT = 0.1
 
 DOUBLINGS = 4
 
+PUBLISHED_600M_KERNELS = (5, 5, 5, 7)
+SMALLEST_600M = 3
+"""Patches a side that these kernels need to leave anything over."""
+
 
 def _double(channels_in: int, channels_out: int, kernel: int) -> nn.Sequential:
     """(B, channels_in, h, w) to (B, channels_out, 2h + 3 - kernel, 2w + 3 - kernel)."""
@@ -38,6 +42,7 @@ class UpscalingHead(nn.Sequential):
             _double(wide, narrow, side) for (wide, narrow), side in zip(pairwise(widths), kernels, strict=True)
         ]
         super().__init__(*doublings, nn.Dropout(DROPOUT), nn.Conv2d(widths[-1], spec.num_classes, kernel_size=1))
+        self.smallest = SMALLEST_600M if max(kernels) > 3 else 1
 
     def forward(self, input: Features) -> Tensor:
         """Logits (B, K, 16h, 16w) from the last block's map."""
@@ -50,9 +55,6 @@ class UpscalingHead(nn.Sequential):
 def upscaling_head(spec: HeadSpec) -> UpscalingHead:
     """The published head, right at any size."""
     return UpscalingHead(spec, [3] * DOUBLINGS)
-
-
-PUBLISHED_600M_KERNELS = (5, 5, 5, 7)
 
 
 def upscaling_600m_head(spec: HeadSpec) -> UpscalingHead:
