@@ -12,8 +12,9 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import CRSError, RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.warp import transform as transform_points
 
@@ -61,14 +62,14 @@ class Grid:
         return first.c, first.f, last.c, last.f
 
     def centre(self) -> tuple[float, float] | None:
-        """Latitude and longitude of the middle, degrees (WGS 84); None without a reference system or outside it."""
-        if self.crs is None:
+        """Latitude and longitude of the middle, degrees (WGS 84); None where the grid lies nowhere on Earth."""
+        if self.crs is None or self.transform == Affine.identity():
             return None
         middle = self.window(self.height, self.width, 1, 1).transform
         x, y = (self.transform.c + middle.c) / 2, (self.transform.f + middle.f) / 2
         try:
             [longitude], [latitude] = transform_points(CRS.from_wkt(self.crs), CRS.from_epsg(4326), [x], [y])
-        except RasterioError:
+        except (RasterioError, CRSError, CPLE_BaseError):  # the last are GDAL's own, which this call lets through
             return None
         inside = math.isfinite(latitude) and abs(latitude) <= 90 and math.isfinite(longitude)
         return (latitude, (longitude + 180) % 360 - 180) if inside else None
@@ -163,7 +164,7 @@ def read_raster(path: str | Path, layers: Sequence[int] | None = None, no_data_v
         if wanted and (max(wanted) >= source.count or min(wanted) < 0):
             raise RasterError(
                 f"{path}: has {source.count} layers, but layer {max(wanted)} (counted from 0) was asked for; "
-                "correct dataloader.bands and dataloader.temporal_dim"
+                "correct dataloader.bands, dataloader.sensor or dataloader.temporal_dim"
             )
         values = source.read([position + 1 for position in wanted])
         valid = _validity(values, [source.nodatavals[position] for position in wanted], no_data_value)

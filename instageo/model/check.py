@@ -166,7 +166,7 @@ def _check_layers(row: Row, layers: int, chips: ChipFormat, bands: int) -> None:
     if chips.bands is not None and max(chips.bands) >= layers:
         raise DataError(
             f"{row.input}: has {layers} layers, but dataloader.bands asks for layer {max(chips.bands)} "
-            "(counted from 0); correct dataloader.bands"
+            "(counted from 0); correct dataloader.bands or dataloader.sensor"
         )
 
 

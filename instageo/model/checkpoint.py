@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from instageo.errors import CheckpointError, ConfigError
+from instageo.model.backbones.weights import refuse_unmerged
 from instageo.model.config import flatten, known, overlay, read_yaml, to_plain
 from instageo.model.coordinates import CONVENTION
 from instageo.model.layout import GIVEN_BY_SENSOR, band_names
@@ -92,6 +93,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if not isinstance(tensors, Mapping) or not any(str(key).startswith("net.") for key in tensors):
         raise CheckpointError(f"{path}: holds no network (state_dict with keys net.*); expected a training checkpoint")
     stored = section.get("settings", {}) if isinstance(section, Mapping) else {}
+    refuse_unmerged(tensors, path, CheckpointError)
     state = _network_state(tensors)
     settings = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path, state)
     metrics = section.get("metrics", {}) if isinstance(section, Mapping) else {}

@@ -1,6 +1,6 @@
 """Which layers of a file are which bands, and with what statistics they are normalised: what settings leave open."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from instageo.errors import ConfigError
@@ -30,14 +30,19 @@ def complete(settings: Settings, explicit: frozenset[str], *, statistics: bool =
     names = band_names(settings)
     found: dict[str, Any] = {"dataloader.band_names": list(names)}
     if data.sensor is not None:
-        sensor = find_sensor(data.sensor)
-        given = sensor.positions(names, data.temporal_dim), sensor.no_data_value, sensor.scale, sensor.offset
-        found |= {key: value for key, value in zip(GIVEN_BY_SENSOR, given, strict=True) if key not in explicit}
+        found |= {key: value for key, value in _told_by_sensor(settings, names, explicit) if key not in explicit}
         _refuse_small_units(settings)
     if data.mean is None and statistics:
         mean, std = _pretraining_statistics(settings.model.model_name, names)
         found |= {"dataloader.mean": mean, "dataloader.std": std}
     return overlay(settings, found)
+
+
+def _told_by_sensor(settings: Settings, names: Sequence[str], explicit: frozenset[str]) -> Iterable[tuple[str, object]]:
+    data = settings.dataloader
+    sensor = find_sensor(str(data.sensor))
+    layers = data.bands if "dataloader.bands" in explicit else sensor.positions(names, data.temporal_dim)
+    return zip(GIVEN_BY_SENSOR, (layers, sensor.no_data_value, sensor.scale, sensor.offset), strict=True)
 
 
 def band_names(settings: Settings) -> tuple[str, ...]:

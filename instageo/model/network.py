@@ -75,7 +75,7 @@ class PrithviSegmenter(nn.Module):
         return stretch(logits, padded.shape[3:])[..., :height, :width]
 
     def _pad(self, image: Tensor) -> Tensor:
-        """Zeros (the mean, after normalisation) below and to the right, up to whole patches, as many as the head needs."""
+        """Zeros (the mean, after normalisation) below and to the right, up to whole patches, enough for the head."""
         patch, least = self.prithvi_encoder.patch, self._smallest
         bottom, right = (max(-side % patch, least - side) for side in image.shape[3:])
         return F.pad(image, (0, right, 0, bottom)) if bottom or right else image

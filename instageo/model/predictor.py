@@ -110,7 +110,8 @@ class Predictor:
 
         Args:
             source: A raster file in the layout of the training chips, or its decoded pixels: shape (C, T, H, W) or,
-                for one date, (C, H, W), scaled as in training; NaN and the no-data value mean "no observation".
+                for one date, (C, H, W), scaled as in training; NaN and the no-data value, scaled alike, are no
+                observation.
             dates: When it was seen, one per date of the image; by default what the file says.
             place: Latitude and longitude of its middle, degrees; by default from the file's georeference.
 
@@ -135,8 +136,9 @@ class Predictor:
         image = image[:, None] if image.ndim == 3 else image
         self._check_shape(image, "array")
         missing = ~np.isfinite(image)
-        if self.settings.dataloader.no_data_value is not None:
-            missing |= image == self.settings.dataloader.no_data_value
+        data = self.settings.dataloader
+        if data.no_data_value is not None:
+            missing |= image == np.float32(data.no_data_value * data.constant_multiplier + data.constant_offset)
         valid: NDArray[np.bool_] = ~np.any(missing, axis=0)
         return np.where(missing, 0, image), valid
 

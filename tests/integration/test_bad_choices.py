@@ -102,6 +102,7 @@ def test_a_model_of_six_bands_refuses_four(trained, run, tmp_path):  # pitfall 2
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
+@pytest.mark.slow
 def test_a_sensor_contradicts_a_model_of_another_unit(data, run, tmp_path):
     unit = ["dataloader.constant_multiplier=1e-4", *SMALL.split()]
     assert run(f"root_dir={data}", *TABLES, *QUICK, *unit)[0] == 0
@@ -124,6 +125,13 @@ def test_low_rank_changes_without_their_package(data, run, tmp_path, monkeypatch
     monkeypatch.setitem(sys.modules, "peft", None)
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, "model.lora_rank=2"))
     assert "model.lora_rank needs the package peft; install the extra: pip install 'instageo-model[lora]'" in sentence
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", "run.log"]
+
+
+def test_compiling_without_a_compiler(data, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, "compile=true"))
+    assert "compile=true needs a C++ compiler, and there is no no-such-compiler; install one" in sentence
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", "run.log"]
 
 

@@ -18,8 +18,7 @@ from instageo.raster import read_raster
 from instageo.table import read_table, write_table
 from tests.integration.conftest import QUICK, write_chips
 
-STILL = ["dataloader.augmentations.hflip.use=false", "dataloader.augmentations.vflip.use=false"]
-TL = [*QUICK, "model.model_name=prithvi_eo_v2_tiny_tl", "model.head=linear", *STILL]
+TL = [*QUICK, "model.model_name=prithvi_eo_v2_tiny_tl", "model.head=linear"]
 TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
 SCALES = ["net.prithvi_encoder.temporal_embed_enc.scale", "net.prithvi_encoder.location_embed_enc.scale"]
 BEST = "instageo_best_checkpoint.ckpt"

@@ -155,3 +155,10 @@ def test_the_layout_of_a_sensor_is_told_by_name():  # pitfall 17
     assert describe_layout(ready, 24) == (
         "reading RED, NIR_NARROW as date 1: layers [3, 8]; date 2: layers [15, 20] (counted from 0)"
     )
+
+
+def test_layers_told_beside_a_sensor_need_no_names():
+    data = completed(["bands"], sensor="landsat8_c2", bands=[0, 1, 2], mean=[500, 500, 500], std=[1, 1, 1])
+    assert data.bands == [0, 1, 2]
+    assert data.band_names == ["BAND_1", "BAND_2", "BAND_3"]
+    assert data.constant_offset == -2000

@@ -245,3 +245,17 @@ def test_the_middle_of_a_small_grid_is_the_mean_of_its_corners(epsg):
 def test_a_grid_without_a_reference_system_has_no_middle():
     assert Grid(None, Affine(30, 0, 500_000, 0, -30, 4_000_000), 4, 8).centre() is None
     assert placed(4326, Affine(1, 0, 0, 0, 1, 400)).centre() is None  # 402 degrees north
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        ('LOCAL_CS["x",UNIT["metre",1]]', Affine(30, 0, 5e5, 0, -30, 4e6)),
+        ("EPSG:32617", Affine(10, 0, 1e9, 0, -10, 20)),
+        ("EPSG:4326", Affine.identity()),
+        ("EPSG:4326", Affine(1, 0, 10, 0, -1, 200)),
+    ],
+    ids=["engineering", "outside-the-projection", "no-transform", "beyond-the-pole"],
+)
+def test_a_grid_that_lies_nowhere_on_earth_has_no_centre(crs, transform):
+    assert Grid(CRS.from_user_input(crs).to_wkt(), transform, 10, 10).centre() is None

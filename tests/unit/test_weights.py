@@ -7,11 +7,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from instageo.errors import WeightsError
+from instageo.errors import CheckpointError, WeightsError
 from instageo.model import build_encoder
 from instageo.model.backbones.prithvi import PrithviEncoder
 from instageo.model.backbones.variants import VARIANTS
 from instageo.model.backbones.weights import LoadReport, find_weights, load_pretrained, match_bands, places
+from instageo.model.checkpoint import read_checkpoint
 from instageo.sensors import PRITHVI_BANDS
 
 
@@ -208,3 +209,13 @@ def test_a_report_tells_all_in_one_line():
         "newly initialised: blocks.1 (1 tensors); a note"
     )
     assert LoadReport(("cls_token",), (), ()).summary() == "loaded cls_token (1 tensors)"
+
+
+def test_a_state_with_unmerged_low_rank_changes_is_refused(tmp_path):
+    torch.save({"state_dict": {"net.prithvi_encoder.cls_token": torch.ones(1, 1, 256),
+                               "net.prithvi_encoder.blocks.0.attn.qkv.lora_A.default.weight": torch.ones(2, 256)}},
+               tmp_path / "last.ckpt")  # fmt: skip
+    with pytest.raises(WeightsError, match=r"not merged, it serves to resume alone; take the instageo_best_checkpoint"):
+        load_pretrained(encoder(), "prithvi_eo_tiny", tmp_path / "last.ckpt")
+    with pytest.raises(CheckpointError, match=r"not merged"):
+        read_checkpoint(tmp_path / "last.ckpt")

@@ -2,14 +2,14 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from instageo.errors import WeightsError
+from instageo.errors import InstaGeoError, WeightsError
 from instageo.model.backbones.hub import published_file
 from instageo.model.backbones.prithvi import PrithviEncoder
 from instageo.model.plain import SECTION, read_plain
@@ -104,6 +104,7 @@ def load_pretrained(
     """
     content = read_plain(file, WeightsError)
     state, notes = unwrap(content), []
+    refuse_unmerged(state, file, WeightsError)
     own = {key: value for key, value in encoder.state_dict().items() if key != "pos_embed"}
     if not any(key in state for key in own):
         raise WeightsError(f"{file}: none of its {len(state)} tensors is one of {model_name}; found {list(state)[:3]}")
@@ -126,8 +127,21 @@ def load_pretrained(
     encoder.load_state_dict(fitting, strict=False)
     dropped = tuple(key for key in state if key not in fitting)
     report = LoadReport(tuple(fitting), dropped, tuple(key for key in own if key not in state), tuple(notes))
-    log.info("%s: %s", file, report.summary())
+    (log.warning if report.new else log.info)("%s: %s", file, report.summary())
     return report
+
+
+def refuse_unmerged(keys: Iterable[str], file: Path, error: type[InstaGeoError]) -> None:
+    """Refuse a state whose low-rank changes lie beside the weights they change.
+
+    Raises:
+        InstaGeoError: Of the given kind.
+    """
+    if any(".lora_" in key for key in keys):
+        raise error(
+            f"{file}: its low-rank changes (LoRA) are not merged, it serves to resume alone; "
+            "take the instageo_best_checkpoint.ckpt beside it"
+        )
 
 
 def match_bands(weight: Tensor, source: Sequence[str], wanted: Sequence[str]) -> Tensor:
