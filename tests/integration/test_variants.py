@@ -198,3 +198,12 @@ def test_two_processes_train_where_only_some_chips_are_known(data, tmp_path):  #
     assert max(columns(tmp_path / "run")["val_mIoU"]) == pytest.approx(metrics["mIoU"], abs=1e-6)
     assert sum(map(sum, metrics["confusion_matrix"])) == 4 * (1024 - 16)
     assert all(abs(float(read(tmp_path / "run", "last.ckpt")[key]) - 0.1) > 1e-5 for key in SCALES)
+
+
+def test_a_network_without_published_weights_starts_from_random_ones(data, run, tmp_path):  # pitfall 19
+    quick = [setting for setting in QUICK if not setting.startswith("model.load_pretrained_weights")]
+    status, _, _ = run(f"root_dir={data}", *TABLES, *quick)
+    assert status == 0
+    assert (
+        "prithvi_eo_tiny starts from random weights: none are published" in (tmp_path / "run" / "run.log").read_text()
+    )

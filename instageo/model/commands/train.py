@@ -69,13 +69,13 @@ def _starting_point(settings: Settings, explicit: frozenset[str]) -> tuple[Setti
     A checkpoint also decides settings, as in scoring and inference.
     """
     model = settings.model
-    find_variant(model.model_name)
+    published = find_variant(model.model_name).weights is not None or "model.load_pretrained_weights" in explicit
     if settings.checkpoint_path:
         checkpoint = read_checkpoint(settings.checkpoint_path)
         return adopt(settings, checkpoint, explicit), checkpoint
-    if model.load_pretrained_weights or model.weights:
+    if model.weights or (model.load_pretrained_weights and published):
         return settings, find_weights(model.model_name, model.weights)
-    log.info("%s starts from random weights", model.model_name)
+    log.warning("%s starts from random weights%s", model.model_name, "" if published else ": none are published")
     return settings, None
 
 

@@ -16,8 +16,8 @@ from instageo.model.heads.layers import stretch
 FINE = 4
 """Side of the deep map's pixels, image pixels."""
 
-PIXEL, MIDDLE, DEEP = 16, 24, 32
-"""Channels at full resolution, at half of it, and at a quarter, where the branches meet."""
+PIXEL, MIDDLE, DEEP, JOIN = 16, 24, 32, 32
+"""Channels at full resolution, at half of it, at a quarter, and where the branches meet at full resolution again."""
 
 GROUPS = 4
 """Of channels that are normalised together."""
@@ -90,9 +90,14 @@ class LightHead(nn.Module):
             nn.Conv2d(spec.bands * spec.steps, PIXEL, kernel_size=1), nn.ReLU(inplace=True), _conv(PIXEL, PIXEL)
         )
         self.shrink = nn.Sequential(_conv(PIXEL, MIDDLE, stride=2), _conv(MIDDLE, DEEP, stride=2))
-        self.mix = nn.Sequential(_conv(2 * DEEP, DEEP, 1), _conv(DEEP, DEEP), nn.Conv2d(DEEP, PIXEL, kernel_size=1))
-        self.join = nn.Sequential(_conv(2 * PIXEL, PIXEL, 1), nn.Dropout2d(DROPOUT))
-        self.classify = nn.Conv2d(PIXEL, spec.num_classes, kernel_size=1)
+        self.mix = nn.Sequential(_conv(2 * DEEP, DEEP, 1), _conv(DEEP, DEEP), nn.Conv2d(DEEP, JOIN, kernel_size=1))
+        self.keep = nn.Conv2d(PIXEL, JOIN, kernel_size=1, bias=False)
+        self.classify = nn.Sequential(
+            nn.GroupNorm(GROUPS, JOIN),
+            nn.ReLU(inplace=True),
+            nn.Dropout2d(DROPOUT),
+            nn.Conv2d(JOIN, spec.num_classes, kernel_size=1),
+        )
 
     def forward(self, features: Features) -> Tensor:
         """Logits (B, K, H, W)."""
@@ -100,5 +105,5 @@ class LightHead(nn.Module):
         shrunk = self.shrink(shallow)
         deep = stretch(self.deepen(features.maps), shrunk.shape[-2:])
         mixed = stretch(self.mix(torch.cat([deep, shrunk], dim=1)), shallow.shape[-2:])
-        logits: Tensor = self.classify(self.join(torch.cat([shallow, mixed], dim=1)))
+        logits: Tensor = self.classify(self.keep(shallow).add_(mixed))
         return logits
