@@ -1,9 +1,10 @@
 """How near the networks come to what the machine's matrix product can do, in one process.
 
-python benchmarks/throughput.py [--device cuda] [--default-malloc] [--rounds 5] [--only NAME]
+python benchmarks/throughput.py [--device cuda] [--default-malloc] [--rounds 5] [--only NAME] [--plain]
 
 Each case is timed in turn with the peak, so that a noisy machine slows both. Rates count the operations of matrix
-products, convolutions and attention (PyTorch's counter); a backward pass counts twice its forward pass.
+products, convolutions and attention (PyTorch's counter); a backward pass counts twice its forward pass. With --plain
+the peak is left out, so that nothing but the network touches memory between two calls.
 """
 
 import argparse
@@ -101,8 +102,8 @@ def operations(case: Case) -> float:
     return counter.get_total_flops() * (3.0 if case.backward else 1.0)
 
 
-def measure(case: Case, device: str, rounds: int, timer: Timer) -> tuple[list[float], list[float]]:
-    """Seconds of each round, and the peak rate measured before each."""
+def measure(case: Case, device: str, rounds: int, timer: Timer, *, plain: bool) -> tuple[list[float], list[float]]:
+    """Seconds of each round, and the peak rate measured before each (infinite if `plain`)."""
     kind = KINDS[case.kind]
     net = case.build().to(device).train(case.backward)
     image = torch.randn(BATCH, 6, case.steps, 224, 224, device=device)
@@ -117,7 +118,7 @@ def measure(case: Case, device: str, rounds: int, timer: Timer) -> tuple[list[fl
         call()
     seconds, peaks = [], []
     for _ in range(rounds):
-        peaks.append(peak_rate(kind, device, timer))
+        peaks.append(float("inf") if plain else peak_rate(kind, device, timer))
         seconds.append(timer(call))
     return seconds, peaks
 
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="cases whose title contains this")
     parser.add_argument("--default-malloc", action="store_true", help="leave glibc's memory allocation as it is")
+    parser.add_argument("--plain", action="store_true", help="leave out the peak")
     given = parser.parse_args()
     if not given.default_malloc:
         keep_freed_memory()
@@ -139,7 +141,7 @@ def main() -> None:
     for case in CASES:
         if given.only not in case.title:
             continue
-        seconds, peaks = measure(case, given.device, given.rounds, timer)
+        seconds, peaks = measure(case, given.device, given.rounds, timer, plain=given.plain)
         rate = operations(case) / statistics.median(seconds) / 1e9
         peak = statistics.median(peaks) / 1e9
         speeds = f"{BATCH / statistics.median(seconds):.1f} ({BATCH / max(seconds):.1f}-{BATCH / min(seconds):.1f})"
