@@ -1,7 +1,6 @@
 """What of a network is trained, and how fast each part of it."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
@@ -58,7 +57,7 @@ def parameter_groups(
         layer_decay: Rate of a block over that of the next; 1 for the same everywhere.
     """
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
-    depth = _depth(net)
+    depth = max((_block(name) for name, _ in net.named_parameters()), default=0)
     for name, parameter in net.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -76,21 +75,13 @@ def parameter_groups(
     return [groups[key] for key in sorted(groups, reverse=True)]
 
 
-def _numbers(net: nn.Module) -> Iterator[int]:
-    for name, _ in net.named_parameters():
-        found = re.match(rf"{ENCODER}blocks\.(\d+)\.", name)
-        if found:
-            yield int(found[1]) + 1
-
-
-def _depth(net: nn.Module) -> int:
-    return max(_numbers(net), default=0)
+def _block(name: str) -> int:
+    """Number of the block a parameter belongs to, from 1; 0 if it belongs to none."""
+    found = re.match(rf"{ENCODER}blocks\.(\d+)\.", name)
+    return int(found[1]) + 1 if found else 0
 
 
 def _level(name: str, depth: int) -> int:
     """0 for what comes before the blocks, 1 for the first of them, one more than the last for norm and head."""
-    found = re.match(rf"{ENCODER}blocks\.(\d+)\.", name)
-    if found:
-        return int(found[1]) + 1
     before = name.startswith(ENCODER) and not name.startswith(f"{ENCODER}norm")
-    return 0 if before else depth + 1
+    return _block(name) or (0 if before else depth + 1)
