@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from instageo.data.chips import cut_chips
 from instageo.data.splits import split_by_blocks
@@ -125,7 +126,9 @@ def _numbers(values: Sequence[float]) -> str:
 
 def _instageo(arguments: Sequence[str], console: Console) -> str:
     """Run one command as a user would, its progress shown, and return what it printed as its result."""
-    console.print(f"[dim]$ python -m instageo.model.run {shlex.join(arguments)}[/dim]", highlight=False, soft_wrap=True)
+    console.print(
+        f"[dim]$ python -m instageo.model.run {escape(shlex.join(arguments))}[/dim]", highlight=False, soft_wrap=True
+    )
     command = [sys.executable, "-m", "instageo.model.run", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 our own program
     if done.returncode:
