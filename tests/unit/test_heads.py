@@ -150,13 +150,13 @@ def test_a_border_within_a_patch_is_sharp_in_the_logits_of_light_and_cannot_be_i
 
 
 def test_light_tells_pixels_of_one_patch_apart_where_linear_cannot(build):
-    image = torch.randn(1, 6, 1, 64, 64)
+    image = torch.randn(16, 6, 1, 64, 64)
     changed = image.clone()
     changed[..., 20, 20] += 3
-    for head, least, most in (("light", 5, math.inf), ("linear", 1, 1.5)):
-        net = build(head).eval()
+    for head, least, most in (("light", 3, math.inf), ("linear", 1, 1.5)):
+        nets = [build(head).eval() for _ in range(4)]  # random weights: one draw of them may hardly see the change
         with torch.inference_mode():
-            moved = (net(changed) - net(image)).abs().amax(1)[0]
+            moved = sum((net(changed) - net(image)).abs().amax(1).mean(0) for net in nets)
         assert least < moved[20, 20] / moved[28, 28] < most
         assert least < moved[20, 20] / moved[20, 28] < most
 

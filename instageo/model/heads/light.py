@@ -1,13 +1,15 @@
 """Our own head: cheap whatever the number of dates, and sharp at borders.
 
 Two branches meet. The deep one takes four blocks of the encoder, weighs their dates by attention, and turns each patch
-into a finer map by sub-pixel convolution (Shi et al. 2016). The shallow one is a few convolutions over the image at
-full resolution, so that borders lie where the image has them, not where patches end.
+into a finer map by sub-pixel convolution (Shi et al. 2016). The shallow one is a few convolutions over the image, so
+that borders lie where the image has them, not where patches end. It holds two by two pixels as channels of one place,
+taken apart again at the end: nothing is averaged away, and there is a quarter of the places to go through.
 
 Channels lie last in memory: so come the tokens, and so are convolutions of few channels fastest, on CPUs by far.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from instageo.model.heads.base import Features, HeadSpec
@@ -16,8 +18,11 @@ from instageo.model.heads.layers import stretch
 FINE = 4
 """Side of the deep map's pixels, image pixels."""
 
-PIXEL, MIDDLE, DEEP, JOIN = 16, 24, 32, 32
-"""Channels at full resolution, at half of it, at a quarter, and where the branches meet at full resolution again."""
+SIDE = 2
+"""Side of the squares of pixels that the shallow branch holds in one place, image pixels."""
+
+WIDTH = 32
+"""Channels of all maps."""
 
 GROUPS = 4
 """Of channels that are normalised together."""
@@ -63,11 +68,11 @@ class Deepen(nn.Module):
         side = -(-spec.patch // FINE)
         self.dates = nn.ModuleList(DateAttention(spec.width) for _ in range(4)) if spec.steps > 1 else None
         self.drop = nn.Dropout1d(TOKEN_DROPOUT)
-        self.narrow = nn.Sequential(nn.Linear(4 * spec.width, 2 * DEEP), nn.GELU())
-        self.spread = nn.Sequential(nn.Conv2d(2 * DEEP, DEEP * side**2, kernel_size=1), nn.PixelShuffle(side))
+        self.narrow = nn.Sequential(nn.Linear(4 * spec.width, 2 * WIDTH), nn.GELU())
+        self.spread = nn.Sequential(nn.Conv2d(2 * WIDTH, WIDTH * side**2, kernel_size=1), nn.PixelShuffle(side))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Four maps (B, width, T, h, w) to (B, DEEP, side * h, side * w)."""
+        """Four maps (B, width, T, h, w) to (B, WIDTH, side * h, side * w)."""
         if self.dates is None:
             levels = [level.squeeze(2) for level in maps]
         else:
@@ -79,7 +84,7 @@ class Deepen(nn.Module):
 
 
 class LightHead(nn.Module):
-    """Deep and shallow branch, joined at full resolution."""
+    """Deep and shallow branch, joined at half resolution; the last map is rearranged to full resolution."""
 
     pyramid = True
 
@@ -87,23 +92,28 @@ class LightHead(nn.Module):
         super().__init__()
         self.deepen = Deepen(spec)
         self.pixels = nn.Sequential(
-            nn.Conv2d(spec.bands * spec.steps, PIXEL, kernel_size=1), nn.ReLU(inplace=True), _conv(PIXEL, PIXEL)
+            nn.Conv2d(SIDE**2 * spec.bands * spec.steps, WIDTH, kernel_size=1),
+            nn.ReLU(inplace=True),
+            _conv(WIDTH, WIDTH),
         )
-        self.shrink = nn.Sequential(_conv(PIXEL, MIDDLE, stride=2), _conv(MIDDLE, DEEP, stride=2))
-        self.mix = nn.Sequential(_conv(2 * DEEP, DEEP, 1), _conv(DEEP, DEEP), nn.Conv2d(DEEP, JOIN, kernel_size=1))
-        self.keep = nn.Conv2d(PIXEL, JOIN, kernel_size=1, bias=False)
+        self.shrink = _conv(WIDTH, WIDTH, stride=FINE // SIDE)
+        self.mix = nn.Sequential(_conv(2 * WIDTH, WIDTH, 1), _conv(WIDTH, WIDTH), nn.Conv2d(WIDTH, WIDTH, 1))
+        self.keep = nn.Conv2d(WIDTH, WIDTH, kernel_size=1, bias=False)
         self.classify = nn.Sequential(
-            nn.GroupNorm(GROUPS, JOIN),
+            nn.GroupNorm(GROUPS, WIDTH),
             nn.ReLU(inplace=True),
             nn.Dropout2d(DROPOUT),
-            nn.Conv2d(JOIN, spec.num_classes, kernel_size=1),
+            nn.Conv2d(WIDTH, SIDE**2 * spec.num_classes, kernel_size=1),
         )
 
     def forward(self, features: Features) -> Tensor:
         """Logits (B, K, H, W)."""
-        shallow = self.pixels(features.image.flatten(1, 2).contiguous(memory_format=torch.channels_last))
+        image = features.image.flatten(1, 2)
+        height, width = image.shape[-2:]
+        even = F.pad(image, (0, -width % SIDE, 0, -height % SIDE), mode="replicate")
+        shallow = self.pixels(F.pixel_unshuffle(even, SIDE).contiguous(memory_format=torch.channels_last))
         shrunk = self.shrink(shallow)
         deep = stretch(self.deepen(features.maps), shrunk.shape[-2:])
         mixed = stretch(self.mix(torch.cat([deep, shrunk], dim=1)), shallow.shape[-2:])
-        logits: Tensor = self.classify(self.keep(shallow).add_(mixed))
-        return logits
+        logits = F.pixel_shuffle(self.classify(self.keep(shallow).add_(mixed)), SIDE)
+        return logits[..., :height, :width]
