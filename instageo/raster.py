@@ -19,6 +19,7 @@ from rasterio.io import DatasetReader
 from rasterio.warp import transform as transform_points
 
 from instageo.errors import RasterError
+from instageo.locations import is_remote
 
 BLOCK = 256  # side of a GeoTIFF tile, pixels
 
@@ -119,7 +120,7 @@ class RasterInfo:
 
 @contextmanager
 def _open(path: str | Path) -> Iterator[DatasetReader]:
-    if "://" not in str(path) and not Path(path).exists():
+    if not is_remote(path) and not Path(path).exists():
         raise RasterError(f"{path}: no such file; check root_dir and the table's paths")
     try:
         with rasterio.open(path) as source:

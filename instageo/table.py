@@ -12,6 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from instageo.errors import TableError
+from instageo.locations import hide_secrets, is_remote, join
 
 INPUT, LABEL = "Input", "Label"
 DATES, LATITUDE, LONGITUDE = "dates", "lat", "lon"
@@ -22,16 +23,16 @@ class Row:
     """One chip of a table.
 
     Attributes:
-        name: The input as the table writes it; used in messages and to mirror the path of the output.
-        input: Path of the chip.
-        label: Path of its label; None where the table has none.
+        name: The input as the table writes it, without secrets; used in messages.
+        input: Local path or URL of the chip.
+        label: That of its label; None where the table has none.
         dates: When it was seen, in the order of its layers; empty where the table does not say.
         place: Latitude and longitude, degrees; None where the table does not say.
     """
 
     name: str
-    input: Path
-    label: Path | None
+    input: str
+    label: str | None
     dates: tuple[date, ...] = ()
     place: tuple[float, float] | None = None
 
@@ -42,13 +43,13 @@ def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool) -> l
     Args:
         path: A `.csv` file with a header, or a `.json` file: a list of records, or records under one key.
             Looked up as given, then below `root_dir`.
-        root_dir: Folder that relative paths of the table start from.
+        root_dir: Folder, or URL of one, that relative paths of the table start from.
         need_label: Whether every row must name a label. Otherwise an empty or absent label is allowed.
 
     Raises:
         TableError: The table is missing, unreadable, empty, or lacks a column or a value.
     """
-    file = _locate(Path(path), Path(root_dir))
+    file = _locate(str(path), root_dir)
     records = _READERS[file.suffix.lower()](file) if file.suffix.lower() in _READERS else _unknown(file)
     if not records:
         raise TableError(f"{file}: the table has no rows; expected at least one chip")
@@ -56,7 +57,7 @@ def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool) -> l
     for column in (INPUT, LABEL) if need_label else (INPUT,):
         if column not in columns:
             raise TableError(f"{file}: no column '{column}'; found {columns}. {_column_hint(columns)}")
-    return [_row(file, number, record, Path(root_dir), need_label) for number, record in enumerate(records, start=1)]
+    return [_row(file, number, record, root_dir, need_label) for number, record in enumerate(records, start=1)]
 
 
 def write_table(path: str | Path, rows: Sequence[Mapping[str, object]]) -> None:
@@ -74,19 +75,20 @@ def _column_hint(columns: Sequence[str]) -> str:
     return f"The first line must name the columns '{INPUT}' and '{LABEL}'"
 
 
-def _locate(path: Path, root_dir: Path) -> Path:
-    for candidate in (path, root_dir / path):
+def _locate(path: str, root_dir: str | Path) -> Path:
+    candidates = [place for place in (path, join(root_dir, path)) if not is_remote(place)]
+    for candidate in map(Path, candidates):
         if candidate.is_file():
             return candidate
-    places = str(path) if path.is_absolute() else f"{path.absolute()} and {root_dir.absolute() / path}"
-    raise TableError(f"table '{path}' does not exist; looked for {places}")
+    places = " and ".join(dict.fromkeys(str(Path(candidate).absolute()) for candidate in candidates))
+    raise TableError(f"table '{path}' does not exist; looked for {places or 'a local file'}")
 
 
 def _unknown(file: Path) -> list[dict[str, object]]:
     raise TableError(f"{file}: tables end in {', '.join(_READERS)}; found '{file.suffix}'. Save it as one of these")
 
 
-def _row(file: Path, number: int, record: Mapping[str, object], root_dir: Path, need_label: bool) -> Row:
+def _row(file: Path, number: int, record: Mapping[str, object], root_dir: str | Path, need_label: bool) -> Row:
     name, label = _text(record.get(INPUT)), _text(record.get(LABEL))
     if not name:
         raise TableError(f"{file}: row {number} has no value in column '{INPUT}'; expected the path of a chip")
@@ -95,8 +97,8 @@ def _row(file: Path, number: int, record: Mapping[str, object], root_dir: Path, 
             f"{file}: row {number} ({name}) has no value in column '{LABEL}'; expected the path of a label"
         )
     where = f"{file}: row {number} ({name})"
-    path = root_dir / label if label else None
-    return Row(name, root_dir / name, path, _dates(record, where), _place(record, where))
+    path = join(root_dir, label) if label else None
+    return Row(hide_secrets(name), join(root_dir, name), path, _dates(record, where), _place(record, where))
 
 
 def _dates(record: Mapping[str, object], where: str) -> tuple[date, ...]:

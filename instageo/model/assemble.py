@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from instageo.locations import hide_secrets, is_remote
 from instageo.model.backbones.variants import find_variant
 from instageo.model.check import TableReport, check_table
 from instageo.model.decoding import ChipFormat, LabelFormat
@@ -58,9 +59,10 @@ def augmentations(settings: Settings) -> tuple[AugmentationSpec, ...]:
     )
 
 
-def root_of(settings: Settings) -> Path:
-    """The folder that the tables' paths start from."""
-    return Path(str(settings.root_dir)).expanduser()
+def root_of(settings: Settings) -> str:
+    """The folder, or URL of one, that the tables' paths start from."""
+    root = str(settings.root_dir)
+    return root if is_remote(root) else str(Path(root).expanduser())
 
 
 def checked_table(settings: Settings, which: str, *, labelled: bool = True) -> TableReport:
@@ -75,11 +77,11 @@ def checked_table(settings: Settings, which: str, *, labelled: bool = True) -> T
         TableError: The table cannot be used.
         DataError: Rows of it cannot.
     """
-    path = Path(str(value_of(settings, which)))
+    path = str(value_of(settings, which))
     rows = read_table(path, root_of(settings), need_label=labelled)
     labels = label_format(settings) if labelled else None
     bands, skip = len(band_names(settings)), settings.dataloader.on_bad_row == "skip"
-    report = check_table(str(path), rows, chip_format(settings), labels, bands=bands, skip_bad=skip)
+    report = check_table(hide_secrets(path), rows, chip_format(settings), labels, bands=bands, skip_bad=skip)
     if settings.mode is not Mode.stats and find_variant(settings.model.model_name).coordinates:
-        log.info("%s: %s", path, report.coordinates())
+        log.info("%s: %s", hide_secrets(path), report.coordinates())
     return report

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from instageo.errors import DataError, InstaGeoError
+from instageo.locations import hide_secrets
 from instageo.model.coordinates import coordinates_of
 from instageo.model.decoding import ChipFormat, LabelFormat, read_chip, read_label
 from instageo.progress import track
@@ -97,7 +97,7 @@ def check_table(
         try:
             return _look(row, chips, labels, bands)
         except InstaGeoError as error:
-            return str(error)
+            return hide_secrets(str(error))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(track(pool.map(look, rows), f"checking {name}", len(rows)))
@@ -116,7 +116,7 @@ def _reasons(bad: Sequence[tuple[Row, str]]) -> str:
     """The first row of each reason, and how many others have the same."""
     alike: dict[str, list[str]] = {}
     for row, reason in bad:
-        bare = reason.replace(str(row.input), "").replace(str(row.label), "")
+        bare = reason.replace(hide_secrets(row.input), "").replace(hide_secrets(row.label or ""), "")
         alike.setdefault(bare, []).append(reason)
     shown = [f"{group[0]} (and {len(group) - 1} more like it)" if group[1:] else group[0] for group in alike.values()]
     more = f"; and {len(shown) - SHOWN} other reasons" if len(shown) > SHOWN else ""
@@ -145,7 +145,7 @@ def _look(row: Row, chips: ChipFormat, labels: LabelFormat | None, bands: int) -
     return RowFacts(info.layers, *info.grid.shape, *known, tuple(counts.tolist()))
 
 
-def _check_grids(chip: Path, grid: Grid, label: Path, other: Grid) -> None:
+def _check_grids(chip: str, grid: Grid, label: str, other: Grid) -> None:
     if other.shape != grid.shape:
         raise DataError(
             f"{label}: {other.height}x{other.width} pixels, but its chip {chip} has {grid.height}x{grid.width}; "

@@ -126,7 +126,7 @@ def test_names_of_tags_may_be_in_small_letters(make_raster):
 
 @pytest.mark.parametrize(("told", "steps"), [(1, 3), (3, 1), (2, 3)])
 def test_a_wrong_number_of_dates_names_the_row(told, steps, tmp_path):
-    row = Row("a/chip.tif", tmp_path, None, (date(2020, 1, 1),) * told)
+    row = Row("a/chip.tif", str(tmp_path), None, (date(2020, 1, 1),) * told)
     with pytest.raises(DataError, match=rf"^a/chip\.tif: {told} dates are given \(2020-01-01.*\) for chips of {steps}"):
         coordinates_of(row, SOMEWHERE, {}, steps)
 
@@ -141,7 +141,7 @@ def rows(make_raster):
         chip = make_raster(f"{number}/chip.tif", np.ones((6, 4, 6), np.int16), tags=tags, **where)
         label = make_raster(f"{number}/label.tif", np.ones((4, 6), np.uint8), **where)
         dates = (date(2024, 12, 31),) if number == 1 else ()
-        made.append(Row(f"{number}/chip.tif", chip, label, dates, (10.0, 20.0) if number == 3 else None))
+        made.append(Row(f"{number}/chip.tif", str(chip), str(label), dates, (10.0, 20.0) if number == 3 else None))
     return made
 
 

@@ -30,7 +30,7 @@ def rows(make_raster):
     for number, (height, width) in enumerate([(8, 8), (5, 9), (3, 3), (8, 8), (1, 12)]):
         values = (1000 * number + np.arange(height * width)).reshape(height, width).astype(np.int16)
         path = make_raster(f"{number}/chip.tif", values)
-        made.append(Row(f"{number}/chip.tif", path, path))
+        made.append(Row(f"{number}/chip.tif", str(path), str(path)))
     return made
 
 
@@ -115,7 +115,8 @@ def test_padding_by_hand():  # pitfalls 6, 9, 16
 @pytest.mark.parametrize("ignore_index", [-1, 255])
 def test_a_label_counts_where_a_date_is_valid(make_raster, ignore_index):  # pitfall 6
     values = np.array([[[-9999, -9999, 3]], [[-9999, 3, 3]]], dtype=np.int16)
-    row = Row("chip.tif", make_raster("chip.tif", values), make_raster("label.tif", np.ones((1, 3), np.uint8)))
+    truth = make_raster("label.tif", np.ones((1, 3), np.uint8))
+    row = Row("chip.tif", str(make_raster("chip.tif", values)), str(truth))
     form = ChipFormat(temporal_dim=2, no_data_value=-9999)
     sample = load_sample(row, form, LabelFormat(2, ignore_index))
     assert sample.label.tolist() == [[ignore_index, 1, 1]]

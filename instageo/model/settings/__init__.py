@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from instageo.errors import ConfigError
+from instageo.locations import is_remote
 from instageo.model.settings.checks import check
 from instageo.model.settings.data import DataSettings
 from instageo.model.settings.network import ModelSettings
@@ -134,8 +135,8 @@ def require(settings: Settings, *names: str) -> None:
         value = value_of(settings, name)
         if value is None or value == "None":
             raise ConfigError(f"mode={settings.mode.value} needs {name}; add {name}=… to the command")
-    root = settings.root_dir
-    if "root_dir" in names and not Path(str(root)).expanduser().is_dir():
+    root = str(settings.root_dir)
+    if "root_dir" in names and not is_remote(root) and not Path(root).expanduser().is_dir():
         raise ConfigError(f"root_dir={root} is no folder; expected the folder that the table's paths start from")
 
 
