@@ -23,6 +23,9 @@ from instageo.locations import is_remote
 
 BLOCK = 256  # side of a GeoTIFF tile, pixels
 
+Window = tuple[slice, slice]
+"""Rows and columns to read, with whole-number ends inside the file."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -149,13 +152,19 @@ def read_info(path: str | Path) -> RasterInfo:
         return RasterInfo(source.count, _grid(source), source.dtypes[0], source.nodata, _tags(source))
 
 
-def read_raster(path: str | Path, layers: Sequence[int] | None = None, no_data_value: float | None = None) -> Raster:
+def read_raster(
+    path: str | Path,
+    layers: Sequence[int] | None = None,
+    no_data_value: float | None = None,
+    window: Window | None = None,
+) -> Raster:
     """Read layers and decide once which pixels are observations.
 
     Args:
         path: Any raster that GDAL opens.
         layers: 0-based positions in the file, in the wanted order; None for all.
         no_data_value: Value that means "no observation" besides the file's own tag and NaN.
+        window: Rows and columns to read; None for all. Only the blocks of the file that they touch are decoded.
 
     Raises:
         RasterError: The file is missing, not a raster, or has too few layers.
@@ -167,10 +176,17 @@ def read_raster(path: str | Path, layers: Sequence[int] | None = None, no_data_v
                 f"{path}: has {source.count} layers, but layer {max(wanted)} (counted from 0) was asked for; "
                 "correct dataloader.bands, dataloader.sensor or dataloader.temporal_dim"
             )
-        values = source.read([position + 1 for position in wanted])
+        values = source.read([position + 1 for position in wanted], window=window and _ends(window))
         valid = _validity(values, [source.nodatavals[position] for position in wanted], no_data_value)
         names = tuple(source.descriptions[position] or "" for position in wanted)
-        return Raster(values, valid, _grid(source), names, _tags(source))
+        grid = _grid(source)
+        part = grid if window is None else grid.window(window[0].start, window[1].start, *values.shape[1:])
+        return Raster(values, valid, part, names, _tags(source))
+
+
+def _ends(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
+    rows, columns = window
+    return (rows.start, rows.stop), (columns.start, columns.stop)
 
 
 def _validity(
