@@ -16,10 +16,12 @@ from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
+from rasterio.session import DummySession
 from rasterio.warp import transform as transform_points
 
 from instageo.errors import RasterError
-from instageo.locations import is_remote
+from instageo.locations import gdal_path, is_remote
+from instageo.remote import explain, gdal_options, reason_of
 
 BLOCK = 256  # side of a GeoTIFF tile, pixels
 
@@ -120,14 +122,38 @@ class RasterInfo:
 
 @contextmanager
 def _open(path: str | Path) -> Iterator[DatasetReader]:
-    if not is_remote(path) and not Path(path).exists():
+    with _open_remote(str(path)) if is_remote(path) else _open_local(path) as source:
+        yield source
+
+
+@contextmanager
+def _open_local(path: str | Path) -> Iterator[DatasetReader]:
+    if not Path(path).exists():
         raise RasterError(f"{path}: no such file; check root_dir and the table's paths")
     try:
         with rasterio.open(path) as source:
             yield source
     except RasterioIOError as error:
-        reason = str(error.__cause__ or error).replace(f"'{path}'", "it").splitlines()[0]
-        raise RasterError(f"{path}: cannot be read as a raster ({reason}); expected a GeoTIFF") from error
+        raise RasterError(_no_raster(path, error.__cause__ or error)) from error
+
+
+@contextmanager
+def _open_remote(location: str) -> Iterator[DatasetReader]:
+    """Open a URL through GDAL's virtual file systems; access comes from GDAL's own environment variables."""
+    try:
+        path = gdal_path(location)
+    except ValueError as error:
+        raise RasterError(f"{location}: {error}") from error
+    try:
+        with rasterio.Env(session=DummySession(), **gdal_options()), rasterio.open(path) as source:
+            yield source
+    except RasterioIOError as error:
+        cause = error.__cause__ or error
+        raise RasterError(explain(location, cause) or _no_raster(location, cause)) from error
+
+
+def _no_raster(path: str | Path, cause: BaseException) -> str:
+    return f"{path}: cannot be read as a raster ({reason_of(str(path), cause)}); expected a GeoTIFF"
 
 
 def _grid(source: DatasetReader) -> Grid:

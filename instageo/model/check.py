@@ -97,7 +97,7 @@ def check_table(
         try:
             return _look(row, chips, labels, bands)
         except InstaGeoError as error:
-            return hide_secrets(str(error))
+            return str(error)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(track(pool.map(look, rows), f"checking {name}", len(rows)))
