@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 VIRTUAL = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "http": "/vsicurl/http://", "https": "/vsicurl/https://"}
 """Schemes of stores, and what GDAL reads them through."""
@@ -22,6 +23,7 @@ STORE_ERRORS = {
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _VIRTUAL_PATH = re.compile(r"/vsi[a-z0-9_]+/")
+_IN_URLS = "%/:?#[]@!$&'()*+,;=~"
 _USER = re.compile(r"(://)[^/?#@\s]*@")
 _QUERY = re.compile(r"(https?://[^\s?]*)\?[^\s'\"]*?(?=[:;,.)]*(?:[\s'\"]|$))", re.IGNORECASE)
 
@@ -71,7 +73,7 @@ def gdal_path(location: str) -> str:
         return location
     if scheme.lower() not in VIRTUAL:
         raise ValueError(f"unknown scheme '{scheme}'; expected a local path or one of {', '.join(VIRTUAL)}")
-    return VIRTUAL[scheme.lower()] + rest
+    return VIRTUAL[scheme.lower()] + (quote(rest, safe=_IN_URLS) if scheme.lower().startswith("http") else rest)
 
 
 def hide_secrets(text: str) -> str:

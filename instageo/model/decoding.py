@@ -34,6 +34,17 @@ class ChipFormat:
     offset: float = 0.0
     limit: float | None = None
 
+    def to_unit(self, values: NDArray[Float], valid: NDArray[np.bool_] | bool = True) -> NDArray[Float]:
+        """Stored values in the unit of the network's statistics, changed in place; zeros stay where invalid."""
+        kind = values.dtype.type
+        if self.multiplier != 1:
+            values *= kind(self.multiplier)
+        if self.offset:
+            np.add(values, kind(self.offset), out=values, where=valid)
+        if self.limit is not None:
+            np.minimum(values, kind(self.limit), out=values)
+        return values
+
 
 @dataclass(frozen=True)
 class LabelFormat:
@@ -108,7 +119,7 @@ def read_chip(path: str | Path, form: ChipFormat) -> Chip:
         RasterError: Missing, unreadable, or its layers are no whole number of dates.
     """
     layers = read_layers(path, form)
-    return Chip(scaled(layers.values, layers.valid, form, np.float32), layers.valid, layers.grid, layers.tags)
+    return Chip(scaled(layers.values, layers.valid, form), layers.valid, layers.grid, layers.tags)
 
 
 def read_layers(path: str | Path, form: ChipFormat, window: Window | None = None) -> Layers:
@@ -117,7 +128,11 @@ def read_layers(path: str | Path, form: ChipFormat, window: Window | None = None
     Raises:
         RasterError: Missing, unreadable, or its layers are no whole number of dates.
     """
-    raster = read_raster(path, form.bands, form.no_data_value, window)
+    return split_dates(read_raster(path, form.bands, form.no_data_value, window), form, str(path))
+
+
+def split_dates(raster: Raster, form: ChipFormat, path: str) -> Layers:
+    """Layers in the wanted order with the mask of each date, see `read_layers`; `path` is for messages."""
     layers, dates = len(raster.values), form.temporal_dim
     if layers % dates:
         raise RasterError(
@@ -128,31 +143,25 @@ def read_layers(path: str | Path, form: ChipFormat, window: Window | None = None
     return Layers(raster.values, valid, raster.grid, raster.tags)
 
 
-def scaled(
-    values: NDArray[np.generic], valid: NDArray[np.bool_], form: ChipFormat, kind: type[Float]
-) -> NDArray[Float]:
+def scaled(values: NDArray[np.generic], valid: NDArray[np.bool_], form: ChipFormat) -> NDArray[np.float32]:
     """Stored layers in the unit of the network's statistics.
 
     Args:
         values: Shape (T x C, H, W), time-major.
         valid: Shape (T, H, W).
         form: Says dates and scale.
-        kind: Type of the result.
 
     Returns:
         A new array (C, T, H, W), 0 where the date is invalid.
     """
-    by_date = values.reshape(form.temporal_dim, -1, *valid.shape[1:])
-    if not valid.all():
-        by_date = np.where(valid[:, None], by_date, 0)
-    image = np.array(by_date.swapaxes(0, 1), dtype=kind, order="C")
-    if form.multiplier != 1:
-        image *= kind(form.multiplier)
-    if form.offset:
-        np.add(image, kind(form.offset), out=image, where=valid)
-    if form.limit is not None:
-        np.minimum(image, kind(form.limit), out=image)
-    return image
+    stored = by_band(values, form)
+    image = np.array(stored if valid.all() else np.where(valid, stored, 0), dtype=np.float32, order="C")
+    return form.to_unit(image, valid)
+
+
+def by_band(values: NDArray[np.generic], form: ChipFormat) -> NDArray[np.generic]:
+    """Stored layers (T x C, H, W), time-major, as (C, T, H, W)."""
+    return values.reshape(form.temporal_dim, -1, *values.shape[1:]).swapaxes(0, 1)
 
 
 def read_label(path: str | Path, form: LabelFormat, window: Window | None = None) -> NDArray[np.int64]:

@@ -147,4 +147,5 @@ class FactsFile:
 
 
 def _key(row: Row) -> str:
-    return f"{row.input}|{row.label}|{row.dates}|{row.place}"
+    """Of a row; hashed, since URLs may hold keys."""
+    return sha256(f"{row.input}|{row.label}|{row.dates}|{row.place}".encode()).hexdigest()[:32]

@@ -11,14 +11,14 @@ from instageo.model.decoding import (
     ChipFormat,
     LabelFormat,
     TargetFormat,
+    by_band,
     decode_label,
     decode_target,
-    read_layers,
-    scaled,
+    split_dates,
 )
 from instageo.model.facts import Found, RowFacts
 from instageo.model.moments import Moments, moments
-from instageo.raster import Grid, RasterInfo, read_info, read_raster
+from instageo.raster import Grid, RasterInfo, open_raster, read_raster
 from instageo.table import Row
 
 Mask = NDArray[np.bool_]
@@ -56,15 +56,17 @@ def look_at(row: Row, look: Look) -> RowFacts:
     Raises:
         InstaGeoError: It cannot be used.
     """
-    info = read_info(row.input)
-    _check_layers(row, info.layers, look)
-    facts = RowFacts(info.layers, *info.grid.shape, info.dtype, *_seen(row, info, look.chips.temporal_dim))
-    if look.labels is None and not look.values:
-        return facts
-    layers = read_layers(row.input, look.chips)
+    chips = look.chips
+    with open_raster(row.input) as file:
+        info = file.info
+        _check_layers(row, info.layers, look)
+        facts = RowFacts(info.layers, *info.grid.shape, info.dtype, *_seen(row, info, chips.temporal_dim))
+        if look.labels is None and not look.values:
+            return facts
+        layers = split_dates(file.read(chips.bands, chips.no_data_value), chips, row.input)
     if not layers.valid.any():
         raise DataError(f"{row.input}: no valid pixel, all is no-data; check dataloader.no_data_value")
-    values = moments(scaled(layers.values, layers.valid, look.chips, np.float64), layers.valid) if look.values else None
+    values = moments(by_band(layers.values, chips), layers.valid, chips.to_unit) if look.values else None
     facts = replace(facts, valid_pixels=int(np.count_nonzero(layers.valid)), values=values)
     if look.labels is None or row.label is None:
         return facts

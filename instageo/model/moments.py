@@ -1,5 +1,6 @@
 """Mean and standard deviation of valid pixels in float64, from parts that can be merged."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,18 +35,29 @@ class Moments:
         return np.sqrt(self.deviations / self.count)
 
 
-def moments(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> Moments:
-    """Moments of the valid pixels of one chip: values of shape (C, *pixels), valid of shape (*pixels,)."""
-    bands = values.reshape(len(values), -1)
-    chosen = bands if valid.all() else bands[:, valid.reshape(-1)]
-    count = chosen.shape[1]
-    if not count:
-        none = np.zeros(len(bands))
-        return Moments(0, none, none.copy(), none + np.inf, none - np.inf, valid.size)
-    wide = chosen.astype(np.float64)
-    low, high, mean = wide.min(axis=1), wide.max(axis=1), wide.mean(axis=1)
-    wide -= mean[:, None]
-    return Moments(count, mean, np.einsum("cp,cp->c", wide, wide), low, high, valid.size)
+def moments(
+    values: NDArray[np.generic], valid: NDArray[np.bool_], to_unit: Callable[[Numbers], Numbers] = lambda band: band
+) -> Moments:
+    """Moments of the valid pixels of one chip.
+
+    Args:
+        values: Shape (C, *pixels), as stored.
+        valid: Shape (*pixels,).
+        to_unit: From stored values, float64, to the wanted unit.
+    """
+    every = bool(valid.all())
+    found = [_band_moments(to_unit((band.ravel() if every else band[valid]).astype(np.float64))) for band in values]
+    mean, deviations, low, high = np.array(found).T
+    return Moments(int(np.count_nonzero(valid)), mean, deviations, low, high, valid.size)
+
+
+def _band_moments(values: Numbers) -> tuple[float, float, float, float]:
+    """Mean, squared deviations, smallest and largest value; band by band, since that stays in the processor's cache."""
+    if not values.size:
+        return 0.0, 0.0, np.inf, -np.inf
+    low, high, mean = values.min(), values.max(), values.mean()
+    values -= mean
+    return float(mean), float(values @ values), float(low), float(high)
 
 
 def merge(first: Moments, second: Moments) -> Moments:

@@ -52,7 +52,7 @@ class ChipSource:
             RasterError: A file has gone or is broken.
         """
         values, valid = self._layers(index, window)
-        image = torch.from_numpy(scaled(values, valid, self.chip_format, np.float32))
+        image = torch.from_numpy(scaled(values, valid, self.chip_format))
         time, place = (torch.from_numpy(part) for part in self.seen[index])
         return Sample(image, torch.from_numpy(valid), self._label(index, window, valid), time, place)
 

@@ -80,9 +80,13 @@ def _takes_coordinates(settings: Settings) -> bool:
 
 def _list_broken(rows: Sequence[Row], found: Sequence[Found], path: Path) -> None:
     broken = [(row, reason) for row, reason in zip(rows, found, strict=True) if isinstance(reason, str)]
-    if broken:
-        write_table(path, [{"Input": row.input, "Label": row.label, "reason": reason} for row, reason in broken])
-        log.warning("%d rows cannot be used; they are listed in %s", len(broken), path)
+    if not broken:
+        return
+    records = [
+        {"Input": row.name, "Label": row.label and hide_secrets(row.label), "reason": reason} for row, reason in broken
+    ]
+    write_table(path, records)
+    log.warning("%d rows cannot be used; they are listed in %s", len(broken), path)
 
 
 def chip_source(settings: Settings, report: TableReport) -> ChipSource:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from instageo.errors import ConfigError, DataError, InstaGeoError
-from instageo.locations import below, hide_secrets, is_remote
+from instageo.locations import below, is_remote
 from instageo.model.figures import class_colors
 from instageo.model.predictor import Prediction, Predictor, predictor_from
 from instageo.model.settings import Run, require
@@ -43,7 +43,7 @@ def chip_inference(run: Run) -> None:
 def _folder(run: Run) -> Path:
     chosen = run.settings.output_dir
     if chosen and is_remote(chosen):
-        raise ConfigError(f"output_dir={hide_secrets(chosen)}: predictions are written to a local folder; name one")
+        raise ConfigError(f"output_dir={chosen}: predictions are written to a local folder; name one")
     return Path(chosen) if chosen else run.folder / "predictions"
 
 
@@ -102,7 +102,7 @@ def output_paths(rows: Sequence[Row], root: str | Path, folder: Path) -> list[Pa
     ]
     twice = [str(path) for path, count in Counter(chosen).items() if count > 1]
     if twice:
-        names = [hide_secrets(row.input) for row, path in zip(rows, chosen, strict=True) if str(path) == twice[0]]
+        names = [row.input for row, path in zip(rows, chosen, strict=True) if str(path) == twice[0]]
         raise DataError(f"{' and '.join(names)} would both be written to {twice[0]}; rename one of them")
     return [folder / path for path in chosen]
 
