@@ -10,9 +10,9 @@ from functools import reduce
 
 import numpy as np
 
-from instageo.errors import DataError, InstaGeoError
+from instageo.errors import DataError, InstaGeoError, RasterError
 from instageo.locations import stamp
-from instageo.model.facts import FactsFile, Found, RowFacts
+from instageo.model.facts import FactsFile, Found, Passing, RowFacts
 from instageo.model.look import Look, look_at
 from instageo.model.moments import Moments, merge
 from instageo.progress import track
@@ -144,6 +144,8 @@ def _stamp(row: Row) -> str | None:
 def _facts(row: Row, look: Look) -> Found:
     try:
         return look_at(row, look)
+    except RasterError as error:
+        return Passing(error)
     except InstaGeoError as error:
         return str(error)
 

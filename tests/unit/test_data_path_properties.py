@@ -17,7 +17,13 @@ from instageo.model import look
 from instageo.model.cache import DiskCache, MemoryCache
 from instageo.model.commands.stats import summary
 from instageo.model.decoding import (
-    ChipFormat, LabelFormat, TargetFormat, read_chip, read_label, read_layers, read_target,
+    ChipFormat,
+    LabelFormat,
+    TargetFormat,
+    read_chip,
+    read_label,
+    read_layers,
+    read_target,
 )  # fmt: skip
 from instageo.model.settings import DataSettings, Mode, ModelSettings, Run, Settings, TrainSettings
 from instageo.model.source import slots
