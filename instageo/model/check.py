@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 
-import numpy as np
-
 from instageo.errors import DataError, InstaGeoError, RasterError
 from instageo.locations import stamp
 from instageo.model.facts import FactsFile, Found, Passing, RowFacts
@@ -50,8 +48,9 @@ class TableReport:
 
     @property
     def class_counts(self) -> list[int]:
-        """Labelled pixels of each class."""
-        return [int(count) for count in np.sum([fact.class_counts for fact in self.facts], axis=0)]
+        """Labelled pixels of each class; empty where no chip has a label."""
+        labelled = [fact.class_counts for fact in self.facts if fact.class_counts]
+        return [sum(counts) for counts in zip(*labelled, strict=True)]
 
     @property
     def values(self) -> Moments:
