@@ -95,7 +95,7 @@ class MemoryCache:
 
 
 class DiskCache:
-    """Arrays as `.npy` files named by path, size and time of the file they come from.
+    """Arrays as files of their bare values, named by path, size and time of the file they come from.
 
     Args:
         slots: What is kept.
@@ -113,26 +113,27 @@ class DiskCache:
         path = self._path(slot)
         if path is None:
             return read()
-        with suppress(OSError, ValueError, EOFError):
-            kept: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-            if (kept.shape, kept.dtype.name) == (slot.shape, slot.dtype):
-                return kept
+        with suppress(OSError, ValueError):
+            if path.stat().st_size == slot.size:
+                return np.memmap(path, slot.dtype, "r", shape=slot.shape)
         array = _as_promised(read(), slot)
         if not self._full:
             self._write(path, array)
         return array
 
     def _path(self, slot: Slot) -> Path | None:
-        mark = self._stamp(slot.path)
+        place = slot.path if is_remote(slot.path) else os.path.abspath(slot.path)
+        mark = self._stamp(place)
         if mark is None:
             return None
-        name = sha256(repr((slot.path, slot.how, mark)).encode()).hexdigest()[:32]
-        return self.folder / name[:2] / f"{name}.npy"
+        about = place, slot.how, slot.shape, slot.dtype, mark
+        name = sha256(repr(about).encode()).hexdigest()[:32]
+        return self.folder / name[:2] / f"{name}.raw"
 
     def _stamp(self, path: str) -> str | None:
         """Remote files are asked once a run."""
         if not is_remote(path):
-            return stamp(os.path.abspath(path))
+            return stamp(path)
         if path not in self._remote:
             self._remote[path] = stamp(path)
         return self._remote[path]
@@ -141,8 +142,7 @@ class DiskCache:
         temporary = path.with_suffix(f".{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
-                np.save(file, array, allow_pickle=False)
+            temporary.write_bytes(np.ascontiguousarray(array).data)
             os.replace(temporary, path)
         except OSError as error:
             self._full = True

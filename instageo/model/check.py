@@ -8,11 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 
-import numpy as np
-
-from instageo.errors import DataError, InstaGeoError
+from instageo.errors import DataError, InstaGeoError, RasterError
 from instageo.locations import stamp
-from instageo.model.facts import FactsFile, Found, RowFacts
+from instageo.model.facts import FactsFile, Found, Passing, RowFacts
 from instageo.model.look import Look, look_at
 from instageo.model.moments import Moments, merge
 from instageo.progress import track
@@ -50,8 +48,9 @@ class TableReport:
 
     @property
     def class_counts(self) -> list[int]:
-        """Labelled pixels of each class."""
-        return [int(count) for count in np.sum([fact.class_counts for fact in self.facts], axis=0)]
+        """Labelled pixels of each class; empty where no chip has a label."""
+        labelled = [fact.class_counts for fact in self.facts if fact.class_counts]
+        return [sum(counts) for counts in zip(*labelled, strict=True)]
 
     @property
     def values(self) -> Moments:
@@ -144,6 +143,8 @@ def _stamp(row: Row) -> str | None:
 def _facts(row: Row, look: Look) -> Found:
     try:
         return look_at(row, look)
+    except RasterError as error:
+        return Passing(error)
     except InstaGeoError as error:
         return str(error)
 

@@ -97,6 +97,10 @@ Found = RowFacts | str
 """Facts on a row, or the reason why it cannot be used."""
 
 
+class Passing(str):
+    """A reason that may pass while the file stays as it is, such as a store out of reach: it is not remembered."""
+
+
 class FactsFile:
     """Facts on rows whose files have not changed since they were looked at.
 
@@ -106,19 +110,20 @@ class FactsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._known = self._read()
+        self._text, self._known = self._read()
 
     @staticmethod
     def of(folder: Path, *about: object) -> "FactsFile":
         """The file in a folder for a table and the way it is read; `about` tells them apart."""
         return FactsFile(folder / f"{sha256(repr(about).encode()).hexdigest()[:24]}.json")
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> tuple[str, dict[str, Any]]:
         with suppress(OSError, ValueError):
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            if isinstance(content, dict) and content.get("format") == FORMAT:
-                return dict(content["rows"])
-        return {}
+            text = self.path.read_text(encoding="utf-8")
+            content = json.loads(text)
+            if isinstance(content, dict) and content.get("format") == FORMAT and isinstance(content.get("rows"), dict):
+                return text, content["rows"]
+        return "", {}
 
     def get(self, row: Row, stamp: str) -> Found | None:
         """What is known of a row whose files have this stamp."""
@@ -132,18 +137,21 @@ class FactsFile:
         known = {
             _key(row): [stamp, fact if isinstance(fact, str) else fact.to_plain()]
             for row, stamp, fact in zip(rows, stamps, found, strict=True)
-            if stamp is not None
+            if stamp is not None and not isinstance(fact, Passing)
         }
-        if known == self._known:
+        text = json.dumps({"format": FORMAT, "rows": known})
+        if text == self._text:
             return
-        self._known = known
+        self._text, self._known = text, known
         temporary = self.path.with_suffix(f".{os.getpid()}.part")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps({"format": FORMAT, "rows": known}), encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
             os.replace(temporary, self.path)
         except OSError as error:
-            log.warning("the check cannot be remembered: %s: %s", error.filename, error.strerror)
+            log.warning("the check cannot be remembered: %s: %s", self.path, error.strerror)
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def _key(row: Row) -> str:

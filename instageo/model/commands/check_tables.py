@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -34,23 +35,23 @@ def check_tables(run: Run) -> None:
         raise ConfigError(f"mode=check needs a table; add {', '.join(TABLES[:-1])} or {TABLES[-1]}=… to the command")
     settings = overlay(complete(run.settings, run.explicit, statistics=False), {"dataloader.on_bad_row": "skip"})
     lenient = replace(run, settings=settings)
-    reports = {str(getattr(settings, which)): checked_table(lenient, which, labelled=None) for which in named}
-    log.info(describe_layout(settings, next(iter(reports.values())).layers))
-    for (one, first), (other, second) in combinations(reports.items(), 2):
+    reports = [(str(getattr(settings, which)), checked_table(lenient, which, labelled=None)) for which in named]
+    log.info(describe_layout(settings, reports[0][1].layers))
+    for (one, first), (other, second) in combinations(reports, 2):
         shared = shared_chips(first, second)
         if shared:
             log.warning("%d chips are in %s and in %s: %s", len(shared), one, other, ", ".join(shared[:3]))
     _show(settings, reports)
-    bad = sum(len(report.dropped) for report in reports.values())
+    bad = sum(len(report.dropped) for _, report in reports)
     if bad and run.settings.dataloader.on_bad_row == "error":
         raise DataError(f"{bad} rows cannot be used; broken_rows_*.csv in {run.folder} lists them with their reasons")
 
 
-def _show(settings: Settings, reports: dict[str, TableReport]) -> None:
-    table = Table("", *reports, title="tables")
-    facts = {name: _facts(settings, report) for name, report in reports.items()}
-    for line in dict.fromkeys(key for column in facts.values() for key in column):
-        table.add_row(line, *(column.get(line, "–") for column in facts.values()))
+def _show(settings: Settings, reports: Sequence[tuple[str, TableReport]]) -> None:
+    table = Table("", *(name for name, _ in reports), title="tables")
+    facts = [_facts(settings, report) for _, report in reports]
+    for line in dict.fromkeys(key for column in facts for key in column):
+        table.add_row(line, *(column.get(line, "–") for column in facts))
     Console().print(table)
 
 
@@ -69,6 +70,6 @@ def _facts(settings: Settings, report: TableReport) -> dict[str, str]:
     if known:
         pixels = settings.dataloader.temporal_dim * sum(fact.height * fact.width for fact in known)
         lines["valid pixels"] = f"{sum(fact.valid_pixels or 0 for fact in known) / pixels:.1%}"
-    if report.facts[0].class_counts:
+    if report.class_counts:
         lines |= dict(zip(class_names(settings), map(str, report.class_counts), strict=True))
     return lines
