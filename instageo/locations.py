@@ -1,6 +1,5 @@
 """Where a file lies: a local path, or the URL of a store. URLs stay text: `pathlib` would collapse their slashes."""
 
-import importlib
 import os
 import posixpath
 import re
@@ -11,6 +10,9 @@ from urllib.parse import quote
 
 VIRTUAL = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "http": "/vsicurl/http://", "https": "/vsicurl/https://"}
 """Schemes of stores, and what GDAL reads them through."""
+
+EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
+"""Extra that brings the package of a scheme; all others come with `data`."""
 
 STORE_ERRORS = {
     "aiohttp": "ClientError",
@@ -92,11 +94,24 @@ def stamp(location: str | Path) -> str | None:
         if not is_remote(text):
             found = Path(text).stat()
             return f"{found.st_size}:{found.st_mtime_ns}"
-        info = _store(text).info(text)
+        store, path = _store(text)
+        info = store.info(path)
     except failures():
         return None
     known = [str(info[key]) for key in ("ETag", "etag", "md5Hash", "Last-Modified", "LastModified") if info.get(key)]
     return f"{info.get('size')}:{known[0]}" if known else None
+
+
+def read_bytes(location: str) -> bytes:
+    """The content of a file in a store.
+
+    Raises:
+        ModuleNotFoundError: The package for its scheme is not installed; the message names the extra that brings it.
+        failures(): It cannot be had.
+    """
+    store, path = _store(location)
+    content: bytes = store.cat_file(path)
+    return content
 
 
 def failures() -> tuple[type[BaseException], ...]:
@@ -105,17 +120,26 @@ def failures() -> tuple[type[BaseException], ...]:
     return (OSError, ValueError, ImportError, *loaded)
 
 
-def _store(location: str) -> Any:
-    """The file system of a URL.
+def _store(location: str) -> tuple[Any, str]:
+    """The file system of a URL, and its path there.
 
     Raises:
-        ImportError: The package for its scheme is not installed.
+        ModuleNotFoundError: The package for its scheme is not installed.
         ValueError: Its scheme is not known.
     """
-    fsspec = importlib.import_module("fsspec")
-    scheme = location.partition("://")[0].lower()
-    options = {"client_kwargs": {"trust_env": True}} if scheme in ("http", "https") else {}
-    return fsspec.filesystem(scheme, **options)
+    scheme, mark, rest = location.partition("://")
+    options = {"client_kwargs": {"trust_env": True}} if scheme.lower() in ("http", "https") else {}
+    try:
+        import fsspec
+
+        store, path = fsspec.url_to_fs(scheme.lower() + mark + rest, **options)
+    except ImportError as error:
+        extra = EXTRAS.get(scheme.lower(), "data")
+        raise ModuleNotFoundError(
+            f"{scheme}:// needs a package that is not installed ({error}); install the extra: "
+            f"pip install 'instageo-model[{extra}]'"
+        ) from error
+    return store, path
 
 
 def _without_query(url: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import os
 import re
 
-from instageo.locations import gdal_path, is_remote
+from instageo.locations import is_remote
 
 GDAL_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing of folders, no search for side-car files
@@ -65,9 +65,9 @@ def reason_of(location: str, error: BaseException) -> str:
     """First line of an error, with `it` for the file, whose address may hold secrets."""
     text = str(error).replace(f"'{location}'", "it")
     if is_remote(location):
-        last = location.rpartition("/")[2]
-        for name in (gdal_path(location), location, *([last] if "?" in last else [])):
-            text = text.replace(f"'{name}'", "it").replace(name, "it")
+        rest, last = location.rpartition("://")[2], location.rpartition("/")[2]
+        text = re.sub(rf"'?(/vsi\w+/)?(\w+://)?{re.escape(rest)}'?", "it", text)
+        text = text.replace(last, "it") if "?" in last else text  # GDAL names files without their folder, too
     lines = text.strip().splitlines()
     return lines[0][:200] if lines else "no further reason"
 

@@ -87,8 +87,8 @@ def test_rows_without_a_label(write, tmp_path, name, text):  # pitfall 7
         ("train.json", '{"Input": "a.tif"}', "0 hold records"),
         ("train.json", '{"training": [{}], "validation": [{}]}', "2 hold records"),
         ("train.json", '[{"Input": "a"}]', r"no column 'Label'; found \['Input'\]"),
-        ("train.txt", as_csv(RECORDS), r"tables end in \.csv, \.json; found '\.txt'"),
-        ("train", as_csv(RECORDS), r"tables end in \.csv, \.json; found ''"),
+        ("train.txt", as_csv(RECORDS), r"tables end in \.csv, \.json, \.parquet, \.pq; found '\.txt'"),
+        ("train", as_csv(RECORDS), r"tables end in \.csv, \.json, \.parquet, \.pq; found ''"),
     ],
 )
 def test_what_is_no_table_is_refused(write, tmp_path, name, text, words):
@@ -151,6 +151,13 @@ def test_dates_and_place_of_a_row(write, tmp_path, form, dates, expected):
     [row] = read_table(path, tmp_path, need_label=False)
     assert row.dates == tuple(date(*day) for day in expected)
     assert row.place == (-1.25, 36.5)
+
+
+def test_dates_as_a_list(write, tmp_path):
+    texts = [["2024-03-05", "2024-06-12"], ["2024-03-05", None], []]
+    path = write("test.json", json.dumps([{"Input": "chip.tif", "dates": dates} for dates in texts]))
+    rows = read_table(path, tmp_path, need_label=False)
+    assert [row.dates for row in rows] == [(date(2024, 3, 5), date(2024, 6, 12)), (), ()]
 
 
 @pytest.mark.parametrize("record", [{}, {"lat": "", "lon": ""}, {"lat": None, "lon": float("nan"), "dates": None}])
