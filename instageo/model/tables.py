@@ -3,15 +3,20 @@
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from instageo.errors import RasterError
 from instageo.locations import hide_secrets, is_remote
 from instageo.model.assemble import chip_format, label_format
 from instageo.model.backbones.variants import find_variant
 from instageo.model.cache import Cache, DiskCache, MemoryCache, Slot
 from instageo.model.check import TableReport, judge, look_at_rows
 from instageo.model.decoding import LabelFormat, TargetFormat
+from instageo.model.distributions import sampled_values
 from instageo.model.facts import FactsFile, Found
 from instageo.model.layout import band_names
 from instageo.model.look import Look
@@ -65,6 +70,27 @@ def checked_table(run: Run, which: str, *, labelled: bool | None = True, values:
     return report
 
 
+def warn_of_another_unit(settings: Settings, report: TableReport) -> None:
+    """Warn if some chips' values are a hundred times smaller or larger than the mean they are normalised with."""
+    data, values = settings.dataloader, np.zeros((0, 0), np.float32)
+    with suppress(RasterError):  # told where the chip's turn comes
+        values = sampled_values(report.rows[:LOOKED_AT], chip_format(settings))
+    if not values.size or not data.measured:
+        return
+    typical, told = np.median(np.abs(values), axis=1), np.abs(data.measured)
+    ratio = float(np.median(typical / np.maximum(told, 1e-12)))
+    if not 0.01 <= ratio <= 100:
+        log.warning(
+            "chips hold values of about %.3g where dataloader.mean says %.3g, as if they were of another unit; "
+            "correct dataloader.constant_multiplier, or take mean and std of these chips (dataloader.mean=auto)",
+            np.median(typical), np.median(told),
+        )  # fmt: skip
+
+
+LOOKED_AT = 4
+"""Chips that are read to see whether their values are in the unit of mean and std."""
+
+
 def shared_chips(first: TableReport, second: TableReport) -> list[str]:
     """Chips that are in both tables."""
     return sorted({row.input for row in first.rows} & {row.input for row in second.rows})
@@ -89,8 +115,8 @@ def _list_broken(rows: Sequence[Row], found: Sequence[Found], path: Path) -> Non
     log.warning("%d rows cannot be used; they are listed in %s", len(broken), path)
 
 
-def chip_source(settings: Settings, report: TableReport) -> ChipSource:
-    """Samples of a checked table, kept where `dataloader.cache` says."""
+def chip_source(settings: Settings, report: TableReport, *, once: bool = False) -> ChipSource:
+    """Samples of a checked table, kept where `dataloader.cache` says; not in memory if each is read `once` alone."""
     steps = settings.dataloader.temporal_dim
     source = ChipSource(
         report.rows,
@@ -100,11 +126,12 @@ def chip_source(settings: Settings, report: TableReport) -> ChipSource:
         [fact.coordinates(steps) for fact in report.facts],
     )
     kind = settings.dataloader.cache
-    if kind is CacheKind.none:
+    if kind is CacheKind.none or (once and kind is CacheKind.memory):
         return source
     layers = len(settings.dataloader.bands or ()) or report.layers
     kept = slots(source, layers, [fact.dtype for fact in report.facts])
-    log.info("dataloader.cache=%s keeps %.2f GB", kind.value, sum(slot.size for slot in kept) / 1e9)
+    size = sum(slot.size for slot in kept) / 1e9
+    log.info("dataloader.cache=%s keeps the layers of %d chips, %.2f GB", kind.value, len(source), size)
     return replace(source, cache=_cache(kind, kept, settings))
 
 

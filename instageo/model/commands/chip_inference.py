@@ -11,7 +11,7 @@ from instageo.locations import below, is_remote
 from instageo.model.figures import class_colors
 from instageo.model.predictor import Prediction, Predictor, predictor_from
 from instageo.model.settings import Run, require
-from instageo.model.tables import checked_table, root_of
+from instageo.model.tables import checked_table, root_of, warn_of_another_unit
 from instageo.progress import track
 from instageo.raster import write_raster
 from instageo.table import Row
@@ -25,6 +25,7 @@ def chip_inference(run: Run) -> None:
     require(settings, "root_dir", "test_filepath", "checkpoint_path")
     predictor = predictor_from(settings, run.explicit)
     report = checked_table(Run(predictor.settings, run.folder), "test_filepath", labelled=False)
+    warn_of_another_unit(predictor.settings, report)
     rows = list({row.input: row for row in report.rows}.values())
     if len(rows) < len(report.rows):
         log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))

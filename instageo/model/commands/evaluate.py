@@ -16,7 +16,7 @@ from instageo.model.figures import confusion_figure
 from instageo.model.metrics.segmentation import SegmentationMetrics, summary
 from instageo.model.predictor import Predictor, predictor_from
 from instageo.model.settings import Run, require
-from instageo.model.tables import checked_table, chip_source
+from instageo.model.tables import checked_table, chip_source, warn_of_another_unit
 from instageo.progress import track
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ def evaluate(run: Run) -> None:
     require(settings, "root_dir", "checkpoint_path")
     predictor = predictor_from(settings, run.explicit)
     report = checked_table(Run(predictor.settings, run.folder), which)
+    warn_of_another_unit(predictor.settings, report)
     write_scores(score(predictor, report), predictor.class_names, run.folder)
 
 
@@ -42,7 +43,7 @@ def score(predictor: Predictor, report: TableReport) -> dict[str, Tensor]:
     settings = predictor.settings
     metrics = SegmentationMetrics(settings.model.num_classes, settings.train.ignore_index, sync=False)
     metrics.to(predictor.device)
-    data = WholeChips(chip_source(settings, report))
+    data = WholeChips(chip_source(settings, report, once=True))
     loader = scoring_loader(data, settings.train.batch_size, settings.dataloader.num_workers)
     for samples in track(loader, "scoring", len(loader)):
         for sample, values in zip(samples, predictor.logits(samples), strict=True):

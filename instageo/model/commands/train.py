@@ -27,7 +27,7 @@ from instageo.model.predictor import Predictor, pick_device, predictor_from
 from instageo.model.resume import to_resume
 from instageo.model.sampling import balanced_shares
 from instageo.model.settings import AUTO, Run, SamplerKind, Scheduler, Settings, require
-from instageo.model.tables import checked_table, chip_source, shared_chips
+from instageo.model.tables import checked_table, chip_source, shared_chips, warn_of_another_unit
 from instageo.model.tasks.data import ChipData
 from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
 from instageo.model.trainer import build_trainer
@@ -57,6 +57,7 @@ def train(run: Run) -> None:
             f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
         )
     settings = _fit_size(_measured(settings, learn), learn)
+    warn_of_another_unit(settings, learn)
     torch.manual_seed(settings.seed)
     net = _network(settings, start)
     try:
