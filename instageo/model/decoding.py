@@ -13,6 +13,9 @@ from instageo.raster import Grid, Raster, Window, read_raster
 
 Float = TypeVar("Float", np.float32, np.float64)
 
+FAR = 2.0**62
+"""Labels beyond it, which are no classes, count as this one: no integer holds all that a float does."""
+
 
 @dataclass(frozen=True)
 class ChipFormat:
@@ -179,9 +182,12 @@ def read_label(path: str | Path, form: LabelFormat, window: Window | None = None
 def decode_label(raster: Raster, form: LabelFormat, path: str) -> NDArray[np.int64]:
     """The first layer as classes, see `read_label`; `path` is for messages."""
     stored, usable = raster.values[0], raster.valid[0].copy()
-    label = np.where(usable, stored, 0).astype(np.int64)
-    if stored.dtype.kind == "f" and (label != np.where(usable, stored, 0)).any():
-        raise RasterError(f"{path}: label values are fractional; expected whole class numbers")
+    known = np.where(usable, stored, 0)
+    if stored.dtype.kind == "f":
+        if (known != np.trunc(known)).any():
+            raise RasterError(f"{path}: label values are fractional; expected whole class numbers")
+        known = known.clip(-FAR, FAR)
+    label = known.astype(np.int64)
     if form.replace_label is not None:
         label[label == form.replace_label[0]] = form.replace_label[1]
     usable &= label != form.ignore_index
