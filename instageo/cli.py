@@ -58,6 +58,25 @@ def run_command(context: typer.Context) -> None:
     raise typer.Exit(run_main(context.args))
 
 
+@app.command("check", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def check_command(
+    context: typer.Context,
+    table: Annotated[str, typer.Argument(help="Table of chips; further arguments are settings, key=value.")],
+) -> None:
+    """Look at every chip and label of a table.
+
+    For instance: instageo check train.csv model.num_classes=3 dataloader.temporal_dim=2
+
+    Paths in the table start from its own folder, unless root_dir=… says otherwise.
+    """
+    with extras():
+        from instageo.model.run import main as run_main
+    settings = ["mode=check", f"test_filepath='{table}'", *context.args]
+    if not any(argument.startswith("root_dir=") for argument in context.args):
+        settings.append(f"root_dir='{table.rpartition('/')[0] or '.'}'")
+    raise typer.Exit(run_main(settings))
+
+
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where results go.")] = Path("demo_output"),

@@ -23,6 +23,12 @@ TRANSFORM = Affine(30, 0, 500_000, 0, -30, 4_000_000)
 """Pixels of 30 m; the upper left corner lies at (500000, 4000000)."""
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """No test finds what another has left in the cache."""
+    monkeypatch.setenv("INSTAGEO_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture
 def make_raster(tmp_path):
     """Function that writes values (H, W) or (L, H, W) below `tmp_path` and returns the path."""

@@ -1,19 +1,10 @@
 """From typed settings to the parts they describe; below this file there are only plain values."""
 
-import logging
-from pathlib import Path
-
-from instageo.locations import hide_secrets, is_remote
-from instageo.model.backbones.variants import find_variant
-from instageo.model.check import TableReport, check_table
 from instageo.model.decoding import ChipFormat, LabelFormat
 from instageo.model.layout import band_names
 from instageo.model.network import PrithviSegmenter, build_network
-from instageo.model.settings import Mode, Settings, value_of
+from instageo.model.settings import Settings
 from instageo.model.transforms import AUGMENTATIONS, AugmentationSpec
-from instageo.table import read_table
-
-log = logging.getLogger(__name__)
 
 
 def build(settings: Settings) -> PrithviSegmenter:
@@ -57,31 +48,3 @@ def augmentations(settings: Settings) -> tuple[AugmentationSpec, ...]:
         for name, spec in chosen.items()
         if spec.use
     )
-
-
-def root_of(settings: Settings) -> str:
-    """The folder, or URL of one, that the tables' paths start from."""
-    root = str(settings.root_dir)
-    return root if is_remote(root) else str(Path(root).expanduser())
-
-
-def checked_table(settings: Settings, which: str, *, labelled: bool = True) -> TableReport:
-    """Read the table named by a setting and look at every row.
-
-    Args:
-        settings: Root, formats, and what to do with bad rows.
-        which: `train_filepath`, `valid_filepath` or `test_filepath`.
-        labelled: Whether labels are needed.
-
-    Raises:
-        TableError: The table cannot be used.
-        DataError: Rows of it cannot.
-    """
-    path = str(value_of(settings, which))
-    rows = read_table(path, root_of(settings), need_label=labelled)
-    labels = label_format(settings) if labelled else None
-    bands, skip = len(band_names(settings)), settings.dataloader.on_bad_row == "skip"
-    report = check_table(hide_secrets(path), rows, chip_format(settings), labels, bands=bands, skip_bad=skip)
-    if settings.mode is not Mode.stats and find_variant(settings.model.model_name).coordinates:
-        log.info("%s: %s", hide_secrets(path), report.coordinates())
-    return report

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from instageo.model.dataset import Sample
+from instageo.model.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from rasterio.crs import CRS
 from instageo.errors import DataError
 from instageo.model.check import check_table
 from instageo.model.decoding import ChipFormat, LabelFormat
+from instageo.model.look import Look
 from instageo.table import Row
 
 ONES = np.ones((2, 3), np.uint8)
@@ -30,7 +31,7 @@ def row(make_raster):
 
 
 def check(rows, form=FORM, labels=CLASSES, *, bands=6, skip_bad=False):
-    return check_table("train.csv", rows, form, labels, bands=bands, skip_bad=skip_bad)
+    return check_table("train.csv", rows, Look(form, labels, bands), skip_bad=skip_bad)
 
 
 @pytest.mark.parametrize(

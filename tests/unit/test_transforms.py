@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from instageo.model.assemble import augmentations
-from instageo.model.dataset import Sample
+from instageo.model.sample import Sample
 from instageo.model.settings import DataSettings, Settings
 from instageo.model.settings.augmentations import (
     Augmentation,

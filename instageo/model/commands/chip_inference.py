@@ -8,10 +8,10 @@ from pathlib import Path
 
 from instageo.errors import ConfigError, DataError, InstaGeoError
 from instageo.locations import below, is_remote
-from instageo.model.assemble import checked_table, root_of
 from instageo.model.figures import class_colors
 from instageo.model.predictor import Prediction, Predictor, predictor_from
 from instageo.model.settings import Run, require
+from instageo.model.tables import checked_table, root_of
 from instageo.progress import track
 from instageo.raster import write_raster
 from instageo.table import Row
@@ -24,7 +24,7 @@ def chip_inference(run: Run) -> None:
     settings = run.settings
     require(settings, "root_dir", "test_filepath", "checkpoint_path")
     predictor = predictor_from(settings, run.explicit)
-    report = checked_table(predictor.settings, "test_filepath", labelled=False)
+    report = checked_table(Run(predictor.settings, run.folder), "test_filepath", labelled=False)
     rows = list({row.input: row for row in report.rows}.values())
     if len(rows) < len(report.rows):
         log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))

@@ -9,10 +9,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from instageo.model.dataset import Sample
 from instageo.model.finetuning import parameter_groups
 from instageo.model.lora import merged
 from instageo.model.metrics.segmentation import SegmentationMetrics
+from instageo.model.sample import Sample
 from instageo.model.tiling import Tiling, predict_images
 from instageo.model.transforms import AugmentationSpec, normalise, process_and_augment
 
