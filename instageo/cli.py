@@ -90,6 +90,23 @@ def demo(
 
 
 @app.command()
+def table(
+    layout: Annotated[str, typer.Argument(help="Data set: sen1floods11, hls_crops or hls_burn_scars.")],
+    folder: Annotated[Path, typer.Argument(help="Where it lies; the tables' root_dir.")],
+    output: Annotated[Path | None, typer.Option(help="Where tables go; by default into the folder.")] = None,
+) -> None:
+    """Make tables of a public data set's folder, and tell which command trains on them."""
+    from instageo.data.layouts import SKIPPED, arrange, next_command, write_tables
+
+    arrangement = arrange(layout, folder)
+    paths = write_tables(arrangement, output or folder)
+    for line in (arrangement.summary(), *arrangement.notes, *(f"wrote {path}" for path in paths)):
+        typer.echo(line)
+    tables = {path.stem: path for path in paths if path.stem != SKIPPED}
+    typer.echo(f"next:\n  {next_command(layout, folder, tables)}")
+
+
+@app.command()
 def models(
     img_size: Annotated[int, typer.Option(min=1, help="Side of a square chip, pixels.")] = 224,
     temporal_dim: Annotated[int, typer.Option(min=1, help="Dates per chip.")] = 1,

@@ -22,6 +22,7 @@ PRESETS = {
     "sen1floods11": ["dataloader.bands=null", "dataloader.constant_multiplier=1"],
     "multitemporal_crop_classification": [],
     "locust": [],
+    "hls_burn_scars": [],
 }
 
 
@@ -182,7 +183,7 @@ def test_predicting_an_array_equals_predicting_its_file(trained):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_trains_a_step(preset, run, tmp_path):
-    steps, classes = (1, 2) if preset == "sen1floods11" else (3, 13 if "crop" in preset else 2)
+    steps, classes = (1, 2) if preset in ("sen1floods11", "hls_burn_scars") else (3, 13 if "crop" in preset else 2)
     data = write_chips(tmp_path / "data", steps=steps, classes=classes, count=4)
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     status, out, err = run(f"--config-name={preset}", *tables, *QUICK, *PRESETS[preset])
