@@ -41,18 +41,17 @@ def evaluate(run: Run) -> None:
 def score(predictor: Predictor, report: TableReport) -> dict[str, Tensor]:
     """Scores of a model on whole chips; every labelled pixel counts once."""
     settings = predictor.settings
-    metrics = SegmentationMetrics(settings.model.num_classes, settings.train.ignore_index, sync=False)
-    metrics.to(predictor.device)
+    classes, ignored = settings.model.num_classes, settings.train.ignore_index
+    metrics = SegmentationMetrics(classes, ignored, sync=False, device=predictor.device)
     data = WholeChips(chip_source(settings, report, once=True))
     loader = scoring_loader(data, settings.train.batch_size, settings.dataloader.num_workers)
     for samples in track(loader, "scoring", len(loader)):
         for sample, values in zip(samples, predictor.logits(samples), strict=True):
             if sample.label is not None:
                 unseen = ~predictor.observed(sample.valid)
-                label = sample.label.masked_fill(unseen, settings.train.ignore_index)
+                label = sample.label.masked_fill(unseen, ignored)
                 metrics.update(values, label.to(predictor.device))
-    scores: dict[str, Tensor] = metrics.compute()
-    return {name: value.cpu() for name, value in scores.items()}
+    return metrics.compute()
 
 
 def write_scores(scores: dict[str, Tensor], names: Sequence[str], folder: Path) -> None:

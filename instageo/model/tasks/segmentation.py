@@ -139,13 +139,15 @@ class SegmentationTask(pl.LightningModule):
         """Score whole chips."""
         self._score(batch, "val")
 
+    def on_validation_epoch_start(self) -> None:
+        """Forget the scores of the epoch before."""
+        self.metrics.reset(self.device)
+
     def on_validation_epoch_end(self) -> None:
         """Log the scores of the epoch."""
-        scores = self.metrics.compute()
-        for name, value in scores.items():
+        for name, value in self.metrics.compute().items():
             if value.ndim == 0:
                 self.log(f"val_{name}", value.float(), prog_bar=name == "mIoU")
-        self.metrics.reset()
 
     def configure_optimizers(self) -> Any:
         """AdamW and its schedule."""

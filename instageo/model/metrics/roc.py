@@ -1,0 +1,64 @@
+"""ROC-AUC of any number of pixels in a fixed amount of memory: histograms of probabilities."""
+
+import torch
+from torch import Tensor
+
+DROPPED_BITS = 16
+"""Of the 32 bits of a probability, the last ones; what is left, bfloat16, tells 128 steps to each halving apart."""
+
+HALF = 0x3F000000 >> DROPPED_BITS
+BINS = 2 * HALF
+"""Bins of a histogram, 32256: a probability up to 1/2 goes by its leading bits from the lower end, one above by those
+of 1 - p from the upper end, so that values near 1 are told apart as finely as near 0. Bin 0 is for pixels that do not
+count."""
+
+DEEPEST = 80.0
+"""Logits further below the highest of their pixel count as that far; exp(-80) is about the least in float32."""
+
+
+def probability_bins(below: Tensor, highest: Tensor) -> Tensor:
+    """The bin of each pixel's softmax probability of each class, 1..BINS - 1.
+
+    Args:
+        below: Logits minus the highest of the pixel, shape (K, N), float32; is overwritten.
+        highest: Class of the highest logit, shape (N,).
+
+    Returns:
+        Shape (K, N), int32; of two classes the second alone, (1, N), since the first's mirror it.
+    """
+    if len(below) == 2:
+        log_odds = (below[1] - below[0]).clamp_(-DEEPEST, DEEPEST)
+        return _bins(log_odds.sigmoid(), log_odds.neg_().sigmoid_())[None]
+    place = highest.long()[None]
+    others = below.clamp_(min=-DEEPEST).exp_().scatter_(0, place, 0)  # 1 - p of the highest, free of cancellation
+    rest = others.sum(0)
+    share = 1 / (1 + rest)
+    bins = _leading_bits(others.mul_(share))
+    return bins.scatter_(0, place, _bins(share, rest * share)[None])
+
+
+def _bins(probability: Tensor, lacking: Tensor) -> Tensor:
+    """Bins of probabilities given with what they lack to 1; overwrites both."""
+    return _leading_bits(probability).clamp_(max=HALF) - _leading_bits(lacking).clamp_(max=HALF) + HALF
+
+
+def _leading_bits(probability: Tensor) -> Tensor:
+    """Whole numbers that rise with the probability; overwrites it."""
+    return probability.view(torch.int32).bitwise_right_shift_(DROPPED_BITS)
+
+
+def roc_auc(histogram: Tensor) -> Tensor:
+    """Area under the ROC curve of each class against the rest; NaN where one side has no pixel.
+
+    The probability that a pixel of the class ranks above one of the rest, ties counting half (Mann-Whitney), with
+    ranks as fine as the bins.
+
+    Args:
+        histogram: Pixels by class, (rest, class) and rising probability, shape (K, 2, bins).
+    """
+    return torch.stack([_area(rest.double(), own.double()) for rest, own in histogram])
+
+
+def _area(rest: Tensor, own: Tensor) -> Tensor:
+    below = rest.cumsum(0) - rest / 2
+    return own @ below / (own.sum() * rest.sum())
