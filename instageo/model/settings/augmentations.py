@@ -29,6 +29,18 @@ class RotateAugmentation(Augmentation):
 
 
 @dataclass
+class CropAugmentation(Augmentation):
+    """A window with a share of the area from min_scale..1, enlarged to the whole."""
+
+    min_scale: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        what = "a share of the area, above 0 and at most 1"
+        check(0 < self.min_scale <= 1, "dataloader.augmentations.resized_crop.min_scale", self.min_scale, what)
+
+
+@dataclass
 class BrightnessAugmentation(Augmentation):
     """Multiplication by a factor drawn from 1-limit..1+limit."""
 
@@ -37,6 +49,17 @@ class BrightnessAugmentation(Augmentation):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(0 <= self.limit < 1, "dataloader.augmentations.brightness.limit", self.limit, "0 or more, below 1")
+
+
+@dataclass
+class ContrastAugmentation(Augmentation):
+    """Distances from the sample's mean of a band multiplied by a factor drawn from 1-limit..1+limit."""
+
+    limit: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(0 <= self.limit < 1, "dataloader.augmentations.contrast.limit", self.limit, "0 or more, below 1")
 
 
 @dataclass
@@ -64,12 +87,28 @@ class NoiseAugmentation(Augmentation):
 
 
 @dataclass
+class DropoutAugmentation(Augmentation):
+    """Bands or dates hidden, each with probability `share`, never all."""
+
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(0 <= self.share <= 1, "dataloader.augmentations.*_dropout.share", self.share, "a probability in 0..1")
+
+
+@dataclass
 class Augmentations:
     """Applied in this order to training samples."""
 
     hflip: Augmentation = field(default_factory=lambda: Augmentation(use=True))
     vflip: Augmentation = field(default_factory=lambda: Augmentation(use=True))
+    turn90: Augmentation = field(default_factory=Augmentation)
     rotate: RotateAugmentation = field(default_factory=RotateAugmentation)
+    resized_crop: CropAugmentation = field(default_factory=CropAugmentation)
     brightness: BrightnessAugmentation = field(default_factory=BrightnessAugmentation)
+    contrast: ContrastAugmentation = field(default_factory=ContrastAugmentation)
     blur: BlurAugmentation = field(default_factory=BlurAugmentation)
     noise: NoiseAugmentation = field(default_factory=NoiseAugmentation)
+    band_dropout: DropoutAugmentation = field(default_factory=DropoutAugmentation)
+    date_dropout: DropoutAugmentation = field(default_factory=DropoutAugmentation)
