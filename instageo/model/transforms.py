@@ -15,6 +15,7 @@ from instageo.model.augmentations import Augmentation, Draw
 from instageo.model.augmentations.dropout import band_dropout, date_dropout
 from instageo.model.augmentations.geometry import hflip, resized_crop, rotate, turn90, vflip
 from instageo.model.augmentations.masking import hide
+from instageo.model.augmentations.own import load_own
 from instageo.model.augmentations.radiometry import blur, brightness, contrast, noise
 from instageo.model.dataset import Sample, stack
 
@@ -38,7 +39,7 @@ class AugmentationSpec:
     """One augmentation to apply.
 
     Attributes:
-        name: Key of `AUGMENTATIONS`.
+        name: Key of `AUGMENTATIONS`, or FILE.py:FUNCTION.
         p: Probability for each sample.
         parameters: Further arguments of the function.
     """
@@ -121,6 +122,15 @@ def draw_lots(augmentations: Sequence[AugmentationSpec], generator: torch.Genera
     return lots
 
 
+def find_augmentation(name: str) -> Augmentation:
+    """The function called `name` in `AUGMENTATIONS`, or the user's own, named FILE.py:FUNCTION.
+
+    Raises:
+        ConfigError: There is no such file or function.
+    """
+    return AUGMENTATIONS[name] if name in AUGMENTATIONS else load_own(name)
+
+
 def _one_by_one(batch: Sample, lots: Sequence[Lot], augmentations: Sequence[AugmentationSpec], draw: Draw) -> Sample:
     """The same as `_augment`, sample after sample, as they fit into a CPU's cache."""
     parts = [batch.map(itemgetter(slice(place, place + 1))) for place in range(len(lots))]
@@ -140,7 +150,7 @@ def _augment(batch: Sample, lots: Sequence[Lot], augmentations: Sequence[Augment
 
 def _change(batch: Sample, places: Sequence[int], spec: AugmentationSpec, draw: Draw) -> Sample:
     """Apply one augmentation to the samples at some places."""
-    function = AUGMENTATIONS[spec.name]
+    function = find_augmentation(spec.name)
     if len(places) == len(batch.image):
         return function(batch, draw, **spec.parameters)
     index = torch.tensor(places).to(batch.image.device, non_blocking=True)

@@ -198,6 +198,30 @@ def test_every_augmentation_trains_a_step(data, run):
     assert status == 0, err
 
 
+OWN = """
+def erase(batch, draw, rows):
+    valid = batch.valid.clone()
+    valid[..., :rows, :] = False
+    return type(batch)(batch.image, valid, batch.label.masked_fill(~valid.any(1), draw.ignore_index))
+"""
+
+
+def test_an_augmentation_of_the_users_own(data, run, tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    key, path = "dataloader.augmentations.own", tmp_path / "own.py"
+    status, _, err = run(*tables, *QUICK, f"{key}=[{{function: {path}:erase, p: 1, parameters: {{rows: 8}}}}]")
+    assert status == 0, err
+    resumed = f"{key}=[{{function: {path}:erase, p: 1, parameters: {{rows: 8}}}}]"
+    status, _, err = run(*tables, *QUICK, resumed, "train.resume=true", "train.num_epochs=2")
+    assert status == 0, err
+    assert "resuming" in err
+    status, _, err = run(*tables, *QUICK, f"{key}=[{{function: {path}:erase}}]", folder="other")
+    assert status == 1
+    assert "own.py:erase(batch, draw, rows) does not fit its settings {}: missing a required argument: 'rows'" in err
+    assert "chips of" not in err  # no table was read
+
+
 def test_options_of_training_work(data, run, tmp_path):  # pitfall 31
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     chosen = ["precision=bf16-mixed", "devices=1", "train.early_stopping=1", "train.gradient_clip=0.5", "seed=7"]

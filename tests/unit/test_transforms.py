@@ -12,7 +12,7 @@ from instageo.model import transforms
 from instageo.model.assemble import augmentations
 from instageo.model.augmentations import Draw, Sample
 from instageo.model.settings import DataSettings, Settings
-from instageo.model.settings.augmentations import Augmentation, Augmentations
+from instageo.model.settings.augmentations import Augmentation, Augmentations, OwnAugmentation
 from instageo.model.transforms import AUGMENTATIONS, AugmentationSpec, draw_lots, normalise, process_and_augment
 from tests.augmenting import EVERY, ONE, PARAMETERS, apply, filled, generator, numbered
 
@@ -181,7 +181,7 @@ def test_time_and_place_stay_with_their_chips(spec):  # pitfall 26
 def test_settings_name_augmentations_in_their_order():
     assert [spec.name for spec in augmentations(Settings())] == ["hflip", "vflip"]
     named = list(vars(Augmentations()))
-    assert named == list(AUGMENTATIONS) == list(PARAMETERS)
+    assert named == [*AUGMENTATIONS, "own"] == [*PARAMETERS, "own"]
 
 
 def test_every_setting_reaches_its_augmentation():
@@ -189,4 +189,5 @@ def test_every_setting_reaches_its_augmentation():
     made = {name: kind(use=True, p=0.3, **PARAMETERS[name]) for name, kind in classes.items()}
     specs = augmentations(Settings(dataloader=DataSettings(augmentations=Augmentations(**made))))
     assert specs == tuple(AugmentationSpec(name, 0.3, PARAMETERS[name]) for name in AUGMENTATIONS)
+    assert not any(isinstance(entry, OwnAugmentation) for entry in made.values())
     assert all(isinstance(entry, Augmentation) for entry in made.values())

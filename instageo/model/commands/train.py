@@ -44,6 +44,7 @@ def train(run: Run) -> None:
     trainer = build_trainer(settings, folder)
     settings, start = _starting_point(settings, run.explicit)
     settings = complete(settings, run.explicit)
+    augmentations(settings)  # mistakes in those are told before the tables are read
     learn, judge = checked_table(settings, "train_filepath"), checked_table(settings, "valid_filepath")
     _compare(settings, learn, judge)
     if len(judge.rows) < trainer.world_size:

@@ -1,6 +1,7 @@
 """Settings of augmentation: the group `dataloader.augmentations`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from instageo.model.settings.checks import check
 
@@ -98,6 +99,22 @@ class DropoutAugmentation(Augmentation):
 
 
 @dataclass
+class OwnAugmentation(Augmentation):
+    """A function of the user's, and what it is called with besides batch and draws."""
+
+    use: bool = True
+    function: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        file, _, name = self.function.rpartition(":")
+        what = "FILE.py:FUNCTION"
+        sane = file.endswith(".py") and name.isidentifier()
+        check(sane, "dataloader.augmentations.own.function", self.function or "(nothing)", what)
+
+
+@dataclass
 class Augmentations:
     """Applied in this order to training samples."""
 
@@ -112,3 +129,4 @@ class Augmentations:
     noise: NoiseAugmentation = field(default_factory=NoiseAugmentation)
     band_dropout: DropoutAugmentation = field(default_factory=DropoutAugmentation)
     date_dropout: DropoutAugmentation = field(default_factory=DropoutAugmentation)
+    own: list[OwnAugmentation] = field(default_factory=list)
