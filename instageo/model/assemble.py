@@ -1,5 +1,6 @@
 """From typed settings to the parts they describe; below this file there are only plain values."""
 
+from instageo.model.augmentations.own import check_own
 from instageo.model.decoding import ChipFormat, LabelFormat
 from instageo.model.layout import band_names
 from instageo.model.network import PrithviSegmenter, build_network
@@ -41,10 +42,19 @@ def label_format(settings: Settings) -> LabelFormat:
 
 
 def augmentations(settings: Settings) -> tuple[AugmentationSpec, ...]:
-    """The augmentations that are switched on, in their order."""
-    chosen = {name: getattr(settings.dataloader.augmentations, name) for name in AUGMENTATIONS}
-    return tuple(
+    """The augmentations that are switched on, in their order, the user's own last.
+
+    Raises:
+        ConfigError: One of the user's own cannot be found, or called with its parameters.
+    """
+    group = settings.dataloader.augmentations
+    chosen = {name: getattr(group, name) for name in AUGMENTATIONS}
+    shipped = [
         AugmentationSpec(name, spec.p, {key: value for key, value in vars(spec).items() if key not in ("use", "p")})
         for name, spec in chosen.items()
         if spec.use
-    )
+    ]
+    own = [AugmentationSpec(spec.function, spec.p, spec.parameters) for spec in group.own if spec.use]
+    for spec in own:
+        check_own(spec.name, spec.parameters)
+    return *shipped, *own

@@ -48,6 +48,7 @@ def train(run: Run) -> None:
     trainer = build_trainer(settings, folder)
     settings, start = _starting_point(settings, run.explicit)
     settings = complete(settings, run.explicit)
+    augmentations(settings)  # mistakes in those are told before the tables are read
     run = replace(run, settings=settings)
     learn = checked_table(run, "train_filepath", values=settings.dataloader.mean == AUTO)
     judge = checked_table(run, "valid_filepath")

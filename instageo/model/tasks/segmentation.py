@@ -112,7 +112,7 @@ class SegmentationTask(pl.LightningModule):
         """Make the epoch's randomness depend on seed, epoch and process alone, so that resuming is exact."""
         seed = (self.optimisation.seed * 1_000_003 + self.current_epoch) * 1_009 + self.global_rank
         torch.manual_seed(seed)
-        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.generator.manual_seed(seed)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Loss of one batch of random windows."""
