@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from instageo.errors import DataError, InstaGeoError, RasterError
-from instageo.locations import stamp
+from instageo.locations import hide_secrets, stamp
 from instageo.model.facts import FactsFile, Found, Passing, RowFacts
 from instageo.model.look import Look, look_at
 from instageo.model.moments import Moments, merge
@@ -126,7 +126,7 @@ def reasons(bad: Sequence[tuple[Row, str]]) -> str:
     """The first row of each reason, and how many others have the same."""
     alike: dict[str, list[str]] = {}
     for row, reason in bad:
-        bare = reason.replace(row.input, "").replace(str(row.label), "")
+        bare = reason.replace(hide_secrets(row.input), "").replace(hide_secrets(row.label or ""), "")
         alike.setdefault(bare, []).append(reason)
     shown = [f"{group[0]} (and {len(group) - 1} more like it)" if group[1:] else group[0] for group in alike.values()]
     more = f"; and {len(shown) - SHOWN} other reasons" if len(shown) > SHOWN else ""
