@@ -71,10 +71,15 @@ def check_command(
     """
     with extras():
         from instageo.model.run import main as run_main
-    settings = ["mode=check", f"test_filepath='{table}'", *context.args]
+    settings = ["mode=check", f"test_filepath={_quoted(table)}", *context.args]
     if not any(argument.startswith("root_dir=") for argument in context.args):
-        settings.append(f"root_dir='{table.rpartition('/')[0] or '.'}'")
+        settings.append(f"root_dir={_quoted(table.rpartition('/')[0] or '.')}")
     raise typer.Exit(run_main(settings))
+
+
+def _quoted(text: str) -> str:
+    """A value that Hydra takes as it is, whatever characters it holds."""
+    return "'" + text.replace("'", r"\'") + "'"
 
 
 @app.command()
