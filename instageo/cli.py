@@ -58,6 +58,30 @@ def run_command(context: typer.Context) -> None:
     raise typer.Exit(run_main(context.args))
 
 
+@app.command("check", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def check_command(
+    context: typer.Context,
+    table: Annotated[str, typer.Argument(help="Table of chips; further arguments are settings, key=value.")],
+) -> None:
+    """Look at every chip and label of a table.
+
+    For instance: instageo check train.csv model.num_classes=3 dataloader.temporal_dim=2
+
+    Paths in the table start from its own folder, unless root_dir=… says otherwise.
+    """
+    with extras():
+        from instageo.model.run import main as run_main
+    settings = ["mode=check", f"test_filepath={_quoted(table)}", *context.args]
+    if not any(argument.startswith("root_dir=") for argument in context.args):
+        settings.append(f"root_dir={_quoted(table.rpartition('/')[0] or '.')}")
+    raise typer.Exit(run_main(settings))
+
+
+def _quoted(text: str) -> str:
+    """A value that Hydra takes as it is, whatever characters it holds."""
+    return "'" + text.replace("'", r"\'") + "'"
+
+
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where results go.")] = Path("demo_output"),
@@ -68,6 +92,23 @@ def demo(
     from instageo.demo.workflow import run_demo
 
     run_demo(folder, epochs=epochs, seed=seed)
+
+
+@app.command()
+def table(
+    layout: Annotated[str, typer.Argument(help="Data set: sen1floods11, hls_crops or hls_burn_scars.")],
+    folder: Annotated[Path, typer.Argument(help="Where it lies; the tables' root_dir.")],
+    output: Annotated[Path | None, typer.Option(help="Where tables go; by default into the folder.")] = None,
+) -> None:
+    """Make tables of a public data set's folder, and tell which command trains on them."""
+    from instageo.data.layouts import SKIPPED, arrange, next_command, write_tables
+
+    arrangement = arrange(layout, folder)
+    paths = write_tables(arrangement, output or folder)
+    for line in (arrangement.summary(), *arrangement.notes, *(f"wrote {path}" for path in paths)):
+        typer.echo(line)
+    tables = {path.stem: path for path in paths if path.stem != SKIPPED}
+    typer.echo(f"next:\n  {next_command(layout, folder, tables)}")
 
 
 @app.command()

@@ -1,8 +1,13 @@
 """Errors a user can act on: one sentence that says where, what was found, what was expected, what to do."""
 
+from instageo.locations import hide_secrets
+
 
 class InstaGeoError(Exception):
-    """Base of every error that is shown to the user without a traceback."""
+    """Base of every error that is shown to the user without a traceback; its text shows no secrets of URLs."""
+
+    def __str__(self) -> str:
+        return hide_secrets(super().__str__())
 
 
 class ConfigError(InstaGeoError):

@@ -1,17 +1,20 @@
-"""Tables of chips: CSV or JSON with a column `Input` and, for training and scoring, `Label`.
+"""Tables of chips: CSV, JSON or Parquet with a column `Input` and, for training and scoring, `Label`.
 
-Optional columns tell when and where a chip was seen: `dates`, ISO dates separated by `;`, and `lat` and `lon`, degrees.
+Optional columns tell when and where a chip was seen: `dates`, ISO dates separated by `;` or a list of dates, and `lat`
+and `lon`, degrees.
 """
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from instageo.errors import TableError
+from instageo.errors import MissingExtraError, TableError
+from instageo.locations import failures, hide_secrets, is_remote, join, read_bytes
+from instageo.records import READERS
+from instageo.remote import explain, reason_of
 
 INPUT, LABEL = "Input", "Label"
 DATES, LATITUDE, LONGITUDE = "dates", "lat", "lon"
@@ -22,16 +25,16 @@ class Row:
     """One chip of a table.
 
     Attributes:
-        name: The input as the table writes it; used in messages and to mirror the path of the output.
-        input: Path of the chip.
-        label: Path of its label; None where the table has none.
+        name: The input as the table writes it, without secrets; used in messages.
+        input: Local path or URL of the chip.
+        label: That of its label; None where the table has none.
         dates: When it was seen, in the order of its layers; empty where the table does not say.
         place: Latitude and longitude, degrees; None where the table does not say.
     """
 
     name: str
-    input: Path
-    label: Path | None
+    input: str
+    label: str | None
     dates: tuple[date, ...] = ()
     place: tuple[float, float] | None = None
 
@@ -40,23 +43,27 @@ def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool) -> l
     """Read the rows of a table.
 
     Args:
-        path: A `.csv` file with a header, or a `.json` file: a list of records, or records under one key.
-            Looked up as given, then below `root_dir`.
-        root_dir: Folder that relative paths of the table start from.
+        path: A `.csv` file with a header, a `.json` file (a list of records, or records under one key), or a
+            `.parquet` file; local or a URL. Looked up as given, then below `root_dir`.
+        root_dir: Folder, or URL of one, that relative paths of the table start from.
         need_label: Whether every row must name a label. Otherwise an empty or absent label is allowed.
 
     Raises:
         TableError: The table is missing, unreadable, empty, or lacks a column or a value.
+        MissingExtraError: It takes a package that is not installed.
     """
-    file = _locate(Path(path), Path(root_dir))
-    records = _READERS[file.suffix.lower()](file) if file.suffix.lower() in _READERS else _unknown(file)
+    file = _locate(str(path), root_dir)
+    suffix = PurePosixPath(hide_secrets(file)).suffix
+    if suffix.lower() not in READERS:
+        raise TableError(f"{file}: tables end in {', '.join(READERS)}; found '{suffix}'. Save it as one of these")
+    records = READERS[suffix.lower()](_content(file), file)
     if not records:
         raise TableError(f"{file}: the table has no rows; expected at least one chip")
     columns = list(dict.fromkeys(column for record in records for column in record))
     for column in (INPUT, LABEL) if need_label else (INPUT,):
         if column not in columns:
             raise TableError(f"{file}: no column '{column}'; found {columns}. {_column_hint(columns)}")
-    return [_row(file, number, record, Path(root_dir), need_label) for number, record in enumerate(records, start=1)]
+    return [_row(file, number, record, root_dir, need_label) for number, record in enumerate(records, start=1)]
 
 
 def write_table(path: str | Path, rows: Sequence[Mapping[str, object]]) -> None:
@@ -74,19 +81,28 @@ def _column_hint(columns: Sequence[str]) -> str:
     return f"The first line must name the columns '{INPUT}' and '{LABEL}'"
 
 
-def _locate(path: Path, root_dir: Path) -> Path:
-    for candidate in (path, root_dir / path):
-        if candidate.is_file():
+def _locate(path: str, root_dir: str | Path) -> str:
+    candidates = path, join(root_dir, path)
+    for candidate in candidates:
+        if is_remote(candidate) or Path(candidate).is_file():
             return candidate
-    places = str(path) if path.is_absolute() else f"{path.absolute()} and {root_dir.absolute() / path}"
+    places = " and ".join(dict.fromkeys(str(Path(candidate).absolute()) for candidate in candidates))
     raise TableError(f"table '{path}' does not exist; looked for {places}")
 
 
-def _unknown(file: Path) -> list[dict[str, object]]:
-    raise TableError(f"{file}: tables end in {', '.join(_READERS)}; found '{file.suffix}'. Save it as one of these")
+def _content(file: str) -> bytes:
+    if not is_remote(file):
+        return Path(file).read_bytes()
+    try:
+        return read_bytes(file)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"{file}: {error}") from error
+    except failures() as error:
+        expected = f"{file}: cannot be read ({reason_of(file, error)}); expected the URL of a table"
+        raise TableError(explain(file, error) or expected) from error
 
 
-def _row(file: Path, number: int, record: Mapping[str, object], root_dir: Path, need_label: bool) -> Row:
+def _row(file: str, number: int, record: Mapping[str, object], root_dir: str | Path, need_label: bool) -> Row:
     name, label = _text(record.get(INPUT)), _text(record.get(LABEL))
     if not name:
         raise TableError(f"{file}: row {number} has no value in column '{INPUT}'; expected the path of a chip")
@@ -95,12 +111,14 @@ def _row(file: Path, number: int, record: Mapping[str, object], root_dir: Path, 
             f"{file}: row {number} ({name}) has no value in column '{LABEL}'; expected the path of a label"
         )
     where = f"{file}: row {number} ({name})"
-    path = root_dir / label if label else None
-    return Row(name, root_dir / name, path, _dates(record, where), _place(record, where))
+    path = join(root_dir, label) if label else None
+    return Row(hide_secrets(name), join(root_dir, name), path, _dates(record, where), _place(record, where))
 
 
 def _dates(record: Mapping[str, object], where: str) -> tuple[date, ...]:
-    text = _text(record.get(DATES))
+    value = record.get(DATES)
+    parts = [_text(part) for part in value] if isinstance(value, list) else [_text(value)]
+    text = ";".join(parts) if all(parts) else ""  # dates that are known in part are not known
     try:
         return parse_dates(text)
     except ValueError as error:
@@ -132,40 +150,6 @@ def _place(record: Mapping[str, object], where: str) -> tuple[float, float] | No
 
 
 def _text(value: object) -> str:
+    value = value.decode(errors="replace") if isinstance(value, bytes) else value
     text = "" if value is None else str(value).strip()
-    return "" if text.lower() in ("nan", "none", "null") else text
-
-
-def _read_csv(file: Path) -> list[dict[str, object]]:
-    try:
-        with open(file, newline="", encoding="utf-8-sig") as stream:
-            return [
-                {(column or "").strip(): value for column, value in record.items()} for record in csv.DictReader(stream)
-            ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{file}: cannot be read as CSV ({error}); expected UTF-8 text with a header line") from error
-
-
-def _read_json(file: Path) -> list[dict[str, object]]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise TableError(f"{file}: cannot be read as JSON ({error}); expected a list of records") from error
-    if isinstance(content, dict):
-        lists = [value for value in content.values() if isinstance(value, list) and _are_records(value)]
-        if len(lists) != 1:
-            raise TableError(
-                f"{file}: keys {list(content)}, of which {len(lists)} hold records; expected a list of records, "
-                "or an object with the records under one key"
-            )
-        content = lists[0]
-    if not isinstance(content, list) or not _are_records(content):
-        raise TableError(f"{file}: expected a list of records such as [{{'{INPUT}': 'chip.tif'}}]")
-    return content
-
-
-def _are_records(content: Sequence[object]) -> bool:
-    return all(isinstance(record, dict) for record in content)
-
-
-_READERS = {".csv": _read_csv, ".json": _read_json}
+    return "" if text.lower() in ("nan", "none", "null", "nat") else text

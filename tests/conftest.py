@@ -10,6 +10,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from instageo.raster import Grid, write_raster
+from tests.store import running
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)
 hypothesis.settings.load_profile("repeatable")
@@ -20,6 +21,12 @@ torch.set_num_threads(max((os.cpu_count() or 1) // int(os.environ.get("PYTEST_XD
 CRS_WKT = CRS.from_epsg(32617).to_wkt()
 TRANSFORM = Affine(30, 0, 500_000, 0, -30, 4_000_000)
 """Pixels of 30 m; the upper left corner lies at (500000, 4000000)."""
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """No test finds what another has left in the cache."""
+    monkeypatch.setenv("INSTAGEO_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
@@ -33,6 +40,23 @@ def make_raster(tmp_path):
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture(scope="session")
+def _server(tmp_path_factory):
+    root = tmp_path_factory.mktemp("store")
+    with running(root) as port:
+        yield root, port
+
+
+@pytest.fixture
+def store(_server, tmp_path, monkeypatch):
+    """A folder and the http URL that serves it, this test's own."""
+    root, port = _server
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    (root / tmp_path.name).mkdir()
+    return root / tmp_path.name, f"http://127.0.0.1:{port}/{tmp_path.name}"
 
 
 @pytest.fixture

@@ -1,18 +1,11 @@
 """From typed settings to the parts they describe; below this file there are only plain values."""
 
-import logging
-from pathlib import Path
-
-from instageo.model.backbones.variants import find_variant
-from instageo.model.check import TableReport, check_table
+from instageo.model.augmentations.own import check_own
 from instageo.model.decoding import ChipFormat, LabelFormat
 from instageo.model.layout import band_names
 from instageo.model.network import PrithviSegmenter, build_network
-from instageo.model.settings import Mode, Settings, value_of
+from instageo.model.settings import Settings
 from instageo.model.transforms import AUGMENTATIONS, AugmentationSpec
-from instageo.table import read_table
-
-log = logging.getLogger(__name__)
 
 
 def build(settings: Settings) -> PrithviSegmenter:
@@ -49,37 +42,19 @@ def label_format(settings: Settings) -> LabelFormat:
 
 
 def augmentations(settings: Settings) -> tuple[AugmentationSpec, ...]:
-    """The augmentations that are switched on, in their order."""
-    chosen = {name: getattr(settings.dataloader.augmentations, name) for name in AUGMENTATIONS}
-    return tuple(
+    """The augmentations that are switched on, in their order, the user's own last.
+
+    Raises:
+        ConfigError: One of the user's own cannot be found, or called with its parameters.
+    """
+    group = settings.dataloader.augmentations
+    chosen = {name: getattr(group, name) for name in AUGMENTATIONS}
+    shipped = [
         AugmentationSpec(name, spec.p, {key: value for key, value in vars(spec).items() if key not in ("use", "p")})
         for name, spec in chosen.items()
         if spec.use
-    )
-
-
-def root_of(settings: Settings) -> Path:
-    """The folder that the tables' paths start from."""
-    return Path(str(settings.root_dir)).expanduser()
-
-
-def checked_table(settings: Settings, which: str, *, labelled: bool = True) -> TableReport:
-    """Read the table named by a setting and look at every row.
-
-    Args:
-        settings: Root, formats, and what to do with bad rows.
-        which: `train_filepath`, `valid_filepath` or `test_filepath`.
-        labelled: Whether labels are needed.
-
-    Raises:
-        TableError: The table cannot be used.
-        DataError: Rows of it cannot.
-    """
-    path = Path(str(value_of(settings, which)))
-    rows = read_table(path, root_of(settings), need_label=labelled)
-    labels = label_format(settings) if labelled else None
-    bands, skip = len(band_names(settings)), settings.dataloader.on_bad_row == "skip"
-    report = check_table(str(path), rows, chip_format(settings), labels, bands=bands, skip_bad=skip)
-    if settings.mode is not Mode.stats and find_variant(settings.model.model_name).coordinates:
-        log.info("%s: %s", path, report.coordinates())
-    return report
+    ]
+    own = [AugmentationSpec(spec.function, spec.p, spec.parameters) for spec in group.own if spec.use]
+    for spec in own:
+        check_own(spec.name, spec.parameters)
+    return *shipped, *own

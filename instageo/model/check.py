@@ -6,33 +6,20 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import reduce
 
-import numpy as np
-
-from instageo.errors import DataError, InstaGeoError
-from instageo.model.coordinates import coordinates_of
-from instageo.model.decoding import ChipFormat, LabelFormat, read_chip, read_label
+from instageo.errors import DataError, InstaGeoError, RasterError
+from instageo.locations import hide_secrets, stamp
+from instageo.model.facts import FactsFile, Found, Passing, RowFacts
+from instageo.model.look import Look, look_at
+from instageo.model.moments import Moments, merge
 from instageo.progress import track
-from instageo.raster import Grid, read_info
 from instageo.table import Row
 
 log = logging.getLogger(__name__)
 
 SHOWN = 3
 """Different reasons named in a message."""
-
-
-@dataclass(frozen=True)
-class RowFacts:
-    """What one row holds: layers of the file, its size, whether time and place are known, labelled pixels per class."""
-
-    layers: int
-    height: int
-    width: int
-    dated: bool = False
-    placed: bool = False
-    class_counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,116 +48,108 @@ class TableReport:
 
     @property
     def class_counts(self) -> list[int]:
-        """Labelled pixels of each class."""
-        return [int(count) for count in np.sum([fact.class_counts for fact in self.facts], axis=0)]
+        """Labelled pixels of each class; empty where no chip has a label."""
+        labelled = [fact.class_counts for fact in self.facts if fact.class_counts]
+        return [sum(counts) for counts in zip(*labelled, strict=True)]
+
+    @property
+    def values(self) -> Moments:
+        """Moments of the values of all chips, merged in the table's order."""
+        return reduce(merge, [fact.values for fact in self.facts if fact.values is not None])
+
+    @property
+    def target(self) -> Moments:
+        """Moments of all labels of continuous values."""
+        return reduce(merge, [fact.target for fact in self.facts if fact.target is not None])
 
     def coordinates(self) -> str:
         """For how many chips time and place are known, for the log."""
-        dated, placed = sum(fact.dated for fact in self.facts), sum(fact.placed for fact in self.facts)
+        dated = sum(fact.temporal_coords is not None for fact in self.facts)
+        placed = sum(fact.location_coords is not None for fact in self.facts)
         return f"time is known for {dated}, place for {placed} of {len(self.facts)} chips"
 
     def summary(self) -> str:
         """One line for the log."""
         sizes = Counter(f"{fact.height}x{fact.width}" for fact in self.facts)
         text = f"{len(self.rows)} chips of {self.layers} layers, {', '.join(sizes)} pixels"
-        return f"{text}; left out {len(self.dropped)}: {_reasons(self.dropped)}" if self.dropped else text
+        return f"{text}; left out {len(self.dropped)}: {reasons(self.dropped)}" if self.dropped else text
 
 
-def check_table(
-    name: str, rows: Sequence[Row], chips: ChipFormat, labels: LabelFormat | None, *, bands: int, skip_bad: bool
-) -> TableReport:
-    """Open every chip and, with `labels`, every label.
+def look_at_rows(name: str, rows: Sequence[Row], look: Look, known: FactsFile | None = None) -> list[Found]:
+    """Facts on every row, or why it cannot be used; with all cores, and at rows already known not again.
+
+    Args:
+        name: The table, for the progress bar.
+        rows: Its rows.
+        look: What is looked at.
+        known: What was found before; it is brought up to date.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        stamps = list(pool.map(_stamp, rows)) if known else [None] * len(rows)
+        before = [known.get(row, mark) if known and mark else None for row, mark in zip(rows, stamps, strict=True)]
+        open_ones = [row for row, found in zip(rows, before, strict=True) if not look.suffices(found)]
+        new = iter(track(pool.map(lambda row: _facts(row, look), open_ones), f"checking {name}", len(open_ones)))
+        found = [fact if fact is not None and look.suffices(fact) else next(new) for fact in before]
+    if known is not None:
+        known.keep(rows, stamps, found)
+    return _same_layers(rows, found)
+
+
+def judge(name: str, rows: Sequence[Row], found: Sequence[Found], *, skip_bad: bool) -> TableReport:
+    """The rows that can be used.
 
     Args:
         name: The table, for messages.
         rows: Its rows.
-        chips: How chips are to be read.
-        labels: How labels are to be read; None to look at the chips' headers alone.
-        bands: Bands per date that the settings describe.
+        found: What `look_at_rows` found.
         skip_bad: Leave out rows that cannot be used instead of stopping.
 
     Raises:
         DataError: A row cannot be used and `skip_bad` is off, or none can.
     """
-
-    def look(row: Row) -> RowFacts | str:
-        try:
-            return _look(row, chips, labels, bands)
-        except InstaGeoError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(track(pool.map(look, rows), f"checking {name}", len(rows)))
-    found = _same_layers(rows, found)
     good = [(row, fact) for row, fact in zip(rows, found, strict=True) if isinstance(fact, RowFacts)]
     bad = [(row, fact) for row, fact in zip(rows, found, strict=True) if isinstance(fact, str)]
     if bad and not (skip_bad and good):
         hint = "" if skip_bad or not good else ". dataloader.on_bad_row=skip leaves such rows out"
-        raise DataError(f"{name}: {len(bad)} of {len(rows)} rows cannot be used: {_reasons(bad)}{hint}")
+        raise DataError(f"{name}: {len(bad)} of {len(rows)} rows cannot be used: {reasons(bad)}{hint}")
     report = TableReport(tuple(row for row, _ in good), tuple(fact for _, fact in good), tuple(bad))
     (log.warning if bad else log.info)("%s: %s", name, report.summary())
     return report
 
 
-def _reasons(bad: Sequence[tuple[Row, str]]) -> str:
+def check_table(name: str, rows: Sequence[Row], look: Look, *, skip_bad: bool = False) -> TableReport:
+    """Look at every row and keep those that can be used; see `look_at_rows` and `judge`."""
+    return judge(name, rows, look_at_rows(name, rows, look), skip_bad=skip_bad)
+
+
+def reasons(bad: Sequence[tuple[Row, str]]) -> str:
     """The first row of each reason, and how many others have the same."""
     alike: dict[str, list[str]] = {}
     for row, reason in bad:
-        bare = reason.replace(str(row.input), "").replace(str(row.label), "")
+        bare = reason.replace(hide_secrets(row.input), "").replace(hide_secrets(row.label or ""), "")
         alike.setdefault(bare, []).append(reason)
     shown = [f"{group[0]} (and {len(group) - 1} more like it)" if group[1:] else group[0] for group in alike.values()]
     more = f"; and {len(shown) - SHOWN} other reasons" if len(shown) > SHOWN else ""
     return "; ".join(shown[:SHOWN]) + more
 
 
-def _look(row: Row, chips: ChipFormat, labels: LabelFormat | None, bands: int) -> RowFacts:
-    info = read_info(row.input)
-    _check_layers(row, info.layers, chips, bands)
-    time, place = coordinates_of(row, info.grid, info.tags, chips.temporal_dim)
-    known = bool(np.isfinite(time).all()), bool(np.isfinite(place).all())
-    if labels is None or row.label is None:
-        return RowFacts(info.layers, *info.grid.shape, *known)
-    truth = read_info(row.label)
-    if truth.layers != 1:
-        raise DataError(f"{row.label}: has {truth.layers} layers; expected a label of one layer")
-    _check_grids(row.input, info.grid, row.label, truth.grid)
-    label = read_label(row.label, labels)
-    valid = read_chip(row.input, chips).valid.any(axis=0)
-    if not valid.any():
-        raise DataError(f"{row.input}: no valid pixel, all is no-data; check dataloader.no_data_value")
-    usable = label[valid & (label != labels.ignore_index)]
-    if not usable.size:
-        raise DataError(f"{row.label}: no labelled pixel where {row.input} has a valid observation")
-    counts = np.bincount(usable, minlength=labels.num_classes)
-    return RowFacts(info.layers, *info.grid.shape, *known, tuple(counts.tolist()))
+def _stamp(row: Row) -> str | None:
+    """What changes when a file of the row does; None where that cannot be known."""
+    chip = stamp(row.input)
+    label = stamp(row.label) if row.label else ""
+    return None if chip is None or label is None else f"{chip} {label}"
 
 
-def _check_grids(chip: Path, grid: Grid, label: Path, other: Grid) -> None:
-    if other.shape != grid.shape:
-        raise DataError(
-            f"{label}: {other.height}x{other.width} pixels, but its chip {chip} has {grid.height}x{grid.width}; "
-            "a label must lie on the grid of its chip"
-        )
-    if not grid.matches(other):
-        raise DataError(f"{label}: lies elsewhere than its chip {chip}; a label must lie on the grid of its chip")
+def _facts(row: Row, look: Look) -> Found:
+    try:
+        return look_at(row, look)
+    except RasterError as error:
+        return Passing(error)
+    except InstaGeoError as error:
+        return str(error)
 
 
-def _check_layers(row: Row, layers: int, chips: ChipFormat, bands: int) -> None:
-    needed = chips.temporal_dim * bands
-    if chips.bands is None and layers != needed:
-        raise DataError(
-            f"{row.input}: has {layers} layers, expected {needed} ({chips.temporal_dim} dates x {bands} bands); "
-            "name the bands with dataloader.band_names, list layers in dataloader.bands, or correct "
-            "dataloader.temporal_dim"
-        )
-    if chips.bands is not None and max(chips.bands) >= layers:
-        raise DataError(
-            f"{row.input}: has {layers} layers, but dataloader.bands asks for layer {max(chips.bands)} "
-            "(counted from 0); correct dataloader.bands or dataloader.sensor"
-        )
-
-
-def _same_layers(rows: Sequence[Row], found: Sequence[RowFacts | str]) -> list[RowFacts | str]:
+def _same_layers(rows: Sequence[Row], found: Sequence[Found]) -> list[Found]:
     counts = Counter(fact.layers for fact in found if isinstance(fact, RowFacts))
     if len(counts) < 2:
         return list(found)

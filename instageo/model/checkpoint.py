@@ -14,7 +14,7 @@ from instageo.model.config import flatten, known, overlay, read_yaml, to_plain
 from instageo.model.coordinates import CONVENTION
 from instageo.model.layout import GIVEN_BY_SENSOR, band_names
 from instageo.model.plain import SECTION, read_plain
-from instageo.model.settings import Settings
+from instageo.model.settings import AUTO, Settings
 from instageo.version import __version__
 
 BEST, LAST = "instageo_best_checkpoint", "last"
@@ -33,6 +33,9 @@ DEFAULTS = (
 )  # fmt: skip
 """Settings that a checkpoint carries, but that the files at hand may ask to be otherwise: where in a file the bands
 lie, what marks missing values and labels, names, the size of a tile."""
+
+RECORDED = ("train.class_weights",)
+"""Settings that a checkpoint carries for the record alone."""
 
 OLD_ENCODER = "prithvi_100M_backbone."
 
@@ -69,7 +72,7 @@ def facts(settings: Settings, run: Settings, metrics: Mapping[str, float]) -> di
     packages = ("torch", "pytorch-lightning", "rasterio", "numpy")
     section = {
         "format": 1,
-        "settings": {key: flat[key] for key in (*FIXED, *DEFAULTS)},
+        "settings": {key: flat[key] for key in (*FIXED, *DEFAULTS, *RECORDED)},
         "run": flatten(to_plain(run)),
         "metrics": dict(metrics),
         "coordinates": CONVENTION,
@@ -133,12 +136,12 @@ def adopt(settings: Settings, checkpoint: Checkpoint, explicit: frozenset[str]) 
     theirs = {key: value for key, value in checkpoint.settings.items() if key not in given}
     flat = flatten(to_plain(settings)) | {"dataloader.band_names": list(band_names(settings))}
     for key in sorted(explicit & set(FIXED) & set(theirs)):
-        if flat[key] != theirs[key]:
+        if flat[key] not in (theirs[key], AUTO):
             raise CheckpointError(
                 f"{checkpoint.path}: was trained with {key}={theirs[key]}, but {key}={flat[key]} was asked for; "
                 f"leave {key} out, the checkpoint knows it"
             )
-    wanted = {key: value for key, value in theirs.items() if key in FIXED or key not in explicit}
+    wanted = {key: theirs[key] for key in theirs if key in FIXED or (key in DEFAULTS and key not in explicit)}
     wanted |= {} if given else {"dataloader.sensor": None}  # what it decided in training, the checkpoint tells
     try:
         return overlay(settings, wanted)

@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import DataError, RasterError
-from instageo.raster import Grid, Raster, read_raster
+from instageo.raster import Grid, Raster, Window, read_raster
+
+Float = TypeVar("Float", np.float32, np.float64)
+
+FAR = 2.0**62
+"""Labels beyond it, which are no classes, count as this one: no integer holds all that a float does."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,17 @@ class ChipFormat:
     offset: float = 0.0
     limit: float | None = None
 
+    def to_unit(self, values: NDArray[Float], valid: NDArray[np.bool_] | bool = True) -> NDArray[Float]:
+        """Stored values in the unit of the network's statistics, changed in place; zeros stay where invalid."""
+        kind = values.dtype.type
+        if self.multiplier != 1:
+            values *= kind(self.multiplier)
+        if self.offset:
+            np.add(values, kind(self.offset), out=values, where=valid)
+        if self.limit is not None:
+            np.minimum(values, kind(self.limit), out=values)
+        return values
+
 
 @dataclass(frozen=True)
 class LabelFormat:
@@ -47,6 +64,34 @@ class LabelFormat:
     ignore_index: int = -1
     reduce_to_zero: bool = False
     replace_label: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class TargetFormat:
+    """How a label of continuous values is read.
+
+    Attributes:
+        ignore_value: Value that means "no label", besides the file's own tag and NaN.
+    """
+
+    ignore_value: float = -1
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The wanted layers of a chip as stored.
+
+    Attributes:
+        values: Shape (T x C, H, W), time-major, in the file's own type.
+        valid: Shape (T, H, W), False where any band of that date has no observation.
+        grid: Where the pixels lie.
+        tags: Further text of the file, by upper-case name.
+    """
+
+    values: NDArray[np.generic]
+    valid: NDArray[np.bool_]
+    grid: Grid
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,39 +121,73 @@ def read_chip(path: str | Path, form: ChipFormat) -> Chip:
     Raises:
         RasterError: Missing, unreadable, or its layers are no whole number of dates.
     """
-    return decode(read_raster(path, form.bands, form.no_data_value), form, str(path))
+    layers = read_layers(path, form)
+    return Chip(scaled(layers.values, layers.valid, form), layers.valid, layers.grid, layers.tags)
 
 
-def decode(raster: Raster, form: ChipFormat, path: str) -> Chip:
-    """Layers, already in the wanted order, as dates and bands; `path` is for messages."""
+def read_layers(path: str | Path, form: ChipFormat, window: Window | None = None) -> Layers:
+    """Read the wanted layers of a chip, all of it or a window, and which dates are valid.
+
+    Raises:
+        RasterError: Missing, unreadable, or its layers are no whole number of dates.
+    """
+    return split_dates(read_raster(path, form.bands, form.no_data_value, window), form, str(path))
+
+
+def split_dates(raster: Raster, form: ChipFormat, path: str) -> Layers:
+    """Layers in the wanted order with the mask of each date, see `read_layers`; `path` is for messages."""
     layers, dates = len(raster.values), form.temporal_dim
     if layers % dates:
         raise RasterError(
             f"{path}: {layers} layers are no whole number of bands for {dates} dates; "
             "correct dataloader.temporal_dim or list the layers in dataloader.bands"
         )
-    values = np.where(raster.valid, raster.values, 0).astype(np.float32)
-    values *= np.float32(form.multiplier)
-    np.add(values, np.float32(form.offset), out=values, where=raster.valid)
-    if form.limit is not None:
-        np.minimum(values, np.float32(form.limit), out=values)
-    by_date = (dates, layers // dates, *raster.grid.shape)
-    valid: NDArray[np.bool_] = np.all(raster.valid.reshape(by_date), axis=1)
-    return Chip(np.ascontiguousarray(values.reshape(by_date).swapaxes(0, 1)), valid, raster.grid, raster.tags)
+    valid: NDArray[np.bool_] = np.all(raster.valid.reshape(dates, -1, *raster.grid.shape), axis=1)
+    return Layers(raster.values, valid, raster.grid, raster.tags)
 
 
-def read_label(path: str | Path, form: LabelFormat) -> NDArray[np.int64]:
-    """Decode a label file to classes, shape (H, W); no-data, NaN and the ignored value become `ignore_index`.
+def scaled(values: NDArray[np.generic], valid: NDArray[np.bool_], form: ChipFormat) -> NDArray[np.float32]:
+    """Stored layers in the unit of the network's statistics.
+
+    Args:
+        values: Shape (T x C, H, W), time-major.
+        valid: Shape (T, H, W).
+        form: Says dates and scale.
+
+    Returns:
+        A new array (C, T, H, W), 0 where the date is invalid.
+    """
+    stored = by_band(values, form)
+    image = np.array(stored if valid.all() else np.where(valid, stored, 0), dtype=np.float32, order="C")
+    return form.to_unit(image, valid)
+
+
+def by_band(values: NDArray[np.generic], form: ChipFormat) -> NDArray[np.generic]:
+    """Stored layers (T x C, H, W), time-major, as (C, T, H, W)."""
+    return values.reshape(form.temporal_dim, -1, *values.shape[1:]).swapaxes(0, 1)
+
+
+def read_label(path: str | Path, form: LabelFormat, window: Window | None = None) -> NDArray[np.int64]:
+    """Decode a label file, or a window of it, to classes, shape (H, W).
+
+    No-data, NaN and the ignored value become `ignore_index`.
 
     Raises:
         RasterError: Missing, unreadable, or with fractional values.
         DataError: It has values outside the classes; the message lists them.
     """
-    raster = read_raster(path, [0])
+    return decode_label(read_raster(path, [0], window=window), form, str(path))
+
+
+def decode_label(raster: Raster, form: LabelFormat, path: str) -> NDArray[np.int64]:
+    """The first layer as classes, see `read_label`; `path` is for messages."""
     stored, usable = raster.values[0], raster.valid[0].copy()
-    label = np.where(usable, stored, 0).astype(np.int64)
-    if stored.dtype.kind == "f" and (label != np.where(usable, stored, 0)).any():
-        raise RasterError(f"{path}: label values are fractional; expected whole class numbers")
+    known = np.where(usable, stored, 0)
+    if stored.dtype.kind == "f":
+        if (known != np.trunc(known)).any():
+            raise RasterError(f"{path}: label values are fractional; expected whole class numbers")
+        known = known.clip(-FAR, FAR)
+    label = known.astype(np.int64)
     if form.replace_label is not None:
         label[label == form.replace_label[0]] = form.replace_label[1]
     usable &= label != form.ignore_index
@@ -124,3 +203,19 @@ def read_label(path: str | Path, form: LabelFormat) -> NDArray[np.int64]:
             "correct model.num_classes, train.ignore_index, dataloader.replace_label or dataloader.reduce_to_zero"
         )
     return np.where(usable, label, form.ignore_index)
+
+
+def read_target(path: str | Path, form: TargetFormat, window: Window | None = None) -> NDArray[np.float32]:
+    """Read a label of continuous values, or a window of it, shape (H, W); NaN where there is none.
+
+    Raises:
+        RasterError: Missing or unreadable.
+    """
+    return decode_target(read_raster(path, [0], window=window), form)
+
+
+def decode_target(raster: Raster, form: TargetFormat) -> NDArray[np.float32]:
+    """The first layer as continuous values, see `read_target`."""
+    values = np.where(raster.valid[0], raster.values[0], np.nan).astype(np.float32)
+    values[values == np.float32(form.ignore_value)] = np.nan
+    return values

@@ -6,7 +6,7 @@ from typing import Any
 from instageo.errors import ConfigError
 from instageo.model.backbones.variants import find_variant
 from instageo.model.config import overlay
-from instageo.model.settings import Settings
+from instageo.model.settings import AUTO, Mode, Settings
 from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, find_sensor
 
 GIVEN_BY_SENSOR = (
@@ -32,6 +32,8 @@ def complete(settings: Settings, explicit: frozenset[str], *, statistics: bool =
     if data.sensor is not None:
         found |= {key: value for key, value in _told_by_sensor(settings, names, explicit) if key not in explicit}
         _refuse_small_units(settings)
+    if data.mean == AUTO and statistics and settings.mode is not Mode.train:
+        raise ConfigError("dataloader.mean=auto is for mode=train; leave mean and std out, the checkpoint knows them")
     if data.mean is None and statistics:
         mean, std = _pretraining_statistics(settings.model.model_name, names)
         found |= {"dataloader.mean": mean, "dataloader.std": std}
@@ -55,8 +57,8 @@ def band_names(settings: Settings) -> tuple[str, ...]:
         sensor = find_sensor(data.sensor) if data.sensor else None
         return tuple(sensor.bands[sensor.position(name)] if sensor else name for name in data.band_names)
     count = len(PRITHVI_BANDS)
-    if data.mean is not None:
-        count = len(data.mean)
+    if data.measured is not None:
+        count = len(data.measured)
     elif data.bands is not None:
         count = len(data.bands) // data.temporal_dim
     return PRITHVI_BANDS if count == len(PRITHVI_BANDS) else tuple(f"BAND_{number}" for number in range(1, count + 1))
@@ -64,7 +66,7 @@ def band_names(settings: Settings) -> tuple[str, ...]:
 
 def _refuse_small_units(settings: Settings) -> None:
     """Sensors give reflectance x 10000; statistics of reflectance in 0..1 would make nonsense of it."""
-    mean = settings.dataloader.mean
+    mean = settings.dataloader.measured
     if mean is not None and max(mean) <= 2:
         raise ConfigError(
             f"dataloader.sensor={settings.dataloader.sensor} gives reflectance x 10000, but dataloader.mean={mean} is "

@@ -15,11 +15,11 @@ from instageo.model.assemble import build, chip_format
 from instageo.model.checkpoint import adopt, class_names, load_network_state, read_checkpoint
 from instageo.model.config import settings_from, shipped_config
 from instageo.model.coordinates import Coordinates, coordinates
-from instageo.model.dataset import Sample
 from instageo.model.decoding import read_chip
 from instageo.model.layout import band_names, complete
 from instageo.model.metrics.segmentation import highest_class
 from instageo.model.network import PrithviSegmenter, compile_network
+from instageo.model.sample import Sample
 from instageo.model.settings import Settings
 from instageo.model.tiling import Tiling, predict_images
 from instageo.model.transforms import normalise

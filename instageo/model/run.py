@@ -36,6 +36,7 @@ COMMANDS = {
     Mode.eval: ("instageo.model.commands.evaluate", "evaluate"),
     Mode.chip_inference: ("instageo.model.commands.chip_inference", "chip_inference"),
     Mode.stats: ("instageo.model.commands.stats", "stats"),
+    Mode.check: ("instageo.model.commands.check_tables", "check_tables"),
 }
 """Module and function of each mode; imported when asked for, since PyTorch takes seconds."""
 
@@ -173,7 +174,7 @@ def _quieten() -> None:
     """Silence notices that tell a user nothing: advice of Lightning, retries, GDAL's echo of errors we tell."""
     for name in ("pytorch_lightning", "lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for name in ("rasterio", "huggingface_hub"):
+    for name in ("rasterio", "huggingface_hub", "matplotlib"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning|torchmetrics)")
     warnings.filterwarnings("ignore", message="Dataset has no geotransform")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from instageo.errors import DataError
-from instageo.model.dataset import Sample, stack
+from instageo.model.sample import Sample, stack
 
 Forward = Callable[[Sample], Tensor]
 """From a batch of decoded chips, image (B, C, T, h, w), to logits (B, K, h, w)."""

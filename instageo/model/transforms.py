@@ -1,39 +1,37 @@
-"""Augmentation and normalisation of whole batches on the device; nodata stays nodata throughout.
+"""From decoded chips to the network: augmentation and normalisation of whole batches on the device.
 
-To add an augmentation, write a function like `hflip` and name it in `AUGMENTATIONS`.
+To add an augmentation, write a function like `hflip` in `augmentations/` and name it in `AUGMENTATIONS`.
 """
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from operator import itemgetter
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from instageo.model.dataset import Sample
+from instageo.model.augmentations import Augmentation, Draw
+from instageo.model.augmentations.dropout import band_dropout, date_dropout
+from instageo.model.augmentations.geometry import hflip, resized_crop, rotate, turn90, vflip
+from instageo.model.augmentations.masking import hide
+from instageo.model.augmentations.own import load_own
+from instageo.model.augmentations.radiometry import blur, brightness, contrast, noise
+from instageo.model.sample import Sample, stack
 
-
-@dataclass(frozen=True)
-class Draw:
-    """What an augmentation may draw on.
-
-    Attributes:
-        chosen: Which samples of the batch to change, shape (B,), bool.
-        generator: Source of randomness.
-        std: Standard deviation of each band, shape (C,), in the unit of the image.
-        ignore_index: Label of pixels that come from outside.
-    """
-
-    chosen: Tensor
-    generator: torch.Generator
-    std: Tensor
-    ignore_index: int
-
-    def uniform(self, low: float, high: float) -> Tensor:
-        """One number per sample, shape (B,)."""
-        drawn = torch.rand(len(self.chosen), generator=self.generator, device=self.generator.device)
-        return low + (high - low) * drawn
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "hflip": hflip,
+    "vflip": vflip,
+    "turn90": turn90,
+    "rotate": rotate,
+    "resized_crop": resized_crop,
+    "brightness": brightness,
+    "contrast": contrast,
+    "blur": blur,
+    "noise": noise,
+    "band_dropout": band_dropout,
+    "date_dropout": date_dropout,
+}
 
 
 @dataclass(frozen=True)
@@ -41,21 +39,21 @@ class AugmentationSpec:
     """One augmentation to apply.
 
     Attributes:
-        name: Key of `AUGMENTATIONS`.
+        name: Key of `AUGMENTATIONS`, or FILE.py:FUNCTION.
         p: Probability for each sample.
         parameters: Further arguments of the function.
     """
 
     name: str
     p: float
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def process_and_augment(
     batch: Sample,
     mean: Tensor,
     std: Tensor,
-    augmentations: tuple[AugmentationSpec, ...] = (),
+    augmentations: Sequence[AugmentationSpec] = (),
     generator: torch.Generator | None = None,
     ignore_index: int = -1,
 ) -> Sample:
@@ -66,119 +64,100 @@ def process_and_augment(
         mean: Shape (C,).
         std: Shape (C,).
         augmentations: Applied in order, each sample with its own draw; needs a `generator`.
-        generator: Source of randomness, on the device of the batch.
+        generator: Source of randomness, best on the CPU, whatever the device of the batch: on another device each
+            batch waits for it once.
         ignore_index: Label of pixels that an augmentation brings in from outside.
 
     Returns:
         The batch with a normalised image, 0 wherever no observation is.
     """
-    for spec in augmentations:
+    with torch.autocast(batch.image.device.type, enabled=False):  # half precision would misplace pixels
+        if not augmentations:
+            return replace(batch, image=normalise(batch.image, batch.valid, mean, std))
         if generator is None:
             raise ValueError("augmentation needs a generator")
-        chosen = torch.rand(len(batch.image), generator=generator, device=generator.device) < spec.p
-        batch = AUGMENTATIONS[spec.name](batch, Draw(chosen, generator, std, ignore_index), **spec.parameters)
-    return replace(batch, image=normalise(batch.image, batch.valid, mean, std))
+        lots = draw_lots(augmentations, generator, len(batch.image))
+        draw = Draw((), mean, std, ignore_index)
+        on_cpu = batch.image.device.type == "cpu"
+        batch = (_one_by_one if on_cpu else _augment)(batch, lots, augmentations, draw)
+        return replace(batch, image=normalise(batch.image, batch.valid, mean, std, in_place=on_cpu))
 
 
-def normalise(image: Tensor, valid: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+def normalise(image: Tensor, valid: Tensor, mean: Tensor, std: Tensor, *, in_place: bool = False) -> Tensor:
     """(image - mean) / std by band, 0 where invalid.
 
     Args:
-        image: Shape (..., C, T, H, W).
+        image: Shape (..., C, T, H, W), float32.
         valid: Shape (..., T, H, W).
         mean: Shape (C,).
         std: Shape (C,).
+        in_place: Change the image itself.
     """
-    scaled = (image - mean[:, None, None, None]) / std[:, None, None, None]
-    return scaled.masked_fill(~valid.unsqueeze(-4), 0)
+    centred = torch.sub(image, mean[:, None, None, None], out=image if in_place else None)
+    return hide(centred.div_(std[:, None, None, None]), valid, in_place=True)
 
 
-def _pick(chosen: Tensor, changed: Sample, batch: Sample) -> Sample:
-    def pick(new: Tensor, old: Tensor) -> Tensor:
-        return torch.where(chosen.view(-1, *[1] * (new.ndim - 1)), new, old)
+@dataclass(frozen=True)
+class Lot:
+    """What falls to one sample.
 
-    label = None
-    if changed.label is not None and batch.label is not None:
-        label = pick(changed.label, batch.label)
-    return replace(batch, image=pick(changed.image, batch.image), valid=pick(changed.valid, batch.valid), label=label)
+    Attributes:
+        source: Its own source of randomness, on the CPU.
+        chosen: Whether it gets each of the augmentations.
+    """
 
-
-def _flip(batch: Sample, draw: Draw, axis: int) -> Sample:
-    label = None if batch.label is None else batch.label.flip(axis)
-    return _pick(
-        draw.chosen, replace(batch, image=batch.image.flip(axis), valid=batch.valid.flip(axis), label=label), batch
-    )
+    source: torch.Generator
+    chosen: tuple[bool, ...]
 
 
-def hflip(batch: Sample, draw: Draw) -> Sample:
-    """Left becomes right."""
-    return _flip(batch, draw, -1)
+def draw_lots(augmentations: Sequence[AugmentationSpec], generator: torch.Generator, samples: int) -> list[Lot]:
+    """Lots of so many samples; each depends on the generator and the sample's place, not on how many come after it."""
+    seeds = torch.randint(2**32, (samples,), generator=generator, device=generator.device).tolist()
+    lots = []
+    for seed in seeds:
+        source = torch.Generator().manual_seed(seed)
+        drawn = torch.rand(len(augmentations), generator=source).tolist()
+        chosen = tuple(number < spec.p for number, spec in zip(drawn, augmentations, strict=True))
+        lots.append(Lot(source, chosen))
+    return lots
 
 
-def vflip(batch: Sample, draw: Draw) -> Sample:
-    """Top becomes bottom."""
-    return _flip(batch, draw, -2)
+def find_augmentation(name: str) -> Augmentation:
+    """The function called `name` in `AUGMENTATIONS`, or the user's own, named FILE.py:FUNCTION.
+
+    Raises:
+        ConfigError: There is no such file or function.
+    """
+    return AUGMENTATIONS[name] if name in AUGMENTATIONS else load_own(name)
 
 
-def rotate(batch: Sample, draw: Draw, degrees: float) -> Sample:
-    """Turn about the centre by an angle from -degrees..degrees; corners from outside are nodata and ignored."""
-    angles = draw.uniform(-degrees, degrees) * draw.chosen * (math.pi / 180)
-    height, width = batch.image.shape[3:]
-    cosine, sine, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
-    top = torch.stack([cosine, -sine * (height / width), zero], dim=1)
-    bottom = torch.stack([sine * (width / height), cosine, zero], dim=1)
-    size = [len(angles), 1, height, width]
-    grid = F.affine_grid(torch.stack([top, bottom], dim=1), size, align_corners=False)
-    image, valid = _resample(batch.image, batch.valid, grid)
-    label = None
-    if batch.label is not None:
-        shifted = (batch.label - draw.ignore_index)[:, None].float()
-        turned = F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)
-        label = turned[:, 0].round().long() + draw.ignore_index
-        label = label.masked_fill(~valid.any(1), draw.ignore_index)
-    return _pick(draw.chosen, replace(batch, image=image, valid=valid, label=label), batch)
+def _one_by_one(batch: Sample, lots: Sequence[Lot], augmentations: Sequence[AugmentationSpec], draw: Draw) -> Sample:
+    """The same as `_augment`, sample after sample, as they fit into a CPU's cache."""
+    parts = [batch.map(itemgetter(slice(place, place + 1))) for place in range(len(lots))]
+    done = [_augment(part, [lot], augmentations, draw) for part, lot in zip(parts, lots, strict=True)]
+    return stack([part.map(itemgetter(0)) for part in done])
 
 
-def _resample(image: Tensor, valid: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
-    """Bilinear interpolation between valid pixels alone."""
-    share = F.grid_sample(valid.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    known = image.masked_fill(~valid.unsqueeze(1), 0).flatten(1, 2)
-    mixed = F.grid_sample(known, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return mixed.view_as(image) / share.unsqueeze(1).clamp_min(1e-6), share > 0.5
+def _augment(batch: Sample, lots: Sequence[Lot], augmentations: Sequence[AugmentationSpec], draw: Draw) -> Sample:
+    """Apply to each sample what falls to it."""
+    for number, spec in enumerate(augmentations):
+        places = [place for place, lot in enumerate(lots) if lot.chosen[number]]
+        if places:
+            sources = tuple(lots[place].source for place in places)
+            batch = _change(batch, places, spec, replace(draw, sources=sources))
+    return batch
 
 
-def brightness(batch: Sample, draw: Draw, limit: float) -> Sample:
-    """Multiply by one factor from 1-limit..1+limit per sample."""
-    factor = torch.where(
-        draw.chosen, draw.uniform(1 - limit, 1 + limit), torch.ones_like(draw.chosen, dtype=torch.float)
-    )
-    return replace(batch, image=batch.image * factor.view(-1, 1, 1, 1, 1))
+def _change(batch: Sample, places: Sequence[int], spec: AugmentationSpec, draw: Draw) -> Sample:
+    """Apply one augmentation to the samples at some places."""
+    function = find_augmentation(spec.name)
+    if len(places) == len(batch.image):
+        return function(batch, draw, **spec.parameters)
+    index = torch.tensor(places).to(batch.image.device, non_blocking=True)
+    part = function(batch.map(lambda tensor: tensor.index_select(0, index)), draw, **spec.parameters)
 
+    def put(name: str) -> Any:
+        old, new = getattr(batch, name), getattr(part, name)
+        return None if old is None else old.index_copy(0, index, new)
 
-def blur(batch: Sample, draw: Draw, sigma: float) -> Sample:
-    """Gaussian blur over valid pixels alone."""
-    from kornia.filters import gaussian_blur2d
-
-    side = 2 * math.ceil(2 * sigma) + 1
-    kernel, width = (side, side), (sigma, sigma)
-    share = gaussian_blur2d(batch.valid.float(), kernel, width)
-    known = batch.image.masked_fill(~batch.valid.unsqueeze(1), 0).flatten(1, 2)
-    blurred = gaussian_blur2d(known, kernel, width).view_as(batch.image) / share.unsqueeze(1).clamp_min(1e-6)
-    return _pick(draw.chosen, replace(batch, image=blurred), batch)
-
-
-def noise(batch: Sample, draw: Draw, std: float) -> Sample:
-    """Add Gaussian noise of `std` times the band's standard deviation."""
-    drawn = torch.randn(batch.image.shape, generator=draw.generator, device=draw.generator.device)
-    noisy = batch.image + drawn * (std * draw.std)[:, None, None, None]
-    return _pick(draw.chosen, replace(batch, image=noisy), batch)
-
-
-AUGMENTATIONS: dict[str, Callable[..., Sample]] = {
-    "hflip": hflip,
-    "vflip": vflip,
-    "rotate": rotate,
-    "brightness": brightness,
-    "blur": blur,
-    "noise": noise,
-}
+    return Sample(**{entry.name: put(entry.name) for entry in fields(Sample)})

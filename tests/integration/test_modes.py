@@ -14,6 +14,7 @@ import torch
 
 from instageo import load_model
 from instageo.model import build_network
+from instageo.model.transforms import AUGMENTATIONS
 from instageo.raster import read_info, read_raster, write_raster
 from instageo.table import write_table
 from tests.integration.conftest import QUICK, write_chips
@@ -22,6 +23,7 @@ PRESETS = {
     "sen1floods11": ["dataloader.bands=null", "dataloader.constant_multiplier=1"],
     "multitemporal_crop_classification": [],
     "locust": [],
+    "hls_burn_scars": [],
 }
 
 
@@ -182,7 +184,7 @@ def test_predicting_an_array_equals_predicting_its_file(trained):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_trains_a_step(preset, run, tmp_path):
-    steps, classes = (1, 2) if preset == "sen1floods11" else (3, 13 if "crop" in preset else 2)
+    steps, classes = (1, 2) if preset in ("sen1floods11", "hls_burn_scars") else (3, 13 if "crop" in preset else 2)
     data = write_chips(tmp_path / "data", steps=steps, classes=classes, count=4)
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     status, out, err = run(f"--config-name={preset}", *tables, *QUICK, *PRESETS[preset])
@@ -190,12 +192,35 @@ def test_every_preset_trains_a_step(preset, run, tmp_path):
     assert "mIoU" in out
 
 
-@pytest.mark.parametrize("augmentation", ["rotate", "brightness", "blur", "noise"])
-def test_every_augmentation_trains_a_step(augmentation, data, run):
+def test_every_augmentation_trains_a_step(data, run):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
-    chosen = f"dataloader.augmentations.{augmentation}"
-    status, _, err = run(*tables, *QUICK, f"{chosen}.use=true", f"{chosen}.p=1")
+    chosen = [f"dataloader.augmentations.{name}.{key}" for name in AUGMENTATIONS for key in ("use=true", "p=1")]
+    status, _, err = run(*tables, *QUICK, *chosen)
     assert status == 0, err
+
+
+OWN = """
+def erase(batch, draw, rows):
+    valid = batch.valid.clone()
+    valid[..., :rows, :] = False
+    return type(batch)(batch.image, valid, batch.label.masked_fill(~valid.any(1), draw.ignore_index))
+"""
+
+
+def test_an_augmentation_of_the_users_own(data, run, tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    key, path = "dataloader.augmentations.own", tmp_path / "own.py"
+    status, _, err = run(*tables, *QUICK, f"{key}=[{{function: {path}:erase, p: 1, parameters: {{rows: 8}}}}]")
+    assert status == 0, err
+    resumed = f"{key}=[{{function: {path}:erase, p: 1, parameters: {{rows: 8}}}}]"
+    status, _, err = run(*tables, *QUICK, resumed, "train.resume=true", "train.num_epochs=2")
+    assert status == 0, err
+    assert "resuming" in err
+    status, _, err = run(*tables, *QUICK, f"{key}=[{{function: {path}:erase}}]", folder="other")
+    assert status == 1
+    assert "own.py:erase(batch, draw, rows) does not fit its settings {}: missing a required argument: 'rows'" in err
+    assert "chips of" not in err  # no table was read
 
 
 def test_options_of_training_work(data, run, tmp_path):  # pitfall 31

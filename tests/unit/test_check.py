@@ -10,6 +10,7 @@ from rasterio.crs import CRS
 from instageo.errors import DataError
 from instageo.model.check import check_table
 from instageo.model.decoding import ChipFormat, LabelFormat
+from instageo.model.look import Look
 from instageo.table import Row
 
 ONES = np.ones((2, 3), np.uint8)
@@ -23,15 +24,14 @@ def row(make_raster):
     def make(name, chip=None, label=ONES, **options):
         chip = np.ones((6, 2, 3), np.int16) if chip is None else chip
         path = make_raster(f"{name}/chip.tif", chip)
-        return Row(
-            f"{name}/chip.tif", path, None if label is None else make_raster(f"{name}/label.tif", label, **options)
-        )
+        truth = None if label is None else str(make_raster(f"{name}/label.tif", label, **options))
+        return Row(f"{name}/chip.tif", str(path), truth)
 
     return make
 
 
 def check(rows, form=FORM, labels=CLASSES, *, bands=6, skip_bad=False):
-    return check_table("train.csv", rows, form, labels, bands=bands, skip_bad=skip_bad)
+    return check_table("train.csv", rows, Look(form, labels, bands), skip_bad=skip_bad)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_labels_and_observations_that_never_meet_are_refused(row):  # pitfall 21
 
 def test_missing_and_unreadable_files_are_rows_like_others(row, tmp_path):
     (tmp_path / "text.tif").write_text("no raster")
-    rows = [Row(name, tmp_path / name, tmp_path / "label.tif") for name in ("none.tif", "text.tif")]
+    rows = [Row(name, str(tmp_path / name), str(tmp_path / "label.tif")) for name in ("none.tif", "text.tif")]
     with pytest.raises(
         DataError, match=r"2 of 2 rows .*none\.tif: no such file.*text\.tif: cannot be read as a raster"
     ):
@@ -152,7 +152,7 @@ def test_a_label_that_lies_elsewhere_is_refused(row, place):  # pitfall 2
 
 
 def test_many_bad_rows_are_counted(row, tmp_path):
-    rows = [row("good"), *(Row(f"{number}.tif", tmp_path / f"{number}.tif", None) for number in range(5))]
+    rows = [row("good"), *(Row(f"{number}.tif", str(tmp_path / f"{number}.tif"), None) for number in range(5))]
     with pytest.raises(DataError, match=r"5 of 6 rows cannot be used: .*0\.tif: no such file.*\(and 4 more like it\)"):
         check(rows)
 

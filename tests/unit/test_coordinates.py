@@ -14,10 +14,13 @@ from rasterio.crs import CRS
 from instageo.errors import DataError
 from instageo.model.check import check_table
 from instageo.model.coordinates import DATE_TAGS, coordinates, coordinates_of
-from instageo.model.dataset import RandomWindows, Sample, WholeChips, load_sample, scoring_loader, stack
+from instageo.model.dataset import RandomWindows, WholeChips, scoring_loader
 from instageo.model.decoding import ChipFormat, LabelFormat, read_chip
+from instageo.model.look import Look
+from instageo.model.sample import Sample, stack
 from instageo.raster import Grid, read_info
 from instageo.table import Row
+from tests.sources import load_sample, source_of
 
 NAN = float("nan")
 DEGREES = CRS.from_epsg(4326).to_wkt()
@@ -126,7 +129,7 @@ def test_names_of_tags_may_be_in_small_letters(make_raster):
 
 @pytest.mark.parametrize(("told", "steps"), [(1, 3), (3, 1), (2, 3)])
 def test_a_wrong_number_of_dates_names_the_row(told, steps, tmp_path):
-    row = Row("a/chip.tif", tmp_path, None, (date(2020, 1, 1),) * told)
+    row = Row("a/chip.tif", str(tmp_path), None, (date(2020, 1, 1),) * told)
     with pytest.raises(DataError, match=rf"^a/chip\.tif: {told} dates are given \(2020-01-01.*\) for chips of {steps}"):
         coordinates_of(row, SOMEWHERE, {}, steps)
 
@@ -141,25 +144,25 @@ def rows(make_raster):
         chip = make_raster(f"{number}/chip.tif", np.ones((6, 4, 6), np.int16), tags=tags, **where)
         label = make_raster(f"{number}/label.tif", np.ones((4, 6), np.uint8), **where)
         dates = (date(2024, 12, 31),) if number == 1 else ()
-        made.append(Row(f"{number}/chip.tif", chip, label, dates, (10.0, 20.0) if number == 3 else None))
+        made.append(Row(f"{number}/chip.tif", str(chip), str(label), dates, (10.0, 20.0) if number == 3 else None))
     return made
 
 
 @pytest.mark.parametrize("labels", [CLASSES, None])
 def test_the_check_counts_chips_whose_time_and_place_are_known(rows, labels):
-    report = check_table("train.csv", rows, ONE, labels, bands=6, skip_bad=False)
+    report = check_table("train.csv", rows, Look(ONE, labels, 6))
     assert report.coordinates() == "time is known for 2, place for 4 of 6 chips"
-    assert [fact.dated for fact in report.facts] == [False, True, False, False, False, True]
-    assert [fact.placed for fact in report.facts] == [True, True, True, True, False, False]
+    assert [fact.temporal_coords is not None for fact in report.facts] == [False, True, False, False, False, True]
+    assert [fact.location_coords is not None for fact in report.facts] == [True, True, True, True, False, False]
 
 
 def test_the_check_refuses_or_leaves_out_a_row_with_other_dates(rows, caplog):  # pitfall 39
     wrong = [*rows[:5], Row("bad/chip.tif", rows[5].input, rows[5].label, (date(2020, 1, 1), date(2020, 2, 1)))]
     words = r"1 of 6 rows cannot be used: bad/chip\.tif: 2 dates are given \(2020-01-01, 2020-02-01\) for chips of 1"
     with pytest.raises(DataError, match=words):
-        check_table("train.csv", wrong, ONE, CLASSES, bands=6, skip_bad=False)
+        check_table("train.csv", wrong, Look(ONE, CLASSES, 6))
     with caplog.at_level(logging.WARNING):
-        assert len(check_table("train.csv", wrong, ONE, CLASSES, bands=6, skip_bad=True).rows) == 5
+        assert len(check_table("train.csv", wrong, Look(ONE, CLASSES, 6), skip_bad=True).rows) == 5
 
 
 def test_a_sample_carries_time_and_place(rows):  # pitfall 26
@@ -174,14 +177,15 @@ def test_a_sample_carries_time_and_place(rows):  # pitfall 26
 
 @pytest.mark.parametrize("size", [(2, 3), (9, 9)])
 def test_random_windows_keep_the_coordinates_of_their_chip(rows, size):  # pitfall 26
-    windows, whole = RandomWindows(rows, ONE, CLASSES, size), WholeChips(rows, ONE, CLASSES)
+    source = source_of(rows, ONE, CLASSES)
+    windows, whole = RandomWindows(source, size, -1), WholeChips(source)
     for number in range(len(rows)):
         for part in ("temporal_coords", "location_coords"):
             assert_array_equal(getattr(windows[7, number], part), getattr(whole[number], part))
 
 
 def test_scoring_hands_them_out_with_their_own_chip(rows):
-    samples = [sample for batch in scoring_loader(WholeChips(rows, ONE, CLASSES), 4, 0) for sample in batch]
+    samples = [sample for batch in scoring_loader(WholeChips(source_of(rows, ONE, CLASSES)), 4, 0) for sample in batch]
     known = [bool(sample.temporal_coords.isfinite().all()) for sample in samples]
     assert known == [False, True, False, False, False, True]
 

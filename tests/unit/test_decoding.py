@@ -60,7 +60,7 @@ def test_a_missing_band_makes_its_date_invalid_alone(make_raster):  # pitfalls 6
     values[2, 0, 1] = NAN  # date 2, band 1
     chip = read_chip(make_raster("chip.tif", values, no_data_value=-9999), ChipFormat(temporal_dim=2))
     assert chip.valid[:, 0].tolist() == [[False, True, True], [True, False, True]]
-    assert chip.image[:, :, 0].tolist() == [[[1, 1, 1], [1, 0, 1]], [[0, 1, 1], [1, 1, 1]]]
+    assert chip.image[:, :, 0].tolist() == [[[0, 1, 1], [1, 0, 1]], [[0, 1, 1], [1, 0, 1]]]
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64"])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instageo.errors import DataError
+from instageo.locations import join
 from instageo.model.commands.chip_inference import output_paths, write_prediction
 from instageo.model.predictor import Predictor
 from instageo.model.settings import ModelSettings, Settings
@@ -20,7 +21,7 @@ ROOT, FOLDER = Path("/data"), Path("/out")
 
 
 def paths(*names, root=ROOT):
-    rows = [Row(name, root / name, None) for name in names]
+    rows = [Row(name, join(root, name), None) for name in names]
     return [path.relative_to(FOLDER).as_posix() for path in output_paths(rows, root, FOLDER)]
 
 
@@ -50,6 +51,29 @@ def test_paths_by_hand(inputs, outputs):  # pitfall 5
 def test_a_relative_root(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert paths("a/chip.tif", "b/chip.tif", root=Path("data")) == ["a/prediction.tif", "b/prediction.tif"]
+
+
+@pytest.mark.parametrize(
+    ("root", "inputs", "outputs"),
+    [
+        ("s3://bucket/floods", ["a/chip.tif", "b/chip.tif"], ["a/prediction.tif", "b/prediction.tif"]),
+        ("s3://bucket/floods/", ["s3://bucket/floods/a/chip.tif"], ["a/prediction.tif"]),
+        ("s3://bucket/flood", ["s3://bucket/floods/chip.tif"], ["bucket/floods/prediction.tif"]),
+        (
+            "https://host/d",
+            ["s3://bucket/chip.tif", "/data/chip.tif"],
+            ["bucket/prediction.tif", "data/prediction.tif"],
+        ),
+        ("/data", ["https://user:key@host:81/a/chip.tif?sig=key"], ["host_81/a/prediction.tif"]),
+        (
+            "/data",
+            ["https://host/../../chip.tif", "/vsizip/a.zip/x.tif"],
+            ["host/prediction.tif", "vsizip/a.zip/x.tif"],
+        ),
+    ],
+)
+def test_paths_of_remote_chips_by_hand(root, inputs, outputs):  # pitfall 5
+    assert paths(*inputs, root=root) == outputs
 
 
 stems = st.sampled_from(["chip", "prediction", "x", "chip_chip", "prediction_chip", "x.tif", "chip.jp2"])

@@ -5,40 +5,35 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from instageo.errors import ConfigError, DataError
-from instageo.model.commands.stats import class_weights, merge, moments, stats
-from instageo.model.decoding import Chip
+from instageo.model.class_weights import class_weights
+from instageo.model.commands.stats import stats
+from instageo.model.moments import merge, moments
 from instageo.model.settings import DataSettings, ModelSettings, Run, Settings, TrainSettings
-from instageo.raster import Grid
-
-
-def chip(image, valid):
-    return Chip(image.astype(np.float32), valid, Grid(None, Affine.identity(), *valid.shape[1:]))
 
 
 def level(value, side=4):
-    return chip(np.full((1, 1, side, side), value), np.ones((1, side, side), bool))
+    return np.full((1, 1, side, side), value, np.float32), np.ones((1, side, side), bool)
 
 
 def test_two_levels_by_hand():  # pitfall 10: the mean of the chips' own deviations would be 0
-    total = merge(moments(level(0)), moments(level(10)))
+    total = merge(moments(*level(0)), moments(*level(10)))
     assert (total.count, total.pixels) == (32, 32)
     assert (total.mean.tolist(), total.std.tolist()) == ([5], [5])
 
 
 def test_chips_of_mixed_sizes_count_by_their_pixels():  # pitfalls 10, 16
-    total = merge(moments(level(0, side=3)), moments(level(10, side=1)))  # nine pixels of 0, one of 10
+    total = merge(moments(*level(0, side=3)), moments(*level(10, side=1)))  # nine pixels of 0, one of 10
     assert (total.mean.tolist(), total.std.tolist()) == ([1], [3])
 
 
 @pytest.mark.parametrize("offset", [0, 1e4, 1e6])
 def test_a_far_mean_does_not_blur_the_deviation(offset):  # pitfalls 10, 23
-    total = reduce(merge, [moments(level(offset + value)) for value in (0, 2, 2, 0)])
+    total = reduce(merge, [moments(*level(offset + value)) for value in (0, 2, 2, 0)])
     assert_allclose(total.mean, [offset + 1], rtol=1e-12)
     assert_allclose(total.std, [1], rtol=1e-9)
 
@@ -55,11 +50,11 @@ def test_any_split_gives_the_moments_of_numpy(shapes, unit, missing, seed):  # p
     for shape in shapes:
         valid = source.random((2, *shape)) >= missing
         image = unit * (source.normal(3, 1, (3, 1, 1, 1)) + source.random((3, 2, *shape)))
-        chips.append(chip(np.where(valid, image, -9999), valid))
-    total = reduce(merge, map(moments, chips))
-    values = np.concatenate([each.image[:, each.valid] for each in chips], axis=1).astype(np.float64)
+        chips.append((np.where(valid, image, -9999), valid))
+    total = reduce(merge, [moments(*chip) for chip in chips])
+    values = np.concatenate([image[:, valid] for image, valid in chips], axis=1)
     assert total.count == values.shape[1]
-    assert total.pixels == sum(each.valid.size for each in chips)
+    assert total.pixels == sum(valid.size for _, valid in chips)
     if total.count:
         assert_allclose(total.mean, values.mean(1), rtol=1e-9)
         assert_allclose(total.std, values.std(1), rtol=1e-9, atol=1e-12 * unit)
@@ -118,6 +113,8 @@ def test_one_line_of_json_by_hand(table, capsys, tmp_path, ignore_index):  # pit
     assert_allclose(result.pop("mean"), [0.5], rtol=1e-6)
     assert_allclose(result.pop("std"), [0.5], rtol=1e-6)
     assert_allclose(result.pop("class_weights"), [2 / 3, 2])  # three pixels of class 0, one of class 1
+    assert_allclose(result.pop("class_weights_sqrt"), [4 / (1 + 3**0.5) / 3**0.5, 4 / (1 + 3**0.5)])
+    assert_allclose(result.pop("class_weights_effective"), [16 / 19, 28 / 19])  # effective numbers 7/4 and 1
     assert result == {"class_counts": [3, 1], "valid_fraction": 4 / 7}
 
 

@@ -43,8 +43,7 @@ def test_the_same_rows_from_every_form(write, tmp_path, name, text, encoding):
     rows = read_table(write(name, text, encoding), tmp_path / "root", need_label=True)
     root = tmp_path / "root"
     assert rows == [
-        Row("a/chip.tif", root / "a/chip.tif", root / "a/label.tif"),
-        Row("b/chip.tif", root / "b/chip.tif", root / "b/label.tif"),
+        Row(f"{place}/chip.tif", str(root / place / "chip.tif"), str(root / place / "label.tif")) for place in "ab"
     ]
 
 
@@ -62,7 +61,7 @@ def test_the_same_rows_from_every_form(write, tmp_path, name, text, encoding):
 )
 def test_rows_without_a_label(write, tmp_path, name, text):  # pitfall 7
     path = write(name, text)
-    assert read_table(path, tmp_path, need_label=False) == [Row("chip.tif", tmp_path / "chip.tif", None)]
+    assert read_table(path, tmp_path, need_label=False) == [Row("chip.tif", str(tmp_path / "chip.tif"), None)]
     with pytest.raises(TableError, match="column 'Label'"):
         read_table(path, tmp_path, need_label=True)
 
@@ -88,8 +87,8 @@ def test_rows_without_a_label(write, tmp_path, name, text):  # pitfall 7
         ("train.json", '{"Input": "a.tif"}', "0 hold records"),
         ("train.json", '{"training": [{}], "validation": [{}]}', "2 hold records"),
         ("train.json", '[{"Input": "a"}]', r"no column 'Label'; found \['Input'\]"),
-        ("train.txt", as_csv(RECORDS), r"tables end in \.csv, \.json; found '\.txt'"),
-        ("train", as_csv(RECORDS), r"tables end in \.csv, \.json; found ''"),
+        ("train.txt", as_csv(RECORDS), r"tables end in \.csv, \.json, \.parquet, \.pq; found '\.txt'"),
+        ("train", as_csv(RECORDS), r"tables end in \.csv, \.json, \.parquet, \.pq; found ''"),
     ],
 )
 def test_what_is_no_table_is_refused(write, tmp_path, name, text, words):
@@ -121,7 +120,7 @@ def test_a_missing_table_names_both_places(tmp_path):
 
 def test_absolute_paths_stay(write, tmp_path):
     [row] = read_table(write("train.csv", "Input,Label\n/data/a.tif,l.tif\n"), tmp_path, need_label=True)
-    assert (str(row.input), row.label) == ("/data/a.tif", tmp_path / "l.tif")
+    assert (row.input, row.label) == ("/data/a.tif", str(tmp_path / "l.tif"))
 
 
 def test_written_tables_are_read_again(tmp_path):
@@ -152,6 +151,13 @@ def test_dates_and_place_of_a_row(write, tmp_path, form, dates, expected):
     [row] = read_table(path, tmp_path, need_label=False)
     assert row.dates == tuple(date(*day) for day in expected)
     assert row.place == (-1.25, 36.5)
+
+
+def test_dates_as_a_list(write, tmp_path):
+    texts = [["2024-03-05", "2024-06-12"], ["2024-03-05", None], []]
+    path = write("test.json", json.dumps([{"Input": "chip.tif", "dates": dates} for dates in texts]))
+    rows = read_table(path, tmp_path, need_label=False)
+    assert [row.dates for row in rows] == [(date(2024, 3, 5), date(2024, 6, 12)), (), ()]
 
 
 @pytest.mark.parametrize("record", [{}, {"lat": "", "lon": ""}, {"lat": None, "lon": float("nan"), "dates": None}])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from instageo.model.dataset import Sample
+from instageo.model.sample import Sample
 from instageo.model.tiling import Tiling, predict_images, starts, window
 
 

@@ -1,62 +1,28 @@
-"""Augmentation and normalisation: geometry moves together, values keep their unit, nodata stays nodata."""
+"""Augmentation and normalisation of batches: each sample has its own draw, and nodata stays nodata."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from instageo.model import transforms
 from instageo.model.assemble import augmentations
-from instageo.model.dataset import Sample
+from instageo.model.augmentations import Draw, Sample
 from instageo.model.settings import DataSettings, Settings
-from instageo.model.settings.augmentations import (
-    Augmentation,
-    Augmentations,
-    BlurAugmentation,
-    BrightnessAugmentation,
-    NoiseAugmentation,
-    RotateAugmentation,
-)
-from instageo.model.transforms import AUGMENTATIONS, AugmentationSpec, Draw, normalise, process_and_augment
-
-ONE = torch.ones(1)
-EVERY = (
-    AugmentationSpec("hflip", 1), AugmentationSpec("vflip", 1), AugmentationSpec("rotate", 1, {"degrees": 40}),
-    AugmentationSpec("brightness", 1, {"limit": 0.2}), AugmentationSpec("blur", 1, {"sigma": 1.0}),
-    AugmentationSpec("noise", 1, {"std": 0.05}),
-)  # fmt: skip
+from instageo.model.settings.augmentations import Augmentation, Augmentations, OwnAugmentation
+from instageo.model.transforms import AUGMENTATIONS, AugmentationSpec, draw_lots, normalise, process_and_augment
+from tests.augmenting import EVERY, ONE, PARAMETERS, apply, filled, generator, numbered
 
 
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def numbered(batch, height, width):
-    """Pixels and labels that hold their position."""
-    numbers = torch.arange(height * width).view(height, width).expand(batch, height, width)
-    image = numbers[:, None, None].float().expand(batch, 2, 3, height, width)
-    return Sample(image, torch.ones(batch, 3, height, width, dtype=torch.bool), numbers)
-
-
-def filled(value, height, width, batch=1):
-    shape = batch, 1, 1, height, width
-    return Sample(
-        torch.full(shape, float(value)),
-        torch.ones(batch, 1, height, width, dtype=torch.bool),
-        torch.ones(batch, height, width, dtype=torch.long),
-    )
-
-
-def apply(batch, *specs, seed=0, std=ONE, ignore_index=-1):
-    """Augmented, normalised with mean 0 and standard deviation 1."""
-    return process_and_augment(batch, torch.zeros_like(std), std, specs, generator(seed), ignore_index)
-
-
-def turn(angle, seed=0):
-    """A rotation whose draw comes out at `angle` degrees."""
-    source = generator(seed)
-    torch.rand(1, generator=source)  # whether the sample is chosen
-    return AugmentationSpec("rotate", 1, {"degrees": angle / (2 * torch.rand(1, generator=source).item() - 1)})
+def real(batch=4, bands=2, dates=3, side=16, level=1500.0):
+    """Random values with gaps that hold nodata, and labels of four classes, some ignored."""
+    image = level * (1 + 0.1 * torch.randn(batch, bands, dates, side, side, generator=generator()))
+    valid = torch.rand(batch, dates, side, side, generator=generator(1)) > 0.3
+    label = torch.randint(-1, 3, (batch, side, side), generator=generator(2)).masked_fill(~valid.any(1), -1)
+    return Sample(image.masked_fill(~valid[:, None], -9999), valid, label)
 
 
 def test_normalising_by_hand():
@@ -69,139 +35,74 @@ def test_normalising_by_hand():
 
 
 @pytest.mark.parametrize("missing", [-9999, 0, math.nan, math.inf])
-def test_no_data_is_0_after_normalising(missing):  # pitfall 9
+@pytest.mark.parametrize("specs", [(), (AugmentationSpec("hflip", 0),)], ids=["plain", "augmented"])
+def test_no_data_is_0_after_normalising(missing, specs):  # pitfall 9
     image, valid = torch.full((2, 1, 2, 1, 2), 5.0), torch.ones(2, 2, 1, 2, dtype=torch.bool)
     image[0, 0, 1, 0, 0], valid[0, 1, 0, 0] = missing, False
-    scaled = process_and_augment(Sample(image, valid), torch.tensor([1.0]), torch.tensor([2.0])).image
+    batch = Sample(image, valid)
+    scaled = process_and_augment(batch, torch.tensor([1.0]), torch.tensor([2.0]), specs, generator()).image
     assert scaled[0, 0, 1, 0, 0] == 0
     assert (scaled == 2).sum() == scaled.numel() - 1
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        (AugmentationSpec("hflip", 1), [[2, 1, 0], [5, 4, 3]]),
-        (AugmentationSpec("vflip", 1), [[3, 4, 5], [0, 1, 2]]),
-        (AugmentationSpec("hflip", 0), [[0, 1, 2], [3, 4, 5]]),
-        (turn(180), [[5, 4, 3], [2, 1, 0]]),
-    ],
-)
-def test_geometry_by_hand(spec, expected):
-    batch = numbered(1, 2, 3)
-    valid = batch.valid.clone()
-    valid[0, 1, 0, 0] = False
-    turned = apply(Sample(batch.image, valid, batch.label), spec)
-    assert turned.label.tolist() == [expected]
-    assert (turned.image[0, 1, 0] - torch.tensor(expected)).abs().max() < 1e-3
-    assert torch.equal(turned.valid[0, 1], turned.label[0] != 0)
-    assert turned.valid[0, [0, 2]].all()
-
-
-@pytest.mark.parametrize("quarter", [1, -1])
-@pytest.mark.parametrize(("height", "width"), [(6, 6), (4, 8), (8, 4)])
-def test_a_quarter_turn(height, width, quarter):
-    """Of a rectangle, the square in the middle turns and the rest comes from outside."""
-    batch = numbered(1, height, width)
-    turned = apply(batch, turn(90 * quarter), ignore_index=255)
-    top, left, side = (height - min(height, width)) // 2, (width - min(height, width)) // 2, min(height, width)
-    middle = (..., slice(top, top + side), slice(left, left + side))
-    outside = torch.ones(height, width, dtype=torch.bool)
-    outside[middle] = False
-    expected = [torch.rot90(batch.label[middle], way, (-2, -1)) for way in (quarter, -quarter)]
-    match = [torch.equal(turned.label[middle], square) for square in expected]
-    assert sum(match) == 1
-    assert (turned.image[0, 1, 2][middle[1:]] - expected[match.index(True)][0]).abs().max() < 1e-3
-    assert turned.valid[0, :, ~outside].all()
-    assert not turned.valid[0, :, outside].any()
-    assert (turned.label[0, outside] == 255).all()
-
-
-@pytest.mark.parametrize("ignore_index", [-1, 255])
-def test_rotation_brings_in_nothing_from_outside(ignore_index):  # pitfalls 9, 13
-    turned = apply(
-        filled(7, 16, 16, batch=8), AugmentationSpec("rotate", 1, {"degrees": 45}), ignore_index=ignore_index
-    )
-    valid = turned.valid[:, 0]
-    assert 0 < valid.float().mean() < 1
-    assert set(turned.label.unique().tolist()) == {1, ignore_index}
-    np.testing.assert_allclose(turned.image[:, 0, 0][valid], 7, rtol=1e-5)
-    assert not turned.image[:, 0, 0][~valid].any()
-
-
-@pytest.mark.parametrize("ignore_index", [-1, 255])
-@pytest.mark.parametrize("share", [1.0, 0.9, 0.5])
-def test_after_rotation_no_label_lies_where_nothing_is_observed(ignore_index, share):
-    batch = filled(7, 16, 16, batch=8)
-    valid = torch.rand(8, 1, 16, 16, generator=generator()) < share
-    label = batch.label.masked_fill(~valid.any(1), ignore_index)
-    spec = AugmentationSpec("rotate", 1, {"degrees": 45})
-    turned = apply(Sample(batch.image, valid, label), spec, ignore_index=ignore_index)
-    assert (turned.label[~turned.valid.any(1)] == ignore_index).all()
-
-
-@pytest.mark.parametrize("name", ["rotate", "blur"])
-def test_no_data_is_not_mixed_into_its_neighbours(name):  # pitfall 9
-    batch = filled(7, 16, 16, batch=4)
-    batch.image[..., 4:9, 5:11], batch.valid[..., 4:9, 5:11] = -9999, False
-    changed = apply(batch, *[spec for spec in EVERY if spec.name == name])
-    valid = changed.valid[:, None]
-    assert valid.any()
-    np.testing.assert_allclose(changed.image[valid], 7, rtol=1e-5)
-    assert not changed.image[~valid].any()
-
-
-def test_blur_by_hand():
-    batch = filled(0, 9, 9)
-    batch.image[..., 4, 4] = 1
-    kernel = np.exp(-np.square(np.arange(-2, 3)) / 2)
-    kernel /= kernel.sum()
-    blurred = apply(batch, AugmentationSpec("blur", 1, {"sigma": 1.0}))
-    np.testing.assert_allclose(blurred.image[0, 0, 0, 2:7, 2:7], np.outer(kernel, kernel), rtol=1e-5)
-    assert blurred.image.sum().item() == pytest.approx(1)
-    assert torch.equal(blurred.valid, batch.valid)
-
-
-@pytest.mark.parametrize("level", [0.1, 1500.0])
-def test_brightness_is_one_factor_in_any_unit(level):  # pitfall 12
-    image = torch.rand(64, 2, 1, 3, 3, generator=generator()) * level
-    batch = Sample(image, torch.ones(64, 1, 3, 3, dtype=torch.bool))
-    factor = apply(batch, AugmentationSpec("brightness", 1, {"limit": 0.2}), std=torch.ones(2)).image / image
-    assert factor.min() >= 0.8 - 1e-5
-    assert factor.max() <= 1.2 + 1e-5
-    assert factor.flatten(1).std(1).max() < 1e-5
-    assert factor[:, 0, 0, 0, 0].std() == pytest.approx(0.4 / math.sqrt(12), rel=0.2)
-
-
-@pytest.mark.parametrize("unit", [1.0, 10000.0])
-def test_noise_follows_the_deviation_of_the_band(unit):  # pitfall 12
-    batch = Sample(torch.zeros(2, 2, 1, 100, 100), torch.ones(2, 1, 100, 100, dtype=torch.bool))
-    std = torch.tensor([0.1, 0.4]) * unit
-    noisy = AUGMENTATIONS["noise"](batch, Draw(torch.ones(2, dtype=torch.bool), generator(), std, -1), std=0.05).image
-    found = noisy.transpose(0, 1).flatten(1).std(1)
-    np.testing.assert_allclose(found, 0.05 * std, rtol=0.03)
-    in_deviations = apply(batch, AugmentationSpec("noise", 1, {"std": 0.05}), std=std).image
-    assert in_deviations.std().item() == pytest.approx(0.05, rel=0.03)
 
 
 @pytest.mark.parametrize("spec", EVERY, ids=lambda spec: spec.name)
 def test_only_chosen_samples_change(spec):
     batch = numbered(400, 8, 8)
-    half = AugmentationSpec(spec.name, 0.5, spec.parameters)
-    changed = apply(batch, half, std=torch.ones(2))
+    changed = apply(batch, AugmentationSpec(spec.name, 0.5, spec.parameters))
     same = (changed.image == batch.image).flatten(1).all(1)
-    assert 140 < same.sum() < 260  # 200 expected, 6 standard deviations
+    expected = {"band_dropout": 0.5 + 0.5 * 0.6**2, "date_dropout": 0.5 + 0.5 * 0.6**3}.get(spec.name, 0.5)
+    deviation = math.sqrt(400 * expected * (1 - expected))
+    assert abs(same.sum() - 400 * expected) < 6 * deviation
     assert torch.equal(changed.label[same], batch.label[same])
     assert changed.valid[same].all()
 
 
+@pytest.mark.parametrize("name", sorted(set(PARAMETERS) - {"hflip", "vflip", "blur"}))
+def test_each_sample_has_its_own_draw(name):
+    batch = Sample(*(part[:1].expand(64, *part.shape[1:]) for part in (real().image, real().valid, real().label)))
+    done = apply(batch, AugmentationSpec(name, 1, PARAMETERS[name]))
+    different = len({tuple(image.flatten().tolist()) for image in done.image})
+    assert different >= {"turn90": 3, "band_dropout": 3, "date_dropout": 7}.get(name, 64)
+
+
+def test_the_seed_alone_decides():
+    first, again, other = (apply(real(), *EVERY, seed=seed).image for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_what_a_sample_gets_does_not_depend_on_the_others_of_its_batch():
+    half = [AugmentationSpec(spec.name, 0.5, spec.parameters) for spec in EVERY]
+    batch = real(batch=8)
+    whole, part = apply(batch, *half), apply(batch.map(lambda tensor: tensor[:3]), *half)
+    for name in ("image", "valid", "label"):
+        assert torch.equal(getattr(whole, name)[:3], getattr(part, name))
+
+
+def test_samples_together_as_on_a_gpu_come_out_like_one_by_one():
+    half = [AugmentationSpec(spec.name, 0.5, spec.parameters) for spec in EVERY]
+    batch, fixed = real(batch=8), Draw((), torch.full((2,), 1500.0), torch.full((2,), 150.0), -1)
+    ways = transforms._augment, transforms._one_by_one
+    together, alone = (way(batch, draw_lots(half, generator(), 8), half, fixed) for way in ways)
+    assert torch.equal(together.valid, alone.valid)
+    assert torch.equal(together.label, alone.label)
+    seen = together.valid[:, None].expand_as(together.image)
+    np.testing.assert_allclose(together.image[seen], alone.image[seen], rtol=1e-5)
+
+
+def test_half_precision_of_the_network_leaves_augmentation_as_it_is():
+    with torch.autocast("cpu", torch.bfloat16):
+        half = apply(real(side=64), *EVERY)
+    whole = apply(real(side=64), *EVERY)
+    assert half.image.dtype == torch.float32
+    assert torch.equal(half.image, whole.image)
+    assert torch.equal(half.label, whole.label)
+
+
 @pytest.mark.parametrize("level", [0.2, 1500.0])
 def test_all_together_keep_type_unit_and_no_data(level):  # pitfalls 9, 12
-    image = level * (1 + 0.1 * torch.randn(4, 2, 3, 16, 16, generator=generator()))
-    valid = torch.rand(4, 3, 16, 16, generator=generator(1)) > 0.3
-    image = image.masked_fill(~valid[:, None], -9999)
-    label = torch.randint(0, 3, (4, 16, 16), generator=generator(2))
-    std = torch.full((2,), 0.1 * level)
-    changed = process_and_augment(Sample(image, valid, label), torch.full((2,), level), std, EVERY, generator())
+    batch, std = real(level=level), torch.full((2,), 0.1 * level)
+    changed = process_and_augment(batch, torch.full((2,), level), std, EVERY, generator())
     assert changed.image.dtype == torch.float32
     assert changed.label.dtype == torch.int64
     assert changed.image.abs().max() < 8  # deviations: 4 of the noise drawn above, 2 of brightness
@@ -209,11 +110,36 @@ def test_all_together_keep_type_unit_and_no_data(level):  # pitfalls 9, 12
     assert set(changed.label.unique().tolist()) <= {-1, 0, 1, 2}
 
 
-def test_the_seed_alone_decides():
-    batch = numbered(4, 8, 8)
-    first, again, other = (apply(batch, *EVERY, seed=seed, std=torch.ones(2)).image for seed in (1, 1, 2))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+@pytest.mark.parametrize("spec", EVERY, ids=lambda spec: spec.name)
+def test_the_unit_does_not_matter(spec):  # pitfall 12
+    results = []
+    for level in (0.15, 1500.0):
+        mean, std = torch.tensor([level, 0.5 * level]), torch.tensor([0.1, 0.2]) * level
+        results.append(process_and_augment(real(level=level), mean, std, [spec], generator()))
+    assert torch.equal(results[0].label, results[1].label)
+    np.testing.assert_allclose(results[0].image, results[1].image, rtol=1e-4, atol=1e-4)
+
+
+@given(st.data())
+def test_every_augmentation_keeps_what_it_must(data):  # pitfalls 9, 16, 21
+    height, width, bands, dates = (data.draw(st.integers(*limits)) for limits in ((1, 20), (1, 20), (1, 5), (1, 4)))
+    seed, samples, share = data.draw(st.integers(0, 999)), data.draw(st.integers(1, 4)), data.draw(st.floats(0, 1))
+    names = data.draw(st.lists(st.sampled_from(EVERY), max_size=4))
+    ignore_index = data.draw(st.sampled_from([-1, 255]))
+    valid = torch.rand(samples, dates, height, width, generator=generator(seed)) < share
+    image = torch.rand(samples, bands, dates, height, width, generator=generator(seed + 1))
+    label = torch.randint(0, 5, (samples, height, width), generator=generator(seed + 2))
+    label = label.masked_fill(~valid.any(1), ignore_index)
+    batch = Sample(image.masked_fill(~valid[:, None], -9999), valid, label)
+    done = apply(batch, *names, seed=seed, ignore_index=ignore_index)
+    for name in ("image", "valid", "label"):
+        before, after = getattr(batch, name), getattr(done, name)
+        assert (before.shape, before.dtype) == (after.shape, after.dtype)
+    assert done.image.isfinite().all()
+    assert done.image.abs().max() < 4  # far from -9999
+    assert not done.image[~done.valid[:, None].expand_as(done.image)].any()
+    assert set(done.label.unique().tolist()) <= {*label.unique().tolist(), ignore_index}
+    assert (done.label[~done.valid.any(1)] == ignore_index).all()
 
 
 def test_without_augmentations_nothing_is_drawn():  # pitfall 1
@@ -225,44 +151,22 @@ def test_without_augmentations_nothing_is_drawn():  # pitfall 1
 
 
 def test_the_batch_that_comes_in_stays_as_it_is():
-    batch = numbered(2, 8, 8)
-    apply(batch, *EVERY, std=torch.ones(2))
-    fresh = numbered(2, 8, 8)
-    assert torch.equal(batch.image, fresh.image)
-    assert torch.equal(batch.label, fresh.label)
+    batch, fresh = real(), real()
+    for chosen in (EVERY, [AugmentationSpec("hflip", 0)], *((spec,) for spec in EVERY)):
+        apply(batch, *chosen)
+        assert torch.equal(batch.image, fresh.image)
+        assert torch.equal(batch.valid, fresh.valid)
+        assert torch.equal(batch.label, fresh.label)
 
 
 def test_unlabelled_batches_pass():  # pitfall 7
     batch = numbered(2, 8, 8)
-    assert apply(Sample(batch.image, batch.valid), *EVERY, std=torch.ones(2)).label is None
+    assert apply(Sample(batch.image, batch.valid), *EVERY).label is None
 
 
 def test_augmentation_needs_a_generator():
     with pytest.raises(ValueError, match="needs a generator"):
         process_and_augment(filled(0, 4, 4), torch.zeros(1), ONE, (AugmentationSpec("hflip", 1),))
-
-
-def test_settings_name_augmentations_in_their_order():
-    assert [spec.name for spec in augmentations(Settings())] == ["hflip", "vflip"]
-    chosen = Augmentations(
-        hflip=Augmentation(use=True, p=0.1),
-        vflip=Augmentation(use=True, p=0.2),
-        rotate=RotateAugmentation(use=True, p=0.3, degrees=10),
-        brightness=BrightnessAugmentation(use=True, p=0.4, limit=0.1),
-        blur=BlurAugmentation(use=True, p=0.5, sigma=2),
-        noise=NoiseAugmentation(use=True, p=0.6, std=0.2),
-    )
-    specs = augmentations(Settings(dataloader=DataSettings(augmentations=chosen)))
-    assert specs == (
-        AugmentationSpec("hflip", 0.1),
-        AugmentationSpec("vflip", 0.2),
-        AugmentationSpec("rotate", 0.3, {"degrees": 10}),
-        AugmentationSpec("brightness", 0.4, {"limit": 0.1}),
-        AugmentationSpec("blur", 0.5, {"sigma": 2}),
-        AugmentationSpec("noise", 0.6, {"std": 0.2}),
-    )
-    assert [spec.name for spec in specs] == list(AUGMENTATIONS)
-    apply(numbered(8, 16, 16), *specs, std=torch.ones(2))
 
 
 @pytest.mark.parametrize("spec", EVERY, ids=lambda spec: spec.name)
@@ -272,3 +176,18 @@ def test_time_and_place_stay_with_their_chips(spec):  # pitfall 26
     done = process_and_augment(batch, torch.zeros(1), ONE, (spec,), generator())
     assert torch.equal(done.temporal_coords, time)
     assert torch.equal(done.location_coords, place)
+
+
+def test_settings_name_augmentations_in_their_order():
+    assert [spec.name for spec in augmentations(Settings())] == ["hflip", "vflip"]
+    named = list(vars(Augmentations()))
+    assert named == [*AUGMENTATIONS, "own"] == [*PARAMETERS, "own"]
+
+
+def test_every_setting_reaches_its_augmentation():
+    classes = {name: type(entry) for name, entry in vars(Augmentations()).items() if name in AUGMENTATIONS}
+    made = {name: kind(use=True, p=0.3, **PARAMETERS[name]) for name, kind in classes.items()}
+    specs = augmentations(Settings(dataloader=DataSettings(augmentations=Augmentations(**made))))
+    assert specs == tuple(AugmentationSpec(name, 0.3, PARAMETERS[name]) for name in AUGMENTATIONS)
+    assert not any(isinstance(entry, OwnAugmentation) for entry in made.values())
+    assert all(isinstance(entry, Augmentation) for entry in made.values())

@@ -4,13 +4,14 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
-from instageo.errors import DataError, InstaGeoError
-from instageo.model.assemble import checked_table, root_of
+from instageo.errors import ConfigError, DataError, InstaGeoError
+from instageo.locations import below, is_remote
 from instageo.model.figures import class_colors
 from instageo.model.predictor import Prediction, Predictor, predictor_from
 from instageo.model.settings import Run, require
+from instageo.model.tables import checked_table, root_of, warn_of_another_unit
 from instageo.progress import track
 from instageo.raster import write_raster
 from instageo.table import Row
@@ -23,11 +24,12 @@ def chip_inference(run: Run) -> None:
     settings = run.settings
     require(settings, "root_dir", "test_filepath", "checkpoint_path")
     predictor = predictor_from(settings, run.explicit)
-    report = checked_table(predictor.settings, "test_filepath", labelled=False)
+    report = checked_table(Run(predictor.settings, run.folder), "test_filepath", labelled=False)
+    warn_of_another_unit(predictor.settings, report)
     rows = list({row.input: row for row in report.rows}.values())
     if len(rows) < len(report.rows):
         log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))
-    folder = Path(settings.output_dir) if settings.output_dir else run.folder / "predictions"
+    folder = _folder(run)
     outputs = output_paths(rows, root_of(settings), folder)
     _refuse_overwriting_inputs(rows, outputs)
     skip = settings.dataloader.on_bad_row == "skip"
@@ -37,6 +39,13 @@ def chip_inference(run: Run) -> None:
     if failed:
         log.warning("%d chips could not be predicted: %s", len(failed), "; ".join(failed[:3]))
     log.info("%d predictions in %s", len(rows) - len(failed), folder)
+
+
+def _folder(run: Run) -> Path:
+    chosen = run.settings.output_dir
+    if chosen and is_remote(chosen):
+        raise ConfigError(f"output_dir={chosen}: predictions are written to a local folder; name one")
+    return Path(chosen) if chosen else run.folder / "predictions"
 
 
 def _map_all(
@@ -80,12 +89,12 @@ def write_prediction(prediction: Prediction, predictor: Predictor, path: Path) -
     )
 
 
-def output_paths(rows: Sequence[Row], root: Path, folder: Path) -> list[Path]:
+def output_paths(rows: Sequence[Row], root: str | Path, folder: Path) -> list[Path]:
     """One path per row below `folder`, mirroring the input's path below `root`; no two alike.
 
     `chip` in the file name becomes `prediction`; where that would make two outputs meet, the input's own name stays.
     """
-    own = [_mirrored(row.input, root) for row in rows]
+    own = [below(row.input, root) for row in rows]
     renamed = [path.with_name(path.stem.replace("chip", "prediction") + ".tif") for path in own]
     taken = Counter([*renamed, *(path for path, new in zip(own, renamed, strict=True) if path != new)])
     chosen = [
@@ -94,22 +103,14 @@ def output_paths(rows: Sequence[Row], root: Path, folder: Path) -> list[Path]:
     ]
     twice = [str(path) for path, count in Counter(chosen).items() if count > 1]
     if twice:
-        names = [str(row.input) for row, path in zip(rows, chosen, strict=True) if str(path) == twice[0]]
+        names = [row.input for row, path in zip(rows, chosen, strict=True) if str(path) == twice[0]]
         raise DataError(f"{' and '.join(names)} would both be written to {twice[0]}; rename one of them")
     return [folder / path for path in chosen]
 
 
-def _mirrored(path: Path, root: Path) -> PurePath:
-    """The path below `root`; for a file elsewhere, its absolute path without the leading slash."""
-    absolute = PurePath(os.path.abspath(path))
-    try:
-        return absolute.relative_to(os.path.abspath(root))
-    except ValueError:
-        return absolute.relative_to(absolute.anchor)
-
-
 def _refuse_overwriting_inputs(rows: Sequence[Row], outputs: Sequence[Path]) -> None:
-    inputs = {os.path.abspath(row.input) for row in rows} | {os.path.abspath(row.label) for row in rows if row.label}
+    files = [name for row in rows for name in (row.input, row.label) if name]
+    inputs = {os.path.abspath(name) for name in files if not is_remote(name)}
     for path in outputs:
         if os.path.abspath(path) in inputs:
             raise DataError(f"the prediction {path} would overwrite a file of the table; choose another output_dir")

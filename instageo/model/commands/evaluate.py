@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from instageo.model.assemble import checked_table, chip_format, label_format
+from instageo.model.check import TableReport
 from instageo.model.dataset import WholeChips, scoring_loader
 from instageo.model.figures import confusion_figure
 from instageo.model.metrics.segmentation import SegmentationMetrics, summary
 from instageo.model.predictor import Predictor, predictor_from
 from instageo.model.settings import Run, require
+from instageo.model.tables import checked_table, chip_source, warn_of_another_unit
 from instageo.progress import track
-from instageo.table import Row
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +33,17 @@ def evaluate(run: Run) -> None:
         require(settings, "test_filepath")
     require(settings, "root_dir", "checkpoint_path")
     predictor = predictor_from(settings, run.explicit)
-    report = checked_table(predictor.settings, which)
-    write_scores(score(predictor, report.rows), predictor.class_names, run.folder)
+    report = checked_table(Run(predictor.settings, run.folder), which)
+    warn_of_another_unit(predictor.settings, report)
+    write_scores(score(predictor, report), predictor.class_names, run.folder)
 
 
-def score(predictor: Predictor, rows: Sequence[Row]) -> dict[str, Tensor]:
+def score(predictor: Predictor, report: TableReport) -> dict[str, Tensor]:
     """Scores of a model on whole chips; every labelled pixel counts once."""
     settings = predictor.settings
     classes, ignored = settings.model.num_classes, settings.train.ignore_index
     metrics = SegmentationMetrics(classes, ignored, sync=False, device=predictor.device)
-    data = WholeChips(rows, chip_format(settings), label_format(settings))
+    data = WholeChips(chip_source(settings, report, once=True))
     loader = scoring_loader(data, settings.train.batch_size, settings.dataloader.num_workers)
     for samples in track(loader, "scoring", len(loader)):
         for sample, values in zip(samples, predictor.logits(samples), strict=True):

@@ -1,17 +1,19 @@
 """`mode=train`: fine-tune a network and leave its best checkpoint, history and scores."""
 
 import logging
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
 
 from instageo.errors import ConfigError, DataError
-from instageo.model.assemble import augmentations, build, checked_table, chip_format, label_format
+from instageo.model.assemble import augmentations, build
 from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights, load_pretrained
 from instageo.model.check import TableReport
 from instageo.model.checkpoint import BEST, Checkpoint, adopt, class_names, facts, load_network_state, read_checkpoint
+from instageo.model.class_weights import class_weights
 from instageo.model.commands.evaluate import score, write_scores
 from instageo.model.config import overlay
 from instageo.model.dataset import RandomWindows, WholeChips
@@ -23,7 +25,9 @@ from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.predictor import Predictor, pick_device, predictor_from
 from instageo.model.resume import to_resume
-from instageo.model.settings import Run, Scheduler, Settings, require
+from instageo.model.sampling import balanced_shares
+from instageo.model.settings import AUTO, Run, SamplerKind, Scheduler, Settings, require
+from instageo.model.tables import checked_table, chip_source, shared_chips, warn_of_another_unit
 from instageo.model.tasks.data import ChipData
 from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
 from instageo.model.trainer import build_trainer
@@ -44,13 +48,17 @@ def train(run: Run) -> None:
     trainer = build_trainer(settings, folder)
     settings, start = _starting_point(settings, run.explicit)
     settings = complete(settings, run.explicit)
-    learn, judge = checked_table(settings, "train_filepath"), checked_table(settings, "valid_filepath")
+    augmentations(settings)  # mistakes in those are told before the tables are read
+    run = replace(run, settings=settings)
+    learn = checked_table(run, "train_filepath", values=settings.dataloader.mean == AUTO)
+    judge = checked_table(run, "valid_filepath")
     _compare(settings, learn, judge)
     if len(judge.rows) < trainer.world_size:
         raise ConfigError(
             f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
         )
-    settings = _fit_size(settings, learn)
+    settings = _fit_size(_measured(settings, learn), learn)
+    warn_of_another_unit(settings, learn)
     torch.manual_seed(settings.seed)
     net = _network(settings, start)
     try:
@@ -86,11 +94,31 @@ def _compare(settings: Settings, learn: TableReport, judge: TableReport) -> None
             f"{settings.train_filepath} has files of {learn.layers} layers, {settings.valid_filepath} of "
             f"{judge.layers}; both tables need the same layout"
         )
+    shared = shared_chips(learn, judge)
+    if shared:
+        log.warning(
+            "%d chips are in %s and in %s, so that scores will be too good: %s%s",
+            len(shared), settings.train_filepath, settings.valid_filepath, shared[0], " …" if shared[1:] else "",
+        )  # fmt: skip
     log.info(describe_layout(settings, learn.layers))
     absent = [name for name, count in zip(class_names(settings), learn.class_counts, strict=True) if not count]
     if absent:
         shown = ", ".join(absent[:10]) + (" …" if len(absent) > 10 else "")
         log.warning("%s: no labelled pixel of %d classes: %s", settings.train_filepath, len(absent), shown)
+
+
+def _measured(settings: Settings, learn: TableReport) -> Settings:
+    """Settings whose mean, std and class weights are numbers, from the training table where they are left to it."""
+    found: dict[str, list[float]] = {}
+    if settings.dataloader.mean == AUTO:
+        found |= {"dataloader.mean": learn.values.mean.tolist(), "dataloader.std": learn.values.std.tolist()}
+    weighting = settings.train.class_weights
+    if isinstance(weighting, str):
+        counts = learn.class_counts
+        found["train.class_weights"] = class_weights(counts, "inverse" if weighting == AUTO else weighting)
+    for key, values in found.items():
+        log.info("%s=%s of %s", key, [float(f"{value:.5g}") for value in values], settings.train_filepath)
+    return overlay(settings, found)
 
 
 def _fit_size(settings: Settings, learn: TableReport) -> Settings:
@@ -150,18 +178,19 @@ def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> Segment
 
 
 def _data(settings: Settings, learn: TableReport, judge: TableReport) -> ChipData:
-    chips, labels, side = chip_format(settings), label_format(settings), settings.dataloader.img_size
+    side, balanced = settings.dataloader.img_size, settings.dataloader.sampler is SamplerKind.balanced
     return ChipData(
-        RandomWindows(learn.rows, chips, labels, (side, side)),
-        WholeChips(judge.rows, chips, labels),
+        RandomWindows(chip_source(settings, learn), (side, side), settings.train.ignore_index),
+        WholeChips(chip_source(settings, judge)),
         batch_size=settings.train.batch_size,
         workers=settings.dataloader.num_workers,
         seed=settings.seed,
+        shares=balanced_shares([fact.class_counts for fact in learn.facts]) if balanced else None,
     )
 
 
 def _finish(settings: Settings, folder: Path, judge: TableReport) -> None:
     best = folder / f"{BEST}.ckpt"
     predictor = predictor_from(overlay(settings, {"checkpoint_path": str(best)}), frozenset())
-    write_scores(score(predictor, judge.rows), predictor.class_names, folder)
+    write_scores(score(predictor, judge), predictor.class_names, folder)
     log.info("best checkpoint: %s", best)

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from instageo.errors import ConfigError
+from instageo.locations import is_remote
 from instageo.model.settings.checks import check
-from instageo.model.settings.data import DataSettings
+from instageo.model.settings.data import AUTO, CacheKind, DataSettings, SamplerKind
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.train import Scheduler, TrainSettings
 
-__all__ = ["DataSettings", "Mode", "ModelSettings", "Run", "Scheduler", "Settings", "TestSettings", "TrainSettings"]
+__all__ = [
+    "AUTO", "CacheKind", "DataSettings", "Mode", "ModelSettings", "Run", "SamplerKind", "Scheduler", "Settings",
+    "TestSettings", "TrainSettings",
+]  # fmt: skip
 
 
 class Mode(Enum):
@@ -21,6 +25,7 @@ class Mode(Enum):
     eval = "eval"
     chip_inference = "chip_inference"
     stats = "stats"
+    check = "check"
 
 
 @dataclass
@@ -75,14 +80,14 @@ class Settings:
         check(self.accelerator in ACCELERATORS, "accelerator", self.accelerator, f"one of {', '.join(ACCELERATORS)}")
         check(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
         weights, classes = self.train.class_weights, self.model.num_classes
-        fits = weights is None or len(weights) == classes
+        fits = not isinstance(weights, list) or len(weights) == classes
         check(fits, "train.class_weights", weights, f"model.num_classes={classes} weights")
         first = int(self.dataloader.reduce_to_zero)
         inside = 0 <= self.train.ignore_index < classes + first
         what = f"a value outside the classes 0..{classes - 1 + first}"
         check(not inside, "train.ignore_index", self.train.ignore_index, what)
         for name, (off, what) in UNSUPPORTED.items():
-            if value_of(self, name) != off:
+            if value_of(self, name) != off and not (name == "is_reg_task" and self.mode in (Mode.stats, Mode.check)):
                 raise ConfigError(
                     f"{name}={value_of(self, name)}: {what} is not part of this version; leave {name} out"
                 )
@@ -134,8 +139,8 @@ def require(settings: Settings, *names: str) -> None:
         value = value_of(settings, name)
         if value is None or value == "None":
             raise ConfigError(f"mode={settings.mode.value} needs {name}; add {name}=… to the command")
-    root = settings.root_dir
-    if "root_dir" in names and not Path(str(root)).expanduser().is_dir():
+    root = str(settings.root_dir)
+    if "root_dir" in names and not is_remote(root) and not Path(root).expanduser().is_dir():
         raise ConfigError(f"root_dir={root} is no folder; expected the folder that the table's paths start from")
 
 

@@ -1,6 +1,7 @@
 """Settings of augmentation: the group `dataloader.augmentations`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from instageo.model.settings.checks import check
 
@@ -29,6 +30,18 @@ class RotateAugmentation(Augmentation):
 
 
 @dataclass
+class CropAugmentation(Augmentation):
+    """A window with a share of the area from min_scale..1, enlarged to the whole."""
+
+    min_scale: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        what = "a share of the area, above 0 and at most 1"
+        check(0 < self.min_scale <= 1, "dataloader.augmentations.resized_crop.min_scale", self.min_scale, what)
+
+
+@dataclass
 class BrightnessAugmentation(Augmentation):
     """Multiplication by a factor drawn from 1-limit..1+limit."""
 
@@ -37,6 +50,17 @@ class BrightnessAugmentation(Augmentation):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(0 <= self.limit < 1, "dataloader.augmentations.brightness.limit", self.limit, "0 or more, below 1")
+
+
+@dataclass
+class ContrastAugmentation(Augmentation):
+    """Distances from the sample's mean of a band multiplied by a factor drawn from 1-limit..1+limit."""
+
+    limit: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(0 <= self.limit < 1, "dataloader.augmentations.contrast.limit", self.limit, "0 or more, below 1")
 
 
 @dataclass
@@ -64,12 +88,45 @@ class NoiseAugmentation(Augmentation):
 
 
 @dataclass
+class DropoutAugmentation(Augmentation):
+    """Bands or dates hidden, each with probability `share`, never all."""
+
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(0 <= self.share <= 1, "dataloader.augmentations.*_dropout.share", self.share, "a probability in 0..1")
+
+
+@dataclass
+class OwnAugmentation(Augmentation):
+    """A function of the user's, and what it is called with besides batch and draws."""
+
+    use: bool = True
+    function: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        file, _, name = self.function.rpartition(":")
+        what = "FILE.py:FUNCTION"
+        sane = file.endswith(".py") and name.isidentifier()
+        check(sane, "dataloader.augmentations.own.function", self.function or "(nothing)", what)
+
+
+@dataclass
 class Augmentations:
     """Applied in this order to training samples."""
 
     hflip: Augmentation = field(default_factory=lambda: Augmentation(use=True))
     vflip: Augmentation = field(default_factory=lambda: Augmentation(use=True))
+    turn90: Augmentation = field(default_factory=Augmentation)
     rotate: RotateAugmentation = field(default_factory=RotateAugmentation)
+    resized_crop: CropAugmentation = field(default_factory=CropAugmentation)
     brightness: BrightnessAugmentation = field(default_factory=BrightnessAugmentation)
+    contrast: ContrastAugmentation = field(default_factory=ContrastAugmentation)
     blur: BlurAugmentation = field(default_factory=BlurAugmentation)
     noise: NoiseAugmentation = field(default_factory=NoiseAugmentation)
+    band_dropout: DropoutAugmentation = field(default_factory=DropoutAugmentation)
+    date_dropout: DropoutAugmentation = field(default_factory=DropoutAugmentation)
+    own: list[OwnAugmentation] = field(default_factory=list)

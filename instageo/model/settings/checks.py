@@ -14,3 +14,8 @@ def check(holds: bool, name: str, found: object, expected: str) -> None:
     if not holds:
         found = found.value if isinstance(found, Enum) else found
         raise ConfigError(f"{name}={found} does not work; expected {expected}")
+
+
+def are_numbers(values: object) -> bool:
+    """Whether it is a list of numbers."""
+    return isinstance(values, list) and all(type(value) in (int, float) for value in values)

@@ -2,10 +2,31 @@
 
 import math
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
 
 from instageo.model.settings.augmentations import Augmentations
-from instageo.model.settings.checks import check
+from instageo.model.settings.checks import are_numbers, check
 from instageo.sensors import find_sensor
+
+
+class CacheKind(Enum):
+    """Where decoded chips are kept between epochs."""
+
+    none = "none"
+    memory = "memory"
+    disk = "disk"
+
+
+class SamplerKind(Enum):
+    """Which chips an epoch takes: each once, or so many of each that every class gets an equal share."""
+
+    shuffle = "shuffle"
+    balanced = "balanced"
+
+
+AUTO = "auto"
+"""Of mean, std or class weights: computed from the training table."""
 
 
 @dataclass
@@ -15,8 +36,8 @@ class DataSettings:
     sensor: str | None = None  # gives layers, scale and no-data value of a product; see instageo/sensors.py
     bands: list[int] | None = None  # 0-based positions in the file, for all dates; None: all layers
     band_names: list[str] | None = None  # of one date; None: the six of the published weights
-    mean: list[float] | None = None  # one per band of a date; None: that of the variant's pre-training
-    std: list[float] | None = None
+    mean: Any = None  # one per band of a date; auto: of the training table; None: that of the variant's pre-training
+    std: Any = None
     img_size: int = 224
     temporal_dim: int = 1
     replace_label: list[int] | None = None  # [from, to]
@@ -26,6 +47,9 @@ class DataSettings:
     constant_offset: float = 0.0  # added after the factor
     max_pixel_value: float | None = None  # larger scaled values are cut to it; None: no limit
     num_workers: int = 0
+    cache: CacheKind = CacheKind.none  # memory or disk: chips are decoded once, not every epoch
+    cache_dir: str | None = None  # for checks and cache=disk; None: $INSTAGEO_CACHE, else ~/.cache/instageo
+    sampler: SamplerKind = SamplerKind.shuffle
     on_bad_row: str = "error"
     augmentations: Augmentations = field(default_factory=Augmentations)
 
@@ -47,19 +71,31 @@ class DataSettings:
         pair = self.replace_label
         check(pair is None or len(pair) == 2, "dataloader.replace_label", pair, "null or [from, to]")
 
+    @property
+    def measured(self) -> list[float] | None:
+        """Mean of each band, where it is told."""
+        return None if self.mean in (None, AUTO) else [float(value) for value in self.mean]
+
     def _check_statistics(self) -> None:
         mean, std = self.mean, self.std
+        if AUTO in (mean, std):
+            check(mean in (None, AUTO), "dataloader.mean", mean, f"{AUTO}, as dataloader.std says")
+            check(std in (None, AUTO), "dataloader.std", std, f"{AUTO}, as dataloader.mean says")
+            self.mean = self.std = AUTO
+            return
         if mean is None or std is None:
             check(mean is None, "dataloader.std", std, "values beside dataloader.mean")
             check(std is None, "dataloader.mean", mean, "values beside dataloader.std")
             return
+        for name, values in (("dataloader.mean", mean), ("dataloader.std", std)):
+            check(are_numbers(values), name, values, f"a list of numbers, null, or {AUTO}")
         check(len(mean) >= 1, "dataloader.mean", mean, "one value per band of a date")
         check(len(std) == len(mean), "dataloader.std", std, f"as many values as dataloader.mean, {len(mean)}")
         check(all(map(math.isfinite, mean)), "dataloader.mean", mean, "finite values")
         check(all(0 < value < math.inf for value in std), "dataloader.std", std, "finite values above 0")
 
     def _check_bands(self) -> None:
-        bands, names, mean = self.bands, self.band_names, self.mean
+        bands, names, mean = self.bands, self.band_names, self.measured
         different = names is None or (len(names) >= 1 and len(set(names)) == len(names))
         check(different, "dataloader.band_names", names, "a different name for each band of a date")
         if names is not None and mean is not None:

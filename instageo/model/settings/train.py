@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from instageo.model.settings.checks import check
+from instageo.model.settings.checks import are_numbers, check
 
 
 class Scheduler(Enum):
@@ -22,7 +22,7 @@ class TrainSettings:
     learning_rate: float = 1e-4
     num_epochs: int = 10
     batch_size: int = 8
-    class_weights: list[float] | None = None  # one per class; None: all 1
+    class_weights: Any = None  # one per class; inverse (or auto), sqrt, effective: of the training table; None: all 1
     ignore_index: int = -1
     weight_decay: float = 1e-2
     layer_decay: float = 1.0  # learning rate of each block over that of the next; 1: the same for all
@@ -49,5 +49,12 @@ class TrainSettings:
         check(clip is None or clip > 0, "train.gradient_clip", clip, "null, or a number above 0")
         check(isinstance(self.resume, (bool, str)), "train.resume", self.resume, "true, false or a path")
         weights = self.class_weights
-        sane = weights is None or (all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0)
-        check(sane, "train.class_weights", weights, "null, or one weight of 0 or more per class, not all 0")
+        if isinstance(weights, str):
+            check(weights in CLASS_WEIGHTS, "train.class_weights", weights, f"a list, or {', '.join(CLASS_WEIGHTS)}")
+        elif weights is not None:
+            sane = are_numbers(weights) and all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0
+            check(sane, "train.class_weights", weights, "null, or one weight of 0 or more per class, not all 0")
+
+
+CLASS_WEIGHTS = ("auto", "inverse", "sqrt", "effective")
+"""Weights that are computed from the classes' pixels in the training table."""

@@ -3,7 +3,9 @@
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
-from instageo.model.dataset import EpochSampler, RandomWindows, Sample, WholeChips, make_loader, scoring_loader, stack
+from instageo.model.dataset import RandomWindows, WholeChips, make_loader, scoring_loader
+from instageo.model.sample import Sample, stack
+from instageo.model.sampling import EpochSampler, Shares
 
 
 class ChipData(pl.LightningDataModule):
@@ -15,10 +17,21 @@ class ChipData(pl.LightningDataModule):
         batch_size: Chips per batch.
         workers: Processes that read; 0 to read in the training process.
         seed: Fixes order and windows of every epoch.
+        shares: How often each training chip is drawn; None for each once.
     """
 
-    def __init__(self, train: RandomWindows, valid: WholeChips, *, batch_size: int, workers: int, seed: int) -> None:
+    def __init__(
+        self,
+        train: RandomWindows,
+        valid: WholeChips,
+        *,
+        batch_size: int,
+        workers: int,
+        seed: int,
+        shares: Shares | None = None,
+    ) -> None:
         super().__init__()
+        self.shares = shares
         self.train, self.valid = train, valid
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
 
@@ -29,7 +42,7 @@ class ChipData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Sample]:
         """Batches of random windows."""
         rank, processes = self._shard()
-        sampler = EpochSampler(len(self.train), self.seed, rank=rank, processes=processes)
+        sampler = EpochSampler(len(self.train), self.seed, self.shares, rank=rank, processes=processes)
         return make_loader(self.train, sampler, self.batch_size, self.workers, stack)
 
     def val_dataloader(self) -> DataLoader[list[Sample]]:

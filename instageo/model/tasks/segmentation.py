@@ -9,10 +9,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from instageo.model.dataset import Sample
 from instageo.model.finetuning import parameter_groups
 from instageo.model.lora import merged
 from instageo.model.metrics.segmentation import SegmentationMetrics
+from instageo.model.sample import Sample
 from instageo.model.tiling import Tiling, predict_images
 from instageo.model.transforms import AugmentationSpec, normalise, process_and_augment
 
@@ -112,7 +112,7 @@ class SegmentationTask(pl.LightningModule):
         """Make the epoch's randomness depend on seed, epoch and process alone, so that resuming is exact."""
         seed = (self.optimisation.seed * 1_000_003 + self.current_epoch) * 1_009 + self.global_rank
         torch.manual_seed(seed)
-        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.generator.manual_seed(seed)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Loss of one batch of random windows."""

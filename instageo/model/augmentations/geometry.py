@@ -1,0 +1,90 @@
+"""Augmentations that move pixels: image, mask and label together; what comes from outside is nodata and ignored."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from instageo.model.augmentations.draw import Draw
+from instageo.model.augmentations.masking import hide
+from instageo.model.sample import Sample
+
+LARGEST_ASPECT = 4 / 3
+"""How much more a crop may be stretched along one side than along the other."""
+
+
+def hflip(batch: Sample, draw: Draw) -> Sample:
+    """Left becomes right."""
+    return _move(batch, lambda tensor: tensor.flip(-1))
+
+
+def vflip(batch: Sample, draw: Draw) -> Sample:
+    """Top becomes bottom."""
+    return _move(batch, lambda tensor: tensor.flip(-2))
+
+
+def turn90(batch: Sample, draw: Draw) -> Sample:
+    """Turn by 90, 180 or 270 degrees; by 180 where height and width differ."""
+    height, width = batch.image.shape[3:]
+    quarters = draw.integers(1, 3) if height == width else [2] * len(batch.image)
+
+    def turn(tensor: Tensor) -> Tensor:
+        return torch.stack([part.rot90(count, (-2, -1)) for part, count in zip(tensor, quarters, strict=True)])
+
+    return _move(batch, turn)
+
+
+def rotate(batch: Sample, draw: Draw, degrees: float) -> Sample:
+    """Turn about the centre by an angle from -degrees..degrees."""
+    angles = draw.uniform(-degrees, degrees) * (math.pi / 180)
+    height, width = batch.image.shape[3:]
+    cosine, sine, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
+    columns = torch.stack([cosine, -sine * (height / width), zero], dim=1)
+    rows = torch.stack([sine * (width / height), cosine, zero], dim=1)
+    return _warp(batch, torch.stack([columns, rows], dim=1), draw.ignore_index, beyond="zeros")
+
+
+def resized_crop(batch: Sample, draw: Draw, min_scale: float) -> Sample:
+    """A window with a share of the area from min_scale..1, enlarged to the whole.
+
+    Its sides are in proportion to those of the chip up to a factor of `LARGEST_ASPECT`, as far as it fits.
+    """
+    share = draw.uniform(min_scale, 1)
+    aspect = (draw.uniform(-1, 1) * (-share.log()).clamp(0, math.log(LARGEST_ASPECT))).exp()
+    width, height = (share * aspect).sqrt(), (share / aspect).sqrt()
+    x, y = draw.uniform(-1, 1) * (1 - width), draw.uniform(-1, 1) * (1 - height)
+    zero = torch.zeros_like(share)
+    columns, rows = torch.stack([width, zero, x], dim=1), torch.stack([zero, height, y], dim=1)
+    return _warp(batch, torch.stack([columns, rows], dim=1), draw.ignore_index, beyond="border")
+
+
+def _move(batch: Sample, change: Callable[[Tensor], Tensor]) -> Sample:
+    label = None if batch.label is None else change(batch.label)
+    return replace(batch, image=change(batch.image), valid=change(batch.valid), label=label)
+
+
+def _warp(batch: Sample, source: Tensor, ignore_index: int, *, beyond: str) -> Sample:
+    """Resample: the image between valid pixels alone, labels from the nearest pixel.
+
+    Args:
+        batch: To be resampled at its own size.
+        source: Affine map of each sample, shape (B, 2, 3), from where a pixel comes to lie to where it is taken from;
+            (x, y) run from -1 to 1 over the chip.
+        ignore_index: Label of pixels from outside, and of those without a valid date.
+        beyond: What lies outside: "zeros" for nodata, "border" for the pixels at the border.
+    """
+    grid = F.affine_grid(source, [len(source), 1, *batch.image.shape[3:]], align_corners=False)
+    sample = partial(F.grid_sample, grid=grid, padding_mode=beyond, align_corners=False)
+    share = sample(batch.valid.float())
+    mixed = sample(hide(batch.image, batch.valid).flatten(1, 2)).view_as(batch.image)
+    image, valid = mixed.div_(share.clamp_min(1e-6).unsqueeze(1)), share > 0.5
+    label = batch.label
+    if label is not None:
+        shifted = label.unsqueeze(1).float() - ignore_index  # outside is 0
+        moved = sample(shifted, mode="nearest").squeeze(1) + ignore_index
+        label = moved.masked_fill_(~valid.any(1), ignore_index).to(label.dtype)
+    return replace(batch, image=image, valid=valid, label=label)

@@ -1,0 +1,47 @@
+"""Weights of classes from their frequency."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+
+def effective_number(counts: Numbers) -> Numbers:
+    """N (1 - (1 - 1/N)^count) (Cui et al. 2019), N the mean of the counts.
+
+    A frequent class counts for N at most, a rare one for nearly all its pixels.
+    """
+    size = max(float(counts.mean()), 1 + 1e-9)
+    numbers: Numbers = -size * np.expm1(counts * np.log1p(-1 / size))
+    return numbers
+
+
+WEIGHTINGS: dict[str, Callable[[Numbers], Numbers]] = {
+    "inverse": lambda counts: counts,
+    "sqrt": np.sqrt,
+    "effective": effective_number,
+}
+"""By `train.class_weights`: what a class's weight is inversely proportional to, from the classes' pixels."""
+
+
+def class_weights(counts: Sequence[int], weighting: str = "inverse") -> list[float]:
+    """Weight of each class; 0 for a class without pixels.
+
+    A labelled pixel weighs, on average, the share of the classes that occur: 1 if all do. So `inverse` is
+    total / (classes x count).
+
+    Args:
+        counts: Labelled pixels per class.
+        weighting: Key of `WEIGHTINGS`.
+    """
+    every = np.asarray(counts, dtype=np.float64)
+    occurs = every > 0
+    if not occurs.any():
+        return [0.0] * len(every)
+    present = every[occurs]
+    sizes = WEIGHTINGS[weighting](present)
+    weights = np.zeros_like(every)
+    weights[occurs] = present.sum() * len(present) / (len(every) * (present / sizes).sum() * sizes)
+    return [float(weight) for weight in weights]

@@ -1,0 +1,103 @@
+"""The rows of a table as samples: read whole or by window, from the files or from a cache of their decoded layers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instageo.model.cache import Cache, Slot
+from instageo.model.coordinates import Coordinates
+from instageo.model.decoding import ChipFormat, LabelFormat, read_label, read_layers, scaled
+from instageo.model.sample import Sample
+from instageo.raster import Window
+from instageo.table import Row
+
+WHOLE = slice(None), slice(None)
+
+
+@dataclass(frozen=True)
+class ChipSource:
+    """Chips and labels of a table that has been checked.
+
+    Attributes:
+        rows: One per chip.
+        chip_format: How chips are read.
+        label_format: How labels are read; None to leave them.
+        shapes: Height and width of each chip.
+        seen: Time and place of each chip.
+        cache: Where decoded layers are kept; None to read files each time.
+    """
+
+    rows: Sequence[Row]
+    chip_format: ChipFormat
+    label_format: LabelFormat | None
+    shapes: Sequence[tuple[int, int]]
+    seen: Sequence[Coordinates]
+    cache: Cache | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.rows) == len(self.shapes) == len(self.seen):
+            raise ValueError(f"{len(self.rows)} rows, {len(self.shapes)} shapes, {len(self.seen)} coordinates")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, index: int, window: Window | None = None) -> Sample:
+        """One chip, or a window of it, with its label where there is one; the ignored label where no date is valid.
+
+        Raises:
+            RasterError: A file has gone or is broken.
+        """
+        values, valid = self._layers(index, window)
+        image = torch.from_numpy(scaled(values, valid, self.chip_format))
+        time, place = (torch.from_numpy(part) for part in self.seen[index])
+        return Sample(image, torch.from_numpy(valid), self._label(index, window, valid), time, place)
+
+    def _layers(self, index: int, window: Window | None) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        path, form = self.rows[index].input, self.chip_format
+        if self.cache is None:
+            layers = read_layers(path, form, window)
+            return layers.values, layers.valid
+        packed = self.cache.get(2 * index, lambda: _packed(path, form))[:, *(window or WHOLE)]
+        return packed[: -form.temporal_dim], packed[-form.temporal_dim :] != 0
+
+    def _label(self, index: int, window: Window | None, valid: NDArray[np.bool_]) -> Tensor | None:
+        path, form = self.rows[index].label, self.label_format
+        if path is None or form is None:
+            return None
+        if self.cache is None:
+            label = read_label(path, form, window)
+        else:
+            kept = self.cache.get(2 * index + 1, lambda: read_label(path, form).astype(LABEL))
+            label = kept[window or WHOLE].astype(np.int64)
+        return torch.from_numpy(np.where(valid.any(axis=0), label, form.ignore_index))
+
+
+LABEL = "int32"
+"""Type in which a cache keeps labels."""
+
+
+def slots(source: ChipSource, layers: int, dtypes: Sequence[str]) -> list[Slot]:
+    """What a cache keeps of a source: chips and labels in turn.
+
+    Args:
+        source: Its rows, shapes and formats.
+        layers: Layers read of each chip.
+        dtypes: Type of each chip's values.
+    """
+    chips, labels = source.chip_format, source.label_format
+    how = repr((chips.temporal_dim, chips.bands, chips.no_data_value))
+    kept = []
+    for row, shape, dtype in zip(source.rows, source.shapes, dtypes, strict=True):
+        kept.append(Slot(row.input, how, (layers + chips.temporal_dim, *shape), dtype))
+        kept.append(Slot(row.label or "", repr(labels), (0, 0) if row.label is None else shape, LABEL))
+    return kept
+
+
+def _packed(path: str, form: ChipFormat) -> NDArray[np.generic]:
+    """Layers and, behind them, the mask of each date, all in the type of the file."""
+    layers = read_layers(path, form)
+    return np.concatenate([layers.values, layers.valid.astype(layers.values.dtype)])

@@ -1,0 +1,76 @@
+"""Batches and draws for tests of augmentation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from instageo.model.augmentations import Draw, Sample
+from instageo.model.transforms import AugmentationSpec, process_and_augment
+
+ONE = torch.ones(1)
+
+PARAMETERS = {
+    "hflip": {}, "vflip": {}, "turn90": {}, "rotate": {"degrees": 40}, "resized_crop": {"min_scale": 0.3},
+    "brightness": {"limit": 0.2}, "contrast": {"limit": 0.2}, "blur": {"sigma": 1.0}, "noise": {"std": 0.05},
+    "band_dropout": {"share": 0.4}, "date_dropout": {"share": 0.4},
+}  # fmt: skip
+
+EVERY = tuple(AugmentationSpec(name, 1, parameters) for name, parameters in PARAMETERS.items())
+
+GEOMETRY = EVERY[:5]
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def numbered(batch, height, width):
+    """Two bands, three dates; pixels and labels hold their position."""
+    numbers = torch.arange(height * width).view(height, width).expand(batch, height, width)
+    image = numbers[:, None, None].float().expand(batch, 2, 3, height, width)
+    return Sample(image, torch.ones(batch, 3, height, width, dtype=torch.bool), numbers)
+
+
+def filled(value, height, width, batch=1):
+    """One band, one date of one value; label 1."""
+    shape = batch, 1, 1, height, width
+    return Sample(
+        torch.full(shape, float(value)),
+        torch.ones(batch, 1, height, width, dtype=torch.bool),
+        torch.ones(batch, height, width, dtype=torch.long),
+    )
+
+
+def apply(batch, *specs, seed=0, std=None, ignore_index=-1):
+    """Augmented, normalised with mean 0 and standard deviation 1, unless told."""
+    std = torch.ones(batch.image.shape[1]) if std is None else std
+    return process_and_augment(batch, torch.zeros_like(std), std, specs, generator(seed), ignore_index)
+
+
+def draws(batch, seed=0, mean=None, std=None, ignore_index=-1):
+    """A source of randomness for each sample."""
+    bands = batch.image.shape[1]
+    sources = tuple(generator(1000 * seed + place) for place in range(len(batch.image)))
+    mean, std = (torch.full((bands,), value) if given is None else given for given, value in ((mean, 0.0), (std, 1.0)))
+    return Draw(sources, mean, std, ignore_index)
+
+
+@dataclass(frozen=True)
+class Told(Draw):
+    """Draws that come out as told, one after the other, alike for all samples or one number for each."""
+
+    numbers: Iterator[object] = field(default_factory=lambda: iter(()))
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        number = torch.as_tensor(next(self.numbers), dtype=torch.float)
+        return number.expand(len(self.sources), *shape).clone()
+
+    def integers(self, low: int, high: int) -> list[int]:
+        return list(next(self.numbers))
+
+
+def told(batch, *numbers, mean=None, ignore_index=-1):
+    drawn = draws(batch, mean=mean, ignore_index=ignore_index)
+    return Told(drawn.sources, drawn.mean, drawn.std, ignore_index, iter(numbers))

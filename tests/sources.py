@@ -1,0 +1,65 @@
+"""Rows as a source of samples, without a check of the whole table; and files in every layout that GeoTIFF has."""
+
+import numpy as np
+import rasterio
+from affine import Affine
+
+from instageo.model.coordinates import coordinates_of
+from instageo.model.source import ChipSource
+from instageo.raster import read_info
+
+LAYOUTS = {
+    "strips": {},
+    "strips of one row": {"blockysize": 1},
+    "deflated strips": {"compress": "deflate", "predictor": 2},
+    "tiles": {"tiled": True, "blockxsize": 16, "blockysize": 16},
+    "lzw tiles": {"tiled": True, "blockxsize": 16, "blockysize": 32, "compress": "lzw"},
+    "pixel by pixel": {"interleave": "pixel", "compress": "deflate"},
+}
+"""Ways in which a GeoTIFF may lie on disk."""
+
+
+def write_tiff(path, values, *, tag=None, layout="strips"):
+    """Write values (L, H, W) with a no-data tag in one of `LAYOUTS`; gives the path as text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = dict(LAYOUTS[layout])
+    if values.dtype.kind == "f":
+        options.pop("predictor", None)
+    with rasterio.open(
+        path, "w", driver="GTiff", count=len(values), height=values.shape[1], width=values.shape[2],
+        dtype=values.dtype.name, nodata=tag, crs="EPSG:32617", transform=Affine(30, 0, 500_000, 0, -30, 4_000_000),
+        **options,
+    ) as target:  # fmt: skip
+        target.write(values)
+    return str(path)
+
+
+def source_of(rows, chips, labels):
+    """The source that a checked table with these rows gives."""
+    found = [read_info(row.input) for row in rows]
+    seen = [
+        coordinates_of(row, info.grid, info.tags, chips.temporal_dim) for row, info in zip(rows, found, strict=True)
+    ]
+    return ChipSource(rows, chips, labels, [info.grid.shape for info in found], seen)
+
+
+def load_sample(row, chips, labels):
+    """One row as a sample."""
+    return source_of([row], chips, labels).read(0)
+
+
+def numbers_of(settings):
+    """Function that gives random values of a type and shape, with some of the marks among them."""
+    rng = np.random.default_rng(settings)
+
+    def make(kind, shape, marks=(), share=0.2):
+        if np.dtype(kind).kind == "f":
+            values = rng.normal(50, 1000, shape).astype(kind)
+        else:
+            info = np.iinfo(kind)
+            values = rng.integers(max(info.min, -(10**9)), min(info.max, 10**9), shape, endpoint=True).astype(kind)
+        for mark in marks:
+            values[rng.random(shape) < share] = mark
+        return values
+
+    return make

@@ -1,0 +1,93 @@
+"""An HTTP store of files for tests, in a process of its own: rasterio may hold Python's lock while it waits for one."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote
+from urllib.request import ProxyHandler, build_opener
+
+LIFETIME_S = 600
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves files below `root` whole or in ranges.
+
+    Below a folder `denied` all is refused (403), in `busy` the first request for each path is turned away (503), and
+    `/requests` tells the requests so far.
+    """
+
+    protocol_version = "HTTP/1.1"
+    root, delay_s = Path(), 0.0
+    requests: tuple[list[str], ...] = ()
+    lock = threading.Lock()
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        time.sleep(self.delay_s)
+        path = unquote(self.path.partition("?")[0])
+        if path == "/requests":
+            return self.reply(200, json.dumps(self.requests).encode())
+        with self.lock:
+            first = all(other[1] != self.path for other in self.requests)
+            Handler.requests = (*self.requests, [self.command, self.path])
+        file = self.root / path.lstrip("/")
+        if "/denied/" in path:
+            return self.reply(403)
+        if "/busy/" in path and first:
+            return self.reply(503)
+        return self.serve(file) if file.is_file() else self.reply(404)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def serve(self, file):
+        content = file.read_bytes()
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        tag = {"ETag": f'"{file.stat().st_mtime_ns}"', "Accept-Ranges": "bytes"}
+        if not found:
+            return self.reply(200, content, **tag)
+        start, end = int(found[1]), min(int(found[2] or len(content)), len(content) - 1)
+        return self.reply(
+            206, content[start : end + 1], **{"Content-Range": f"bytes {start}-{end}/{len(content)}"}, **tag
+        )
+
+    def reply(self, status, content=b"", **headers):
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+
+@contextmanager
+def running(root, delay_s=0.0):
+    """Serve a folder, each answer after a delay; gives the port."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, __file__, str(root), str(delay_s)], **pipes) as process:
+        yield int(process.stdout.readline())
+        process.stdin.close()  # which ends it
+
+
+def requests(port):
+    """Method and path of each request so far."""
+    with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/requests", timeout=10) as answer:
+        return json.load(answer)
+
+
+if __name__ == "__main__":
+    Handler.root, Handler.delay_s = Path(sys.argv[1]), float(sys.argv[2])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    for end in (lambda: time.sleep(LIFETIME_S), sys.stdin.read):  # whichever comes first
+        threading.Thread(target=lambda end=end: (end(), server.shutdown()), daemon=True).start()
+    sys.stdout.write(f"{server.server_port}\n")
+    sys.stdout.flush()
+    server.serve_forever()
