@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -28,9 +29,11 @@ from instageo.model.resume import to_resume
 from instageo.model.sampling import balanced_shares
 from instageo.model.settings import AUTO, Run, SamplerKind, Scheduler, Settings, require
 from instageo.model.tables import checked_table, chip_source, shared_chips, warn_of_another_unit
-from instageo.model.tasks.data import ChipData
-from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
-from instageo.model.trainer import build_trainer
+from instageo.model.trainer import build_trainer, refuse_devices
+
+if TYPE_CHECKING:
+    from instageo.model.tasks.data import ChipData
+    from instageo.model.tasks.segmentation import SegmentationTask
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ def train(run: Run) -> None:
     require(settings, "root_dir", "train_filepath", "valid_filepath")
     newest = to_resume(settings, run.folder)
     folder = newest.parent if newest else run.folder
-    trainer = build_trainer(settings, folder)
+    refuse_devices(settings)
     settings, start = _starting_point(settings, run.explicit)
     settings = complete(settings, run.explicit)
     augmentations(settings)  # mistakes in those are told before the tables are read
@@ -53,6 +56,7 @@ def train(run: Run) -> None:
     learn = checked_table(run, "train_filepath", values=settings.dataloader.mean == AUTO)
     judge = checked_table(run, "valid_filepath")
     _compare(settings, learn, judge)
+    trainer = build_trainer(settings, folder)  # seconds of imports, so only once the tables are known to be good
     if len(judge.rows) < trainer.world_size:
         raise ConfigError(
             f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
@@ -160,7 +164,9 @@ def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegm
     return net
 
 
-def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> SegmentationTask:
+def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "SegmentationTask":
+    from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
+
     data, course, classes = settings.dataloader, settings.train, settings.model.num_classes
     weights = torch.tensor(course.class_weights or [1.0] * classes)
     cosine = course.scheduler is Scheduler.cosine
@@ -177,7 +183,9 @@ def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> Segment
     )
 
 
-def _data(settings: Settings, learn: TableReport, judge: TableReport) -> ChipData:
+def _data(settings: Settings, learn: TableReport, judge: TableReport) -> "ChipData":
+    from instageo.model.tasks.data import ChipData
+
     side, balanced = settings.dataloader.img_size, settings.dataloader.sampler is SamplerKind.balanced
     return ChipData(
         RandomWindows(chip_source(settings, learn), (side, side), settings.train.ignore_index),
