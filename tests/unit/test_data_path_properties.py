@@ -194,7 +194,7 @@ def test_statistics_are_those_of_numpy_now_and_from_memory(case, way, scale):  #
                 statistics(Path(folder), case, form, scale)
             return
         found = statistics(Path(folder), case, form, scale)
-        patch.delattr(look, "read_info")
+        patch.delattr(look, "open_raster")
         assert statistics(Path(folder), case, form, scale) == found
     assert_allclose(found["mean"], expected["mean"], rtol=1e-9, atol=1e-12 * expected["unit"])
     assert_allclose(found["std"], expected["std"], rtol=1e-9, atol=1e-12 * expected["unit"])

@@ -49,9 +49,9 @@ def train(run: Run) -> None:
     settings, start = _starting_point(settings, run.explicit)
     settings = complete(settings, run.explicit)
     augmentations(settings)  # mistakes in those are told before the tables are read
-    run = replace(run, settings=settings)
-    learn = checked_table(run, "train_filepath", values=settings.dataloader.mean == AUTO)
-    judge = checked_table(run, "valid_filepath")
+    completed = replace(run, settings=settings)
+    learn = checked_table(completed, "train_filepath", values=settings.dataloader.mean == AUTO)
+    judge = checked_table(completed, "valid_filepath")
     _compare(settings, learn, judge)
     if len(judge.rows) < trainer.world_size:
         raise ConfigError(
