@@ -36,6 +36,7 @@ COMMANDS = {
     Mode.eval: ("instageo.model.commands.evaluate", "evaluate"),
     Mode.chip_inference: ("instageo.model.commands.chip_inference", "chip_inference"),
     Mode.stats: ("instageo.model.commands.stats", "stats"),
+    Mode.batch_figure: ("instageo.model.commands.batch_figure", "batch_figure"),
 }
 """Module and function of each mode; imported when asked for, since PyTorch takes seconds."""
 

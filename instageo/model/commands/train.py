@@ -51,7 +51,7 @@ def train(run: Run) -> None:
         raise ConfigError(
             f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
         )
-    settings = _fit_size(settings, learn)
+    settings = fit_size(settings, learn)
     torch.manual_seed(settings.seed)
     net = _network(settings, start)
     try:
@@ -94,7 +94,7 @@ def _compare(settings: Settings, learn: TableReport, judge: TableReport) -> None
         log.warning("%s: no labelled pixel of %d classes: %s", settings.train_filepath, len(absent), shown)
 
 
-def _fit_size(settings: Settings, learn: TableReport) -> Settings:
+def fit_size(settings: Settings, learn: TableReport) -> Settings:
     """Settings whose `img_size` is no larger than the chips, rounded up to whole patches."""
     wanted, largest, patch = (
         settings.dataloader.img_size,

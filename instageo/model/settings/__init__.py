@@ -21,6 +21,7 @@ class Mode(Enum):
     eval = "eval"
     chip_inference = "chip_inference"
     stats = "stats"
+    batch_figure = "batch_figure"
 
 
 @dataclass

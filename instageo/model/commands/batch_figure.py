@@ -1,0 +1,62 @@
+"""`mode=batch_figure`: a picture of what augmentation makes of the first training samples."""
+
+import logging
+from itertools import islice
+from operator import itemgetter
+
+import torch
+
+from instageo.model.assemble import augmentations, checked_table, chip_format, label_format
+from instageo.model.check import TableReport
+from instageo.model.checkpoint import adopt, class_names, read_checkpoint
+from instageo.model.commands.train import fit_size
+from instageo.model.dataset import EpochSampler, RandomWindows, stack
+from instageo.model.figures import class_colors
+from instageo.model.layout import band_names, complete, describe_layout
+from instageo.model.sample_figure import Pair, Style, draw_samples
+from instageo.model.settings import Run, Settings, require
+from instageo.model.tasks.segmentation import epoch_seed
+from instageo.model.transforms import AugmentationSpec, draw_lots, process_and_augment
+
+log = logging.getLogger(__name__)
+
+SAMPLES = 6
+"""Samples in the picture."""
+
+
+def batch_figure(run: Run) -> None:
+    """Draw the first samples that `mode=train` with these settings learns from; leaves `augmentations.png`."""
+    settings = run.settings
+    require(settings, "root_dir", "train_filepath")
+    if settings.checkpoint_path:
+        settings = adopt(settings, read_checkpoint(settings.checkpoint_path), run.explicit)
+    settings = complete(settings, run.explicit)
+    specs = augmentations(settings)
+    report = checked_table(settings, "train_filepath")
+    log.info(describe_layout(settings, report.layers))
+    colors = class_colors(settings.model.class_colors, settings.model.num_classes)
+    style = Style(
+        band_names(settings), tuple(class_names(settings)), tuple(colors.values()), settings.train.ignore_index
+    )
+    path = run.folder / "augmentations.png"
+    draw_samples(first_pairs(fit_size(settings, report), report, specs), style, path)
+    log.info("augmentations (%s): %s", ", ".join(spec.name for spec in specs) or "none is switched on", path)
+
+
+def first_pairs(settings: Settings, report: TableReport, specs: tuple[AugmentationSpec, ...]) -> list[Pair]:
+    """The first samples of the first epoch, before and after augmentation, with the same draws as in training."""
+    data, side = settings.dataloader, settings.dataloader.img_size
+    windows = RandomWindows(report.rows, chip_format(settings), label_format(settings), (side, side))
+    keys = list(islice(EpochSampler(len(report.rows), settings.seed), SAMPLES))
+    batch = stack([windows[key] for key in keys])
+    mean, std, seed = torch.tensor(data.mean), torch.tensor(data.std), epoch_seed(settings.seed, 0)
+    generator, again = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed)
+    before = process_and_augment(batch, mean, std)
+    after = process_and_augment(batch, mean, std, specs, generator, settings.train.ignore_index)
+    titles = [report.rows[index].input.name for _, index in keys]
+    for place, lot in enumerate(draw_lots(specs, again, len(keys))):
+        names = [spec.name for spec, chosen in zip(specs, lot.chosen, strict=True) if chosen]
+        titles[place] += "\n" + (", ".join(names) or "unchanged")
+    return [
+        Pair(title, before.map(itemgetter(place)), after.map(itemgetter(place))) for place, title in enumerate(titles)
+    ]
