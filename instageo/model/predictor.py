@@ -17,6 +17,7 @@ from instageo.model.config import settings_from, shipped_config
 from instageo.model.coordinates import Coordinates, coordinates
 from instageo.model.decoding import read_chip
 from instageo.model.layout import band_names, complete
+from instageo.model.metrics.segmentation import highest_class
 from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.sample import Sample
 from instageo.model.settings import Settings
@@ -163,7 +164,7 @@ class Predictor:
         kind: type[np.uint8 | np.uint16] = np.uint8 if len(logits) <= 254 else np.uint16
         no_data_value = int(np.iinfo(kind).max)
         observed = self.observed(valid).cpu().numpy()
-        chosen = logits.argmax(0).cpu().numpy().astype(kind)
+        chosen = highest_class(logits).cpu().numpy().astype(kind)
         classes = np.where(observed, chosen, kind(no_data_value))
         probabilities = np.where(observed, logits.softmax(0).cpu().numpy(), np.float32(np.nan))
         return Prediction(classes, probabilities, observed, no_data_value, grid)

@@ -67,19 +67,19 @@ def predict_images(forward: Forward, images: Sequence[Sample], tiling: Tiling) -
     weights = [torch.zeros(sample.image.shape[-2:], device=sample.image.device) for sample in images]
     for batch in _batches(_tiles(images, tiling.tile, tiling.stride), tiling.batch_size):
         logits = forward(stack([images[which].window(rows, columns) for which, rows, columns in batch])).float()
-        if not bool(torch.isfinite(logits).all()):
+        if not torch.stack(torch.aminmax(logits)).isfinite().all():  # an extreme is NaN if any value is
             raise DataError(
                 "the network's output is not a number: training has diverged (lower train.learning_rate, set "
                 "train.gradient_clip=1), or pixel values are extreme (compare mode=stats with dataloader.mean and std)"
             )
         weight = window(*logits.shape[-2:]).to(logits.device)
-        for (which, rows, columns), part in zip(batch, logits, strict=True):
+        for (which, rows, columns), part in zip(batch, logits * weight, strict=True):
             total = sums[which]
             if total is None:
                 total = sums[which] = part.new_zeros(len(part), *images[which].image.shape[-2:])
-            total[:, rows, columns] += part * weight
+            total[:, rows, columns] += part
             weights[which][rows, columns] += weight
-    return [total / weight for total, weight in zip(sums, weights, strict=True) if total is not None]
+    return [total.div_(weight) for total, weight in zip(sums, weights, strict=True) if total is not None]
 
 
 def _tiles(images: Sequence[Sample], tile: int, stride: int) -> Iterator[Tile]:

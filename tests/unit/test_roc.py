@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from instageo.model.metrics.roc import BINS, probability_bins, roc_auc
+from instageo.model.metrics.roc import BINS, bins_of_many, bins_of_two, roc_auc
 from instageo.model.metrics.segmentation import SegmentationMetrics
 
 NAN = math.nan
@@ -112,9 +112,14 @@ def test_by_hand(rest, own, expected):
 
 
 def bins(*logits):
-    """Of one pixel, by class."""
+    """Of one pixel: of the second of two classes, or of each of more."""
     values = torch.tensor(logits)[:, None]
-    return probability_bins(values - values.max(), values.argmax(0)).flatten().tolist()
+    found = (
+        bins_of_many(values - values.max(), values.argmax(0))
+        if len(values) > 2
+        else bins_of_two(values[1:] - values[:1])
+    )
+    return found.flatten().tolist()
 
 
 def test_bins_by_hand():

@@ -16,25 +16,28 @@ DEEPEST = 80.0
 """Logits further below the highest of their pixel count as that far; exp(-80) is about the least in float32."""
 
 
-def probability_bins(below: Tensor, highest: Tensor) -> Tensor:
-    """The bin of each pixel's softmax probability of each class, 1..BINS - 1.
+def bins_of_two(log_odds: Tensor) -> Tensor:
+    """The bins, 1..BINS - 1, int32, of probabilities given as log-odds, float32, of the same shape; overwrites them."""
+    log_odds.clamp_(-DEEPEST, DEEPEST)
+    return _bins(log_odds.sigmoid(), log_odds.neg_().sigmoid_())
+
+
+def bins_of_many(below: Tensor, highest: Tensor) -> Tensor:
+    """The bins, 1..BINS - 1, of the softmax probabilities of three or more classes.
 
     Args:
-        below: Logits minus the highest of the pixel, shape (K, N), float32; is overwritten.
+        below: Logits minus the highest of their pixel, shape (K, N), float32; overwritten.
         highest: Class of the highest logit, shape (N,).
 
     Returns:
-        Shape (K, N), int32; of two classes the second alone, (1, N), since the first's mirror it.
+        Shape (K, N), int32.
     """
-    if len(below) == 2:
-        log_odds = (below[1] - below[0]).clamp_(-DEEPEST, DEEPEST)
-        return _bins(log_odds.sigmoid(), log_odds.neg_().sigmoid_())[None]
     place = highest.long()[None]
-    others = below.clamp_(min=-DEEPEST).exp_().scatter_(0, place, 0)  # 1 - p of the highest, free of cancellation
+    others = below.clamp_(min=-DEEPEST).exp_().scatter_(0, place, 0)  # so that 1 - p of the highest is no difference
     rest = others.sum(0)
     share = 1 / (1 + rest)
     bins = _leading_bits(others.mul_(share))
-    return bins.scatter_(0, place, _bins(share, rest * share)[None])
+    return bins.scatter_(0, place, _bins(share, rest.mul_(share))[None])
 
 
 def _bins(probability: Tensor, lacking: Tensor) -> Tensor:

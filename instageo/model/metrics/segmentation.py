@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from instageo.model.metrics.roc import BINS, probability_bins, roc_auc
+from instageo.model.metrics.roc import BINS, bins_of_many, bins_of_two, roc_auc
 
 
 class SegmentationMetrics:
@@ -37,11 +37,11 @@ class SegmentationMetrics:
 
     def reset(self, device: torch.device | str = "cpu") -> None:
         """Forget all pixels; logits and labels will lie on `device`."""
-        classes = self.num_classes
-        rows = 0 if not self.roc else 1 if classes == 2 else classes
-        self._pairs = torch.zeros(classes + 1, classes, dtype=torch.long, device=device)  # the last row: ignored
-        self._seen = torch.zeros(rows, BINS, dtype=torch.long, device=device)
-        self._own = torch.zeros_like(self._seen)
+        classes, bins = self.num_classes, BINS if self.roc else 0
+        self._pairs, self._by_truth, self._all = (
+            torch.zeros(shape, dtype=torch.long, device=device)
+            for shape in ((classes + 1, classes), (classes + 1, bins), (0 if classes == 2 else classes, bins))
+        )
 
     @torch.no_grad()
     def update(self, logits: Tensor, label: Tensor) -> None:
@@ -51,25 +51,29 @@ class SegmentationMetrics:
             logits: Shape (..., K, H, W), finite.
             label: Shape (..., H, W), whole numbers: 0..K-1 or the ignored label.
         """
-        classes = self.num_classes
-        scores = logits.movedim(-3, 0).flatten(1).float()
         given = label.flatten().to(torch.int32)
         counted = (given - self.ignore_index).bool().to(torch.int32)
-        truth = (given - classes) * counted + classes
-        below = scores - scores.amax(0)
-        predicted = _first_zero(below)
+        truth = (given - self.num_classes) * counted + self.num_classes  # ignored: K
+        scores = logits.movedim(-3, 0).flatten(1).float()
+        if len(scores) == 2:
+            self._count_two(scores[1] - scores[0], truth)
+        else:
+            self._count_many(scores - scores.amax(0), truth, counted)
+
+    def _count_two(self, log_odds: Tensor, truth: Tensor) -> None:
+        _count(self._pairs, truth * 2 + _positive(log_odds))
+        if self.roc:
+            _count(self._by_truth, truth * BINS + bins_of_two(log_odds))
+
+    def _count_many(self, below: Tensor, truth: Tensor, counted: Tensor) -> None:
+        classes, predicted = len(below), _first_zero(below)
         _count(self._pairs, truth * classes + predicted)
         if self.roc:
-            self._count_bins(probability_bins(below, predicted).mul_(counted), truth)
-
-    def _count_bins(self, bins: Tensor, truth: Tensor) -> None:
-        if len(bins) == 1:
-            _count(self._own, bins[0] * truth)
-        else:
-            known = truth.clamp(max=self.num_classes - 1)
-            _count(self._own, known * BINS + bins.gather(0, known.long()[None])[0])
-        rows = torch.arange(len(bins), dtype=torch.int32, device=bins.device)
-        _count(self._seen, bins.add_(rows[:, None] * BINS).flatten())
+            bins = bins_of_many(below, predicted)
+            true = truth.clamp(max=classes - 1)
+            _count(self._by_truth, truth * BINS + bins.gather(0, true.long()[None])[0])
+            rows = torch.arange(classes, dtype=torch.int32, device=bins.device)
+            _count(self._all, bins.mul_(counted).add_(rows[:, None] * BINS).flatten())
 
     @property
     def confusion(self) -> Tensor:
@@ -79,17 +83,17 @@ class SegmentationMetrics:
     @property
     def histogram(self) -> Tensor:
         """Pixels by class, (rest, class) and rising probability, shape (K, 2, BINS - 1)."""
-        return _by_truth(self._seen, self._own, self.num_classes)
+        return _histogram(self._by_truth, self._all)
 
     def compute(self) -> dict[str, Tensor]:
         """Scores in 0..1, float64: means as scalars, `*_per_class` of shape (K,), and the confusion matrix (K, K).
 
         All on the CPU. In a distributed run, unless `sync` is off, every process must call it, and gets the same.
         """
-        pairs, seen, own = (self._total(counts) for counts in (self._pairs, self._seen, self._own))
+        pairs, by_truth, everything = (self._total(counts) for counts in (self._pairs, self._by_truth, self._all))
         scores = scores_from_confusion(pairs[:-1])
         if self.roc:
-            scores["roc_auc_per_class"] = roc_auc(_by_truth(seen, own, self.num_classes))
+            scores["roc_auc_per_class"] = roc_auc(_histogram(by_truth, everything))
             scores["roc_auc"] = scores["roc_auc_per_class"].nanmean()
         return scores
 
@@ -109,28 +113,40 @@ def highest_class(logits: Tensor) -> Tensor:
     Returns:
         Shape (...), int32.
     """
-    return _first_zero(logits - logits.amax(0))
+    return _positive(logits[1] - logits[0]) if len(logits) == 2 else _first_zero(logits - logits.amax(0))
+
+
+def _positive(values: Tensor) -> Tensor:
+    """1 where a value is above 0, else 0, int32; PyTorch's comparison takes several times as long on CPUs."""
+    return values.clamp(min=0).bool().to(torch.int32)
 
 
 def _first_zero(values: Tensor) -> Tensor:
-    """Position of the first 0 along the first dimension; every place has one. PyTorch's argmax is not vectorised."""
-    if len(values) == 2:
-        return values[0].bool().to(torch.int32)
+    """Position of the first 0 along the first dimension, int32; every place has one."""
     places = torch.arange(len(values), 0, -1, dtype=torch.int16, device=values.device)
     weighed = places.view(-1, *[1] * (values.ndim - 1)) * values.bool().logical_not_()
     return len(values) - weighed.amax(0).to(torch.int32)
 
 
 def _count(counts: Tensor, cells: Tensor) -> None:
-    """Add 1 to each of the cells, shape (N,), numbered through all dimensions; unlike `bincount` without waiting."""
+    """Add 1 to each of the cells, shape (N,), numbered through all dimensions; never waits, as `bincount` does."""
     one = torch.ones((), dtype=counts.dtype, device=counts.device)
     counts.view(-1).index_add_(0, cells, one.expand(len(cells)))
 
 
-def _by_truth(seen: Tensor, own: Tensor, classes: int) -> Tensor:
-    """Histograms of shape (K, 2, BINS - 1); of two classes the first mirrors the second."""
-    histogram = torch.stack([seen - own, own], dim=1)[..., 1:]
-    return torch.cat([histogram.flip(1, 2), histogram]) if classes == 2 else histogram
+def _histogram(by_truth: Tensor, everything: Tensor) -> Tensor:
+    """Histograms of shape (K, 2, BINS - 1) from what is counted; of two classes the first mirrors the second.
+
+    Args:
+        by_truth: Pixels by true class and bin of its probability, the last row ignored ones; of two classes by true
+            class and bin of the second's probability.
+        everything: Pixels by class and bin of its probability, bin 0 ignored ones; no rows if there are two classes.
+    """
+    if len(everything) == 0:
+        second = by_truth[:-1, 1:]
+        return torch.stack([second.flip(0, 1), second])
+    own = by_truth[:-1]
+    return torch.stack([everything - own, own], dim=1)[..., 1:]
 
 
 def scores_from_confusion(confusion: Tensor) -> dict[str, Tensor]:

@@ -131,14 +131,18 @@ class SegmentationTask(pl.LightningModule):
         return loss
 
     def _score(self, batch: Sequence[Sample], stage: str) -> None:
+        """Count the pixels of whole chips, and log their losses, weighted by labelled pixels, once for all of them."""
+        losses, labelled = [], []
         for sample, logits in zip(batch, predict_images(self, batch, self.tiling), strict=True):
             if sample.label is None:
                 raise ValueError("scoring needs labels")
-            labelled = int((sample.label != self.metrics.ignore_index).sum())
-            if labelled:
-                self.metrics.update(logits, sample.label)
-                loss = self.loss(logits[None], sample.label[None])
-                self.log(f"{stage}_loss", loss, on_epoch=True, batch_size=labelled, sync_dist=True)
+            self.metrics.update(logits, sample.label)
+            losses.append(self.loss(logits[None], sample.label[None]))
+            labelled.append((sample.label != self.metrics.ignore_index).sum())
+        weights = torch.stack(labelled)
+        if total := int(weights.sum()):
+            loss = (torch.stack(losses) * weights).sum() / total
+            self.log(f"{stage}_loss", loss, on_epoch=True, batch_size=total, sync_dist=True)
 
     def validation_step(self, batch: Sequence[Sample], batch_idx: int) -> None:
         """Score whole chips."""
