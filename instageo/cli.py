@@ -34,11 +34,13 @@ def extras() -> Iterator[None]:
         ) from error
 
 
-RUN_HELP = """Train, score, predict or compute statistics: [bold]instageo run mode=… key=value …[/bold]
+RUN_HELP = """Train, score, predict, and more: [bold]instageo run mode=… key=value …[/bold]
 
 The same as [bold]python -m instageo.model.run[/bold]. Typical calls:
 
   instageo run mode=stats root_dir=DATA train_filepath=train.csv
+
+  instageo run mode=batch_figure root_dir=DATA train_filepath=train.csv
 
   instageo run root_dir=DATA train_filepath=train.csv valid_filepath=val.csv train.num_epochs=20
 

@@ -32,7 +32,7 @@ def complete(settings: Settings, explicit: frozenset[str], *, statistics: bool =
     if data.sensor is not None:
         found |= {key: value for key, value in _told_by_sensor(settings, names, explicit) if key not in explicit}
         _refuse_small_units(settings)
-    if data.mean == AUTO and statistics and settings.mode is not Mode.train:
+    if data.mean == AUTO and statistics and settings.mode not in (Mode.train, Mode.batch_figure):
         raise ConfigError("dataloader.mean=auto is for mode=train; leave mean and std out, the checkpoint knows them")
     if data.mean is None and statistics:
         mean, std = _pretraining_statistics(settings.model.model_name, names)

@@ -37,6 +37,7 @@ COMMANDS = {
     Mode.chip_inference: ("instageo.model.commands.chip_inference", "chip_inference"),
     Mode.stats: ("instageo.model.commands.stats", "stats"),
     Mode.check: ("instageo.model.commands.check_tables", "check_tables"),
+    Mode.batch_figure: ("instageo.model.commands.batch_figure", "batch_figure"),
 }
 """Module and function of each mode; imported when asked for, since PyTorch takes seconds."""
 

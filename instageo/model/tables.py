@@ -15,12 +15,14 @@ from instageo.model.assemble import chip_format, label_format
 from instageo.model.backbones.variants import find_variant
 from instageo.model.cache import Cache, DiskCache, MemoryCache, Slot
 from instageo.model.check import TableReport, judge, look_at_rows
+from instageo.model.dataset import RandomWindows
 from instageo.model.decoding import LabelFormat, TargetFormat
 from instageo.model.distributions import sampled_values
 from instageo.model.facts import FactsFile, Found
 from instageo.model.layout import band_names
 from instageo.model.look import Look
-from instageo.model.settings import CacheKind, Mode, Run, Settings, value_of
+from instageo.model.sampling import Shares, balanced_shares
+from instageo.model.settings import CacheKind, Mode, Run, SamplerKind, Settings, value_of
 from instageo.model.source import ChipSource, slots
 from instageo.table import Row, read_table, write_table
 
@@ -133,6 +135,19 @@ def chip_source(settings: Settings, report: TableReport, *, once: bool = False) 
     size = sum(slot.size for slot in kept) / 1e9
     log.info("dataloader.cache=%s keeps the layers of %d chips, %.2f GB", kind.value, len(source), size)
     return replace(source, cache=_cache(kind, kept, settings))
+
+
+def training_windows(settings: Settings, report: TableReport) -> RandomWindows:
+    """One random window of every chip, of `dataloader.img_size` pixels on each side."""
+    side = settings.dataloader.img_size
+    return RandomWindows(chip_source(settings, report), (side, side), settings.train.ignore_index)
+
+
+def row_shares(settings: Settings, report: TableReport) -> Shares | None:
+    """How often each row is drawn, as `dataloader.sampler` says; None for each once."""
+    if settings.dataloader.sampler is not SamplerKind.balanced:
+        return None
+    return balanced_shares([fact.class_counts for fact in report.facts])
 
 
 def _cache(kind: CacheKind, kept: Sequence[Slot], settings: Settings) -> Cache:

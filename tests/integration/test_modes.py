@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from matplotlib.image import imread
 
 from instageo import load_model
 from instageo.model import build_network
+from instageo.model.commands import batch_figure
+from instageo.model.tasks import segmentation
 from instageo.model.transforms import AUGMENTATIONS
 from instageo.raster import read_info, read_raster, write_raster
 from instageo.table import write_table
@@ -221,6 +224,31 @@ def test_an_augmentation_of_the_users_own(data, run, tmp_path):
     assert status == 1
     assert "own.py:erase(batch, draw, rows) does not fit its settings {}: missing a required argument: 'rows'" in err
     assert "chips of" not in err  # no table was read
+
+
+def test_the_batch_figure_shows_what_training_sees(data, run, tmp_path, monkeypatch):
+    """Its samples are those of the first epoch, whatever the size of the batches."""
+    seen, drawn = [], []
+    augment = segmentation.process_and_augment
+    monkeypatch.setattr(segmentation, "process_and_augment", lambda *given: seen.append(augment(*given)) or seen[-1])
+    monkeypatch.setattr(batch_figure, "draw_samples", lambda pairs, *_: drawn.extend(pairs))
+    chosen = [f"dataloader.augmentations.{name}.use=true" for name in ("rotate", "resized_crop", "noise")]
+    common = [f"root_dir={data}", "train_filepath=train.csv", *QUICK, *chosen, "dataloader.img_size=16", "seed=5"]
+    assert run(*common, "valid_filepath=valid.csv")[0] == 0
+    status, _, err = run("mode=batch_figure", *common)
+    assert status == 0, err
+    assert len(drawn) == 4
+    for name in ("image", "valid", "label"):
+        trained_on = torch.cat([getattr(batch, name) for batch in seen])
+        assert torch.equal(torch.stack([getattr(pair.after, name) for pair in drawn]), trained_on)
+    assert not torch.equal(torch.stack([pair.before.image for pair in drawn]), torch.cat([b.image for b in seen]))
+
+
+def test_the_batch_figure_is_written(data, run, tmp_path):
+    status, _, err = run("mode=batch_figure", f"root_dir={data}", "train_filepath=train.csv")
+    assert status == 0, err
+    assert err.splitlines()[-1].endswith(f"augmentations (hflip, vflip): {tmp_path / 'run' / 'augmentations.png'}")
+    assert imread(tmp_path / "run" / "augmentations.png")[..., :3].std() > 0.1
 
 
 def test_options_of_training_work(data, run, tmp_path):  # pitfall 31

@@ -202,7 +202,7 @@ def test_a_damaged_file_is_decoded_anew(plain, tmp_path, damage):
         if damage == "folder":
             path.mkdir()
         else:
-            path.write_bytes({"empty": b"", "half": whole[: len(whole) // 2], "longer": whole + b"0"}[damage])
+            path.write_bytes({"empty": b"", "half": whole[: len(whole) // 2], "longer": b"0" + whole}[damage])
     same(source.read(0), plain.read(0))
     same(on_disk(plain, tmp_path / "cache").read(0), plain.read(0))
 

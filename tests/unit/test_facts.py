@@ -262,7 +262,7 @@ def test_ten_thousand_rows_from_memory_open_no_file(rows, known, monkeypatch):  
     monkeypatch.setattr(check, "look_at", looked)
     first = look_at_rows("t", many, LOOK, known())
     assert len(calls) == 10_000
-    for name in ("read_info", "read_raster", "read_layers"):
+    for name in ("open_raster", "read_raster"):
         monkeypatch.delattr(look, name)
     assert look_at_rows("t", many, LOOK, known()) == first
     assert len(calls) == 10_000

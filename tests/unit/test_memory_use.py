@@ -19,7 +19,7 @@ from tests.sources import source_of, write_tiff
 STATM = Path("/proc/self/statm")
 pytestmark = pytest.mark.skipif(not STATM.exists(), reason="this system does not tell the memory of a process")
 
-SIDE, CHIPS, WARM, READS = 64, 10, 30, 300
+SIDE, CHIPS, WARM, READS = 64, 10, 20, 120
 ONE = 6 * SIDE * SIDE * 4
 """Bytes of one decoded chip."""
 
@@ -49,7 +49,7 @@ def data_sets(source, kind, folder):
 
 
 def growth(read):
-    """Bytes that 300 reads leave behind, as Python and as the system count them."""
+    """Bytes that 120 reads leave behind, as Python and as the system count them."""
     gc.collect()
     tracemalloc.start()
     try:
@@ -65,7 +65,7 @@ def growth(read):
 @pytest.mark.parametrize("kind", ["none", "memory", "disk"])
 @pytest.mark.parametrize("way", ["whole", "windows"])
 def test_memory_does_not_grow_with_what_was_read(source, tmp_path, kind, way):
-    """After a warm-up, reading 30 MB of pixels leaves less than three chips with Python, and less than a third of them
+    """After a warm-up, reading 12 MB of pixels leaves less than three chips with Python, and less than a third of them
     with the system. What leaks does so each time: the better of two rounds counts."""
     read = data_sets(source, kind, tmp_path / "cache")[way]
     for index in range(WARM):

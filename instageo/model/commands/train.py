@@ -14,11 +14,11 @@ from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights, load_pretrained
 from instageo.model.check import TableReport
 from instageo.model.checkpoint import BEST, Checkpoint, adopt, class_names, facts, load_network_state, read_checkpoint
-from instageo.model.class_weights import class_weights
 from instageo.model.commands.evaluate import score, write_scores
 from instageo.model.config import overlay
-from instageo.model.dataset import RandomWindows, WholeChips
+from instageo.model.dataset import WholeChips
 from instageo.model.finetuning import choose_trained
+from instageo.model.fitting import fit_size, measured
 from instageo.model.layout import band_names, complete, describe_layout
 from instageo.model.lora import add_lora
 from instageo.model.losses.cross_entropy import WeightedCrossEntropy
@@ -26,9 +26,15 @@ from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.predictor import Predictor, pick_device, predictor_from
 from instageo.model.resume import to_resume
-from instageo.model.sampling import balanced_shares
-from instageo.model.settings import AUTO, Run, SamplerKind, Scheduler, Settings, require
-from instageo.model.tables import checked_table, chip_source, shared_chips, warn_of_another_unit
+from instageo.model.settings import AUTO, Run, Scheduler, Settings, require
+from instageo.model.tables import (
+    checked_table,
+    chip_source,
+    row_shares,
+    shared_chips,
+    training_windows,
+    warn_of_another_unit,
+)
 from instageo.model.trainer import build_trainer, refuse_devices
 
 if TYPE_CHECKING:
@@ -52,16 +58,16 @@ def train(run: Run) -> None:
     settings, start = _starting_point(settings, run.explicit)
     settings = complete(settings, run.explicit)
     augmentations(settings)  # mistakes in those are told before the tables are read
-    run = replace(run, settings=settings)
-    learn = checked_table(run, "train_filepath", values=settings.dataloader.mean == AUTO)
-    judge = checked_table(run, "valid_filepath")
+    completed = replace(run, settings=settings)
+    learn = checked_table(completed, "train_filepath", values=settings.dataloader.mean == AUTO)
+    judge = checked_table(completed, "valid_filepath")
     _compare(settings, learn, judge)
     trainer = build_trainer(settings, folder)  # seconds of imports, so only once the tables are known to be good
     if len(judge.rows) < trainer.world_size:
         raise ConfigError(
             f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
         )
-    settings = _fit_size(_measured(settings, learn), learn)
+    settings = fit_size(measured(settings, learn), learn)
     warn_of_another_unit(settings, learn)
     torch.manual_seed(settings.seed)
     net = _network(settings, start)
@@ -111,38 +117,6 @@ def _compare(settings: Settings, learn: TableReport, judge: TableReport) -> None
         log.warning("%s: no labelled pixel of %d classes: %s", settings.train_filepath, len(absent), shown)
 
 
-def _measured(settings: Settings, learn: TableReport) -> Settings:
-    """Settings whose mean, std and class weights are numbers, from the training table where they are left to it."""
-    found: dict[str, list[float]] = {}
-    if settings.dataloader.mean == AUTO:
-        found |= {"dataloader.mean": learn.values.mean.tolist(), "dataloader.std": learn.values.std.tolist()}
-    weighting = settings.train.class_weights
-    if isinstance(weighting, str):
-        counts = learn.class_counts
-        found["train.class_weights"] = class_weights(counts, "inverse" if weighting == AUTO else weighting)
-    for key, values in found.items():
-        log.info("%s=%s of %s", key, [float(f"{value:.5g}") for value in values], settings.train_filepath)
-    return overlay(settings, found)
-
-
-def _fit_size(settings: Settings, learn: TableReport) -> Settings:
-    """Settings whose `img_size` is no larger than the chips, rounded up to whole patches."""
-    wanted, largest, patch = (
-        settings.dataloader.img_size,
-        max(learn.largest),
-        find_variant(settings.model.model_name).patch,
-    )
-    needed = -(-largest // patch) * patch
-    if wanted <= largest:
-        if wanted < largest:
-            log.info("chips of up to %d pixels: each epoch takes a random %d-pixel window of each", largest, wanted)
-        return settings
-    log.warning(
-        "chips have at most %d pixels, dataloader.img_size=%d asks for more: training at %d", largest, wanted, needed
-    )
-    return overlay(settings, {"dataloader.img_size": min(needed, wanted)})
-
-
 def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegmenter:
     net, model = build(settings), settings.model
     if isinstance(start, Checkpoint):
@@ -186,14 +160,13 @@ def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "Segmen
 def _data(settings: Settings, learn: TableReport, judge: TableReport) -> "ChipData":
     from instageo.model.tasks.data import ChipData
 
-    side, balanced = settings.dataloader.img_size, settings.dataloader.sampler is SamplerKind.balanced
     return ChipData(
-        RandomWindows(chip_source(settings, learn), (side, side), settings.train.ignore_index),
+        training_windows(settings, learn),
         WholeChips(chip_source(settings, judge)),
         batch_size=settings.train.batch_size,
         workers=settings.dataloader.num_workers,
         seed=settings.seed,
-        shares=balanced_shares([fact.class_counts for fact in learn.facts]) if balanced else None,
+        shares=row_shares(settings, learn),
     )
 
 

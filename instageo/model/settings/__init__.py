@@ -26,6 +26,7 @@ class Mode(Enum):
     chip_inference = "chip_inference"
     stats = "stats"
     check = "check"
+    batch_figure = "batch_figure"
 
 
 @dataclass

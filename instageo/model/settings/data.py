@@ -83,12 +83,12 @@ class DataSettings:
             check(std in (None, AUTO), "dataloader.std", std, f"{AUTO}, as dataloader.mean says")
             self.mean = self.std = AUTO
             return
+        for name, values in (("dataloader.mean", mean), ("dataloader.std", std)):
+            check(values is None or are_numbers(values), name, values, f"a list of numbers, null, or {AUTO}")
         if mean is None or std is None:
             check(mean is None, "dataloader.std", std, "values beside dataloader.mean")
             check(std is None, "dataloader.mean", mean, "values beside dataloader.std")
             return
-        for name, values in (("dataloader.mean", mean), ("dataloader.std", std)):
-            check(are_numbers(values), name, values, f"a list of numbers, null, or {AUTO}")
         check(len(mean) >= 1, "dataloader.mean", mean, "one value per band of a date")
         check(len(std) == len(mean), "dataloader.std", std, f"as many values as dataloader.mean, {len(mean)}")
         check(all(map(math.isfinite, mean)), "dataloader.mean", mean, "finite values")

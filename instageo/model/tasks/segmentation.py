@@ -63,6 +63,11 @@ class Optimisation:
         )
 
 
+def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """What a run's seed becomes for one epoch in one of its processes."""
+    return (seed * 1_000_003 + epoch) * 1_009 + rank
+
+
 class SegmentationTask(pl.LightningModule):
     """Trains and scores a network from image (B, C, T, H, W), time and place to logits (B, K, H, W).
 
@@ -110,7 +115,7 @@ class SegmentationTask(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Make the epoch's randomness depend on seed, epoch and process alone, so that resuming is exact."""
-        seed = (self.optimisation.seed * 1_000_003 + self.current_epoch) * 1_009 + self.global_rank
+        seed = epoch_seed(self.optimisation.seed, self.current_epoch, self.global_rank)
         torch.manual_seed(seed)
         self.generator.manual_seed(seed)
 

@@ -1,0 +1,137 @@
+"""A picture of training samples before and after augmentation, as PNG."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.model.figures import new_figure
+from instageo.model.sample import Sample
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Color = tuple[int, int, int]
+
+NO_DATA: Color = (240, 190, 240)
+IGNORED: Color = (250, 250, 250)
+
+PANEL = 2.6
+"""Side of a panel, inches."""
+
+LINE = 44
+"""Letters that fit beside a panel."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How samples are drawn.
+
+    Attributes:
+        bands: Names of the bands.
+        classes: Names of the classes.
+        colors: Red, green and blue of each class, 0..255.
+        ignore_index: Label that does not count.
+    """
+
+    bands: tuple[str, ...]
+    classes: tuple[str, ...]
+    colors: tuple[Color, ...]
+    ignore_index: int
+
+    @property
+    def shown(self) -> tuple[int, int, int]:
+        """Positions of the bands drawn as red, green and blue: those so called, else the first ones."""
+        names = ("RED", "GREEN", "BLUE")
+        if set(names) <= set(self.bands):
+            red, green, blue = (self.bands.index(name) for name in names)
+            return red, green, blue
+        last = len(self.bands) - 1
+        return 0, min(1, last), min(2, last)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One sample, single, in any unit.
+
+    Attributes:
+        title: What it is called in the picture.
+        before: As it was read.
+        after: As it was changed.
+    """
+
+    title: str
+    before: Sample
+    after: Sample
+
+
+def draw_samples(pairs: Sequence[Pair], style: Style, path: Path) -> None:
+    """Draw image and label before and after, one row per sample; of several dates the first with observations."""
+    several = len(pairs[0].before.valid) > 1
+    figure = new_figure(4 * PANEL + 0.5, len(pairs) * (PANEL + 0.3 * several) + 1.1)
+    panels = figure.subplots(len(pairs), 4, squeeze=False)
+    for pair, row in zip(pairs, panels, strict=True):
+        _draw_row(pair, style, row)
+    for panel, what in zip(panels[0], ("image before", "label before", "image after", "label after"), strict=True):
+        panel.set_title(f"{what}\n{panel.get_title()}".strip(), fontsize=10)
+    bands = ", ".join(style.bands[place] for place in dict.fromkeys(style.shown))
+    figure.suptitle(f"{bands}, from the 2nd to the 98th percentile before augmentation", fontsize=10)
+    _legend(figure, style)
+    figure.savefig(path, dpi=100)
+
+
+def _draw_row(pair: Pair, style: Style, row: Sequence["Axes"]) -> None:
+    for panel, sample in ((row[0], pair.before), (row[2], pair.after)):
+        date, dates = first_date(sample), len(sample.valid)
+        panel.imshow(color_image(sample, pair.before, date, style.shown), interpolation="nearest")
+        if dates > 1:
+            panel.set_title(f"date {date + 1} of {dates}", fontsize=9)
+    for panel, sample in ((row[1], pair.before), (row[3], pair.after)):
+        panel.imshow(color_label(sample, style), interpolation="nearest")
+    for panel in row:
+        panel.set(xticks=[], yticks=[])
+    lines = [part for line in pair.title.splitlines() for part in wrap(line, LINE)]
+    row[0].set_ylabel("\n".join(lines), fontsize=8)
+
+
+def first_date(sample: Sample) -> int:
+    """The first date with a valid pixel, counted from 0; 0 where there is none."""
+    return int(sample.valid.flatten(1).any(1).int().argmax())
+
+
+def color_image(sample: Sample, before: Sample, date: int, shown: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Three bands of one date as red, green and blue, shape (H, W, 3).
+
+    They are stretched between the 2nd and 98th percentile of the valid pixels of `before`, band by band, so that
+    changes of brightness show.
+    """
+    reference = before.image[list(shown), date].numpy()[:, before.valid[date].numpy()]
+    low, high = np.percentile(reference, (2, 98), axis=1) if reference.size else (np.zeros(3), np.ones(3))
+    values = sample.image[list(shown), date].permute(1, 2, 0).numpy()
+    stretched = np.clip((values - low) / np.maximum(high - low, 1e-9), 0, 1) * 255
+    return np.where(sample.valid[date, ..., None].numpy(), stretched, NO_DATA).astype(np.uint8)
+
+
+def color_label(sample: Sample, style: Style) -> NDArray[np.uint8]:
+    """Classes in their colours, shape (H, W, 3); all ignored where there is no label."""
+    if sample.label is None:
+        return np.full((*sample.valid.shape[1:], 3), IGNORED, dtype=np.uint8)
+    label = sample.label.numpy()
+    table = np.array([*style.colors, IGNORED], dtype=np.uint8)
+    return table[np.where(label == style.ignore_index, len(style.colors), label)]
+
+
+def _legend(figure: "Figure", style: Style) -> None:
+    from matplotlib.patches import Patch
+
+    names, colors = [*style.classes, "ignored (labels)", "no data (images)"], [*style.colors, IGNORED, NO_DATA]
+    patches = [
+        Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="gray", linewidth=0.5, label=name)
+        for name, (red, green, blue) in zip(names, colors, strict=True)
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=min(6, len(patches)), frameon=False, fontsize=9)
