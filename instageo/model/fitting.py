@@ -21,14 +21,14 @@ def measured(settings: Settings, learn: TableReport) -> Settings:
     """
     found: dict[str, list[float]] = {}
     if settings.dataloader.mean == AUTO:
-        values = learn.values
-        constant = [name for name, std in zip(band_names(settings), values.std, strict=True) if std == 0]
+        bands = learn.values
+        constant = [name for name, std in zip(band_names(settings), bands.std, strict=True) if std == 0]
         if constant:
             raise DataError(
-                f"{settings.train_filepath}: {', '.join(constant)} has one value alone in all chips, so that it cannot be "
+                f"{settings.train_filepath}: {', '.join(constant)} has one value alone in all chips and cannot be "
                 "normalised; leave it out with dataloader.bands, or set dataloader.mean and std"
             )
-        found |= {"dataloader.mean": values.mean.tolist(), "dataloader.std": values.std.tolist()}
+        found |= {"dataloader.mean": bands.mean.tolist(), "dataloader.std": bands.std.tolist()}
     weighting = settings.train.class_weights
     if isinstance(weighting, str):
         counts = learn.class_counts

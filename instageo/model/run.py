@@ -172,9 +172,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _quieten() -> None:
-    """Silence notices that tell a user nothing: advice of Lightning, retries, GDAL's echo of errors we tell."""
-    for name in ("pytorch_lightning", "lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """Silence notices that tell a user nothing: warnings of Lightning, retries, GDAL's echo of errors we tell."""
     for name in ("rasterio", "huggingface_hub", "matplotlib"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning|torchmetrics)")

@@ -1,34 +1,55 @@
-"""The Lightning trainer that settings describe."""
+"""The Lightning trainer that settings describe; Lightning is imported when one is built, since that takes seconds."""
 
+import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
-
-import pytorch_lightning as pl
-from lightning_fabric.utilities.exceptions import MisconfigurationException
+from typing import TYPE_CHECKING, Any
 
 from instageo.errors import ConfigError
 from instageo.model.backbones.prithvi import Block
 from instageo.model.predictor import pick_device
 from instageo.model.settings import Settings
-from instageo.model.tracking import callbacks, loggers
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 
-def build_trainer(settings: Settings, folder: Path) -> pl.Trainer:
+def refuse_devices(settings: Settings) -> None:
+    """Refuse at once what this machine is known not to have.
+
+    Raises:
+        ConfigError: There is no such device, `strategy=fsdp` on the CPU, or more processes than CPU cores, which would
+            bring the machine to a halt.
+    """
+    if pick_device(settings.accelerator) != "cpu":
+        return
+    if settings.strategy == "fsdp":
+        raise ConfigError("strategy=fsdp needs GPUs and this run has none; use strategy=ddp, or auto")
+    cores = os.cpu_count() or 1
+    if str(settings.devices).isdigit() and int(settings.devices) > cores:
+        raise ConfigError(f"devices={settings.devices} does not work on {cores} CPU cores; expected at most {cores}")
+
+
+def build_trainer(settings: Settings, folder: Path) -> "pl.Trainer":
     """A trainer that leaves its files in a folder.
 
     Raises:
         ConfigError: The devices, precision or strategy asked for do not work on this machine.
     """
-    on_cpu = pick_device(settings.accelerator) == "cpu"
-    _refuse_crowding(settings, on_cpu=on_cpu)
+    import pytorch_lightning as pl
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+    from instageo.model.tracking import callbacks, loggers
+
+    for name in ("pytorch_lightning", "lightning_fabric"):  # advice that tells a user nothing
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         return pl.Trainer(
             max_epochs=settings.train.num_epochs,
             accelerator=settings.accelerator,
             devices=settings.devices,
-            strategy=_strategy(settings.strategy, on_cpu=on_cpu),
+            strategy=_strategy(settings.strategy),
             precision=settings.precision,  # type: ignore[arg-type]
             gradient_clip_val=settings.train.gradient_clip,
             callbacks=callbacks(folder, settings.train.early_stopping),
@@ -47,18 +68,9 @@ def build_trainer(settings: Settings, folder: Path) -> pl.Trainer:
         raise ConfigError(f"{chosen} does not work on this machine: {str(error).splitlines()[0]}") from error
 
 
-def _strategy(name: str, *, on_cpu: bool) -> Any:
+def _strategy(name: str) -> Any:
     if name != "fsdp":
         return name
-    if on_cpu:
-        raise ConfigError("strategy=fsdp needs GPUs and this run has none; use strategy=ddp, or auto")
     from pytorch_lightning.strategies import FSDPStrategy
 
     return FSDPStrategy(auto_wrap_policy={Block}, state_dict_type="full", use_orig_params=True)
-
-
-def _refuse_crowding(settings: Settings, *, on_cpu: bool) -> None:
-    """On the CPU, every device is one more process: more of them than cores bring the machine to a halt."""
-    cores = os.cpu_count() or 1
-    if on_cpu and str(settings.devices).isdigit() and int(settings.devices) > cores:
-        raise ConfigError(f"devices={settings.devices} does not work on {cores} CPU cores; expected at most {cores}")

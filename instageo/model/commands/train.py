@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -34,9 +35,11 @@ from instageo.model.tables import (
     training_windows,
     warn_of_another_unit,
 )
-from instageo.model.tasks.data import ChipData
-from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
-from instageo.model.trainer import build_trainer
+from instageo.model.trainer import build_trainer, refuse_devices
+
+if TYPE_CHECKING:
+    from instageo.model.tasks.data import ChipData
+    from instageo.model.tasks.segmentation import SegmentationTask
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ def train(run: Run) -> None:
     require(settings, "root_dir", "train_filepath", "valid_filepath")
     newest = to_resume(settings, run.folder)
     folder = newest.parent if newest else run.folder
-    trainer = build_trainer(settings, folder)
+    refuse_devices(settings)
     settings, start = _starting_point(settings, run.explicit)
     settings = complete(settings, run.explicit)
     augmentations(settings)  # mistakes in those are told before the tables are read
@@ -59,6 +62,7 @@ def train(run: Run) -> None:
     learn = checked_table(completed, "train_filepath", values=settings.dataloader.mean == AUTO)
     judge = checked_table(completed, "valid_filepath")
     _compare(settings, learn, judge)
+    trainer = build_trainer(settings, folder)  # seconds of imports, so only once the tables are known to be good
     if len(judge.rows) < trainer.world_size:
         raise ConfigError(
             f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
@@ -136,7 +140,9 @@ def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegm
     return net
 
 
-def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> SegmentationTask:
+def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "SegmentationTask":
+    from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
+
     data, course, classes = settings.dataloader, settings.train, settings.model.num_classes
     weights = torch.tensor(course.class_weights or [1.0] * classes)
     cosine = course.scheduler is Scheduler.cosine
@@ -153,7 +159,9 @@ def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> Segment
     )
 
 
-def _data(settings: Settings, learn: TableReport, judge: TableReport) -> ChipData:
+def _data(settings: Settings, learn: TableReport, judge: TableReport) -> "ChipData":
+    from instageo.model.tasks.data import ChipData
+
     return ChipData(
         training_windows(settings, learn),
         WholeChips(chip_source(settings, judge)),

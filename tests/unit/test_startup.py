@@ -1,0 +1,31 @@
+"""What is imported before it is needed: packages that take seconds, of which a user would ask why."""
+
+import json
+import subprocess
+import sys
+
+from instageo.model.run import COMMANDS
+
+SLOW = {
+    "torch", "torch._dynamo", "hydra", "numpy", "rasterio", "matplotlib", "pytorch_lightning", "lightning_fabric",
+    "torchmetrics", "scipy", "pandas", "pyarrow", "fsspec", "huggingface_hub", "tensorboard", "peft",
+}  # fmt: skip
+
+
+def imported_after(*steps):
+    """Which of the slow packages one new process has imported after each of these modules."""
+    code = "\n".join(f"import {step}; print(json.dumps(sorted(sys.modules)))" for step in steps)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import json, sys\n{code}"], capture_output=True, text=True, check=True
+    )
+    return [SLOW & set(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def test_slow_packages_are_imported_where_they_are_needed():
+    modes = [module for module, _ in COMMANDS.values()]
+    line, run, *later = imported_after(
+        "instageo, instageo.cli", "instageo.model.run", "instageo.model.predictor", *modes
+    )
+    assert line == set()
+    assert run == {"hydra"}
+    assert set(map(frozenset, later)) == {frozenset({"hydra", "torch", "numpy", "rasterio"})}
