@@ -2,20 +2,33 @@
 
 import logging
 
+from instageo.errors import DataError
 from instageo.model.backbones.variants import find_variant
 from instageo.model.check import TableReport
 from instageo.model.class_weights import class_weights
 from instageo.model.config import overlay
+from instageo.model.layout import band_names
 from instageo.model.settings import AUTO, Settings
 
 log = logging.getLogger(__name__)
 
 
 def measured(settings: Settings, learn: TableReport) -> Settings:
-    """Settings whose mean, std and class weights are numbers, from the training table where they are left to it."""
+    """Settings whose mean, std and class weights are numbers, from the training table where they are left to it.
+
+    Raises:
+        DataError: A band has no deviation.
+    """
     found: dict[str, list[float]] = {}
     if settings.dataloader.mean == AUTO:
-        found |= {"dataloader.mean": learn.values.mean.tolist(), "dataloader.std": learn.values.std.tolist()}
+        bands = learn.values
+        constant = [name for name, std in zip(band_names(settings), bands.std, strict=True) if std == 0]
+        if constant:
+            raise DataError(
+                f"{settings.train_filepath}: {', '.join(constant)} has one value alone in all chips and cannot be "
+                "normalised; leave it out with dataloader.bands, or set dataloader.mean and std"
+            )
+        found |= {"dataloader.mean": bands.mean.tolist(), "dataloader.std": bands.std.tolist()}
     weighting = settings.train.class_weights
     if isinstance(weighting, str):
         counts = learn.class_counts

@@ -32,6 +32,7 @@ def test_a_512_pixel_chip_is_mapped_whole_and_alike_twice(run, tmp_path):  # pit
     np.testing.assert_array_equal(read_raster(first).valid[0], seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "tables", "classes"),
     [("hls_multitemporal", ("train", "val"), 8), ("chip_with_missing_date", ("all", "all"), 13)],

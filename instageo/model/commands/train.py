@@ -90,6 +90,8 @@ def _starting_point(settings: Settings, explicit: frozenset[str]) -> tuple[Setti
     published = find_variant(model.model_name).weights is not None or "model.load_pretrained_weights" in explicit
     if settings.checkpoint_path:
         checkpoint = read_checkpoint(settings.checkpoint_path)
+        if settings.dataloader.mean == AUTO:
+            log.info("mean and std are those of %s, whose weights know no others", checkpoint.path)
         return adopt(settings, checkpoint, explicit), checkpoint
     if model.weights or (model.load_pretrained_weights and published):
         return settings, find_weights(model.model_name, model.weights)

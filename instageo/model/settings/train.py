@@ -35,6 +35,8 @@ class TrainSettings:
     teacher_ckpt_path: str | None = None
 
     def __post_init__(self) -> None:
+        ignored = self.ignore_index
+        check(-(2**31) <= ignored < 2**31, "train.ignore_index", ignored, "a whole number of at most 31 bits")
         rate = self.learning_rate
         check(0 < rate < math.inf, "train.learning_rate", rate, "a number above 0")
         check(self.num_epochs >= 1, "train.num_epochs", self.num_epochs, "at least 1")
