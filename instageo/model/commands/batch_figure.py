@@ -15,10 +15,9 @@ from instageo.model.fitting import fit_size, measured
 from instageo.model.layout import band_names, complete, describe_layout
 from instageo.model.sample import stack
 from instageo.model.sample_figure import Pair, Style, draw_samples
-from instageo.model.sampling import EpochSampler
+from instageo.model.sampling import EpochSampler, epoch_seed
 from instageo.model.settings import AUTO, Run, Settings, require
 from instageo.model.tables import checked_table, row_shares, training_windows
-from instageo.model.tasks.segmentation import epoch_seed
 from instageo.model.transforms import AugmentationSpec, draw_lots, process_and_augment
 
 log = logging.getLogger(__name__)

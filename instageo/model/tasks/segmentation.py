@@ -13,6 +13,7 @@ from instageo.model.finetuning import parameter_groups
 from instageo.model.lora import merged
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.sample import Sample
+from instageo.model.sampling import epoch_seed
 from instageo.model.tiling import Tiling, predict_images
 from instageo.model.transforms import AugmentationSpec, normalise, process_and_augment
 
@@ -61,11 +62,6 @@ class Optimisation:
         return 0.5 * (
             1 + math.cos(math.pi * min(1.0, (epoch - self.warmup_epochs) / max(epochs - self.warmup_epochs, 1e-9)))
         )
-
-
-def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
-    """What a run's seed becomes for one epoch in one of its processes."""
-    return (seed * 1_000_003 + epoch) * 1_009 + rank
 
 
 class SegmentationTask(pl.LightningModule):
