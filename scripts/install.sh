@@ -23,5 +23,7 @@ else
     uv=$venv/bin/uv
 fi
 say "installing the project and its packages, versions as in constraints.txt (PyTorch is large: minutes on a slow line)"
-"$uv" pip install --python "$venv/bin/python" --constraint constraints.txt --editable ".[model,cpu]" --group dev
+# Where Python may not keep what it compiles, every start would compile PyTorch anew: twice the time to the first line.
+"$uv" pip install ${PYTHONDONTWRITEBYTECODE:+--compile-bytecode} \
+    --python "$venv/bin/python" --constraint constraints.txt --editable ".[model,cpu]" --group dev
 say "ready: $venv/bin/instageo --help"

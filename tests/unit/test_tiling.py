@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from instageo.errors import DataError
 from instageo.model.sample import Sample
 from instageo.model.tiling import Tiling, predict_images, starts, window
 
@@ -164,3 +165,11 @@ def test_no_image_no_answer():
 def test_gaps_are_refused(tile, stride):
     with pytest.raises(ValueError, match=f"stride {stride} is not in 1..{tile}"):
         Tiling(tile, stride)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_an_output_that_is_no_number_is_refused(value):
+    image = torch.zeros(3, 1, 4, 6)
+    image[1, 0, 2, 5] = value
+    with pytest.raises(DataError, match="not a number"):
+        predict(identity, [image], Tiling(4, 2))
