@@ -9,11 +9,6 @@ from torch.utils.data import Sampler
 Shares = NDArray[np.float64]
 
 
-def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
-    """What a run's seed becomes for one epoch in one of its processes."""
-    return (seed * 1_000_003 + epoch) * 1_009 + rank
-
-
 class EpochSampler(Sampler[tuple[int, int]]):
     """A new order and new draws every epoch, from the seed and the epoch's number alone.
 
