@@ -1,4 +1,4 @@
-"""Which rows an epoch of training takes, in which order."""
+"""Which rows an epoch of training takes, in which order, and from what its randomness starts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,11 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Sampler
 
 Shares = NDArray[np.float64]
-
-
-def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
-    """What a run's seed becomes for one epoch in one of its processes."""
-    return (seed * 1_000_003 + epoch) * 1_009 + rank
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -58,6 +53,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
         wanted = 1 if self.shares is None else self.length  # a row that comes twice is not cut alike twice
         seeds = np.random.SeedSequence((self.seed, self.epoch)).generate_state(wanted)
         return iter([(int(seeds[place % wanted]), int(order[place % self.length])) for place in places])
+
+
+def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """What a run's seed becomes for one epoch in one of its processes."""
+    return (seed * 1_000_003 + epoch) * 1_009 + rank
 
 
 def balanced_shares(class_counts: ArrayLike) -> Shares:
