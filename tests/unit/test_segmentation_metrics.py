@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instageo.model.metrics.segmentation import SegmentationMetrics, highest_class, scores_from_confusion, summary
@@ -77,6 +77,7 @@ def test_absent_classes(confusion, iou, precision, recall, mean_iou):  # pitfall
     assert scores["mIoU"].item() == pytest.approx(mean_iou)
 
 
+@settings(max_examples=40)
 @given(st.integers(2, 5), st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(0, 99))
 def test_parts_give_the_scores_of_the_whole(classes, widths, seed):  # pitfalls 20, 23
     source = torch.Generator().manual_seed(seed)
