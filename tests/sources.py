@@ -4,6 +4,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 
+from instageo.model.check import judge, look_at_rows
 from instageo.model.coordinates import coordinates_of
 from instageo.model.source import ChipSource
 from instageo.raster import read_info
@@ -63,3 +64,8 @@ def numbers_of(settings):
         return values
 
     return make
+
+
+def check_table(name, rows, look, *, skip_bad=False):
+    """What a check of a table finds, without what is remembered and written down of it."""
+    return judge(name, rows, look_at_rows(name, rows, look), skip_bad=skip_bad)

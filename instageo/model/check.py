@@ -117,11 +117,6 @@ def judge(name: str, rows: Sequence[Row], found: Sequence[Found], *, skip_bad: b
     return report
 
 
-def check_table(name: str, rows: Sequence[Row], look: Look, *, skip_bad: bool = False) -> TableReport:
-    """Look at every row and keep those that can be used; see `look_at_rows` and `judge`."""
-    return judge(name, rows, look_at_rows(name, rows, look), skip_bad=skip_bad)
-
-
 def reasons(bad: Sequence[tuple[Row, str]]) -> str:
     """The first row of each reason, and how many others have the same."""
     alike: dict[str, list[str]] = {}

@@ -205,17 +205,8 @@ def decode_label(raster: Raster, form: LabelFormat, path: str) -> NDArray[np.int
     return np.where(usable, label, form.ignore_index)
 
 
-def read_target(path: str | Path, form: TargetFormat, window: Window | None = None) -> NDArray[np.float32]:
-    """Read a label of continuous values, or a window of it, shape (H, W); NaN where there is none.
-
-    Raises:
-        RasterError: Missing or unreadable.
-    """
-    return decode_target(read_raster(path, [0], window=window), form)
-
-
 def decode_target(raster: Raster, form: TargetFormat) -> NDArray[np.float32]:
-    """The first layer as continuous values, see `read_target`."""
+    """The first layer as continuous values, shape (H, W); NaN where there is no label."""
     values = np.where(raster.valid[0], raster.values[0], np.nan).astype(np.float32)
     values[values == np.float32(form.ignore_value)] = np.nan
     return values

@@ -8,10 +8,10 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from instageo.errors import DataError
-from instageo.model.check import check_table
 from instageo.model.decoding import ChipFormat, LabelFormat
 from instageo.model.look import Look
 from instageo.table import Row
+from tests.sources import check_table
 
 ONES = np.ones((2, 3), np.uint8)
 FORM, CLASSES = ChipFormat(no_data_value=-9999), LabelFormat(3)

@@ -12,7 +12,6 @@ from numpy.testing import assert_array_equal
 from rasterio.crs import CRS
 
 from instageo.errors import DataError
-from instageo.model.check import check_table
 from instageo.model.coordinates import DATE_TAGS, coordinates, coordinates_of
 from instageo.model.dataset import RandomWindows, WholeChips, scoring_loader
 from instageo.model.decoding import ChipFormat, LabelFormat, read_chip
@@ -20,7 +19,7 @@ from instageo.model.look import Look
 from instageo.model.sample import Sample, stack
 from instageo.raster import Grid, read_info
 from instageo.table import Row
-from tests.sources import load_sample, source_of
+from tests.sources import check_table, load_sample, source_of
 
 NAN = float("nan")
 DEGREES = CRS.from_epsg(4326).to_wkt()
