@@ -16,7 +16,7 @@ from matplotlib.image import imread
 from instageo import load_model
 from instageo.model import build_network
 from instageo.model.commands import batch_figure
-from instageo.model.tasks import segmentation
+from instageo.model.training import module
 from instageo.model.transforms import AUGMENTATIONS
 from instageo.raster import read_info, read_raster, write_raster
 from instageo.table import write_table
@@ -229,8 +229,8 @@ def test_an_augmentation_of_the_users_own(data, run, tmp_path):
 def test_the_batch_figure_shows_what_training_sees(data, run, tmp_path, monkeypatch):
     """Its samples are those of the first epoch, whatever the size of the batches."""
     seen, drawn = [], []
-    augment = segmentation.process_and_augment
-    monkeypatch.setattr(segmentation, "process_and_augment", lambda *given: seen.append(augment(*given)) or seen[-1])
+    augment = module.process_and_augment
+    monkeypatch.setattr(module, "process_and_augment", lambda *given: seen.append(augment(*given)) or seen[-1])
     monkeypatch.setattr(batch_figure, "draw_samples", lambda pairs, *_: drawn.extend(pairs))
     chosen = [f"dataloader.augmentations.{name}.use=true" for name in ("rotate", "resized_crop", "noise")]
     common = [f"root_dir={data}", "train_filepath=train.csv", *QUICK, *chosen, "dataloader.img_size=16", "seed=5"]

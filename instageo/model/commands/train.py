@@ -25,7 +25,6 @@ from instageo.model.losses.cross_entropy import WeightedCrossEntropy
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.predictor import Predictor, pick_device, predictor_from
-from instageo.model.resume import to_resume
 from instageo.model.settings import AUTO, Run, Scheduler, Settings, require
 from instageo.model.tables import (
     checked_table,
@@ -35,11 +34,12 @@ from instageo.model.tables import (
     training_windows,
     warn_of_another_unit,
 )
-from instageo.model.trainer import build_trainer, refuse_devices
+from instageo.model.training.resume import to_resume
+from instageo.model.training.trainer import build_trainer, refuse_devices
 
 if TYPE_CHECKING:
-    from instageo.model.tasks.data import ChipData
-    from instageo.model.tasks.segmentation import SegmentationTask
+    from instageo.model.training.data import ChipData
+    from instageo.model.training.module import FineTuning
 
 log = logging.getLogger(__name__)
 
@@ -140,13 +140,14 @@ def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegm
     return net
 
 
-def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "SegmentationTask":
-    from instageo.model.tasks.segmentation import Inputs, Optimisation, SegmentationTask
+def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "FineTuning":
+    from instageo.model.training.module import FineTuning, Inputs
+    from instageo.model.training.optimisation import Optimisation
 
     data, course, classes = settings.dataloader, settings.train, settings.model.num_classes
     weights = torch.tensor(course.class_weights or [1.0] * classes)
     cosine = course.scheduler is Scheduler.cosine
-    return SegmentationTask(
+    return FineTuning(
         net,
         WeightedCrossEntropy(weights, course.ignore_index),
         SegmentationMetrics(classes, course.ignore_index, roc=False),
@@ -160,7 +161,7 @@ def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "Segmen
 
 
 def _data(settings: Settings, learn: TableReport, judge: TableReport) -> "ChipData":
-    from instageo.model.tasks.data import ChipData
+    from instageo.model.training.data import ChipData
 
     return ChipData(
         training_windows(settings, learn),

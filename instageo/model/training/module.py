@@ -1,6 +1,5 @@
-"""Segmentation as a Lightning module: one step for training, validation and test."""
+"""Training as a Lightning module: one step for training, validation and test."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,12 +8,12 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from instageo.model.finetuning import parameter_groups
 from instageo.model.lora import merged
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.sample import Sample
 from instageo.model.sampling import epoch_seed
 from instageo.model.tiling import Tiling, predict_images
+from instageo.model.training.optimisation import Optimisation, build_optimiser
 from instageo.model.transforms import AugmentationSpec, normalise, process_and_augment
 
 
@@ -33,38 +32,7 @@ class Inputs:
     augmentations: tuple[AugmentationSpec, ...] = ()
 
 
-@dataclass(frozen=True)
-class Optimisation:
-    """AdamW and the course of its learning rate.
-
-    Attributes:
-        learning_rate: Highest learning rate.
-        weight_decay: Applied to weights, not to biases and norms.
-        layer_decay: Learning rate of a block over that of the next.
-        cosine: Whether the rate falls to 0 along a cosine; otherwise it stays.
-        warmup_epochs: Epochs over which the rate rises from 0.
-        seed: Every epoch's draws (dropout, augmentation) start from it and the epoch's number.
-    """
-
-    learning_rate: float
-    weight_decay: float
-    layer_decay: float
-    cosine: bool
-    warmup_epochs: float
-    seed: int
-
-    def factor(self, epoch: float, epochs: int) -> float:
-        """Share of the learning rate after `epoch` of `epochs` epochs."""
-        if epoch < self.warmup_epochs:
-            return epoch / self.warmup_epochs
-        if not self.cosine:
-            return 1.0
-        return 0.5 * (
-            1 + math.cos(math.pi * min(1.0, (epoch - self.warmup_epochs) / max(epochs - self.warmup_epochs, 1e-9)))
-        )
-
-
-class SegmentationTask(pl.LightningModule):
+class FineTuning(pl.LightningModule):
     """Trains and scores a network from image (B, C, T, H, W), time and place to logits (B, K, H, W).
 
     Args:
@@ -156,20 +124,9 @@ class SegmentationTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW and its schedule."""
-        course = self.optimisation
-        groups = parameter_groups(
-            self.net,
-            learning_rate=course.learning_rate,
-            weight_decay=course.weight_decay,
-            layer_decay=course.layer_decay,
-        )
-        optimizer = torch.optim.AdamW(groups)
         epochs = int(self.trainer.max_epochs or 1)
         steps = max(int(self.trainer.estimated_stepping_batches) // epochs, 1)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: course.factor((step + 0.5) / steps, epochs)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return build_optimiser(self.net, self.optimisation, steps, epochs)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what inference needs beside the weights, which it finds plain, without low-rank changes apart."""

@@ -40,7 +40,7 @@ def build_trainer(settings: Settings, folder: Path) -> "pl.Trainer":
     import pytorch_lightning as pl
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-    from instageo.model.tracking import callbacks, loggers
+    from instageo.model.training.tracking import callbacks, loggers
 
     for name in ("pytorch_lightning", "lightning_fabric"):  # advice that tells a user nothing
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,1 +1,0 @@
-"""Lightning modules, one task a file."""

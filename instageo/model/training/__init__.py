@@ -1,0 +1,1 @@
+"""A training run: the Lightning module, its data, its trainer, and what it leaves behind."""
