@@ -43,6 +43,22 @@ def density_figure(
     """
     figure = new_figure(6.6, 5.8)
     panel = figure.subplots()
+    draw_density(panel, density, scores, unit, expected_error)
+    panel.set_title(name)
+    if density.outside:
+        low, high = density.range.low, density.range.high
+        figure.supxlabel(f"{density.outside:,} pixels outside of {low:.4g} to {high:.4g} lie at the border", fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
+def draw_density(
+    panel: "Axes",
+    density: Density,
+    scores: Mapping[str, float | None],
+    unit: str | None,
+    expected_error: tuple[float, float] | None,
+) -> None:
+    """Draw what `density_figure` does into one panel."""
     counts, edges = shown_cells(density)
     _draw_counts(panel, counts, edges)
     ends = np.linspace(edges[0], edges[-1], 201)
@@ -52,16 +68,10 @@ def density_figure(
         label = f"±({expected_error[0]:g} + {expected_error[1]:g} · |truth|)"
         panel.plot(ends, ends + allowed, color=LINE, linewidth=1.2, linestyle="--", label=label)
         panel.plot(ends, ends - allowed, color=LINE, linewidth=1.2, linestyle="--")
-    limits = edges[0], edges[-1]
-    in_unit = f" ({unit})" if unit else ""
+    limits, in_unit = (edges[0], edges[-1]), f" ({unit})" if unit else ""
     panel.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"truth{in_unit}", ylabel=f"prediction{in_unit}")
-    panel.set_title(name)
     panel.grid(alpha=0.3)
     _write_scores(panel, score_lines(scores, unit), upper_left=_above(counts) <= _above(counts.T))
-    if density.outside:
-        low, high = density.range.low, density.range.high
-        figure.supxlabel(f"{density.outside:,} pixels outside of {low:.4g} to {high:.4g} lie at the border", fontsize=8)
-    figure.savefig(path, dpi=150)
 
 
 def score_lines(scores: Mapping[str, float | None], unit: str | None = None) -> list[str]:

@@ -78,8 +78,8 @@ class RegressionMetrics:
         sums = reduce(PairSums.merged, processes)
         if sums.broken:
             raise DataError(
-                f"{int(sums.broken)} of {int(sums.broken + sums.count)} labelled pixels have a prediction or a label that "
-                "is no finite number; remove infinite labels, or train anew with a lower train.learning_rate"
+                f"{int(sums.broken)} of {int(sums.broken + sums.count)} labelled pixels have an infinite label or a "
+                "prediction that is no finite number; correct such labels, or train anew with a lower train.learning_rate"
             )
         scores = scores_from_sums(sums)
         if self.expected_error is None:
