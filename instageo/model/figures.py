@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PALETTE = (
@@ -33,20 +34,56 @@ def new_figure(width: float, height: float) -> "Figure":
     return figure
 
 
+CURVES: Mapping[str, Sequence[str]] = {
+    "loss": ("train_loss", "val_loss"),
+    "validation score": (
+        "val_mIoU",
+        "val_accuracy",
+        "val_f1",
+        "val_mAP",
+        "val_r2",
+        "val_pearson",
+        "val_expected_error",
+    ),
+    "validation error, in the unit of the label": ("val_rmse", "val_mae"),
+}
+"""What the panels of a learning curve show, by label of the axis."""
+
+LEAST_SCORE = -0.5
+"""Scores below are not drawn: R2 of an untrained network may be any number."""
+
+WIDE = 30
+"""Values whose largest is this many times the smallest are drawn in steps of equal ratios."""
+
+
 def learning_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Losses and validation scores over the epochs, from the rows of `history.csv`."""
-    figure = new_figure(10, 4)
-    panels = {"loss": ("train_loss", "val_loss"), "validation score": ("val_mIoU", "val_accuracy", "val_f1")}
-    for panel, (title, names) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+    """Losses, validation scores and errors over the epochs, as many as there are in the rows of `history.csv`."""
+    held = {name for row in rows for name in row}
+    panels = {title: names for title, names in CURVES.items() if title == "loss" or held.intersection(names)}
+    figure = new_figure(5 * len(panels), 4)
+    for panel, (title, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for name in names:
             points = [(row["epoch"], row[name]) for row in rows if name in row]
             if points:
                 panel.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)
         panel.set(xlabel="epoch", ylabel=title)
+        _fit_scale(panel, bounded=title == "validation score")
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(alpha=0.3)
-        panel.legend()
+        if panel.lines:
+            panel.legend()
     figure.savefig(path, dpi=120)
+
+
+def _fit_scale(panel: "Axes", bounded: bool) -> None:
+    """Keep the first epochs of a regression from flattening the rest."""
+    drawn = [value for line in panel.lines for value in np.asarray(line.get_ydata(), dtype=float)]
+    finite = [value for value in drawn if np.isfinite(value)] or [1.0]
+    low, high = min(finite), max(finite)
+    if bounded and low < LEAST_SCORE < high:
+        panel.set_ylim(LEAST_SCORE, 1.05)
+    elif not bounded and 0 < WIDE * low < high:
+        panel.set_yscale("log")
 
 
 def distribution_figure(values: Mapping[str, NDArray[np.float32]], classes: Mapping[str, int], path: Path) -> None:

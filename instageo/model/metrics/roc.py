@@ -1,4 +1,4 @@
-"""ROC-AUC of any number of pixels in a fixed amount of memory: histograms of probabilities."""
+"""ROC-AUC and average precision of any number of pixels in fixed memory: histograms of probabilities."""
 
 import torch
 from torch import Tensor
@@ -65,3 +65,20 @@ def roc_auc(histogram: Tensor) -> Tensor:
 def _area(rest: Tensor, own: Tensor) -> Tensor:
     below = rest.cumsum(0) - rest / 2
     return own @ below / (own.sum() * rest.sum())
+
+
+def average_precision(histogram: Tensor) -> Tensor:
+    """Area under the curve of precision over recall of each class, in steps; NaN where the class has no pixel.
+
+    The mean, over the pixels of the class, of the precision among all that rank as high or higher (scikit-learn's
+    `average_precision_score`), with ranks as fine as the bins.
+
+    Args:
+        histogram: Pixels by class, (rest, class) and rising probability, shape (K, 2, bins).
+    """
+    return torch.stack([_mean_precision(rest.double(), own.double()) for rest, own in histogram])
+
+
+def _mean_precision(rest: Tensor, own: Tensor) -> Tensor:
+    hits, others = own.flip(0).cumsum(0), rest.flip(0).cumsum(0)
+    return own.flip(0) @ (hits / (hits + others).clamp(min=1)) / own.sum()

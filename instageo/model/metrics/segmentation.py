@@ -1,12 +1,11 @@
 """Scores of a segmentation, all from one integer confusion matrix and one histogram of probabilities."""
 
-from collections.abc import Sequence
-
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
+from instageo.model.metrics.accumulate import count_cells, positive, total
 from instageo.model.metrics.roc import BINS, bins_of_many, bins_of_two, roc_auc
+from instageo.model.metrics.summary import summary as summary
 
 
 class SegmentationMetrics:
@@ -61,19 +60,19 @@ class SegmentationMetrics:
             self._count_many(scores - scores.amax(0), truth, counted)
 
     def _count_two(self, log_odds: Tensor, truth: Tensor) -> None:
-        _count(self._pairs, truth * 2 + _positive(log_odds))
+        count_cells(self._pairs, truth * 2 + positive(log_odds))
         if self.roc:
-            _count(self._by_truth, truth * BINS + bins_of_two(log_odds))
+            count_cells(self._by_truth, truth * BINS + bins_of_two(log_odds))
 
     def _count_many(self, below: Tensor, truth: Tensor, counted: Tensor) -> None:
         classes, predicted = len(below), _first_zero(below)
-        _count(self._pairs, truth * classes + predicted)
+        count_cells(self._pairs, truth * classes + predicted)
         if self.roc:
             bins = bins_of_many(below, predicted)
             true = truth.clamp(max=classes - 1)
-            _count(self._by_truth, truth * BINS + bins.gather(0, true.long()[None])[0])
+            count_cells(self._by_truth, truth * BINS + bins.gather(0, true.long()[None])[0])
             rows = torch.arange(classes, dtype=torch.int32, device=bins.device)
-            _count(self._all, bins.mul_(counted).add_(rows[:, None] * BINS).flatten())
+            count_cells(self._all, bins.mul_(counted).add_(rows[:, None] * BINS).flatten())
 
     @property
     def confusion(self) -> Tensor:
@@ -90,18 +89,12 @@ class SegmentationMetrics:
 
         All on the CPU. In a distributed run, unless `sync` is off, every process must call it, and gets the same.
         """
-        pairs, by_truth, everything = (self._total(counts) for counts in (self._pairs, self._by_truth, self._all))
+        pairs, by_truth, everything = (total(counts, self.sync) for counts in (self._pairs, self._by_truth, self._all))
         scores = scores_from_confusion(pairs[:-1])
         if self.roc:
             scores["roc_auc_per_class"] = roc_auc(_histogram(by_truth, everything))
             scores["roc_auc"] = scores["roc_auc_per_class"].nanmean()
         return scores
-
-    def _total(self, counts: Tensor) -> Tensor:
-        if self.sync and dist.is_available() and dist.is_initialized():
-            counts = counts.clone()
-            dist.all_reduce(counts)
-        return counts.cpu()
 
 
 def highest_class(logits: Tensor) -> Tensor:
@@ -113,12 +106,7 @@ def highest_class(logits: Tensor) -> Tensor:
     Returns:
         Shape (...), int32.
     """
-    return _positive(logits[1] - logits[0]) if len(logits) == 2 else _first_zero(logits - logits.amax(0))
-
-
-def _positive(values: Tensor) -> Tensor:
-    """1 where a value is above 0, else 0, int32; PyTorch's comparison takes several times as long on CPUs."""
-    return values.clamp(min=0).bool().to(torch.int32)
+    return positive(logits[1] - logits[0]) if len(logits) == 2 else _first_zero(logits - logits.amax(0))
 
 
 def _first_zero(values: Tensor) -> Tensor:
@@ -126,12 +114,6 @@ def _first_zero(values: Tensor) -> Tensor:
     places = torch.arange(len(values), 0, -1, dtype=torch.int16, device=values.device)
     weighed = places.view(-1, *[1] * (values.ndim - 1)) * values.bool().logical_not_()
     return len(values) - weighed.amax(0).to(torch.int32)
-
-
-def _count(counts: Tensor, cells: Tensor) -> None:
-    """Add 1 to each of the cells, shape (N,), numbered through all dimensions; never waits, as `bincount` does."""
-    one = torch.ones((), dtype=counts.dtype, device=counts.device)
-    counts.view(-1).index_add_(0, cells, one.expand(len(cells)))
 
 
 def _histogram(by_truth: Tensor, everything: Tensor) -> Tensor:
@@ -169,18 +151,3 @@ def scores_from_confusion(confusion: Tensor) -> dict[str, Tensor]:
     scores |= {name: values.nanmean() for name, values in per_class.items()}
     scores |= {f"{name}_per_class".replace("mIoU", "iou"): values for name, values in per_class.items()}
     return scores | {"support_per_class": confusion.sum(1), "confusion_matrix": confusion}
-
-
-def summary(scores: dict[str, Tensor], class_names: Sequence[str]) -> dict[str, object]:
-    """Scores as plain numbers by class name, NaN as None: what goes to JSON."""
-
-    def plain(value: float) -> float | None:
-        return None if value != value else value
-
-    means = {name: plain(value.item()) for name, value in scores.items() if value.ndim == 0}
-    names = [name for name in scores if name.endswith("_per_class")]
-    per_class = {
-        label: {name.removesuffix("_per_class"): plain(scores[name][position].item()) for name in names}
-        for position, label in enumerate(class_names)
-    }
-    return {**means, "per_class": per_class, "confusion_matrix": scores["confusion_matrix"].tolist()}

@@ -1,0 +1,28 @@
+"""Scores of any task as plain numbers: what goes to JSON."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+
+def summary(scores: dict[str, Tensor], class_names: Sequence[str] = ()) -> dict[str, object]:
+    """Scores as plain numbers, NaN as None; those of classes or labels under `per_class`, by name, where there are.
+
+    Args:
+        scores: As `compute` of a task's metrics gives them.
+        class_names: Of the K classes or labels; none for a regression.
+    """
+    means = {name: _plain(value) for name, value in scores.items() if value.ndim == 0}
+    names = [name for name in scores if name.endswith("_per_class")]
+    if not names:
+        return dict(means)
+    per_class = {
+        label: {name.removesuffix("_per_class"): _plain(scores[name][position]) for name in names}
+        for position, label in enumerate(class_names)
+    }
+    return {**means, "per_class": per_class, "confusion_matrix": scores["confusion_matrix"].tolist()}
+
+
+def _plain(value: Tensor) -> float | None:
+    number: float = value.item()
+    return None if number != number else number
