@@ -1,8 +1,12 @@
 """From typed settings to the parts they describe; below this file there are only plain values."""
 
+import torch
+from torch import nn
+
 from instageo.model.augmentations.own import check_own
 from instageo.model.decoding import ChipFormat, LabelFormat
 from instageo.model.layout import band_names
+from instageo.model.losses.choose import LossContext, LossKind, build_loss, parse_terms
 from instageo.model.network import PrithviSegmenter, build_network
 from instageo.model.settings import Settings
 from instageo.model.transforms import AUGMENTATIONS, AugmentationSpec
@@ -58,3 +62,17 @@ def augmentations(settings: Settings) -> tuple[AugmentationSpec, ...]:
     for spec in own:
         check_own(spec.name, spec.parameters)
     return *shipped, *own
+
+
+def loss(settings: Settings) -> nn.Module:
+    """The loss, from logits and labels to a scalar; class weights that are still to be computed count as 1.
+
+    Raises:
+        ConfigError: It is unknown, for other tasks, or does not work with its parameters.
+    """
+    course = settings.train
+    weights = torch.tensor(course.class_weights) if isinstance(course.class_weights, list) else None
+    context = LossContext(
+        LossKind.classes, settings.model.num_classes, weights, course.ignore_index, course.label_smoothing
+    )
+    return build_loss(parse_terms(course.loss, "cross_entropy"), context)

@@ -1,6 +1,7 @@
 """Configuration files and overrides, to typed settings; the only module that uses OmegaConf."""
 
 import difflib
+import functools
 import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -125,11 +126,18 @@ def _groups() -> list[str]:
     return [name for name in keys() if any(other.startswith(f"{name}.") for other in keys())]
 
 
+@functools.cache
+def _leaves() -> frozenset[str]:
+    """Keys that are settings, not groups of them."""
+    names = frozenset(keys())
+    return names - {name.rpartition(".")[0] for name in names}
+
+
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as `group.key: value`."""
+    """Nested settings as `group.key: value`; what is one setting stays whole, also if its value is a mapping."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and f"{prefix}{key}" not in _leaves():
             flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + str(key)] = value

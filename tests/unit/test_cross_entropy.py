@@ -38,6 +38,14 @@ def test_the_same_as_pytorch(ignore_index, weights):  # pitfall 11
     assert_allclose(mine, theirs, rtol=1e-5, atol=1e-8)
 
 
+def test_no_weights_are_weights_of_1():
+    logits, label = drawn(-1)
+    without, ones = WeightedCrossEntropy(None, -1), WeightedCrossEntropy(torch.ones(3), -1)
+    assert without(logits, label).item() == ones(logits, label).item()
+    [mine], [theirs] = (torch.autograd.grad(each(logits, label), logits) for each in (without, ones))
+    assert torch.equal(mine, theirs)
+
+
 @pytest.mark.parametrize("ignore_index", [-1, 255])
 def test_nothing_labelled_is_0_with_no_gradient(ignore_index):  # pitfall 21
     logits, label = drawn(ignore_index, share=2)

@@ -9,6 +9,7 @@ from instageo.model.run import COMMANDS
 SLOW = {
     "torch", "torch._dynamo", "hydra", "numpy", "rasterio", "matplotlib", "pytorch_lightning", "lightning_fabric",
     "torchmetrics", "scipy", "pandas", "pyarrow", "fsspec", "huggingface_hub", "tensorboard", "peft",
+    "kornia",
 }  # fmt: skip
 
 

@@ -1,16 +1,15 @@
 """Augmentations that users bring in a Python file of their own, named FILE.py:FUNCTION."""
 
 import functools
-import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from instageo.errors import ConfigError
 from instageo.model.augmentations.draw import Augmentation, Draw
+from instageo.model.own_code import load_own_code
 from instageo.model.sample import Sample
 
 
@@ -21,17 +20,7 @@ def load_own(name: str) -> Augmentation:
     Raises:
         ConfigError: There is no such file, or no such function in it.
     """
-    file, _, called = name.rpartition(":")
-    path = Path(file).expanduser()
-    spec = importlib.util.spec_from_file_location(path.stem, path) if path.suffix == ".py" else None
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise ConfigError(f"the augmentation {name} names no Python file; expected FILE.py:FUNCTION")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    function = getattr(module, called, None)
-    if not callable(function):
-        raise ConfigError(f"{path}: has no function '{called}'; write it, or correct dataloader.augmentations.own")
-    return _checked(name, function)
+    return _checked(name, load_own_code(name, "dataloader.augmentations.own"))
 
 
 def check_own(name: str, parameters: Mapping[str, Any]) -> None:

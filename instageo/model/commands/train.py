@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from instageo.errors import ConfigError, DataError
-from instageo.model.assemble import augmentations, build
+from instageo.model.assemble import augmentations, build, loss
 from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights, load_pretrained
 from instageo.model.check import TableReport
@@ -21,7 +21,6 @@ from instageo.model.finetuning import choose_trained
 from instageo.model.fitting import fit_size, measured
 from instageo.model.layout import band_names, complete, describe_layout
 from instageo.model.lora import add_lora
-from instageo.model.losses.cross_entropy import WeightedCrossEntropy
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.predictor import Predictor, pick_device, predictor_from
@@ -58,6 +57,7 @@ def train(run: Run) -> None:
     settings, start = _starting_point(settings, run.explicit)
     settings = complete(settings, run.explicit)
     augmentations(settings)  # mistakes in those are told before the tables are read
+    loss(settings)
     completed = replace(run, settings=settings)
     learn = checked_table(completed, "train_filepath", values=settings.dataloader.mean == AUTO)
     judge = checked_table(completed, "valid_filepath")
@@ -145,11 +145,10 @@ def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "FineTu
     from instageo.model.training.optimisation import Optimisation
 
     data, course, classes = settings.dataloader, settings.train, settings.model.num_classes
-    weights = torch.tensor(course.class_weights or [1.0] * classes)
     cosine = course.scheduler is Scheduler.cosine
     return FineTuning(
         net,
-        WeightedCrossEntropy(weights, course.ignore_index),
+        loss(settings),
         SegmentationMetrics(classes, course.ignore_index, roc=False),
         Inputs(tuple(data.mean or ()), tuple(data.std or ()), augmentations(settings)),
         Optimisation(

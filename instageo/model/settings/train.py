@@ -22,6 +22,8 @@ class TrainSettings:
     learning_rate: float = 1e-4
     num_epochs: int = 10
     batch_size: int = 8
+    loss: Any = None  # name, or weights by name; None: that of the task; see docs/losses.md
+    label_smoothing: float = 0.0  # of cross-entropy: share of a pixel's truth that is spread over all classes
     class_weights: Any = None  # one per class; inverse (or auto), sqrt, effective: of the training table; None: all 1
     ignore_index: int = -1
     weight_decay: float = 1e-2
@@ -39,6 +41,8 @@ class TrainSettings:
         check(-(2**31) <= ignored < 2**31, "train.ignore_index", ignored, "a whole number of at most 31 bits")
         rate = self.learning_rate
         check(0 < rate < math.inf, "train.learning_rate", rate, "a number above 0")
+        smoothing = self.label_smoothing
+        check(0 <= smoothing < 1, "train.label_smoothing", smoothing, "0 or more, below 1")
         check(self.num_epochs >= 1, "train.num_epochs", self.num_epochs, "at least 1")
         check(self.batch_size >= 1, "train.batch_size", self.batch_size, "at least 1")
         check(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "0 or more")
