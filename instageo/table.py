@@ -6,8 +6,9 @@ and `lon`, degrees.
 
 import csv
 import math
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,9 @@ from instageo.remote import explain, reason_of
 INPUT, LABEL = "Input", "Label"
 DATES, LATITUDE, LONGITUDE = "dates", "lat", "lon"
 
+NONE = "-"
+"""The label of a chip to which none of several labels applies; an empty one is not known."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -27,9 +31,10 @@ class Row:
     Attributes:
         name: The input as the table writes it, without secrets; used in messages.
         input: Local path or URL of the chip.
-        label: That of its label; None where the table has none.
+        label: That of its label, or, where whole chips are labelled, the label itself; None where the table has none.
         dates: When it was seen, in the order of its layers; empty where the table does not say.
         place: Latitude and longitude, degrees; None where the table does not say.
+        label_is_file: Whether the label is a file.
     """
 
     name: str
@@ -37,9 +42,10 @@ class Row:
     label: str | None
     dates: tuple[date, ...] = ()
     place: tuple[float, float] | None = None
+    label_is_file: bool = True
 
 
-def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool) -> list[Row]:
+def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool, label_is_file: bool = True) -> list[Row]:
     """Read the rows of a table.
 
     Args:
@@ -47,6 +53,7 @@ def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool) -> l
             `.parquet` file; local or a URL. Looked up as given, then below `root_dir`.
         root_dir: Folder, or URL of one, that relative paths of the table start from.
         need_label: Whether every row must name a label. Otherwise an empty or absent label is allowed.
+        label_is_file: Whether labels are paths; otherwise what the column holds is the label itself.
 
     Raises:
         TableError: The table is missing, unreadable, empty, or lacks a column or a value.
@@ -63,16 +70,28 @@ def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool) -> l
     for column in (INPUT, LABEL) if need_label else (INPUT,):
         if column not in columns:
             raise TableError(f"{file}: no column '{column}'; found {columns}. {_column_hint(columns)}")
-    return [_row(file, number, record, root_dir, need_label) for number, record in enumerate(records, start=1)]
+    rows = [_row(file, number, record, root_dir) for number, record in enumerate(records, start=1)]
+    unlabelled = [(number, row.name) for number, row in enumerate(rows, start=1) if not row.label]
+    if need_label and unlabelled:
+        number, name = unlabelled[0]
+        expected = "the path of a label" if label_is_file else "the label of the chip"
+        raise TableError(f"{file}: row {number} ({name}) has no value in column '{LABEL}'; expected {expected}")
+    return [_located(row, root_dir) for row in rows] if label_is_file else rows
 
 
 def write_table(path: str | Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write records, at least one, with the same keys as CSV."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    """Write records, at least one, with the same keys as CSV; the file appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _column_hint(columns: Sequence[str]) -> str:
@@ -102,17 +121,24 @@ def _content(file: str) -> bytes:
         raise TableError(explain(file, error) or expected) from error
 
 
-def _row(file: str, number: int, record: Mapping[str, object], root_dir: str | Path, need_label: bool) -> Row:
-    name, label = _text(record.get(INPUT)), _text(record.get(LABEL))
+def _row(file: str, number: int, record: Mapping[str, object], root_dir: str | Path) -> Row:
+    """A row whose label is as the table writes it."""
+    name, label = _text(record.get(INPUT)), _label(record.get(LABEL))
     if not name:
         raise TableError(f"{file}: row {number} has no value in column '{INPUT}'; expected the path of a chip")
-    if need_label and not label:
-        raise TableError(
-            f"{file}: row {number} ({name}) has no value in column '{LABEL}'; expected the path of a label"
-        )
     where = f"{file}: row {number} ({name})"
-    path = join(root_dir, label) if label else None
-    return Row(hide_secrets(name), join(root_dir, name), path, _dates(record, where), _place(record, where))
+    seen = _dates(record, where), _place(record, where)
+    return Row(hide_secrets(name), join(root_dir, name), label or None, *seen, label_is_file=False)
+
+
+def _label(value: object) -> str:
+    """A label as text; several in a list are separated by `;`, and none in a list is `-`."""
+    return ";".join(map(_text, value)) or NONE if isinstance(value, list) else _text(value)
+
+
+def _located(row: Row, root_dir: str | Path) -> Row:
+    """The row whose label is a path below `root_dir`."""
+    return replace(row, label=join(root_dir, row.label) if row.label else None, label_is_file=True)
 
 
 def _dates(record: Mapping[str, object], where: str) -> tuple[date, ...]:

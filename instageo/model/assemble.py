@@ -3,12 +3,14 @@
 import torch
 from torch import nn
 
+from instageo.errors import ConfigError
 from instageo.model.augmentations.own import check_own
-from instageo.model.decoding import ChipFormat, LabelFormat
+from instageo.model.decoding import ChipFormat, LabelFormat, TargetFormat
+from instageo.model.labels import ChipClass, ChipClasses, ChipValue, Labels
 from instageo.model.layout import band_names
-from instageo.model.losses.choose import LossContext, LossKind, build_loss, parse_terms
-from instageo.model.network import PrithviSegmenter, build_network
-from instageo.model.settings import Settings
+from instageo.model.losses.choose import LossContext, LossKind, LossTerm, build_loss, output_channels, parse_terms
+from instageo.model.network import HEADS, PrithviSegmenter, build_network
+from instageo.model.settings import LabelKind, Settings
 from instageo.model.transforms import AUGMENTATIONS, AugmentationSpec
 
 
@@ -17,17 +19,60 @@ def build(settings: Settings) -> PrithviSegmenter:
     data, model = settings.dataloader, settings.model
     net = build_network(
         model.model_name,
-        num_classes=model.num_classes,
+        num_classes=output_channels(loss_terms(settings), model.num_classes),
         temporal_dim=data.temporal_dim,
         img_size=data.img_size,
         depth=model.depth,
         bands=band_names(settings),
         head=model.head,
     )
+    per_chip = label_format(settings).per_chip
+    if net.per_chip != per_chip:
+        fitting = [name for name, head in HEADS.items() if getattr(head, "per_chip", False) == per_chip]
+        raise ConfigError(
+            f"model.head={model.head} does not fit dataloader.label_kind={data.label_kind.value}; choose one of "
+            f"{', '.join(fitting)}"
+        )
     encoder = net.prithvi_encoder
     encoder.coords_dropout, encoder.gradient_checkpointing = model.coords_dropout, model.gradient_checkpointing
     encoder.set_drop_path(model.drop_path)
     return net
+
+
+def loss_kind(settings: Settings) -> LossKind:
+    """What the loss compares."""
+    if settings.is_reg_task:
+        return LossKind.values
+    return LossKind.multilabel if settings.dataloader.label_kind is LabelKind.chip_multi else LossKind.classes
+
+
+DEFAULT_LOSS = {
+    LossKind.classes: "cross_entropy", LossKind.multilabel: "binary_cross_entropy", LossKind.values: "mse",
+}  # fmt: skip
+"""The loss of each kind, where none is named."""
+
+
+def loss_terms(settings: Settings) -> tuple[LossTerm, ...]:
+    """The terms of the loss, with their parameters.
+
+    Raises:
+        ConfigError: There is no such loss.
+    """
+    return parse_terms(settings.train.loss, DEFAULT_LOSS[loss_kind(settings)])
+
+
+def loss(settings: Settings) -> nn.Module:
+    """The loss, in the network's own scale; class weights that are still to be computed count as 1.
+
+    Raises:
+        ConfigError: It is unknown, for other tasks, or does not work with its parameters.
+    """
+    course = settings.train
+    weights = torch.tensor(course.class_weights) if isinstance(course.class_weights, list) else None
+    context = LossContext(
+        loss_kind(settings), settings.model.num_classes, weights, course.ignore_index, course.label_smoothing
+    )
+    return build_loss(loss_terms(settings), context)
 
 
 def chip_format(settings: Settings) -> ChipFormat:
@@ -38,11 +83,21 @@ def chip_format(settings: Settings) -> ChipFormat:
     return ChipFormat(data.temporal_dim, bands, data.no_data_value, *scale, data.max_pixel_value)
 
 
-def label_format(settings: Settings) -> LabelFormat:
+def label_format(settings: Settings) -> Labels:
     """How labels are read."""
-    data, pair = settings.dataloader, settings.dataloader.replace_label
-    replaced = None if pair is None else (pair[0], pair[1])
-    return LabelFormat(settings.model.num_classes, settings.train.ignore_index, data.reduce_to_zero, replaced)
+    data, ignored, kind = settings.dataloader, settings.train.ignore_index, settings.dataloader.label_kind
+    replaced = None if data.replace_label is None else (data.replace_label[0], data.replace_label[1])
+    if settings.is_reg_task:
+        values = TargetFormat(ignored, -1.0 if settings.model.use_log_scale else None, replaced)
+        return values if kind is LabelKind.raster else ChipValue(values)
+    classes = LabelFormat(settings.model.num_classes, ignored, data.reduce_to_zero, replaced)
+    if kind is LabelKind.raster:
+        return classes
+    return CHIP_LABELS[kind](classes, tuple(settings.model.class_names or ()))
+
+
+CHIP_LABELS = {LabelKind.chip: ChipClass, LabelKind.chip_multi: ChipClasses}
+"""Labels of whole chips, by `dataloader.label_kind`."""
 
 
 def augmentations(settings: Settings) -> tuple[AugmentationSpec, ...]:
@@ -62,17 +117,3 @@ def augmentations(settings: Settings) -> tuple[AugmentationSpec, ...]:
     for spec in own:
         check_own(spec.name, spec.parameters)
     return *shipped, *own
-
-
-def loss(settings: Settings) -> nn.Module:
-    """The loss, from logits and labels to a scalar; class weights that are still to be computed count as 1.
-
-    Raises:
-        ConfigError: It is unknown, for other tasks, or does not work with its parameters.
-    """
-    course = settings.train
-    weights = torch.tensor(course.class_weights) if isinstance(course.class_weights, list) else None
-    context = LossContext(
-        LossKind.classes, settings.model.num_classes, weights, course.ignore_index, course.label_smoothing
-    )
-    return build_loss(parse_terms(course.loss, "cross_entropy"), context)

@@ -59,8 +59,15 @@ class TableReport:
 
     @property
     def target(self) -> Moments:
-        """Moments of all labels of continuous values."""
+        """Moments of all labels of continuous values, and, if they are wanted, of their log(1 + value)."""
         return reduce(merge, [fact.target for fact in self.facts if fact.target is not None])
+
+    @property
+    def label_range(self) -> tuple[float, float] | None:
+        """Lowest and highest label, where labels are values."""
+        if all(fact.target is None for fact in self.facts):
+            return None
+        return float(self.target.low[0]), float(self.target.high[0])
 
     def coordinates(self) -> str:
         """For how many chips time and place are known, for the log."""
@@ -131,7 +138,7 @@ def reasons(bad: Sequence[tuple[Row, str]]) -> str:
 def _stamp(row: Row) -> str | None:
     """What changes when a file of the row does; None where that cannot be known."""
     chip = stamp(row.input)
-    label = stamp(row.label) if row.label else ""
+    label = stamp(row.label) if row.label and row.label_is_file else ""
     return None if chip is None or label is None else f"{chip} {label}"
 
 

@@ -23,19 +23,24 @@ BEST, LAST = "instageo_best_checkpoint", "last"
 FIXED = (
     "is_reg_task", "model.model_name", "model.depth", "model.head", "model.num_classes", "dataloader.band_names",
     "dataloader.mean", "dataloader.std", "dataloader.temporal_dim", "dataloader.constant_multiplier",
-    "dataloader.constant_offset", "dataloader.max_pixel_value",
+    "dataloader.constant_offset", "dataloader.max_pixel_value", "dataloader.label_kind", "dataloader.label_mean",
+    "dataloader.label_std", "model.use_log_scale",
 )  # fmt: skip
 """Settings that a checkpoint decides; an override that says otherwise is refused."""
 
 DEFAULTS = (
     "model.class_names", "model.class_colors", "dataloader.bands", "dataloader.no_data_value", "dataloader.img_size",
-    "dataloader.reduce_to_zero", "dataloader.replace_label", "train.ignore_index",
+    "dataloader.reduce_to_zero", "dataloader.replace_label", "train.ignore_index", "train.loss",
+    "model.plot_reg_results", "model.include_ee_metric", "model.expected_error",
 )  # fmt: skip
 """Settings that a checkpoint carries, but that the files at hand may ask to be otherwise: where in a file the bands
 lie, what marks missing values and labels, names, the size of a tile."""
 
 RECORDED = ("train.class_weights",)
 """Settings that a checkpoint carries for the record alone."""
+
+UNSCALED = {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
+"""How published checkpoints give values: as they are, or their logarithm."""
 
 OLD_ENCODER = "prithvi_100M_backbone."
 
@@ -111,7 +116,7 @@ def _settings_beside(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
     kernel = state.get("segmentation_head.0.2.weight")
     head = "upscaling" if kernel is None or kernel.shape[-1] == 3 else "upscaling_600m"
     stored = {"model.head": head, "model.model_name": "prithvi_eo_v1_100"} | read_yaml(beside)
-    told = {key: stored[key] for key in (*FIXED, *DEFAULTS) if key in stored and known(key)}
+    told = UNSCALED | {key: stored[key] for key in (*FIXED, *DEFAULTS) if key in stored and known(key)}
     return {key: None if value == "None" else value for key, value in told.items()}
 
 
@@ -171,9 +176,3 @@ def load_network_state(net: nn.Module, checkpoint: Checkpoint) -> None:
 
 def _shapes(key: str, theirs: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
     return f"{key}, {list(theirs[key].shape)} instead of {list(own[key].shape)}"
-
-
-def class_names(settings: Settings) -> list[str]:
-    """Names of the classes; where none were given, their values in label files."""
-    first = int(settings.dataloader.reduce_to_zero)
-    return settings.model.class_names or [str(first + number) for number in range(settings.model.num_classes)]

@@ -1,7 +1,6 @@
 """Chips as PyTorch data sets: whole for scoring, in random windows for training; and their loaders."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from instageo.model.sample import Sample
+from instageo.model.sample import Sample, unlabelled
 from instageo.model.source import ChipSource
 
 
@@ -62,9 +61,9 @@ def padded(sample: Sample, size: tuple[int, int], ignore_index: int) -> Sample:
     if (height, width) == size:
         return sample
     pad = (0, size[1] - width, 0, size[0] - height)
-    label = None if sample.label is None else F.pad(sample.label, pad, value=ignore_index)
-    image, valid = F.pad(sample.image, pad), F.pad(sample.valid, pad, value=False)
-    return replace(sample, image=image, valid=valid, label=label)
+    return sample.change_pixels(
+        lambda part: F.pad(part, pad), lambda label: F.pad(label, pad, value=unlabelled(label, ignore_index))
+    )
 
 
 def scoring_loader(

@@ -1,6 +1,9 @@
 """What settings leave to the training table: statistics, class weights, and the size of windows."""
 
 import logging
+from typing import Any
+
+import numpy as np
 
 from instageo.errors import DataError
 from instageo.model.backbones.variants import find_variant
@@ -19,7 +22,7 @@ def measured(settings: Settings, learn: TableReport) -> Settings:
     Raises:
         DataError: A band has no deviation.
     """
-    found: dict[str, list[float]] = {}
+    found: dict[str, Any] = {}
     if settings.dataloader.mean == AUTO:
         bands = learn.values
         constant = [name for name, std in zip(band_names(settings), bands.std, strict=True) if std == 0]
@@ -29,13 +32,26 @@ def measured(settings: Settings, learn: TableReport) -> Settings:
                 "normalised; leave it out with dataloader.bands, or set dataloader.mean and std"
             )
         found |= {"dataloader.mean": bands.mean.tolist(), "dataloader.std": bands.std.tolist()}
+    if settings.is_reg_task and settings.dataloader.label_mean == AUTO:
+        found |= _label_scale(settings, learn)
     weighting = settings.train.class_weights
     if isinstance(weighting, str):
         counts = learn.class_counts
         found["train.class_weights"] = class_weights(counts, "inverse" if weighting == AUTO else weighting)
     for key, values in found.items():
-        log.info("%s=%s of %s", key, [float(f"{value:.5g}") for value in values], settings.train_filepath)
+        shown = [float(f"{value:.5g}") for value in np.atleast_1d(values)]
+        log.info("%s=%s of %s", key, shown if isinstance(values, list) else shown[0], settings.train_filepath)
     return overlay(settings, found)
+
+
+def _label_scale(settings: Settings, learn: TableReport) -> dict[str, float]:
+    """Mean and deviation of the labels, after the logarithm if there is one."""
+    mean, std = float(learn.target.mean[-1]), float(learn.target.std[-1])
+    if std == 0:
+        raise DataError(
+            f"{settings.train_filepath}: all labels have the value {learn.target.low[0]:g}; nothing to learn"
+        )
+    return {"dataloader.label_mean": mean, "dataloader.label_std": std}
 
 
 def fit_size(settings: Settings, learn: TableReport) -> Settings:

@@ -6,13 +6,17 @@ from typing import Any
 from instageo.errors import ConfigError
 from instageo.model.backbones.variants import find_variant
 from instageo.model.config import overlay
-from instageo.model.settings import AUTO, Mode, Settings
+from instageo.model.settings import AUTO, LabelKind, Mode, Settings
 from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, find_sensor
 
 GIVEN_BY_SENSOR = (
     "dataloader.bands", "dataloader.no_data_value", "dataloader.constant_multiplier", "dataloader.constant_offset",
 )  # fmt: skip
 """Settings that `dataloader.sensor` decides, unless they are set themselves."""
+
+
+CHIP_HEAD = "pooled"
+"""Head of tasks whose labels are of whole chips, unless another is named."""
 
 
 def complete(settings: Settings, explicit: frozenset[str], *, statistics: bool = True) -> Settings:
@@ -29,6 +33,8 @@ def complete(settings: Settings, explicit: frozenset[str], *, statistics: bool =
     data = settings.dataloader
     names = band_names(settings)
     found: dict[str, Any] = {"dataloader.band_names": list(names)}
+    if data.label_kind is not LabelKind.raster and "model.head" not in explicit and not settings.checkpoint_path:
+        found["model.head"] = CHIP_HEAD
     if data.sensor is not None:
         found |= {key: value for key, value in _told_by_sensor(settings, names, explicit) if key not in explicit}
         _refuse_small_units(settings)
@@ -62,6 +68,12 @@ def band_names(settings: Settings) -> tuple[str, ...]:
     elif data.bands is not None:
         count = len(data.bands) // data.temporal_dim
     return PRITHVI_BANDS if count == len(PRITHVI_BANDS) else tuple(f"BAND_{number}" for number in range(1, count + 1))
+
+
+def class_names(settings: Settings) -> list[str]:
+    """Names of the classes; where none were given, their values in label files."""
+    first = int(settings.dataloader.reduce_to_zero)
+    return settings.model.class_names or [str(first + number) for number in range(settings.model.num_classes)]
 
 
 def _refuse_small_units(settings: Settings) -> None:

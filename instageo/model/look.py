@@ -1,22 +1,16 @@
 """One row of a table: whether it can be used, and what it holds."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import DataError
 from instageo.model.coordinates import coordinates_of
-from instageo.model.decoding import (
-    ChipFormat,
-    LabelFormat,
-    TargetFormat,
-    by_band,
-    decode_label,
-    decode_target,
-    split_dates,
-)
+from instageo.model.decoding import ChipFormat, TargetFormat, by_band, split_dates
 from instageo.model.facts import Found, RowFacts
+from instageo.model.labels import ChipLabels, ChipValue, Labels
 from instageo.model.moments import Moments, moments
 from instageo.raster import Grid, RasterInfo, open_raster, read_raster
 from instageo.table import Row
@@ -36,7 +30,7 @@ class Look:
     """
 
     chips: ChipFormat
-    labels: LabelFormat | TargetFormat | None
+    labels: Labels | None
     bands: int
     values: bool = False
 
@@ -83,23 +77,30 @@ def _seen(
     return dates, (float(place[0]), float(place[1])) if np.isfinite(place).all() else None
 
 
-def _label_facts(
-    row: Row, grid: Grid, valid: Mask, form: LabelFormat | TargetFormat
-) -> tuple[tuple[int, ...], Moments | None]:
-    """Labelled pixels per class, or moments of continuous values, where the chip has an observation."""
+def _label_facts(row: Row, grid: Grid, valid: Mask, form: Labels) -> tuple[tuple[int, ...], Moments | None]:
+    """Labelled pixels (or chips) per class, or moments of continuous values, where the chip has an observation."""
+    label = _label(row, grid, form)
+    usable = form.labelled(label) & (valid.any() if form.per_chip else valid)
+    if not usable.any():
+        what = "label" if form.per_chip else "labelled pixel"
+        raise DataError(f"{row.label}: no {what} where {row.input} has a valid observation")
+    if isinstance(form, TargetFormat | ChipValue):
+        return (), moments(_scales(label, logarithm=form.above is not None), usable)
+    return form.counts(label[usable]), None
+
+
+def _label(row: Row, grid: Grid, form: Labels) -> NDArray[Any]:
+    if isinstance(form, ChipLabels):
+        return form.read(str(row.label))
     raster = read_raster(str(row.label), [0])
     _check_grids(row, grid, raster.grid)
-    if isinstance(form, TargetFormat):
-        target = decode_target(raster, form)
-        usable = valid & np.isfinite(target)
-        counts, found = (), moments(target[None], usable)
-    else:
-        label = decode_label(raster, form, str(row.label))
-        usable = valid & (label != form.ignore_index)
-        counts, found = tuple(np.bincount(label[usable], minlength=form.num_classes).tolist()), None
-    if not usable.any():
-        raise DataError(f"{row.label}: no labelled pixel where {row.input} has a valid observation")
-    return counts, found
+    return form.decode(raster, str(row.label))
+
+
+def _scales(target: NDArray[np.float32], *, logarithm: bool) -> NDArray[np.float64]:
+    """Values as they are and, where their logarithm will be taken, log(1 + value) beside them, shape (1 or 2, H, W)."""
+    values = target.astype(np.float64)
+    return np.stack([values, np.log1p(values)] if logarithm else [values])
 
 
 def _check_grids(row: Row, grid: Grid, other: Grid) -> None:

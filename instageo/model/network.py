@@ -14,6 +14,7 @@ from instageo.model.heads.base import Features, HeadSpec
 from instageo.model.heads.layers import stretch
 from instageo.model.heads.light import LightHead
 from instageo.model.heads.linear import LinearHead
+from instageo.model.heads.pooled import PooledHead
 from instageo.model.heads.unet import UNetHead
 from instageo.model.heads.upernet import UPerNetHead
 from instageo.model.heads.upscaling import upscaling_600m_head, upscaling_head
@@ -25,10 +26,11 @@ HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
     "unet": UNetHead,
     "upernet": UPerNetHead,
     "upscaling_600m": upscaling_600m_head,
+    "pooled": PooledHead,
 }
 """Heads by name: from sizes to a module that takes `Features` to logits of any height and width; its attribute
 `pyramid` tells whether it wants four blocks of the encoder or the last, `smallest`, if it has one, how many patches a
-side it needs."""
+side it needs, `per_chip`, if true, that it gives one output per chip, of height and width 1."""
 
 
 class PrithviSegmenter(nn.Module):
@@ -40,6 +42,7 @@ class PrithviSegmenter(nn.Module):
         self.segmentation_head = head
         depth = len(encoder.blocks)
         self._blocks = pyramid_blocks(depth) if head.pyramid else (depth - 1,)
+        self.per_chip: bool = getattr(head, "per_chip", False)
         self._smallest = getattr(head, "smallest", 1) * encoder.patch
 
     def feature_maps(
@@ -61,7 +64,7 @@ class PrithviSegmenter(nn.Module):
     def forward(
         self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
     ) -> Tensor:
-        """Logits, shape (B, num_classes, H, W).
+        """Logits, shape (B, num_classes, H, W), or (B, num_classes, 1, 1) of heads that give one output per chip.
 
         Args:
             image: Shape (B, C, T, H, W), normalised.
@@ -72,6 +75,8 @@ class PrithviSegmenter(nn.Module):
         padded = self._pad(image)
         maps = self.feature_maps(padded, temporal_coords, location_coords)
         logits: Tensor = self.segmentation_head(Features(maps, padded))
+        if self.per_chip:
+            return logits
         return stretch(logits, padded.shape[3:])[..., :height, :width]
 
     def _pad(self, image: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
-"""A trained model ready to map: from a file or an array to classes, probabilities and validity."""
+"""A trained model ready to map: from a file or an array to what it says of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,17 @@ from torch import Tensor
 
 from instageo.errors import ConfigError, RasterError
 from instageo.model.assemble import build, chip_format
-from instageo.model.checkpoint import adopt, class_names, load_network_state, read_checkpoint
+from instageo.model.checkpoint import adopt, load_network_state, read_checkpoint
 from instageo.model.config import settings_from, shipped_config
 from instageo.model.coordinates import Coordinates, coordinates
 from instageo.model.decoding import read_chip
-from instageo.model.layout import band_names, complete
-from instageo.model.metrics.segmentation import highest_class
+from instageo.model.layout import band_names, class_names, complete
 from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.sample import Sample
 from instageo.model.settings import Settings
+from instageo.model.tasks.base import Task
+from instageo.model.tasks.choose import task_of
+from instageo.model.tasks.predictions import Prediction
 from instageo.model.tiling import Tiling, predict_images
 from instageo.model.transforms import normalise
 from instageo.raster import Grid
@@ -28,25 +31,6 @@ from instageo.table import Row
 
 HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """Number formats of `precision` that compute in half of the bits."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one image.
-
-    Attributes:
-        classes: Shape (H, W), uint8 (uint16 above 254 classes); `no_data_value` where nothing was observed.
-        probabilities: Shape (K, H, W), float32, summing to 1 over K; NaN where nothing was observed.
-        valid: Shape (H, W), False where nothing was observed.
-        no_data_value: 255, or 65535.
-        grid: Grid of the input; None for arrays.
-    """
-
-    classes: NDArray[np.unsignedinteger]
-    probabilities: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-    no_data_value: int
-    grid: Grid | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +49,11 @@ class Predictor:
     metrics: dict[str, float] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
+    @cached_property
+    def task(self) -> Task:
+        """What its outputs mean."""
+        return task_of(self.settings)
+
     @property
     def class_names(self) -> list[str]:
         """Names of the classes in the order of the probabilities."""
@@ -82,7 +71,7 @@ class Predictor:
         return Tiling(tile, stride, self.settings.train.batch_size)
 
     def logits(self, samples: Sequence[Sample]) -> list[Tensor]:
-        """Logits (K, H, W) of decoded chips, on the model's device."""
+        """What the network gives for decoded chips, (K, H, W), or (K, 1, 1) of chips as a whole, on its device."""
         data = self.settings.dataloader
         mean, std = (torch.tensor(values, device=self.device) for values in (data.mean, data.std))
 
@@ -97,8 +86,12 @@ class Predictor:
             return predict_images(forward, [sample.to(self.device) for sample in samples], self.tiling)
 
     def observed(self, valid: Tensor) -> Tensor:
-        """Pixels (H, W) that get a class: those with any valid date, with `test.mask_cloud` those with all."""
-        return valid.all(0) if self.settings.test.mask_cloud else valid.any(0)
+        """Pixels (H, W) that get a value: those with any valid date, with `test.mask_cloud` those with all.
+
+        Of a chip as a whole (1, 1): whether it has any such pixel.
+        """
+        pixels = valid.all(0) if self.settings.test.mask_cloud else valid.any(0)
+        return pixels.any().view(1, 1) if self.task.per_chip else pixels
 
     def predict(
         self,
@@ -159,15 +152,9 @@ class Predictor:
         [logits] = self.logits([sample])
         return self.prediction(logits, sample.valid, grid)
 
-    def prediction(self, logits: Tensor, valid: Tensor, grid: Grid | None) -> Prediction:
-        """Classes and probabilities of logits (K, H, W), masked where nothing was observed."""
-        kind: type[np.uint8 | np.uint16] = np.uint8 if len(logits) <= 254 else np.uint16
-        no_data_value = int(np.iinfo(kind).max)
-        observed = self.observed(valid).cpu().numpy()
-        chosen = highest_class(logits).cpu().numpy().astype(kind)
-        classes = np.where(observed, chosen, kind(no_data_value))
-        probabilities = np.where(observed, logits.softmax(0).cpu().numpy(), np.float32(np.nan))
-        return Prediction(classes, probabilities, observed, no_data_value, grid)
+    def prediction(self, outputs: Tensor, valid: Tensor, grid: Grid | None) -> Prediction:
+        """What outputs (K, H, W) say, masked where nothing was observed; valid (T, H, W)."""
+        return replace(self.task.prediction(outputs, self.observed(valid).to(outputs.device)), grid=grid)
 
 
 def load_model(source: str | Path, *, device: str | torch.device | None = None) -> Predictor:

@@ -15,7 +15,9 @@ class Sample:
     Attributes:
         image: Shape (C, T, H, W), float32, scaled but not normalised.
         valid: Shape (T, H, W), bool.
-        label: Shape (H, W), int64; the ignored label where no date is valid. None where there is none.
+        label: Classes of the pixels, shape (H, W), int64, the ignored label where no date is valid; or values, float32,
+            NaN there. A label of the chip as a whole has the shape (1, 1), one of K labels that may apply (K, 1, 1).
+            None where there is none.
         temporal_coords: Shape (T, 2), year and day of year; NaN where unknown. None is as good as all NaN.
         location_coords: Shape (2,), latitude and longitude in degrees; NaN where unknown. None is as good as all NaN.
     """
@@ -40,10 +42,25 @@ class Sample:
         """The same sample in page-locked memory, from which copies to a GPU overlap with work."""
         return self.map(torch.Tensor.pin_memory)
 
+    @property
+    def pixel_label(self) -> Tensor | None:
+        """The label if it is of pixels; None if it is of the chip as a whole, or if there is none."""
+        label = self.label
+        return None if label is None or label.shape[-2:] != self.image.shape[-2:] else label
+
+    def change_pixels(self, change: Callable[[Tensor], Tensor], label: Callable[[Tensor], Tensor]) -> "Sample":
+        """The same sample with image and mask changed, and the label, if it is of pixels."""
+        kept = self.pixel_label
+        return replace(
+            self,
+            image=change(self.image),
+            valid=change(self.valid),
+            label=self.label if kept is None else label(kept),
+        )
+
     def window(self, rows: slice, columns: slice) -> "Sample":
         """The part of a single chip between these rows and columns."""
-        label = None if self.label is None else self.label[rows, columns]
-        return replace(self, image=self.image[..., rows, columns], valid=self.valid[..., rows, columns], label=label)
+        return self.change_pixels(lambda part: part[..., rows, columns], lambda part: part[rows, columns])
 
 
 def stack(samples: Sequence[Sample]) -> Sample:
@@ -54,3 +71,13 @@ def stack(samples: Sequence[Sample]) -> Sample:
         return None if any(value is None for value in values) else torch.stack(values)
 
     return Sample(**{part.name: batch(part.name) for part in fields(Sample)})
+
+
+def unlabelled(label: Tensor, ignore_index: int) -> float:
+    """What stands in such a label where there is none: NaN among values, the ignored class among classes."""
+    return torch.nan if label.is_floating_point() else ignore_index
+
+
+def is_labelled(label: Tensor, ignore_index: int) -> Tensor:
+    """Where there is a label, bool, of the label's shape."""
+    return label.isfinite() if label.is_floating_point() else label != ignore_index

@@ -118,12 +118,24 @@ def color_image(sample: Sample, before: Sample, date: int, shown: tuple[int, int
 
 
 def color_label(sample: Sample, style: Style) -> NDArray[np.uint8]:
-    """Classes in their colours, shape (H, W, 3); all ignored where there is no label."""
-    if sample.label is None:
+    """Classes in their colours, values from dark to bright, shape (H, W, 3); all ignored without a label of pixels."""
+    if sample.pixel_label is None:
         return np.full((*sample.valid.shape[1:], 3), IGNORED, dtype=np.uint8)
-    label = sample.label.numpy()
+    label = sample.pixel_label.numpy()
+    if label.dtype.kind == "f":
+        return _color_values(label)
     table = np.array([*style.colors, IGNORED], dtype=np.uint8)
     return table[np.where(label == style.ignore_index, len(style.colors), label)]
+
+
+def _color_values(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    from matplotlib import colormaps
+
+    known = np.isfinite(values)
+    low, high = np.percentile(values[known], (2, 98)) if known.any() else (0.0, 1.0)
+    shares = np.clip((np.where(known, values, low) - low) / max(high - low, 1e-9), 0, 1)
+    colors = colormaps["viridis"](shares)[..., :3] * 255
+    return np.where(known[..., None], colors, IGNORED).astype(np.uint8)
 
 
 def _legend(figure: "Figure", style: Style) -> None:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from instageo.model.cache import Cache, Slot
 from instageo.model.coordinates import Coordinates
-from instageo.model.decoding import ChipFormat, LabelFormat, read_label, read_layers, scaled
+from instageo.model.decoding import ChipFormat, read_layers, scaled
+from instageo.model.labels import ChipLabels, Labels
 from instageo.model.sample import Sample
 from instageo.raster import Window
 from instageo.table import Row
@@ -25,7 +26,7 @@ class ChipSource:
     Attributes:
         rows: One per chip.
         chip_format: How chips are read.
-        label_format: How labels are read; None to leave them.
+        labels: How labels are read; None to leave them.
         shapes: Height and width of each chip.
         seen: Time and place of each chip.
         cache: Where decoded layers are kept; None to read files each time.
@@ -33,7 +34,7 @@ class ChipSource:
 
     rows: Sequence[Row]
     chip_format: ChipFormat
-    label_format: LabelFormat | None
+    labels: Labels | None
     shapes: Sequence[tuple[int, int]]
     seen: Sequence[Coordinates]
     cache: Cache | None = None
@@ -46,7 +47,7 @@ class ChipSource:
         return len(self.rows)
 
     def read(self, index: int, window: Window | None = None) -> Sample:
-        """One chip, or a window of it, with its label where there is one; the ignored label where no date is valid.
+        """One chip, or a window of it, with its label where there is one; no label where no date is valid.
 
         Raises:
             RasterError: A file has gone or is broken.
@@ -65,19 +66,18 @@ class ChipSource:
         return packed[: -form.temporal_dim], packed[-form.temporal_dim :] != 0
 
     def _label(self, index: int, window: Window | None, valid: NDArray[np.bool_]) -> Tensor | None:
-        path, form = self.rows[index].label, self.label_format
+        path, form = self.rows[index].label, self.labels
         if path is None or form is None:
             return None
+        if isinstance(form, ChipLabels):
+            return torch.from_numpy(form.read(path))
         if self.cache is None:
-            label = read_label(path, form, window)
+            label = form.read(path, window)
         else:
-            kept = self.cache.get(2 * index + 1, lambda: read_label(path, form).astype(LABEL))
-            label = kept[window or WHOLE].astype(np.int64)
-        return torch.from_numpy(np.where(valid.any(axis=0), label, form.ignore_index))
-
-
-LABEL = "int32"
-"""Type in which a cache keeps labels."""
+            kept = self.cache.get(2 * index + 1, lambda: form.read(path).astype(form.stored))[window or WHOLE]
+            label = kept if kept.dtype.kind == "f" else kept.astype(np.int64)
+        seen = valid.any(axis=0)
+        return torch.from_numpy(np.where(seen, label, np.array(form.unlabelled, label.dtype)))
 
 
 def slots(source: ChipSource, layers: int, dtypes: Sequence[str]) -> list[Slot]:
@@ -88,12 +88,15 @@ def slots(source: ChipSource, layers: int, dtypes: Sequence[str]) -> list[Slot]:
         layers: Layers read of each chip.
         dtypes: Type of each chip's values.
     """
-    chips, labels = source.chip_format, source.label_format
+    chips, labels = source.chip_format, source.labels
     how = repr((chips.temporal_dim, chips.bands, chips.no_data_value))
     kept = []
     for row, shape, dtype in zip(source.rows, source.shapes, dtypes, strict=True):
         kept.append(Slot(row.input, how, (layers + chips.temporal_dim, *shape), dtype))
-        kept.append(Slot(row.label or "", repr(labels), (0, 0) if row.label is None else shape, LABEL))
+        pixels = row.label is not None and labels is not None and not labels.per_chip
+        kept.append(
+            Slot(row.label or "", repr(labels), shape if pixels else (0, 0), labels.stored if labels else "int32")
+        )
     return kept
 
 

@@ -16,7 +16,6 @@ from instageo.model.backbones.variants import find_variant
 from instageo.model.cache import Cache, DiskCache, MemoryCache, Slot
 from instageo.model.check import TableReport, judge, look_at_rows
 from instageo.model.dataset import RandomWindows
-from instageo.model.decoding import LabelFormat, TargetFormat
 from instageo.model.distributions import sampled_values
 from instageo.model.facts import FactsFile, Found
 from instageo.model.layout import band_names
@@ -60,9 +59,10 @@ def checked_table(run: Run, which: str, *, labelled: bool | None = True, values:
     settings = run.settings
     path = str(value_of(settings, which))
     name, root = hide_secrets(path), root_of(settings)
-    rows = read_table(path, root, need_label=bool(labelled))
+    labels = label_format(settings)
+    rows = read_table(path, root, need_label=bool(labelled), label_is_file=not labels.per_chip)
     labelled = any(row.label for row in rows) if labelled is None else labelled
-    look = Look(chip_format(settings), _labels(settings) if labelled else None, len(band_names(settings)), values)
+    look = Look(chip_format(settings), labels if labelled else None, len(band_names(settings)), values)
     known = FactsFile.of(cache_folder(settings) / "checks", path, os.path.abspath(root), look.ways)
     found = look_at_rows(name, rows, look, known)
     _list_broken(rows, found, run.folder / f"broken_rows_{which.removesuffix('_filepath')}.csv")
@@ -96,10 +96,6 @@ LOOKED_AT = 4
 def shared_chips(first: TableReport, second: TableReport) -> list[str]:
     """Chips that are in both tables."""
     return sorted({row.input for row in first.rows} & {row.input for row in second.rows})
-
-
-def _labels(settings: Settings) -> LabelFormat | TargetFormat:
-    return TargetFormat(settings.train.ignore_index) if settings.is_reg_task else label_format(settings)
 
 
 def _takes_coordinates(settings: Settings) -> bool:

@@ -11,7 +11,7 @@ from instageo.errors import DataError
 from instageo.model.sample import Sample, stack
 
 Forward = Callable[[Sample], Tensor]
-"""From a batch of decoded chips, image (B, C, T, h, w), to logits (B, K, h, w)."""
+"""From a batch of decoded chips, image (B, C, T, h, w), to logits (B, K, h, w), or (B, K, 1, 1) of each as a whole."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ def predict_images(forward: Forward, images: Sequence[Sample], tiling: Tiling) -
         tiling: How to cut them.
 
     Returns:
-        One tensor (K, H, W) per image, float32, on the device of the image.
+        One tensor (K, H, W) per image, float32, on the device of the image; (K, 1, 1), the mean over its tiles, if the
+        network gives one output per chip.
 
     Raises:
         DataError: The network's output is infinite or not a number.
     """
-    sums: list[Tensor | None] = [None] * len(images)
-    weights = [torch.zeros(sample.image.shape[-2:], device=sample.image.device) for sample in images]
+    sums: list[tuple[Tensor, Tensor] | None] = [None] * len(images)
     for batch in _batches(_tiles(images, tiling.tile, tiling.stride), tiling.batch_size):
         logits = forward(stack([images[which].window(rows, columns) for which, rows, columns in batch])).float()
         if not torch.stack(torch.aminmax(logits)).isfinite().all():  # an extreme is NaN if any value is
@@ -74,12 +74,15 @@ def predict_images(forward: Forward, images: Sequence[Sample], tiling: Tiling) -
             )
         weight = window(*logits.shape[-2:]).to(logits.device)
         for (which, rows, columns), part in zip(batch, logits * weight, strict=True):
-            total = sums[which]
-            if total is None:
-                total = sums[which] = part.new_zeros(len(part), *images[which].image.shape[-2:])
-            total[:, rows, columns] += part
-            weights[which][rows, columns] += weight
-    return [total.div_(weight) for total, weight in zip(sums, weights, strict=True) if total is not None]
+            of_pixels = part.shape[-2:] == (rows.stop - rows.start, columns.stop - columns.start)
+            where = (rows, columns) if of_pixels else (slice(None), slice(None))
+            found = sums[which]
+            if found is None:
+                sides = images[which].image.shape[-2:] if of_pixels else (1, 1)
+                found = sums[which] = part.new_zeros(len(part), *sides), weight.new_zeros(sides)
+            found[0][:, *where] += part
+            found[1][*where] += weight
+    return [found[0].div_(found[1]) for found in sums if found is not None]
 
 
 def _tiles(images: Sequence[Sample], tile: int, stride: int) -> Iterator[Tile]:

@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 
 from instageo.errors import ConfigError
 from instageo.model import cache as caches
+from instageo.model import decoding
 from instageo.model import source as sources
 from instageo.model.cache import DiskCache, MemoryCache, Slot
 from instageo.model.dataset import RandomWindows, WholeChips, make_loader, scoring_loader
@@ -69,10 +70,10 @@ def same(first, second):
 def decoded(monkeypatch):
     """Files that were decoded, in this process."""
     names = []
-    for name in ("read_layers", "read_label"):
-        real = getattr(sources, name)
+    for module, name in ((sources, "read_layers"), (decoding, "read_label")):
+        real = getattr(module, name)
         monkeypatch.setattr(
-            sources, name, lambda path, *rest, real=real: (names.append(Path(path).name), real(path, *rest))[1]
+            module, name, lambda path, *rest, real=real: (names.append(Path(path).name), real(path, *rest))[1]
         )
     return names
 
@@ -188,7 +189,7 @@ def test_another_way_of_reading_is_kept_apart(plain, tmp_path, other):
     on_disk(plain, tmp_path / "cache").read(0)
     again = replace(plain, chip_format=other)
     same(on_disk(again, tmp_path / "cache").read(0), again.read(0))
-    relabelled = replace(plain, label_format=LabelFormat(10_000, 5, True))
+    relabelled = replace(plain, labels=LabelFormat(10_000, 5, True))
     same(on_disk(relabelled, tmp_path / "cache").read(0), relabelled.read(0))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from instageo.errors import DataError
 from instageo.locations import join
-from instageo.model.commands.chip_inference import output_paths, write_prediction
+from instageo.model.commands.chip_inference import output_paths
 from instageo.model.predictor import Predictor
 from instageo.model.settings import ModelSettings, Settings
 from instageo.raster import read_info, read_raster
@@ -109,7 +109,7 @@ def test_a_map_lies_on_the_chip_and_keeps_what_is_missing(tmp_path, grid, classe
     logits[classes - 1, 0], logits[1, 1] = 1, 2
     valid = torch.tensor([[[True, False, True], [True, True, True]], [[True, False, False], [True, True, True]]])
     prediction = predictor.prediction(logits, valid, place)
-    write_prediction(prediction, predictor, tmp_path / "a" / "map.tif")
+    predictor.task.write(prediction, tmp_path / "a" / "map.tif")
     last = classes - 1
     raster, info = read_raster(tmp_path / "a" / "map.tif"), read_info(tmp_path / "a" / "map.tif")
     assert raster.values.tolist() == [[[last, missing, last], [1, 1, 1]]]
@@ -124,7 +124,7 @@ def test_a_map_carries_names_and_colours(tmp_path, grid):
     model = ModelSettings(class_names=["dry", "water"], class_colors=[[1, 2, 3], [4, 5, 6]])
     predictor = Predictor(torch.nn.Identity(), Settings(model=model))
     prediction = predictor.prediction(torch.zeros(2, 1, 1), torch.ones(1, 1, 1, dtype=torch.bool), grid(1, 1))
-    write_prediction(prediction, predictor, tmp_path / "map.tif")
+    predictor.task.write(prediction, tmp_path / "map.tif")
     with rasterio.open(tmp_path / "map.tif") as source:
         assert source.tags(1)["CLASS_1"] == "water"
         assert source.colormap(1)[0] == (1, 2, 3, 255)
@@ -135,4 +135,4 @@ def test_a_map_of_an_array_has_no_place(tmp_path):
     predictor = Predictor(torch.nn.Identity(), Settings())
     prediction = predictor.prediction(torch.zeros(2, 1, 1), torch.ones(1, 1, 1, dtype=torch.bool), None)
     with pytest.raises(ValueError, match="no grid"):
-        write_prediction(prediction, predictor, tmp_path / "map.tif")
+        predictor.task.write(prediction, tmp_path / "map.tif")

@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instageo.model.commands.chip_inference import write_prediction
 from instageo.model.commands.evaluate import score
 from instageo.model.losses.cross_entropy import WeightedCrossEntropy
 from instageo.model.network import build_network
@@ -99,7 +98,7 @@ def test_every_labelled_pixel_is_scored_exactly_once(scene, tiling, clouds, cach
         patch.setenv("INSTAGEO_CACHE", f"{folder}/cache")
         truth = scene.write(Path(folder))
         predictor = predictor_for(folder, scene, *tiling, clouds=clouds, cache=cache)
-        scores = score(predictor, checked_table(Run(predictor.settings, Path(folder)), "test_filepath"))
+        scores = score(predictor, checked_table(Run(predictor.settings, Path(folder)), "test_filepath")).compute()
     expected = np.zeros(CLASSES, int)
     for label, seen in truth:
         counted = (seen.all(axis=0) if clouds else seen.any(axis=0)) & (label != scene.ignore_index)
@@ -118,7 +117,7 @@ def test_maps_lie_on_their_chips_however_these_are_cut(scene, one, other):  # pi
             path, maps = Path(folder) / f"a/chip_{number}.tif", []
             for name, tiling in (("one", one), ("other", other)):
                 predictor = predictor_for(folder, scene, *tiling)
-                write_prediction(predictor.predict(path), predictor, Path(folder) / f"{name}.tif")
+                predictor.task.write(predictor.predict(path), Path(folder) / f"{name}.tif")
                 assert read_info(Path(folder) / f"{name}.tif").grid == read_info(path).grid
                 maps.append(read_raster(Path(folder) / f"{name}.tif"))
             assert (maps[0].values == maps[1].values).all()

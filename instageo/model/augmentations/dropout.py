@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from instageo.model.augmentations.draw import Draw
-from instageo.model.sample import Sample
+from instageo.model.sample import Sample, unlabelled
 
 
 def band_dropout(batch: Sample, draw: Draw, share: float) -> Sample:
@@ -23,7 +23,8 @@ def date_dropout(batch: Sample, draw: Draw, share: float) -> Sample:
     kept = drawn.masked_fill(~observed, -1).argmax(1, keepdim=True)
     hidden = (drawn < share).scatter(1, kept, False)
     valid = batch.valid & ~hidden[..., None, None]
-    label = batch.label
-    if label is not None:
-        label = label.masked_fill(~valid.any(1), draw.ignore_index)
-    return replace(batch, valid=valid, label=label)
+    label = batch.pixel_label
+    if label is None:
+        return replace(batch, valid=valid)
+    nothing = unlabelled(label, draw.ignore_index)
+    return replace(batch, valid=valid, label=label.masked_fill(~valid.any(1), nothing))

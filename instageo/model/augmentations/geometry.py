@@ -11,7 +11,7 @@ from torch import Tensor
 
 from instageo.model.augmentations.draw import Draw
 from instageo.model.augmentations.masking import hide
-from instageo.model.sample import Sample
+from instageo.model.sample import Sample, is_labelled, unlabelled
 
 LARGEST_ASPECT = 4 / 3
 """How much more a crop may be stretched along one side than along the other."""
@@ -63,8 +63,7 @@ def resized_crop(batch: Sample, draw: Draw, min_scale: float) -> Sample:
 
 
 def _move(batch: Sample, change: Callable[[Tensor], Tensor]) -> Sample:
-    label = None if batch.label is None else change(batch.label)
-    return replace(batch, image=change(batch.image), valid=change(batch.valid), label=label)
+    return batch.change_pixels(change, change)
 
 
 def _warp(batch: Sample, source: Tensor, ignore_index: int, *, beyond: str) -> Sample:
@@ -82,9 +81,12 @@ def _warp(batch: Sample, source: Tensor, ignore_index: int, *, beyond: str) -> S
     share = sample(batch.valid.float())
     mixed = sample(hide(batch.image, batch.valid).flatten(1, 2)).view_as(batch.image)
     image, valid = mixed.div_(share.clamp_min(1e-6).unsqueeze(1)), share > 0.5
-    label = batch.label
-    if label is not None:
-        shifted = label.unsqueeze(1).float() - ignore_index  # outside is 0
-        moved = sample(shifted, mode="nearest").squeeze(1) + ignore_index
-        label = moved.masked_fill_(~valid.any(1), ignore_index).to(label.dtype)
-    return replace(batch, image=image, valid=valid, label=label)
+    label = batch.pixel_label
+    if label is None:
+        return replace(batch, image=image, valid=valid)
+    given = is_labelled(label, ignore_index)
+    filled = label.masked_fill(~given, 0).float()
+    values, there = sample(torch.stack([filled, given.float()], dim=1), mode="nearest").unbind(1)
+    known = (there > 0.5) & valid.any(1)  # what comes from outside is 0
+    moved = values.to(label.dtype).masked_fill_(~known, unlabelled(label, ignore_index))
+    return replace(batch, image=image, valid=valid, label=moved)

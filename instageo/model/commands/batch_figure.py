@@ -9,10 +9,10 @@ import torch
 
 from instageo.model.assemble import augmentations
 from instageo.model.check import TableReport
-from instageo.model.checkpoint import adopt, class_names, read_checkpoint
+from instageo.model.checkpoint import adopt, read_checkpoint
 from instageo.model.figures import class_colors
 from instageo.model.fitting import fit_size, measured
-from instageo.model.layout import band_names, complete, describe_layout
+from instageo.model.layout import band_names, class_names, complete, describe_layout
 from instageo.model.sample import stack
 from instageo.model.sample_figure import Pair, Style, draw_samples
 from instageo.model.sampling import EpochSampler, epoch_seed
@@ -38,9 +38,8 @@ def batch_figure(run: Run) -> None:
     report = checked_table(completed, "train_filepath", values=settings.dataloader.mean == AUTO)
     log.info(describe_layout(settings, report.layers))
     colors = class_colors(settings.model.class_colors, settings.model.num_classes)
-    style = Style(
-        band_names(settings), tuple(class_names(settings)), tuple(colors.values()), settings.train.ignore_index
-    )
+    classes = () if settings.is_reg_task else tuple(class_names(settings))
+    style = Style(band_names(settings), classes, tuple(colors.values())[: len(classes)], settings.train.ignore_index)
     path = run.folder / "augmentations.png"
     draw_samples(first_pairs(fit_size(measured(settings, report), report), report, specs), style, path)
     log.info("augmentations (%s): %s", ", ".join(spec.name for spec in specs) or "none is switched on", path)
@@ -55,7 +54,8 @@ def first_pairs(settings: Settings, report: TableReport, specs: tuple[Augmentati
     generator, again = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed)
     before = process_and_augment(batch, mean, std)
     after = process_and_augment(batch, mean, std, specs, generator, settings.train.ignore_index)
-    titles = [PurePosixPath(report.rows[index].name).name for _, index in keys]
+    rows = [report.rows[index] for _, index in keys]
+    titles = [PurePosixPath(row.name).name + ("" if row.label_is_file else f": {row.label}") for row in rows]
     for place, lot in enumerate(draw_lots(specs, again, len(keys))):
         names = [spec.name for spec, chosen in zip(specs, lot.chosen, strict=True) if chosen]
         titles[place] += "\n" + (", ".join(names) or "unchanged")

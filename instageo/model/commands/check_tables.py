@@ -11,9 +11,8 @@ from rich.table import Table
 
 from instageo.errors import ConfigError, DataError
 from instageo.model.check import TableReport
-from instageo.model.checkpoint import class_names
 from instageo.model.config import overlay
-from instageo.model.layout import complete, describe_layout
+from instageo.model.layout import class_names, complete, describe_layout
 from instageo.model.settings import Run, Settings, require
 from instageo.model.tables import checked_table, shared_chips
 

@@ -1,26 +1,28 @@
-"""`mode=chip_inference`: a georeferenced class map for every chip of a table."""
+"""`mode=chip_inference`: a georeferenced map for every chip of a table, or a table of what chips are as a whole."""
 
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from instageo.errors import ConfigError, DataError, InstaGeoError
 from instageo.locations import below, is_remote
-from instageo.model.figures import class_colors
-from instageo.model.predictor import Prediction, Predictor, predictor_from
+from instageo.model.predictor import Predictor, predictor_from
 from instageo.model.settings import Run, require
 from instageo.model.tables import checked_table, root_of, warn_of_another_unit
+from instageo.model.tasks.predictions import Prediction
 from instageo.progress import track
-from instageo.raster import write_raster
-from instageo.table import Row
+from instageo.table import INPUT, Row, write_table
 
 log = logging.getLogger(__name__)
 
 
 def chip_inference(run: Run) -> None:
-    """Predict every chip of `test_filepath` on its own grid; labels are not needed."""
+    """Predict every chip of `test_filepath`; labels are not needed.
+
+    Leaves a map for each on its own grid, or, of chips as a whole, one table, `predictions.csv`.
+    """
     settings = run.settings
     require(settings, "root_dir", "test_filepath", "checkpoint_path")
     predictor = predictor_from(settings, run.explicit)
@@ -29,16 +31,13 @@ def chip_inference(run: Run) -> None:
     rows = list({row.input: row for row in report.rows}.values())
     if len(rows) < len(report.rows):
         log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))
-    folder = _folder(run)
-    outputs = output_paths(rows, root_of(settings), folder)
-    _refuse_overwriting_inputs(rows, outputs)
-    skip = settings.dataloader.on_bad_row == "skip"
-    unseen, failed = _map_all(predictor, rows, outputs, skip=skip)
+    predict = _table if predictor.task.per_chip else _maps
+    unseen, failed = predict(predictor, rows, _folder(run), skip=settings.dataloader.on_bad_row == "skip")
     if unseen:
         log.warning("%d chips have no valid pixel and are all no-data: %s", len(unseen), ", ".join(unseen[:3]))
     if failed:
         log.warning("%d chips could not be predicted: %s", len(failed), "; ".join(failed[:3]))
-    log.info("%d predictions in %s", len(rows) - len(failed), folder)
+    log.info("%d predictions in %s", len(rows) - len(failed), _folder(run))
 
 
 def _folder(run: Run) -> Path:
@@ -48,45 +47,51 @@ def _folder(run: Run) -> Path:
     return Path(chosen) if chosen else run.folder / "predictions"
 
 
-def _map_all(
-    predictor: Predictor, rows: Sequence[Row], outputs: Sequence[Path], *, skip: bool
-) -> tuple[list[str], list[str]]:
-    """Names of chips without any valid pixel, and reasons why others could not be predicted."""
+Troubles = tuple[list[str], list[str]]
+"""Names of chips without any valid pixel, and reasons why others could not be predicted."""
+
+
+def _maps(predictor: Predictor, rows: Sequence[Row], folder: Path, *, skip: bool) -> Troubles:
+    """A GeoTIFF for every row."""
+    outputs = output_paths(rows, root_of(predictor.settings), folder)
+    _refuse_overwriting_inputs(rows, outputs)
+    paths = dict(zip(rows, outputs, strict=True))
+    return _each(predictor, rows, lambda row, prediction: predictor.task.write(prediction, paths[row]), skip=skip)
+
+
+def _table(predictor: Predictor, rows: Sequence[Row], folder: Path, *, skip: bool) -> Troubles:
+    """One table of all rows; it is written also if a row stops the run."""
+    records: list[dict[str, object]] = []
+    path = folder / "predictions.csv"
+    _refuse_overwriting_inputs(rows, [path])
+
+    def keep(row: Row, prediction: Prediction) -> None:
+        records.append({INPUT: row.name, **predictor.task.record(prediction)})
+
+    try:
+        return _each(predictor, rows, keep, skip=skip)
+    finally:
+        if records:
+            write_table(path, records)
+
+
+def _each(predictor: Predictor, rows: Sequence[Row], use: Callable[[Row, Prediction], None], *, skip: bool) -> Troubles:
+    """Predict row by row and hand each prediction on."""
     unseen, failed = [], []
-    for done, (row, path) in enumerate(track(zip(rows, outputs, strict=True), "predicting", len(rows))):
+    for done, row in enumerate(track(rows, "predicting", len(rows))):
         try:
-            if not _map(predictor, row, path):
-                unseen.append(row.name)
+            prediction = predictor.predict_row(row)
+            use(row, prediction)
         except InstaGeoError as error:
             if not skip:
                 raise DataError(
                     f"{row.name}: {error}; {done} of {len(rows)} predictions were written before"
                 ) from error
             failed.append(f"{row.name}: {error}")
+        else:
+            if not prediction.valid.any():
+                unseen.append(row.name)
     return unseen, failed
-
-
-def _map(predictor: Predictor, row: Row, path: Path) -> bool:
-    """Predict and write one chip; whether it has any valid pixel."""
-    prediction = predictor.predict_row(row)
-    write_prediction(prediction, predictor, path)
-    return bool(prediction.valid.any())
-
-
-def write_prediction(prediction: Prediction, predictor: Predictor, path: Path) -> None:
-    """Write classes as GeoTIFF with no-data, class names and colours."""
-    if prediction.grid is None:
-        raise ValueError("a prediction of an array has no grid to write it on")
-    colors = predictor.settings.model.class_colors
-    write_raster(
-        path,
-        prediction.classes[None],
-        prediction.grid,
-        no_data_value=prediction.no_data_value,
-        bands=["class"],
-        class_names=predictor.class_names,
-        class_colors=class_colors(colors, len(predictor.class_names)),
-    )
 
 
 def output_paths(rows: Sequence[Row], root: str | Path, folder: Path) -> list[Path]:

@@ -8,11 +8,10 @@ from typing import Any
 from instageo.errors import DataError
 from instageo.model.assemble import chip_format
 from instageo.model.check import TableReport
-from instageo.model.checkpoint import class_names
 from instageo.model.class_weights import WEIGHTINGS, class_weights
 from instageo.model.distributions import sampled_values
 from instageo.model.figures import distribution_figure
-from instageo.model.layout import band_names, complete
+from instageo.model.layout import band_names, class_names, complete
 from instageo.model.settings import Run, Settings, require
 from instageo.model.tables import checked_table
 
@@ -57,6 +56,8 @@ def summary(settings: Settings, report: TableReport) -> dict[str, Any]:
         target = report.target
         result |= {"label_min": float(target.low[0]), "label_max": float(target.high[0])}
         result |= {"label_mean": float(target.mean[0]), "label_std": float(target.std[0]), "label_count": target.count}
+        if settings.model.use_log_scale:
+            result |= {"label_log_mean": float(target.mean[1]), "label_log_std": float(target.std[1])}
     else:
         counts = report.class_counts
         result |= {"class_weights": class_weights(counts)}

@@ -13,15 +13,14 @@ from instageo.model.assemble import augmentations, build, loss
 from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights, load_pretrained
 from instageo.model.check import TableReport
-from instageo.model.checkpoint import BEST, Checkpoint, adopt, class_names, facts, load_network_state, read_checkpoint
-from instageo.model.commands.evaluate import score, write_scores
+from instageo.model.checkpoint import BEST, Checkpoint, adopt, facts, load_network_state, read_checkpoint
+from instageo.model.commands.evaluate import score
 from instageo.model.config import overlay
 from instageo.model.dataset import WholeChips
 from instageo.model.finetuning import choose_trained
 from instageo.model.fitting import fit_size, measured
-from instageo.model.layout import band_names, complete, describe_layout
+from instageo.model.layout import band_names, class_names, complete, describe_layout
 from instageo.model.lora import add_lora
-from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.predictor import Predictor, pick_device, predictor_from
 from instageo.model.settings import AUTO, Run, Scheduler, Settings, require
@@ -33,6 +32,7 @@ from instageo.model.tables import (
     training_windows,
     warn_of_another_unit,
 )
+from instageo.model.tasks.choose import task_of
 from instageo.model.training.resume import to_resume
 from instageo.model.training.trainer import build_trainer, refuse_devices
 
@@ -62,18 +62,18 @@ def train(run: Run) -> None:
     learn = checked_table(completed, "train_filepath", values=settings.dataloader.mean == AUTO)
     judge = checked_table(completed, "valid_filepath")
     _compare(settings, learn, judge)
-    trainer = build_trainer(settings, folder)  # seconds of imports, so only once the tables are known to be good
+    settings = fit_size(measured(settings, learn), learn)
+    trainer = build_trainer(settings, folder, task_of(settings).monitor)  # seconds of imports, so only now
     if len(judge.rows) < trainer.world_size:
         raise ConfigError(
             f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
         )
-    settings = fit_size(measured(settings, learn), learn)
     warn_of_another_unit(settings, learn)
     torch.manual_seed(settings.seed)
     net = _network(settings, start)
     try:
         trainer.fit(
-            _task(settings, run.settings, net), _data(settings, learn, judge), ckpt_path=newest, weights_only=True
+            _module(settings, run.settings, net), _data(settings, learn, judge), ckpt_path=newest, weights_only=True
         )
     except SystemExit as stop:  # how Lightning answers Ctrl-C
         raise KeyboardInterrupt from stop
@@ -113,6 +113,8 @@ def _compare(settings: Settings, learn: TableReport, judge: TableReport) -> None
             len(shared), settings.train_filepath, settings.valid_filepath, shared[0], " …" if shared[1:] else "",
         )  # fmt: skip
     log.info(describe_layout(settings, learn.layers))
+    if settings.is_reg_task:
+        return
     absent = [name for name, count in zip(class_names(settings), learn.class_counts, strict=True) if not count]
     if absent:
         shown = ", ".join(absent[:10]) + (" …" if len(absent) > 10 else "")
@@ -140,21 +142,22 @@ def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegm
     return net
 
 
-def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "FineTuning":
+def _module(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "FineTuning":
     from instageo.model.training.module import FineTuning, Inputs
     from instageo.model.training.optimisation import Optimisation
 
-    data, course, classes = settings.dataloader, settings.train, settings.model.num_classes
+    data, course, task = settings.dataloader, settings.train, task_of(settings)
     cosine = course.scheduler is Scheduler.cosine
     return FineTuning(
         net,
-        loss(settings),
-        SegmentationMetrics(classes, course.ignore_index, roc=False),
-        Inputs(tuple(data.mean or ()), tuple(data.std or ()), augmentations(settings)),
+        task.in_scale(loss(settings)),
+        task.metrics(final=False, sync=True),
+        Inputs(tuple(data.mean or ()), tuple(data.std or ()), augmentations(settings), course.ignore_index),
         Optimisation(
             course.learning_rate, course.weight_decay, course.layer_decay, cosine, course.warmup_epochs, settings.seed
         ),
         Predictor(net, settings).tiling,
+        task.monitor.name,
         partial(facts, settings, asked),
     )
 
@@ -175,5 +178,5 @@ def _data(settings: Settings, learn: TableReport, judge: TableReport) -> "ChipDa
 def _finish(settings: Settings, folder: Path, judge: TableReport) -> None:
     best = folder / f"{BEST}.ckpt"
     predictor = predictor_from(overlay(settings, {"checkpoint_path": str(best)}), frozenset())
-    write_scores(score(predictor, judge), predictor.class_names, folder)
+    predictor.task.report(score(predictor, judge), folder)
     log.info("best checkpoint: %s", best)

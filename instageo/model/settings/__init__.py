@@ -8,13 +8,13 @@ from typing import Any
 from instageo.errors import ConfigError
 from instageo.locations import is_remote
 from instageo.model.settings.checks import check
-from instageo.model.settings.data import AUTO, CacheKind, DataSettings, SamplerKind
+from instageo.model.settings.data import AUTO, CacheKind, DataSettings, LabelKind, SamplerKind
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.train import Scheduler, TrainSettings
 
 __all__ = [
-    "AUTO", "CacheKind", "DataSettings", "Mode", "ModelSettings", "Run", "SamplerKind", "Scheduler", "Settings",
-    "TestSettings", "TrainSettings",
+    "AUTO", "CacheKind", "DataSettings", "LabelKind", "Mode", "ModelSettings", "Run", "SamplerKind", "Scheduler",
+    "Settings", "TestSettings", "TrainSettings",
 ]  # fmt: skip
 
 
@@ -80,18 +80,39 @@ class Settings:
         check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
         check(self.accelerator in ACCELERATORS, "accelerator", self.accelerator, f"one of {', '.join(ACCELERATORS)}")
         check(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
+        self._check_task()
         weights, classes = self.train.class_weights, self.model.num_classes
         fits = not isinstance(weights, list) or len(weights) == classes
         check(fits, "train.class_weights", weights, f"model.num_classes={classes} weights")
         first = int(self.dataloader.reduce_to_zero)
-        inside = 0 <= self.train.ignore_index < classes + first
+        inside = 0 <= self.train.ignore_index < classes + first and not self.is_reg_task
         what = f"a value outside the classes 0..{classes - 1 + first}"
         check(not inside, "train.ignore_index", self.train.ignore_index, what)
         for name, (off, what) in UNSUPPORTED.items():
-            if value_of(self, name) != off and not (name == "is_reg_task" and self.mode in (Mode.stats, Mode.check)):
+            if value_of(self, name) != off:
                 raise ConfigError(
                     f"{name}={value_of(self, name)}: {what} is not part of this version; leave {name} out"
                 )
+
+    def _check_task(self) -> None:
+        data, model = self.dataloader, self.model
+        if not self.is_reg_task:
+            least = 1 if data.label_kind is LabelKind.chip_multi else 2
+            check(model.num_classes >= least, "model.num_classes", model.num_classes, f"at least {least} classes")
+            off = "false without is_reg_task=true: there is no logarithm of classes"
+            check(not model.use_log_scale, "model.use_log_scale", True, off)
+            return
+        model.num_classes = 1
+        kinds = "raster or chip with is_reg_task=true"
+        check(data.label_kind is not LabelKind.chip_multi, "dataloader.label_kind", data.label_kind, kinds)
+        check(
+            data.sampler is SamplerKind.shuffle, "dataloader.sampler", data.sampler, "shuffle: values have no classes"
+        )
+        check(
+            self.train.class_weights is None, "train.class_weights", self.train.class_weights, "null: values have none"
+        )
+        off = "false with is_reg_task=true: labels are values; name the one for no label with train.ignore_index"
+        check(not data.reduce_to_zero, "dataloader.reduce_to_zero", True, off)
 
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
@@ -104,12 +125,8 @@ STRATEGIES = ("auto", "ddp", "fsdp")
 """Several devices: ddp copies the network to each, fsdp (GPUs alone) spreads it over them."""
 
 UNSUPPORTED: dict[str, tuple[object, str]] = {
-    "is_reg_task": (False, "regression"),
     "train.distillation": (False, "distillation"),
     "train.teacher_ckpt_path": (None, "distillation"),
-    "model.use_log_scale": (False, "regression"),
-    "model.plot_reg_results": (False, "regression"),
-    "model.include_ee_metric": (False, "regression"),
     "model.weight_clip_range": (None, "clipping of weights"),
 }
 """Published keys whose work is still to come: the one value they may have until then, and what they are for."""

@@ -25,6 +25,14 @@ class SamplerKind(Enum):
     balanced = "balanced"
 
 
+class LabelKind(Enum):
+    """What a table's labels are: files of pixels, one label per chip, or any number of classes per chip."""
+
+    raster = "raster"
+    chip = "chip"
+    chip_multi = "chip_multi"
+
+
 AUTO = "auto"
 """Of mean, std or class weights: computed from the training table."""
 
@@ -40,6 +48,11 @@ class DataSettings:
     std: Any = None
     img_size: int = 224
     temporal_dim: int = 1
+    label_kind: LabelKind = LabelKind.raster  # the column Label: files, or the label of the chip itself
+    label_mean: Any = (
+        AUTO  # of values, after the logarithm if there is one: what the network gives times label_std, plus
+    )
+    label_std: Any = AUTO  # label_mean, is the value; auto: of the training table
     replace_label: list[int] | None = None  # [from, to]
     reduce_to_zero: bool = False
     no_data_value: float | None = -9999
@@ -67,6 +80,7 @@ class DataSettings:
             math.isfinite(self.constant_offset), "dataloader.constant_offset", self.constant_offset, "a finite number"
         )
         self._check_statistics()
+        self._check_label_scale()
         self._check_bands()
         pair = self.replace_label
         check(pair is None or len(pair) == 2, "dataloader.replace_label", pair, "null or [from, to]")
@@ -93,6 +107,15 @@ class DataSettings:
         check(len(std) == len(mean), "dataloader.std", std, f"as many values as dataloader.mean, {len(mean)}")
         check(all(map(math.isfinite, mean)), "dataloader.mean", mean, "finite values")
         check(all(0 < value < math.inf for value in std), "dataloader.std", std, "finite values above 0")
+
+    def _check_label_scale(self) -> None:
+        mean, std = self.label_mean, self.label_std
+        check(
+            (mean == AUTO) == (std == AUTO), "dataloader.label_std", std, "auto, or a number, as dataloader.label_mean"
+        )
+        if mean != AUTO:
+            check(are_numbers([mean]) and math.isfinite(mean), "dataloader.label_mean", mean, f"a number, or {AUTO}")
+            check(are_numbers([std]) and 0 < std < math.inf, "dataloader.label_std", std, f"above 0, or {AUTO}")
 
     def _check_bands(self) -> None:
         bands, names, mean = self.bands, self.band_names, self.measured

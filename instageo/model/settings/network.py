@@ -1,5 +1,6 @@
 """Settings of the network and of what of it is trained: the group `model`."""
 
+import math
 from dataclasses import dataclass, field
 
 from instageo.errors import ConfigError
@@ -28,16 +29,20 @@ class ModelSettings:
     lora_dropout: float = 0.0
     lora_targets: list[str] = field(default_factory=lambda: ["qkv", "proj"])
     use_log_scale: bool = False
-    plot_reg_results: bool = False
+    plot_reg_results: bool = True
     include_ee_metric: bool = False
+    expected_error: list[float] = field(default_factory=lambda: [0.05, 0.15])  # a, b of ±(a + b |truth|)
     weight_clip_range: list[float] | None = None
 
     def __post_init__(self) -> None:
-        check(self.num_classes >= 2, "model.num_classes", self.num_classes, "at least 2 classes")
+        check(self.num_classes >= 1, "model.num_classes", self.num_classes, "at least 2 classes")
         check(self.num_classes <= 65535, "model.num_classes", self.num_classes, "at most 65535 classes")
         check(self.depth == -1 or self.depth >= 1, "model.depth", self.depth, "-1, or at least 1 block")
         for name in ("coords_dropout", "drop_path", "lora_dropout"):
             check(0 <= getattr(self, name) < 1, f"model.{name}", getattr(self, name), "0 or more, below 1")
+        expected = self.expected_error
+        sane = len(expected) == 2 and all(0 <= part < math.inf for part in expected)
+        check(sane, "model.expected_error", expected, "two numbers of 0 or more: [a, b] for ±(a + b |truth|)")
         self._check_training()
         per_class = {"model.class_names": self.class_names, "model.class_colors": self.class_colors}
         for name, values in per_class.items():

@@ -31,7 +31,7 @@ class TrainSettings:
     scheduler: Scheduler = Scheduler.cosine
     warmup_epochs: float = 0.0  # share of the first epochs with a rising learning rate
     gradient_clip: float | None = None  # largest gradient norm; None: no clipping
-    early_stopping: int | None = None  # epochs without a better val_mIoU before stopping; None: off
+    early_stopping: int | None = None  # epochs without a better score before stopping; None: off
     resume: Any = False  # true: from the newest last.ckpt of the same settings; or the path of a last.ckpt
     distillation: bool = False
     teacher_ckpt_path: str | None = None

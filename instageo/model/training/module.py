@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from instageo.model.lora import merged
-from instageo.model.metrics.segmentation import SegmentationMetrics
-from instageo.model.sample import Sample
+from instageo.model.sample import Sample, is_labelled
 from instageo.model.sampling import epoch_seed
+from instageo.model.tasks.base import Metrics
 from instageo.model.tiling import Tiling, predict_images
 from instageo.model.training.optimisation import Optimisation, build_optimiser
 from instageo.model.transforms import AugmentationSpec, normalise, process_and_augment
@@ -25,23 +25,26 @@ class Inputs:
         mean: One per band, in the unit of the chips.
         std: One per band.
         augmentations: Applied to training batches alone, in order.
+        ignore_index: Class that does not count.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     augmentations: tuple[AugmentationSpec, ...] = ()
+    ignore_index: int = -1
 
 
 class FineTuning(pl.LightningModule):
-    """Trains and scores a network from image (B, C, T, H, W), time and place to logits (B, K, H, W).
+    """Trains and scores a network from image (B, C, T, H, W), time and place to outputs (B, K, H, W).
 
     Args:
         net: The network.
-        loss: From logits and labels (B, H, W) to a scalar.
+        loss: From outputs and labels (B, H, W), in their natural unit, to a scalar.
         metrics: Scores of the validation and test images.
         inputs: Normalisation and augmentation.
         optimisation: Optimiser and schedule.
         tiling: How validation and test images are cut.
+        monitor: The score that is shown while training.
         facts: From the newest scores to further entries of checkpoints.
     """
 
@@ -52,21 +55,23 @@ class FineTuning(pl.LightningModule):
         self,
         net: nn.Module,
         loss: nn.Module,
-        metrics: SegmentationMetrics,
+        metrics: Metrics,
         inputs: Inputs,
         optimisation: Optimisation,
         tiling: Tiling,
+        monitor: str,
         facts: Callable[[Mapping[str, float]], dict[str, Any]],
     ) -> None:
         super().__init__()
         self.net, self.loss, self.metrics = net, loss, metrics
-        self.inputs, self.optimisation, self.tiling, self.facts = inputs, optimisation, tiling, facts
+        self.inputs, self.optimisation, self.tiling = inputs, optimisation, tiling
+        self.monitor, self.facts = monitor, facts
         self.register_buffer("mean", torch.tensor(inputs.mean), persistent=False)
         self.register_buffer("std", torch.tensor(inputs.std), persistent=False)
         self.generator = torch.Generator()
 
     def forward(self, batch: Sample) -> Tensor:
-        """Logits of a batch of decoded chips."""
+        """Outputs of a batch of decoded chips."""
         return self._logits(replace(batch, image=normalise(batch.image, batch.valid, self.mean, self.std)))
 
     def _logits(self, ready: Sample) -> Tensor:
@@ -86,7 +91,7 @@ class FineTuning(pl.LightningModule):
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Loss of one batch of random windows."""
         ready = process_and_augment(
-            batch, self.mean, self.std, self.inputs.augmentations, self.generator, self.metrics.ignore_index
+            batch, self.mean, self.std, self.inputs.augmentations, self.generator, self.inputs.ignore_index
         )
         loss: Tensor = self.loss(self._logits(ready), ready.label)
         self.log(
@@ -102,7 +107,7 @@ class FineTuning(pl.LightningModule):
                 raise ValueError("scoring needs labels")
             self.metrics.update(logits, sample.label)
             losses.append(self.loss(logits[None], sample.label[None]))
-            labelled.append((sample.label != self.metrics.ignore_index).sum())
+            labelled.append(is_labelled(sample.label, self.inputs.ignore_index).sum())
         weights = torch.stack(labelled)
         if total := int(weights.sum()):
             loss = (torch.stack(losses) * weights).sum() / total
@@ -120,7 +125,7 @@ class FineTuning(pl.LightningModule):
         """Log the scores of the epoch."""
         for name, value in self.metrics.compute().items():
             if value.ndim == 0:
-                self.log(f"val_{name}", value.float(), prog_bar=name == "mIoU")
+                self.log(f"val_{name}", value.float(), prog_bar=f"val_{name}" == self.monitor)
 
     def configure_optimizers(self) -> Any:
         """AdamW and its schedule."""

@@ -15,18 +15,16 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from instageo.errors import DataError
 from instageo.model.checkpoint import BEST, LAST
 from instageo.model.figures import learning_curve
+from instageo.model.tasks.base import Monitor
 
 log = logging.getLogger(__name__)
-
-MONITOR = "val_mIoU"
-"""Score by which the best epoch is chosen; higher is better."""
 
 
 class History(pl.Callback):
     """One row per epoch: logged, written to `history.csv` and `learning_curve.png`, and kept in the checkpoints."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, monitor: str) -> None:
+        self.folder, self.monitor = folder, monitor
         self.rows: list[dict[str, float]] = []
         self._began = time.monotonic()
 
@@ -51,7 +49,7 @@ class History(pl.Callback):
         if trainer.is_global_zero:
             self._write()
             shown = ", ".join(
-                f"{name} {measured[name]:.4f}" for name in ("train_loss", "val_loss", MONITOR) if name in measured
+                f"{name} {measured[name]:.4f}" for name in ("train_loss", "val_loss", self.monitor) if name in measured
             )
             log.info("epoch %d of %s: %s, %.1f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)
 
@@ -90,14 +88,14 @@ class StopOnNonFinite(pl.Callback):
             )
 
 
-def callbacks(folder: Path, early_stopping: int | None) -> list[pl.Callback]:
+def callbacks(folder: Path, monitor: Monitor, early_stopping: int | None) -> list[pl.Callback]:
     """The best epoch's weights, the newest full state, the history and, if asked for, early stopping."""
     best = ModelCheckpoint(
-        folder, BEST, monitor=MONITOR, mode="max", save_weights_only=True, enable_version_counter=False
+        folder, BEST, monitor=monitor.name, mode=monitor.mode, save_weights_only=True, enable_version_counter=False
     )
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False, save_on_train_epoch_end=True)
-    stopping = [EarlyStopping(MONITOR, mode="max", patience=early_stopping)] if early_stopping else []
-    return [History(folder), StopOnNonFinite(), *stopping, best, last]
+    stopping = [EarlyStopping(monitor.name, mode=monitor.mode, patience=early_stopping)] if early_stopping else []
+    return [History(folder, monitor.name), StopOnNonFinite(), *stopping, best, last]
 
 
 def loggers(folder: Path) -> list[TensorBoardLogger]:

@@ -10,6 +10,7 @@ from instageo.errors import ConfigError
 from instageo.model.backbones.prithvi import Block
 from instageo.model.predictor import pick_device
 from instageo.model.settings import Settings
+from instageo.model.tasks.base import Monitor
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -31,8 +32,8 @@ def refuse_devices(settings: Settings) -> None:
         raise ConfigError(f"devices={settings.devices} does not work on {cores} CPU cores; expected at most {cores}")
 
 
-def build_trainer(settings: Settings, folder: Path) -> "pl.Trainer":
-    """A trainer that leaves its files in a folder.
+def build_trainer(settings: Settings, folder: Path, monitor: Monitor) -> "pl.Trainer":
+    """A trainer that leaves its files in a folder, and chooses the best epoch by a score.
 
     Raises:
         ConfigError: The devices, precision or strategy asked for do not work on this machine.
@@ -52,7 +53,7 @@ def build_trainer(settings: Settings, folder: Path) -> "pl.Trainer":
             strategy=_strategy(settings.strategy),
             precision=settings.precision,  # type: ignore[arg-type]
             gradient_clip_val=settings.train.gradient_clip,
-            callbacks=callbacks(folder, settings.train.early_stopping),
+            callbacks=callbacks(folder, monitor, settings.train.early_stopping),
             logger=loggers(folder),
             default_root_dir=folder,
             enable_progress_bar=sys.stderr.isatty(),

@@ -1,0 +1,28 @@
+"""One output for a whole chip, from the mean of its tokens."""
+
+from torch import Tensor, nn
+
+from instageo.model.heads.base import Features, HeadSpec
+
+DROPOUT = 0.1
+
+
+class PooledHead(nn.Module):
+    """Mean of the last block's tokens over place and time, normalised, and a linear map.
+
+    The mean of the patches serves fine-tuned transformers at least as well as the class token (Beyer et al. 2022).
+    """
+
+    pyramid, per_chip = False, True
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(spec.width)
+        self.drop = nn.Dropout(DROPOUT)
+        self.classify = nn.Linear(spec.width, spec.num_classes)
+
+    def forward(self, features: Features) -> Tensor:
+        """Logits (B, K, 1, 1)."""
+        pooled = features.maps[-1].mean(dim=(2, 3, 4))
+        logits: Tensor = self.classify(self.drop(self.norm(pooled)))
+        return logits[..., None, None]

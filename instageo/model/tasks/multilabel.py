@@ -1,0 +1,80 @@
+"""Any number of classes may apply to a chip."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from instageo.model.metrics.multilabel import MultiLabelMetrics
+from instageo.model.metrics.summary import summary
+from instageo.model.tasks.base import Monitor, Scores
+from instageo.model.tasks.predictions import LabelPrediction
+from instageo.model.tasks.reports import class_lines, write_scores
+from instageo.table import NONE
+
+COLUMNS = {
+    "iou": "mIoU", "f1": "f1", "precision": "precision", "recall": "recall", "roc_auc": "roc_auc", "ap": "mAP",
+}  # fmt: skip
+"""Scores of each class that are shown, and what their means are called."""
+
+
+@dataclass(frozen=True)
+class MultiLabelTask:
+    """Classes that apply to a chip, each by itself.
+
+    Attributes:
+        names: Of the classes.
+        ignore_index: Label that does not count.
+    """
+
+    names: tuple[str, ...]
+    ignore_index: int = -1
+    per_chip: bool = True
+
+    @property
+    def monitor(self) -> Monitor:
+        """Mean average precision, which depends on no threshold."""
+        return Monitor("val_mAP", "max")
+
+    def in_scale(self, loss: nn.Module) -> nn.Module:
+        """The loss as it is."""
+        return loss
+
+    def metrics(
+        self,
+        *,
+        final: bool = True,  # noqa: ARG002
+        sync: bool = False,
+        labels: tuple[float, float] | None = None,  # noqa: ARG002
+        device: torch.device | str = "cpu",
+    ) -> MultiLabelMetrics:
+        """Decisions, and histograms of probabilities."""
+        return MultiLabelMetrics(len(self.names), self.ignore_index, sync=sync, device=device)
+
+    def report(self, metrics: MultiLabelMetrics, folder: Path) -> Scores:
+        """metrics.json and metrics.csv."""
+        scores = metrics.compute()
+        title = f"all classes right {float(scores['accuracy']):.4f}, mAP {float(scores['mAP']):.4f}"
+        write_scores(summary(scores, self.names), class_lines(scores, self.names, COLUMNS, "chips"), title, folder)
+        return scores
+
+    def prediction(self, outputs: Tensor, observed: Tensor) -> LabelPrediction:
+        """Decisions and probabilities of log-odds (K, H, W), masked where nothing was observed."""
+        seen = observed.cpu().numpy()
+        probabilities = outputs.sigmoid().cpu().numpy()
+        applies = np.where(seen, probabilities > 0.5, np.uint8(255)).astype(np.uint8)
+        return LabelPrediction(applies, np.where(seen, probabilities, np.float32(np.nan)), seen)
+
+    def write(self, prediction: LabelPrediction, path: Path) -> None:  # noqa: ARG002
+        """Not for whole chips."""
+        raise ValueError(f"{path}: labels of whole chips are no map")
+
+    def record(self, prediction: LabelPrediction) -> dict[str, str]:
+        """The classes that apply, as tables write them, and all probabilities; empty if nothing was observed."""
+        if not prediction.valid[0, 0]:
+            return {"prediction": ""} | {f"p_{name}": "" for name in self.names}
+        chosen = [name for name, holds in zip(self.names, prediction.applies[:, 0, 0], strict=True) if holds]
+        shares = zip(self.names, prediction.probabilities[:, 0, 0], strict=True)
+        return {"prediction": ";".join(chosen) or NONE} | {f"p_{name}": f"{share:.6g}" for name, share in shares}

@@ -1,0 +1,165 @@
+"""Each pixel, or each chip, has a value."""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from instageo.model.density_figure import density_figure
+from instageo.model.metrics.density import DensityRange
+from instageo.model.metrics.regression import RegressionMetrics
+from instageo.model.metrics.summary import summary
+from instageo.model.scale import TargetScale
+from instageo.model.tasks.base import Monitor, Scores
+from instageo.model.tasks.predictions import ValuePrediction
+from instageo.model.tasks.reports import rounded, write_scores
+from instageo.raster import write_raster
+
+log = logging.getLogger(__name__)
+
+GAUSSIAN_LEVELS = 0.05, 0.95
+"""Quantiles that are told of a network that gives mean and variance."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the channels of a network that gives values are.
+
+    Attributes:
+        gaussian: They are the mean and the logarithm of the variance.
+        levels: They are these quantiles, rising, one of them 0.5.
+    """
+
+    gaussian: bool = False
+    levels: tuple[float, ...] = ()
+
+    def point(self, raw: Tensor) -> Tensor:
+        """The value itself, (H, W), of (C, H, W), in the network's scale."""
+        return raw[self.levels.index(0.5) if self.levels else 0]
+
+    def quantiles(self, raw: Tensor) -> dict[float, Tensor]:
+        """Quantiles by level, in the network's scale; quantiles that cross are put in order."""
+        if self.levels:
+            return dict(zip(self.levels, raw.sort(0).values, strict=True))
+        if not self.gaussian:
+            return {}
+        spread = (raw[1] / 2).exp()
+        return {level: raw[0] + NormalDist().inv_cdf(level) * spread for level in GAUSSIAN_LEVELS}
+
+
+@dataclass(frozen=True)
+class RegressionTask:
+    """Values of pixels, or of whole chips.
+
+    Attributes:
+        scale: From what the network gives to natural values.
+        outputs: What its channels are.
+        expected_error: Coefficients (a, b) of the share within ±(a + b |truth|); None for no such score.
+        plot: Whether a scatter plot is drawn.
+        per_chip: Whether a chip has one value.
+    """
+
+    scale: TargetScale
+    outputs: Outputs = field(default_factory=Outputs)
+    expected_error: tuple[float, float] | None = None
+    plot: bool = True
+    per_chip: bool = False
+
+    @property
+    def monitor(self) -> Monitor:
+        """The root mean square error, in natural units."""
+        return Monitor("val_rmse", "min")
+
+    def in_scale(self, loss: nn.Module) -> nn.Module:
+        """The loss with labels brought into the network's scale."""
+        return InScale(loss, self.scale)
+
+    def metrics(
+        self,
+        *,
+        final: bool = True,
+        sync: bool = False,
+        labels: tuple[float, float] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "NaturalMetrics":
+        """Sums of errors in natural units and, in the end, the density for a figure."""
+        density = DensityRange.around(*labels) if final and self.plot and labels else None
+        counted = RegressionMetrics(expected_error=self.expected_error, density=density, sync=sync, device=device)
+        return NaturalMetrics(counted, self)
+
+    def value(self, outputs: Tensor) -> Tensor:
+        """Natural values, (H, W), of outputs (C, H, W)."""
+        return self.scale.to_natural(self.outputs.point(outputs).float())
+
+    def report(self, metrics: "NaturalMetrics", folder: Path) -> Scores:
+        """metrics.json, metrics.csv and, if wanted, scatter.png."""
+        scores = metrics.compute()
+        numbers = {name: float(value) for name, value in scores.items()}
+        line = {name: int(value) if name == "count" else rounded(value) for name, value in scores.items()}
+        title = f"RMSE {numbers['rmse']:.4g}, R2 {numbers['r2']:.4f}"
+        write_scores(summary(scores), [dict(line)], title, folder)
+        density = metrics.counted.compute_density()
+        if density is not None:
+            density_figure(density, numbers, folder / "scatter.png", expected_error=self.expected_error)
+            log.info("scatter plot: %s", folder / "scatter.png")
+        return scores
+
+    def prediction(self, outputs: Tensor, observed: Tensor) -> ValuePrediction:
+        """Natural values of outputs (C, H, W), masked where nothing was observed."""
+        hidden = ~observed
+
+        def natural(raw: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+            return self.scale.to_natural(raw.float()).masked_fill(hidden, torch.nan).cpu().numpy()
+
+        quantiles = {level: natural(raw) for level, raw in self.outputs.quantiles(outputs).items()}
+        return ValuePrediction(natural(self.outputs.point(outputs)), observed.cpu().numpy(), quantiles)
+
+    def write(self, prediction: ValuePrediction, path: Path) -> None:
+        """Values, and behind them quantiles, as float32 GeoTIFF in natural units; NaN where nothing was observed."""
+        if prediction.grid is None:
+            raise ValueError("a prediction of an array has no grid to write it on")
+        layers = np.stack([prediction.values, *prediction.quantiles.values()])
+        bands = ["value", *(f"quantile_{level:g}" for level in prediction.quantiles)]
+        write_raster(path, layers, prediction.grid, no_data_value=prediction.no_data_value, bands=bands)
+
+    def record(self, prediction: ValuePrediction) -> dict[str, str]:
+        """The chip's value and its quantiles; empty where nothing was observed."""
+        values = {"prediction": prediction.values[0, 0]}
+        values |= {f"quantile_{level:g}": layer[0, 0] for level, layer in prediction.quantiles.items()}
+        return {name: f"{value:.9g}" if prediction.valid[0, 0] else "" for name, value in values.items()}
+
+
+class InScale(nn.Module):
+    """A loss that takes labels in their natural unit, and outputs in the network's scale."""
+
+    def __init__(self, loss: nn.Module, scale: TargetScale) -> None:
+        super().__init__()
+        self.loss, self.scale = loss, scale
+
+    def forward(self, outputs: Tensor, label: Tensor) -> Tensor:
+        """Loss, a scalar."""
+        loss: Tensor = self.loss(outputs, self.scale.from_natural(label))
+        return loss
+
+
+class NaturalMetrics:
+    """Scores of values in natural units, from what the network gives."""
+
+    def __init__(self, counted: RegressionMetrics, task: RegressionTask) -> None:
+        self.counted, self.task = counted, task
+
+    def reset(self, device: torch.device | str = "cpu") -> None:
+        """Forget all; what comes will lie on that device."""
+        self.counted.reset(device)
+
+    def update(self, outputs: Tensor, label: Tensor) -> None:
+        """Count one image: outputs (C, H, W) in the network's scale, label (H, W) in natural units."""
+        self.counted.update(self.task.value(outputs), label)
+
+    def compute(self) -> Scores:
+        """All scores."""
+        return self.counted.compute()
