@@ -200,7 +200,9 @@ def add_share(rank, folder, chips):
     scores = metrics.compute()
     assert all(torch.equal(scores[name], again) for name, again in metrics.compute().items())
     density = metrics.compute_density()
-    torch.save({**scores, "counts": torch.from_numpy(density.counts), "outside": density.outside}, folder / f"{rank}.pt")
+    torch.save(
+        {**scores, "counts": torch.from_numpy(density.counts), "outside": density.outside}, folder / f"{rank}.pt"
+    )
     torch.distributed.destroy_process_group()
 
 
