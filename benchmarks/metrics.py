@@ -1,9 +1,10 @@
 """What scoring costs: one `update` per chip, and its share of `mode=eval` and of a training epoch.
 
-OMP_NUM_THREADS=1 python benchmarks/metrics.py [--repeats 30] [--shares] [--reference]
+OMP_NUM_THREADS=1 python benchmarks/metrics.py [--repeats 30] [--shares] [--reference] [--others]
 
 Updates are measured as CPU time of the thread, so that others on the machine count little. With --shares the program
-trains and scores `prithvi_eo_tiny` on chips it writes itself, by the clock; with --reference torchmetrics counts one.
+trains and scores `prithvi_eo_tiny` on chips it writes itself, by the clock; with --reference torchmetrics counts one;
+with --others regressions and several labels are scored.
 """
 
 import argparse
@@ -24,6 +25,9 @@ from torch import Tensor
 
 from instageo.model.commands import evaluate
 from instageo.model.memory import keep_freed_memory
+from instageo.model.metrics.density import DensityRange
+from instageo.model.metrics.multilabel import MultiLabelMetrics
+from instageo.model.metrics.regression import RegressionMetrics
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.run import main as run
 from instageo.raster import Grid, write_raster
@@ -61,6 +65,27 @@ def show_updates(repeats: int) -> None:
                     metrics = SegmentationMetrics(classes, roc=roc)
                     cells.append(milliseconds(lambda metrics=metrics, chip=chip: metrics.update(*chip), repeats))
                 print(f"| {side} pixels, {classes} classes{kind} | {' | '.join(cells)} |", flush=True)
+
+
+def show_others(repeats: int) -> None:
+    """A line per kind of regression and of several labels, beside the two classes of a segmentation."""
+    print("| 224 pixels | ms |\n|---|---|")
+    chip, two = drawn(2, 224, 0.0, 1.0), SegmentationMetrics(2)
+    print(f"| segmentation, 2 classes | {milliseconds(lambda: two.update(*chip), repeats)} |")
+    truth = 100 * torch.rand(224, 224)
+    prediction = truth + 10 * torch.randn(224, 224)
+    for kind, absent in (("", 0.0), (", 99 % without label", 0.99)):
+        known = torch.where(torch.rand(224, 224) < absent, torch.nan, truth)
+        for more, density in (("", None), (", counts for the figure", DensityRange(-10, 110))):
+            metrics = RegressionMetrics(density=density)
+            taken = milliseconds(lambda metrics=metrics, known=known: metrics.update(prediction, known), repeats)
+            print(f"| regression{kind}{more} | {taken} |", flush=True)
+    for labels in (1, 19):
+        logits, label = torch.randn(labels, 224, 224), torch.randint(0, 2, (labels, 224, 224))
+        many = MultiLabelMetrics(labels)
+        for what, shown in (("every pixel", (logits, label)), ("one chip", (logits[:, :1, :1], label[:, :1, :1]))):
+            taken = milliseconds(lambda many=many, shown=shown: many.update(*shown), repeats)
+            print(f"| {labels} labels, {what} | {taken} |", flush=True)
 
 
 def show_reference() -> None:
@@ -155,6 +180,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--shares", action="store_true")
     parser.add_argument("--reference", action="store_true")
+    parser.add_argument("--others", action="store_true")
     given = parser.parse_args()
     keep_freed_memory()
     torch.manual_seed(0)
@@ -164,6 +190,8 @@ def main() -> None:
             show_shares(classes, 5)
     elif given.reference:
         show_reference()
+    elif given.others:
+        show_others(given.repeats)
     else:
         show_updates(given.repeats)
 

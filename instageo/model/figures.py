@@ -67,7 +67,7 @@ def learning_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
             if points:
                 panel.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)
         panel.set(xlabel="epoch", ylabel=title)
-        _fit_scale(panel, bounded=title == "validation score")
+        fit_scale(panel, bounded=title == "validation score")
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(alpha=0.3)
         if panel.lines:
@@ -75,7 +75,7 @@ def learning_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _fit_scale(panel: "Axes", bounded: bool) -> None:
+def fit_scale(panel: "Axes", bounded: bool) -> None:
     """Keep the first epochs of a regression from flattening the rest."""
     drawn = [value for line in panel.lines for value in np.asarray(line.get_ydata(), dtype=float)]
     finite = [value for value in drawn if np.isfinite(value)] or [1.0]

@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.image import imread
 
-from instageo.model.figures import PALETTE, class_colors, confusion_figure, learning_curve
+from instageo.model.figures import PALETTE, class_colors, confusion_figure, fit_scale, learning_curve, new_figure
 
 FULL = [
     {
@@ -33,6 +33,32 @@ def test_a_short_palette_is_repeated():
     colors = class_colors(None, 200)
     assert len(colors) == 200
     assert colors[len(PALETTE)] == colors[0] == PALETTE[0]
+
+
+def test_a_curve_of_a_regression_has_a_panel_of_errors(tmp_path):
+    scores = {"train_loss": 3.0, "val_loss": 2.0, "val_r2": 0.5, "val_pearson": 0.7, "val_rmse": 9.0, "val_count": 1e9}
+    learning_curve([{"epoch": epoch, **scores} for epoch in range(3)], tmp_path / "curve.png")
+    assert imread(tmp_path / "curve.png").shape[:2] == (480, 1800)
+
+
+@pytest.mark.parametrize(
+    ("values", "bounded", "scale", "lowest"),
+    [
+        ([-40.0, 0.2, 0.6], True, "linear", -0.5),  # R2 of a first epoch
+        ([-40.0, -3.0, -1.0], True, "linear", None),
+        ([0.2, 0.6], True, "linear", None),
+        ([4000.0, 60.0], False, "log", None),
+        ([4000.0, 600.0], False, "linear", None),
+        ([4000.0, -60.0, float("nan")], False, "linear", None),
+    ],
+)
+def test_first_epochs_do_not_flatten_the_rest(values, bounded, scale, lowest):
+    panel = new_figure(4, 4).subplots()
+    panel.plot(values)
+    fit_scale(panel, bounded)
+    assert panel.get_yscale() == scale
+    assert (panel.get_ylim()[0] == -0.5) == (lowest == -0.5)
+    assert panel.get_ylim()[0] < panel.get_ylim()[1]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from instageo.model.metrics.roc import BINS, bins_of_many, bins_of_two, roc_auc
+from instageo.model.metrics.roc import (
+    BINS,
+    ODDS_BINS,
+    average_precision,
+    bins_of_log_odds,
+    bins_of_many,
+    bins_of_two,
+    roc_auc,
+)
 from instageo.model.metrics.segmentation import SegmentationMetrics
 
 NAN = math.nan
@@ -134,3 +142,28 @@ def test_bins_by_hand():
     assert 0 < bins(900.0, -900.0)[0] < bins(60.0, 0.0)[0] < bins(20.0, 0.0)[0] < bins(10.0, 0.0)[0]
     assert BINS > bins(-900.0, 900.0)[0] > bins(0.0, 60.0)[0] > bins(0.0, 20.0)[0] > bins(0.0, 10.0)[0]
     assert 0 < min(bins(900.0, 0.0, -900.0)) < max(bins(900.0, 0.0, -900.0)) < BINS
+
+
+def test_bins_of_log_odds_by_hand():
+    """2048 bins to each doubling of 1 + |log-odds|, on either side of 0."""
+    middle = ODDS_BINS // 2
+    assert ODDS_BINS == 28673
+    found = bins_of_log_odds(torch.tensor([-1e9, -127.0, -3.0, -1.0, -0.5, 0.0, 1e-6, 0.5, 1.0, 3.0, 126.9, 1e9]))
+    assert found.tolist() == [
+        1, 1, middle - 4096, middle - 2048, middle - 1024, middle, middle + 1, middle + 1025, middle + 2049,
+        middle + 4097, ODDS_BINS - 4, ODDS_BINS - 1,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rest", "own", "expected"),
+    [
+        ([2, 0, 0], [0, 0, 2], 1),
+        ([0, 0, 1], [1, 0, 1], (1 / 2 + 2 / 3) / 2),  # ties rank above each other
+        ([0, 0, 3], [1, 0, 0], 1 / 4),
+        ([0, 0, 0], [1, 1, 0], 1),
+        ([1, 1, 0], [0, 0, 0], NAN),
+    ],
+)
+def test_average_precision_by_hand(rest, own, expected):
+    np.testing.assert_allclose(average_precision(torch.tensor([[rest, own]])), [expected])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from instageo.model.metrics.accumulate import count_cells, positive, total
-from instageo.model.metrics.roc import BINS, average_precision, bins_of_two, roc_auc
+from instageo.model.metrics.roc import ODDS_BINS, average_precision, bins_of_log_odds, roc_auc
 
 
 class MultiLabelMetrics:
@@ -40,7 +40,7 @@ class MultiLabelMetrics:
 
     def reset(self, device: torch.device | str = "cpu") -> None:
         """Forget all places; logits and labels will lie on `device`."""
-        shapes = (self.num_labels, 3, 2), (self.num_labels, 2, BINS if self.ranks else 0), (2,)
+        shapes = (self.num_labels, 3, 2), (self.num_labels, 2, ODDS_BINS if self.ranks else 0), (2,)
         self._pairs, self._histogram, self._places = (
             torch.zeros(shape, dtype=torch.long, device=device) for shape in shapes
         )
@@ -61,8 +61,8 @@ class MultiLabelMetrics:
         held = (truth - 2) * counted + 2  # ignored: 2
         count_cells(self._pairs, ((rows * 3 + held) * 2 + predicted).flatten())
         if self.ranks:
-            bins = bins_of_two(log_odds.clone()) * counted  # ignored: 0
-            count_cells(self._histogram, ((rows * 2 + truth) * BINS + bins).flatten())
+            bins = bins_of_log_odds(log_odds) * counted  # ignored: 0
+            count_cells(self._histogram, ((rows * 2 + truth) * ODDS_BINS + bins).flatten())
         seen, wrong = counted.amax(0), ((predicted - truth) * counted).abs().amax(0)
         self._places += torch.stack([seen.sum(), (seen - wrong).sum()])
 

@@ -35,7 +35,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class PairSums:
-    """What the scores of a regression follow from, float64; values are taken relative to a pair among them.
+    """What the scores of a regression follow from, float64; values are taken relative to one that occurs.
 
     So a large offset costs no digits, and what does not vary has squared deviations of exactly 0.
 
@@ -44,7 +44,7 @@ class PairSums:
         broken: Scalar, pairs left out since truth or prediction is no finite number.
         within: Scalar, pairs within the expected error.
         errors: Shape (3,), sums of prediction - truth, of its absolute and of its square.
-        origin: Shape (2,), truth and prediction of some pair; 0 without pairs.
+        origin: Shape (2,), a truth and a prediction that occur; 0 without pairs.
         mean: Shape (2,), of truth and prediction, less the origin.
         products: Shape (2, 2), sums of products of the deviations of truth and prediction from their means.
     """
@@ -64,7 +64,7 @@ class PairSums:
 
     @classmethod
     def of(cls, pairs: Pairs, expected_error: tuple[float, float]) -> "PairSums":
-        """Sums of some pairs, in one pass: from an origin among them, deviations lose at most log2(N) bits.
+        """Sums of some pairs, in one pass: from a value that occurs, deviations lose at most log2(N) bits.
 
         Args:
             pairs: At least one, counted or not.

@@ -79,7 +79,7 @@ class RegressionMetrics:
         if sums.broken:
             raise DataError(
                 f"{int(sums.broken)} of {int(sums.broken + sums.count)} labelled pixels have an infinite label or a "
-                "prediction that is no finite number; correct such labels, or train with a lower train.learning_rate"
+                "prediction that is no finite number; correct the labels, or train with a lower train.learning_rate"
             )
         scores = scores_from_sums(sums)
         if self.expected_error is None:

@@ -12,6 +12,15 @@ BINS = 2 * HALF
 of 1 - p from the upper end, so that values near 1 are told apart as finely as near 0. Bin 0 is for pixels that do not
 count."""
 
+ONE = 0x3F800000
+ODDS_BITS = 12
+"""Of the 32 bits of 1 + |log-odds|, the last ones that are dropped: 2048 steps to each doubling are told apart."""
+
+ODDS_HALF = 7 << (23 - ODDS_BITS)
+ODDS_BINS = 2 * ODDS_HALF + 1
+"""Bins of a histogram of log-odds, 28673: steps of 1/2000 next to 0 that grow to 1/32 at 127. Bin 0 is for what does
+not count."""
+
 DEEPEST = 80.0
 """Logits further below the highest of their pixel count as that far; exp(-80) is about the least in float32."""
 
@@ -20,6 +29,12 @@ def bins_of_two(log_odds: Tensor) -> Tensor:
     """The bins, 1..BINS - 1, int32, of probabilities given as log-odds, float32, of the same shape; overwrites them."""
     log_odds.clamp_(-DEEPEST, DEEPEST)
     return _bins(log_odds.sigmoid(), log_odds.neg_().sigmoid_())
+
+
+def bins_of_log_odds(log_odds: Tensor) -> Tensor:
+    """The bins, 1..ODDS_BINS - 1, int32, of log-odds, float32, of the same shape; even where all are close to 0."""
+    size = (log_odds.abs() + 1).view(torch.int32).sub_(ONE).bitwise_right_shift_(ODDS_BITS).clamp_(max=ODDS_HALF - 1)
+    return ODDS_HALF + torch.where(log_odds > 0, size + 1, -size)
 
 
 def bins_of_many(below: Tensor, highest: Tensor) -> Tensor:
