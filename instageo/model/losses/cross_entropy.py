@@ -45,8 +45,7 @@ def binary_cross_entropy(class_weights: Tensor | None, ignore_index: int) -> OfC
 
     def value(logits: Tensor, label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
         weights = answer_weights(label, class_weights, ignore_index)
-        truth = label.masked_fill(label == ignore_index, 0).float()
-        total = F.binary_cross_entropy_with_logits(logits, truth, weights, reduction="sum")
+        total = F.binary_cross_entropy_with_logits(logits, label.float(), weights, reduction="sum")
         return mean_of(total, weights.sum())
 
     return OfClasses(class_weights, ignore_index, value)
