@@ -44,10 +44,8 @@ def binary_cross_entropy(class_weights: Tensor | None, ignore_index: int) -> OfC
     """
 
     def value(logits: Tensor, label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
-        ignored = label == ignore_index
         weights = answer_weights(label, class_weights, ignore_index)
-        kept, truth = logits.masked_fill(ignored, 0), label.masked_fill(ignored, 0).float()
-        total = F.binary_cross_entropy_with_logits(kept, truth, weights, reduction="sum")
+        total = F.binary_cross_entropy_with_logits(logits, label.float(), weights, reduction="sum")
         return mean_of(total, weights.sum())
 
     return OfClasses(class_weights, ignore_index, value)

@@ -49,8 +49,7 @@ def binary_focal(class_weights: Tensor | None, ignore_index: int, gamma: float =
     focal_loss = from_kornia("binary_focal_loss_with_logits")
 
     def value(logits: Tensor, label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
-        kept = logits.masked_fill(label == ignore_index, 0)
-        total = focal_loss(kept, label, None, gamma, "sum", weight=class_weights, ignore_index=ignore_index)
+        total = focal_loss(logits, label, None, gamma, "sum", weight=class_weights, ignore_index=ignore_index)
         return mean_of(total, answer_weights(label, class_weights, ignore_index).sum())
 
     return OfClasses(class_weights, ignore_index, value)

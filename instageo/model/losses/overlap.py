@@ -28,8 +28,7 @@ def dice(class_weights: Tensor | None, ignore_index: int) -> OfClasses:
 
     def value(logits: Tensor, label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
         present = weights_of_present(label, logits.shape[1], class_weights, ignore_index)
-        kept = logits.masked_fill((label == ignore_index)[:, None], 0)
-        image = kept.movedim(1, 0).reshape(1, logits.shape[1], 1, -1)
+        image = logits.movedim(1, 0).reshape(1, logits.shape[1], 1, -1)
         flat = label.reshape(1, 1, -1)
         loss = dice_loss(image, flat, "macro", weight=class_weights, ignore_index=ignore_index)
         return loss * (present.sum() > 0)
@@ -99,7 +98,7 @@ def jaccard(class_weights: Tensor | None, ignore_index: int) -> OfClasses:
 def _pixels(logits: Tensor, label: Tensor, ignore_index: int) -> tuple[Tensor, Tensor, Tensor]:
     """How many pixels that count each class has in both, as predicted, and in truth: three tensors (K,)."""
     counted = (label != ignore_index)[:, None]
-    chances = logits.masked_fill(~counted, 0).softmax(1) * counted
+    chances = logits.softmax(1) * counted
     truth = (label[:, None] == torch.arange(logits.shape[1], device=label.device).view(-1, 1, 1)) & counted
     both, predicted, true = (part.sum((0, 2, 3)) for part in (chances * truth, chances, truth))
     return both, predicted, true

@@ -18,7 +18,7 @@ class OfValues(nn.Module):
     """Mean over the pixels with a value, and over channels, of a function of outputs and values.
 
     Args:
-        each: From outputs (B, C, H, W) and values (B, 1, H, W) to losses (B, C or 1, H, W), finite at 0 and 0.
+        each: From outputs (B, C, H, W) and values (B, 1, H, W) to losses (B, C or 1, H, W).
         channels: C, what the network has to put out.
     """
 
@@ -29,8 +29,8 @@ class OfValues(nn.Module):
     def forward(self, outputs: Tensor, label: Tensor) -> Tensor:
         """Loss, a scalar, of outputs (B, C, H, W) against values (B, H, W), NaN where there is none."""
         absent = label.isnan()[:, None]
-        kept, values = outputs.float().masked_fill(absent, 0), label[:, None].float().masked_fill(absent, 0)
-        losses = self.each(kept, values).mean(1, keepdim=True).masked_fill(absent, 0)
+        values = label[:, None].float().masked_fill(absent, 0)
+        losses = self.each(outputs.float(), values).mean(1, keepdim=True).masked_fill(absent, 0)
         return mean_of(losses.sum(), (~absent).sum().float())
 
 
