@@ -19,6 +19,8 @@ def build(settings: Settings) -> PrithviSegmenter:
         depth=model.depth,
         bands=band_names(settings),
         head=model.head,
+        width=model.width,
+        head_width=model.head_width,
     )
     encoder = net.prithvi_encoder
     encoder.coords_dropout, encoder.gradient_checkpointing = model.coords_dropout, model.gradient_checkpointing

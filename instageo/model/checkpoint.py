@@ -21,7 +21,7 @@ BEST, LAST = "instageo_best_checkpoint", "last"
 """File names, without `.ckpt`, of the best epoch's weights and of the newest state to resume from."""
 
 FIXED = (
-    "is_reg_task", "model.model_name", "model.depth", "model.head", "model.num_classes", "dataloader.band_names",
+    "is_reg_task", "model.model_name", "model.depth", "model.width", "model.head", "model.head_width", "model.num_classes", "dataloader.band_names",
     "dataloader.mean", "dataloader.std", "dataloader.temporal_dim", "dataloader.constant_multiplier",
     "dataloader.constant_offset", "dataloader.max_pixel_value",
 )  # fmt: skip
@@ -36,6 +36,9 @@ lie, what marks missing values and labels, names, the size of a tile."""
 
 RECORDED = ("train.class_weights",)
 """Settings that a checkpoint carries for the record alone."""
+
+BEFORE = {"model.width": None, "model.head_width": None}
+"""What settings are in checkpoints that were written before they existed."""
 
 OLD_ENCODER = "prithvi_100M_backbone."
 
@@ -98,9 +101,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     stored = section.get("settings", {}) if isinstance(section, Mapping) else {}
     refuse_unmerged(tensors, path, CheckpointError)
     state = _network_state(tensors)
-    settings = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path, state)
+    told = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path, state)
     metrics = section.get("metrics", {}) if isinstance(section, Mapping) else {}
-    return Checkpoint(path, state, settings, dict(metrics))
+    return Checkpoint(path, state, BEFORE | told, dict(metrics))
 
 
 def _settings_beside(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -30,6 +30,9 @@ HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
 `pyramid` tells whether it wants four blocks of the encoder or the last, `smallest`, if it has one, how many patches a
 side it needs."""
 
+HEAD_WIDTH, HEAD_WIDTH_STEP = 32, 4
+"""Channels of the maps within the head `light` unless they are told, and what they are a multiple of."""
+
 
 class PrithviSegmenter(nn.Module):
     """Prithvi encoder with a segmentation head; any height and width, any number of dates it was built for."""
@@ -104,6 +107,8 @@ def build_network(
     depth: int = -1,
     bands: Sequence[str] | None = None,
     head: str = "upscaling",
+    width: int | None = None,
+    head_width: int | None = None,
 ) -> PrithviSegmenter:
     """Build a segmentation network with random weights.
 
@@ -115,6 +120,8 @@ def build_network(
         depth: Transformer blocks; -1 for the variant's own number.
         bands: Band names of one date; None for the six bands of the published weights.
         head: One of `HEADS`.
+        width: Channels of a token, a multiple of 16; None for the variant's own number.
+        head_width: Channels of the maps within the head `light`, a multiple of 4; None for 32.
 
     Raises:
         ConfigError: An unknown name, or a size that makes no network.
@@ -123,8 +130,19 @@ def build_network(
         raise ConfigError(f"model.head={head} is unknown; choose one of {', '.join(HEADS)}")
     if num_classes < 1:
         raise ConfigError(f"model.num_classes is {num_classes}; expected at least 1")
-    encoder = build_encoder(model_name, temporal_dim=temporal_dim, img_size=img_size, depth=depth, bands=bands)
-    channels = encoder.patch_embed.proj.in_channels
-    return PrithviSegmenter(
-        encoder, HEADS[head](HeadSpec(encoder.width, temporal_dim, channels, encoder.patch, num_classes))
+    if head_width is not None:
+        _check_head_width(head, head_width)
+    encoder = build_encoder(
+        model_name, temporal_dim=temporal_dim, img_size=img_size, depth=depth, bands=bands, width=width
     )
+    channels, inner = encoder.patch_embed.proj.in_channels, head_width or HEAD_WIDTH
+    return PrithviSegmenter(
+        encoder, HEADS[head](HeadSpec(encoder.width, temporal_dim, channels, encoder.patch, num_classes, inner))
+    )
+
+
+def _check_head_width(head: str, width: int) -> None:
+    if HEADS[head] is not LightHead:
+        raise ConfigError(f"model.head_width={width} is for model.head=light; leave it out for model.head={head}")
+    if width < HEAD_WIDTH_STEP or width % HEAD_WIDTH_STEP:
+        raise ConfigError(f"model.head_width is {width}; expected a multiple of {HEAD_WIDTH_STEP}")

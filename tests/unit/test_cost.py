@@ -21,6 +21,13 @@ def test_operations_of_a_vision_transformer_by_hand():
     assert cost.flops == 2 * (12 * block + patches + head)
 
 
+def test_operations_of_another_width_and_depth_by_hand():
+    tokens, width = 5, 32
+    block = 12 * width**2 * tokens + 2 * tokens**2 * width
+    sizes = {"img_size": 32, "head": "linear", "depth": 3, "width": width}
+    assert network_cost("prithvi_eo_tiny", **sizes).flops == 2 * (3 * block + 4 * 6 * 16**2 * width + 4 * width * 2)
+
+
 def test_bytes_of_weights_and_training_by_hand():
     cost = network_cost("prithvi_eo_tiny", num_classes=2, img_size=32, head="linear")
     assert cost.weight_bytes == 4 * cost.parameters

@@ -94,9 +94,21 @@ def _starting_point(settings: Settings, explicit: frozenset[str]) -> tuple[Setti
             log.info("mean and std are those of %s, whose weights know no others", checkpoint.path)
         return adopt(settings, checkpoint, explicit), checkpoint
     if model.weights or (model.load_pretrained_weights and published):
+        _refuse_other_width(settings)
         return settings, find_weights(model.model_name, model.weights)
     log.warning("%s starts from random weights%s", model.model_name, "" if published else ": none are published")
     return settings, None
+
+
+def _refuse_other_width(settings: Settings) -> None:
+    model = settings.model
+    published = find_variant(model.model_name).width
+    if model.weights is None and model.width not in (None, published):
+        raise ConfigError(
+            f"model.width={model.width}, but the pretrained weights of {model.model_name} have {published} channels; "
+            "leave model.width out, name other weights (model.weights, checkpoint_path), or start from random ones "
+            "with model.load_pretrained_weights=false"
+        )
 
 
 def _compare(settings: Settings, learn: TableReport, judge: TableReport) -> None:
