@@ -15,15 +15,16 @@ from instageo.model.coordinates import CONVENTION
 from instageo.model.layout import GIVEN_BY_SENSOR, band_names
 from instageo.model.plain import SECTION, read_plain
 from instageo.model.settings import AUTO, Settings
+from instageo.model.sizes import told_by_size
 from instageo.version import __version__
 
 BEST, LAST = "instageo_best_checkpoint", "last"
 """File names, without `.ckpt`, of the best epoch's weights and of the newest state to resume from."""
 
 FIXED = (
-    "is_reg_task", "model.model_name", "model.depth", "model.width", "model.head", "model.head_width", "model.num_classes", "dataloader.band_names",
-    "dataloader.mean", "dataloader.std", "dataloader.temporal_dim", "dataloader.constant_multiplier",
-    "dataloader.constant_offset", "dataloader.max_pixel_value",
+    "is_reg_task", "model.model_name", "model.depth", "model.width", "model.head", "model.head_width",
+    "model.num_classes", "dataloader.band_names", "dataloader.mean", "dataloader.std", "dataloader.temporal_dim",
+    "dataloader.constant_multiplier", "dataloader.constant_offset", "dataloader.max_pixel_value",
 )  # fmt: skip
 """Settings that a checkpoint decides; an override that says otherwise is refused."""
 
@@ -135,6 +136,8 @@ def adopt(settings: Settings, checkpoint: Checkpoint, explicit: frozenset[str]) 
     Raises:
         CheckpointError: The user set a key to something that contradicts the checkpoint.
     """
+    told = told_by_size(settings, explicit)
+    settings, explicit = overlay(settings, told), explicit | told.keys()
     given = set(GIVEN_BY_SENSOR) if "dataloader.sensor" in explicit else set()
     theirs = {key: value for key, value in checkpoint.settings.items() if key not in given}
     flat = flatten(to_plain(settings)) | {"dataloader.band_names": list(band_names(settings))}

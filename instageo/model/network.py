@@ -12,7 +12,7 @@ from instageo.model.backbones.prithvi import PrithviEncoder, build_encoder
 from instageo.model.backbones.variants import pyramid_blocks
 from instageo.model.heads.base import Features, HeadSpec
 from instageo.model.heads.layers import stretch
-from instageo.model.heads.light import LightHead
+from instageo.model.heads.light import GROUPS, LightHead
 from instageo.model.heads.linear import LinearHead
 from instageo.model.heads.unet import UNetHead
 from instageo.model.heads.upernet import UPerNetHead
@@ -29,9 +29,6 @@ HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
 """Heads by name: from sizes to a module that takes `Features` to logits of any height and width; its attribute
 `pyramid` tells whether it wants four blocks of the encoder or the last, `smallest`, if it has one, how many patches a
 side it needs."""
-
-HEAD_WIDTH, HEAD_WIDTH_STEP = 32, 4
-"""Channels of the maps within the head `light` unless they are told, and what they are a multiple of."""
 
 
 class PrithviSegmenter(nn.Module):
@@ -66,6 +63,15 @@ class PrithviSegmenter(nn.Module):
     ) -> Tensor:
         """Logits, shape (B, num_classes, H, W).
 
+        Args as of `forward_with_maps`.
+        """
+        return self.forward_with_maps(image, temporal_coords, location_coords)[0]
+
+    def forward_with_maps(
+        self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Logits (B, num_classes, H, W), and the maps that the head made them of, see `feature_maps`.
+
         Args:
             image: Shape (B, C, T, H, W), normalised.
             temporal_coords: Shape (B, T, 2), year and day of year; NaN or None where unknown.
@@ -75,7 +81,7 @@ class PrithviSegmenter(nn.Module):
         padded = self._pad(image)
         maps = self.feature_maps(padded, temporal_coords, location_coords)
         logits: Tensor = self.segmentation_head(Features(maps, padded))
-        return stretch(logits, padded.shape[3:])[..., :height, :width]
+        return stretch(logits, padded.shape[3:])[..., :height, :width], maps
 
     def _pad(self, image: Tensor) -> Tensor:
         """Zeros (the mean, after normalisation) below and to the right, up to whole patches, enough for the head."""
@@ -135,7 +141,7 @@ def build_network(
     encoder = build_encoder(
         model_name, temporal_dim=temporal_dim, img_size=img_size, depth=depth, bands=bands, width=width
     )
-    channels, inner = encoder.patch_embed.proj.in_channels, head_width or HEAD_WIDTH
+    channels, inner = encoder.patch_embed.proj.in_channels, head_width or HeadSpec.inner
     return PrithviSegmenter(
         encoder, HEADS[head](HeadSpec(encoder.width, temporal_dim, channels, encoder.patch, num_classes, inner))
     )
@@ -144,5 +150,5 @@ def build_network(
 def _check_head_width(head: str, width: int) -> None:
     if HEADS[head] is not LightHead:
         raise ConfigError(f"model.head_width={width} is for model.head=light; leave it out for model.head={head}")
-    if width < HEAD_WIDTH_STEP or width % HEAD_WIDTH_STEP:
-        raise ConfigError(f"model.head_width is {width}; expected a multiple of {HEAD_WIDTH_STEP}")
+    if width < GROUPS or width % GROUPS:
+        raise ConfigError(f"model.head_width is {width}; expected a multiple of {GROUPS}")

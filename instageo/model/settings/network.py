@@ -11,6 +11,7 @@ class ModelSettings:
     """Network."""
 
     model_name: str = "prithvi_eo_v2_tiny_tl"
+    size: str | None = None  # a preset of the sizes below, for those that are not set themselves
     freeze_backbone: bool = False
     train_last_blocks: int | None = None  # train this many blocks of the encoder, from the end; None: all
     load_pretrained_weights: bool = True
