@@ -170,7 +170,6 @@ SETTINGS = {
     "train_filepath=none.csv": "table 'none.csv' does not exist; looked for",
     "root_dir=/nowhere": "root_dir=/nowhere is no folder",
     "is_reg_task=true": "is_reg_task=True: regression is not part of this version",
-    "train.distillation=true": "distillation is not part of this version",
     "accelerator=gpu": "accelerator=gpu",
     "devices=foo": "devices=foo does not work; expected auto, or a number",
     "seed=-1": "seed=-1 does not work; expected 0 or more",

@@ -47,7 +47,14 @@ def test_the_list_names_every_variant_and_the_source_of_its_weights(monkeypatch)
     two = {name: VARIANTS[name] for name in ("prithvi_eo_tiny", "prithvi_eo_v2_tiny_tl")}
     monkeypatch.setattr("instageo.model.commands.models.VARIANTS", two)
     done = CliRunner().invoke(app, ["models", "--img-size", "64", "--temporal-dim", "2", "--head", "light", "--json"])
-    first, second = json.loads(done.stdout)
+    first, second, *sizes = json.loads(done.stdout)
+    assert [(size["size"], size["model_name"]) for size in sizes] == [
+        ("tiny", "prithvi_eo_tiny"),
+        ("student", "prithvi_eo_v2_tiny_tl"),
+        ("normal", "prithvi_eo_v2_100_tl"),
+        ("teacher", "prithvi_eo_v2_300_tl"),
+    ]
+    assert sizes[1]["parameters"] == second["parameters"] < sizes[2]["parameters"] < sizes[3]["parameters"]
     assert (first["model_name"], first["weights"]) == ("prithvi_eo_tiny", None)
     assert second["weights"]["repository"] == "ibm-nasa-geospatial/Prithvi-EO-2.0-tiny-TL"
     assert len(second["weights"]["revision"]) == 40

@@ -27,7 +27,7 @@ def network(kind, classes=3):
 
 @pytest.fixture
 def parts():
-    """Student and teacher of other variant, patch, width, depth, head and bands; chips of 6 bands, one corner unseen."""
+    """Student and teacher of other variant, patch, width, depth, head and bands; chips of 6 bands, a corner unseen."""
     torch.manual_seed(0)
     student, teacher = network(STUDENT), Teacher(network(TEACHER), [500.0, 900.0], [100.0, 300.0], [2, 0])
     image, valid = torch.rand(2, 6, 1, 32, 32) * 1000, torch.ones(2, 1, 32, 32, dtype=torch.bool)

@@ -75,4 +75,4 @@ def at_patches(maps: Tensor, grid: Sequence[int], ratio: float) -> Tensor:
     places = torch.stack(torch.meshgrid(right, down, indexing="xy"), dim=-1).expand(len(maps), -1, -1, -1)
     flat = maps.float().flatten(1, 2)
     seen = F.grid_sample(flat, places, mode="bilinear", padding_mode="border", align_corners=False)
-    return seen.unflatten(1, maps.shape[1:3])
+    return seen.reshape(*maps.shape[:3], *grid)

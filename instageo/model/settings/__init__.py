@@ -106,9 +106,7 @@ class Settings:
                 f"{'name the teacher with' if wanted else 'add'} {missing}, or leave both out"
             )
         if not wanted and distill != DistillSettings():
-            raise ConfigError(
-                "settings of distill.* do nothing without train.distillation=true; add it or leave them out"
-            )
+            raise ConfigError("distill.* does nothing without train.distillation=true; add it, or leave distill.* out")
         if not distill.feature_weight:
             return
         for name, set_so in {"model.freeze_backbone": self.model.freeze_backbone, "compile": self.compile}.items():

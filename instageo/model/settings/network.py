@@ -11,7 +11,6 @@ class ModelSettings:
     """Network."""
 
     model_name: str = "prithvi_eo_v2_tiny_tl"
-    size: str | None = None  # a preset of the sizes below, for those that are not set themselves
     freeze_backbone: bool = False
     train_last_blocks: int | None = None  # train this many blocks of the encoder, from the end; None: all
     load_pretrained_weights: bool = True
@@ -21,6 +20,7 @@ class ModelSettings:
     class_colors: list[list[int]] | None = None  # [red, green, blue] in 0..255 per class
     head: str = "light"
     head_width: int | None = None  # channels of the maps within the head `light`; None: 32
+    size: str | None = None  # a preset: model_name, head, depth and widths, as far as they are not set themselves
     depth: int = -1
     width: int | None = None  # channels of a token, a multiple of 16; None: the variant's own
     coords_dropout: float = 0.1  # share of the training samples whose time, and apart from it place, is hidden
