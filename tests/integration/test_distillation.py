@@ -14,12 +14,8 @@ from tests.integration.test_bad_input import one_sentence
 TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
 OLD = [*QUICK, "model.head=light", "model.depth=3", "train.num_epochs=2"]
 YOUNG = [*QUICK, "model.head=linear", "model.depth=2", "model.width=64"]
-EVERYTHING = [
-    "train.scheduler=constant",
-    "distill.feature_weight=0.5",
-    "distill.temperature=3",
-    "distill.init_from_teacher=true",
-]
+INHERIT = "distill.init_from_teacher=true"
+EVERYTHING = ["train.scheduler=constant", "distill.feature_weight=0.5", "distill.temperature=3", INHERIT]
 BEST, LAST = "instageo_best_checkpoint.ckpt", "last.ckpt"
 
 
@@ -135,7 +131,7 @@ BAD = {
     "distill.feature_weight=1 model.freeze_backbone=true":
         "distill.feature_weight=1.0 does not work; expected 0 with model.freeze_backbone=true",
     "distill.teacher_layers=[0]": "distill.teacher_layers does nothing without distill.init_from_teacher=true; add it",
-    "distill.init_from_teacher=true distill.teacher_layers=[0]": "expected 2 of the teacher's blocks 0..2, one for each",
+    "distill.init_from_teacher=true distill.teacher_layers=[0]": "expected 2 of the teacher's blocks 0..2, one",
     "distill.init_from_teacher=true model.width=512": "width 512 in the student, 256 in the teacher; expected no more",
     "distill.init_from_teacher=true model.depth=4": "the student has 4 blocks, the teacher 3; lower model.depth",
     "distill.init_from_teacher=true model.weights=a.pt":

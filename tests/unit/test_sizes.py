@@ -52,7 +52,7 @@ def test_without_a_size_nothing_changes():
 
 
 def test_an_unknown_size_is_refused_with_the_known():
-    with pytest.raises(ConfigError, match="model.size=huge is unknown; choose one of tiny, student, normal, teacher"):
+    with pytest.raises(ConfigError, match=r"model\.size=huge is unknown; choose one of tiny, student, normal, teacher"):
         complete(settings(size="huge"), frozenset(["model.size"]))
 
 
@@ -62,6 +62,6 @@ def test_a_checkpoint_of_another_size_contradicts_it(small):
     chosen, explicit = settings(size="small"), frozenset(["model.size"])
     assert adopt(chosen, checkpoint, explicit).model.width == 64
     other = replace(checkpoint, settings=checkpoint.settings | {"model.width": 128})
-    with pytest.raises(CheckpointError, match="was trained with model.width=128, but model.width=64 was asked for"):
+    with pytest.raises(CheckpointError, match=r"was trained with model\.width=128, but model\.width=64 was asked for"):
         adopt(chosen, other, explicit)
     assert flatten(to_plain(adopt(settings(), other, frozenset())))["model.width"] == 128
