@@ -121,15 +121,16 @@ def models(
     num_classes: Annotated[int, typer.Option(min=1, help="Classes.")] = 2,
     json: Annotated[bool, typer.Option("--json", help="Print records instead of a table.")] = False,
 ) -> None:
-    """List the networks of the Prithvi family: parameters, GFLOPs, memory, and where their weights come from."""
+    """List the networks of the Prithvi family, and the sizes of model.size: parameters, GFLOPs, memory, weights."""
     with extras():
-        from instageo.model.commands.models import list_models, show_models
+        from instageo.model.commands.models import list_models, list_sizes, show_models
 
         records = list_models(img_size=img_size, temporal_dim=temporal_dim, head=head, num_classes=num_classes)
+        sizes = list_sizes(img_size=img_size, temporal_dim=temporal_dim, num_classes=num_classes)
         if json:
-            typer.echo(dumps(records, indent=2))
+            typer.echo(dumps([*records, *sizes], indent=2))
         else:
-            show_models(records, f"{img_size} x {img_size} pixels, {temporal_dim} date(s), head {head}")
+            show_models(records, sizes, f"{img_size} x {img_size} pixels, {temporal_dim} date(s), head {head}")
 
 
 @app.command()

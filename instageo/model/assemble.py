@@ -25,6 +25,8 @@ def build(settings: Settings) -> PrithviSegmenter:
         depth=model.depth,
         bands=band_names(settings),
         head=model.head,
+        width=model.width,
+        head_width=model.head_width,
     )
     per_chip = label_format(settings).per_chip
     if net.per_chip != per_chip:

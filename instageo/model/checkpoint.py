@@ -15,16 +15,17 @@ from instageo.model.coordinates import CONVENTION
 from instageo.model.layout import GIVEN_BY_SENSOR, band_names
 from instageo.model.plain import SECTION, read_plain
 from instageo.model.settings import AUTO, Settings
+from instageo.model.sizes import told_by_size
 from instageo.version import __version__
 
 BEST, LAST = "instageo_best_checkpoint", "last"
 """File names, without `.ckpt`, of the best epoch's weights and of the newest state to resume from."""
 
 FIXED = (
-    "is_reg_task", "model.model_name", "model.depth", "model.head", "model.num_classes", "dataloader.band_names",
-    "dataloader.mean", "dataloader.std", "dataloader.temporal_dim", "dataloader.constant_multiplier",
-    "dataloader.constant_offset", "dataloader.max_pixel_value", "dataloader.label_kind", "dataloader.label_mean",
-    "dataloader.label_std", "model.use_log_scale",
+    "is_reg_task", "model.model_name", "model.depth", "model.width", "model.head", "model.head_width",
+    "model.num_classes", "dataloader.band_names", "dataloader.mean", "dataloader.std", "dataloader.temporal_dim",
+    "dataloader.constant_multiplier", "dataloader.constant_offset", "dataloader.max_pixel_value",
+    "dataloader.label_kind", "dataloader.label_mean", "dataloader.label_std", "model.use_log_scale",
 )  # fmt: skip
 """Settings that a checkpoint decides; an override that says otherwise is refused."""
 
@@ -39,8 +40,10 @@ lie, what marks missing values and labels, names, the size of a tile."""
 RECORDED = ("train.class_weights",)
 """Settings that a checkpoint carries for the record alone."""
 
-UNSCALED = {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
-"""How published checkpoints give values: as they are, or their logarithm."""
+BEFORE = {
+    "model.width": None, "model.head_width": None, "dataloader.label_mean": 0.0, "dataloader.label_std": 1.0,
+}  # fmt: skip
+"""What settings are in checkpoints that were written before they existed."""
 
 OLD_ENCODER = "prithvi_100M_backbone."
 
@@ -103,9 +106,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     stored = section.get("settings", {}) if isinstance(section, Mapping) else {}
     refuse_unmerged(tensors, path, CheckpointError)
     state = _network_state(tensors)
-    settings = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path, state)
+    told = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path, state)
     metrics = section.get("metrics", {}) if isinstance(section, Mapping) else {}
-    return Checkpoint(path, state, settings, dict(metrics))
+    return Checkpoint(path, state, BEFORE | told, dict(metrics))
 
 
 def _settings_beside(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -116,7 +119,7 @@ def _settings_beside(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
     kernel = state.get("segmentation_head.0.2.weight")
     head = "upscaling" if kernel is None or kernel.shape[-1] == 3 else "upscaling_600m"
     stored = {"model.head": head, "model.model_name": "prithvi_eo_v1_100"} | read_yaml(beside)
-    told = UNSCALED | {key: stored[key] for key in (*FIXED, *DEFAULTS) if key in stored and known(key)}
+    told = {key: stored[key] for key in (*FIXED, *DEFAULTS) if key in stored and known(key)}
     return {key: None if value == "None" else value for key, value in told.items()}
 
 
@@ -137,6 +140,8 @@ def adopt(settings: Settings, checkpoint: Checkpoint, explicit: frozenset[str]) 
     Raises:
         CheckpointError: The user set a key to something that contradicts the checkpoint.
     """
+    told = told_by_size(settings, explicit)
+    settings, explicit = overlay(settings, told), explicit | told.keys()
     given = set(GIVEN_BY_SENSOR) if "dataloader.sensor" in explicit else set()
     theirs = {key: value for key, value in checkpoint.settings.items() if key not in given}
     flat = flatten(to_plain(settings)) | {"dataloader.band_names": list(band_names(settings))}

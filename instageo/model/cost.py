@@ -36,16 +36,33 @@ class Cost:
 
 
 def network_cost(
-    model_name: str, *, num_classes: int = 2, temporal_dim: int = 1, img_size: int = 224, head: str = "upscaling"
+    model_name: str,
+    *,
+    num_classes: int = 2,
+    temporal_dim: int = 1,
+    img_size: int = 224,
+    head: str = "upscaling",
+    depth: int = -1,
+    width: int | None = None,
+    head_width: int | None = None,
 ) -> Cost:
-    """Count what a network costs for one square chip; nothing is computed and no memory is taken.
+    """Count what a network of these sizes (see `build_network`) costs for one square chip.
+
+    Nothing is computed and no memory is taken.
 
     Raises:
         ConfigError: The network cannot be built.
     """
     with torch.device("meta"):
         net = build_network(
-            model_name, num_classes=num_classes, temporal_dim=temporal_dim, img_size=img_size, head=head
+            model_name,
+            num_classes=num_classes,
+            temporal_dim=temporal_dim,
+            img_size=img_size,
+            head=head,
+            depth=depth,
+            width=width,
+            head_width=head_width,
         ).train()
         image = torch.empty(1, net.prithvi_encoder.patch_embed.proj.in_channels, temporal_dim, img_size, img_size)
     with FlopCounterMode(display=False) as counter:

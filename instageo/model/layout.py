@@ -7,6 +7,7 @@ from instageo.errors import ConfigError
 from instageo.model.backbones.variants import find_variant
 from instageo.model.config import overlay
 from instageo.model.settings import AUTO, LabelKind, Mode, Settings
+from instageo.model.sizes import told_by_size
 from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, find_sensor
 
 GIVEN_BY_SENSOR = (
@@ -20,16 +21,17 @@ CHIP_HEAD = "pooled"
 
 
 def complete(settings: Settings, explicit: frozenset[str], *, statistics: bool = True) -> Settings:
-    """Settings in which band names, layers, scale and statistics are told.
+    """Settings in which band names, layers, scale, statistics and what `model.size` decides are told.
 
     Args:
         settings: As composed, or as a checkpoint decides them.
-        explicit: Keys that the user set; the sensor does not change these.
+        explicit: Keys that the user set; sensor and size do not change these.
         statistics: Whether mean and std are needed; they default to those of the variant's pre-training.
 
     Raises:
         ConfigError: Names, layers and statistics do not fit each other, or a band has no default statistics.
     """
+    settings = overlay(settings, told_by_size(settings, explicit))
     data = settings.dataloader
     names = band_names(settings)
     found: dict[str, Any] = {"dataloader.band_names": list(names)}

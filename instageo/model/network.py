@@ -12,7 +12,7 @@ from instageo.model.backbones.prithvi import PrithviEncoder, build_encoder
 from instageo.model.backbones.variants import pyramid_blocks
 from instageo.model.heads.base import Features, HeadSpec
 from instageo.model.heads.layers import stretch
-from instageo.model.heads.light import LightHead
+from instageo.model.heads.light import GROUPS, LightHead
 from instageo.model.heads.linear import LinearHead
 from instageo.model.heads.pooled import PooledHead
 from instageo.model.heads.unet import UNetHead
@@ -66,6 +66,15 @@ class PrithviSegmenter(nn.Module):
     ) -> Tensor:
         """Logits, shape (B, num_classes, H, W), or (B, num_classes, 1, 1) of heads that give one output per chip.
 
+        Args as of `forward_with_maps`.
+        """
+        return self.forward_with_maps(image, temporal_coords, location_coords)[0]
+
+    def forward_with_maps(
+        self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Logits (B, num_classes, H, W), and the maps that the head made them of, see `feature_maps`.
+
         Args:
             image: Shape (B, C, T, H, W), normalised.
             temporal_coords: Shape (B, T, 2), year and day of year; NaN or None where unknown.
@@ -76,8 +85,8 @@ class PrithviSegmenter(nn.Module):
         maps = self.feature_maps(padded, temporal_coords, location_coords)
         logits: Tensor = self.segmentation_head(Features(maps, padded))
         if self.per_chip:
-            return logits
-        return stretch(logits, padded.shape[3:])[..., :height, :width]
+            return logits, maps
+        return stretch(logits, padded.shape[3:])[..., :height, :width], maps
 
     def _pad(self, image: Tensor) -> Tensor:
         """Zeros (the mean, after normalisation) below and to the right, up to whole patches, enough for the head."""
@@ -109,6 +118,8 @@ def build_network(
     depth: int = -1,
     bands: Sequence[str] | None = None,
     head: str = "upscaling",
+    width: int | None = None,
+    head_width: int | None = None,
 ) -> PrithviSegmenter:
     """Build a segmentation network with random weights.
 
@@ -120,6 +131,8 @@ def build_network(
         depth: Transformer blocks; -1 for the variant's own number.
         bands: Band names of one date; None for the six bands of the published weights.
         head: One of `HEADS`.
+        width: Channels of a token, a multiple of 16; None for the variant's own number.
+        head_width: Channels of the maps within the head `light`, a multiple of 4; None for 32.
 
     Raises:
         ConfigError: An unknown name, or a size that makes no network.
@@ -128,8 +141,19 @@ def build_network(
         raise ConfigError(f"model.head={head} is unknown; choose one of {', '.join(HEADS)}")
     if num_classes < 1:
         raise ConfigError(f"model.num_classes is {num_classes}; expected at least 1")
-    encoder = build_encoder(model_name, temporal_dim=temporal_dim, img_size=img_size, depth=depth, bands=bands)
-    channels = encoder.patch_embed.proj.in_channels
-    return PrithviSegmenter(
-        encoder, HEADS[head](HeadSpec(encoder.width, temporal_dim, channels, encoder.patch, num_classes))
+    if head_width is not None:
+        _check_head_width(head, head_width)
+    encoder = build_encoder(
+        model_name, temporal_dim=temporal_dim, img_size=img_size, depth=depth, bands=bands, width=width
     )
+    channels, inner = encoder.patch_embed.proj.in_channels, head_width or HeadSpec.inner
+    return PrithviSegmenter(
+        encoder, HEADS[head](HeadSpec(encoder.width, temporal_dim, channels, encoder.patch, num_classes, inner))
+    )
+
+
+def _check_head_width(head: str, width: int) -> None:
+    if HEADS[head] is not LightHead:
+        raise ConfigError(f"model.head_width={width} is for model.head=light; leave it out for model.head={head}")
+    if width < GROUPS or width % GROUPS:
+        raise ConfigError(f"model.head_width is {width}; expected a multiple of {GROUPS}")

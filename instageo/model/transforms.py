@@ -71,16 +71,31 @@ def process_and_augment(
     Returns:
         The batch with a normalised image, 0 wherever no observation is.
     """
+    on_cpu = batch.image.device.type == "cpu"
+    changed = augment(batch, mean, std, augmentations, generator, ignore_index)
+    with torch.autocast(batch.image.device.type, enabled=False):
+        own = on_cpu and bool(augmentations)  # a copy of the batch's image, which nobody else sees
+        return replace(changed, image=normalise(changed.image, changed.valid, mean, std, in_place=own))
+
+
+def augment(
+    batch: Sample,
+    mean: Tensor,
+    std: Tensor,
+    augmentations: Sequence[AugmentationSpec],
+    generator: torch.Generator | None,
+    ignore_index: int = -1,
+) -> Sample:
+    """The first half of `process_and_augment`, with the same arguments: the batch augmented, but not normalised."""
+    if not augmentations:
+        return batch
+    if generator is None:
+        raise ValueError("augmentation needs a generator")
     with torch.autocast(batch.image.device.type, enabled=False):  # half precision would misplace pixels
-        if not augmentations:
-            return replace(batch, image=normalise(batch.image, batch.valid, mean, std))
-        if generator is None:
-            raise ValueError("augmentation needs a generator")
         lots = draw_lots(augmentations, generator, len(batch.image))
         draw = Draw((), mean, std, ignore_index)
         on_cpu = batch.image.device.type == "cpu"
-        batch = (_one_by_one if on_cpu else _augment)(batch, lots, augmentations, draw)
-        return replace(batch, image=normalise(batch.image, batch.valid, mean, std, in_place=on_cpu))
+        return (_one_by_one if on_cpu else _augment)(batch, lots, augmentations, draw)
 
 
 def normalise(image: Tensor, valid: Tensor, mean: Tensor, std: Tensor, *, in_place: bool = False) -> Tensor:

@@ -171,7 +171,6 @@ SETTINGS = {
     "root_dir=/nowhere": "root_dir=/nowhere is no folder",
     "model.use_log_scale=true": "model.use_log_scale=True does not work; expected false without is_reg_task=true",
     "dataloader.label_kind=pixel": "dataloader.label_kind",
-    "train.distillation=true": "distillation is not part of this version",
     "accelerator=gpu": "accelerator=gpu",
     "devices=foo": "devices=foo does not work; expected auto, or a number",
     "seed=-1": "seed=-1 does not work; expected 0 or more",

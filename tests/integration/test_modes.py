@@ -314,3 +314,21 @@ def test_two_processes_train_and_score_together(data, tmp_path):  # pitfall 23
     columns = dict(zip(last[0].split(","), zip(*(line.split(",") for line in last[1:]), strict=True), strict=True))
     assert max(map(float, columns["val_mIoU"])) == pytest.approx(metrics["mIoU"], abs=1e-6)  # both saw every pixel
     assert sum(map(sum, metrics["confusion_matrix"])) == 4 * (1024 - 16)
+
+
+def test_a_checkpoint_knows_its_widths_and_one_without_them_has_the_usual(data, trained, run, tmp_path):
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    narrow = ["model.width=48", "model.head=light", "model.head_width=8"]
+    assert run(*tables, *QUICK, *narrow)[0] == 0
+    net = load_model(tmp_path / "run").net
+    assert (net.prithvi_encoder.width, net.segmentation_head.keep.in_channels) == (48, 8)
+    common = ["mode=eval", f"root_dir={data}", "test_filepath=test.csv"]
+    status, _, err = run(*common, f"checkpoint_path={tmp_path / 'run'}", "model.width=64", folder="refused")
+    assert (status, "was trained with model.width=48, but model.width=64 was asked for" in err) == (1, True)
+    content = torch.load(trained[1] / "instageo_best_checkpoint.ckpt", weights_only=True)
+    for key in ("model.width", "model.head_width"):
+        del content["instageo"]["settings"][key]
+    torch.save(content, tmp_path / "old.ckpt")
+    assert load_model(tmp_path / "old.ckpt").net.prithvi_encoder.width == 256
+    status, _, err = run(*common, f"checkpoint_path={tmp_path / 'old.ckpt'}", "model.width=64", folder="refused")
+    assert (status, "was trained with model.width=None, but model.width=64 was asked for" in err) == (1, True)

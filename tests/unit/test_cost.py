@@ -21,6 +21,13 @@ def test_operations_of_a_vision_transformer_by_hand():
     assert cost.flops == 2 * (12 * block + patches + head)
 
 
+def test_operations_of_another_width_and_depth_by_hand():
+    tokens, width = 5, 32
+    block = 12 * width**2 * tokens + 2 * tokens**2 * width
+    sizes = {"img_size": 32, "head": "linear", "depth": 3, "width": width}
+    assert network_cost("prithvi_eo_tiny", **sizes).flops == 2 * (3 * block + 4 * 6 * 16**2 * width + 4 * width * 2)
+
+
 def test_bytes_of_weights_and_training_by_hand():
     cost = network_cost("prithvi_eo_tiny", num_classes=2, img_size=32, head="linear")
     assert cost.weight_bytes == 4 * cost.parameters
@@ -40,7 +47,14 @@ def test_the_list_names_every_variant_and_the_source_of_its_weights(monkeypatch)
     two = {name: VARIANTS[name] for name in ("prithvi_eo_tiny", "prithvi_eo_v2_tiny_tl")}
     monkeypatch.setattr("instageo.model.commands.models.VARIANTS", two)
     done = CliRunner().invoke(app, ["models", "--img-size", "64", "--temporal-dim", "2", "--head", "light", "--json"])
-    first, second = json.loads(done.stdout)
+    first, second, *sizes = json.loads(done.stdout)
+    assert [(size["size"], size["model_name"]) for size in sizes] == [
+        ("tiny", "prithvi_eo_tiny"),
+        ("student", "prithvi_eo_v2_tiny_tl"),
+        ("normal", "prithvi_eo_v2_100_tl"),
+        ("teacher", "prithvi_eo_v2_300_tl"),
+    ]
+    assert sizes[1]["parameters"] == second["parameters"] < sizes[2]["parameters"] < sizes[3]["parameters"]
     assert (first["model_name"], first["weights"]) == ("prithvi_eo_tiny", None)
     assert second["weights"]["repository"] == "ibm-nasa-geospatial/Prithvi-EO-2.0-tiny-TL"
     assert len(second["weights"]["revision"]) == 40

@@ -55,9 +55,58 @@ def test_all_blocks_normalised_on_request():
         ({"temporal_dim": 0}, "temporal_dim is 0"),
         ({"depth": 0}, "depth is 0"),
         ({"bands": ()}, "number of bands is 0"),
+        ({"width": 100}, "width is 100; expected a multiple of 16"),
+        ({"width": 0}, "width is 0"),
+        ({"head": "light", "head_width": 6}, "head_width is 6; expected a multiple of 4"),
+        ({"head": "linear", "head_width": 8}, "head_width=8 is for model.head=light"),
     ],
 )
 def test_what_makes_no_network_is_refused_by_name(change, words):
     arguments = {"model_name": "prithvi_eo_tiny", "num_classes": 2} | change
     with pytest.raises(ConfigError, match=words):
         build_network(arguments.pop("model_name"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("model_name", "width", "heads"),
+    [
+        ("prithvi_eo_tiny", None, 4),
+        ("prithvi_eo_tiny", 256, 4),
+        ("prithvi_eo_tiny", 128, 2),  # 64 channels per head, as in the variant
+        ("prithvi_eo_tiny", 96, 2),  # 64 does not divide it: 2 heads of 48
+        ("prithvi_eo_tiny", 208, 4),  # 4 of 52
+        ("prithvi_eo_tiny", 16, 1),
+        ("prithvi_eo_v2_600", 160, 2),  # 80 per head
+    ],
+)
+def test_heads_follow_from_the_width(model_name, width, heads):
+    encoder = build_encoder(model_name, temporal_dim=1, img_size=32, depth=1, width=width)
+    assert encoder.blocks[0].attn.heads == heads
+    assert encoder(torch.randn(1, 6, 1, 42, 42)).shape[-1] == (width or 256)
+
+
+def test_parameters_of_a_narrow_network_by_hand():
+    net = build_network("prithvi_eo_tiny", num_classes=3, depth=2, width=32, head="linear")
+    block = 12 * 32**2 + (3 + 1 + 4 + 1) * 32 + 4 * 32  # four projections and two of fourfold width; biases; two norms
+    encoder = 6 * 16**2 * 32 + 32 + 32 + 2 * block + 2 * 32  # patches, class token, blocks, norm
+    assert sum(parameter.numel() for parameter in net.parameters()) == encoder + 3 * (32 + 1)
+
+
+@pytest.mark.parametrize("head_width", [4, 8, 48])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_light_head_of_another_width_trains_at_any_size(head_width, steps):
+    options = {"num_classes": 3, "depth": 1, "width": 16, "head": "light", "temporal_dim": steps}
+    net = build_network("prithvi_eo_tiny", head_width=head_width, **options).train()
+    assert net.segmentation_head.keep.weight.shape == (head_width, head_width, 1, 1)
+    logits = net(torch.randn(2, 6, steps, 33, 50))
+    assert logits.shape == (2, 3, 33, 50)
+    logits.square().sum().backward()
+    assert all(value.grad is not None for value in net.segmentation_head.parameters())
+
+
+def test_told_and_usual_widths_are_the_same_network():
+    torch.manual_seed(0)
+    usual = build_network("prithvi_eo_tiny", num_classes=2, depth=1, head="light").state_dict()
+    torch.manual_seed(0)
+    told = build_network("prithvi_eo_tiny", num_classes=2, depth=1, head="light", width=256, head_width=32)
+    assert all(torch.equal(usual[key], value) for key, value in told.state_dict().items())

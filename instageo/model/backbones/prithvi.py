@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from instageo.errors import ConfigError
 from instageo.model.backbones.position import PairEmbedding, sincos_3d
-from instageo.model.backbones.variants import Variant, find_variant
+from instageo.model.backbones.variants import Variant, find_variant, resized
 from instageo.sensors import PRITHVI_BANDS
 
 
@@ -216,7 +216,13 @@ class PrithviEncoder(nn.Module):
 
 
 def build_encoder(
-    model_name: str, *, temporal_dim: int, img_size: int, depth: int = -1, bands: Sequence[str] | None = None
+    model_name: str,
+    *,
+    temporal_dim: int,
+    img_size: int,
+    depth: int = -1,
+    bands: Sequence[str] | None = None,
+    width: int | None = None,
 ) -> PrithviEncoder:
     """Build an encoder with random weights.
 
@@ -226,11 +232,12 @@ def build_encoder(
         img_size: Side of the square chip the stored position embedding is for, pixels.
         depth: Transformer blocks; -1 for the variant's own number.
         bands: Band names of one date; None for the six bands of `PRITHVI_BANDS`.
+        width: Channels of a token, a multiple of 16; None for the variant's own number.
 
     Raises:
         ConfigError: Unknown variant, or a size that makes no network.
     """
-    variant = find_variant(model_name)
+    variant = resized(find_variant(model_name), width)
     depth = variant.depth if depth == -1 else depth
     channels = len(PRITHVI_BANDS if bands is None else bands)
     sizes = {"temporal_dim": temporal_dim, "img_size": img_size, "depth": depth, "number of bands": channels}

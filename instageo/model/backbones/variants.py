@@ -1,6 +1,7 @@
 """The members of the Prithvi family: their sizes, and where their published weights lie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 from instageo.errors import ConfigError
 
@@ -120,6 +121,33 @@ def find_variant(model_name: str) -> Variant:
     if model_name not in VARIANTS:
         raise ConfigError(f"model.model_name={model_name} is unknown; choose one of {', '.join(VARIANTS)}")
     return VARIANTS[model_name]
+
+
+WIDTH_STEP = 16
+"""Widths are multiples of it: the position embedding shares channels out by sixteenths."""
+
+
+def resized(variant: Variant, width: int | None) -> Variant:
+    """A variant of another width, with the fewest equal heads of at most as many channels as the variant's own.
+
+    Of 64 channels per head, 128 channels have 2 heads, 96 have 2 of 48, 32 have one.
+
+    Args:
+        variant: Its depth, patch and coordinates stay.
+        width: Channels of a token; None for the variant's own.
+
+    Raises:
+        ConfigError: The width is no positive multiple of `WIDTH_STEP`.
+    """
+    if width is None or width == variant.width:
+        return variant
+    if width < WIDTH_STEP or width % WIDTH_STEP:
+        raise ConfigError(
+            f"model.width is {width}; expected a multiple of {WIDTH_STEP}, as the position embedding needs"
+        )
+    fewest = -(-width // (variant.width // variant.heads))
+    heads = next(number for number in count(fewest) if width % number == 0)
+    return replace(variant, width=width, heads=heads)
 
 
 def pyramid_blocks(depth: int) -> tuple[int, int, int, int]:

@@ -17,6 +17,7 @@ from instageo.model.checkpoint import BEST, Checkpoint, adopt, facts, load_netwo
 from instageo.model.commands.evaluate import score
 from instageo.model.config import overlay
 from instageo.model.dataset import WholeChips
+from instageo.model.distillation import Distiller
 from instageo.model.finetuning import choose_trained
 from instageo.model.fitting import fit_size, measured
 from instageo.model.layout import band_names, class_names, complete, describe_layout
@@ -24,6 +25,7 @@ from instageo.model.lora import add_lora
 from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.predictor import Predictor, pick_device, predictor_from
 from instageo.model.settings import AUTO, Run, Scheduler, Settings, require
+from instageo.model.sizes import told_by_size
 from instageo.model.tables import (
     checked_table,
     chip_source,
@@ -33,6 +35,7 @@ from instageo.model.tables import (
     warn_of_another_unit,
 )
 from instageo.model.tasks.choose import task_of
+from instageo.model.teaching import build_distiller, check_teacher, load_teacher, start_from_teacher
 from instageo.model.training.resume import to_resume
 from instageo.model.training.trainer import build_trainer, refuse_devices
 
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
     from instageo.model.training.module import FineTuning
 
 log = logging.getLogger(__name__)
+
+Start = Checkpoint | Path | Predictor | None
+"""Where weights come from: a checkpoint, a file of pretrained ones, a teacher, or nowhere."""
 
 
 def train(run: Run) -> None:
@@ -54,8 +60,12 @@ def train(run: Run) -> None:
     newest = to_resume(settings, run.folder)
     folder = newest.parent if newest else run.folder
     refuse_devices(settings)
-    settings, start = _starting_point(settings, run.explicit)
+    settings = overlay(settings, told_by_size(settings, run.explicit))
+    teacher = load_teacher(settings)
+    settings, start = _starting_point(settings, run.explicit, teacher)
     settings = complete(settings, run.explicit)
+    if teacher:
+        check_teacher(teacher, settings)
     augmentations(settings)  # mistakes in those are told before the tables are read
     loss(settings)
     completed = replace(run, settings=settings)
@@ -73,20 +83,24 @@ def train(run: Run) -> None:
     net = _network(settings, start)
     try:
         trainer.fit(
-            _module(settings, run.settings, net), _data(settings, learn, judge), ckpt_path=newest, weights_only=True
-        )
+            _module(settings, run.settings, net, build_distiller(settings, net, teacher)),
+            _data(settings, learn, judge), ckpt_path=newest, weights_only=True,
+        )  # fmt: skip
     except SystemExit as stop:  # how Lightning answers Ctrl-C
         raise KeyboardInterrupt from stop
     if trainer.is_global_zero:
         _finish(settings, folder, judge)
 
 
-def _starting_point(settings: Settings, explicit: frozenset[str]) -> tuple[Settings, Checkpoint | Path | None]:
-    """Where the weights come from, looked up before any data are read: a checkpoint, pretrained weights, or neither.
+def _starting_point(settings: Settings, explicit: frozenset[str], teacher: Predictor | None) -> tuple[Settings, Start]:
+    """Where the weights come from, looked up before any data are read.
 
     A checkpoint also decides settings, as in scoring and inference.
     """
     model = settings.model
+    if settings.distill.init_from_teacher:
+        _refuse_two_beginnings(settings, explicit)
+        return settings, teacher
     published = find_variant(model.model_name).weights is not None or "model.load_pretrained_weights" in explicit
     if settings.checkpoint_path:
         checkpoint = read_checkpoint(settings.checkpoint_path)
@@ -94,9 +108,33 @@ def _starting_point(settings: Settings, explicit: frozenset[str]) -> tuple[Setti
             log.info("mean and std are those of %s, whose weights know no others", checkpoint.path)
         return adopt(settings, checkpoint, explicit), checkpoint
     if model.weights or (model.load_pretrained_weights and published):
+        _refuse_other_width(settings)
         return settings, find_weights(model.model_name, model.weights)
     log.warning("%s starts from random weights%s", model.model_name, "" if published else ": none are published")
     return settings, None
+
+
+def _refuse_two_beginnings(settings: Settings, explicit: frozenset[str]) -> None:
+    model = settings.model
+    asked = {
+        f"checkpoint_path={settings.checkpoint_path}": settings.checkpoint_path,
+        f"model.weights={model.weights}": model.weights,
+        "model.load_pretrained_weights=true": "model.load_pretrained_weights" in explicit
+        and model.load_pretrained_weights,
+    }
+    for other in [name for name, wish in asked.items() if wish]:
+        raise ConfigError(f"distill.init_from_teacher=true and {other} contradict each other; choose one beginning")
+
+
+def _refuse_other_width(settings: Settings) -> None:
+    model = settings.model
+    published = find_variant(model.model_name).width
+    if model.weights is None and model.width not in (None, published):
+        raise ConfigError(
+            f"model.width={model.width}, but the pretrained weights of {model.model_name} have {published} channels; "
+            "leave model.width out, name other weights (model.weights, checkpoint_path), or start from random ones "
+            "with model.load_pretrained_weights=false"
+        )
 
 
 def _compare(settings: Settings, learn: TableReport, judge: TableReport) -> None:
@@ -121,10 +159,12 @@ def _compare(settings: Settings, learn: TableReport, judge: TableReport) -> None
         log.warning("%s: no labelled pixel of %d classes: %s", settings.train_filepath, len(absent), shown)
 
 
-def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegmenter:
+def _network(settings: Settings, start: Start) -> PrithviSegmenter:
     net, model = build(settings), settings.model
     if isinstance(start, Checkpoint):
         load_network_state(net, start)
+    elif isinstance(start, Predictor):
+        start_from_teacher(net, start, settings)
     elif start is not None:
         load_pretrained(net.prithvi_encoder, model.model_name, start, band_names(settings))
     choose_trained(net, frozen=model.freeze_backbone, last_blocks=model.train_last_blocks)
@@ -142,7 +182,7 @@ def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegm
     return net
 
 
-def _module(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "FineTuning":
+def _module(settings: Settings, asked: Settings, net: PrithviSegmenter, distiller: Distiller | None) -> "FineTuning":
     from instageo.model.training.module import FineTuning, Inputs
     from instageo.model.training.optimisation import Optimisation
 
@@ -159,6 +199,7 @@ def _module(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "Fine
         Predictor(net, settings).tiling,
         task.monitor.name,
         partial(facts, settings, asked),
+        distiller,
     )
 
 

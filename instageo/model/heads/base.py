@@ -29,6 +29,7 @@ class HeadSpec:
         bands: Bands per date.
         patch: Side of a patch, pixels.
         num_classes: Output channels.
+        inner: Channels of the maps within the head, of heads that can be of several widths.
     """
 
     width: int
@@ -36,6 +37,7 @@ class HeadSpec:
     bands: int
     patch: int
     num_classes: int
+    inner: int = 32
 
     @property
     def channels(self) -> int:

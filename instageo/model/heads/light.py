@@ -21,11 +21,8 @@ FINE = 4
 SIDE = 2
 """Side of the squares of pixels that the shallow branch holds in one place, image pixels."""
 
-WIDTH = 32
-"""Channels of all maps."""
-
 GROUPS = 4
-"""Of channels that are normalised together."""
+"""Of channels that are normalised together; the channels of the maps are a multiple."""
 
 TOKEN_DROPOUT, DROPOUT = 0.3, 0.1
 """Shares of the encoder's channels, and of the last map's, that are left out in training."""
@@ -68,11 +65,13 @@ class Deepen(nn.Module):
         side = -(-spec.patch // FINE)
         self.dates = nn.ModuleList(DateAttention(spec.width) for _ in range(4)) if spec.steps > 1 else None
         self.drop = nn.Dropout1d(TOKEN_DROPOUT)
-        self.narrow = nn.Sequential(nn.Linear(4 * spec.width, 2 * WIDTH), nn.GELU())
-        self.spread = nn.Sequential(nn.Conv2d(2 * WIDTH, WIDTH * side**2, kernel_size=1), nn.PixelShuffle(side))
+        self.narrow = nn.Sequential(nn.Linear(4 * spec.width, 2 * spec.inner), nn.GELU())
+        self.spread = nn.Sequential(
+            nn.Conv2d(2 * spec.inner, spec.inner * side**2, kernel_size=1), nn.PixelShuffle(side)
+        )
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Four maps (B, width, T, h, w) to (B, WIDTH, side * h, side * w)."""
+        """Four maps (B, width, T, h, w) to (B, inner, side * h, side * w)."""
         if self.dates is None:
             levels = [level.squeeze(2) for level in maps]
         else:
@@ -90,20 +89,21 @@ class LightHead(nn.Module):
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
+        inner = spec.inner
         self.deepen = Deepen(spec)
         self.pixels = nn.Sequential(
-            nn.Conv2d(SIDE**2 * spec.bands * spec.steps, WIDTH, kernel_size=1),
+            nn.Conv2d(SIDE**2 * spec.bands * spec.steps, inner, kernel_size=1),
             nn.ReLU(inplace=True),
-            _conv(WIDTH, WIDTH),
+            _conv(inner, inner),
         )
-        self.shrink = _conv(WIDTH, WIDTH, stride=FINE // SIDE)
-        self.mix = nn.Sequential(_conv(2 * WIDTH, WIDTH, 1), _conv(WIDTH, WIDTH), nn.Conv2d(WIDTH, WIDTH, 1))
-        self.keep = nn.Conv2d(WIDTH, WIDTH, kernel_size=1, bias=False)
+        self.shrink = _conv(inner, inner, stride=FINE // SIDE)
+        self.mix = nn.Sequential(_conv(2 * inner, inner, 1), _conv(inner, inner), nn.Conv2d(inner, inner, 1))
+        self.keep = nn.Conv2d(inner, inner, kernel_size=1, bias=False)
         self.classify = nn.Sequential(
-            nn.GroupNorm(GROUPS, WIDTH),
+            nn.GroupNorm(GROUPS, inner),
             nn.ReLU(inplace=True),
             nn.Dropout2d(DROPOUT),
-            nn.Conv2d(WIDTH, SIDE**2 * spec.num_classes, kernel_size=1),
+            nn.Conv2d(inner, SIDE**2 * spec.num_classes, kernel_size=1),
         )
 
     def forward(self, features: Features) -> Tensor:

@@ -9,11 +9,13 @@ from instageo.errors import ConfigError
 from instageo.locations import is_remote
 from instageo.model.settings.checks import check
 from instageo.model.settings.data import AUTO, CacheKind, DataSettings, LabelKind, SamplerKind
+from instageo.model.settings.distill import DistillSettings
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.train import Scheduler, TrainSettings
 
 __all__ = [
-    "AUTO", "CacheKind", "DataSettings", "LabelKind", "Mode", "ModelSettings", "Run", "SamplerKind", "Scheduler",
+    "AUTO", "CacheKind", "DataSettings", "DistillSettings", "LabelKind", "Mode", "ModelSettings", "Run", "SamplerKind",
+    "Scheduler",
     "Settings", "TestSettings", "TrainSettings",
 ]  # fmt: skip
 
@@ -71,6 +73,7 @@ class Settings:
     model: ModelSettings = field(default_factory=ModelSettings)
     dataloader: DataSettings = field(default_factory=DataSettings)
     test: TestSettings = field(default_factory=TestSettings)
+    distill: DistillSettings = field(default_factory=DistillSettings)
 
     def __post_init__(self) -> None:
         check(0 <= self.seed < 2**31, "seed", self.seed, "0 or more, below 2^31")
@@ -88,6 +91,7 @@ class Settings:
         inside = 0 <= self.train.ignore_index < classes + first and not self.is_reg_task
         what = f"a value outside the classes 0..{classes - 1 + first}"
         check(not inside, "train.ignore_index", self.train.ignore_index, what)
+        self._check_distillation()
         for name, (off, what) in UNSUPPORTED.items():
             if value_of(self, name) != off:
                 raise ConfigError(
@@ -114,6 +118,22 @@ class Settings:
         off = "false with is_reg_task=true: labels are values; name the one for no label with train.ignore_index"
         check(not data.reduce_to_zero, "dataloader.reduce_to_zero", True, off)
 
+    def _check_distillation(self) -> None:
+        """Teacher and wish to learn from it come together; so do features and an encoder that learns."""
+        wanted, teacher, distill = self.train.distillation, self.train.teacher_ckpt_path, self.distill
+        if wanted != (teacher is not None):
+            missing = "train.teacher_ckpt_path" if wanted else "train.distillation=true"
+            raise ConfigError(
+                f"train.distillation={str(wanted).lower()} and train.teacher_ckpt_path={teacher} do not go together; "
+                f"{'name the teacher with' if wanted else 'add'} {missing}, or leave both out"
+            )
+        if not wanted and distill != DistillSettings():
+            raise ConfigError("distill.* does nothing without train.distillation=true; add it, or leave distill.* out")
+        if not distill.feature_weight:
+            return
+        for name, set_so in {"model.freeze_backbone": self.model.freeze_backbone, "compile": self.compile}.items():
+            check(not set_so, "distill.feature_weight", distill.feature_weight, f"0 with {name}=true")
+
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 """Number formats of training, in Lightning's words."""
@@ -125,8 +145,6 @@ STRATEGIES = ("auto", "ddp", "fsdp")
 """Several devices: ddp copies the network to each, fsdp (GPUs alone) spreads it over them."""
 
 UNSUPPORTED: dict[str, tuple[object, str]] = {
-    "train.distillation": (False, "distillation"),
-    "train.teacher_ckpt_path": (None, "distillation"),
     "model.weight_clip_range": (None, "clipping of weights"),
 }
 """Published keys whose work is still to come: the one value they may have until then, and what they are for."""

@@ -37,6 +37,8 @@ class TrainSettings:
     teacher_ckpt_path: str | None = None
 
     def __post_init__(self) -> None:
+        if self.teacher_ckpt_path == "None":  # as published configurations say null
+            self.teacher_ckpt_path = None
         ignored = self.ignore_index
         check(-(2**31) <= ignored < 2**31, "train.ignore_index", ignored, "a whole number of at most 31 bits")
         rate = self.learning_rate

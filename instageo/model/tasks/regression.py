@@ -38,8 +38,8 @@ class Outputs:
     levels: tuple[float, ...] = ()
 
     def point(self, raw: Tensor) -> Tensor:
-        """The value itself, (H, W), of (C, H, W), in the network's scale."""
-        return raw[self.levels.index(0.5) if self.levels else 0]
+        """The value itself, (..., H, W), of (..., C, H, W), in the network's scale."""
+        return raw[..., self.levels.index(0.5) if self.levels else 0, :, :]
 
     def quantiles(self, raw: Tensor) -> dict[float, Tensor]:
         """Quantiles by level, in the network's scale; quantiles that cross are put in order."""

@@ -8,13 +8,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from instageo.model.distillation import Distiller
 from instageo.model.lora import merged
 from instageo.model.sample import Sample, is_labelled
 from instageo.model.sampling import epoch_seed
 from instageo.model.tasks.base import Metrics
 from instageo.model.tiling import Tiling, predict_images
 from instageo.model.training.optimisation import Optimisation, build_optimiser
-from instageo.model.transforms import AugmentationSpec, normalise, process_and_augment
+from instageo.model.transforms import AugmentationSpec, augment, normalise, process_and_augment
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class FineTuning(pl.LightningModule):
         tiling: How validation and test images are cut.
         monitor: The score that is shown while training.
         facts: From the newest scores to further entries of checkpoints.
+        distiller: Lets the network learn from a teacher too.
     """
 
     mean: Tensor
@@ -61,9 +63,10 @@ class FineTuning(pl.LightningModule):
         tiling: Tiling,
         monitor: str,
         facts: Callable[[Mapping[str, float]], dict[str, Any]],
+        distiller: Distiller | None = None,
     ) -> None:
         super().__init__()
-        self.net, self.loss, self.metrics = net, loss, metrics
+        self.net, self.loss, self.metrics, self.distiller = net, loss, metrics, distiller
         self.inputs, self.optimisation, self.tiling = inputs, optimisation, tiling
         self.monitor, self.facts = monitor, facts
         self.register_buffer("mean", torch.tensor(inputs.mean), persistent=False)
@@ -90,14 +93,25 @@ class FineTuning(pl.LightningModule):
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Loss of one batch of random windows."""
-        ready = process_and_augment(
-            batch, self.mean, self.std, self.inputs.augmentations, self.generator, self.inputs.ignore_index
-        )
-        loss: Tensor = self.loss(self._logits(ready), ready.label)
+        how = self.mean, self.std, self.inputs.augmentations, self.generator, self.inputs.ignore_index
+        if self.distiller is None:
+            ready = process_and_augment(batch, *how)
+            loss: Tensor = self.loss(self._logits(ready), ready.label)
+        else:
+            loss = self._taught(self.distiller, augment(batch, *how))
         self.log(
             "train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.image), sync_dist=True
         )
         return loss
+
+    def _taught(self, distiller: Distiller, seen: Sample) -> Tensor:
+        """Loss of an augmented batch, its teacher's word included; logs the parts."""
+        ready = replace(seen, image=normalise(seen.image, seen.valid, self.mean, self.std))
+        loss, parts = distiller(self.net, self.loss, seen, ready)
+        named = {f"train_{name}_loss": part for name, part in parts.items()}
+        self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(seen.image), sync_dist=True)
+        total: Tensor = loss
+        return total
 
     def _score(self, batch: Sequence[Sample], stage: str) -> None:
         """Count the pixels of whole chips, and log their losses, weighted by labelled pixels, once for all of them."""
@@ -131,11 +145,13 @@ class FineTuning(pl.LightningModule):
         """AdamW and its schedule."""
         epochs = int(self.trainer.max_epochs or 1)
         steps = max(int(self.trainer.estimated_stepping_batches) // epochs, 1)
-        return build_optimiser(self.net, self.optimisation, steps, epochs)
+        besides = list(self.distiller.parameters()) if self.distiller else []
+        return build_optimiser(self.net, self.optimisation, steps, epochs, besides)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what inference needs beside the weights, which it finds plain, without low-rank changes apart."""
         if "optimizer_states" not in checkpoint:
-            checkpoint["state_dict"] = merged(self.net, checkpoint["state_dict"], "net.")
+            lasting = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith("net.")}
+            checkpoint["state_dict"] = merged(self.net, lasting, "net.")
         measured = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         checkpoint.update(self.facts(measured))

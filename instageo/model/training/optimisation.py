@@ -1,6 +1,7 @@
 """How a network's weights change: optimiser, and the course of its learning rate."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,9 @@ class Optimisation:
         )
 
 
-def build_optimiser(net: nn.Module, course: Optimisation, steps: int, epochs: int) -> dict[str, Any]:
+def build_optimiser(
+    net: nn.Module, course: Optimisation, steps: int, epochs: int, besides: Sequence[nn.Parameter] = ()
+) -> dict[str, Any]:
     """The optimiser of a network's trained parameters and its schedule, as Lightning takes them.
 
     Args:
@@ -49,10 +52,13 @@ def build_optimiser(net: nn.Module, course: Optimisation, steps: int, epochs: in
         course: Rates and decay.
         steps: Optimiser steps of an epoch.
         epochs: Of the run.
+        besides: Further parameters to train, as fast as the head.
     """
     groups = parameter_groups(
         net, learning_rate=course.learning_rate, weight_decay=course.weight_decay, layer_decay=course.layer_decay
     )
+    if besides:
+        groups.append({"params": list(besides), "lr": course.learning_rate, "weight_decay": course.weight_decay})
     optimizer = torch.optim.AdamW(groups)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: course.factor((step + 0.5) / steps, epochs))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,37 @@
+"""Settings of learning from a teacher: the group `distill`."""
+
+import math
+from dataclasses import dataclass
+
+from instageo.errors import ConfigError
+from instageo.model.settings.checks import check
+
+
+@dataclass
+class DistillSettings:
+    """What a student takes from its teacher; see `train.distillation` and `train.teacher_ckpt_path`."""
+
+    weight: float = 0.5  # loss = (1 - weight) x task + weight x distance to the teacher's output + features
+    temperature: float = 2.0  # higher: what the teacher thinks of less likely classes counts more
+    feature_weight: float = 0.0  # of the distance between the tokens of both; 0: off
+    feature_blocks: str = "last"  # blocks whose tokens are compared
+    value_loss: str = "mse"  # distance of continuous values
+    init_from_teacher: bool = False  # start from the teacher's weights, cut to the student's depth and width
+    teacher_layers: list[int] | None = None  # the teacher's block for each of the student's; None: evenly spaced
+
+    def __post_init__(self) -> None:
+        check(0 <= self.weight <= 1, "distill.weight", self.weight, "0 to 1")
+        heat, features = self.temperature, self.feature_weight
+        check(0 < heat < math.inf, "distill.temperature", heat, "a number above 0")
+        check(0 <= features < math.inf, "distill.feature_weight", features, "0 or more")
+        choices = {"feature_blocks": ("last", "pyramid"), "value_loss": ("mse", "smooth_l1")}
+        for name, known in choices.items():
+            chosen = getattr(self, name)
+            check(chosen in known, f"distill.{name}", chosen, " or ".join(known))
+        if self.teacher_layers is not None and not self.init_from_teacher:
+            raise ConfigError("distill.teacher_layers does nothing without distill.init_from_teacher=true; add it")
+        if not (self.weight or self.feature_weight or self.init_from_teacher):
+            raise ConfigError(
+                "distill.weight=0 and distill.feature_weight=0 leave nothing to learn from the teacher; raise one, or "
+                "set distill.init_from_teacher=true to take its weights alone"
+            )
