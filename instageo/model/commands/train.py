@@ -25,7 +25,7 @@ from instageo.model.losses.cross_entropy import WeightedCrossEntropy
 from instageo.model.metrics.segmentation import SegmentationMetrics
 from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.predictor import Predictor, pick_device, predictor_from
-from instageo.model.settings import AUTO, Run, Scheduler, Settings, require
+from instageo.model.settings import AUTO, Run, Settings, require
 from instageo.model.tables import (
     checked_table,
     chip_source,
@@ -142,19 +142,16 @@ def _network(settings: Settings, start: Checkpoint | Path | None) -> PrithviSegm
 
 def _task(settings: Settings, asked: Settings, net: PrithviSegmenter) -> "FineTuning":
     from instageo.model.training.module import FineTuning, Inputs
-    from instageo.model.training.optimisation import Optimisation
+    from instageo.model.training.optimisation import optimisation_of
 
     data, course, classes = settings.dataloader, settings.train, settings.model.num_classes
     weights = torch.tensor(course.class_weights or [1.0] * classes)
-    cosine = course.scheduler is Scheduler.cosine
     return FineTuning(
         net,
         WeightedCrossEntropy(weights, course.ignore_index),
         SegmentationMetrics(classes, course.ignore_index, roc=False),
         Inputs(tuple(data.mean or ()), tuple(data.std or ()), augmentations(settings)),
-        Optimisation(
-            course.learning_rate, course.weight_decay, course.layer_decay, cosine, course.warmup_epochs, settings.seed
-        ),
+        optimisation_of(settings),
         Predictor(net, settings).tiling,
         partial(facts, settings, asked),
     )

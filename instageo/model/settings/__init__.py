@@ -87,6 +87,8 @@ class Settings:
         inside = 0 <= self.train.ignore_index < classes + first
         what = f"a value outside the classes 0..{classes - 1 + first}"
         check(not inside, "train.ignore_index", self.train.ignore_index, what)
+        averaging = f"null with strategy={self.strategy}, which spreads the weights over devices"
+        check(self.train.ema is None or self.strategy != "fsdp", "train.ema", self.train.ema, averaging)
         for name, (off, what) in UNSUPPORTED.items():
             if value_of(self, name) != off and not (name == "is_reg_task" and self.mode in (Mode.stats, Mode.check)):
                 raise ConfigError(
@@ -110,7 +112,6 @@ UNSUPPORTED: dict[str, tuple[object, str]] = {
     "model.use_log_scale": (False, "regression"),
     "model.plot_reg_results": (False, "regression"),
     "model.include_ee_metric": (False, "regression"),
-    "model.weight_clip_range": (None, "clipping of weights"),
 }
 """Published keys whose work is still to come: the one value they may have until then, and what they are for."""
 

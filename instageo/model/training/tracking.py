@@ -15,11 +15,14 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from instageo.errors import DataError
 from instageo.model.checkpoint import BEST, LAST
 from instageo.model.figures import learning_curve
+from instageo.model.settings import Scheduler, TrainSettings
+from instageo.model.training.averaging import WeightAverage
+from instageo.model.training.schedules import LowerOnPlateau
 
 log = logging.getLogger(__name__)
 
-MONITOR = "val_mIoU"
-"""Score by which the best epoch is chosen; higher is better."""
+MONITOR = ("val_mIoU", "max")
+"""Score by which the best epoch is chosen, and whether higher (`max`) or lower (`min`) is better."""
 
 
 class History(pl.Callback):
@@ -51,7 +54,7 @@ class History(pl.Callback):
         if trainer.is_global_zero:
             self._write()
             shown = ", ".join(
-                f"{name} {measured[name]:.4f}" for name in ("train_loss", "val_loss", MONITOR) if name in measured
+                f"{name} {measured[name]:.4f}" for name in ("train_loss", "val_loss", MONITOR[0]) if name in measured
             )
             log.info("epoch %d of %s: %s, %.1f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)
 
@@ -90,14 +93,25 @@ class StopOnNonFinite(pl.Callback):
             )
 
 
-def callbacks(folder: Path, early_stopping: int | None) -> list[pl.Callback]:
-    """The best epoch's weights, the newest full state, the history and, if asked for, early stopping."""
-    best = ModelCheckpoint(
-        folder, BEST, monitor=MONITOR, mode="max", save_weights_only=True, enable_version_counter=False
-    )
+def callbacks(folder: Path, course: TrainSettings, monitor: tuple[str, str] = MONITOR) -> list[pl.Callback]:
+    """The history, the best epoch's weights, the newest full state and, if asked for, what else goes with an epoch.
+
+    Args:
+        folder: Where the files go.
+        course: Says whether there are averaged weights, plateaus and early stopping.
+        monitor: Name of the validation score to go by, and `max` or `min`.
+    """
+    score, mode = monitor
+    chosen: list[pl.Callback] = [History(folder), StopOnNonFinite()]
+    if course.ema is not None:
+        chosen.append(WeightAverage(course.ema))
+    if course.scheduler is Scheduler.plateau:
+        chosen.append(LowerOnPlateau(score, mode))
+    if course.early_stopping:
+        chosen.append(EarlyStopping(score, mode=mode, patience=course.early_stopping))
+    best = ModelCheckpoint(folder, BEST, monitor=score, mode=mode, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False, save_on_train_epoch_end=True)
-    stopping = [EarlyStopping(MONITOR, mode="max", patience=early_stopping)] if early_stopping else []
-    return [History(folder), StopOnNonFinite(), *stopping, best, last]
+    return [*chosen, best, last]
 
 
 def loggers(folder: Path) -> list[TensorBoardLogger]:
