@@ -114,7 +114,8 @@ def unknown(key: str) -> str:
     if near:
         return f"unknown setting '{key}'; did you mean {near[0]}?"
     held = [name.rpartition(".")[2] for name in leaves if group and name.rpartition(".")[0] == group]
-    hint = f"{group} has {', '.join(held)}" if held else f"the groups are {', '.join(_groups())}"
+    top = [name for name in groups if "." not in name]
+    hint = f"{group} has {', '.join(held)}" if held else f"the groups are {', '.join(top)}"
     return f"unknown setting '{key}'; {hint}"
 
 

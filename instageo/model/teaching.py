@@ -22,8 +22,8 @@ from instageo.model.tasks.multilabel import MultiLabelTask
 from instageo.model.tasks.regression import RegressionTask
 
 SHARED = (
-    "is_reg_task", "dataloader.label_kind", "model.num_classes", "dataloader.temporal_dim", "dataloader.constant_multiplier",
-    "dataloader.constant_offset", "dataloader.max_pixel_value",
+    "is_reg_task", "dataloader.label_kind", "model.num_classes", "dataloader.temporal_dim",
+    "dataloader.constant_multiplier", "dataloader.constant_offset", "dataloader.max_pixel_value",
 )  # fmt: skip
 """Settings in which teacher and student agree: the task, and the unit and dates of the chips."""
 

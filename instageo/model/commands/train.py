@@ -24,7 +24,7 @@ from instageo.model.layout import band_names, class_names, complete, describe_la
 from instageo.model.lora import add_lora
 from instageo.model.network import PrithviSegmenter, compile_network
 from instageo.model.predictor import Predictor, pick_device, predictor_from
-from instageo.model.settings import AUTO, Run, Scheduler, Settings, require
+from instageo.model.settings import AUTO, Run, Settings, require
 from instageo.model.sizes import told_by_size
 from instageo.model.tables import (
     checked_table,
@@ -184,18 +184,15 @@ def _network(settings: Settings, start: Start) -> PrithviSegmenter:
 
 def _module(settings: Settings, asked: Settings, net: PrithviSegmenter, distiller: Distiller | None) -> "FineTuning":
     from instageo.model.training.module import FineTuning, Inputs
-    from instageo.model.training.optimisation import Optimisation
+    from instageo.model.training.optimisation import optimisation_of
 
-    data, course, task = settings.dataloader, settings.train, task_of(settings)
-    cosine = course.scheduler is Scheduler.cosine
+    data, ignored, task = settings.dataloader, settings.train.ignore_index, task_of(settings)
     return FineTuning(
         net,
         task.in_scale(loss(settings)),
         task.metrics(final=False, sync=True),
-        Inputs(tuple(data.mean or ()), tuple(data.std or ()), augmentations(settings), course.ignore_index),
-        Optimisation(
-            course.learning_rate, course.weight_decay, course.layer_decay, cosine, course.warmup_epochs, settings.seed
-        ),
+        Inputs(tuple(data.mean or ()), tuple(data.std or ()), augmentations(settings), ignored),
+        optimisation_of(settings),
         Predictor(net, settings).tiling,
         task.monitor.name,
         partial(facts, settings, asked),

@@ -92,11 +92,8 @@ class Settings:
         what = f"a value outside the classes 0..{classes - 1 + first}"
         check(not inside, "train.ignore_index", self.train.ignore_index, what)
         self._check_distillation()
-        for name, (off, what) in UNSUPPORTED.items():
-            if value_of(self, name) != off:
-                raise ConfigError(
-                    f"{name}={value_of(self, name)}: {what} is not part of this version; leave {name} out"
-                )
+        averaging = f"null with strategy={self.strategy}, which spreads the weights over devices"
+        check(self.train.ema is None or self.strategy != "fsdp", "train.ema", self.train.ema, averaging)
 
     def _check_task(self) -> None:
         data, model = self.dataloader, self.model
@@ -143,11 +140,6 @@ ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 STRATEGIES = ("auto", "ddp", "fsdp")
 """Several devices: ddp copies the network to each, fsdp (GPUs alone) spreads it over them."""
-
-UNSUPPORTED: dict[str, tuple[object, str]] = {
-    "model.weight_clip_range": (None, "clipping of weights"),
-}
-"""Published keys whose work is still to come: the one value they may have until then, and what they are for."""
 
 
 @dataclass(frozen=True)

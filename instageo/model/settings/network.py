@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from instageo.errors import ConfigError
-from instageo.model.settings.checks import check
+from instageo.model.settings.checks import are_numbers, check
 
 
 @dataclass
@@ -35,7 +35,7 @@ class ModelSettings:
     plot_reg_results: bool = True
     include_ee_metric: bool = False
     expected_error: list[float] = field(default_factory=lambda: [0.05, 0.15])  # a, b of ±(a + b |truth|)
-    weight_clip_range: list[float] | None = None
+    weight_clip_range: list[float] | None = None  # [low, high]: trained weights are clamped to it after each step
 
     def __post_init__(self) -> None:
         check(self.num_classes >= 1, "model.num_classes", self.num_classes, "at least 2 classes")
@@ -57,6 +57,9 @@ class ModelSettings:
         check(sane, "model.class_colors", self.class_colors, "[red, green, blue] in 0..255 per class")
 
     def _check_training(self) -> None:
+        span = self.weight_clip_range
+        sane = span is None or (are_numbers(span) and len(span) == 2 and span[0] < span[1])
+        check(sane, "model.weight_clip_range", span, "null, or [low, high] with low below high")
         last, rank = self.train_last_blocks, self.lora_rank
         check(last is None or last >= 1, "model.train_last_blocks", last, "null, or at least 1 block")
         check(rank is None or rank >= 1, "model.lora_rank", rank, "null, or at least 1")

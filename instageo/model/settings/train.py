@@ -1,7 +1,7 @@
 """Settings of optimisation: the group `train`."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -13,6 +13,22 @@ class Scheduler(Enum):
 
     constant = "constant"
     cosine = "cosine"
+    one_cycle = "one_cycle"
+    plateau = "plateau"
+
+
+@dataclass
+class RangeTestSettings:
+    """The range test of `mode=lr_find`."""
+
+    min: float = 1e-7
+    max: float = 1.0
+    steps: int = 100
+
+    def __post_init__(self) -> None:
+        check(0 < self.min < math.inf, "train.lr_find.min", self.min, "a learning rate above 0")
+        check(self.min < self.max < math.inf, "train.lr_find.max", self.max, f"more than train.lr_find.min={self.min}")
+        check(self.steps >= 10, "train.lr_find.steps", self.steps, "at least 10")
 
 
 @dataclass
@@ -30,11 +46,16 @@ class TrainSettings:
     layer_decay: float = 1.0  # learning rate of each block over that of the next; 1: the same for all
     scheduler: Scheduler = Scheduler.cosine
     warmup_epochs: float = 0.0  # share of the first epochs with a rising learning rate
+    plateau_factor: float = 0.5  # scheduler=plateau: the rate is multiplied by it
+    plateau_patience: int = 5  # … after so many epochs without a better validation score
+    accumulate: int = 1  # batches per optimiser step
+    ema: float | None = None  # share of the average of the weights that each step keeps; None: no average
     gradient_clip: float | None = None  # largest gradient norm; None: no clipping
     early_stopping: int | None = None  # epochs without a better score before stopping; None: off
     resume: Any = False  # true: from the newest last.ckpt of the same settings; or the path of a last.ckpt
     distillation: bool = False
     teacher_ckpt_path: str | None = None
+    lr_find: RangeTestSettings = field(default_factory=RangeTestSettings)
 
     def __post_init__(self) -> None:
         if self.teacher_ckpt_path == "None":  # as published configurations say null
@@ -49,8 +70,7 @@ class TrainSettings:
         check(self.batch_size >= 1, "train.batch_size", self.batch_size, "at least 1")
         check(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "0 or more")
         check(0 < self.layer_decay <= 1, "train.layer_decay", self.layer_decay, "above 0, at most 1")
-        warm = self.warmup_epochs
-        check(0 <= warm <= self.num_epochs, "train.warmup_epochs", warm, f"0 to train.num_epochs={self.num_epochs}")
+        self._check_course()
         patience = self.early_stopping
         check(patience is None or patience >= 1, "train.early_stopping", patience, "null, or at least 1 epoch")
         clip = self.gradient_clip
@@ -62,6 +82,17 @@ class TrainSettings:
         elif weights is not None:
             sane = are_numbers(weights) and all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0
             check(sane, "train.class_weights", weights, "null, or one weight of 0 or more per class, not all 0")
+
+    def _check_course(self) -> None:
+        warm = self.warmup_epochs
+        check(0 <= warm <= self.num_epochs, "train.warmup_epochs", warm, f"0 to train.num_epochs={self.num_epochs}")
+        rises = self.scheduler is Scheduler.one_cycle
+        check(not (warm and rises), "train.warmup_epochs", warm, "0, since train.scheduler=one_cycle rises by itself")
+        factor, patience = self.plateau_factor, self.plateau_patience
+        check(0 < factor < 1, "train.plateau_factor", factor, "above 0, below 1")
+        check(patience >= 1, "train.plateau_patience", patience, "at least 1 epoch")
+        check(self.accumulate >= 1, "train.accumulate", self.accumulate, "at least 1 batch")
+        check(self.ema is None or 0 < self.ema < 1, "train.ema", self.ema, "null, or above 0 and below 1")
 
 
 CLASS_WEIGHTS = ("auto", "inverse", "sqrt", "effective")

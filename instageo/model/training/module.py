@@ -142,7 +142,7 @@ class FineTuning(pl.LightningModule):
                 self.log(f"val_{name}", value.float(), prog_bar=f"val_{name}" == self.monitor)
 
     def configure_optimizers(self) -> Any:
-        """AdamW and its schedule."""
+        """AdamW and its schedule, which counts optimiser steps."""
         epochs = int(self.trainer.max_epochs or 1)
         steps = max(int(self.trainer.estimated_stepping_batches) // epochs, 1)
         besides = list(self.distiller.parameters()) if self.distiller else []

@@ -1,14 +1,18 @@
-"""How a network's weights change: optimiser, and the course of its learning rate."""
+"""How a network's weights change: AdamW, the course of its learning rate, and the range weights are kept in."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from instageo.model.finetuning import parameter_groups
+from instageo.model.settings import Settings
+from instageo.model.training.schedules import CourseLR, Schedule
+
+FUSED = ("cpu", "cuda")
+"""Devices whose fused AdamW is used: one kernel for a whole group of parameters."""
 
 
 @dataclass(frozen=True)
@@ -19,27 +23,43 @@ class Optimisation:
         learning_rate: Highest learning rate.
         weight_decay: Applied to weights, not to biases and norms.
         layer_decay: Learning rate of a block over that of the next.
-        cosine: Whether the rate falls to 0 along a cosine; otherwise it stays.
-        warmup_epochs: Epochs over which the rate rises from 0.
+        schedule: Course of the rate.
         seed: Every epoch's draws (dropout, augmentation) start from it and the epoch's number.
+        fused: Use the fused AdamW where the parameters' device has one.
+        clip_range: Trained parameters are clamped to it after each step; None to leave them.
     """
 
     learning_rate: float
     weight_decay: float
     layer_decay: float
-    cosine: bool
-    warmup_epochs: float
+    schedule: Schedule
     seed: int
+    fused: bool = True
+    clip_range: tuple[float, float] | None = None
 
-    def factor(self, epoch: float, epochs: int) -> float:
-        """Share of the learning rate after `epoch` of `epochs` epochs."""
-        if epoch < self.warmup_epochs:
-            return epoch / self.warmup_epochs
-        if not self.cosine:
-            return 1.0
-        return 0.5 * (
-            1 + math.cos(math.pi * min(1.0, (epoch - self.warmup_epochs) / max(epochs - self.warmup_epochs, 1e-9)))
-        )
+
+def optimisation_of(settings: Settings) -> Optimisation:
+    """What settings say of optimisation."""
+    course, span = settings.train, settings.model.weight_clip_range
+    return Optimisation(
+        learning_rate=course.learning_rate,
+        weight_decay=course.weight_decay,
+        layer_decay=course.layer_decay,
+        schedule=Schedule(course.scheduler.value, course.warmup_epochs, course.plateau_factor, course.plateau_patience),
+        seed=settings.seed,
+        fused=can_fuse(settings),
+        clip_range=(span[0], span[1]) if span else None,
+    )
+
+
+def can_fuse(settings: Settings) -> bool:
+    """Whether the fused AdamW may be used.
+
+    It undoes the loss scale of `16-mixed` inside its step, after gradients are clipped, which Lightning refuses; and it
+    is not used on the flattened parameters of `fsdp`.
+    """
+    scaled = settings.precision == "16-mixed" and settings.train.gradient_clip is not None
+    return not scaled and settings.strategy != "fsdp"
 
 
 def build_optimiser(
@@ -48,8 +68,8 @@ def build_optimiser(
     """The optimiser of a network's trained parameters and its schedule, as Lightning takes them.
 
     Args:
-        net: The network.
-        course: Rates and decay.
+        net: The network, on its device.
+        course: Rates, decay and range.
         steps: Optimiser steps of an epoch.
         epochs: Of the run.
         besides: Further parameters to train, as fast as the head.
@@ -57,8 +77,25 @@ def build_optimiser(
     groups = parameter_groups(
         net, learning_rate=course.learning_rate, weight_decay=course.weight_decay, layer_decay=course.layer_decay
     )
+    kept = [parameter for group in groups for parameter in group["params"]]
     if besides:
         groups.append({"params": list(besides), "lr": course.learning_rate, "weight_decay": course.weight_decay})
-    optimizer = torch.optim.AdamW(groups)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: course.factor((step + 0.5) / steps, epochs))
+    fused = course.fused and all(parameter.device.type in FUSED for parameter in (*kept, *besides))
+    optimizer = torch.optim.AdamW(groups, fused=fused or None)
+    if course.clip_range:
+        keep_in_range(optimizer, kept, course.clip_range)
+    schedule = CourseLR(optimizer, course.schedule, steps, epochs)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def keep_in_range(optimizer: torch.optim.Optimizer, parameters: Iterable[Tensor], span: tuple[float, float]) -> None:
+    """Clamp parameters to `span` after each step of an optimiser: never between forward and backward pass."""
+    low, high = span
+    kept = list(parameters)
+
+    @torch.no_grad()
+    def clamp(*_: object) -> None:
+        for parameter in kept:
+            parameter.clamp_(low, high)
+
+    optimizer.register_step_post_hook(clamp)

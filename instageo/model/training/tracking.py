@@ -15,7 +15,10 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from instageo.errors import DataError
 from instageo.model.checkpoint import BEST, LAST
 from instageo.model.figures import learning_curve
+from instageo.model.settings import Scheduler, TrainSettings
 from instageo.model.tasks.base import Monitor
+from instageo.model.training.averaging import WeightAverage
+from instageo.model.training.schedules import LowerOnPlateau
 
 log = logging.getLogger(__name__)
 
@@ -88,14 +91,25 @@ class StopOnNonFinite(pl.Callback):
             )
 
 
-def callbacks(folder: Path, monitor: Monitor, early_stopping: int | None) -> list[pl.Callback]:
-    """The best epoch's weights, the newest full state, the history and, if asked for, early stopping."""
-    best = ModelCheckpoint(
-        folder, BEST, monitor=monitor.name, mode=monitor.mode, save_weights_only=True, enable_version_counter=False
-    )
+def callbacks(folder: Path, course: TrainSettings, monitor: Monitor) -> list[pl.Callback]:
+    """The history, the best epoch's weights, the newest full state and, if asked for, what else goes with an epoch.
+
+    Args:
+        folder: Where the files go.
+        course: Says whether there are averaged weights, plateaus and early stopping.
+        monitor: The validation score to go by.
+    """
+    score, mode = monitor.name, monitor.mode
+    chosen: list[pl.Callback] = [History(folder, score), StopOnNonFinite()]
+    if course.ema is not None:
+        chosen.append(WeightAverage(course.ema))
+    if course.scheduler is Scheduler.plateau:
+        chosen.append(LowerOnPlateau(score, mode))
+    if course.early_stopping:
+        chosen.append(EarlyStopping(score, mode=mode, patience=course.early_stopping))
+    best = ModelCheckpoint(folder, BEST, monitor=score, mode=mode, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False, save_on_train_epoch_end=True)
-    stopping = [EarlyStopping(monitor.name, mode=monitor.mode, patience=early_stopping)] if early_stopping else []
-    return [History(folder, monitor.name), StopOnNonFinite(), *stopping, best, last]
+    return [*chosen, best, last]
 
 
 def loggers(folder: Path) -> list[TensorBoardLogger]:

@@ -53,7 +53,8 @@ def build_trainer(settings: Settings, folder: Path, monitor: Monitor) -> "pl.Tra
             strategy=_strategy(settings.strategy),
             precision=settings.precision,  # type: ignore[arg-type]
             gradient_clip_val=settings.train.gradient_clip,
-            callbacks=callbacks(folder, monitor, settings.train.early_stopping),
+            accumulate_grad_batches=settings.train.accumulate,
+            callbacks=callbacks(folder, settings.train, monitor),
             logger=loggers(folder),
             default_root_dir=folder,
             enable_progress_bar=sys.stderr.isatty(),
