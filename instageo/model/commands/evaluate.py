@@ -4,12 +4,14 @@ import csv
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from instageo.model.accounts.network import note_predictor
 from instageo.model.check import TableReport
 from instageo.model.dataset import WholeChips, scoring_loader
 from instageo.model.figures import confusion_figure
@@ -33,9 +35,12 @@ def evaluate(run: Run) -> None:
         require(settings, "test_filepath")
     require(settings, "root_dir", "checkpoint_path")
     predictor = predictor_from(settings, run.explicit)
-    report = checked_table(Run(predictor.settings, run.folder), which)
+    report = checked_table(replace(run, settings=predictor.settings), which)
     warn_of_another_unit(predictor.settings, report)
-    write_scores(score(predictor, report), predictor.class_names, run.folder)
+    with run.notes.working_on(len(report.rows)):
+        scores = score(predictor, report)
+    run.notes.scores = write_scores(scores, predictor.class_names, run.folder)
+    note_predictor(run.notes, predictor)
 
 
 def score(predictor: Predictor, report: TableReport) -> dict[str, Tensor]:
@@ -54,8 +59,8 @@ def score(predictor: Predictor, report: TableReport) -> dict[str, Tensor]:
     return metrics.compute()
 
 
-def write_scores(scores: dict[str, Tensor], names: Sequence[str], folder: Path) -> None:
-    """Show scores as a table, and write them as JSON, CSV and a confusion matrix PNG."""
+def write_scores(scores: dict[str, Tensor], names: Sequence[str], folder: Path) -> dict[str, float]:
+    """Show scores as a table, and write them as JSON, CSV and a confusion matrix PNG; gives those over all classes."""
     content = summary(scores, names)
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     lines = score_lines(scores, names)
@@ -66,6 +71,7 @@ def write_scores(scores: dict[str, Tensor], names: Sequence[str], folder: Path) 
     confusion_figure(scores["confusion_matrix"].tolist(), names, folder / "confusion_matrix.png")
     _show(lines, f"accuracy {scores['accuracy']:.4f}, mIoU {scores['mIoU']:.4f}")
     log.info("scores: %s, metrics.csv, confusion_matrix.png", folder / "metrics.json")
+    return {name: value for name, value in content.items() if isinstance(value, float)}
 
 
 def score_lines(scores: Mapping[str, Tensor], names: Sequence[str]) -> list[dict[str, object]]:

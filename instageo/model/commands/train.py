@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from instageo.errors import ConfigError, DataError
+from instageo.model.accounts.network import note_network
 from instageo.model.assemble import augmentations, build
 from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights, load_pretrained
@@ -34,6 +35,7 @@ from instageo.model.tables import (
     training_windows,
     warn_of_another_unit,
 )
+from instageo.model.training.loggers import conclude, refuse_loggers
 from instageo.model.training.resume import to_resume
 from instageo.model.training.trainer import build_trainer, refuse_devices
 
@@ -54,7 +56,9 @@ def train(run: Run) -> None:
     require(settings, "root_dir", "train_filepath", "valid_filepath")
     newest = to_resume(settings, run.folder)
     folder = newest.parent if newest else run.folder
+    run.notes.folder, run.notes.resumed = folder, newest is not None
     refuse_devices(settings)
+    refuse_loggers(settings)
     settings, start = _starting_point(settings, run.explicit)
     settings = complete(settings, run.explicit)
     augmentations(settings)  # mistakes in those are told before the tables are read
@@ -62,7 +66,7 @@ def train(run: Run) -> None:
     learn = checked_table(completed, "train_filepath", values=settings.dataloader.mean == AUTO)
     judge = checked_table(completed, "valid_filepath")
     _compare(settings, learn, judge)
-    trainer = build_trainer(settings, folder)  # seconds of imports, so only once the tables are known to be good
+    trainer = build_trainer(settings, folder, run.notes)  # seconds of imports: once tables are known to be good
     if len(judge.rows) < trainer.world_size:
         raise ConfigError(
             f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
@@ -71,6 +75,7 @@ def train(run: Run) -> None:
     warn_of_another_unit(settings, learn)
     torch.manual_seed(settings.seed)
     net = _network(settings, start)
+    note_network(run.notes, settings, net)
     try:
         trainer.fit(
             _task(settings, run.settings, net), _data(settings, learn, judge), ckpt_path=newest, weights_only=True
@@ -78,7 +83,8 @@ def train(run: Run) -> None:
     except SystemExit as stop:  # how Lightning answers Ctrl-C
         raise KeyboardInterrupt from stop
     if trainer.is_global_zero:
-        _finish(settings, folder, judge)
+        run.notes.scores = _finish(settings, folder, judge)
+        conclude(trainer.loggers, run.notes.scores, folder / f"{BEST}.ckpt", upload=settings.tracking.upload)
 
 
 def _starting_point(settings: Settings, explicit: frozenset[str]) -> tuple[Settings, Checkpoint | Path | None]:
@@ -173,8 +179,9 @@ def _data(settings: Settings, learn: TableReport, judge: TableReport) -> "ChipDa
     )
 
 
-def _finish(settings: Settings, folder: Path, judge: TableReport) -> None:
+def _finish(settings: Settings, folder: Path, judge: TableReport) -> dict[str, float]:
     best = folder / f"{BEST}.ckpt"
     predictor = predictor_from(overlay(settings, {"checkpoint_path": str(best)}), frozenset())
-    write_scores(score(predictor, judge), predictor.class_names, folder)
+    scores = write_scores(score(predictor, judge), predictor.class_names, folder)
     log.info("best checkpoint: %s", best)
+    return scores

@@ -1,4 +1,4 @@
-"""What a training run leaves: checkpoints, TensorBoard events, and its history as a table that survives resuming."""
+"""What a training run leaves: checkpoints, and its history as a table that survives resuming."""
 
 import csv
 import logging
@@ -10,7 +10,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from pytorch_lightning.loggers import TensorBoardLogger
 
 from instageo.errors import DataError
 from instageo.model.checkpoint import BEST, LAST
@@ -98,8 +97,3 @@ def callbacks(folder: Path, early_stopping: int | None) -> list[pl.Callback]:
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False, save_on_train_epoch_end=True)
     stopping = [EarlyStopping(MONITOR, mode="max", patience=early_stopping)] if early_stopping else []
     return [History(folder), StopOnNonFinite(), *stopping, best, last]
-
-
-def loggers(folder: Path) -> list[TensorBoardLogger]:
-    """TensorBoard events in `tensorboard/`; the table is written by `History`."""
-    return [TensorBoardLogger(folder, name="tensorboard", version="")]
