@@ -22,7 +22,7 @@ class WandbTracker(WandbLogger):
     def identity(self) -> dict[str, Any]:
         """The project and run; its address once it is online."""
         run = self.experiment
-        return {"project": self._project, "run": run.id, "url": run.url}
+        return {"project": self._project, "run": run.id, "url": None if run.offline else run.url}
 
     def log_hyperparams(self, params: Any) -> None:
         """Keep settings."""
