@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from instageo.model.network import PrithviSegmenter, build_network
@@ -74,6 +74,18 @@ def network_cost(
         weight_bytes=sum(parameter.nbytes for parameter in parameters),
         activation_bytes=kept,
     )
+
+
+def forward_flops(net: nn.Module, image: Tensor) -> int:
+    """Floating-point operations of a forward pass of an image (B, C, T, H, W), counted as in `Cost`.
+
+    Args:
+        net: On the device of the image; on `meta` nothing is computed.
+        image: Its values do not matter.
+    """
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net.eval()(image)
+    return int(counter.get_total_flops())
 
 
 def _kept_bytes(net: PrithviSegmenter, image: Tensor) -> int:

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 
 from instageo.errors import ConfigError, InstaGeoError
+from instageo.model.accounts.record import Account
 from instageo.model.config import (
     CONFIGS,
     OVERRIDE_ERRORS,
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or os.environ.get("HYDRA_FULL_ERROR") == "1"
-    job = Job(debug)
+    job = Job(debug, f"python -m instageo.model.run {shlex.join(given)}")
     try:
         flags, overrides = _split([argument for argument in given if argument != "--debug"])
         _refuse_malformed(overrides)
@@ -89,6 +91,7 @@ class Job:
     """
 
     debug: bool
+    typed: str
     errors: list[str] = field(default_factory=list)
 
     def __call__(self, config: Composed) -> None:
@@ -104,11 +107,13 @@ class Job:
     def _run(self, config: Composed) -> None:
         settings, composed = settings_from(config), HydraConfig.get()
         explicit = explicit_keys(settings, composed.overrides.task)
-        module, function = COMMANDS[settings.mode]
-        command = getattr(importlib.import_module(module), function)
+        run = Run(settings, Path(composed.runtime.output_dir), explicit)
         _quieten()
-        keep_freed_memory()
-        command(Run(settings, Path(composed.runtime.output_dir), explicit))
+        with Account(run, self.typed):
+            module, function = COMMANDS[settings.mode]
+            command = getattr(importlib.import_module(module), function)
+            keep_freed_memory()
+            command(run)
 
 
 def _note(sentence: str) -> None:

@@ -15,9 +15,11 @@ from instageo.model.assemble import chip_format, label_format
 from instageo.model.backbones.variants import find_variant
 from instageo.model.cache import Cache, DiskCache, MemoryCache, Slot
 from instageo.model.check import TableReport, judge, look_at_rows
+from instageo.model.config import to_plain
 from instageo.model.dataset import RandomWindows
 from instageo.model.distributions import sampled_values
 from instageo.model.facts import FactsFile, Found
+from instageo.model.fingerprint import table_account
 from instageo.model.layout import band_names
 from instageo.model.look import Look
 from instageo.model.sampling import Shares, balanced_shares
@@ -67,6 +69,7 @@ def checked_table(run: Run, which: str, *, labelled: bool | None = True, values:
     found = look_at_rows(name, rows, look, known)
     _list_broken(rows, found, run.folder / f"broken_rows_{which.removesuffix('_filepath')}.csv")
     report = judge(name, rows, found, skip_bad=settings.dataloader.on_bad_row == "skip")
+    run.notes.tables[which], run.notes.configuration = table_account(report, path, root), to_plain(settings)
     if settings.mode in (Mode.train, Mode.eval, Mode.chip_inference) and _takes_coordinates(settings):
         log.info("%s: %s", name, report.coordinates())
     return report

@@ -3,12 +3,14 @@
 import json
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from instageo.cli import app
 from instageo.errors import ConfigError
 from instageo.model.backbones.variants import VARIANTS
-from instageo.model.cost import Cost, network_cost
+from instageo.model.cost import Cost, forward_flops, network_cost
+from instageo.model.network import build_network
 
 
 def test_operations_of_a_vision_transformer_by_hand():
@@ -19,6 +21,9 @@ def test_operations_of_a_vision_transformer_by_hand():
     head = 196 * width * 5
     cost = network_cost("prithvi_eo_v1_100", num_classes=5, head="linear")
     assert cost.flops == 2 * (12 * block + patches + head)
+    with torch.device("meta"):
+        net = build_network("prithvi_eo_v1_100", num_classes=5, head="linear")
+        assert forward_flops(net, torch.empty(1, 6, 1, 224, 224)) == cost.flops
 
 
 def test_operations_of_another_width_and_depth_by_hand():

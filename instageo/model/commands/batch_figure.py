@@ -1,6 +1,7 @@
 """`mode=batch_figure`: a picture of what augmentation makes of the first training samples."""
 
 import logging
+from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
 from pathlib import PurePosixPath
@@ -34,7 +35,7 @@ def batch_figure(run: Run) -> None:
         settings = adopt(settings, read_checkpoint(settings.checkpoint_path), run.explicit)
     settings = complete(settings, run.explicit)
     specs = augmentations(settings)
-    completed = Run(settings, run.folder)
+    completed = replace(run, settings=settings)
     report = checked_table(completed, "train_filepath", values=settings.dataloader.mean == AUTO)
     log.info(describe_layout(settings, report.layers))
     colors = class_colors(settings.model.class_colors, settings.model.num_classes)

@@ -4,10 +4,12 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from instageo.errors import ConfigError, DataError, InstaGeoError
 from instageo.locations import below, is_remote
+from instageo.model.accounts.network import note_predictor
 from instageo.model.predictor import Predictor, predictor_from
 from instageo.model.settings import Run, require
 from instageo.model.tables import checked_table, root_of, warn_of_another_unit
@@ -26,13 +28,15 @@ def chip_inference(run: Run) -> None:
     settings = run.settings
     require(settings, "root_dir", "test_filepath", "checkpoint_path")
     predictor = predictor_from(settings, run.explicit)
-    report = checked_table(Run(predictor.settings, run.folder), "test_filepath", labelled=False)
+    report = checked_table(replace(run, settings=predictor.settings), "test_filepath", labelled=False)
     warn_of_another_unit(predictor.settings, report)
     rows = list({row.input: row for row in report.rows}.values())
     if len(rows) < len(report.rows):
         log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))
     predict = _table if predictor.task.per_chip else _maps
-    unseen, failed = predict(predictor, rows, _folder(run), skip=settings.dataloader.on_bad_row == "skip")
+    with run.notes.working_on(len(rows)):
+        unseen, failed = predict(predictor, rows, _folder(run), skip=settings.dataloader.on_bad_row == "skip")
+    note_predictor(run.notes, predictor)
     if unseen:
         log.warning("%d chips have no valid pixel and are all no-data: %s", len(unseen), ", ".join(unseen[:3]))
     if failed:

@@ -1,7 +1,9 @@
 """`mode=eval`: score a checkpoint on every label of a table."""
 
+from dataclasses import replace
 from typing import Any
 
+from instageo.model.accounts.network import note_predictor
 from instageo.model.check import TableReport
 from instageo.model.dataset import WholeChips, scoring_loader
 from instageo.model.predictor import Predictor, predictor_from
@@ -19,9 +21,12 @@ def evaluate(run: Run) -> None:
         require(settings, "test_filepath")
     require(settings, "root_dir", "checkpoint_path")
     predictor = predictor_from(settings, run.explicit)
-    report = checked_table(Run(predictor.settings, run.folder), which)
+    report = checked_table(replace(run, settings=predictor.settings), which)
     warn_of_another_unit(predictor.settings, report)
-    predictor.task.report(score(predictor, report), run.folder)
+    with run.notes.working_on(len(report.rows)):
+        metrics = score(predictor, report)
+    run.notes.scores = predictor.task.report(metrics, run.folder)
+    note_predictor(run.notes, predictor)
 
 
 def score(predictor: Predictor, report: TableReport) -> Any:

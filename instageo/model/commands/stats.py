@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from dataclasses import replace
 from typing import Any
 
 from instageo.errors import DataError
@@ -25,7 +26,7 @@ def stats(run: Run) -> None:
     `dataloader.constant_multiplier`. The same line is written to `stats.json`; `stats.png` shows the distributions.
     """
     require(run.settings, "root_dir", "train_filepath")
-    run = Run(complete(run.settings, run.explicit, statistics=False), run.folder, run.explicit)
+    run = replace(run, settings=complete(run.settings, run.explicit, statistics=False))
     report = checked_table(run, "train_filepath", values=True)
     result = summary(run.settings, report)
     line = json.dumps(result)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from instageo.errors import ConfigError, DataError
+from instageo.model.accounts.network import note_network
 from instageo.model.assemble import augmentations, build, loss
 from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights, load_pretrained
@@ -36,6 +37,7 @@ from instageo.model.tables import (
 )
 from instageo.model.tasks.choose import task_of
 from instageo.model.teaching import build_distiller, check_teacher, load_teacher, start_from_teacher
+from instageo.model.training.loggers import conclude, refuse_loggers
 from instageo.model.training.resume import to_resume
 from instageo.model.training.trainer import build_trainer, refuse_devices
 
@@ -59,7 +61,9 @@ def train(run: Run) -> None:
     require(settings, "root_dir", "train_filepath", "valid_filepath")
     newest = to_resume(settings, run.folder)
     folder = newest.parent if newest else run.folder
+    run.notes.folder, run.notes.resumed = folder, newest is not None
     refuse_devices(settings)
+    refuse_loggers(settings)
     settings = overlay(settings, told_by_size(settings, run.explicit))
     teacher = load_teacher(settings)
     settings, start = _starting_point(settings, run.explicit, teacher)
@@ -73,7 +77,7 @@ def train(run: Run) -> None:
     judge = checked_table(completed, "valid_filepath")
     _compare(settings, learn, judge)
     settings = fit_size(measured(settings, learn), learn)
-    trainer = build_trainer(settings, folder, task_of(settings).monitor)  # seconds of imports, so only now
+    trainer = build_trainer(settings, folder, task_of(settings).monitor, run.notes)  # seconds of imports, so only now
     if len(judge.rows) < trainer.world_size:
         raise ConfigError(
             f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
@@ -81,6 +85,7 @@ def train(run: Run) -> None:
     warn_of_another_unit(settings, learn)
     torch.manual_seed(settings.seed)
     net = _network(settings, start)
+    note_network(run.notes, settings, net)
     try:
         trainer.fit(
             _module(settings, run.settings, net, build_distiller(settings, net, teacher)),
@@ -89,7 +94,8 @@ def train(run: Run) -> None:
     except SystemExit as stop:  # how Lightning answers Ctrl-C
         raise KeyboardInterrupt from stop
     if trainer.is_global_zero:
-        _finish(settings, folder, judge)
+        run.notes.scores = _finish(settings, folder, judge)
+        conclude(trainer.loggers, run.notes.scores, folder / f"{BEST}.ckpt", upload=settings.tracking.upload)
 
 
 def _starting_point(settings: Settings, explicit: frozenset[str], teacher: Predictor | None) -> tuple[Settings, Start]:
@@ -213,8 +219,9 @@ def _data(settings: Settings, learn: TableReport, judge: TableReport) -> "ChipDa
     )
 
 
-def _finish(settings: Settings, folder: Path, judge: TableReport) -> None:
+def _finish(settings: Settings, folder: Path, judge: TableReport) -> dict[str, float]:
     best = folder / f"{BEST}.ckpt"
     predictor = predictor_from(overlay(settings, {"checkpoint_path": str(best)}), frozenset())
-    predictor.task.report(score(predictor, judge), folder)
+    scores = predictor.task.report(score(predictor, judge), folder)
     log.info("best checkpoint: %s", best)
+    return scores

@@ -7,16 +7,17 @@ from typing import Any
 
 from instageo.errors import ConfigError
 from instageo.locations import is_remote
+from instageo.model.notes import Notes
 from instageo.model.settings.checks import check
 from instageo.model.settings.data import AUTO, CacheKind, DataSettings, LabelKind, SamplerKind
 from instageo.model.settings.distill import DistillSettings
 from instageo.model.settings.network import ModelSettings
+from instageo.model.settings.tracking import TrackingSettings, check_loggers
 from instageo.model.settings.train import Scheduler, TrainSettings
 
 __all__ = [
     "AUTO", "CacheKind", "DataSettings", "DistillSettings", "LabelKind", "Mode", "ModelSettings", "Run", "SamplerKind",
-    "Scheduler",
-    "Settings", "TestSettings", "TrainSettings",
+    "Scheduler", "Settings", "TestSettings", "TrackingSettings", "TrainSettings",
 ]  # fmt: skip
 
 
@@ -69,11 +70,15 @@ class Settings:
     devices: Any = "auto"
     strategy: str = "auto"  # how devices share the work
     compile: bool = False  # torch.compile: slow to start, then faster
+    energy: bool = False  # measure energy and CO2 with codecarbon
+    energy_country: str | None = None  # ISO 3166, three letters: whose electricity
+    logger: Any = "tensorboard"  # of LOGGERS, or a list of them
     train: TrainSettings = field(default_factory=TrainSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     dataloader: DataSettings = field(default_factory=DataSettings)
     test: TestSettings = field(default_factory=TestSettings)
     distill: DistillSettings = field(default_factory=DistillSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
 
     def __post_init__(self) -> None:
         check(0 <= self.seed < 2**31, "seed", self.seed, "0 or more, below 2^31")
@@ -83,6 +88,11 @@ class Settings:
         check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
         check(self.accelerator in ACCELERATORS, "accelerator", self.accelerator, f"one of {', '.join(ACCELERATORS)}")
         check(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
+        check_loggers(self.logger)
+        country = self.energy_country
+        sane = not self.energy if country is None else len(country) == 3 and country.isalpha() and country.isupper()
+        what = "the three letters of ISO 3166 for the country whose electricity this machine uses, such as KEN"
+        check(sane, "energy_country", country, what)
         self._check_task()
         weights, classes = self.train.class_weights, self.model.num_classes
         fits = not isinstance(weights, list) or len(weights) == classes
@@ -150,11 +160,13 @@ class Run:
         settings: Checked settings.
         folder: Where its files go.
         explicit: Keys that the user set; they may not contradict a checkpoint.
+        notes: What the command finds and does, for `run.json`.
     """
 
     settings: Settings
     folder: Path
     explicit: frozenset[str] = frozenset()
+    notes: Notes = field(default_factory=Notes)
 
 
 def require(settings: Settings, *names: str) -> None:

@@ -70,8 +70,8 @@ class Task(Protocol):
             device: Where outputs will lie.
         """
 
-    def report(self, metrics: Any, folder: Path) -> Scores:
-        """Show the scores as a table, and write them as JSON, CSV and pictures."""
+    def report(self, metrics: Any, folder: Path) -> dict[str, float]:
+        """Show the scores as a table, and write them as JSON, CSV and pictures; gives those that are one number."""
 
     def prediction(self, outputs: Tensor, observed: Tensor) -> Prediction:
         """What outputs (C, H, W) say where something was observed, (H, W); without a grid."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from instageo.model.metrics.multilabel import MultiLabelMetrics
 from instageo.model.metrics.summary import summary
-from instageo.model.tasks.base import Monitor, Scores
+from instageo.model.tasks.base import Monitor
 from instageo.model.tasks.predictions import LabelPrediction
 from instageo.model.tasks.reports import class_lines, write_scores
 from instageo.table import NONE
@@ -53,12 +53,12 @@ class MultiLabelTask:
         """Decisions, and histograms of probabilities."""
         return MultiLabelMetrics(len(self.names), self.ignore_index, sync=sync, device=device)
 
-    def report(self, metrics: MultiLabelMetrics, folder: Path) -> Scores:
+    def report(self, metrics: MultiLabelMetrics, folder: Path) -> dict[str, float]:
         """metrics.json and metrics.csv."""
         scores = metrics.compute()
         title = f"all classes right {float(scores['accuracy']):.4f}, mAP {float(scores['mAP']):.4f}"
-        write_scores(summary(scores, self.names), class_lines(scores, self.names, COLUMNS, "chips"), title, folder)
-        return scores
+        lines = class_lines(scores, self.names, COLUMNS, "chips")
+        return write_scores(summary(scores, self.names), lines, title, folder)
 
     def prediction(self, outputs: Tensor, observed: Tensor) -> LabelPrediction:
         """Decisions and probabilities of log-odds (K, H, W), masked where nothing was observed."""

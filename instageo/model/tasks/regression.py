@@ -95,18 +95,18 @@ class RegressionTask:
         """Natural values, (H, W), of outputs (C, H, W)."""
         return self.scale.to_natural(self.outputs.point(outputs).float())
 
-    def report(self, metrics: "NaturalMetrics", folder: Path) -> Scores:
+    def report(self, metrics: "NaturalMetrics", folder: Path) -> dict[str, float]:
         """metrics.json, metrics.csv and, if wanted, scatter.png."""
         scores = metrics.compute()
         numbers = {name: float(value) for name, value in scores.items()}
         line = {name: int(value) if name == "count" else rounded(value) for name, value in scores.items()}
         title = f"RMSE {numbers['rmse']:.4g}, R2 {numbers['r2']:.4f}"
-        write_scores(summary(scores), [dict(line)], title, folder)
+        told = write_scores(summary(scores), [dict(line)], title, folder)
         density = metrics.counted.compute_density()
         if density is not None:
             density_figure(density, numbers, folder / "scatter.png", expected_error=self.expected_error)
             log.info("scatter plot: %s", folder / "scatter.png")
-        return scores
+        return told
 
     def prediction(self, outputs: Tensor, observed: Tensor) -> ValuePrediction:
         """Natural values of outputs (C, H, W), masked where nothing was observed."""

@@ -15,8 +15,12 @@ log = logging.getLogger(__name__)
 Line = dict[str, object]
 
 
-def write_scores(content: Mapping[str, object], lines: Sequence[Line], title: str, folder: Path) -> None:
-    """Show lines as a table, and write them as metrics.csv, and the content as metrics.json."""
+def write_scores(content: Mapping[str, object], lines: Sequence[Line], title: str, folder: Path) -> dict[str, float]:
+    """Show lines as a table, and write them as metrics.csv, and the content as metrics.json.
+
+    Returns:
+        The scores of all classes together, by name.
+    """
     (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     with open(folder / "metrics.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(lines[0]))
@@ -24,6 +28,7 @@ def write_scores(content: Mapping[str, object], lines: Sequence[Line], title: st
         writer.writerows(lines)
     _show(lines, title)
     log.info("scores: %s, metrics.csv", folder / "metrics.json")
+    return {name: float(value) for name, value in content.items() if isinstance(value, (int, float))}
 
 
 def class_lines(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from instageo.model.figures import class_colors, confusion_figure
 from instageo.model.metrics.segmentation import SegmentationMetrics, highest_class
 from instageo.model.metrics.summary import summary
-from instageo.model.tasks.base import Monitor, Scores
+from instageo.model.tasks.base import Monitor
 from instageo.model.tasks.predictions import ClassPrediction
 from instageo.model.tasks.reports import class_lines, write_scores
 from instageo.raster import write_raster
@@ -59,14 +59,13 @@ class SegmentationTask:
         """Confusion matrix and, in the end, the histograms for ROC-AUC."""
         return SegmentationMetrics(len(self.names), self.ignore_index, roc=final, sync=sync, device=device)
 
-    def report(self, metrics: SegmentationMetrics, folder: Path) -> Scores:
+    def report(self, metrics: SegmentationMetrics, folder: Path) -> dict[str, float]:
         """metrics.json, metrics.csv and confusion_matrix.png."""
         scores = metrics.compute()
         lines = class_lines(scores, self.names, COLUMNS, "chips" if self.per_chip else "pixels")
         title = f"accuracy {float(scores['accuracy']):.4f}, mIoU {float(scores['mIoU']):.4f}"
         confusion_figure(scores["confusion_matrix"].tolist(), self.names, folder / "confusion_matrix.png")
-        write_scores(summary(scores, self.names), lines, title, folder)
-        return scores
+        return write_scores(summary(scores, self.names), lines, title, folder)
 
     def prediction(self, outputs: Tensor, observed: Tensor) -> ClassPrediction:
         """Classes and probabilities of logits (K, H, W), masked where nothing was observed."""

@@ -138,7 +138,7 @@ class FineTuning(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the scores of the epoch."""
         for name, value in self.metrics.compute().items():
-            if value.ndim == 0:
+            if value.ndim == 0 and value.is_floating_point():
                 self.log(f"val_{name}", value.float(), prog_bar=f"val_{name}" == self.monitor)
 
     def configure_optimizers(self) -> Any:

@@ -1,4 +1,4 @@
-"""What a training run leaves: checkpoints, TensorBoard events, and its history as a table that survives resuming."""
+"""What a training run leaves: checkpoints, and its history as a table that survives resuming."""
 
 import csv
 import logging
@@ -10,7 +10,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from pytorch_lightning.loggers import TensorBoardLogger
 
 from instageo.errors import DataError
 from instageo.model.checkpoint import BEST, LAST
@@ -110,8 +109,3 @@ def callbacks(folder: Path, course: TrainSettings, monitor: Monitor) -> list[pl.
     best = ModelCheckpoint(folder, BEST, monitor=score, mode=mode, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False, save_on_train_epoch_end=True)
     return [*chosen, best, last]
-
-
-def loggers(folder: Path) -> list[TensorBoardLogger]:
-    """TensorBoard events in `tensorboard/`; the table is written by `History`."""
-    return [TensorBoardLogger(folder, name="tensorboard", version="")]

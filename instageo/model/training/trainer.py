@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from instageo.errors import ConfigError
 from instageo.model.backbones.prithvi import Block
+from instageo.model.notes import Notes
 from instageo.model.predictor import pick_device
 from instageo.model.settings import Settings
 from instageo.model.tasks.base import Monitor
@@ -32,16 +33,18 @@ def refuse_devices(settings: Settings) -> None:
         raise ConfigError(f"devices={settings.devices} does not work on {cores} CPU cores; expected at most {cores}")
 
 
-def build_trainer(settings: Settings, folder: Path, monitor: Monitor) -> "pl.Trainer":
-    """A trainer that leaves its files in a folder, and chooses the best epoch by a score.
+def build_trainer(settings: Settings, folder: Path, monitor: Monitor, notes: Notes) -> "pl.Trainer":
+    """A trainer that leaves its files in a folder, chooses the best epoch by a score, and notes what it does.
 
     Raises:
-        ConfigError: The devices, precision or strategy asked for do not work on this machine.
+        ConfigError: The devices, precision or strategy asked for do not work on this machine, or a tracker does not.
     """
     import pytorch_lightning as pl
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-    from instageo.model.training.tracking import callbacks, loggers
+    from instageo.model.training.loggers import loggers
+    from instageo.model.training.tally import Tally
+    from instageo.model.training.tracking import callbacks
 
     for name in ("pytorch_lightning", "lightning_fabric"):  # advice that tells a user nothing
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -54,8 +57,8 @@ def build_trainer(settings: Settings, folder: Path, monitor: Monitor) -> "pl.Tra
             precision=settings.precision,  # type: ignore[arg-type]
             gradient_clip_val=settings.train.gradient_clip,
             accumulate_grad_batches=settings.train.accumulate,
-            callbacks=callbacks(folder, settings.train, monitor),
-            logger=loggers(folder),
+            callbacks=[*callbacks(folder, settings.train, monitor), Tally(notes)],
+            logger=loggers(settings, folder),
             default_root_dir=folder,
             enable_progress_bar=sys.stderr.isatty(),
             enable_model_summary=False,

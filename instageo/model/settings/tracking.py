@@ -1,0 +1,48 @@
+"""Settings of the trackers a run is told to: the group `tracking`, and the key `logger`."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from instageo.model.settings.checks import check
+
+LOGGERS = ("tensorboard", "mlflow", "wandb")
+"""What `logger` may name beside `none`."""
+
+
+class TrackingMode(Enum):
+    """Whether Weights & Biases sends what it gets."""
+
+    auto = "auto"
+    online = "online"
+    offline = "offline"
+
+
+@dataclass
+class TrackingSettings:
+    """Where MLflow and Weights & Biases keep a run, and under which name."""
+
+    uri: str | None = None  # MLflow's server; None: $MLFLOW_TRACKING_URI
+    experiment: str = "instageo"  # MLflow's experiment, W&B's project
+    name: str | None = None  # of the run; None: the tracker chooses
+    mode: TrackingMode = TrackingMode.auto  # auto: online where $WANDB_API_KEY is set
+    upload: bool = False  # the best checkpoint goes to the tracker too
+
+    def __post_init__(self) -> None:
+        check(bool(self.experiment.strip()), "tracking.experiment", self.experiment, "a name")
+
+
+def chosen_loggers(logger: object) -> list[str]:
+    """The loggers that the key `logger` names; empty for `none` and null."""
+    names = logger if isinstance(logger, list) else [logger]
+    return [str(name) for name in names if name not in (None, "none")]
+
+
+def check_loggers(logger: object) -> None:
+    """Refuse a `logger` that names something else, or one twice.
+
+    Raises:
+        ConfigError: It does.
+    """
+    names = chosen_loggers(logger)
+    known = set(names) <= set(LOGGERS) and len(set(names)) == len(names)
+    check(known, "logger", logger, f"{', '.join(LOGGERS)}, none, or a list of different ones")
