@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -111,6 +113,29 @@ def test_another_teacher_makes_another_student(school, run, tmp_path):
     taught, untaught = state(tmp_path / "taught"), state(tmp_path / "alone")
     assert list(taught) == list(untaught)
     assert any(not torch.equal(value, untaught[key]) for key, value in taught.items())
+
+
+@pytest.mark.slow
+def test_low_rank_changes_learn_from_four_blocks_in_half_precision_and_leave_plain_weights(school, run, tmp_path):
+    chosen = ["model.lora_rank=2", "precision=bf16-mixed", "model.head=light", "distill.init_from_teacher=true",
+              "distill.feature_weight=1", "distill.feature_blocks=pyramid"]  # fmt: skip
+    status, _, err = run(*learn(school, *chosen))
+    assert status == 0, err
+    plain = load_model(tmp_path / "run").net.state_dict()
+    assert {key.removeprefix("net.") for key in state(tmp_path / "run")} == plain.keys()
+    projections = [key for key in state(tmp_path / "run", LAST) if key.startswith("distiller.")]
+    assert len(projections) == 4 * 2  # blocks, weight and bias
+
+
+@pytest.mark.slow
+def test_two_processes_learn_from_one_teacher(school, tmp_path):
+    chosen = [*learn(school, "distill.feature_weight=1"), "train.batch_size=1", "valid_filepath=train.csv"]
+    command = [sys.executable, "-m", "instageo.model.run", *chosen, "devices=2", "strategy=ddp"]
+    command += [f"hydra.run.dir={tmp_path / 'run'}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert float(rows(tmp_path / "run")[0]["train_soft_loss"]) > 0
+    assert load_model(tmp_path / "run").net.prithvi_encoder.width == 64
 
 
 TEACHER = "train.teacher_ckpt_path="
