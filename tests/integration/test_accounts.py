@@ -58,8 +58,7 @@ def test_the_accounts_of_a_training(trained):
 
 def test_the_accounts_of_scoring_and_maps_know_the_network_of_the_training(trained, run, tmp_path, monkeypatch):
     data, folder = trained
-    for name in ("forward_flops", "build"):  # the training has counted
-        monkeypatch.setattr(f"instageo.model.accounts.network.{name}", None)
+    monkeypatch.setattr("instageo.model.cost.forward_flops", None)  # the training has counted
     where = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={folder}", "accelerator=cpu"]
     assert run("mode=eval", *where, folder="eval")[0] == 0
     assert run("mode=chip_inference", *where, folder="maps")[0] == 0
