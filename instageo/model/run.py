@@ -17,7 +17,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 
 from instageo.errors import ConfigError, InstaGeoError
-from instageo.model.accounts.record import Account
 from instageo.model.config import (
     CONFIGS,
     OVERRIDE_ERRORS,
@@ -105,6 +104,8 @@ class Job:
             _note(self.errors[-1])
 
     def _run(self, config: Composed) -> None:
+        from instageo.model.accounts.record import Account
+
         settings, composed = settings_from(config), HydraConfig.get()
         explicit = explicit_keys(settings, composed.overrides.task)
         run = Run(settings, Path(composed.runtime.output_dir), explicit)

@@ -314,6 +314,8 @@ def test_two_processes_train_and_score_together(data, tmp_path):  # pitfall 23
     columns = dict(zip(last[0].split(","), zip(*(line.split(",") for line in last[1:]), strict=True), strict=True))
     assert max(map(float, columns["val_mIoU"])) == pytest.approx(metrics["mIoU"], abs=1e-6)  # both saw every pixel
     assert sum(map(sum, metrics["confusion_matrix"])) == 4 * (1024 - 16)
+    accounts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (accounts["status"], accounts["work"]["epochs"], accounts["work"]["chips"]) == ("finished", 2, 8)
 
 
 def test_a_checkpoint_knows_its_widths_and_one_without_them_has_the_usual(data, trained, run, tmp_path):

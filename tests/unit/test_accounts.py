@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -50,10 +51,10 @@ def trackers(monkeypatch):
 
 def account(folder, error=None, command="instageo", **settings):
     """What run.json holds after a run that ends with an error."""
-    with pytest.raises(type(error)) if error else open(folder / "other", "w"):  # noqa: SIM117
-        with Account(Run(Settings(**settings), folder), command):
-            if error:
-                raise error
+    expected = pytest.raises(type(error)) if error else nullcontext()
+    with expected, Account(Run(Settings(**settings), folder), command):
+        if error:
+            raise error
     return json.loads((folder / "run.json").read_text())
 
 

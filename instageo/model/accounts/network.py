@@ -9,7 +9,6 @@ from torch import nn
 from instageo.model.accounts.record import RUN_FILE, read_run
 from instageo.model.assemble import build
 from instageo.model.config import to_plain
-from instageo.model.cost import forward_flops
 from instageo.model.layout import band_names
 from instageo.model.notes import Notes
 from instageo.model.predictor import Predictor
@@ -50,6 +49,8 @@ def network_account(settings: Settings) -> dict[str, Any]:
 
     They are counted on a copy without values, low-rank changes merged, as the network is used.
     """
+    from instageo.model.cost import forward_flops  # PyTorch's counter takes a while to import
+
     with torch.device("meta"):
         net = build(settings)
         identity = _identity(settings, net)
