@@ -1,7 +1,7 @@
 """`mode=train`: fine-tune a network and leave its best checkpoint, history and scores."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ from instageo.model.tables import (
     warn_of_another_unit,
 )
 from instageo.model.training.resume import to_resume
-from instageo.model.training.trainer import build_trainer, refuse_devices
+from instageo.model.training.trainer import MONITOR, best_score, build_trainer, refuse_devices, refuse_direction
 
 if TYPE_CHECKING:
     from instageo.model.training.data import ChipData
@@ -44,41 +44,84 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def train(run: Run) -> None:
+@dataclass(frozen=True)
+class Parts:
+    """What a training run starts from, all looked at.
+
+    Attributes:
+        settings: Complete, with sizes and statistics that fit the training table.
+        start: Where the weights come from.
+        learn: The training table.
+        judge: The validation table.
+    """
+
+    settings: Settings
+    start: Checkpoint | Path | None
+    learn: TableReport
+    judge: TableReport
+
+
+def train(run: Run) -> float:
     """Train on `train_filepath`, choose the best epoch on `valid_filepath`, and score it there.
 
     Leaves `instageo_best_checkpoint.ckpt`, `last.ckpt`, `history.csv`, `learning_curve.png`, `tensorboard/` and the
     files of `mode=eval`.
+
+    Returns:
+        The best epoch's score, by which a sweep chooses.
     """
-    settings = run.settings
-    require(settings, "root_dir", "train_filepath", "valid_filepath")
-    newest = to_resume(settings, run.folder)
+    require(run.settings, "root_dir", "train_filepath", "valid_filepath")
+    if run.sweep:
+        refuse_direction(run.sweep, MONITOR)
+    newest = to_resume(run.settings, run.folder)
     folder = newest.parent if newest else run.folder
-    refuse_devices(settings)
-    settings, start = _starting_point(settings, run.explicit)
+    parts = prepare(run)
+    trainer = build_trainer(parts.settings, folder, MONITOR)  # seconds of imports, so only once the tables are good
+    if run.sweep and trainer.world_size > 1:
+        raise ConfigError(f"the jobs of a sweep (-m) run on one device each, not {trainer.world_size}; add devices=1")
+    if len(parts.judge.rows) < trainer.world_size:
+        raise ConfigError(
+            f"{len(parts.judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
+        )
+    module, data = build_parts(parts, run.settings)
+    try:
+        trainer.fit(module, data, ckpt_path=newest, weights_only=True)
+    except SystemExit as stop:  # how Lightning answers Ctrl-C
+        raise KeyboardInterrupt from stop
+    if trainer.is_global_zero:
+        _finish(parts.settings, folder, parts.judge)
+    return best_score(trainer)
+
+
+def prepare(run: Run) -> Parts:
+    """Look at weights, settings and tables, so that mistakes are told before training takes its time.
+
+    Raises:
+        InstaGeoError: Something is missing, or does not fit.
+    """
+    refuse_devices(run.settings)
+    settings, start = _starting_point(run.settings, run.explicit)
     settings = complete(settings, run.explicit)
     augmentations(settings)  # mistakes in those are told before the tables are read
     completed = replace(run, settings=settings)
     learn = checked_table(completed, "train_filepath", values=settings.dataloader.mean == AUTO)
     judge = checked_table(completed, "valid_filepath")
     _compare(settings, learn, judge)
-    trainer = build_trainer(settings, folder)  # seconds of imports, so only once the tables are known to be good
-    if len(judge.rows) < trainer.world_size:
-        raise ConfigError(
-            f"{len(judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
-        )
     settings = fit_size(measured(settings, learn), learn)
     warn_of_another_unit(settings, learn)
-    torch.manual_seed(settings.seed)
-    net = _network(settings, start)
-    try:
-        trainer.fit(
-            _task(settings, run.settings, net), _data(settings, learn, judge), ckpt_path=newest, weights_only=True
-        )
-    except SystemExit as stop:  # how Lightning answers Ctrl-C
-        raise KeyboardInterrupt from stop
-    if trainer.is_global_zero:
-        _finish(settings, folder, judge)
+    return Parts(settings, start, learn, judge)
+
+
+def build_parts(parts: Parts, asked: Settings) -> tuple["FineTuning", "ChipData"]:
+    """The module to train, its first weights drawn from the seed, and its data.
+
+    Args:
+        parts: What to build from.
+        asked: Settings as the user gave them, which a resumed run must share.
+    """
+    torch.manual_seed(parts.settings.seed)
+    net = _network(parts.settings, parts.start)
+    return _task(parts.settings, asked, net), _data(parts.settings, parts.learn, parts.judge)
 
 
 def _starting_point(settings: Settings, explicit: frozenset[str]) -> tuple[Settings, Checkpoint | Path | None]:

@@ -14,7 +14,7 @@ from instageo.model.settings.train import Scheduler, TrainSettings
 
 __all__ = [
     "AUTO", "CacheKind", "DataSettings", "Mode", "ModelSettings", "Run", "SamplerKind", "Scheduler", "Settings",
-    "TestSettings", "TrainSettings",
+    "Sweep", "TestSettings", "TrainSettings",
 ]  # fmt: skip
 
 
@@ -27,6 +27,7 @@ class Mode(Enum):
     stats = "stats"
     check = "check"
     batch_figure = "batch_figure"
+    lr_find = "lr_find"
 
 
 @dataclass
@@ -117,6 +118,19 @@ UNSUPPORTED: dict[str, tuple[object, str]] = {
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """The sweep (`-m`) that a run is a job of.
+
+    Attributes:
+        job: The job's number, from 0, with the settings that are its own.
+        direction: What the sweeper does with the runs' scores: `maximize`, `minimize`, or None if it looks at none.
+    """
+
+    job: str
+    direction: str | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of a mode.
 
@@ -124,11 +138,13 @@ class Run:
         settings: Checked settings.
         folder: Where its files go.
         explicit: Keys that the user set; they may not contradict a checkpoint.
+        sweep: The sweep it is part of; None for a run alone.
     """
 
     settings: Settings
     folder: Path
     explicit: frozenset[str] = frozenset()
+    sweep: Sweep | None = None
 
 
 def require(settings: Settings, *names: str) -> None:

@@ -76,7 +76,7 @@ class WeightAverage(pl.Callback):
         """Update the average if the optimiser has made a step; other batches only add to its gradient."""
         if trainer.global_step == self.steps:
             return
-        update = get_ema_multi_avg_fn(decay_at(self.updates, self.decay))
+        update = get_ema_multi_avg_fn(decay_at(self.updates, self.decay))  # type: ignore[no-untyped-call]
         update(list(self.aside.values()), list(self._network.values()), self.updates)
         self.updates, self.steps = self.updates + 1, trainer.global_step
 

@@ -21,15 +21,12 @@ from instageo.model.training.schedules import LowerOnPlateau
 
 log = logging.getLogger(__name__)
 
-MONITOR = ("val_mIoU", "max")
-"""Score by which the best epoch is chosen, and whether higher (`max`) or lower (`min`) is better."""
-
 
 class History(pl.Callback):
     """One row per epoch: logged, written to `history.csv` and `learning_curve.png`, and kept in the checkpoints."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, monitor: str) -> None:
+        self.folder, self.monitor = folder, monitor
         self.rows: list[dict[str, float]] = []
         self._began = time.monotonic()
 
@@ -54,7 +51,7 @@ class History(pl.Callback):
         if trainer.is_global_zero:
             self._write()
             shown = ", ".join(
-                f"{name} {measured[name]:.4f}" for name in ("train_loss", "val_loss", MONITOR[0]) if name in measured
+                f"{name} {measured[name]:.4f}" for name in ("train_loss", "val_loss", self.monitor) if name in measured
             )
             log.info("epoch %d of %s: %s, %.1f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)
 
@@ -93,7 +90,7 @@ class StopOnNonFinite(pl.Callback):
             )
 
 
-def callbacks(folder: Path, course: TrainSettings, monitor: tuple[str, str] = MONITOR) -> list[pl.Callback]:
+def callbacks(folder: Path, course: TrainSettings, monitor: tuple[str, str]) -> list[pl.Callback]:
     """The history, the best epoch's weights, the newest full state and, if asked for, what else goes with an epoch.
 
     Args:
@@ -102,7 +99,7 @@ def callbacks(folder: Path, course: TrainSettings, monitor: tuple[str, str] = MO
         monitor: Name of the validation score to go by, and `max` or `min`.
     """
     score, mode = monitor
-    chosen: list[pl.Callback] = [History(folder), StopOnNonFinite()]
+    chosen: list[pl.Callback] = [History(folder, score), StopOnNonFinite()]
     if course.ema is not None:
         chosen.append(WeightAverage(course.ema))
     if course.scheduler is Scheduler.plateau:
