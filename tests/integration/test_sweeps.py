@@ -96,7 +96,7 @@ def test_the_command_of_the_docs_finds_the_best_of_its_runs(data, tmp_path):
     more = ["hydra.sweeper.sampler.seed=5", "train.num_epochs=4"]  # rates of 5e-5, 6e-3, 2e-3
     done = subprocess.run(
         [sys.executable, *command, *[word for word in QUICK if "learning_rate" not in word], *more],
-        capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": os.getcwd()},
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = yaml.safe_load((tmp_path / "sweep" / "optimization_results.yaml").read_text())
@@ -113,7 +113,7 @@ def test_a_sweep_for_the_worst_run_is_refused(data, tmp_path):
     command = ["-m", "instageo.model.run", "-m", "hydra/sweeper=optuna", f"root_dir={data}", *TABLES, *QUICK]
     done = subprocess.run(
         [sys.executable, *command, "train.batch_size=choice(1,2)", f"hydra.sweep.dir={tmp_path / 'sweep'}"],
-        capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": os.getcwd()},
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert done.returncode == 1
     assert "a run returns its best val_mIoU, and higher is better: add hydra.sweeper.direction=maximize" in done.stderr
