@@ -31,6 +31,7 @@ def step_times(name: str, rounds: int) -> dict[bool, list[float]]:
 
 
 def main() -> None:
+    """Print a row of the table for each network."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
