@@ -86,6 +86,23 @@ def fit_scale(panel: "Axes", bounded: bool) -> None:
         panel.set_yscale("log")
 
 
+def range_test_figure(
+    rates: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], best: float, path: Path
+) -> None:
+    """Loss over the learning rate of a range test, with the suggested rate."""
+    figure = new_figure(7, 4)
+    panel = figure.subplots()
+    panel.plot(rates, losses, color="0.75", linewidth=1, label="loss of a step")
+    panel.plot(rates, smoothed, label="mean of neighbouring steps")
+    panel.plot(best, smoothed[list(rates).index(best)], "o", color="tab:red", label=f"steepest fall: {best:.3g}")
+    low, high = min(smoothed), max(smoothed[0], smoothed[list(rates).index(best)])
+    panel.set_ylim(low - 0.2 * (high - low), high + 0.6 * (high - low))  # what diverges leaves the picture
+    panel.set(xscale="log", xlabel="learning rate", ylabel="loss")
+    panel.grid(alpha=0.3)
+    panel.legend()
+    figure.savefig(path, dpi=120)
+
+
 def distribution_figure(values: Mapping[str, NDArray[np.float32]], classes: Mapping[str, int], path: Path) -> None:
     """Distribution of each band's values and, where there are classes, the pixels of each.
 

@@ -12,11 +12,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import hydra
+from hydra.conf import HydraConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
 
 from instageo.errors import ConfigError, InstaGeoError
+from instageo.locations import hide_secrets
 from instageo.model.config import (
     CONFIGS,
     OVERRIDE_ERRORS,
@@ -28,7 +32,7 @@ from instageo.model.config import (
     unknown,
 )
 from instageo.model.memory import keep_freed_memory
-from instageo.model.settings import Mode, Run, Settings
+from instageo.model.settings import Mode, Run, Settings, Sweep
 
 log = logging.getLogger("instageo")
 
@@ -39,6 +43,7 @@ COMMANDS = {
     Mode.stats: ("instageo.model.commands.stats", "stats"),
     Mode.check: ("instageo.model.commands.check_tables", "check_tables"),
     Mode.batch_figure: ("instageo.model.commands.batch_figure", "batch_figure"),
+    Mode.lr_find: ("instageo.model.commands.lr_find", "lr_find"),
 }
 """Module and function of each mode; imported when asked for, since PyTorch takes seconds."""
 
@@ -65,15 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or os.environ.get("HYDRA_FULL_ERROR") == "1"
-    job = Job(debug, f"python -m instageo.model.run {shlex.join(given)}")
+    flags, overrides = _split([argument for argument in given if argument != "--debug"])
+    job = Job(debug, f"python -m instageo.model.run {shlex.join(given)}", overrides)
     try:
-        flags, overrides = _split([argument for argument in given if argument != "--debug"])
-        _refuse_malformed(overrides)
+        _refuse_malformed(overrides, sweeping=bool({"-m", "--multirun"} & set(flags)))
         _compose_and_run([*flags, *overrides], job)
     except (InstaGeoError, HydraException, *OVERRIDE_ERRORS, OSError) as error:
         if debug:
             raise
-        job.errors.append(_sentence(error))
+        if not any(error is raised for raised in job.raised):
+            job.errors.append(_sentence(error))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; training goes on after its last whole epoch with train.resume=true\n")
         return INTERRUPTED
@@ -84,37 +90,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @dataclass
 class Job:
-    """What Hydra calls with a composed configuration.
+    """What Hydra calls with a composed configuration, once, or for every job of a sweep.
 
-    Errors are kept for `main` to tell: Hydra would put a line of its own before each.
+    Errors are kept for `main` to tell: Hydra would put a line of its own before each. In a sweep they are raised too,
+    for the sweeper to know.
     """
 
     debug: bool
-    typed: str
+    command: str
+    typed: Sequence[str]
     errors: list[str] = field(default_factory=list)
+    raised: list[InstaGeoError] = field(default_factory=list)
 
-    def __call__(self, config: Composed) -> None:
-        """Run the configuration's mode."""
+    def __call__(self, config: Composed) -> float | None:
+        """Run the configuration's mode; returns the score a sweep chooses by, if the mode has one."""
+        sweep = self._sweep(HydraConfig.get())
         try:
-            self._run(config)
+            return self._run(config, sweep)
         except InstaGeoError as error:
             if self.debug:
                 raise
-            self.errors.append(_sentence(error))
+            self.errors.append(f"job {sweep.job}: {_sentence(error)}" if sweep else _sentence(error))
             _note(self.errors[-1])
+            if sweep:
+                self.raised.append(error)
+                raise
+        return None
 
-    def _run(self, config: Composed) -> None:
+    def _run(self, config: Composed, sweep: Sweep | None) -> float | None:
         from instageo.model.accounts.record import Account
 
         settings, composed = settings_from(config), HydraConfig.get()
         explicit = explicit_keys(settings, composed.overrides.task)
-        run = Run(settings, Path(composed.runtime.output_dir), explicit)
-        _quieten()
-        with Account(run, self.typed):
+        run = Run(settings, Path(composed.runtime.output_dir), explicit, sweep)
+        with Account(run, self.command):
             module, function = COMMANDS[settings.mode]
             command = getattr(importlib.import_module(module), function)
             keep_freed_memory()
-            command(run)
+            score: float | None = command(run)
+        return score
+
+    def _sweep(self, composed: HydraConf) -> Sweep | None:
+        """The sweep that the job is part of, if it is; its own settings are those not typed with one value for all."""
+        if composed.mode is not RunMode.MULTIRUN:
+            return None
+        typed = OverridesParser.create().parse_overrides(list(self.typed))
+        varies = {override.get_key_element(): override.is_sweep_override() for override in typed}
+        own = [override for override in composed.overrides.task if varies.get(override.partition("=")[0], True)]
+        direction = composed.sweeper.get("direction")
+        job = hide_secrets(f"{composed.job.num} ({', '.join(own)})")
+        return Sweep(job, getattr(direction, "name", direction))
 
 
 def _note(sentence: str) -> None:
@@ -127,6 +152,7 @@ def _note(sentence: str) -> None:
 
 def _compose_and_run(arguments: Sequence[str], job: Job) -> None:
     """Hand over to Hydra, which takes its arguments from sys.argv, and let errors through as they are."""
+    _quieten()
     ConfigStore.instance().store(name="settings", node=Settings)
     before, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = [before[0], *arguments]
@@ -148,14 +174,16 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return flags, overrides
 
 
-def _refuse_malformed(overrides: Sequence[str]) -> None:
-    """Refuse what is no `key=value` of a known key, in words Hydra does not have."""
+def _refuse_malformed(overrides: Sequence[str], *, sweeping: bool) -> None:
+    """Refuse what is no `key=value` of a known key, or has no effect, in words Hydra does not have."""
     for override in overrides:
         key, equals, _ = override.lstrip("+").partition("=")
         if not equals or override.startswith("~"):
             raise ConfigError(f"'{override}' is no setting; expected key=value, such as train.num_epochs=20")
         if not key.startswith("hydra") and not known(key):
             raise ConfigError(unknown(key))
+        if sweeping and key == "hydra.run.dir":
+            raise ConfigError("hydra.run.dir has no effect on a sweep (-m); name its folder with hydra.sweep.dir=…")
 
 
 def _sentence(error: Exception) -> str:
@@ -163,6 +191,9 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, InstaGeoError):
         return str(error).splitlines()[0]
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        if error.missing_cfg_file.startswith("hydra/sweeper"):
+            extra = "for Optuna's install the extra: pip install 'instageo-model[sweep]'"
+            return f"there is no {error.missing_cfg_file}; {extra}"
         shipped = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.yaml")))
         return (
             f"there is no configuration '{error.missing_cfg_file}'; shipped are {shipped}; --config-dir names a folder"
@@ -179,7 +210,7 @@ def _sentence(error: Exception) -> str:
 
 def _quieten() -> None:
     """Silence notices that tell a user nothing: warnings of Lightning, retries, GDAL's echo of errors we tell."""
-    for name in ("rasterio", "huggingface_hub", "matplotlib"):
+    for name in ("rasterio", "huggingface_hub", "matplotlib", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning|torchmetrics)")
     warnings.filterwarnings("ignore", message="Dataset has no geotransform")

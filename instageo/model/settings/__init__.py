@@ -17,7 +17,7 @@ from instageo.model.settings.train import Scheduler, TrainSettings
 
 __all__ = [
     "AUTO", "CacheKind", "DataSettings", "DistillSettings", "LabelKind", "Mode", "ModelSettings", "Run", "SamplerKind",
-    "Scheduler", "Settings", "TestSettings", "TrackingSettings", "TrainSettings",
+    "Scheduler", "Settings", "Sweep", "TestSettings", "TrackingSettings", "TrainSettings",
 ]  # fmt: skip
 
 
@@ -30,6 +30,7 @@ class Mode(Enum):
     stats = "stats"
     check = "check"
     batch_figure = "batch_figure"
+    lr_find = "lr_find"
 
 
 @dataclass
@@ -153,6 +154,19 @@ STRATEGIES = ("auto", "ddp", "fsdp")
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """The sweep (`-m`) that a run is a job of.
+
+    Attributes:
+        job: The job's number, from 0, with the settings that are its own.
+        direction: What the sweeper does with the runs' scores: `maximize`, `minimize`, or None if it looks at none.
+    """
+
+    job: str
+    direction: str | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of a mode.
 
@@ -160,12 +174,14 @@ class Run:
         settings: Checked settings.
         folder: Where its files go.
         explicit: Keys that the user set; they may not contradict a checkpoint.
+        sweep: The sweep it is part of; None for a run alone.
         notes: What the command finds and does, for `run.json`.
     """
 
     settings: Settings
     folder: Path
     explicit: frozenset[str] = frozenset()
+    sweep: Sweep | None = None
     notes: Notes = field(default_factory=Notes)
 
 

@@ -15,7 +15,7 @@ MAY_DIFFER = (
     "train.resume", "train.num_epochs", "train.early_stopping", "dataloader.num_workers", "accelerator", "devices",
     "strategy", "compile", "model.gradient_checkpointing", "mode", "root_dir", "output_dir", "test_filepath",
     "checkpoint_path", "energy", "energy_country", "logger", "tracking.uri", "tracking.experiment", "tracking.name",
-    "tracking.mode", "tracking.upload",
+    "tracking.mode", "tracking.upload", "train.lr_find.min", "train.lr_find.max", "train.lr_find.steps",
 )  # fmt: skip
 """Settings that a resumed run may change: how long and where it runs, not what it learns."""
 

@@ -1,0 +1,138 @@
+"""Many runs by one command, and the learning rate to run at."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from matplotlib.image import imread
+
+from instageo.model.run import main
+from tests.integration.conftest import QUICK
+
+TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
+DOCS = Path(__file__).parents[2] / "docs" / "training.md"
+
+
+@pytest.fixture
+def sweep(data, tmp_path, capfd):
+    """Run a sweep: (exit status, stderr, its folder)."""
+
+    def call(*arguments):
+        status = main(["-m", f"root_dir={data}", *TABLES, *QUICK, f"hydra.sweep.dir={tmp_path / 'sweep'}", *arguments])
+        return status, capfd.readouterr().err, tmp_path / "sweep"
+
+    return call
+
+
+def best(folder):
+    with open(folder / "history.csv", encoding="utf-8") as file:
+        return max(float(row["val_mIoU"]) for row in csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_a_job_of_a_sweep_is_the_run_it_would_be_alone(sweep, run, data, tmp_path):
+    status, err, folder = sweep("train.learning_rate=1e-3,1e-5", "train.num_epochs=2")
+    assert status == 0, err
+    for job, rate in enumerate(("1e-3", "1e-5")):
+        alone = run(
+            f"root_dir={data}", *TABLES, *QUICK, "train.num_epochs=2", f"train.learning_rate={rate}", folder=rate
+        )
+        assert alone[0] == 0
+        assert (folder / str(job) / "metrics.json").read_text() == (tmp_path / rate / "metrics.json").read_text()
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_is_named_and_the_others_run(sweep):
+    status, err, folder = sweep("train.learning_rate=-1,1e-3,-2")
+    assert status == 1
+    told = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert told == [
+        f"error: job {job} (train.learning_rate={rate}): train.learning_rate={rate}.0 does not work; "
+        "expected a number above 0"
+        for job, rate in ((0, -1), (2, -2))
+    ]
+    assert (folder / "1" / "metrics.json").is_file()
+
+
+def test_the_folder_of_a_run_means_nothing_to_a_sweep(sweep):
+    status, err, _ = sweep("train.learning_rate=1e-3,1e-4", "hydra.run.dir=here")
+    assert status == 1
+    assert "hydra.run.dir has no effect on a sweep (-m); name its folder with hydra.sweep.dir=…" in err
+
+
+def test_what_the_simple_sweeper_cannot_do_is_one_sentence(sweep):
+    status, err, _ = sweep("train.learning_rate=interval(1e-5,1e-3)")
+    assert status == 1
+    assert err.splitlines()[-1] == "error: BasicSweeper does not support sweep type : INTERVAL_SWEEP"
+
+
+def test_a_sweeper_that_is_not_installed_is_told_of(sweep):
+    status, err, _ = sweep("hydra/sweeper=ax")
+    assert status == 1
+    assert err.splitlines()[-1].startswith("error: there is no hydra/sweeper/ax; for Optuna's install the extra")
+
+
+def documented():
+    """The command of the docs, as words, without line ends."""
+    text = DOCS.read_text(encoding="utf-8")
+    command = next(block for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) if "sweeper=optuna" in block)
+    words = re.findall(r"""(?:[^\s'\\]|'[^']*')+""", command)
+    return [word.strip("'").replace("'", "") for word in words]
+
+
+@pytest.mark.slow
+def test_the_command_of_the_docs_finds_the_best_of_its_runs(data, tmp_path):
+    python, *words = documented()
+    assert python == "python"
+    replaced = {"root_dir": data, "train_filepath": "train.csv", "valid_filepath": "valid.csv"}
+    replaced |= {"hydra.sweeper.n_trials": 3, "hydra.sweep.dir": tmp_path / "sweep"}
+    command = [f"{key}={replaced[key]}" if (key := word.partition("=")[0]) in replaced else word for word in words]
+    more = ["hydra.sweeper.sampler.seed=5", "train.num_epochs=4"]  # rates of 5e-5, 6e-3, 2e-3
+    done = subprocess.run(
+        [sys.executable, *command, *[word for word in QUICK if "learning_rate" not in word], *more],
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = yaml.safe_load((tmp_path / "sweep" / "optimization_results.yaml").read_text())
+    scores = [best(tmp_path / "sweep" / str(job)) for job in range(3)]
+    assert len(set(scores)) > 1
+    assert found["best_value"] == pytest.approx(max(scores), abs=1e-6)
+    rate = found["best_params"]["train.learning_rate"]
+    config = yaml.safe_load((tmp_path / "sweep" / str(scores.index(max(scores))) / ".hydra/config.yaml").read_text())
+    assert float(config["train"]["learning_rate"]) == pytest.approx(rate)
+
+
+@pytest.mark.slow
+def test_a_sweep_for_the_worst_run_is_refused(data, tmp_path):
+    command = ["-m", "instageo.model.run", "-m", "hydra/sweeper=optuna", f"root_dir={data}", *TABLES, *QUICK]
+    done = subprocess.run(
+        [sys.executable, *command, "train.batch_size=choice(1,2)", f"hydra.sweep.dir={tmp_path / 'sweep'}"],
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "a run returns its best val_mIoU, and higher is better: add hydra.sweeper.direction=maximize" in done.stderr
+    assert not list((tmp_path / "sweep").glob("*/history.csv"))
+
+
+@pytest.mark.slow
+def test_the_rate_to_train_at_is_printed_and_nothing_else_is_left(data, run, tmp_path):
+    command = ["mode=lr_find", f"root_dir={data}", *TABLES, *QUICK, "train.lr_find.steps=21", "train.lr_find.max=0.1"]
+    status, out, err = run(*command)
+    assert status == 0, err
+    found = json.loads(out.splitlines()[-1])
+    folder = tmp_path / "run"
+    assert sorted(path.name for path in folder.iterdir()) == [".hydra", "lr_find.csv", "lr_find.png", "run.log"]
+    with open(folder / "lr_find.csv", encoding="utf-8") as file:
+        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    assert rows[0]["learning_rate"] == pytest.approx(1e-7)
+    assert rows[1]["learning_rate"] / rows[0]["learning_rate"] == pytest.approx(10**0.3)
+    assert min(abs(row["learning_rate"] / found["learning_rate"] - 1) for row in rows) < 0.005
+    assert 1e-5 < found["learning_rate"] < 0.1
+    assert imread(folder / "lr_find.png")[..., :3].std() > 0.05
+    assert run(*command, folder="again")[1] == out
