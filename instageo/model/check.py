@@ -4,12 +4,12 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import reduce
 
 from instageo.errors import DataError, InstaGeoError, RasterError
-from instageo.locations import hide_secrets, is_remote, stamp
+from instageo.locations import hide_secrets, stamp
 from instageo.model.facts import FactsFile, Found, Passing, RowFacts
 from instageo.model.look import Look, look_at
 from instageo.model.moments import Moments, merge
@@ -20,12 +20,6 @@ log = logging.getLogger(__name__)
 
 SHOWN = 3
 """Different reasons named in a message."""
-
-MANY = 500
-"""Rows from which starting processes, some hundredths of a second, is soon made up for."""
-
-AT_ONCE = 8
-"""Rows that a process is given at a time."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +87,8 @@ def look_at_rows(name: str, rows: Sequence[Row], look: Look, known: FactsFile | 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         stamps = list(pool.map(_stamp, rows)) if known else [None] * len(rows)
         before = [known.get(row, mark) if known and mark else None for row, mark in zip(rows, stamps, strict=True)]
-    open_ones = [row for row, found in zip(rows, before, strict=True) if not look.suffices(found)]
-    with _pool(open_ones) as workers:
-        facts = workers.map(partial(_facts, look=look), open_ones, chunksize=AT_ONCE)
-        new = iter(track(facts, f"checking {name}", len(open_ones)))
+        open_ones = [row for row, found in zip(rows, before, strict=True) if not look.suffices(found)]
+        new = iter(track(pool.map(lambda row: _facts(row, look), open_ones), f"checking {name}", len(open_ones)))
         found = [fact if fact is not None and look.suffices(fact) else next(new) for fact in before]
     if known is not None:
         known.keep(rows, stamps, found)
@@ -141,12 +133,6 @@ def _stamp(row: Row) -> str | None:
     chip = stamp(row.input)
     label = stamp(row.label) if row.label else ""
     return None if chip is None or label is None else f"{chip} {label}"
-
-
-def _pool(rows: Sequence[Row]) -> Executor:
-    """Processes for many local files, since opening one holds Python's lock; threads for few, and for stores."""
-    local = not any(is_remote(row.input) for row in rows)
-    return (ProcessPoolExecutor if local and len(rows) >= MANY else ThreadPoolExecutor)(os.cpu_count())
 
 
 def _facts(row: Row, look: Look) -> Found:
