@@ -32,8 +32,8 @@ LOCAL_OPTIONS = {
 }
 """How GDAL reads local files. Any memory for decoded blocks (MB) that is set saves a third of the time of plain files:
 with the default it is given back to the system after each file and touched anew. Side-car files are asked for by name
-rather than by listing the folder, which takes long among thousands of chips. GeoTIFFs without compression are mapped into
-memory, which halves the time of those whose layers lie pixel by pixel; others are read as ever."""
+rather than by listing the folder, which takes long among thousands of chips. GeoTIFFs without compression are mapped
+into memory, which takes a third off reading layers that lie pixel by pixel; others are read as ever."""
 
 Window = tuple[slice, slice]
 """Rows and columns to read, with whole-number ends inside the file."""
