@@ -25,10 +25,15 @@ from instageo.remote import explain, gdal_options, reason_of
 
 BLOCK = 256  # side of a GeoTIFF tile, pixels
 
-LOCAL_OPTIONS = {"GDAL_CACHEMAX": 256, "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
+LOCAL_OPTIONS = {
+    "GDAL_CACHEMAX": 256,
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
+    "GTIFF_VIRTUAL_MEM_IO": "YES",
+}
 """How GDAL reads local files. Any memory for decoded blocks (MB) that is set saves a third of the time of plain files:
 with the default it is given back to the system after each file and touched anew. Side-car files are asked for by name
-rather than by listing the folder, which takes long among thousands of chips."""
+rather than by listing the folder, which takes long among thousands of chips. GeoTIFFs without compression are mapped
+into memory, which takes a third off reading layers that lie pixel by pixel; others are read as ever."""
 
 Window = tuple[slice, slice]
 """Rows and columns to read, with whole-number ends inside the file."""

@@ -16,6 +16,7 @@ LAYOUTS = {
     "tiles": {"tiled": True, "blockxsize": 16, "blockysize": 16},
     "lzw tiles": {"tiled": True, "blockxsize": 16, "blockysize": 32, "compress": "lzw"},
     "pixel by pixel": {"interleave": "pixel", "compress": "deflate"},
+    "layer by layer": {"interleave": "band"},
 }
 """Ways in which a GeoTIFF may lie on disk."""
 

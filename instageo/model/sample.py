@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,14 @@ class Sample:
 
 
 def stack(samples: Sequence[Sample]) -> Sample:
-    """Samples of one size as a batch; what one of them lacks, the batch lacks."""
+    """Samples of one size as a batch; what one of them lacks, the batch lacks.
+
+    A reading process puts them straight into memory that it shares with the main one.
+    """
 
     def batch(name: str) -> Any:
         values = [getattr(sample, name) for sample in samples]
-        return None if any(value is None for value in values) else torch.stack(values)
+        return None if any(value is None for value in values) else default_collate(values)
 
     return Sample(**{part.name: batch(part.name) for part in fields(Sample)})
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from rasterio.warp import transform
 
 from instageo.errors import RasterError
 from instageo.raster import Grid, Raster, crop, read_info, read_raster, write_raster
+from tests.sources import LAYOUTS, write_tiff
 
 NAN, INF = float("nan"), float("inf")
 
@@ -259,3 +262,14 @@ def test_a_grid_without_a_reference_system_has_no_middle():
 )
 def test_a_grid_that_lies_nowhere_on_earth_has_no_centre(crs, transform):
     assert Grid(CRS.from_user_input(crs).to_wkt(), transform, 10, 10).centre() is None
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_file_that_ends_too_soon_is_an_error(tmp_path, layout):  # pitfall 39
+    """Plain files are mapped into memory, where reading beyond the end would kill the process."""
+    layers = np.random.default_rng(0).integers(0, 10_000, (3, 64, 64)).astype(np.int16)
+    path = write_tiff(tmp_path / "cut.tif", layers, layout=layout)
+    assert_array_equal(read_raster(path).values, layers)
+    os.truncate(path, Path(path).stat().st_size - 1000)
+    with pytest.raises(RasterError, match="cannot be read as a raster"):
+        read_raster(path)

@@ -71,8 +71,9 @@ class SegmentationMetrics:
             bins = bins_of_many(below, predicted)
             true = truth.clamp(max=classes - 1)
             count_cells(self._by_truth, truth * BINS + bins.gather(0, true.long()[None])[0])
-            rows = torch.arange(classes, dtype=torch.int32, device=bins.device)
-            count_cells(self._all, bins.mul_(counted).add_(rows[:, None] * BINS).flatten())
+            weight = counted.long()  # the ignored add 0
+            for counts, row in zip(self._all, bins, strict=True):
+                counts.index_add_(0, row, weight)
 
     @property
     def confusion(self) -> Tensor:
@@ -111,9 +112,10 @@ def highest_class(logits: Tensor) -> Tensor:
 
 def _first_zero(values: Tensor) -> Tensor:
     """Position of the first 0 along the first dimension, int32; every place has one."""
-    places = torch.arange(len(values), 0, -1, dtype=torch.int16, device=values.device)
-    weighed = places.view(-1, *[1] * (values.ndim - 1)) * values.bool().logical_not_()
-    return len(values) - weighed.amax(0).to(torch.int32)
+    kind = torch.uint8 if len(values) < 256 else torch.int16
+    places = torch.arange(len(values), 0, -1, dtype=kind, device=values.device)
+    zero = values.bool().logical_not_().view(torch.uint8)
+    return len(values) - (places.view(-1, *[1] * (values.ndim - 1)) * zero).amax(0).to(torch.int32)
 
 
 def _histogram(by_truth: Tensor, everything: Tensor) -> Tensor:
@@ -122,7 +124,7 @@ def _histogram(by_truth: Tensor, everything: Tensor) -> Tensor:
     Args:
         by_truth: Pixels by true class and bin of its probability, the last row ignored ones; of two classes by true
             class and bin of the second's probability.
-        everything: Pixels by class and bin of its probability, bin 0 ignored ones; no rows if there are two classes.
+        everything: Pixels by class and bin of its probability; no rows if there are two classes.
     """
     if len(everything) == 0:
         second = by_truth[:-1, 1:]
