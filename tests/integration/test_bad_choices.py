@@ -51,7 +51,7 @@ def test_choices_that_cannot_work(overrides, data, run, tmp_path):
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, *overrides.split()))
     assert CHOICES[overrides] in sentence
     left = {path.name for path in (tmp_path / "run").iterdir()} if (tmp_path / "run").exists() else set()
-    assert left <= {".hydra", "run.log", "broken_rows_train.csv"}
+    assert left <= {".hydra", "run.json", "run.log", "broken_rows_train.csv"}
 
 
 def with_columns(data, **told):
@@ -80,7 +80,7 @@ def test_times_and_places_that_cannot_be(mode, case, data, run, tmp_path):
     sentence = one_sentence(run(f"mode={mode}", f"root_dir={data}", *TABLES, *QUICK))
     assert words in sentence
     listed = ["broken_rows_train.csv"] if case == "two dates for one" else []
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", *listed, "run.log"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", *listed, "run.json", "run.log"]
 
 
 def test_a_row_with_a_wrong_number_of_dates_can_be_left_out(data, run):  # pitfall 39
@@ -126,14 +126,14 @@ def test_low_rank_changes_without_their_package(data, run, tmp_path, monkeypatch
     monkeypatch.setitem(sys.modules, "peft", None)
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, "model.lora_rank=2"))
     assert "model.lora_rank needs the package peft; install the extra: pip install 'instageo-model[lora]'" in sentence
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", "run.log"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", "run.json", "run.log"]
 
 
 def test_compiling_without_a_compiler(data, run, tmp_path, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, "compile=true"))
     assert "compile=true needs a C++ compiler, and there is no no-such-compiler; install one" in sentence
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", "run.log"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", "run.json", "run.log"]
 
 
 def test_the_default_configuration_without_network_says_where_its_weights_belong(
@@ -152,7 +152,7 @@ def test_the_default_configuration_without_network_says_where_its_weights_belong
     assert "Prithvi_EO_V2_tiny_TL.pt" in sentence
     assert str(tmp_path / "cache") in sentence
     assert "model.load_pretrained_weights=false" in sentence
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", "run.log"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", "run.json", "run.log"]
     assert not (tmp_path / "cache").exists()
 
 

@@ -137,7 +137,7 @@ def test_bad_tables_and_files(mode, damage, data, run, tmp_path):
     for words in (ROWS | TABLE)[damage]:
         assert words in sentence
     listed = ["broken_rows_train.csv"] if damage in ROWS else []
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", *listed, "run.log"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", *listed, "run.json", "run.log"]
 
 
 @pytest.mark.parametrize("damage", [missing_chip, text_for_a_chip, label_value_7], ids=lambda damage: damage.__name__)
@@ -180,7 +180,7 @@ SETTINGS = {
     "~train": "'~train' is no setting; expected key=value",
     "train.num_epochs": "'train.num_epochs' is no setting; expected key=value",
     "root_dir=~/x": "put quotes round a value",
-    "--config-name=nope": "there is no configuration 'nope'; shipped are config, hls_burn_scars, locust,",
+    "--config-name=nope": "there is no configuration 'nope'; shipped are aod, biomass, config, hls_burn_scars, locust,",
     "test.stride=65": "test.stride=65 leaves gaps between tiles of 32 pixels",
     "devices=99": "devices=99 does not work on",
     "accelerator=tpu": "accelerator=tpu",

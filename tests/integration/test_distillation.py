@@ -173,7 +173,7 @@ def test_teachers_and_wishes_that_cannot_work_are_told_before_data_are_read(over
     sentence = one_sentence(run(*kept, *overrides.split()))
     assert BAD[overrides] in sentence
     left = {path.name for path in (tmp_path / "run").iterdir()} if (tmp_path / "run").exists() else set()
-    assert left <= {".hydra", "run.log"}
+    assert left <= {".hydra", "run.json", "run.log"}
 
 
 def test_a_teacher_of_other_class_names_is_refused(school, run, tmp_path):

@@ -57,7 +57,8 @@ def test_a_device_without_the_kernel_gets_the_plain_one():
     ("precision", "clip", "strategy", "expected"),
     [
         ("32-true", 1.0, "auto", True),
-        ("bf16-mixed", 1.0, "ddp", True),
+        ("bf16-mixed", 1.0, "ddp", False),
+        ("bf16-mixed", None, "ddp", True),
         ("16-mixed", None, "auto", True),
         ("16-mixed", 1.0, "auto", False),
         ("bf16-mixed", None, "fsdp", False),

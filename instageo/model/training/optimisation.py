@@ -55,11 +55,12 @@ def optimisation_of(settings: Settings) -> Optimisation:
 def can_fuse(settings: Settings) -> bool:
     """Whether the fused AdamW may be used.
 
-    It undoes the loss scale of `16-mixed` inside its step, after gradients are clipped, which Lightning refuses; and it
-    is not used on the flattened parameters of `fsdp`.
+    It undoes a loss scale inside its step, after gradients are clipped, so that Lightning refuses the two together in
+    mixed precision, also in `bf16-mixed`, which has no such scale; and it is not used on the flattened parameters of
+    `fsdp`.
     """
-    scaled = settings.precision == "16-mixed" and settings.train.gradient_clip is not None
-    return not scaled and settings.strategy != "fsdp"
+    refused = settings.precision != "32-true" and settings.train.gradient_clip is not None
+    return not refused and settings.strategy != "fsdp"
 
 
 def build_optimiser(
