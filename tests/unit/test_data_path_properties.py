@@ -20,15 +20,15 @@ from instageo.model.decoding import (
     ChipFormat,
     LabelFormat,
     TargetFormat,
-    decode_target,
     read_chip,
     read_label,
     read_layers,
+    read_target,
 )  # fmt: skip
 from instageo.model.settings import DataSettings, Mode, ModelSettings, Run, Settings, TrainSettings
 from instageo.model.source import slots
 from instageo.model.tables import checked_table
-from instageo.raster import read_info, read_raster
+from instageo.raster import read_info
 from instageo.table import Row, write_table
 from tests.sources import LAYOUTS, numbers_of, source_of, write_tiff
 
@@ -246,7 +246,7 @@ def test_a_window_of_a_file_is_that_window_of_the_whole(case, way, data):  # pit
         assert cut.grid == whole.grid.window(window[0].start, window[1].start, *cut.valid.shape[1:])
         assert_array_equal(read_label(truth, way[1], window), read_label(truth, way[1])[window])
         target = TargetFormat(7)
-        parts = [decode_target(read_raster(truth, [0], window=part), target) for part in (window, None)]
+        parts = [read_target(truth, target, part) for part in (window, None)]
         assert_array_equal(parts[0], parts[1][window])
 
 
