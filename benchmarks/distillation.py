@@ -1,0 +1,63 @@
+"""What distillation is worth: students of a quarter, a 16th and a 64th of a teacher's arithmetic, alone and taught.
+
+python benchmarks/distillation.py DATA OUTPUT --seeds 1 2 3    # DATA holds train.csv and val.csv of HLS flood chips
+
+Runs that are there already are not made again. `instageo distill-report` over OUTPUT makes table and figure.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+COMMON = [
+    "train_filepath=train.csv", "valid_filepath=val.csv", "dataloader.bands=[1,2,3,4,5,6]", "dataloader.mean=auto",
+    "model.model_name=prithvi_eo_tiny", "model.load_pretrained_weights=false", "dataloader.img_size=128",
+    "dataloader.cache=memory", "train.learning_rate=0.001", "train.gradient_clip=1", "train.ema=0.98", "logger=none",
+    *(f"dataloader.augmentations.{name}.use=true" for name in ("turn90", "rotate", "brightness", "noise")),
+]  # fmt: skip
+
+TEACHER = [
+    "model.head_width=64", "train.loss={cross_entropy: 1, lovasz: 1}",
+    "dataloader.augmentations.resized_crop.use=true", "dataloader.augmentations.contrast.use=true",
+]  # fmt: skip
+
+STUDENTS = {
+    "quarter": ["model.width=160", "model.head_width=20"],
+    "16th": ["model.width=64", "model.depth=2", "model.head_width=16"],
+    "64th": ["model.width=32", "model.depth=2", "model.head_width=8"],
+}
+
+TAUGHT = ["train.distillation=true", "distill.weight=0.7", "distill.temperature=2"]
+
+
+def run(data: Path, folder: Path, settings: list[str]) -> None:
+    """Train one network, unless its run is there."""
+    if (folder / "metrics.json").is_file():
+        return
+    command = [sys.executable, "-m", "instageo.model.run", f"root_dir={data}", *COMMON, *settings]
+    subprocess.run([*command, f"hydra.run.dir={folder}"], check=True)
+
+
+def main() -> None:
+    """Train the teacher, then every student with every seed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--only", choices=STUDENTS, nargs="+", default=list(STUDENTS))
+    given = parser.parse_args()
+    epochs = f"train.num_epochs={given.epochs}"
+    teacher = given.output / "teacher"
+    run(given.data, teacher, [*TEACHER, epochs, "seed=1"])
+    for seed in given.seeds:
+        for name in given.only:
+            settings = [*STUDENTS[name], epochs, f"seed={seed}"]
+            run(given.data, given.output / f"{name}-alone-{seed}", settings)
+            taught = [*TAUGHT, f"train.teacher_ckpt_path={teacher}"]
+            run(given.data, given.output / f"{name}-taught-{seed}", [*settings, *taught])
+
+
+if __name__ == "__main__":
+    main()
