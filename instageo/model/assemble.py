@@ -5,8 +5,8 @@ from torch import nn
 
 from instageo.errors import ConfigError
 from instageo.model.augmentations.own import check_own
-from instageo.model.decoding import ChipFormat, LabelFormat, TargetFormat
-from instageo.model.labels import ChipClass, ChipClasses, ChipValue, Labels
+from instageo.model.decoding import ChipFormat
+from instageo.model.labels import ChipClass, ChipClasses, ChipValue, LabelFormat, Labels, TargetFormat
 from instageo.model.layout import band_names
 from instageo.model.losses.choose import LossContext, LossKind, LossTerm, build_loss, output_channels, parse_terms
 from instageo.model.network import HEADS, PrithviSegmenter, build_network

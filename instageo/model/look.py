@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from instageo.errors import DataError
 from instageo.model.coordinates import coordinates_of
-from instageo.model.decoding import ChipFormat, TargetFormat, by_band, split_dates
+from instageo.model.decoding import ChipFormat, by_band, split_dates
 from instageo.model.facts import Found, RowFacts
-from instageo.model.labels import ChipLabels, ChipValue, Labels
+from instageo.model.labels import ChipLabels, ChipValue, Labels, TargetFormat
 from instageo.model.moments import Moments, moments
 from instageo.raster import Grid, RasterInfo, open_raster, read_raster
 from instageo.table import Row

@@ -14,11 +14,11 @@ from numpy.testing import assert_array_equal
 
 from instageo.errors import ConfigError
 from instageo.model import cache as caches
-from instageo.model import decoding
 from instageo.model import source as sources
 from instageo.model.cache import DiskCache, MemoryCache, Slot
 from instageo.model.dataset import RandomWindows, WholeChips, make_loader, scoring_loader
-from instageo.model.decoding import ChipFormat, LabelFormat
+from instageo.model.decoding import ChipFormat
+from instageo.model.labels import LabelFormat
 from instageo.model.sample import stack
 from instageo.model.sampling import EpochSampler
 from instageo.model.source import slots
@@ -70,7 +70,7 @@ def same(first, second):
 def decoded(monkeypatch):
     """Files that were decoded, in this process."""
     names = []
-    for module, name in ((sources, "read_layers"), (decoding, "read_label")):
+    for module, name in ((sources, "read_layers"), (labels, "read_label")):
         real = getattr(module, name)
         monkeypatch.setattr(
             module, name, lambda path, *rest, real=real: (names.append(Path(path).name), real(path, *rest))[1]

@@ -8,7 +8,8 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from instageo.errors import DataError
-from instageo.model.decoding import ChipFormat, LabelFormat
+from instageo.model.decoding import ChipFormat
+from instageo.model.labels import LabelFormat
 from instageo.model.look import Look
 from instageo.table import Row
 from tests.sources import check_table

@@ -14,7 +14,8 @@ from rasterio.crs import CRS
 from instageo.errors import DataError
 from instageo.model.coordinates import DATE_TAGS, coordinates, coordinates_of
 from instageo.model.dataset import RandomWindows, WholeChips, scoring_loader
-from instageo.model.decoding import ChipFormat, LabelFormat, read_chip
+from instageo.model.decoding import ChipFormat, read_chip
+from instageo.model.labels import LabelFormat
 from instageo.model.look import Look
 from instageo.model.sample import Sample, stack
 from instageo.raster import Grid, read_info

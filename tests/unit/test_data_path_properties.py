@@ -16,15 +16,8 @@ from instageo.errors import DataError
 from instageo.model import look
 from instageo.model.cache import DiskCache, MemoryCache
 from instageo.model.commands.stats import summary
-from instageo.model.decoding import (
-    ChipFormat,
-    LabelFormat,
-    TargetFormat,
-    read_chip,
-    read_label,
-    read_layers,
-    read_target,
-)  # fmt: skip
+from instageo.model.decoding import ChipFormat, read_chip, read_layers
+from instageo.model.labels import LabelFormat, TargetFormat, read_label, read_target
 from instageo.model.settings import DataSettings, Mode, ModelSettings, Run, Settings, TrainSettings
 from instageo.model.source import slots
 from instageo.model.tables import checked_table

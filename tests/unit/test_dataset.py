@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instageo.model.dataset import RandomWindows, WholeChips, make_loader, padded, random_window, scoring_loader
-from instageo.model.decoding import ChipFormat, LabelFormat
+from instageo.model.decoding import ChipFormat
+from instageo.model.labels import LabelFormat
 from instageo.model.sample import Sample, stack
 from instageo.model.sampling import EpochSampler
 from instageo.table import Row

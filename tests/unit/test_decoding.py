@@ -6,7 +6,8 @@ from numpy.testing import assert_array_equal
 
 from instageo.errors import DataError, RasterError
 from instageo.model.assemble import chip_format, label_format
-from instageo.model.decoding import Chip, ChipFormat, LabelFormat, read_chip, read_label
+from instageo.model.decoding import Chip, ChipFormat, read_chip
+from instageo.model.labels import LabelFormat, read_label
 from instageo.model.layout import describe_layout
 from instageo.model.settings import DataSettings, ModelSettings, Settings, TrainSettings
 

@@ -13,8 +13,9 @@ from numpy.testing import assert_array_equal
 from instageo.errors import RasterError
 from instageo.model import check, facts, look
 from instageo.model.check import look_at_rows
-from instageo.model.decoding import ChipFormat, LabelFormat, TargetFormat
+from instageo.model.decoding import ChipFormat
 from instageo.model.facts import FORMAT, FactsFile, RowFacts
+from instageo.model.labels import LabelFormat, TargetFormat
 from instageo.model.look import Look, look_at
 from instageo.model.moments import moments
 from instageo.table import Row

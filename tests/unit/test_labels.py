@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from instageo.errors import DataError, InstaGeoError
-from instageo.model.decoding import ChipFormat, LabelFormat, TargetFormat, read_target
-from instageo.model.labels import ChipClass, ChipClasses, ChipValue
+from instageo.model.decoding import ChipFormat
+from instageo.model.labels import ChipClass, ChipClasses, ChipValue, LabelFormat, TargetFormat, read_target
 from instageo.model.look import Look, look_at
 from instageo.table import Row, read_table
 

@@ -11,7 +11,8 @@ import pytest
 
 from instageo.model.cache import DiskCache, MemoryCache
 from instageo.model.dataset import RandomWindows, WholeChips
-from instageo.model.decoding import ChipFormat, LabelFormat
+from instageo.model.decoding import ChipFormat
+from instageo.model.labels import LabelFormat
 from instageo.model.source import slots
 from instageo.table import Row
 from tests.sources import source_of, write_tiff

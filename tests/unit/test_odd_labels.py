@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instageo.errors import DataError, InstaGeoError, RasterError
-from instageo.model.decoding import LabelFormat, read_label
+from instageo.model.labels import LabelFormat, read_label
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int16", "uint16", "int32", "uint32", "int64", "float32", "float64"])

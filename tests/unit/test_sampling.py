@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from instageo.model.dataset import RandomWindows, make_loader
-from instageo.model.decoding import ChipFormat, LabelFormat
+from instageo.model.decoding import ChipFormat
+from instageo.model.labels import LabelFormat
 from instageo.model.sample import stack
 from instageo.model.sampling import EpochSampler, balanced_shares
 from instageo.table import Row
