@@ -17,15 +17,10 @@ COMMON = [
     *(f"dataloader.augmentations.{name}.use=true" for name in ("turn90", "rotate", "brightness", "noise")),
 ]  # fmt: skip
 
-TEACHER = [
-    "model.head_width=64", "train.loss={cross_entropy: 1, lovasz: 1}",
-    "dataloader.augmentations.resized_crop.use=true", "dataloader.augmentations.contrast.use=true",
-]  # fmt: skip
-
 STUDENTS = {
-    "quarter": ["model.width=160", "model.head_width=20"],
-    "16th": ["model.width=64", "model.depth=2", "model.head_width=16"],
-    "64th": ["model.width=32", "model.depth=2", "model.head_width=8"],
+    "quarter": ["model.width=96", "model.depth=3", "model.head_width=24"],
+    "16th": ["model.width=48", "model.depth=1", "model.head_width=12"],
+    "64th": ["model.width=16", "model.depth=4", "model.head_width=4"],
 }
 
 TAUGHT = ["train.distillation=true", "distill.weight=0.7", "distill.temperature=2"]
@@ -50,7 +45,7 @@ def main() -> None:
     given = parser.parse_args()
     epochs = f"train.num_epochs={given.epochs}"
     teacher = given.output / "teacher"
-    run(given.data, teacher, [*TEACHER, epochs, "seed=1"])
+    run(given.data, teacher, [epochs, "seed=1"])
     for seed in given.seeds:
         for name in given.only:
             settings = [*STUDENTS[name], epochs, f"seed={seed}"]

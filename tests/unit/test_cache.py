@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 
 from instageo.errors import ConfigError
 from instageo.model import cache as caches
+from instageo.model import labels
 from instageo.model import source as sources
 from instageo.model.cache import DiskCache, MemoryCache, Slot
 from instageo.model.dataset import RandomWindows, WholeChips, make_loader, scoring_loader
