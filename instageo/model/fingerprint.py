@@ -47,7 +47,9 @@ def table_account(report: TableReport, path: str, root: str) -> dict[str, Any]:
 
 
 def _files(row: Row, root: str) -> Iterator[tuple[str, int | None]]:
-    for location in (row.input, row.label):
+    if row.label is not None and not row.label_is_file:
+        yield row.label, None
+    for location in (row.input, row.label if row.label_is_file else None):
         if location is not None:
             size = None
             with suppress(OSError):  # a file that is gone is told of where it is read
