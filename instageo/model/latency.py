@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from instageo.progress import track
+
 
 @dataclass(frozen=True)
 class Latency:
@@ -35,6 +37,7 @@ def time_in_turn(
     *,
     warm_up: int = 2,
     clock: Callable[[], float] = time.perf_counter,
+    shown_as: str = "timing",
 ) -> list[list[float]]:
     """Seconds of every call, `rounds` of each; in every round each is called once, and another is the first.
 
@@ -43,9 +46,10 @@ def time_in_turn(
         rounds: At least 1.
         warm_up: Rounds before, which do not count.
         clock: Seconds.
+        shown_as: What the progress bar says.
     """
     seconds: list[list[float]] = [[] for _ in calls]
-    for number in range(-warm_up, rounds):
+    for number in track(range(-warm_up, rounds), shown_as, warm_up + rounds):
         for step in range(len(calls)):
             turn = (number + step) % len(calls)
             began = clock()
