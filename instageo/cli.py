@@ -159,7 +159,7 @@ def distill_report_command(
             typer.echo(to_json(report))
         else:
             show_report(report)
-            typer.echo(f"wrote {output}/distill_report.json, .csv, .md and .png")
+            typer.echo(f"table, numbers and figure: {output}")
 
 
 @app.command()

@@ -48,4 +48,4 @@ def _notes_on_tables(runs: Sequence[TrainedRun]) -> list[str]:
 def chip_text(chip: Sequence[int]) -> str:
     """A chip in words."""
     bands, dates, height, width = chip
-    return f"{bands} bands x {dates} date{'s' if dates > 1 else ''} x {height} x {width} pixels"
+    return f"{bands} bands × {dates} date{'s' if dates > 1 else ''} × {height} × {width} pixels"

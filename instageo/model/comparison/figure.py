@@ -1,7 +1,7 @@
 """Accuracy over cost: each network a point, with its spread over seeds, as PNG."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,7 @@ def cost_figure(points: Sequence[Point], headline: Headline, chip: str, path: Pa
     """
     figure = new_figure(6.8, 4.8)
     panel = figure.subplots()
+    points = side_by_side(points)
     _draw_pairs(panel, points)
     for role in LOOKS:
         _draw_role(panel, role, [point for point in points if point.role == role])
@@ -81,14 +82,27 @@ def cost_figure(points: Sequence[Point], headline: Headline, chip: str, path: Pa
         xscale="log", xlabel=f"GFLOPs of one chip ({chip})", ylabel=f"{label(headline.main)} ({better} is better)"
     )
     _fit_axes(panel, points)
-    several = any(point.std is not None for point in points)
-    title = "mean ± standard deviation over seeds; faint dots: single seeds" if several else None
-    figure.legend(
+    title = "beside each network: parameters and size of its file"
+    if any(point.std is not None for point in points):
+        title = f"mean ± standard deviation over seeds; faint dots: single seeds\n{title}"
+    legend = figure.legend(
         loc="outside upper center", ncols=len(LOOKS), frameon=False, fontsize=9, title=title, title_fontsize=8
     )
+    legend.get_title().set_multialignment("center")
     figure.canvas.draw()  # only now is it known where in the picture the points lie
     _write_labels(panel, points)
     figure.savefig(path, dpi=200)
+
+
+def side_by_side(points: Sequence[Point]) -> list[Point]:
+    """Points of equal cost moved apart by a hundredth of the axis each, so that their error bars do not coincide."""
+    costs = [point.gflops for point in points]
+    step = (MARGIN**2 * max(costs) / min(costs)) ** 0.012
+    moved = []
+    for number, point in enumerate(points):
+        before, equal = costs[:number].count(point.gflops), costs.count(point.gflops)
+        moved.append(replace(point, gflops=point.gflops * step ** (2 * before - equal + 1)))
+    return moved
 
 
 def _draw_role(panel: "Axes", role: str, points: Sequence[Point]) -> None:
@@ -101,15 +115,17 @@ def _draw_role(panel: "Axes", role: str, points: Sequence[Point]) -> None:
     if role == TEACHER:
         panel.axhline(means[0], color=look["color"], linewidth=1, linestyle=(0, (5, 4)), alpha=0.6, zorder=1)
     panel.plot(costs, means, color=look["color"], linewidth=1, alpha=0.35, zorder=1)
-    spread = [0.0 if point.std is None else point.std for point in ordered]
-    several = [value if value else np.nan for value in spread]
+    spread = [np.nan if point.std is None else point.std for point in ordered]
+    known = None if np.isnan(spread).all() else spread
     panel.errorbar(
-        costs, means, yerr=several, linestyle="none", capsize=3, elinewidth=1.2, label=LEGEND[role], zorder=3, **look
+        costs, means, yerr=known, linestyle="none", capsize=3, elinewidth=1.2, label=LEGEND[role], zorder=3, **look
     )
     for point in ordered:
         if len(point.values) > 1:
             across = [point.gflops] * len(point.values)
-            panel.plot(across, point.values, ".", color=look["color"], alpha=0.3, markersize=6, zorder=2)
+            panel.plot(
+                across, point.values, ".", color=look["color"], alpha=0.35, markersize=7, markeredgewidth=0, zorder=2
+            )
 
 
 def _draw_pairs(panel: "Axes", points: Sequence[Point]) -> None:
@@ -126,7 +142,9 @@ def _fit_axes(panel: "Axes", points: Sequence[Point]) -> None:
 
     costs = [point.gflops for point in points]
     panel.set_xlim(min(costs) / MARGIN, max(costs) * MARGIN)
-    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.xaxis.set_major_locator(
+        LogLocator(subs=(1, 2, 5) if max(costs) > 10 * min(costs) else (1, 1.5, 2, 3, 4, 5, 7))
+    )
     panel.xaxis.set_minor_locator(NullLocator())
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panel.margins(y=0.18)
@@ -137,7 +155,7 @@ def _fit_axes(panel: "Axes", points: Sequence[Point]) -> None:
 
 def _write_labels(panel: "Axes", points: Sequence[Point]) -> None:
     """Write what stands beside the points, once for the same network distilled and alone."""
-    labelled = list({(point.text, point.gflops): point for point in reversed(points)}.values())[::-1]
+    labelled = list({point.text: point for point in reversed(points)}.values())[::-1]
     texts = [panel.text(0, 0, point.text, fontsize=8, ha="left", va="bottom") for point in labelled]
     boxes = [text.get_window_extent() for text in texts]
     at = [_pixel(panel, point.gflops, point.mean) for point in labelled]

@@ -22,12 +22,14 @@ def row_names(runs: Sequence[TrainedRun], teacher: int) -> list[str]:
         runs: One of each row.
         teacher: Which of them is the teacher; whether it was distilled is no part of a name.
     """
-    settings = [run.settings for run in runs]
-    parted = set(differing_keys(settings))
-    taught = {run.distilled for number, run in enumerate(runs) if number != teacher}
-    names = [
-        ", ".join(_parts(run, parted, told=len(taught) > 1 and number != teacher)) for number, run in enumerate(runs)
-    ]
+    parted = set(differing_keys([run.settings for run in runs]))
+    networks = [_network(run, parted) for run in runs]
+    students = {number: run for number, run in enumerate(runs) if number != teacher}
+    both = len({run.distilled for run in students.values()}) > 1
+    names = list(networks)
+    for number, run in students.items():
+        if both or networks.count(networks[number]) > 1:
+            names[number] += ", distilled" if run.distilled else ", alone"
     return _told_apart(names, [identity(run) for run in runs])
 
 
@@ -46,14 +48,12 @@ def given_names(names: Sequence[str], automatic: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _parts(run: TrainedRun, parted: set[str], told: bool) -> list[str]:
+def _network(run: TrainedRun, parted: set[str]) -> str:
+    """Its size or variant, and what else of its sizes is in `parted`, the keys in which rows differ."""
     settings = run.settings
-    network = str(settings["model.size"] or settings["model.model_name"])
-    parts = [network.removeprefix("prithvi_eo_")]
-    if not settings["model.size"]:
-        chosen = {key: settings[key] for key in PARTS if key in parted}
-        parts += [f"{PARTS[key]} {value}" for key, value in chosen.items() if value not in (None, -1)]
-    return [*parts, "distilled" if run.distilled else "alone"] if told else parts
+    network = str(settings["model.size"] or settings["model.model_name"]).removeprefix("prithvi_eo_")
+    sizes = {} if settings["model.size"] else {PARTS[key]: settings[key] for key in PARTS if key in parted}
+    return ", ".join([network, *(f"{part} {value}" for part, value in sizes.items() if value not in (None, -1))])
 
 
 def _told_apart(names: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -49,9 +49,9 @@ def place_labels(
     for point, size in zip(points, sizes, strict=True):
         choices = list(_around(point, size, gap))
         costs = [
-            sum(box.common(other).area for other in (*drawn, *placed, *placed))
-            + 10 * (box.area - box.common(area).area)
-            + 0.02 * box.area * rank
+            sum(box.common(other).area for other in (*drawn, *placed))
+            + (box.area - box.common(area).area)
+            + 0.001 * box.area * rank
             for rank, box in enumerate(choices)
         ]
         placed.append(choices[costs.index(min(costs))])

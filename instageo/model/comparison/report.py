@@ -59,11 +59,12 @@ class Report:
     def legend(self) -> list[str]:
         """What the columns are: sentences."""
         machine = self.machine
-        where = machine["gpu"] or f"{machine['cpu']}, {machine['threads']} of {machine['cpu_cores']} cores"
+        cpu = f"{machine['cpu']}, {machine['cpu_cores']} cores, threads used: {machine['threads']}"
         return [
             f"chips: {self.chip}; GFLOPs: one forward pass",
-            f"latency: one chip, median and where 8 of 10 of {self.rounds} lie, networks timed in turn; "
-            f"chips/s: median of {self.batches} batches of {self.batch_size}; on {where}, PyTorch {machine['torch']}",
+            f"latency: one chip, median [10th–90th percentile] of {self.rounds}; chips/s: in batches of "
+            f"{self.batch_size}, median of {self.batches}; networks alone, timed in turn",
+            f"machine: {machine['gpu'] or cpu}; PyTorch {machine['torch']}",
             f"file: best checkpoint as it lies, weights in {' and '.join(self.weight_types)}, and settings",
             f"scores: {self.scores_of}; n runs that differ in their seed alone, mean ± standard deviation; "
             f"Δ {label(self.headline.main)}: less the teacher's",
@@ -109,9 +110,9 @@ def show_report(report: Report) -> None:
 
 def _table(title: str, rows: Sequence[Row], columns: Sequence[Column]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("network", overflow="fold")
+    table.add_column("network", overflow="fold", min_width=14)
     for number, column in enumerate(columns):
         table.add_column(column.title, justify="right" if number else "left", no_wrap=True)
     for row in rows:
-        table.add_row(row.name, *(column.text(row) for column in columns))
+        table.add_row(row.name, *(column.text(row).replace(" ± ", "\n± ") for column in columns))
     return table

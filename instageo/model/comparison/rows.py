@@ -91,7 +91,7 @@ def find_teacher(groups: Sequence[Sequence[TrainedRun]], flops: Sequence[int], n
     for number, group in enumerate(groups):
         if any(is_at(run, path) for run in group for path in taught_by):
             return number
-    return flops.index(max(flops))
+    return max(range(len(groups)), key=lambda number: (flops[number], not groups[number][0].distilled))
 
 
 def build_rows(

@@ -80,8 +80,9 @@ def read_trained(source: str | Path) -> TrainedRun:
         CheckpointError: There is no such folder or file, no checkpoint in it, or one that cannot be read.
     """
     path = Path(source).expanduser()
-    if path.is_dir() and not (path / f"{BEST}.ckpt").is_file():
-        raise CheckpointError(f"{source}: holds no {BEST}.ckpt; expected the folder of a training run, or a checkpoint")
+    if not (path.is_file() or (path / f"{BEST}.ckpt").is_file()):
+        what = f"holds no {BEST}.ckpt" if path.is_dir() else "does not exist"
+        raise CheckpointError(f"{source}: {what}; expected the folder of a training run, or a checkpoint")
     checkpoint = read_checkpoint(path)
     path, tensors = checkpoint.path, checkpoint.state.values()
     return TrainedRun(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from instageo.model.comparison.grouping import Spread
-from instageo.model.comparison.rows import Headline, Row
+from instageo.model.comparison.rows import TEACHER, Headline, Row
 
 LABELS = {"f1": "F1", "rmse": "RMSE", "r2": "R²", "pearson": "Pearson r"}
 """How scores are written, where not as they are called."""
@@ -102,9 +102,13 @@ def score_text(spread: Spread | None, name: str) -> str:
 
 
 def difference_text(row: Row, name: str) -> str:
-    """Mean less the teacher's, with its sign, as many digits behind the point as the mean has."""
+    """A student's mean less the teacher's, with its sign, as many digits behind the point as the mean has."""
     value, spread = row.differences[name], row.scores[name]
-    return NOTHING if value is None or spread is None else _minus(f"{value:+{_form(name, spread.mean)}}")
+    return (
+        NOTHING
+        if row.role == TEACHER or value is None or spread is None
+        else _minus(f"{value:+{_form(name, spread.mean)}}")
+    )
 
 
 def share_text(ratio: float) -> str:
