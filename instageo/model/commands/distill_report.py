@@ -12,7 +12,7 @@ from instageo.model.comparison.caveats import caveats
 from instageo.model.comparison.grouping import by_seed
 from instageo.model.comparison.naming import given_names, row_names
 from instageo.model.comparison.report import Report, write_report
-from instageo.model.comparison.rows import Headline, Network, build_rows, find_teacher
+from instageo.model.comparison.rows import Headline, Network, build_rows, find_teacher, spreads_of
 from instageo.model.comparison.runs import Scores, TrainedRun, numbers, read_all
 from instageo.model.comparison.speed import batches_of, chip_shape, measure, this_machine
 from instageo.model.config import overlay, settings_from, shipped_config
@@ -74,12 +74,13 @@ def distill_report(wish: Wish) -> Report:
     names = given_names(wish.names, names) if wish.names else names
     headline = Headline(predictors[0].task.headline, predictors[0].task.monitor.mode)
     scores, scores_of = _scores(groups, wish, device)
+    spreads = [spreads_of(group, found, headline) for group, found in zip(groups, scores, strict=True)]
     speeds = measure(predictors, rounds=wish.repeats, batch_size=wish.batch_size)
     networks = [
         Network(chip_shape(predictor), account, speed)
         for predictor, account, speed in zip(predictors, accounts, speeds, strict=True)
     ]
-    rows = build_rows(groups, names, networks, scores, headline, teacher)
+    rows = build_rows(groups, names, networks, spreads, teacher)
     report = Report(
         rows=rows,
         headline=headline,

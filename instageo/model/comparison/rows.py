@@ -94,12 +94,24 @@ def find_teacher(groups: Sequence[Sequence[TrainedRun]], flops: Sequence[int], n
     return max(range(len(groups)), key=lambda number: (flops[number], not groups[number][0].distilled))
 
 
+def spreads_of(runs: Sequence[TrainedRun], scores: Sequence[Scores], headline: Headline) -> dict[str, Spread | None]:
+    """The headline scores of the runs of one row.
+
+    Raises:
+        ConfigError: A run's scores lack one of them.
+    """
+    for run, found in zip(runs, scores, strict=True):
+        for name in headline.names:
+            if name not in found:
+                raise ConfigError(f"{run.name}: its scores have no {name}; score it anew with --table")
+    return {name: Spread.of([found[name] for found in scores]) for name in headline.names}
+
+
 def build_rows(
     groups: Sequence[Sequence[TrainedRun]],
     names: Sequence[str],
     networks: Sequence[Network],
-    scores: Sequence[Sequence[Scores]],
-    headline: Headline,
+    scores: Sequence[Mapping[str, Spread | None]],
     teacher: int,
 ) -> list[Row]:
     """Rows, the teacher first, then the students by falling operations.
@@ -108,24 +120,17 @@ def build_rows(
         groups: Runs that differ in their seed alone.
         names: One per group.
         networks: One per group.
-        scores: Of each run of each group.
-        headline: Which scores.
+        scores: Of each group, see `spreads_of`.
         teacher: Which group is the teacher.
-
-    Raises:
-        ConfigError: A run's scores lack one of the headline.
     """
-    rows = [
-        _row(name, group, network, {key: _spread(group, found, key) for key in headline.names})
-        for name, group, network, found in zip(names, groups, networks, scores, strict=True)
-    ]
+    rows = [_row(*parts) for parts in zip(names, groups, networks, scores, strict=True)]
     chosen = rows[teacher]
     compared = [
         replace(
             row,
             role=TEACHER if row is chosen else row.role,
             flops_ratio=row.flops / chosen.flops,
-            differences={key: _less(row.scores[key], chosen.scores[key]) for key in headline.names},
+            differences={key: _less(row.scores[key], chosen.scores[key]) for key in chosen.scores},
         )
         for row in rows
     ]
@@ -155,16 +160,6 @@ def _row(name: str, group: Sequence[TrainedRun], network: Network, scores: Mappi
 
 TRAINING = ("energy_kwh", "co2_kg", "wall_seconds")
 """What is told of a training, by its name in `run.json`."""
-
-
-def _spread(group: Sequence[TrainedRun], found: Sequence[Scores], name: str) -> Spread | None:
-    return Spread.of([_score(run, scores, name) for run, scores in zip(group, found, strict=True)])
-
-
-def _score(run: TrainedRun, scores: Scores, name: str) -> float | None:
-    if name not in scores:
-        raise ConfigError(f"{run.name}: its scores have no {name}; score it anew with --table")
-    return scores[name]
 
 
 def _less(mine: Spread | None, theirs: Spread | None) -> float | None:

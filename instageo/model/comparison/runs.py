@@ -117,7 +117,8 @@ def read_all(sources: Sequence[str | Path], teacher: str | Path | None = None) -
 
 def is_at(run: TrainedRun, source: str | Path | None) -> bool:
     """Whether a path, of a folder or a checkpoint, means this run."""
-    return source is not None and _place(source) == run.path.resolve()
+    meant = None if source is None else Path(source).expanduser().resolve()
+    return meant in (run.path.resolve(), Path(run.name).resolve())
 
 
 def refuse_another_task(first: TrainedRun, other: TrainedRun) -> None:
