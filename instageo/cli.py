@@ -135,7 +135,7 @@ def models(
 
 @app.command("distill-report")
 def distill_report_command(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN…", help="Folders of training runs, or checkpoints.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Folders of training runs, or checkpoints.")],
     teacher: Annotated[str | None, typer.Option(help="Which is the teacher; else who taught others.")] = None,
     names: Annotated[str | None, typer.Option(help="Of the rows, in the order of the runs: 'A,B,C'.")] = None,
     table: Annotated[str | None, typer.Option(help="Score all runs anew on this table.")] = None,
