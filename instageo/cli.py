@@ -133,6 +133,35 @@ def models(
             show_models(records, sizes, f"{img_size} x {img_size} pixels, {temporal_dim} date(s), head {head}")
 
 
+@app.command("distill-report")
+def distill_report_command(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Folders of training runs, or checkpoints.")],
+    teacher: Annotated[str | None, typer.Option(help="Which is the teacher; else who taught others.")] = None,
+    names: Annotated[str | None, typer.Option(help="Of the rows, in the order of the runs: 'A,B,C'.")] = None,
+    table: Annotated[str | None, typer.Option(help="Score all runs anew on this table.")] = None,
+    root_dir: Annotated[str | None, typer.Option(help="Where its paths start; else its own folder.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the report's files.")] = Path("distill_report"),
+    batch_size: Annotated[int, typer.Option(min=1, help="Chips in a batch, for chips/s.")] = 8,
+    img_size: Annotated[int | None, typer.Option(min=1, help="Side of a chip; else that of the training.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Chips timed per network.")] = 20,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of tables.")] = False,
+) -> None:
+    """Compare a teacher and its students: size, speed and energy, and scores with their spread over seeds."""
+    with extras():
+        from instageo.model.commands.distill_report import Wish, distill_report
+        from instageo.model.comparison.report import show_report, to_json
+
+        chosen = [name.strip() for name in names.split(",")] if names else []
+        wish = Wish(runs, teacher, chosen, table, root_dir, output, img_size, batch_size, repeats, accelerator)
+        report = distill_report(wish)
+        if json:
+            typer.echo(to_json(report))
+        else:
+            show_report(report)
+            typer.echo(f"table, numbers and figure: {output}")
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

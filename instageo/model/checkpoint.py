@@ -1,7 +1,7 @@
 """Checkpoints: what they carry beside the weights, how they are read, and whether settings agree with them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,12 +60,14 @@ class Checkpoint:
         state: Tensors of the network, without the leading `net.`.
         settings: `group.key: value` for the keys in FIXED and DEFAULTS that it knows.
         metrics: Scores on the validation table; empty where unknown.
+        run: All settings that its training was asked for, `group.key: value`; empty where unknown.
     """
 
     path: Path
     state: dict[str, Tensor]
     settings: dict[str, Any]
     metrics: dict[str, float]
+    run: dict[str, Any] = field(default_factory=dict)
 
 
 def facts(settings: Settings, run: Settings, metrics: Mapping[str, float]) -> dict[str, Any]:
@@ -100,15 +102,16 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist; check checkpoint_path")
     content = read_plain(path, CheckpointError)
-    tensors, section = content.get("state_dict"), content.get(SECTION, {})
+    tensors, told = content.get("state_dict"), content.get(SECTION)
+    section = told if isinstance(told, Mapping) else {}
     if not isinstance(tensors, Mapping) or not any(str(key).startswith("net.") for key in tensors):
         raise CheckpointError(f"{path}: holds no network (state_dict with keys net.*); expected a training checkpoint")
-    stored = section.get("settings", {}) if isinstance(section, Mapping) else {}
+    stored = section.get("settings", {})
     refuse_unmerged(tensors, path, CheckpointError)
     state = _network_state(tensors)
-    told = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path, state)
-    metrics = section.get("metrics", {}) if isinstance(section, Mapping) else {}
-    return Checkpoint(path, state, BEFORE | told, dict(metrics))
+    decided = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path, state)
+    asked = section.get("run") or _run_beside(path)
+    return Checkpoint(path, state, BEFORE | decided, dict(section.get("metrics", {})), dict(asked))
 
 
 def _settings_beside(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -121,6 +124,12 @@ def _settings_beside(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
     stored = {"model.head": head, "model.model_name": "prithvi_eo_v1_100"} | read_yaml(beside)
     told = {key: stored[key] for key in (*FIXED, *DEFAULTS) if key in stored and known(key)}
     return {key: None if value == "None" else value for key, value in told.items()}
+
+
+def _run_beside(path: Path) -> dict[str, Any]:
+    beside = path.parent / ".hydra" / "config.yaml"
+    stored = read_yaml(beside) if beside.is_file() else {}
+    return {key: None if value == "None" else value for key, value in stored.items() if known(key)}
 
 
 def _network_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,15 @@ def machine() -> dict[str, Any]:
     cuda = _cuda()
     gpu = cuda.get_device_name() if cuda else None
     return {"platform": platform.platform(), "cpu_cores": os.cpu_count(), "gpu": gpu}
+
+
+def cpu_name() -> str:
+    """What the processor calls itself; its kind where it does not say."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _cuda() -> Any:

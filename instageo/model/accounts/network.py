@@ -29,7 +29,13 @@ def note_network(notes: Notes, settings: Settings, net: nn.Module) -> None:
 
 
 def note_predictor(notes: Notes, predictor: Predictor) -> None:
-    """Note the network that is used, and the settings that its checkpoint decides.
+    """Note the network that is used, and the settings that its checkpoint decides."""
+    notes.network = predictor_account(predictor) | {"trained_parameters": 0}
+    notes.configuration = to_plain(predictor.settings)
+
+
+def predictor_account(predictor: Predictor) -> dict[str, Any]:
+    """The account of a network that was loaded, as `network_account` gives it.
 
     Counting takes PyTorch a second or two; the accounts of the training, where they lie beside the checkpoint, have
     counted the same network before.
@@ -39,9 +45,7 @@ def note_predictor(notes: Notes, predictor: Predictor) -> None:
     beside = checkpoint if checkpoint.is_dir() else checkpoint.parent
     counted = read_run(beside / RUN_FILE).get("network") or {}
     same = all(counted.get(key) == value for key, value in _identity(settings, predictor.net).items())
-    notes.network = dict(counted) if same and "forward_flops" in counted else network_account(settings)
-    notes.network["trained_parameters"] = 0
-    notes.configuration = to_plain(settings)
+    return dict(counted) if same and "forward_flops" in counted else network_account(settings)
 
 
 def network_account(settings: Settings) -> dict[str, Any]:

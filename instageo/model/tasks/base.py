@@ -47,6 +47,10 @@ class Task(Protocol):
         """The score by which the best epoch is chosen."""
 
     @property
+    def headline(self) -> tuple[str, ...]:
+        """The scores that networks are compared by, the one of `monitor` first."""
+
+    @property
     def per_chip(self) -> bool:
         """Whether a chip has one output, not every pixel."""
 

@@ -38,6 +38,11 @@ class MultiLabelTask:
         """Mean average precision, which depends on no threshold."""
         return Monitor("val_mAP", "max")
 
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """The scores that networks are compared by."""
+        return "mAP", "f1"
+
     def in_scale(self, loss: nn.Module) -> nn.Module:
         """The loss as it is."""
         return loss

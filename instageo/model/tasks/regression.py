@@ -74,6 +74,11 @@ class RegressionTask:
         """The root mean square error, in natural units."""
         return Monitor("val_rmse", "min")
 
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """The scores that networks are compared by."""
+        return "rmse", "r2", "pearson"
+
     def in_scale(self, loss: nn.Module) -> nn.Module:
         """The loss with labels brought into the network's scale."""
         return InScale(loss, self.scale)

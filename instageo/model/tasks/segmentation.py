@@ -44,6 +44,11 @@ class SegmentationTask:
         """Of maps the mean IoU, of chips the mean F1."""
         return Monitor("val_f1" if self.per_chip else "val_mIoU", "max")
 
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """The scores that networks are compared by."""
+        return ("f1", "accuracy") if self.per_chip else ("mIoU", "accuracy", "f1")
+
     def in_scale(self, loss: nn.Module) -> nn.Module:
         """The loss as it is."""
         return loss

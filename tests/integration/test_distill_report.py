@@ -1,0 +1,122 @@
+"""`instageo distill-report` over runs that were trained, by the command."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from instageo import load_model
+from instageo.cli import app
+from instageo.errors import InstaGeoError
+from instageo.model.cost import forward_flops
+from instageo.model.run import main
+from tests.integration.conftest import QUICK, write_chips
+
+BEST = "instageo_best_checkpoint.ckpt"
+INSTAGEO = Path(sys.executable).with_name("instageo")
+
+
+def content(path):
+    return json.loads(path.read_text())
+
+
+def report(folder, *arguments):
+    """The report of the command in this process, as JSON told on stdout."""
+    quick = ["--repeats", "2", "--batch-size", "3", "--accelerator", "cpu", "--json", "--output", folder / "report"]
+    done = CliRunner().invoke(app, ["distill-report", *map(str, (*arguments, *quick))])
+    if isinstance(done.exception, InstaGeoError):
+        raise done.exception
+    assert done.exit_code == 0, done.exception
+    return json.loads(done.stdout)
+
+
+def test_a_report_of_one_run_has_its_cost_and_its_scores(trained, tmp_path):
+    _, run = trained
+    told = report(tmp_path, run)
+    [row] = told["rows"]
+    net = load_model(run, device="cpu").net
+    assert row["flops"] == forward_flops(net, torch.zeros(1, 6, 1, 32, 32))
+    assert row["parameters"] == sum(parameter.numel() for parameter in net.parameters())
+    assert row["file_bytes"] == (run / BEST).stat().st_size
+    assert row["weight_bytes"] == pytest.approx(4 * row["parameters"], rel=0.01)
+    assert row["scores"]["mIoU"]["values"] == [content(run / "metrics.json")["mIoU"]]
+    assert row["training"]["wall_seconds"]["mean"] == content(run / "run.json")["total"]["wall_seconds"]
+    latency = row["speed"]["latency"]
+    assert 0 < latency["low"] <= latency["median"] <= latency["high"]
+    assert row["speed"]["chips_per_second"] > 0
+    assert told["machine"]["torch"] == torch.__version__
+    assert told["machine"]["threads"] == torch.get_num_threads()
+    assert sorted(path.suffix for path in (tmp_path / "report").iterdir()) == [".csv", ".json", ".md", ".png"]
+    assert content(tmp_path / "report" / "distill_report.json") == told
+
+
+def test_other_chips_cost_more_and_another_table_is_scored_as_mode_eval_does(trained, run, tmp_path):
+    data, folder = trained
+    alone = tmp_path / "alone.ckpt"
+    shutil.copy(folder / BEST, alone)
+    told = report(tmp_path, alone, "--img-size", 64, "--table", data / "test.csv")
+    [row] = told["rows"]
+    with torch.device("meta"):
+        image = torch.empty(1, 6, 1, 64, 64)
+    assert row["chip"] == [6, 1, 64, 64]
+    assert row["flops"] == forward_flops(load_model(alone, device="cpu").net.to("meta"), image)
+    where = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={folder}", "accelerator=cpu"]
+    assert run("mode=eval", *where, folder="eval")[0] == 0
+    scores = content(tmp_path / "eval" / "metrics.json")
+    assert {name: spread["mean"] for name, spread in row["scores"].items()} == {
+        name: pytest.approx(scores[name], abs=1e-6) for name in ("mIoU", "accuracy", "f1")
+    }
+
+
+def test_runs_without_scores_and_tables_that_are_missing_are_refused(trained, tmp_path):
+    _, run = trained
+    alone = tmp_path / "alone.ckpt"
+    shutil.copy(run / BEST, alone)
+    with pytest.raises(InstaGeoError, match=r"alone\.ckpt: has no metrics\.json of its own; score all runs on one"):
+        report(tmp_path, run, alone)
+    with pytest.raises(InstaGeoError, match=r"none\.csv"):
+        report(tmp_path, run, "--table", tmp_path / "none.csv")
+    assert not (tmp_path / "report" / "distill_report.json").exists()
+
+
+@pytest.mark.slow
+def test_a_teacher_and_two_seeds_of_its_student(tmp_path):
+    data = write_chips(tmp_path / "data")
+    common = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK, "logger=none"]
+    teacher = tmp_path / "teacher"
+    assert main([*common, "model.depth=2", f"hydra.run.dir={teacher}"]) == 0
+    young = ["model.width=64", "model.head=light"]
+    taught = [*young, "train.distillation=true", f"train.teacher_ckpt_path={teacher}"]
+    for seed in (1, 2):
+        assert main([*common, *taught, f"seed={seed}", f"hydra.run.dir={tmp_path / f'taught{seed}'}"]) == 0
+    assert main([*common, *young, "seed=1", f"hydra.run.dir={tmp_path / 'alone'}"]) == 0
+    done = subprocess.run(
+        [INSTAGEO, "distill-report", "taught1", "alone", "taught2", "teacher", "--repeats", "2", "--output", "report"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    told = content(tmp_path / "report" / "distill_report.json")
+    names = [
+        "tiny, depth 2, head upscaling",
+        *(f"tiny, depth 1, width 64, head light, {how}" for how in ("distilled", "alone")),
+    ]
+    assert [row["name"] for row in told["rows"]] == names
+    assert [row["role"] for row in told["rows"]] == ["teacher", "distilled", "alone"]
+    assert [row["seeds"] for row in told["rows"]] == [[42], [1, 2], [1]]
+    scores = [content(tmp_path / run / "metrics.json")["mIoU"] for run in ("taught1", "taught2")]
+    spread = told["rows"][1]["scores"]["mIoU"]
+    assert spread["values"] == scores
+    assert spread["mean"] == pytest.approx(sum(scores) / 2)
+    assert spread["std"] == pytest.approx(abs(scores[0] - scores[1]) / 2**0.5)
+    accounts = [content(tmp_path / run / "run.json")["network"] for run in ("teacher", "taught1", "alone")]
+    assert [row["flops"] for row in told["rows"]] == [account["forward_flops"] for account in accounts]
+    with open(tmp_path / "report" / "distill_report.csv", newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == names
+    assert not [note for note in told["notes"] if "different tables" in note]
