@@ -46,8 +46,8 @@ def main() -> None:
     epochs = f"train.num_epochs={given.epochs}"
     teacher = given.output / "teacher"
     run(given.data, teacher, [epochs, "seed=1"])
-    for seed in given.seeds:
-        for name in given.only:
+    for name in given.only:
+        for seed in given.seeds:
             settings = [*STUDENTS[name], epochs, f"seed={seed}"]
             run(given.data, given.output / f"{name}-alone-{seed}", settings)
             taught = [*TAUGHT, f"train.teacher_ckpt_path={teacher}"]
