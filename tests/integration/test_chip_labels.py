@@ -135,3 +135,14 @@ def test_what_does_not_work_is_told_in_one_sentence(tmp_path, run, label, chosen
     assert status == 1
     [sentence] = [line for line in err.splitlines() if line.startswith("error: ")]
     assert words in sentence
+
+
+@pytest.mark.parametrize("kind", ["chip", "chip_multi"])
+def test_a_chip_as_a_whole_is_learnt_from_a_teacher(tmp_path, run, kind):  # pitfall 29
+    data = write_chips(tmp_path / "data", lambda bright, _: str(bright))
+    chosen = [*tables(data), *CHIPS, f"dataloader.label_kind={kind}"]
+    assert run(*chosen, folder="teacher")[0] == 0
+    taught = ["model.width=64", "train.distillation=true", f"train.teacher_ckpt_path={tmp_path / 'teacher'}"]
+    assert run(*chosen, *taught, "distill.feature_weight=0.5", folder="trained")[0] == 0
+    assert "train_soft_loss" in (tmp_path / "trained" / "history.csv").read_text()
+    assert scores(data, run, tmp_path)["accuracy"] >= 0
