@@ -123,11 +123,14 @@ def test_a_sweep_for_the_worst_run_is_refused(data, tmp_path):
 @pytest.mark.slow
 def test_the_rate_to_train_at_is_printed_and_nothing_else_is_left(data, run, tmp_path):
     command = ["mode=lr_find", f"root_dir={data}", *TABLES, *QUICK, "train.lr_find.steps=21", "train.lr_find.max=0.1"]
+    command += ["dataloader.mean=auto"]
     status, out, err = run(*command)
     assert status == 0, err
     found = json.loads(out.splitlines()[-1])
     folder = tmp_path / "run"
-    assert sorted(path.name for path in folder.iterdir()) == [".hydra", "lr_find.csv", "lr_find.png", "run.log"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".hydra", "lr_find.csv", "lr_find.png", "run.json", "run.log",
+    ]  # fmt: skip
     with open(folder / "lr_find.csv", encoding="utf-8") as file:
         rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     assert rows[0]["learning_rate"] == pytest.approx(1e-7)
