@@ -241,7 +241,9 @@ def to_classes(
     known = np.where(usable, stored, 0)
     if stored.dtype.kind == "f":
         if (known != np.trunc(known)).any():
-            raise RasterError(f"{where}: label values are fractional; expected whole class numbers")
+            raise RasterError(
+                f"{where}: label values are fractional; expected whole class numbers, or is_reg_task=true for values"
+            )
         known = known.clip(-FAR, FAR)
     label = known.astype(np.int64)
     if form.replace_label is not None:
