@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import re
 import shlex
 import sys
 import warnings
@@ -50,6 +51,9 @@ COMMANDS = {
 FAILED, INTERRUPTED = 1, 130
 """Exit status of a run that ended with an error, or by Ctrl-C."""
 
+
+DIRECTIONS = "minimize", "maximize"
+"""What a sweep can do with the scores of its runs."""
 
 TAKE_VALUE = (
     "--config-name", "-cn", "--config-dir", "-cd", "--config-path", "-cp", "--package", "-p", "--cfg", "-c",
@@ -177,11 +181,13 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def _refuse_malformed(overrides: Sequence[str], *, sweeping: bool) -> None:
     """Refuse what is no `key=value` of a known key, or has no effect, in words Hydra does not have."""
     for override in overrides:
-        key, equals, _ = override.lstrip("+").partition("=")
+        key, equals, value = override.lstrip("+").partition("=")
         if not equals or override.startswith("~"):
             raise ConfigError(f"'{override}' is no setting; expected key=value, such as train.num_epochs=20")
         if not key.startswith("hydra") and not known(key):
             raise ConfigError(unknown(key))
+        if key == "hydra.sweeper.direction" and value not in DIRECTIONS:
+            raise ConfigError(f"{override} does not work; expected {' or '.join(DIRECTIONS)}")
         if sweeping and key == "hydra.run.dir":
             raise ConfigError("hydra.run.dir has no effect on a sweep (-m); name its folder with hydra.sweep.dir=…")
 
@@ -203,6 +209,12 @@ def _sentence(error: Exception) -> str:
     for told in (error, error.__cause__):
         if told is not None and "full_key:" in str(told):
             return describe(told)
+    ambiguous = re.match(r"Ambiguous value for argument '(.*)'", str(error))
+    if ambiguous:
+        return (
+            f"'{ambiguous[1]}' has several values; add -m to try each, or write one list as key=[a,b], one text as "
+            "key='\"a,b\"'"
+        )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     hint = "; put quotes round a value with special characters: 'key=\"value\"'" if "Lexer" in str(error) else ""
     return " ".join(lines[:3]) + hint

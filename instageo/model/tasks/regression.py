@@ -38,7 +38,7 @@ class Outputs:
     levels: tuple[float, ...] = ()
 
     def point(self, raw: Tensor) -> Tensor:
-        """The value itself, (..., H, W), of (..., C, H, W), in the network's scale: the median, as `quantiles` has it."""
+        """The value itself, (..., H, W), of (..., C, H, W), in the network's scale: the median of `quantiles`."""
         return raw.sort(-3).values[..., self.levels.index(0.5), :, :] if self.levels else raw[..., 0, :, :]
 
     def quantiles(self, raw: Tensor) -> dict[float, Tensor]:
