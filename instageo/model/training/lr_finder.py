@@ -31,6 +31,11 @@ class RangeTestResult:
     smoothed: tuple[float, ...]
     best: float
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the loss is lowest at the very end, so that higher rates may be better."""
+        return self.smoothed[-1] == min(self.smoothed)
+
 
 class RangeTest(pl.Callback):
     """Raises the learning rate by the same factor each optimiser step, and takes down the losses (Smith 2017).
