@@ -34,9 +34,7 @@ def lr_find(run: Run) -> None:
         return
     result = test.result()
     if result.cut_short:
-        log.warning(
-            "the loss falls fastest at the highest rate that was tried, %.3g: raise train.lr_find.max", result.best
-        )
+        log.warning("the loss still falls at the highest rate tried, %.3g; raise train.lr_find.max", result.rates[-1])
     with open(run.folder / "lr_find.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["learning_rate", "loss", "smoothed_loss"])

@@ -33,8 +33,9 @@ class RangeTestResult:
 
     @property
     def cut_short(self) -> bool:
-        """Whether the loss is lowest at the very end, so that higher rates may be better."""
-        return self.smoothed[-1] == min(self.smoothed)
+        """Whether the loss falls fastest in the last tenth, and is lowest at the end: higher rates may be better."""
+        late = self.rates.index(self.best) >= 0.9 * len(self.rates)
+        return late and bool(self.smoothed[-1] == min(self.smoothed))
 
 
 class RangeTest(pl.Callback):
