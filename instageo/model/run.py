@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import math
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ from hydra.conf import HydraConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 
@@ -77,7 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags, overrides = _split([argument for argument in given if argument != "--debug"])
     job = Job(debug, f"python -m instageo.model.run {shlex.join(given)}", overrides)
     try:
-        _refuse_malformed(overrides, sweeping=bool({"-m", "--multirun"} & set(flags)))
+        sweeping = bool({"-m", "--multirun"} & set(flags))
+        _refuse_malformed(overrides, sweeping=sweeping)
+        if sweeping:
+            _refuse_intervals(overrides)
         _compose_and_run([*flags, *overrides], job)
     except (InstaGeoError, HydraException, *OVERRIDE_ERRORS, OSError) as error:
         if debug:
@@ -190,6 +195,18 @@ def _refuse_malformed(overrides: Sequence[str], *, sweeping: bool) -> None:
             raise ConfigError(f"{override} does not work; expected {' or '.join(DIRECTIONS)}")
         if sweeping and key == "hydra.run.dir":
             raise ConfigError("hydra.run.dir has no effect on a sweep (-m); name its folder with hydra.sweep.dir=…")
+
+
+def _refuse_intervals(overrides: Sequence[str]) -> None:
+    """Refuse ranges that Optuna cannot search, before it says so in a way of its own."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        interval = override.value()
+        if isinstance(interval, IntervalSweep):
+            low, high = interval.start or 0, interval.end or 0
+            above = 0 if "log" in interval.tags else -math.inf
+            if not above < low <= high:
+                lowest = "" if math.isinf(above) else ", above 0 for a range of ratios"
+                raise ConfigError(f"'{override.input_line}' is no range; expected the lower end first{lowest}")
 
 
 def _sentence(error: Exception) -> str:

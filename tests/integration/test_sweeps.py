@@ -72,6 +72,25 @@ def test_what_the_simple_sweeper_cannot_do_is_one_sentence(sweep):
     assert err.splitlines()[-1] == "error: BasicSweeper does not support sweep type : INTERVAL_SWEEP"
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("train.ema=interval(0.9,0.5)", "'train.ema=interval(0.9,0.5)' is no range; expected the lower end first"),
+        (
+            "train.learning_rate=tag(log, interval(0, 1e-2))",
+            "lower end first, above 0 for a range of ratios",
+        ),
+        ("hydra.sweeper.max_batch_size=many", "hydra.sweeper.max_batch_size: Value 'many' of type 'str' could not be"),
+    ],
+)
+def test_what_no_sweeper_can_do_is_one_sentence(sweep, setting, words):
+    status, err, folder = sweep(setting)
+    assert status == 1
+    assert [line for line in err.splitlines() if line.startswith("error: ")] == err.splitlines()
+    assert words in err
+    assert not folder.exists()
+
+
 def test_a_sweeper_that_is_not_installed_is_told_of(sweep):
     status, err, _ = sweep("hydra/sweeper=ax")
     assert status == 1
