@@ -32,8 +32,8 @@ def build(settings: Settings) -> PrithviSegmenter:
     if net.per_chip != per_chip:
         fitting = [name for name, head in HEADS.items() if getattr(head, "per_chip", False) == per_chip]
         raise ConfigError(
-            f"model.head={model.head} does not fit dataloader.label_kind={data.label_kind.value}; choose one of "
-            f"{', '.join(fitting)}"
+            f"model.head={model.head} does not fit dataloader.label_kind={data.label_kind.value}; "
+            f"expected {' or '.join(fitting)}"
         )
     encoder = net.prithvi_encoder
     encoder.coords_dropout, encoder.gradient_checkpointing = model.coords_dropout, model.gradient_checkpointing

@@ -63,6 +63,11 @@ class TableReport:
         return reduce(merge, [fact.target for fact in self.facts if fact.target is not None])
 
     @property
+    def labelled(self) -> list[int]:
+        """Labels of each class, or, where they are values, of all in one number; empty where no chip has a label."""
+        return self.class_counts if self.label_range is None else [self.target.count]
+
+    @property
     def label_range(self) -> tuple[float, float] | None:
         """Lowest and highest label, where labels are values."""
         if all(fact.target is None for fact in self.facts):

@@ -80,7 +80,7 @@ def describe(error: BaseException) -> str:
     key = re.sub(r"\[\d+\]$", "", named[1] if named else getattr(error, "full_key", None) or "")
     lines = [line.strip() for line in str(error).splitlines() if not line.rstrip().endswith(":")]
     reason = (lines or [""])[0].rstrip(".")
-    if key and not known(key):
+    if key and not known(key) and not key.startswith("hydra."):
         return unknown(key)
     return f"{key}: {reason}" if key and key not in reason else reason
 

@@ -29,6 +29,7 @@ def density_figure(
     unit: str | None = None,
     expected_error: tuple[float, float] | None = None,
     name: str = "",
+    counted: str = "pixels",
 ) -> None:
     """Draw the counts in colours of equal ratios, the 1:1 line, the scores and, if given, the expected error.
 
@@ -40,14 +41,16 @@ def density_figure(
         unit: Of truth and prediction.
         expected_error: Coefficients (a, b) of the band of a + b |truth| around the 1:1 line; None draws none.
         name: Title.
+        counted: What is counted.
     """
     figure = new_figure(6.6, 5.8)
     panel = figure.subplots()
-    draw_density(panel, density, scores, unit, expected_error)
+    draw_density(panel, density, scores, unit, expected_error, counted)
     panel.set_title(name)
     if density.outside:
         low, high = density.range.low, density.range.high
-        figure.supxlabel(f"{density.outside:,} pixels outside of {low:.4g} to {high:.4g} lie at the border", fontsize=8)
+        told = f"{density.outside:,} {counted} outside of {low:.4g} to {high:.4g} lie at the border"
+        figure.supxlabel(told, fontsize=8)
     figure.savefig(path, dpi=150)
 
 
@@ -57,10 +60,11 @@ def draw_density(
     scores: Mapping[str, float | None],
     unit: str | None,
     expected_error: tuple[float, float] | None,
+    counted: str = "pixels",
 ) -> None:
     """Draw what `density_figure` does into one panel."""
     counts, edges = shown_cells(density)
-    _draw_counts(panel, counts, edges)
+    _draw_counts(panel, counts, edges, counted)
     ends = np.linspace(edges[0], edges[-1], 201)
     panel.plot(ends, ends, color=LINE, linewidth=1.2, label="1:1")
     if expected_error:
@@ -114,13 +118,13 @@ def shown_cells(density: Density) -> tuple[Counts, Numbers]:
     return fewer, edges
 
 
-def _draw_counts(panel: "Axes", counts: Counts, edges: Numbers) -> None:
+def _draw_counts(panel: "Axes", counts: Counts, edges: Numbers, counted: str) -> None:
     from matplotlib.colors import LogNorm
 
     most = max(int(counts.max()), 10)
     seen = np.ma.masked_equal(counts.T, 0)
     mesh = panel.pcolormesh(edges, edges, seen, norm=LogNorm(1, most), cmap="viridis", rasterized=True)
-    panel.figure.colorbar(mesh, ax=panel, label="pixels in a cell", shrink=0.8)
+    panel.figure.colorbar(mesh, ax=panel, label=f"{counted} in a cell", shrink=0.8)
 
 
 def _above(counts: Counts) -> int:

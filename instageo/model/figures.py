@@ -103,13 +103,20 @@ def range_test_figure(
     figure.savefig(path, dpi=120)
 
 
-def distribution_figure(values: Mapping[str, NDArray[np.float32]], classes: Mapping[str, int], path: Path) -> None:
-    """Distribution of each band's values and, where there are classes, the pixels of each.
+def distribution_figure(
+    values: Mapping[str, NDArray[np.float32]],
+    classes: Mapping[str, int],
+    path: Path,
+    *,
+    counted: str = "labelled pixels",
+) -> None:
+    """Distribution of each band's values and, where there are classes, the pixels or chips of each.
 
     Args:
         values: Sampled pixels by band.
-        classes: Labelled pixels by class; empty without classes.
+        classes: Labelled pixels, or chips, by class; empty without classes.
         path: Where to.
+        counted: What is counted of classes; percentages are of all that were.
     """
     figure = new_figure(11 if classes else 7, max(4.0, 0.22 * len(classes)))
     panels = figure.subplots(1, 2 if classes else 1, squeeze=False)[0]
@@ -124,7 +131,7 @@ def distribution_figure(values: Mapping[str, NDArray[np.float32]], classes: Mapp
         bars = panels[1].barh(list(classes), list(classes.values()))
         total = max(sum(classes.values()), 1)
         panels[1].bar_label(bars, [f"{count / total:.1%}" for count in classes.values()], fontsize=8, padding=2)
-        panels[1].set(xlabel="labelled pixels")
+        panels[1].set(xlabel=counted)
         panels[1].margins(x=0.15)
         panels[1].invert_yaxis()
     figure.savefig(path, dpi=120)

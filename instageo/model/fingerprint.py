@@ -41,7 +41,7 @@ def table_account(report: TableReport, path: str, root: str) -> dict[str, Any]:
         "path": path,
         "chips": len(report.rows),
         "left_out": len(report.dropped),
-        "labelled_pixels": report.class_counts,
+        "labelled_pixels": report.labelled,
         "fingerprint": fingerprint(report, root),
     }
 

@@ -6,7 +6,7 @@ A label of a whole chip is a map of one pixel: (1, 1), or (K, 1, 1) where each o
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 import numpy as np
@@ -201,7 +201,9 @@ def to_classes(
     known = np.where(usable, stored, 0)
     if stored.dtype.kind == "f":
         if (known != np.trunc(known)).any():
-            raise RasterError(f"{where}: label values are fractional; expected whole class numbers")
+            raise RasterError(
+                f"{where}: label values are fractional; expected whole class numbers, or is_reg_task=true for values"
+            )
         known = known.clip(-FAR, FAR)
     label = known.astype(np.int64)
     if form.replace_label is not None:
@@ -263,8 +265,8 @@ def _class(text: str, form: LabelFormat, names: Sequence[str]) -> NDArray[np.int
     try:
         number = float(text)
     except ValueError as error:
-        known = f"; known are {', '.join(names[:10])}" if names else "; name classes with model.class_names"
-        raise DataError(f"label {text} is neither the number nor the name of a class{known}") from error
+        known = f"known are {', '.join(names[:10])}" if names else "name classes with model.class_names"
+        raise DataError(f"label {text} is neither the number nor the name of a class; {known}{_kind(text)}") from error
     return to_classes(np.array([[number]]), np.array([[np.isfinite(number)]]), form, f"label {text}")
 
 
@@ -272,4 +274,16 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise DataError(f"label {text} is no number; expected the value of the chip") from error
+        raise DataError(f"label {text} is no number; expected the value of the chip{_kind(text)}") from error
+
+
+def _kind(text: str) -> str:
+    """The other kind of label that a text looks like."""
+    if ";" in text:
+        return "; several classes per chip need dataloader.label_kind=chip_multi"
+    return "; labels that are files need dataloader.label_kind=raster" if is_file_name(text) else ""
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a label ends like a file's name: in a dot and a letter."""
+    return PurePath(text).suffix[1:2].isalpha()

@@ -16,6 +16,10 @@ GIVEN_BY_SENSOR = (
 """Settings that `dataloader.sensor` decides, unless they are set themselves."""
 
 
+MEASURING = Mode.train, Mode.batch_figure, Mode.lr_find
+"""Modes that can take mean and std from the training table."""
+
+
 CHIP_HEAD = "pooled"
 """Head of tasks whose labels are of whole chips, unless another is named."""
 
@@ -40,8 +44,11 @@ def complete(settings: Settings, explicit: frozenset[str], *, statistics: bool =
     if data.sensor is not None:
         found |= {key: value for key, value in _told_by_sensor(settings, names, explicit) if key not in explicit}
         _refuse_small_units(settings)
-    if data.mean == AUTO and statistics and settings.mode not in (Mode.train, Mode.batch_figure):
-        raise ConfigError("dataloader.mean=auto is for mode=train; leave mean and std out, the checkpoint knows them")
+    if data.mean == AUTO and statistics and settings.mode not in MEASURING:
+        raise ConfigError(
+            "dataloader.mean=auto is for modes that read the training table; leave mean and std out, the checkpoint "
+            "knows them"
+        )
     if data.mean is None and statistics:
         mean, std = _pretraining_statistics(settings.model.model_name, names)
         found |= {"dataloader.mean": mean, "dataloader.std": std}

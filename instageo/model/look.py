@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.errors import DataError
+from instageo.errors import DataError, RasterError
 from instageo.model.coordinates import coordinates_of
 from instageo.model.decoding import ChipFormat, by_band, split_dates
 from instageo.model.facts import Found, RowFacts
-from instageo.model.labels import ChipLabels, ChipValue, Labels, TargetFormat
+from instageo.model.labels import ChipLabels, ChipValue, Labels, TargetFormat, is_file_name
 from instageo.model.moments import Moments, moments
-from instageo.raster import Grid, RasterInfo, open_raster, read_raster
+from instageo.raster import Grid, Raster, RasterInfo, open_raster, read_raster
 from instageo.table import Row
 
 Mask = NDArray[np.bool_]
@@ -92,9 +92,20 @@ def _label_facts(row: Row, grid: Grid, valid: Mask, form: Labels) -> tuple[tuple
 def _label(row: Row, grid: Grid, form: Labels) -> NDArray[Any]:
     if isinstance(form, ChipLabels):
         return form.read(str(row.label))
-    raster = read_raster(str(row.label), [0])
+    raster = _label_raster(row)
     _check_grids(row, grid, raster.grid)
     return form.decode(raster, str(row.label))
+
+
+def _label_raster(row: Row) -> Raster:
+    try:
+        return read_raster(str(row.label), [0])
+    except RasterError as error:
+        if is_file_name(str(row.label)):
+            raise
+        raise RasterError(
+            f"{error}; labels of chips themselves need dataloader.label_kind=chip or chip_multi"
+        ) from error
 
 
 def _scales(target: NDArray[np.float32], *, logarithm: bool) -> NDArray[np.float64]:

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from instageo.errors import ConfigError, RasterError
+from instageo.errors import CheckpointError, ConfigError, RasterError
 from instageo.model.assemble import build, chip_format
-from instageo.model.checkpoint import adopt, load_network_state, read_checkpoint
-from instageo.model.config import settings_from, shipped_config
+from instageo.model.checkpoint import Checkpoint, adopt, load_network_state, read_checkpoint
+from instageo.model.config import overlay, settings_from, shipped_config
 from instageo.model.coordinates import Coordinates, coordinates
 from instageo.model.decoding import read_chip
 from instageo.model.layout import band_names, class_names, complete
@@ -175,12 +175,23 @@ def predictor_from(settings: Settings, explicit: frozenset[str], device: str | t
     """The model at `settings.checkpoint_path`; keys in `explicit` may not contradict it."""
     checkpoint = read_checkpoint(str(settings.checkpoint_path))
     adopted = complete(adopt(settings, checkpoint, explicit), explicit)
+    _refuse_other_outputs(adopted, checkpoint)
     net = build(adopted)
     load_network_state(net, checkpoint)
     chosen = torch.device(device or pick_device(settings.accelerator))
     if settings.compile:
         compile_network(net, on_cpu=chosen.type == "cpu")
     return Predictor(net.eval().to(chosen), adopted, checkpoint.metrics, chosen)
+
+
+def _refuse_other_outputs(settings: Settings, checkpoint: Checkpoint) -> None:
+    """Refuse a loss under which the network's outputs would be taken for something else, such as other quantiles."""
+    own = checkpoint.settings.get("train.loss")
+    if task_of(settings) != task_of(overlay(settings, {"train.loss": own})):
+        raise CheckpointError(
+            f"{checkpoint.path}: was trained with train.loss={own}, but train.loss={settings.train.loss} was asked "
+            "for; leave train.loss out, the checkpoint knows it"
+        )
 
 
 def pick_device(accelerator: str) -> str:

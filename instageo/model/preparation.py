@@ -4,8 +4,10 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from instageo.errors import ConfigError, DataError
-from instageo.model.assemble import augmentations, loss
+from instageo.model.assemble import augmentations, build, loss
 from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights
 from instageo.model.check import TableReport
@@ -60,8 +62,10 @@ def prepare(run: Run) -> Parts:
     settings = complete(settings, run.explicit)
     if teacher:
         check_teacher(teacher, settings)
-    augmentations(settings)  # mistakes in those are told before the tables are read
+    augmentations(settings)  # mistakes in those, in losses and the network are told before the tables are read
     loss(settings)
+    with torch.device("meta"):
+        build(settings)
     completed = replace(run, settings=settings)
     learn = checked_table(completed, "train_filepath", values=settings.dataloader.mean == AUTO)
     judge = checked_table(completed, "valid_filepath")

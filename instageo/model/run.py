@@ -2,7 +2,9 @@
 
 import importlib
 import logging
+import math
 import os
+import re
 import shlex
 import sys
 import warnings
@@ -16,6 +18,7 @@ from hydra.conf import HydraConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 
@@ -51,6 +54,9 @@ FAILED, INTERRUPTED = 1, 130
 """Exit status of a run that ended with an error, or by Ctrl-C."""
 
 
+DIRECTIONS = "minimize", "maximize"
+"""What a sweep can do with the scores of its runs."""
+
 TAKE_VALUE = (
     "--config-name", "-cn", "--config-dir", "-cd", "--config-path", "-cp", "--package", "-p", "--cfg", "-c",
     "--info", "-i", "--experimental-rerun",
@@ -73,7 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags, overrides = _split([argument for argument in given if argument != "--debug"])
     job = Job(debug, f"python -m instageo.model.run {shlex.join(given)}", overrides)
     try:
-        _refuse_malformed(overrides, sweeping=bool({"-m", "--multirun"} & set(flags)))
+        sweeping = bool({"-m", "--multirun"} & set(flags))
+        _refuse_malformed(overrides, sweeping=sweeping)
+        if sweeping:
+            _refuse_intervals(overrides)
         _compose_and_run([*flags, *overrides], job)
     except (InstaGeoError, HydraException, *OVERRIDE_ERRORS, OSError) as error:
         if debug:
@@ -177,13 +186,27 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def _refuse_malformed(overrides: Sequence[str], *, sweeping: bool) -> None:
     """Refuse what is no `key=value` of a known key, or has no effect, in words Hydra does not have."""
     for override in overrides:
-        key, equals, _ = override.lstrip("+").partition("=")
+        key, equals, value = override.lstrip("+").partition("=")
         if not equals or override.startswith("~"):
             raise ConfigError(f"'{override}' is no setting; expected key=value, such as train.num_epochs=20")
         if not key.startswith("hydra") and not known(key):
             raise ConfigError(unknown(key))
+        if key == "hydra.sweeper.direction" and value not in DIRECTIONS:
+            raise ConfigError(f"{override} does not work; expected {' or '.join(DIRECTIONS)}")
         if sweeping and key == "hydra.run.dir":
             raise ConfigError("hydra.run.dir has no effect on a sweep (-m); name its folder with hydra.sweep.dir=…")
+
+
+def _refuse_intervals(overrides: Sequence[str]) -> None:
+    """Refuse ranges that Optuna cannot search, before it says so in a way of its own."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        interval = override.value()
+        if isinstance(interval, IntervalSweep):
+            low, high = interval.start or 0, interval.end or 0
+            above = 0 if "log" in interval.tags else -math.inf
+            if not above < low <= high:
+                lowest = "" if math.isinf(above) else ", above 0 for a range of ratios"
+                raise ConfigError(f"'{override.input_line}' is no range; expected the lower end first{lowest}")
 
 
 def _sentence(error: Exception) -> str:
@@ -203,6 +226,12 @@ def _sentence(error: Exception) -> str:
     for told in (error, error.__cause__):
         if told is not None and "full_key:" in str(told):
             return describe(told)
+    ambiguous = re.match(r"Ambiguous value for argument '(.*)'", str(error))
+    if ambiguous:
+        return (
+            f"'{ambiguous[1]}' has several values; add -m to try each, or write one list as key=[a,b], one text as "
+            "key='\"a,b\"'"
+        )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     hint = "; put quotes round a value with special characters: 'key=\"value\"'" if "Lexer" in str(error) else ""
     return " ".join(lines[:3]) + hint

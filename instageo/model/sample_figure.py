@@ -71,28 +71,34 @@ class Pair:
 
 
 def draw_samples(pairs: Sequence[Pair], style: Style, path: Path) -> None:
-    """Draw image and label before and after, one row per sample; of several dates the first with observations."""
-    several = len(pairs[0].before.valid) > 1
-    figure = new_figure(4 * PANEL + 0.5, len(pairs) * (PANEL + 0.3 * several) + 1.1)
-    panels = figure.subplots(len(pairs), 4, squeeze=False)
+    """Draw image and label before and after, one row per sample; of several dates the first with observations.
+
+    Labels of whole chips are no picture: their samples have panels for images alone.
+    """
+    several, labelled = len(pairs[0].before.valid) > 1, pairs[0].before.pixel_label is not None
+    kinds = ("image", "label") if labelled else ("image",)
+    titles = [f"{kind} {when}" for when in ("before", "after") for kind in kinds]
+    figure = new_figure(len(titles) * PANEL + 0.5, len(pairs) * (PANEL + 0.3 * several) + 1.1)
+    panels = figure.subplots(len(pairs), len(titles), squeeze=False)
     for pair, row in zip(pairs, panels, strict=True):
         _draw_row(pair, style, row)
-    for panel, what in zip(panels[0], ("image before", "label before", "image after", "label after"), strict=True):
-        panel.set_title(f"{what}\n{panel.get_title()}".strip(), fontsize=10)
+    for panel, title in zip(panels[0], titles, strict=True):
+        panel.set_title(f"{title}\n{panel.get_title()}".strip(), fontsize=10)
     bands = ", ".join(style.bands[place] for place in dict.fromkeys(style.shown))
-    figure.suptitle(f"{bands}, from the 2nd to the 98th percentile before augmentation", fontsize=10)
-    _legend(figure, style)
+    figure.suptitle(f"{bands}, 2nd to 98th percentile before augmentation", fontsize=10)
+    _legend(figure, style, labelled=labelled)
     figure.savefig(path, dpi=100)
 
 
 def _draw_row(pair: Pair, style: Style, row: Sequence["Axes"]) -> None:
-    for panel, sample in ((row[0], pair.before), (row[2], pair.after)):
+    half = len(row) // 2
+    for (image, *labels), sample in ((row[:half], pair.before), (row[half:], pair.after)):
         date, dates = first_date(sample), len(sample.valid)
-        panel.imshow(color_image(sample, pair.before, date, style.shown), interpolation="nearest")
+        image.imshow(color_image(sample, pair.before, date, style.shown), interpolation="nearest")
         if dates > 1:
-            panel.set_title(f"date {date + 1} of {dates}", fontsize=9)
-    for panel, sample in ((row[1], pair.before), (row[3], pair.after)):
-        panel.imshow(color_label(sample, style), interpolation="nearest")
+            image.set_title(f"date {date + 1} of {dates}", fontsize=9)
+        for panel in labels:
+            panel.imshow(color_label(sample, style), interpolation="nearest")
     for panel in row:
         panel.set(xticks=[], yticks=[])
     lines = [part for line in pair.title.splitlines() for part in wrap(line, LINE)]
@@ -138,10 +144,12 @@ def _color_values(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.where(known[..., None], colors, IGNORED).astype(np.uint8)
 
 
-def _legend(figure: "Figure", style: Style) -> None:
+def _legend(figure: "Figure", style: Style, *, labelled: bool) -> None:
     from matplotlib.patches import Patch
 
-    names, colors = [*style.classes, "ignored (labels)", "no data (images)"], [*style.colors, IGNORED, NO_DATA]
+    names, colors = ["no data (images)"], [NO_DATA]
+    if labelled:
+        names, colors = [*style.classes, "ignored (labels)", *names], [*style.colors, IGNORED, *colors]
     patches = [
         Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="gray", linewidth=0.5, label=name)
         for name, (red, green, blue) in zip(names, colors, strict=True)

@@ -8,6 +8,7 @@ import torch
 from instageo.errors import CheckpointError, ConfigError
 from instageo.model.assemble import build
 from instageo.model.checkpoint import BEST
+from instageo.model.config import flatten, to_plain
 from instageo.model.distillation import Distiller, Soft, Teacher
 from instageo.model.heads.base import HeadSpec
 from instageo.model.inheritance import channels, inherit, layers
@@ -16,7 +17,7 @@ from instageo.model.losses.feature_matching import FeatureMatching
 from instageo.model.losses.soft_targets import soft_labels, soft_targets, soft_values
 from instageo.model.network import PrithviSegmenter
 from instageo.model.predictor import Predictor, load_model
-from instageo.model.settings import Settings, value_of
+from instageo.model.settings import Settings
 from instageo.model.tasks.choose import task_of
 from instageo.model.tasks.multilabel import MultiLabelTask
 from instageo.model.tasks.regression import RegressionTask
@@ -61,7 +62,7 @@ def check_teacher(teacher: Predictor, settings: Settings) -> None:
     name = settings.train.teacher_ckpt_path
     sensor = settings.dataloader.sensor
     for key in SHARED:
-        theirs, mine = value_of(teacher.settings, key), value_of(settings, key)
+        theirs, mine = (flatten(to_plain(each))[key] for each in (teacher.settings, settings))
         if theirs != mine and not (sensor and key in UNIT):
             raise ConfigError(f"{name}: the teacher has {key}={theirs}, the student {key}={mine}; both need the same")
     if sensor and max(teacher.settings.dataloader.measured or [0.0]) <= 2:

@@ -42,6 +42,13 @@ CHOICES = {
     "dataloader.band_names=[RED,RED]": "expected a different name for each band of a date",
     "dataloader.band_names=[RED] dataloader.mean=[1,2] dataloader.std=[1,1]": "expected 2 names, one per mean",
     "dataloader.bands=[0,1,2] dataloader.band_names=[RED,BLUE]": "expected 2 positions: dataloader.temporal_dim=1",
+    "model.head=pooled train_filepath=none.csv":
+        "model.head=pooled does not fit dataloader.label_kind=raster; expected upscaling or light or linear",
+    "is_reg_task=true train.loss={mse:1,gaussian_nll:1} train_filepath=none.csv":
+        "train.loss adds losses of different outputs (channels: mse 1, gaussian_nll 2)",
+    "train.weight_decay=0.1,0.2":
+        "'train.weight_decay=0.1,0.2' has several values; add -m to try each, or write one list as key=[a,b]",
+    "hydra.sweeper.direction=max": "hydra.sweeper.direction=max does not work; expected minimize or maximize",
     "dataloader.constant_offset=inf": "dataloader.constant_offset=inf does not work; expected a finite number",
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """`instageo check` tells what tables hold, and what in them cannot be used."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -128,4 +129,11 @@ def test_a_regression_is_checked_without_classes(tmp_path, run):
         write_raster(path, label.values.astype(np.float32) * 100 + 0.5, label.grid)
     status, out, err = run("mode=check", "is_reg_task=true", f"root_dir={data}", "train_filepath=train.csv")
     assert status == 0, err
-    assert shown(out)["chips that can be used"] == ["4"]
+    told = shown(out)
+    assert told["chips that can be used"] == ["4"]
+    labels = [read_raster(path) for path in (data / "labels").iterdir()]
+    values = np.concatenate([label.values[0][label.valid[0]] for label in labels])
+    counted = json.loads((tmp_path / "run" / "run.json").read_text())["tables"]["train_filepath"]["labelled_pixels"]
+    assert told["labels"] == [str(counted[0])]
+    assert 0 < counted[0] <= values.size
+    assert [told["lowest label"], told["highest label"]] == [[f"{values.min():.6g}"], [f"{values.max():.6g}"]]

@@ -124,7 +124,7 @@ def test_one_value(tmp_path, run):
     [
         ("wet", [], "neither the number nor the name of a class"),
         ("5", [], "outside the classes 0..1"),
-        ("0", ["model.head=light"], "model.head=light does not fit dataloader.label_kind=chip; choose one of pooled"),
+        ("0", ["model.head=light"], "model.head=light does not fit dataloader.label_kind=chip; expected pooled"),
         ("0", ["model.num_classes=1"], "model.num_classes=1 does not work; expected at least 2 classes"),
         ("", [], "expected the label of the chip"),
     ],

@@ -111,6 +111,10 @@ def test_a_network_with_quantiles_writes_them_in_order(values, run, tmp_path):
     assert made.bands == ("value", "quantile_0.1", "quantile_0.5", "quantile_0.9")
     info = read_info(tmp_path / "maps" / "chips" / "prediction_4.tif")
     assert np.isnan(info.no_data_value)
+    other = "train.loss={quantile: {quantiles: [0.05, 0.5, 0.95]}}"
+    status, _, err = run("mode=chip_inference", *arguments, other, folder="other")
+    assert status == 1
+    assert "leave train.loss out, the checkpoint knows it" in err
 
 
 def test_sparse_labels_train_and_score(tmp_path, run):  # pitfall 21
@@ -172,7 +176,7 @@ def test_a_published_checkpoint_of_log_values_gives_natural_units(values, run, t
         (["dataloader.label_mean=3"], "as dataloader.label_mean"),
         (["dataloader.label_kind=chip_multi"], "expected raster or chip with is_reg_task=true"),
         (["model.use_log_scale=true", "train.ignore_index=-99"], "has the label -1, but model.use_log_scale=true"),
-        (["model.head=pooled"], "model.head=pooled does not fit dataloader.label_kind=raster; choose one of upscaling"),
+        (["model.head=pooled"], "model.head=pooled does not fit dataloader.label_kind=raster; expected upscaling"),
     ],
 )
 def test_contradictions_are_told_in_one_sentence(values, run, chosen, words):

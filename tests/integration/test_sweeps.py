@@ -72,6 +72,25 @@ def test_what_the_simple_sweeper_cannot_do_is_one_sentence(sweep):
     assert err.splitlines()[-1] == "error: BasicSweeper does not support sweep type : INTERVAL_SWEEP"
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("train.ema=interval(0.9,0.5)", "'train.ema=interval(0.9,0.5)' is no range; expected the lower end first"),
+        (
+            "train.learning_rate=tag(log, interval(0, 1e-2))",
+            "lower end first, above 0 for a range of ratios",
+        ),
+        ("hydra.sweeper.max_batch_size=many", "hydra.sweeper.max_batch_size: Value 'many' of type 'str' could not be"),
+    ],
+)
+def test_what_no_sweeper_can_do_is_one_sentence(sweep, setting, words):
+    status, err, folder = sweep(setting)
+    assert status == 1
+    assert [line for line in err.splitlines() if line.startswith("error: ")] == err.splitlines()
+    assert words in err
+    assert not folder.exists()
+
+
 def test_a_sweeper_that_is_not_installed_is_told_of(sweep):
     status, err, _ = sweep("hydra/sweeper=ax")
     assert status == 1
@@ -123,11 +142,14 @@ def test_a_sweep_for_the_worst_run_is_refused(data, tmp_path):
 @pytest.mark.slow
 def test_the_rate_to_train_at_is_printed_and_nothing_else_is_left(data, run, tmp_path):
     command = ["mode=lr_find", f"root_dir={data}", *TABLES, *QUICK, "train.lr_find.steps=21", "train.lr_find.max=0.1"]
+    command += ["dataloader.mean=auto"]
     status, out, err = run(*command)
     assert status == 0, err
     found = json.loads(out.splitlines()[-1])
     folder = tmp_path / "run"
-    assert sorted(path.name for path in folder.iterdir()) == [".hydra", "lr_find.csv", "lr_find.png", "run.log"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".hydra", "lr_find.csv", "lr_find.png", "run.json", "run.log",
+    ]  # fmt: skip
     with open(folder / "lr_find.csv", encoding="utf-8") as file:
         rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     assert rows[0]["learning_rate"] == pytest.approx(1e-7)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from instageo.errors import ConfigError, MissingExtraError
-from instageo.model.assemble import loss
+from instageo.model.assemble import build, loss
 from instageo.model.config import differing, flatten, overlay, to_plain
 from instageo.model.losses.choose import (
     LossContext,
@@ -20,7 +20,8 @@ from instageo.model.losses.choose import (
     parse_terms,
 )
 from instageo.model.losses.cross_entropy import WeightedCrossEntropy
-from instageo.model.settings import ModelSettings, Settings, TrainSettings
+from instageo.model.settings import DataSettings, ModelSettings, Settings, TrainSettings
+from instageo.model.tasks.choose import task_of
 from tests.losses import draw, make
 
 DOCS = Path(__file__).parents[2] / "docs" / "losses.md"
@@ -132,6 +133,20 @@ def test_an_own_loss_takes_the_channels_of_the_others(own):
     assert output_channels(parse_terms(f"{own}:Constant", ""), 5) == 5
 
 
+@pytest.mark.parametrize("values", [False, True])
+@pytest.mark.parametrize("name", ["gone.py:Loss", "gone.losses:Loss"])
+def test_a_network_and_its_task_need_no_code_of_the_loss_it_was_trained_with(values, name):
+    settings = Settings(
+        is_reg_task=values, train=TrainSettings(loss={name: 1}), model=ModelSettings(model_name="prithvi_eo_tiny"),
+        dataloader=DataSettings(label_mean=0, label_std=1),
+    )  # fmt: skip
+    with torch.device("meta"):
+        assert build(settings)(torch.zeros(1, 6, 1, 32, 32)).shape[1] == (1 if values else 2)
+    task_of(settings)
+    with pytest.raises(ConfigError, match="gone"):
+        loss(settings)
+
+
 def test_contradicting_outputs_are_refused():
     with pytest.raises(ConfigError, match=r"different outputs \(channels: mse 1, gaussian_nll 2\); choose"):
         output_channels(parse_terms({"mse": 1, "gaussian_nll": 1}, ""), 1)
@@ -191,7 +206,7 @@ def test_the_documented_example(tmp_path):
 )
 def test_names_and_weights_that_cannot_be(value, words):
     with pytest.raises(ConfigError, match=re.escape(words)):
-        parse_terms(value, "mse")
+        build_loss(parse_terms(value, "mse"), CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +271,7 @@ def test_own_losses_that_cannot_be_made(own, called, parameters, words):
 @pytest.mark.parametrize("called", ["answer", "missing"])
 def test_own_losses_that_are_not_there(own, called):
     with pytest.raises(ConfigError, match=f"own_losses.py: has no function '{called}'; write it, or correct"):
-        parse_terms(f"{own}:{called}", "")
+        build_loss(parse_terms(f"{own}:{called}", ""), CONTEXT)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,10 @@ def test_a_value():
         ),
         (ChipClass(LabelFormat(3)), "water", "name classes with model.class_names"),
         (ChipClass(LabelFormat(3)), "3", r"label 3: label values \[3\] are outside the classes 0\.\.2"),  # pitfall 18
-        (ChipClass(LabelFormat(3)), "1.5", "fractional"),
+        (ChipClass(LabelFormat(3)), "1.5", "fractional; expected whole class numbers, or is_reg_task=true for values"),
+        (ChipClass(LabelFormat(3), NAMES), "land;water", "; several classes per chip need .*label_kind=chip_multi"),
+        (ChipClass(LabelFormat(3)), "labels/a.tif", "; labels that are files need dataloader.label_kind=raster"),
+        (ChipValue(TargetFormat()), "labels/a.tif", "; labels that are files need dataloader.label_kind=raster"),
         (ChipClasses(LabelFormat(3)), "0;7", r"\[7\] are outside"),
         (ChipValue(TargetFormat()), "many", "label many is no number"),
         (ChipValue(TargetFormat()), "inf", "infinite"),
@@ -119,3 +122,11 @@ def test_tables_hold_labels_of_chips_themselves(tmp_path, name, text):
     rows = read_table(tmp_path / name, tmp_path, need_label=True, label_is_file=False)
     assert [row.label for row in rows] == ["land;ice", "-"]
     assert not rows[0].label_is_file
+
+
+@pytest.mark.parametrize(("label", "told"), [("wet", True), ("0.25", True), ("wet.tif", False)])
+def test_labels_of_chips_that_are_taken_for_files_are_told(make_raster, label, told):
+    row = Row("chip.tif", str(make_raster("chip.tif", np.ones((2, 3), np.int16))), f"/none/{label}")
+    with pytest.raises(InstaGeoError, match=f"^/none/{label}: no such file") as caught:
+        look_at(row, Look(ChipFormat(), LabelFormat(2), 1))
+    assert ("; labels of chips themselves need dataloader.label_kind=chip" in str(caught.value)) == told

@@ -1,10 +1,12 @@
 """Settings leave open which layer is which band and how it is normalised; this is what follows from them."""
 
+from dataclasses import replace
+
 import pytest
 
 from instageo.errors import ConfigError
 from instageo.model.layout import band_names, complete, describe_layout
-from instageo.model.settings import DataSettings, ModelSettings, Settings
+from instageo.model.settings import DataSettings, Mode, ModelSettings, Settings
 from instageo.sensors import PRITHVI_BANDS
 
 
@@ -80,6 +82,18 @@ def test_default_statistics_by_hand():
 def test_statistics_that_are_told_stay():
     data = completed(mean=[300, 400], std=[1, 2], band_names=["THERMAL_1", "RED"])
     assert (data.mean, data.std, data.band_names) == ([300, 400], [1, 2], ["THERMAL_1", "RED"])
+
+
+@pytest.mark.parametrize("mode", [Mode.train, Mode.batch_figure, Mode.lr_find])
+def test_modes_that_read_the_training_table_take_its_statistics(mode):
+    asked = replace(settings(mean="auto"), mode=mode)
+    assert complete(asked, frozenset()).dataloader.mean == "auto"
+
+
+@pytest.mark.parametrize("mode", [Mode.eval, Mode.chip_inference])
+def test_other_modes_take_them_from_the_checkpoint(mode):
+    with pytest.raises(ConfigError, match="auto is for modes that read the training table; leave mean and std out"):
+        complete(replace(settings(mean="auto"), mode=mode), frozenset())
 
 
 def test_completing_twice_changes_nothing():

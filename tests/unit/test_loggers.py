@@ -34,7 +34,7 @@ def test_loggers_by_name_or_as_a_list():
     assert chosen_loggers("tensorboard") == ["tensorboard"]
     assert chosen_loggers(["mlflow", "tensorboard"]) == ["mlflow", "tensorboard"]
     assert chosen_loggers("none") == chosen_loggers(None) == []
-    for wrong in ("neptune", ["mlflow", "mlflow"], 3):
+    for wrong in ("neptune", ["mlflow", "mlflow"], ["none", "mlflow"], 3):
         with pytest.raises(ConfigError, match="expected tensorboard, mlflow, wandb, none, or a list of different ones"):
             Settings(logger=wrong)
     with pytest.raises(ConfigError, match=r"tracking\.experiment"):

@@ -48,6 +48,13 @@ def test_the_steepest_fall_is_found_and_divergence_ends_the_test(accumulate):
     assert groups[0]["lr"] == 2 * groups[1]["lr"] == pytest.approx(10**-0.9)
 
 
+def test_a_fall_that_goes_on_where_the_test_ends_is_told_apart():
+    for high, cut_short in ((1e-4, True), (1e-1, False)):
+        test = RangeTest(1e-6, high, 41, 0.1)
+        run(test, fall)
+        assert test.result().cut_short is cut_short
+
+
 def test_noise_does_not_mislead():
     rng = np.random.default_rng(0)
     test = RangeTest(1e-6, 1.0, 121, 0.1)

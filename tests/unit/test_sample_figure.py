@@ -87,6 +87,17 @@ def test_the_first_date_that_has_observations():
     assert first_date(dated) == 0
 
 
+def test_labels_of_whole_chips_take_no_panels(tmp_path):
+    labelled = sample()
+    whole = Sample(labelled.image, labelled.valid, torch.ones(1, 1, dtype=torch.long))
+    for pair, name in ((labelled, "pixels"), (whole, "chip")):
+        draw_samples([Pair("chip.tif", pair, pair)], style("RED", "GREEN", "BLUE"), tmp_path / f"{name}.png")
+    widths = [imread(tmp_path / f"{name}.png").shape[1] for name in ("pixels", "chip")]
+    assert widths == [pytest.approx(100 * (panels * 2.6 + 0.5), abs=1) for panels in (4, 2)]
+    picture = np.round(imread(tmp_path / "chip.png")[..., :3] * 255)
+    assert not (picture == RED).all(-1).any()
+
+
 @pytest.mark.parametrize("dates", [1, 3])
 def test_a_picture_is_written(tmp_path, dates):
     pairs = [Pair("chip.tif\nhflip, " + 9 * "resized_crop, ", sample(dates), sample(dates))] * 2

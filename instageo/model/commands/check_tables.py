@@ -69,6 +69,9 @@ def _facts(settings: Settings, report: TableReport) -> dict[str, str]:
     if known:
         pixels = settings.dataloader.temporal_dim * sum(fact.height * fact.width for fact in known)
         lines["valid pixels"] = f"{sum(fact.valid_pixels or 0 for fact in known) / pixels:.1%}"
+    if report.label_range is not None:
+        low, high = report.label_range
+        lines |= {"labels": str(report.target.count), "lowest label": f"{low:.6g}", "highest label": f"{high:.6g}"}
     if report.class_counts:
         lines |= dict(zip(class_names(settings), map(str, report.class_counts), strict=True))
     return lines

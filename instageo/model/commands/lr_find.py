@@ -33,6 +33,8 @@ def lr_find(run: Run) -> None:
     if not trainer.is_global_zero:
         return
     result = test.result()
+    if result.cut_short:
+        log.warning("the loss still falls at the highest rate tried, %.3g; raise train.lr_find.max", result.rates[-1])
     with open(run.folder / "lr_find.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["learning_rate", "loss", "smoothed_loss"])

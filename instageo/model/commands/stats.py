@@ -13,7 +13,7 @@ from instageo.model.class_weights import WEIGHTINGS, class_weights
 from instageo.model.distributions import sampled_values
 from instageo.model.figures import distribution_figure
 from instageo.model.layout import band_names, class_names, complete
-from instageo.model.settings import Run, Settings, require
+from instageo.model.settings import LabelKind, Run, Settings, require
 from instageo.model.tables import checked_table
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,8 @@ def _draw(run: Run, report: TableReport) -> None:
     path, names = run.folder / "stats.png", band_names(run.settings)
     values = dict(zip(names, sampled_values(report.rows, chip_format(run.settings)), strict=True))
     classes = {} if run.settings.is_reg_task else dict(zip(class_names(run.settings), report.class_counts, strict=True))
-    distribution_figure(values, classes, path)
+    counted = "labelled pixels" if run.settings.dataloader.label_kind is LabelKind.raster else "labels of chips"
+    distribution_figure(values, classes, path, counted=counted)
     log.info("distributions: %s", path)
 
 

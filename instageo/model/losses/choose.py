@@ -97,14 +97,14 @@ GIVEN = ("num_classes", "class_weights", "ignore_index", "label_smoothing")
 
 
 def parse_terms(value: object, default: str) -> tuple[LossTerm, ...]:
-    """The losses that `train.loss` names.
+    """The losses that `train.loss` names; a user's own is not loaded yet, since trained networks do not need it.
 
     Args:
         value: None, a name, a mapping from names to weights, or to mappings of `weight` and parameters.
         default: Name that None stands for.
 
     Raises:
-        ConfigError: A name is unknown or cannot be found, or a weight is no number above 0.
+        ConfigError: A name is unknown, or a weight is no number above 0.
     """
     named = {default if value is None else value: 1} if value is None or isinstance(value, str) else value
     if not isinstance(named, Mapping) or not named:
@@ -118,7 +118,7 @@ def build_loss(terms: Sequence[LossTerm], context: LossContext) -> nn.Module:
     """The weighted sum of these losses: from outputs and labels to a scalar, 0 with a zero gradient if nothing counts.
 
     Raises:
-        ConfigError: A loss is for another kind of task, or does not work with its parameters.
+        ConfigError: A loss cannot be found, is for another kind of task, or does not work with its parameters.
         MissingExtraError: One needs kornia, which is not installed.
     """
     losses = [_build(term, context) for term in terms]
@@ -156,7 +156,6 @@ def _term(name: str, given: object) -> LossTerm:
         raise ConfigError(
             f"{KEY}={name} is unknown; {hint} {', '.join(LOSSES)}, and yours as FILE.py:NAME or package.module:NAME"
         )
-    _maker(name)
     parameters: dict[Any, Any] = dict(given) if isinstance(given, Mapping) else {"weight": given}
     weight = parameters.pop("weight", 1)
     if not are_numbers([weight]) or not 0 < weight < math.inf:

@@ -49,10 +49,8 @@ class DataSettings:
     img_size: int = 224
     temporal_dim: int = 1
     label_kind: LabelKind = LabelKind.raster  # the column Label: files, or the label of the chip itself
-    label_mean: Any = (
-        AUTO  # of values, after the logarithm if there is one: what the network gives times label_std, plus
-    )
-    label_std: Any = AUTO  # label_mean, is the value; auto: of the training table
+    label_mean: Any = AUTO  # of values, after the logarithm if there is one; auto: of the training table
+    label_std: Any = AUTO  # what the network gives times label_std, plus label_mean, is the value
     replace_label: list[int] | None = None  # [from, to]
     reduce_to_zero: bool = False
     no_data_value: float | None = -9999

@@ -44,5 +44,6 @@ def check_loggers(logger: object) -> None:
         ConfigError: It does.
     """
     names = chosen_loggers(logger)
-    known = set(names) <= set(LOGGERS) and len(set(names)) == len(names)
+    alone = not names or not isinstance(logger, list) or len(names) == len(logger)
+    known = alone and set(names) <= set(LOGGERS) and len(set(names)) == len(names)
     check(known, "logger", logger, f"{', '.join(LOGGERS)}, none, or a list of different ones")

@@ -38,8 +38,8 @@ class Outputs:
     levels: tuple[float, ...] = ()
 
     def point(self, raw: Tensor) -> Tensor:
-        """The value itself, (..., H, W), of (..., C, H, W), in the network's scale."""
-        return raw[..., self.levels.index(0.5) if self.levels else 0, :, :]
+        """The value itself, (..., H, W), of (..., C, H, W), in the network's scale: the median of `quantiles`."""
+        return raw.sort(-3).values[..., self.levels.index(0.5), :, :] if self.levels else raw[..., 0, :, :]
 
     def quantiles(self, raw: Tensor) -> dict[float, Tensor]:
         """Quantiles by level, in the network's scale; quantiles that cross are put in order."""
@@ -109,8 +109,9 @@ class RegressionTask:
         told = write_scores(summary(scores), [dict(line)], title, folder)
         density = metrics.counted.compute_density()
         if density is not None:
-            density_figure(density, numbers, folder / "scatter.png", expected_error=self.expected_error)
-            log.info("scatter plot: %s", folder / "scatter.png")
+            path, counted = folder / "scatter.png", "chips" if self.per_chip else "pixels"
+            density_figure(density, numbers, path, expected_error=self.expected_error, counted=counted)
+            log.info("scatter plot: %s", path)
         return told
 
     def prediction(self, outputs: Tensor, observed: Tensor) -> ValuePrediction:

@@ -31,6 +31,12 @@ class RangeTestResult:
     smoothed: tuple[float, ...]
     best: float
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the loss falls fastest in the last tenth, and is lowest at the end: higher rates may be better."""
+        late = self.rates.index(self.best) >= 0.9 * len(self.rates)
+        return late and bool(self.smoothed[-1] == min(self.smoothed))
+
 
 class RangeTest(pl.Callback):
     """Raises the learning rate by the same factor each optimiser step, and takes down the losses (Smith 2017).
