@@ -42,7 +42,7 @@ def test_of_several_outputs_the_value_itself_is_compared():
         values(0.0, 1.0, loss={"quantile": {"quantiles": [0.1, 0.5]}}), teacher(values(0.0, 1.0, loss="gaussian_nll"))
     )
     told = torch.stack([torch.full((1, 2, 2), 3.0), torch.full((1, 2, 2), 99.0)], 1)
-    mine = torch.stack([torch.full((1, 2, 2), 77.0), torch.full((1, 2, 2), 1.0)], 1)
+    mine = torch.stack([torch.full((1, 2, 2), -77.0), torch.full((1, 2, 2), 1.0)], 1)
     assert soft(mine, told, SEEN) == 4
 
 
