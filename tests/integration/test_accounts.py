@@ -42,6 +42,7 @@ def measured(monkeypatch):
     return made
 
 
+@pytest.mark.slow
 def test_the_accounts_of_a_training(trained):
     data, folder = trained
     run = told(folder)

@@ -90,6 +90,7 @@ def test_times_and_places_that_cannot_be(mode, case, data, run, tmp_path):
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", *listed, "run.json", "run.log"]
 
 
+@pytest.mark.slow
 def test_a_row_with_a_wrong_number_of_dates_can_be_left_out(data, run):  # pitfall 39
     with_columns(data, dates="2020-01-01;2020-02-01")
     status, _, err = run("mode=stats", f"root_dir={data}", *TABLES, "dataloader.on_bad_row=skip")

@@ -129,6 +129,7 @@ TABLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [*ROWS, *TABLE], ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("mode", ["train", "stats"])
 def test_bad_tables_and_files(mode, damage, data, run, tmp_path):
@@ -229,6 +230,7 @@ def test_a_loss_that_is_no_number_ends_the_run_without_a_checkpoint(data, run, t
     assert not (tmp_path / "run" / "instageo_best_checkpoint.ckpt").exists()
 
 
+@pytest.mark.slow
 def test_resuming_another_run_is_refused(trained, run):
     data, folder = trained
     before = (folder / "last.ckpt").read_bytes()
@@ -290,6 +292,7 @@ def test_bad_checkpoints(mode, case, data, run, tmp_path):
     assert not (tmp_path / "harm").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "words"),
     [

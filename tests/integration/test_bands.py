@@ -45,11 +45,13 @@ def scores(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
+@pytest.mark.slow
 def state(folder):
     """The state dict of a run's best checkpoint."""
     return torch.load(folder / "instageo_best_checkpoint.ckpt", weights_only=True)["state_dict"]
 
 
+@pytest.mark.slow
 def test_training_on_a_sensor_is_training_on_its_bands(trained, run, tmp_path):  # pitfalls 14, 17
     _, folder = trained
     wide = rewrite(write_chips(tmp_path / "wide"), as_sentinel_2)
@@ -77,6 +79,7 @@ def test_a_model_maps_files_of_another_sensor(trained, run, tmp_path):  # pitfal
     assert all((one[:4, :4] == 255).all() for one in other)
 
 
+@pytest.mark.slow
 def test_a_model_scores_another_sensor_in_its_own_unit(trained, run, tmp_path):
     _, folder = trained
     rng = np.random.default_rng(0)
@@ -99,6 +102,7 @@ def test_a_model_scores_another_sensor_in_its_own_unit(trained, run, tmp_path):
     assert found[1]["roc_auc"] == pytest.approx(found[0]["roc_auc"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_four_bands_train_score_and_map(run, tmp_path):  # pitfall 27
     data = rewrite(write_chips(tmp_path / "data"), lambda values: values[:4])
     names = "dataloader.band_names=[BLUE,GREEN,RED,NIR_NARROW]"
@@ -138,6 +142,7 @@ def test_bands_by_the_codes_of_a_sensor_in_any_order(run, tmp_path):  # pitfalls
     assert not by_array.valid[:4, :4].any()
 
 
+@pytest.mark.slow
 def test_the_encoder_of_another_run(trained, run, tmp_path):
     data, folder = trained
     still = ["train.learning_rate=1e-12", "train.weight_decay=0"]

@@ -32,6 +32,7 @@ def shown(out):
     return {first.strip(): [cell.strip() for cell in rest] for first, *rest in lines}
 
 
+@pytest.mark.slow
 def test_a_good_table(data, check):
     status, out, _ = check(data / "train.csv")
     assert status == 0
@@ -59,6 +60,7 @@ def test_settings_go_along(tmp_path, check):  # pitfall 14
     assert "has 18 layers, expected 6 (1 dates x 6 bands)" in err
 
 
+@pytest.mark.slow
 def test_a_table_without_labels(data, check):  # pitfall 7
     write_table(data / "new.csv", [{"Input": f"chips/chip_{number}.tif"} for number in range(3)])
     status, out, _ = check(data / "new.csv")

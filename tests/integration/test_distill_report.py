@@ -36,6 +36,7 @@ def report(folder, *arguments):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_report_of_one_run_has_its_cost_and_its_scores(trained, tmp_path):
     _, run = trained
     told = report(tmp_path, run)

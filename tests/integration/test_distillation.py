@@ -92,6 +92,7 @@ def test_an_idle_student_is_a_part_of_its_teacher_which_stays_as_it_is(school, r
     assert (teacher / BEST).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_frozen_student_stays_as_its_teacher_made_it(school, run, tmp_path):  # pitfall 29
     frozen = ["model.freeze_backbone=true", "distill.init_from_teacher=true"]
     status, _, err = run(*learn(school, *frozen, "train.learning_rate=0.1"))
@@ -165,6 +166,7 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overrides", BAD)
 def test_teachers_and_wishes_that_cannot_work_are_told_before_data_are_read(overrides, school, run, tmp_path):
     changed = [override.partition("=")[0] for override in overrides.split()]

@@ -40,6 +40,7 @@ def command():
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", FILES)
 def test_the_command_told_trains(layout, command, run, tmp_path):
     chip, label, layers, kind, (low, high) = FILES[layout]

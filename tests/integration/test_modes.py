@@ -45,6 +45,7 @@ def test_training_leaves_all_that_it_promises(trained):
     assert list((folder / "tensorboard").iterdir())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_plain_and_says_how_to_use_it(trained):
     _, folder = trained
     content = torch.load(folder / "instageo_best_checkpoint.ckpt", weights_only=True)
@@ -61,6 +62,7 @@ def test_a_checkpoint_is_plain_and_says_how_to_use_it(trained):
     assert "latitude" in facts["coordinates"]
 
 
+@pytest.mark.slow
 def test_stats_prints_one_json_line_last_and_it_is_exact(data, run):  # pitfalls 9, 10
     status, out, _ = run("mode=stats", f"root_dir={data}", "train_filepath=train.csv")
     stats = json.loads(out.splitlines()[-1])
@@ -132,6 +134,7 @@ def test_the_same_table_as_json_under_a_key(trained, run):  # pitfall 15
     assert "mIoU" in out
 
 
+@pytest.mark.slow
 def test_files_of_another_layout_are_read_by_position(trained, run, tmp_path):
     data, folder = trained
     wide = write_chips(tmp_path / "wide")
@@ -187,6 +190,7 @@ def test_predicting_an_array_equals_predicting_its_file(trained):
     assert by_array.grid is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_trains_a_step(preset, run, tmp_path):
     single = preset in ("sen1floods11", "hls_burn_scars", "aod")
@@ -213,6 +217,8 @@ def erase(batch, draw, rows):
 """
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_an_augmentation_of_the_users_own(data, run, tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
@@ -254,6 +260,7 @@ def test_the_batch_figure_is_written(data, run, tmp_path):
     assert imread(tmp_path / "run" / "augmentations.png")[..., :3].std() > 0.1
 
 
+@pytest.mark.slow
 def test_options_of_training_work(data, run, tmp_path):  # pitfall 31
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     chosen = ["precision=bf16-mixed", "devices=1", "train.early_stopping=1", "train.gradient_clip=0.5", "seed=7"]

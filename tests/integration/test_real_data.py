@@ -13,6 +13,7 @@ REAL = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real chips are not here ({REAL})")
 
 
+@pytest.mark.slow
 def test_a_512_pixel_chip_is_mapped_whole_and_alike_twice(run, tmp_path):  # pitfalls 1, 2, 6
     data = REAL / "sen1floods11"
     tables = [f"root_dir={data}", "train_filepath=all.csv", "valid_filepath=all.csv"]

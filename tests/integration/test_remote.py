@@ -10,6 +10,7 @@ from instageo.table import write_table
 TABLES = ["train_filepath=train.csv", "test_filepath=train.csv"]
 
 
+@pytest.mark.slow
 @pytest.fixture
 def served(trained, store):
     """The chips behind a URL, their tables on disk and there."""

@@ -59,6 +59,7 @@ def placed(tmp_path_factory):
     return data, base / "run"
 
 
+@pytest.mark.slow
 @pytest.fixture(scope="session")
 def strong(placed, tmp_path_factory):
     """The checkpoint of that network with time and place turned up, so that they change classes, not only digits."""
@@ -81,6 +82,7 @@ def test_time_and_place_of_the_table_are_learnt_from(placed):  # pitfall 26
     assert "day of year 1..366" in torch.load(folder / BEST, weights_only=True)["instageo"]["coordinates"]
 
 
+@pytest.mark.slow
 def test_maps_are_made_with_the_time_and_place_of_the_table(placed, strong, run, tmp_path):  # pitfall 26
     data, _ = placed
     maps = tmp_path / "maps"
@@ -136,6 +138,7 @@ def test_images_larger_than_a_tile_keep_their_time_and_place(placed, strong, tmp
     np.testing.assert_allclose(corner.probabilities[:, -8:, -8:], seen.probabilities[:, -8:, -8:], atol=1e-5)
 
 
+@pytest.mark.slow
 def tag(data, name, text):
     """Write a tag into every chip; `{}` in it becomes the chip's number, from 1."""
     for number in range(6):
@@ -143,6 +146,7 @@ def tag(data, name, text):
             target.update_tags(**{name: text.format(number + 1)})
 
 
+@pytest.mark.slow
 def test_dates_of_the_files_do_as_well(data, run, tmp_path):  # pitfall 26
     tag(data, "SENSING_TIME", "2020-0{}-15T10:00:00.1234567Z")
     status, _, err = run(f"root_dir={data}", *TABLES, *TL)
@@ -161,6 +165,7 @@ def test_dates_of_the_files_do_as_well(data, run, tmp_path):  # pitfall 26
     assert (written == by_hand.classes).all()
 
 
+@pytest.mark.slow
 def test_time_alone_of_three_dates(tmp_path, run):
     data = write_chips(tmp_path / "data", steps=3, count=4)
     for number in range(4):
