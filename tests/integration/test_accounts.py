@@ -42,7 +42,6 @@ def measured(monkeypatch):
     return made
 
 
-@pytest.mark.slow
 def test_the_accounts_of_a_training(trained):
     data, folder = trained
     run = told(folder)
@@ -57,6 +56,7 @@ def test_the_accounts_of_a_training(trained):
     assert run["earlier_parts"] == []
 
 
+@pytest.mark.slow
 def test_the_accounts_of_scoring_and_maps_know_the_network_of_the_training(trained, run, tmp_path, monkeypatch):
     data, folder = trained
     monkeypatch.setattr("instageo.model.cost.forward_flops", None)  # the training has counted

@@ -90,7 +90,6 @@ def test_times_and_places_that_cannot_be(mode, case, data, run, tmp_path):
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", *listed, "run.json", "run.log"]
 
 
-@pytest.mark.slow
 def test_a_row_with_a_wrong_number_of_dates_can_be_left_out(data, run):  # pitfall 39
     with_columns(data, dates="2020-01-01;2020-02-01")
     status, _, err = run("mode=stats", f"root_dir={data}", *TABLES, "dataloader.on_bad_row=skip")
@@ -98,6 +97,7 @@ def test_a_row_with_a_wrong_number_of_dates_can_be_left_out(data, run):  # pitfa
     assert "left out 1: chips/chip_0.tif: 2 dates are given" in err
 
 
+@pytest.mark.slow
 def test_a_model_of_six_bands_refuses_four(trained, run, tmp_path):  # pitfall 27
     _, folder = trained
     data = write_chips(tmp_path / "data")

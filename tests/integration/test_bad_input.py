@@ -230,7 +230,6 @@ def test_a_loss_that_is_no_number_ends_the_run_without_a_checkpoint(data, run, t
     assert not (tmp_path / "run" / "instageo_best_checkpoint.ckpt").exists()
 
 
-@pytest.mark.slow
 def test_resuming_another_run_is_refused(trained, run):
     data, folder = trained
     before = (folder / "last.ckpt").read_bytes()
@@ -242,6 +241,7 @@ def test_resuming_another_run_is_refused(trained, run):
     assert (folder / "last.ckpt").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_file_that_breaks_while_maps_are_made(trained, run, tmp_path):
     _, folder = trained
     data = write_chips(tmp_path / "data")
@@ -292,7 +292,6 @@ def test_bad_checkpoints(mode, case, data, run, tmp_path):
     assert not (tmp_path / "harm").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "words"),
     [
@@ -310,6 +309,7 @@ def test_settings_that_contradict_the_checkpoint(override, words, trained, run):
     assert words in one_sentence(result)
 
 
+@pytest.mark.slow
 def test_chips_that_do_not_fit_the_checkpoint(trained, run, tmp_path):
     _, folder = trained
     other = write_chips(tmp_path / "other", steps=3)

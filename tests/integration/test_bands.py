@@ -45,7 +45,6 @@ def scores(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
-@pytest.mark.slow
 def state(folder):
     """The state dict of a run's best checkpoint."""
     return torch.load(folder / "instageo_best_checkpoint.ckpt", weights_only=True)["state_dict"]
@@ -69,6 +68,7 @@ def test_training_on_a_sensor_is_training_on_its_bands(trained, run, tmp_path): 
     assert scores(tmp_path / "scored") == scores(folder)
 
 
+@pytest.mark.slow
 def test_a_model_maps_files_of_another_sensor(trained, run, tmp_path):  # pitfalls 2, 6
     data, folder = trained
     own = maps(run, data, folder, tmp_path / "own")
@@ -124,6 +124,7 @@ def test_four_bands_train_score_and_map(run, tmp_path):  # pitfall 27
     assert (written[0][:4, :4] == 255).all()
 
 
+@pytest.mark.slow
 def test_bands_by_the_codes_of_a_sensor_in_any_order(run, tmp_path):  # pitfalls 17, 27
     wide = rewrite(write_chips(tmp_path / "wide"), as_sentinel_2)
     status, _, err = run(
@@ -158,6 +159,7 @@ def test_the_encoder_of_another_run(trained, run, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_bands_of_another_run_go_by_their_names(trained, run, tmp_path):  # pitfall 27
     _, folder = trained
     data = rewrite(write_chips(tmp_path / "data"), lambda values: values[[5, 2]])

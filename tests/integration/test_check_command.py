@@ -32,7 +32,6 @@ def shown(out):
     return {first.strip(): [cell.strip() for cell in rest] for first, *rest in lines}
 
 
-@pytest.mark.slow
 def test_a_good_table(data, check):
     status, out, _ = check(data / "train.csv")
     assert status == 0
@@ -60,7 +59,6 @@ def test_settings_go_along(tmp_path, check):  # pitfall 14
     assert "has 18 layers, expected 6 (1 dates x 6 bands)" in err
 
 
-@pytest.mark.slow
 def test_a_table_without_labels(data, check):  # pitfall 7
     write_table(data / "new.csv", [{"Input": f"chips/chip_{number}.tif"} for number in range(3)])
     status, out, _ = check(data / "new.csv")
@@ -68,6 +66,7 @@ def test_a_table_without_labels(data, check):  # pitfall 7
     assert shown(out)["chips that can be used"] == ["3"]
 
 
+@pytest.mark.slow
 def test_broken_rows_end_it_with_a_list(data, check, tmp_path):  # pitfalls 18, 39
     path = data / "labels/label_1.tif"
     label = read_raster(path)
@@ -105,6 +104,7 @@ def test_any_name_of_a_table_works(tmp_path, check, name):
     assert shown(out)["chips that can be used"] == ["1"]
 
 
+@pytest.mark.slow
 def test_paths_may_start_elsewhere(data, check, tmp_path):
     (tmp_path / "tables").mkdir()
     (data / "train.csv").rename(tmp_path / "tables" / "train.csv")

@@ -36,7 +36,6 @@ def report(folder, *arguments):
     return json.loads(done.stdout)
 
 
-@pytest.mark.slow
 def test_a_report_of_one_run_has_its_cost_and_its_scores(trained, tmp_path):
     _, run = trained
     told = report(tmp_path, run)
@@ -57,6 +56,7 @@ def test_a_report_of_one_run_has_its_cost_and_its_scores(trained, tmp_path):
     assert content(tmp_path / "report" / "distill_report.json") == told
 
 
+@pytest.mark.slow
 def test_other_chips_cost_more_and_another_table_is_scored_as_mode_eval_does(trained, run, tmp_path):
     data, folder = trained
     alone = tmp_path / "alone.ckpt"

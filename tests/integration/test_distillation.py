@@ -79,6 +79,7 @@ def test_a_student_of_other_sizes_learns_resumes_exactly_and_needs_no_teacher_la
     assert (tmp_path / "scored" / "metrics.json").read_text() == (whole / "metrics.json").read_text()
 
 
+@pytest.mark.slow
 def test_an_idle_student_is_a_part_of_its_teacher_which_stays_as_it_is(school, run, tmp_path):
     _, teacher = school
     before = (teacher / BEST).read_bytes()
@@ -107,6 +108,7 @@ def test_a_frozen_student_stays_as_its_teacher_made_it(school, run, tmp_path):  
     assert all(0 < float(loss) < 100 for loss in rated)
 
 
+@pytest.mark.slow
 def test_another_teacher_makes_another_student(school, run, tmp_path):
     assert run(*learn(school, "distill.weight=1"), folder="taught")[0] == 0
     alone = [f"root_dir={school[0]}", *TABLES, *YOUNG]
@@ -178,6 +180,7 @@ def test_teachers_and_wishes_that_cannot_work_are_told_before_data_are_read(over
     assert left <= {".hydra", "run.json", "run.log"}
 
 
+@pytest.mark.slow
 def test_a_teacher_of_other_class_names_is_refused(school, run, tmp_path):
     named = [f"root_dir={school[0]}", *TABLES, *OLD, "train.num_epochs=1", "model.class_names=[land,water]"]
     assert run(*named, folder="named")[0] == 0

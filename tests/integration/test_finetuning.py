@@ -73,6 +73,7 @@ def test_what_is_said_is_trained_and_its_checkpoint_scores_alike(way, data, run,
     assert (tmp_path / "scored" / "metrics.json").read_text() == (folder / "metrics.json").read_text()
 
 
+@pytest.mark.slow
 def test_each_level_learns_at_its_own_rate(data, run, tmp_path):
     """The first step of Adam moves a weight by the rate, whatever its gradient."""
     chosen = [*TWO, "train.layer_decay=0.1", "train.batch_size=8", "train.weight_decay=0", "train.scheduler=constant"]
@@ -108,7 +109,6 @@ def test_every_head_trains_scores_and_maps(head, data, run, tmp_path):  # pitfal
     assert len(list((tmp_path / "mapped" / "predictions" / "chips").iterdir())) == 1
 
 
-@pytest.mark.slow
 @pytest.fixture(scope="session")
 def adapted(tmp_path_factory):
     """A data folder, and the run folder of two undisturbed epochs of low-rank changes."""
@@ -131,7 +131,6 @@ def test_the_best_checkpoint_of_low_rank_changes_is_plain(adapted):  # pitfall 3
     assert any(".lora_A." in key for key in state(folder, LAST))  # what training goes on from
 
 
-@pytest.mark.slow
 def test_low_rank_changes_are_used_without_peft(adapted, run, tmp_path, monkeypatch):  # pitfall 37
     data, folder = adapted
     monkeypatch.setitem(sys.modules, "peft", None)
@@ -141,6 +140,7 @@ def test_low_rank_changes_are_used_without_peft(adapted, run, tmp_path, monkeypa
     assert (tmp_path / "run" / "metrics.json").read_text() == (folder / "metrics.json").read_text()
 
 
+@pytest.mark.slow
 def test_low_rank_training_goes_on_to_what_an_undisturbed_run_gives(adapted, run, tmp_path):  # pitfall 31
     data, folder = adapted
     chosen = [f"root_dir={data}", *TABLES, *LORA]

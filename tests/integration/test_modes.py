@@ -45,7 +45,6 @@ def test_training_leaves_all_that_it_promises(trained):
     assert list((folder / "tensorboard").iterdir())
 
 
-@pytest.mark.slow
 def test_a_checkpoint_is_plain_and_says_how_to_use_it(trained):
     _, folder = trained
     content = torch.load(folder / "instageo_best_checkpoint.ckpt", weights_only=True)
@@ -151,6 +150,7 @@ def test_files_of_another_layout_are_read_by_position(trained, run, tmp_path):
     assert scores[0] == scores[1]
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_checkpoint(trained, run, tmp_path):
     data, folder = trained
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", f"checkpoint_path={folder}"]
@@ -202,6 +202,7 @@ def test_every_preset_trains_a_step(preset, run, tmp_path):
     assert ("RMSE" if preset in ("aod", "biomass") else "mIoU") in out
 
 
+@pytest.mark.slow
 def test_every_augmentation_trains_a_step(data, run):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     chosen = [f"dataloader.augmentations.{name}.{key}" for name in AUGMENTATIONS for key in ("use=true", "p=1")]
@@ -217,7 +218,6 @@ def erase(batch, draw, rows):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_an_augmentation_of_the_users_own(data, run, tmp_path):
     (tmp_path / "own.py").write_text(OWN)
@@ -235,6 +235,7 @@ def test_an_augmentation_of_the_users_own(data, run, tmp_path):
     assert "chips of" not in err  # no table was read
 
 
+@pytest.mark.slow
 def test_the_batch_figure_shows_what_training_sees(data, run, tmp_path, monkeypatch):
     """Its samples are those of the first epoch, whatever the size of the batches."""
     seen, drawn = [], []
@@ -275,6 +276,7 @@ def test_options_of_training_work(data, run, tmp_path):  # pitfall 31
     assert not torch.equal(encoder["net.segmentation_head.5.weight"], fresh["segmentation_head.5.weight"])
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_metrics_with_and_without_workers(data, run, tmp_path):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     chosen = [*QUICK, "train.num_epochs=2", "dataloader.augmentations.rotate.use=true", "dataloader.img_size=16"]
@@ -328,6 +330,7 @@ def test_two_processes_train_and_score_together(data, tmp_path):  # pitfall 23
     assert (accounts["status"], accounts["work"]["epochs"], accounts["work"]["chips"]) == ("finished", 2, 8)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_knows_its_widths_and_one_without_them_has_the_usual(data, trained, run, tmp_path):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     narrow = ["model.width=48", "model.head=light", "model.head_width=8"]

@@ -10,7 +10,6 @@ from instageo.table import write_table
 TABLES = ["train_filepath=train.csv", "test_filepath=train.csv"]
 
 
-@pytest.mark.slow
 @pytest.fixture
 def served(trained, store):
     """The chips behind a URL, their tables on disk and there."""
@@ -18,6 +17,7 @@ def served(trained, store):
     return store
 
 
+@pytest.mark.slow
 def test_statistics_of_chips_behind_a_url(trained, served, run, tmp_path, monkeypatch):
     monkeypatch.chdir(trained[0])  # where the table lies
     _, near, _ = run("mode=stats", f"root_dir={trained[0]}", *TABLES)

@@ -59,7 +59,6 @@ def placed(tmp_path_factory):
     return data, base / "run"
 
 
-@pytest.mark.slow
 @pytest.fixture(scope="session")
 def strong(placed, tmp_path_factory):
     """The checkpoint of that network with time and place turned up, so that they change classes, not only digits."""
@@ -82,7 +81,6 @@ def test_time_and_place_of_the_table_are_learnt_from(placed):  # pitfall 26
     assert "day of year 1..366" in torch.load(folder / BEST, weights_only=True)["instageo"]["coordinates"]
 
 
-@pytest.mark.slow
 def test_maps_are_made_with_the_time_and_place_of_the_table(placed, strong, run, tmp_path):  # pitfall 26
     data, _ = placed
     maps = tmp_path / "maps"
@@ -97,6 +95,7 @@ def test_maps_are_made_with_the_time_and_place_of_the_table(placed, strong, run,
     assert untold > 0
 
 
+@pytest.mark.slow
 def test_scores_are_made_with_the_time_and_place_of_the_table(placed, strong, run, tmp_path):  # pitfalls 20, 26
     data, _ = placed
     assert run("mode=eval", f"root_dir={data}", "test_filepath=train.csv", f"checkpoint_path={strong}")[0] == 0
@@ -138,7 +137,6 @@ def test_images_larger_than_a_tile_keep_their_time_and_place(placed, strong, tmp
     np.testing.assert_allclose(corner.probabilities[:, -8:, -8:], seen.probabilities[:, -8:, -8:], atol=1e-5)
 
 
-@pytest.mark.slow
 def tag(data, name, text):
     """Write a tag into every chip; `{}` in it becomes the chip's number, from 1."""
     for number in range(6):
@@ -183,6 +181,7 @@ def test_time_alone_of_three_dates(tmp_path, run):
     assert np.nanmax(np.abs(turned - by_file)) > 1e-6
 
 
+@pytest.mark.slow
 def test_a_variant_without_coordinates_says_nothing_of_them(data, run):
     tell(data, range(6))
     status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, "model.head=linear")
@@ -205,6 +204,7 @@ def test_two_processes_train_where_only_some_chips_are_known(data, tmp_path):  #
     assert all(abs(float(read(tmp_path / "run", "last.ckpt")[key]) - 0.1) > 1e-5 for key in SCALES)
 
 
+@pytest.mark.slow
 def test_a_network_without_published_weights_starts_from_random_ones(data, run, tmp_path):  # pitfall 19
     quick = [setting for setting in QUICK if not setting.startswith("model.load_pretrained_weights")]
     status, _, _ = run(f"root_dir={data}", *TABLES, *quick)

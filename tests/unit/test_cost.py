@@ -40,7 +40,6 @@ def test_bytes_of_weights_and_training_by_hand():
     assert Cost(parameters=10, flops=0, weight_bytes=40, activation_bytes=70).training_bytes == 10 * 12 + 70
 
 
-@pytest.mark.slow
 def test_what_is_kept_for_the_backward_pass_grows_with_the_image():
     small, large = (
         network_cost("prithvi_eo_tiny", num_classes=2, img_size=side, head="linear").activation_bytes
@@ -49,6 +48,7 @@ def test_what_is_kept_for_the_backward_pass_grows_with_the_image():
     assert 3.5 < large / small < 4.5  # four times the patches, one class token
 
 
+@pytest.mark.slow
 def test_the_list_names_every_variant_and_the_source_of_its_weights(monkeypatch):
     two = {name: VARIANTS[name] for name in ("prithvi_eo_tiny", "prithvi_eo_v2_tiny_tl")}
     monkeypatch.setattr("instageo.model.commands.models.VARIANTS", two)

@@ -63,6 +63,7 @@ def growth(read):
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["none", "memory", "disk"])
 @pytest.mark.parametrize("way", ["whole", "windows"])
 def test_memory_does_not_grow_with_what_was_read(source, tmp_path, kind, way):

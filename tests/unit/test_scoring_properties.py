@@ -108,7 +108,6 @@ def test_every_labelled_pixel_is_scored_exactly_once(scene, tiling, clouds, cach
     assert scores["accuracy"] == 1
 
 
-@pytest.mark.slow
 @settings(max_examples=15)
 @given(scenes(), tilings(), tilings())
 def test_maps_lie_on_their_chips_however_these_are_cut(scene, one, other):  # pitfalls 1, 2, 6, 16
