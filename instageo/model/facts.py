@@ -60,8 +60,8 @@ class RowFacts:
     def to_plain(self) -> dict[str, Any]:
         """As JSON holds it."""
         return asdict(replace(self, values=None, target=None)) | {
-            "values": _moments_to_plain(self.values),
-            "target": _moments_to_plain(self.target),
+            "values": moments_to_plain(self.values),
+            "target": moments_to_plain(self.target),
         }
 
     @staticmethod
@@ -78,7 +78,8 @@ class RowFacts:
         return RowFacts(**{**content, **read})
 
 
-def _moments_to_plain(moments: Moments | None) -> dict[str, Any] | None:
+def moments_to_plain(moments: Moments | None) -> dict[str, Any] | None:
+    """Moments as JSON holds them."""
     if moments is None:
         return None
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(moments).items()}

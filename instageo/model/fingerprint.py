@@ -8,6 +8,7 @@ from typing import Any
 
 from instageo.locations import below, is_remote
 from instageo.model.check import TableReport
+from instageo.model.facts import moments_to_plain
 from instageo.table import Row
 
 
@@ -29,7 +30,7 @@ def fingerprint(report: TableReport, root: str) -> str:
     digest = sha256()
     for row, fact in zip(report.rows, report.facts, strict=True):
         seen = fact.layers, fact.height, fact.width, fact.dtype, fact.valid_pixels, fact.class_counts
-        target = fact.to_plain()["target"]
+        target = moments_to_plain(fact.target)
         told = [day.isoformat() for day in row.dates], row.place
         digest.update(repr((list(_files(row, root)), told, seen, target)).encode() + b"\n")
     return digest.hexdigest()
@@ -54,4 +55,5 @@ def _files(row: Row, root: str) -> Iterator[tuple[str, int | None]]:
             size = None
             with suppress(OSError):  # a file that is gone is told of where it is read
                 size = None if is_remote(location) else Path(location).stat().st_size
-            yield below(location, root).as_posix(), size
+            inside = location.startswith(f"{root}/")  # nearly always, and sooner told than by `below`
+            yield location[len(root) + 1 :] if inside else below(location, root).as_posix(), size
