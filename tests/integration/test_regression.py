@@ -208,3 +208,12 @@ def test_values_are_learnt_from_a_teacher_in_another_scale(values, run, tmp_path
     with open(tmp_path / "student" / "history.csv", newline="") as file:
         soft = [float(row["train_soft_loss"]) for row in csv.DictReader(file)]
     assert soft[-1] < soft[0] < 2  # in units of the labels' variance: a scale mistaken would be far off
+
+
+def test_training_goes_on_from_a_checkpoint_that_says_what_the_task_is(values, run, tmp_path):
+    assert run(*tables(values), *QUICK, *TASK, folder="first")[0] == 0
+    start = [f"checkpoint_path={tmp_path / 'first'}", "train.num_epochs=1", "train.learning_rate=1e-9"]
+    status, _, err = run(*tables(values), *start, "accelerator=cpu", folder="second")
+    assert status == 0, err
+    before, after = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("first", "second"))
+    assert after["rmse"] == pytest.approx(before["rmse"], rel=1e-3)

@@ -13,7 +13,7 @@ from instageo.model.config import overlay
 from instageo.model.predictor import predictor_from
 from instageo.model.preparation import prepare
 from instageo.model.settings import Run, Settings, require
-from instageo.model.tasks.choose import monitor_of
+from instageo.model.tasks.choose import task_of
 from instageo.model.training.loggers import conclude, refuse_loggers
 from instageo.model.training.resume import to_resume
 from instageo.model.training.trainer import best_score, build_trainer, refuse_direction
@@ -31,14 +31,14 @@ def train(run: Run) -> float:
         The best epoch's score, by which a sweep chooses.
     """
     require(run.settings, "root_dir", "train_filepath", "valid_filepath")
-    monitor = monitor_of(run.settings)
-    if run.sweep:
-        refuse_direction(run.sweep, monitor)
     newest = to_resume(run.settings, run.folder)
     folder = newest.parent if newest else run.folder
     run.notes.folder, run.notes.resumed = folder, newest is not None
     refuse_loggers(run.settings)
     parts = prepare(run)
+    monitor = task_of(parts.settings).monitor  # a checkpoint to start from may decide the task
+    if run.sweep:
+        refuse_direction(run.sweep, monitor)
     trainer = build_trainer(parts.settings, folder, monitor, run.notes)  # seconds of imports, so only now
     if run.sweep and trainer.world_size > 1:
         raise ConfigError(f"the jobs of a sweep (-m) run on one device each, not {trainer.world_size}; add devices=1")

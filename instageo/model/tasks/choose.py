@@ -6,7 +6,7 @@ from instageo.model.layout import class_names
 from instageo.model.losses.values import QUANTILES
 from instageo.model.scale import TargetScale
 from instageo.model.settings import AUTO, LabelKind, Settings
-from instageo.model.tasks.base import Monitor, Task
+from instageo.model.tasks.base import Task
 from instageo.model.tasks.multilabel import MultiLabelTask
 from instageo.model.tasks.regression import Outputs, RegressionTask
 from instageo.model.tasks.segmentation import SegmentationTask
@@ -24,11 +24,6 @@ def task_of(settings: Settings) -> Task:
     if kind is LabelKind.chip_multi:
         return MultiLabelTask(names, ignored)
     return SegmentationTask(names, model.class_colors, ignored, kind is LabelKind.chip)
-
-
-def monitor_of(settings: Settings) -> Monitor:
-    """The score by which the best epoch is chosen, known before labels are measured."""
-    return RegressionTask(TargetScale()).monitor if settings.is_reg_task else task_of(settings).monitor
 
 
 def target_scale(settings: Settings) -> TargetScale:
