@@ -3,16 +3,17 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 
 from instageo.errors import DataError, InstaGeoError, RasterError
-from instageo.locations import hide_secrets, stamp
+from instageo.locations import hide_secrets, is_remote, stamp
 from instageo.model.facts import FactsFile, Found, Passing, RowFacts
 from instageo.model.look import Look, look_at
 from instageo.model.moments import Moments, merge
+from instageo.model.parallel import by_processes, by_threads
 from instageo.progress import track
 from instageo.table import Row
 
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 SHOWN = 3
 """Different reasons named in a message."""
+
+MANY = 500
+"""Rows of local files from which processes are worth their start."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,9 @@ def look_at_rows(name: str, rows: Sequence[Row], look: Look, known: FactsFile | 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         stamps = list(pool.map(_stamp, rows)) if known else [None] * len(rows)
         before = [known.get(row, mark) if known and mark else None for row, mark in zip(rows, stamps, strict=True)]
-        open_ones = [row for row, found in zip(rows, before, strict=True) if not look.suffices(found)]
-        new = iter(track(pool.map(lambda row: _facts(row, look), open_ones), f"checking {name}", len(open_ones)))
-        found = [fact if fact is not None and look.suffices(fact) else next(new) for fact in before]
+    open_ones = [row for row, found in zip(rows, before, strict=True) if not look.suffices(found)]
+    new = iter(track(_look_at_all(open_ones, look), f"checking {name}", len(open_ones)))
+    found = [fact if fact is not None and look.suffices(fact) else next(new) for fact in before]
     if known is not None:
         known.keep(rows, stamps, found)
     return _same_layers(rows, found)
@@ -145,6 +149,12 @@ def _stamp(row: Row) -> str | None:
     chip = stamp(row.input)
     label = stamp(row.label) if row.label and row.label_is_file else ""
     return None if chip is None or label is None else f"{chip} {label}"
+
+
+def _look_at_all(rows: Sequence[Row], look: Look) -> Iterator[Found]:
+    """Facts on every row: opening a local file holds Python's lock, so many are left to processes."""
+    local = not any(is_remote(row.input) for row in rows)
+    return (by_processes if local and len(rows) >= MANY else by_threads)(partial(_facts, look=look), rows)
 
 
 def _facts(row: Row, look: Look) -> Found:

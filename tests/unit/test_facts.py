@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from instageo.errors import RasterError
 from instageo.model import check, facts, look
 from instageo.model.check import look_at_rows
 from instageo.model.decoding import ChipFormat
-from instageo.model.facts import FORMAT, FactsFile, RowFacts
+from instageo.model.facts import FORMAT, FactsFile, Passing, RowFacts
 from instageo.model.labels import LabelFormat, TargetFormat
 from instageo.model.look import Look, look_at
 from instageo.model.moments import moments
@@ -72,6 +73,26 @@ def test_not_even_their_headers(rows, known, monkeypatch):  # pitfall 38
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert look_at_rows("t", rows, LOOK, known()) == first
     assert all("cannot be read" in found for found in look_at_rows("t", rows, LOOK))
+
+
+def test_processes_find_what_threads_find(rows, known, monkeypatch):  # pitfall 38
+    rows = [*rows, Row("gone.tif", "gone.tif", rows[0].label)]
+    with_values = replace(LOOK, values=True)
+    few = look_at_rows("t", rows, with_values)
+    monkeypatch.setattr(check, "MANY", len(rows))
+    many = look_at_rows("t", rows, with_values, known())
+    plain = [[found if isinstance(found, str) else found.to_plain() for found in each] for each in (few, many)]
+    assert plain[0] == plain[1]
+    assert [type(found) for found in many] == [RowFacts] * 3 + [str, Passing]
+    assert known().get(rows[4], "") is None  # a reason that may pass is not remembered
+
+
+def test_processes_are_for_many_local_files_alone(rows, monkeypatch):
+    store = Row("a.tif", "https://example.org/a.tif", None)
+    monkeypatch.setattr(check, "by_threads", lambda *_: "threads")
+    monkeypatch.setattr(check, "by_processes", lambda *_: "processes")
+    asked = (rows, rows * 200, [*rows * 200, store])
+    assert [check._look_at_all(each, LOOK) for each in asked] == ["threads", "processes", "threads"]
 
 
 @pytest.mark.parametrize("part", ["input", "label"])
@@ -261,6 +282,7 @@ def test_ten_thousand_rows_from_memory_open_no_file(rows, known, monkeypatch):  
         return RowFacts(1, 2, 3, "int16", None, row.place, 6, (0, 6, 0))
 
     monkeypatch.setattr(check, "look_at", looked)
+    monkeypatch.setattr(check, "MANY", 20_000)  # processes have lists of their own
     first = look_at_rows("t", many, LOOK, known())
     assert len(calls) == 10_000
     for name in ("open_raster", "read_raster"):
