@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Wait until no other process holds the file, then hold it; the system frees it when this process ends.
+    """Wait until no other process holds the file (or folder), then hold it; it is freed when this process ends.
 
     Raises:
         MissingExtraError: The package for locks is not installed.
@@ -24,7 +24,7 @@ def locked(file: Path) -> Iterator[None]:
             f"a model registry needs the package {error.name}; install the extra: "
             "pip install 'instageo-model[registry]'"
         ) from error
-    lock = FileLock(file.with_name(f".{file.name}.lock"))
+    lock = FileLock(file / ".lock" if file.is_dir() else file.with_name(f".{file.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -9,7 +9,8 @@ from instageo.model.registry.manifest import LATEST
 PREFIX = "registry:"
 """What tells such a name from a path."""
 
-_NAME = re.compile(r"([A-Za-z0-9_.-]+)(?:/([A-Za-z0-9_.-]+))?(?:@([A-Za-z0-9_.-]+))?")
+_PART = r"([A-Za-z0-9][A-Za-z0-9_.-]*)"
+_NAME = re.compile(f"{_PART}(?:/{_PART})?(?:@{_PART})?")
 
 
 @dataclass(frozen=True)

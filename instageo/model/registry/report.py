@@ -9,7 +9,7 @@ from rich.table import Table
 
 from instageo.model.registry.manifest import Manifest, Model, Size, Version
 
-SHOWN = 3
+SHOWN = 2
 """Scores in the list of models."""
 
 
@@ -37,6 +37,7 @@ def show_model(model: Model) -> None:
         ("task", model.kind), ("about", model.description), ("data", model.data_source),
         ("dates per chip", str(model.temporal_step)),
         ("classes", ", ".join(f"{value} {name}" for value, name in model.classes.items())),
+        ("bands", " ".join(next(iter(model.sizes.values())).versions[-1].facts.get("bands") or ())),
     ):  # fmt: skip
         if text:
             console.print(f"  {name}: {text}", highlight=False, markup=False)
@@ -46,15 +47,15 @@ def show_model(model: Model) -> None:
 
 def _versions(model: Model, size: Size) -> Table:
     table = Table(title=f"{model.key}/{size.name}", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for column in ("version", "aliases", "created", "parameters", "GFLOPs", "licence", "scores", "bands"):
-        table.add_column(column, overflow="fold")
+    for column in ("version", "aliases", "created", "params", "GFLOPs", "licence", "scores"):
+        table.add_column(column, no_wrap=column == "version")
     for version in reversed(size.versions):
         facts = version.facts
         names = [alias for alias, number in size.aliases.items() if number == version.number]
         table.add_row(
             str(version.number or "unversioned"), ", ".join(names), str(facts.get("created", ""))[:10],
-            _count(facts.get("num_params", size.num_params)), str(facts.get("gflops", "")),
-            str(facts.get("licence", "")), _scores(facts.get("metrics") or {}), " ".join(facts.get("bands") or ()),
+            _count(facts.get("num_params", size.num_params)), _arithmetic(facts.get("gflops")),
+            str(facts.get("licence", "")), _scores(facts.get("metrics") or {}),
         )  # fmt: skip
     return table
 
@@ -87,5 +88,11 @@ def _count(value: object) -> str:
     return f"{value / 1e6:.1f}M" if isinstance(value, int | float) and value >= 1e5 else str(value)
 
 
+def _arithmetic(gflops: object) -> str:
+    return f"{gflops:.3g}" if isinstance(gflops, int | float) else ""
+
+
 def _scores(metrics: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in list(metrics.items())[:SHOWN])
+    """The first scores of the validation table; losses are none."""
+    scores = {name.removeprefix("val_"): value for name, value in metrics.items() if not name.endswith("loss")}
+    return ", ".join(f"{name} {value:.3f}" for name, value in list(scores.items())[:SHOWN])

@@ -92,7 +92,7 @@ def _output(model: Model, facts: Mapping[str, Any]) -> Any:
     shape = [-1, facts["outputs"], *([] if per_chip else facts["shape"][2:])]
     order = ["batch", "class", *([] if per_chip else ["height", "width"])]
     classes = [
-        Classification.create(value, name=_class_name(name), title=name) for value, name in model.classes.items()
+        Classification.create(value, description=name, name=_class_name(name)) for value, name in model.classes.items()
     ]
     return ModelOutput.create(
         name="classes" if model.classes else "values", tasks=[TaskType(TASKS[model.kind])],

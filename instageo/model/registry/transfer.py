@@ -5,7 +5,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -84,14 +84,30 @@ def download(files: Sequence[Wanted]) -> dict[Path, Facts]:
             stays as `….part`, and the next call goes on from there.
     """
     jobs = [_job(wanted) for wanted in files]
-    _refuse_full_disk(jobs)
+    with _folders_of(jobs):
+        _refuse_full_disk(jobs)
+        _run(jobs)
+    return {job.wanted.path: job.facts for job in jobs}
+
+
+@contextmanager
+def _folders_of(jobs: Sequence[_Job]) -> Iterator[None]:
+    """Hold the folders that files go to, so that another process that wants the same ones waits and finds them."""
+    with ExitStack() as held:
+        for folder in sorted({job.wanted.path.parent for job in jobs}):
+            with _disk(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(folder))
+        yield
+
+
+def _run(jobs: Sequence[_Job]) -> None:
     stop = Event()
     total = sum(job.facts.size for job in jobs)
     with transferring(total) as advance, _threads(AT_ONCE, stop) as pieces, _threads(FILES_AT_ONCE, stop) as threads:
         running = [threads.submit(_fetch, job, pieces, advance, stop) for job in jobs]
         for future in as_completed(running):
             future.result()
-    return {job.wanted.path: job.facts for job in jobs}
 
 
 @contextmanager
@@ -121,23 +137,20 @@ def _job(wanted: Wanted) -> _Job:
 
 def _fetch(job: _Job, pieces: ThreadPoolExecutor, advance: Advance, stop: Event) -> None:
     path = job.wanted.path
-    with _disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with locked(path):
-        if _is_there(job):
-            advance(job.facts.size)
+    if _is_there(job):
+        advance(job.facts.size)
+        return
+    partial = Partial(path)
+    for last in (False, True):
+        found = _fill(job, partial, pieces, advance, stop)
+        if job.wanted.sha256 in (None, found):
+            with _disk(path):
+                partial.finish()
             return
-        partial = Partial(path)
-        for last in (False, True):
-            found = _fill(job, partial, pieces, advance, stop)
-            if job.wanted.sha256 in (None, found):
-                with _disk(path):
-                    partial.finish()
-                return
-            partial.discard()
-            if not last:
-                log.info("%s: came with another sha256 than the registry's; fetching it once more", job.origin.url)
-                advance(-job.facts.size)
+        partial.discard()
+        if not last:
+            log.info("%s: came with another sha256 than the registry's; fetching it once more", job.origin.url)
+            advance(-job.facts.size)
     raise StoreError(
         f"{job.wanted.url}: the content has the sha256 {found}, but the registry says {job.wanted.sha256}; the file "
         "was damaged or exchanged; nothing of it was kept"
