@@ -2,7 +2,7 @@
 
 python benchmarks/registry.py [--gib 1] [--rounds 5] [--stores folder,web,amazon]
 
-The servers are those of the tests, in processes of their own; `pip install` the group dev. Each round does both in turn.
+Needs nginx. Each round does both in turn, in processes of their own.
 """
 
 import argparse
@@ -11,22 +11,24 @@ import json
 import os
 import platform
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-SERVE_AMAZON = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
+NGINX = """
+daemon off; pid {folder}/nginx.pid; error_log stderr crit; worker_processes 1; events {{}}
+http {{
+    access_log off; sendfile on; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder}; scgi_temp_path {folder};
+    server {{ listen 127.0.0.1:{port}; root {folder}/store; }}
+}}
 """
 
 WORK = """
@@ -34,7 +36,7 @@ import json, resource, sys, time
 from pathlib import Path
 how, url, to, size, sha = sys.argv[1:]
 from instageo.model.registry.stores import open_store, split
-from instageo.model.registry.transfer import BLOCK, Wanted, download
+from instageo.model.registry.transfer import Wanted, download
 place, name = split(url)
 store = open_store(place)
 began = time.perf_counter()
@@ -43,7 +45,7 @@ if how == "pull":
 elif hasattr(store, "client"):
     import obstore
     with open(to, "wb") as file:
-        for block in obstore.get(store.client, name).stream(min_chunk_size=BLOCK):
+        for block in obstore.get(store.client, name).stream(min_chunk_size=4 << 20):
             file.write(block)
 else:
     store.whole(name, Path(to))
@@ -53,31 +55,33 @@ print(json.dumps({"s": took, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 
 @contextmanager
-def web(folder: Path):  # noqa: ANN201
-    """A web server of files with ranges, from the tests."""
-    sys.path.insert(0, str(ROOT))
-    from tests import store
+def serving(folder: Path):  # noqa: ANN201
+    """Nginx over the folder, for it takes little of the two cores; gives its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = folder.parent / "nginx.conf"
+    settings.write_text(NGINX.format(folder=folder.parent, port=port))
+    with subprocess.Popen(["nginx", "-c", str(settings)]) as server:
+        time.sleep(1)
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
 
-    with store.running(folder) as port:
-        yield f"http://127.0.0.1:{port}/net.ckpt", {}
+
+@contextmanager
+def web(folder: Path):  # noqa: ANN201
+    """A web server."""
+    with serving(folder) as url:
+        yield f"{url}/net.ckpt", {}
 
 
 @contextmanager
 def amazon(folder: Path):  # noqa: ANN201
-    """S3's API with the file in a bucket."""
-    command = [sys.executable, "-c", SERVE_AMAZON]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
-        endpoint = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        keys = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-        import boto3
-
-        client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1",
-                              aws_access_key_id="a", aws_secret_access_key="b")  # fmt: skip
-        client.create_bucket(Bucket="models")
-        client.upload_file(str(folder / "net.ckpt"), "models", "net.ckpt")
+    """S3's client, whose requests for objects are those of files; emulators read all of an object for each range."""
+    (folder / "models").mkdir(exist_ok=True)
+    (folder / "models" / "net.ckpt").hardlink_to(folder / "net.ckpt")
+    with serving(folder) as url:
+        keys = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
         yield "s3://models/net.ckpt", keys
-        server.stdin.close()
-        server.kill()
 
 
 @contextmanager
@@ -114,6 +118,7 @@ def main() -> None:
 def measure(folder: Path, size: int, rounds: int, stores: list[str]) -> None:
     """Print a line for each store."""
     digest = hashlib.sha256()
+    folder.chmod(0o755)  # nginx reads it as another user
     (folder / "store").mkdir()
     with (folder / "store" / "net.ckpt").open("wb") as file:
         for _ in range(size >> 22):
@@ -125,7 +130,8 @@ def measure(folder: Path, size: int, rounds: int, stores: list[str]) -> None:
         f"{proof[0] / 2**20:.0f} MiB, {os.cpu_count()} cores, Python {platform.python_version()}, medians of {rounds}"
     )
     print(
-        "| store | client alone, MB/s | pull, MB/s | pull / alone, by round | memory of pull, MB |\n|---|---|---|---|---|"
+        "| store | client alone, MB/s | pull, MB/s | pull / alone, by round | memory of pull, MB |\n"
+        "|---|---|---|---|---|"
     )
     for name in stores:
         with STORES[name](folder / "store") as (url, environment):

@@ -34,13 +34,13 @@ class FolderStore:
             found = file.stat()
         return Facts(found.st_size, str(found.st_mtime_ns))
 
-    def piece(self, path: str, start: int, end: int, tag: str) -> bytes:
+    def piece(self, path: str, start: int, end: int, tag: str) -> memoryview:
         """Bytes from `start` to before `end`."""
         with _told(self._at(path)) as file, file.open("rb") as stream:
             if tag and str(os.fstat(stream.fileno()).st_mtime_ns) != tag:
                 raise ChangedError(f"{file}: has changed while it was read")
             stream.seek(start)
-            return stream.read(end - start)
+            return memoryview(stream.read(end - start))
 
     def whole(self, path: str, target: Path) -> None:
         """Copy a file."""

@@ -68,17 +68,17 @@ class ObjectStore:
         told: Facts = self._try(path, work)
         return told
 
-    def piece(self, path: str, start: int, end: int, tag: str) -> bytes:
+    def piece(self, path: str, start: int, end: int, tag: str) -> memoryview:
         """Bytes from `start` to before `end`."""
         options: Any = {"range": (start, end), **({"if_match": tag} if tag else {})}
 
-        def work() -> bytes:
-            data = bytes(obstore.get(self.client, path, options=options).bytes())
+        def work() -> memoryview:
+            data = memoryview(obstore.get(self.client, path, options=options).bytes())  # not copied
             if len(data) != end - start:
                 raise StoreError(f"{self._name(path)}: sent {len(data)} bytes instead of {end - start}")
             return data
 
-        sent: bytes = self._try(path, work)
+        sent: memoryview = self._try(path, work)
         return sent
 
     def whole(self, path: str, target: Path) -> None:

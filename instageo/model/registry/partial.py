@@ -1,7 +1,6 @@
 """A file on its way: what has come so far, under another name, and what it is the beginning of."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -63,9 +62,7 @@ class Partial:
         return digest
 
     def finish(self) -> None:
-        """Give it its name; from then on it is whole on this disk, even if the power fails."""
-        with self.path.open("rb") as file:
-            os.fsync(file.fileno())
+        """Give it its name. The disk is not waited for: a file that a power cut shortens has the wrong size."""
         self.path.replace(self.target)
         self._record.unlink(missing_ok=True)
 

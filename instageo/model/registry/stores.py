@@ -78,7 +78,7 @@ class Store(Protocol):
     def facts(self, path: str) -> Facts:
         """Its size and tag."""
 
-    def piece(self, path: str, start: int, end: int, tag: str) -> bytes:
+    def piece(self, path: str, start: int, end: int, tag: str) -> memoryview:
         """Bytes from `start` to before `end`.
 
         Raises:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from instageo.locations import hide_secrets
 from instageo.model.registry.locks import locked
@@ -31,11 +32,11 @@ log = logging.getLogger(__name__)
 Advance = Callable[[int], None]
 """Moves the progress bar on by some bytes."""
 
-PIECE = 4 << 20
+PIECE = 2 << 20
 """Bytes asked for at a time."""
 
 AT_ONCE = 6
-"""Pieces on their way at a time, and as many more that wait to be written: 48 MB of memory at the most per file."""
+"""Pieces on their way at a time, and as many more that wait to be written: 24 MB of memory per file."""
 
 FILES_AT_ONCE = 2
 
@@ -181,11 +182,10 @@ def _fill(job: _Job, partial: Partial, pieces: ThreadPoolExecutor, advance: Adva
         log.info("%s: going on after %d of %d bytes", job.origin.url, begun, job.facts.size)
         advance(begun)
     try:
-        for data in _in_order(job, begun, pieces, stop):
-            with _disk(partial.target, partial), partial.path.open("ab") as file:
+        with _disk(partial.target, partial), partial.path.open("ab", buffering=0) as file:
+            for data in _hashing(_in_order(job, begun, pieces, stop), digest):
                 file.write(data)
-            digest.update(data)
-            advance(len(data))
+                advance(len(data))
     except RangesError:
         with _disk(partial.target, partial):
             job.store.whole(job.name, partial.path)
@@ -198,9 +198,18 @@ def _fill(job: _Job, partial: Partial, pieces: ThreadPoolExecutor, advance: Adva
     return hexadecimal
 
 
-def _in_order(job: _Job, begun: int, pieces: ThreadPoolExecutor, stop: Event) -> Iterator[bytes]:
+def _hashing(data: Iterator[memoryview], digest: Any) -> Iterator[memoryview]:
+    """The same pieces, hashed by another thread while they are written."""
+    with ThreadPoolExecutor(1) as thread:
+        for piece in data:
+            hashed = thread.submit(digest.update, piece)
+            yield piece
+            hashed.result()
+
+
+def _in_order(job: _Job, begun: int, pieces: ThreadPoolExecutor, stop: Event) -> Iterator[memoryview]:
     """The pieces of a file from a byte on, several on their way at a time."""
-    size, waiting = job.facts.size, deque[Future[bytes]]()
+    size, waiting = job.facts.size, deque[Future[memoryview]]()
     starts = deque(range(begun, size, PIECE))
     while waiting or starts:
         while starts and len(waiting) < 2 * AT_ONCE:
