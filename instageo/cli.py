@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from instageo.errors import InstaGeoError, MissingExtraError
+from instageo.model.commands.registry import app as registry_app
 from instageo.version import __version__
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
     "Begin with [bold]instageo demo[/bold]: it trains, scores and maps a real scene in minutes and shows every command "
     "it uses. Your own data then goes through [bold]instageo run[/bold].",
 )
+app.add_typer(registry_app, name="registry")
 
 
 @contextmanager

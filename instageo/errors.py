@@ -34,5 +34,9 @@ class WeightsError(InstaGeoError):
     """Pretrained weights are missing, unreadable or do not fit the network."""
 
 
+class RegistryError(InstaGeoError):
+    """A model registry, or a name in it, is missing, malformed or says something else."""
+
+
 class MissingExtraError(InstaGeoError):
     """An optional package is not installed; the message names the extra that brings it."""

@@ -14,6 +14,8 @@ from instageo.model.config import flatten, known, overlay, read_yaml, to_plain
 from instageo.model.coordinates import CONVENTION
 from instageo.model.layout import GIVEN_BY_SENSOR, band_names
 from instageo.model.plain import SECTION, read_plain
+from instageo.model.registry.copies import checkpoint_of
+from instageo.model.registry.names import is_name
 from instageo.model.settings import AUTO, Settings
 from instageo.model.sizes import told_by_size
 from instageo.version import __version__
@@ -94,11 +96,13 @@ def facts(settings: Settings, run: Settings, metrics: Mapping[str, float]) -> di
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint of this program, or a published one with `.hydra/config.yaml` beside it.
 
+    Args:
+        path: As `locate` takes it.
+
     Raises:
         CheckpointError: Missing, not readable as plain tensors, or without a network or settings.
     """
-    path = Path(path).expanduser()
-    path = path / f"{BEST}.ckpt" if path.is_dir() else path
+    path = locate(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist; check checkpoint_path")
     content = read_plain(path, CheckpointError)
@@ -112,6 +116,22 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     decided = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path, state)
     asked = section.get("run") or _run_beside(path)
     return Checkpoint(path, state, BEFORE | decided, dict(section.get("metrics", {})), dict(asked))
+
+
+def locate(source: str | Path) -> Path:
+    """The file of a checkpoint: of a run's directory the best one; of a model in a registry, fetched if need be.
+
+    Args:
+        source: A path, or `registry:model/size@version`.
+
+    Raises:
+        RegistryError: There is no such model.
+        StoreError: It cannot be fetched.
+    """
+    if is_name(source):
+        return checkpoint_of(str(source))
+    path = Path(source).expanduser()
+    return path / f"{BEST}.ckpt" if path.is_dir() else path
 
 
 def _settings_beside(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """From settings to a teacher that fits its student, told before any data are read."""
 
 from functools import partial
-from pathlib import Path
 
 import torch
 
 from instageo.errors import CheckpointError, ConfigError
 from instageo.model.assemble import build
-from instageo.model.checkpoint import BEST
+from instageo.model.checkpoint import BEST, locate
 from instageo.model.config import flatten, to_plain
 from instageo.model.distillation import Distiller, Soft, Teacher
 from instageo.model.heads.base import HeadSpec
@@ -40,8 +39,8 @@ def load_teacher(settings: Settings) -> Predictor | None:
     """
     if not settings.train.distillation:
         return None
-    told = Path(str(settings.train.teacher_ckpt_path)).expanduser()
-    path = told / f"{BEST}.ckpt" if told.is_dir() else told
+    told = str(settings.train.teacher_ckpt_path)
+    path = locate(told)
     if not path.is_file():
         raise CheckpointError(
             f"train.teacher_ckpt_path={told}: no such checkpoint; expected the {BEST}.ckpt of a teacher, or its folder"

@@ -1,6 +1,5 @@
 """What `run.json` tells of a network: its parameters, and the arithmetic of one chip."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,6 +7,7 @@ from torch import nn
 
 from instageo.model.accounts.record import RUN_FILE, read_run
 from instageo.model.assemble import build
+from instageo.model.checkpoint import locate
 from instageo.model.config import to_plain
 from instageo.model.layout import band_names
 from instageo.model.notes import Notes
@@ -41,8 +41,7 @@ def predictor_account(predictor: Predictor) -> dict[str, Any]:
     counted the same network before.
     """
     settings = predictor.settings
-    checkpoint = Path(str(settings.checkpoint_path)).expanduser()
-    beside = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    beside = locate(str(settings.checkpoint_path)).parent
     counted = read_run(beside / RUN_FILE).get("network") or {}
     same = all(counted.get(key) == value for key, value in _identity(settings, predictor.net).items())
     return dict(counted) if same and "forward_flops" in counted else network_account(settings)

@@ -8,7 +8,7 @@ from typing import Any
 
 from instageo.errors import CheckpointError, ConfigError
 from instageo.model.accounts.record import RUN_FILE, read_run
-from instageo.model.checkpoint import BEST, read_checkpoint
+from instageo.model.checkpoint import BEST, locate, read_checkpoint
 from instageo.model.config import flatten, settings_from, shipped_config, to_plain
 
 SCORES_FILE = "metrics.json"
@@ -79,9 +79,9 @@ def read_trained(source: str | Path) -> TrainedRun:
     Raises:
         CheckpointError: There is no such folder or file, no checkpoint in it, or one that cannot be read.
     """
-    path = Path(source).expanduser()
-    if not (path.is_file() or (path / f"{BEST}.ckpt").is_file()):
-        what = f"holds no {BEST}.ckpt" if path.is_dir() else "does not exist"
+    path = locate(source)
+    if not path.is_file():
+        what = f"holds no {BEST}.ckpt" if Path(source).expanduser().is_dir() else "does not exist"
         raise CheckpointError(f"{source}: {what}; expected the folder of a training run, or a checkpoint")
     checkpoint = read_checkpoint(path)
     path, tensors = checkpoint.path, checkpoint.state.values()
@@ -137,8 +137,7 @@ def refuse_another_task(first: TrainedRun, other: TrainedRun) -> None:
 
 
 def _place(source: str | Path) -> Path:
-    path = Path(source).expanduser()
-    return (path / f"{BEST}.ckpt" if path.is_dir() else path).resolve()
+    return locate(source).resolve()
 
 
 def _defaults() -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Trained models under names and versions, in any store; knows no PyTorch."""
