@@ -49,9 +49,9 @@ class Proxy(BaseHTTPRequestHandler):
             faults.busy -= busy
         if faults.refused or busy:
             return self.reply(403 if faults.refused else 503, {}, b"")
-        if self.google and self.command == "PUT":
+        if self.google:  # one at a time, so that content and generation belong together
             with self.writing:
-                return self.put_if_generation_matches(body)
+                return self.put_if_generation_matches(body) if self.command == "PUT" else self.pass_on(body)
         return self.pass_on(body)
 
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = handle_any  # noqa: N815
