@@ -164,6 +164,44 @@ def distill_report_command(
             typer.echo(f"table, numbers and figure: {output}")
 
 
+@app.command("serve")
+def serve_command(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="MODEL…", help="[NAME=]checkpoint, run or registry:MODEL/SIZE.")
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    replicas: Annotated[int, typer.Option(help="Processes with networks, at the most.")] = 1,
+    loaded: Annotated[int, typer.Option(help="Models that a process holds at a time.")] = 3,
+    batch_tiles: Annotated[int, typer.Option(help="Tiles that go through a network together.")] = 16,
+    samples: Annotated[Path | None, typer.Option(help="Folder of images that the page offers.")] = None,
+    upload_mb: Annotated[int, typer.Option(help="Largest request, MB.")] = 256,
+    megapixels: Annotated[int, typer.Option(help="Largest image, million pixels.")] = 100,
+    waiting: Annotated[int, typer.Option(help="Requests at a time; more are told to come back.")] = 64,
+    timeout_s: Annotated[int, typer.Option(help="Seconds for one request.")] = 300,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Take URLs of images.")] = False,
+    fetch_private: Annotated[bool, typer.Option("--fetch-private", help="Also into private networks.")] = False,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; else this machine.")] = None,
+    emit_config: Annotated[Path | None, typer.Option(help="Write Ray Serve's configuration here instead.")] = None,
+) -> None:
+    """Serve models over HTTP: an API, and a page to try them.
+
+    $INSTAGEO_SERVE_TOKEN, if set, is the bearer token that is asked for.
+    """
+    from instageo.model.commands.serve import Where, named, serve
+    from instageo.model.serving.limits import Limits, Serving
+
+    limits = Limits(
+        upload_mb=upload_mb, megapixels=megapixels, waiting=waiting, timeout_s=timeout_s, fetch=fetch,
+        fetch_private=fetch_private,
+    )  # fmt: skip
+    folder = str(samples.expanduser().absolute()) if samples else None
+    serve(
+        Serving(named(sources), loaded, replicas, batch_tiles, 5, folder, limits),
+        Where(host, port, address, emit_config),
+    )
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

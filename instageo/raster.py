@@ -90,6 +90,18 @@ class Grid:
         inside = math.isfinite(latitude) and abs(latitude) <= 90 and math.isfinite(longitude)
         return (latitude, (longitude + 180) % 360 - 180) if inside else None
 
+    def bounds_lonlat(self) -> tuple[float, float, float, float] | None:
+        """West, south, east, north, degrees (WGS 84), of its corners; None where it lies nowhere on Earth."""
+        if self.centre() is None or self.crs is None:
+            return None
+        corners = [self.transform * corner for corner in self._pixels()]
+        xs, ys = zip(*corners, strict=True)
+        longitudes, latitudes = transform_points(CRS.from_wkt(self.crs), CRS.from_epsg(4326), list(xs), list(ys))
+        return min(longitudes), min(latitudes), max(longitudes), max(latitudes)
+
+    def _pixels(self) -> tuple[tuple[int, int], ...]:
+        return (0, 0), (self.width, 0), (0, self.height), (self.width, self.height)
+
     def window(self, row: int, column: int, height: int, width: int) -> "Grid":
         """The grid of a window whose upper left pixel is (row, column)."""
         turn = self.transform

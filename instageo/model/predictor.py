@@ -38,7 +38,7 @@ class Predictor:
     """A network with all it needs to read inputs. Make one with `load_model`.
 
     Attributes:
-        net: The network, in evaluation mode.
+        net: The network, in evaluation mode: normalised images (B, C, T, h, w), time and place to logits.
         settings: Those of the training run.
         metrics: Scores the checkpoint carries.
         device: Where the network lies.

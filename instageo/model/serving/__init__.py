@@ -1,0 +1,1 @@
+"""A server of trained models: Ray Serve with a FastAPI front."""

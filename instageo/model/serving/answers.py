@@ -1,0 +1,162 @@
+"""What a prediction is answered as: a map, a picture, numbers."""
+
+import io
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.areas import row_areas_km2
+from instageo.cog import cloud_optimised
+from instageo.model.figures import class_colors
+from instageo.model.predictor import Predictor
+from instageo.model.tasks.predictions import ClassPrediction, LabelPrediction, Prediction, ValuePrediction
+from instageo.raster import Grid, write_raster
+
+RAMP = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+"""Colours of values from low to high."""
+
+PREVIEW = 1024
+"""Longest side of a picture, pixels."""
+
+
+class Format(StrEnum):
+    """Kinds of answers."""
+
+    tif = "tif"
+    png = "png"
+    json = "json"
+    npy = "npy"
+
+
+KINDS = {
+    Format.tif: "image/tiff; application=geotiff; profile=cloud-optimized",
+    Format.png: "image/png",
+    Format.json: "application/json",
+    Format.npy: "application/x-npy",
+}
+"""Media types."""
+
+
+def numbers(prediction: Prediction, *, probabilities: bool) -> NDArray[Any]:
+    """The layers of a prediction, (H, W) or (K, H, W)."""
+    if isinstance(prediction, ValuePrediction):
+        return (
+            np.stack([prediction.values, *prediction.quantiles.values()]) if prediction.quantiles else prediction.values
+        )
+    if probabilities:
+        return prediction.probabilities
+    return prediction.classes if isinstance(prediction, ClassPrediction) else prediction.applies
+
+
+def as_npy(prediction: Prediction, *, probabilities: bool) -> bytes:
+    """NumPy's own format."""
+    out = io.BytesIO()
+    np.save(out, numbers(prediction, probabilities=probabilities), allow_pickle=False)
+    return out.getvalue()
+
+
+def as_tif(predictor: Predictor, prediction: Prediction, *, probabilities: bool) -> bytes:
+    """A Cloud-Optimized GeoTIFF with the values of `mode=chip_inference`, or the probabilities as float32 layers."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain, optimised = Path(folder) / "plain.tif", Path(folder) / "prediction.tif"
+        grid = prediction.grid
+        if probabilities and grid is not None and not isinstance(prediction, ValuePrediction):
+            layers = _on(grid, prediction.probabilities)
+            write_raster(plain, layers, grid, no_data_value=np.nan, bands=predictor.class_names)
+        else:
+            predictor.task.write(prediction, plain)
+        cloud_optimised(plain, optimised)
+        return optimised.read_bytes()
+
+
+def _on(grid: Grid, layers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Layers on a grid; what is said of a chip as a whole is said of all its pixels."""
+    return np.ascontiguousarray(np.broadcast_to(layers, (len(layers), *grid.shape)))
+
+
+def summary(predictor: Predictor, prediction: Prediction, model: str) -> dict[str, Any]:
+    """Counts, shares and areas of classes, or the spread of values."""
+    valid, grid = prediction.valid, prediction.grid
+    told: dict[str, Any] = {
+        "model": model,
+        "task": "regression" if isinstance(prediction, ValuePrediction) else "classification",
+        "width": grid.width if grid else valid.shape[1],
+        "height": grid.height if grid else valid.shape[0],
+        "valid_share": round(float(valid.mean()), 6),
+        "bounds_lonlat": grid.bounds_lonlat() if grid else None,
+    }
+    if predictor.task.per_chip:
+        return told | {"chip": predictor.task.record(prediction)}
+    if isinstance(prediction, ValuePrediction):
+        return told | {"values": _spread(prediction.values[valid])}
+    return told | {"classes": legend(predictor, prediction)}
+
+
+def legend(predictor: Predictor, prediction: ClassPrediction | LabelPrediction) -> list[dict[str, Any]]:
+    """Name, colour, pixels and area of each class."""
+    names = predictor.class_names
+    colors = class_colors(predictor.settings.model.class_colors, len(names))
+    areas = row_areas_km2(prediction.grid) if prediction.grid and not predictor.task.per_chip else None
+    lines = []
+    for value, name in enumerate(names):
+        if isinstance(prediction, ClassPrediction):
+            chosen = (prediction.classes == value) & prediction.valid
+        else:
+            chosen = (prediction.applies[value] == 1) & prediction.valid
+        rows = np.count_nonzero(chosen, axis=1)
+        area = None if areas is None else round(float(rows @ areas), 6)
+        red, green, blue = colors[value]
+        color = f"#{red:02x}{green:02x}{blue:02x}"
+        lines.append({"value": value, "name": name, "color": color, "pixels": int(rows.sum()), "area_km2": area})
+    return lines
+
+
+def _spread(values: NDArray[np.float32]) -> dict[str, float | int | None]:
+    if not values.size:
+        return {"count": 0, "min": None, "max": None, "mean": None, "std": None}
+    exact = values.astype(np.float64)
+    found = {"min": exact.min(), "max": exact.max(), "mean": exact.mean(), "std": exact.std()}
+    return {"count": int(values.size), **{name: round(float(value), 6) for name, value in found.items()}}
+
+
+def picture(predictor: Predictor, prediction: Prediction) -> NDArray[np.uint8]:
+    """Colours of a prediction, (H, W, 4), transparent where nothing was observed."""
+    if isinstance(prediction, ValuePrediction):
+        return _ramp(prediction.values, prediction.valid)
+    table = class_colors(predictor.settings.model.class_colors, len(predictor.class_names))
+    chosen = prediction.classes if isinstance(prediction, ClassPrediction) else prediction.probabilities.argmax(0)
+    lookup = np.array([table[value] for value in range(len(table))], dtype=np.uint8)
+    colors = lookup[np.minimum(chosen, len(lookup) - 1)]
+    return np.dstack([colors, np.where(prediction.valid, 255, 0).astype(np.uint8)])
+
+
+def _ramp(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    low, high = np.percentile(values[valid], (2, 98)) if valid.any() else (0, 1)
+    share = np.clip(np.nan_to_num((values - low) / max(high - low, 1e-12)), 0, 1) * (len(RAMP) - 1)
+    channels = [np.interp(share, range(len(RAMP)), column) for column in zip(*RAMP, strict=True)]
+    return np.dstack([*channels, np.where(valid, 255, 0)]).astype(np.uint8)
+
+
+def as_png(pixels: NDArray[np.uint8]) -> bytes:
+    """A picture no longer than PREVIEW on either side, every n-th pixel of the image."""
+    from PIL import Image
+
+    step = max(1, -(-max(pixels.shape[:2]) // PREVIEW))
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels[::step, ::step])).save(out, "PNG")
+    return out.getvalue()
+
+
+def view(image: NDArray[np.float32], valid: NDArray[np.bool_], bands: tuple[str, ...]) -> NDArray[np.uint8]:
+    """The newest date of an image (C, T, H, W) for the eye: red, green and blue if it has them, (H, W, 4)."""
+    wanted = [bands.index(name) if name in bands else 0 for name in ("RED", "GREEN", "BLUE")]
+    seen = valid[-1]
+    layers = []
+    for layer in image[wanted, -1]:
+        low, high = np.percentile(layer[seen], (2, 98)) if seen.any() else (0, 1)
+        layers.append(np.clip((layer - low) / max(high - low, 1e-12), 0, 1) * 255)
+    return np.dstack([*layers, np.where(seen, 255, 0)]).astype(np.uint8)

@@ -1,0 +1,183 @@
+"""The server's HTTP: paths, their parameters, and the page."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, File, Form, Query, Request, UploadFile
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse, JSONResponse, Response
+from ray.serve.handle import DeploymentHandle
+from starlette.middleware import Middleware
+
+from instageo.model.layout import band_names
+from instageo.model.serving.answers import Format
+from instageo.model.serving.fetching import fetch
+from instageo.model.serving.gate import Gate
+from instageo.model.serving.limits import Limits, Serving
+from instageo.model.serving.meter import Meter
+from instageo.model.serving.problems import RESPONSES, Refused, install
+from instageo.model.serving.work import Worker, scratch
+from instageo.version import __version__
+
+PAGE = Path(__file__).parent / "page"
+
+MOST = 32
+"""Files in one batch."""
+
+Upload = Annotated[UploadFile | None, File(description="A GeoTIFF in the layout of the training chips.")]
+Url = Annotated[str | None, Form(description="Of a GeoTIFF, http or https, where the server takes URLs.")]
+Sample = Annotated[str | None, Form(description="One of /v1/samples.")]
+ModelName = Annotated[str | None, Query(description="One of /v1/models; the first if none is named.")]
+Kind = Annotated[Format, Query(alias="format", description="tif: Cloud-Optimized GeoTIFF.")]
+Shares = Annotated[bool, Query(description="Probabilities instead of classes, in tif and npy.")]
+
+
+def make_app(limits: Limits) -> FastAPI:
+    """An application with its refusals."""
+    app = FastAPI(title="InstaGeo", version=__version__, middleware=[Middleware(Gate, limits=limits)],
+                  description="Maps from satellite images by fine-tuned Prithvi networks.")  # fmt: skip
+    install(app)
+    return app
+
+
+class Front:
+    """What the paths do."""
+
+    def __init__(self, networks: DeploymentHandle[Any], serving: Serving) -> None:
+        self.serving, self.meter = serving, Meter()
+        self.worker = Worker(networks, serving, self.meter)
+
+    def predict(
+        self, file: Upload = None, url: Url = None, sample: Sample = None, model: ModelName = None,
+        kind: Kind = Format.tif, probabilities: Shares = False,
+    ) -> Response:  # fmt: skip
+        """Map one image, on its own grid."""
+        with self.counted(model) as name, self.image(file, url, sample) as path:
+            if kind is Format.json:
+                return JSONResponse(self.worker.summary(name, path))
+            found = self.worker.answer(name, path, kind, probabilities=probabilities)
+        disposition = {"Content-Disposition": f'attachment; filename="{found.name}"'}
+        return Response(found.content, media_type=found.kind, headers=disposition)
+
+    def predict_batch(
+        self, files: Annotated[list[UploadFile], File(description=f"Up to {MOST} GeoTIFFs.")], model: ModelName = None
+    ) -> JSONResponse:
+        """Summaries of several images; one that is not taken says why and does not stop the others."""
+        if len(files) > MOST:
+            raise Refused(413, f"{len(files)} files came; this server takes {MOST} at a time")
+        results: list[dict[str, Any]] = []
+        for upload in files:
+            with self.counted(model) as name:
+                try:
+                    with self.image(upload, None, None) as path:
+                        results.append({"file": upload.filename, **self.worker.summary(name, path)})
+                except Refused as error:
+                    if error.status in (404, 429, 503):
+                        raise
+                    results.append({"file": upload.filename, "status": error.status, "detail": error.detail})
+        return JSONResponse({"results": results})
+
+    def show(
+        self, file: Upload = None, url: Url = None, sample: Sample = None, model: ModelName = None
+    ) -> JSONResponse:
+        """A summary with pictures of image and prediction as data URLs, for the page."""
+        with self.counted(model) as name, self.image(file, url, sample) as path:
+            return JSONResponse(self.worker.show(name, path))
+
+    def models(self) -> JSONResponse:
+        """Names of all models."""
+        return JSONResponse({"models": [{"name": name} for name in self.serving.models]})
+
+    def model(self, name: Annotated[str, InPath(description="A name; it may hold slashes.")]) -> JSONResponse:
+        """What a model needs and tells."""
+        told = self.worker.description(name)
+        settings = told.settings
+        data, outputs = settings.dataloader, settings.model
+        classes = outputs.class_names or [str(number) for number in range(outputs.num_classes)]
+        return JSONResponse({
+            "name": name, "network": outputs.model_name, "parameters": told.parameters,
+            "bands": list(band_names(settings)),
+            "dates": data.temporal_dim, "layers": data.bands, "no_data_value": data.no_data_value,
+            "tile_pixels": data.img_size, "regression": settings.is_reg_task,
+            "per_chip": data.label_kind.value != "raster", "classes": None if settings.is_reg_task else classes,
+            "metrics": told.metrics,
+        })  # fmt: skip
+
+    def samples(self) -> JSONResponse:
+        """Images that the server offers to try."""
+        return JSONResponse({"samples": sorted(self._samples())})
+
+    def ready(self) -> JSONResponse:
+        """Whether the first model is loaded."""
+        self.worker.description(next(iter(self.serving.models)))
+        return JSONResponse({"status": "ready"})
+
+    def metrics(self) -> Response:
+        """Counters in Prometheus' text format."""
+        return Response(self.meter.text(), media_type="text/plain; version=0.0.4")
+
+    @contextmanager
+    def counted(self, model: str | None) -> Iterator[str]:
+        """The model's name, while its request is counted."""
+        name = model or next(iter(self.serving.models))
+        known = name if name in self.serving.models else "unknown"
+        self.meter.inside.inc()
+        try:
+            yield name
+            self.meter.requests.labels(known, "200").inc()
+        except Refused as error:
+            self.meter.requests.labels(known, str(error.status)).inc()
+            raise
+        finally:
+            self.meter.inside.dec()
+
+    @contextmanager
+    def image(self, file: UploadFile | None, url: str | None, sample: str | None) -> Iterator[Path]:
+        """The image that a request brings, as a file of its own."""
+        if sum(bool(given) for given in (file, url, sample)) != 1:
+            raise Refused(422, "expected one of file, url and sample")
+        if sample is not None and sample:
+            yield self._samples().get(sample) or _unknown(sample)
+            return
+        with scratch() as path:
+            if file is not None:
+                with path.open("wb") as target:
+                    shutil.copyfileobj(file.file, target)
+            else:
+                fetch(str(url), path, self.serving.limits)
+            yield path
+
+    def _samples(self) -> dict[str, Path]:
+        folder = self.serving.samples
+        return {path.name: path for path in Path(folder).glob("*.tif")} if folder else {}
+
+
+def _unknown(sample: str) -> Path:
+    raise Refused(404, f"there is no sample '{sample}'; /v1/samples lists them")
+
+
+def build(networks: DeploymentHandle[Any], serving: Serving) -> FastAPI:
+    """The application of one front process."""
+    front, app = Front(networks, serving), make_app(serving.limits)
+    content: dict[str, Any] = {
+        "content": {"image/tiff": {}, "image/png": {}, "application/json": {}, "application/x-npy": {}}
+    }
+    app.post("/v1/predict", responses={200: content, **RESPONSES}, response_class=Response)(front.predict)
+    for method, path, work in (
+        (app.post, "/v1/predict/batch", front.predict_batch), (app.post, "/v1/predict/show", front.show),
+        (app.get, "/v1/models", front.models), (app.get, "/v1/models/{name:path}", front.model),
+        (app.get, "/v1/samples", front.samples), (app.get, "/readyz", front.ready),
+        (app.get, "/metrics", front.metrics),
+    ):  # fmt: skip
+        method(path, responses=RESPONSES)(work)
+    app.get("/healthz", responses=RESPONSES)(lambda: {"status": "alive"})
+    for path, name in (("/", "index.html"), ("/page.css", "page.css"), ("/page.js", "page.js")):
+        app.add_route(path, _page(PAGE / name), include_in_schema=False)
+    return app
+
+
+def _page(path: Path) -> Callable[[Request], Response]:
+    return lambda _: FileResponse(path)
