@@ -1,0 +1,365 @@
+"""A real server on loopback: maps as `mode=chip_inference` makes them, refusals, the page in a browser."""
+
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from http.client import HTTPConnection
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from instageo.model.run import main
+from instageo.raster import Grid, read_raster, write_raster
+from tests.integration.conftest import QUICK, write_chips
+
+pytestmark = pytest.mark.slow
+
+BOUNDARY = "instageo-test"
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    port: int
+    process: subprocess.Popen
+
+    def ask(self, method, path, body=None, headers=None):
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def get(self, path):
+        return self.ask("GET", path)
+
+    def send(self, path, content=None, field="file", name="image.tif", **fields):
+        parts = [(field, name, content)] if content is not None else []
+        body = b""
+        for key, value in fields.items():
+            body += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+        for key, file, data in parts:
+            disposition = f'Content-Disposition: form-data; name="{key}"; filename="{file}"'
+            body += f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: image/tiff\r\n\r\n".encode() + data + b"\r\n"
+        body += f"--{BOUNDARY}--\r\n".encode()
+        return self.ask("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Runs of three kinds: classes, values, three dates; each with the folder of its chips."""
+    base = tmp_path_factory.mktemp("models")
+    made = {}
+    for name, steps, extra in (
+        ("classes", 1, ["model.class_names=[Dry,Water]"]),
+        ("values", 1, ["is_reg_task=true"]),
+        ("dates", 3, ["dataloader.temporal_dim=3"]),
+    ):
+        data = write_chips(base / f"{name}_data", steps=steps)
+        tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+        assert main([*tables, *QUICK, *extra, f"hydra.run.dir={base / name}"]) == 0
+        made[name] = (base / name, data)
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(models, tmp_path_factory):
+    samples = tmp_path_factory.mktemp("samples")
+    shutil.copy(next((models["classes"][1] / "chips").glob("*.tif")), samples / "sample.tif")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "instageo.cli", "serve", *(f"{name}={run}" for name, (run, _) in models.items()),
+        "--port", str(port), "--samples", str(samples), "--loaded", "2",
+        "--upload-mb", "40", "--megapixels", "4", "--fetch",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        running = Server(port, process)
+        try:
+            assert wait_ready(running) == 200
+            yield running
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(40)
+            finally:
+                process.kill()
+
+
+def wait_ready(running):
+    for _ in range(120):
+        try:
+            status = running.get("/readyz")[0]
+        except OSError:
+            status = 0
+        if status == 200 or running.process.poll() is not None:
+            return status
+        time.sleep(0.5)
+    return status
+
+
+def image(tmp_path, shape, *, side=32, missing=True, name="chip.tif", dtype=np.int16):
+    rng = np.random.default_rng(1)
+    values = rng.integers(500, 3000, (*shape, *(side if isinstance(side, tuple) else (side, side)))).astype(dtype)
+    if missing:
+        values[:, :5, :7] = -9999
+    grid = Grid("EPSG:32614", Affine(30, 0, 500_000, 0, -30, 4_000_000), *values.shape[1:])
+    write_raster(tmp_path / name, values, grid)
+    return tmp_path / name
+
+
+def chip_inference(run, chip, folder):
+    (folder / "table.csv").write_text(f"Input\n{chip.name}\n")
+    arguments = [f"root_dir={chip.parent}", f"test_filepath={folder / 'table.csv'}", f"checkpoint_path={run}"]
+    assert main(["mode=chip_inference", *arguments, "accelerator=cpu", f"hydra.run.dir={folder / 'out'}"]) == 0
+    return read_raster(next((folder / "out").rglob("*.tif")))
+
+
+CASES = [
+    ("classes", 6, 32), ("classes", 6, 512), ("classes", 6, (45, 71)), ("values", 6, 32), ("values", 6, (512, 40)),
+    ("dates", 18, 32), ("dates", 18, (33, 80)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "layers", "side"), CASES)
+def test_the_map_is_that_of_chip_inference(server, models, tmp_path, model, layers, side):  # pitfall 2, 3, 6
+    chip = image(tmp_path, (layers,), side=side)
+    status, headers, body = server.send(f"/v1/predict?model={model}", chip.read_bytes())
+    assert (status, headers["content-type"].partition(";")[0]) == (200, "image/tiff")
+    (tmp_path / "answer.tif").write_bytes(body)
+    found, expected = read_raster(tmp_path / "answer.tif"), chip_inference(models[model][0], chip, tmp_path)
+    assert found.grid == expected.grid
+    np.testing.assert_array_equal(found.valid, expected.valid)
+    if model == "values":
+        np.testing.assert_allclose(found.values, expected.values, rtol=1e-5, atol=1e-5)
+    else:
+        np.testing.assert_array_equal(found.values, expected.values)
+        assert found.tags["CLASS_NAMES"] == expected.tags["CLASS_NAMES"]
+    with rasterio.open(tmp_path / "answer.tif") as source:
+        assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+
+
+def test_answers_of_all_kinds(server, tmp_path):
+    chip = image(tmp_path, (6,)).read_bytes()
+    told = json.loads(server.send("/v1/predict?format=json", chip)[2])
+    assert [line["name"] for line in told["classes"]] == ["Dry", "Water"]
+    pixels = sum(line["pixels"] for line in told["classes"])
+    assert pixels == 32 * 32 - 5 * 7
+    assert sum(line["area_km2"] for line in told["classes"]) == pytest.approx(pixels * 0.0009)  # 30 m pixels
+    assert told["valid_share"] == pytest.approx(pixels / 1024, abs=1e-6)
+    classes = np.load(io.BytesIO(server.send("/v1/predict?format=npy", chip)[2]))
+    assert [int((classes == value).sum()) for value in (0, 1)] == [line["pixels"] for line in told["classes"]]
+    shares = np.load(io.BytesIO(server.send("/v1/predict?format=npy&probabilities=true", chip)[2]))
+    assert shares.shape == (2, 32, 32)
+    np.testing.assert_allclose(shares.sum(0)[classes != 255], 1, rtol=1e-5)
+    png = server.send("/v1/predict?format=png", chip)[2]
+    assert png.startswith(b"\x89PNG")
+    (tmp_path / "shares.tif").write_bytes(server.send("/v1/predict?probabilities=true", chip)[2])
+    np.testing.assert_array_equal(read_raster(tmp_path / "shares.tif").values, shares)
+    values = json.loads(server.send("/v1/predict?format=json&model=values", chip)[2])["values"]
+    assert values["count"] == pixels
+    assert values["min"] <= values["mean"] <= values["max"]
+
+
+def test_several_files_at_once(server, tmp_path):
+    good = image(tmp_path, (6,)).read_bytes()
+    body = b""
+    for name, content in (("a.tif", good), ("b.tif", b"nothing"), ("c.tif", good)):
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
+        body += head + content + b"\r\n"
+    body += f"--{BOUNDARY}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    status, _, told = server.ask("POST", "/v1/predict/batch", body, kind)
+    first, second, third = json.loads(told)["results"]
+    assert status == 200
+    assert (first["file"], second["status"], third["classes"]) == ("a.tif", 415, first["classes"])
+
+
+def test_models_health_and_metrics(server):
+    assert [model["name"] for model in json.loads(server.get("/v1/models")[2])["models"]] == [
+        "classes",
+        "values",
+        "dates",
+    ]
+    told = json.loads(server.get("/v1/models/dates")[2])
+    assert (told["dates"], told["bands"][0], told["per_chip"]) == (3, "BLUE", False)
+    assert server.get("/healthz")[0] == 200
+    text = server.get("/metrics")[2].decode()
+    assert 'instageo_requests_total{model="classes",status="200"}' in text
+    assert "instageo_batch_tiles_sum" in text
+
+
+HUGE = b"II*\0" + (8).to_bytes(4, "little")
+
+
+def tiff(tmp_path, **options):
+    """A sparse TIFF that says it is huge."""
+    profile = {"driver": "GTiff", "width": 60_000, "height": 60_000, "count": 6, "dtype": "int16", "SPARSE_OK": True,
+               "tiled": True, "compress": "deflate", "blockxsize": 4096, "blockysize": 4096} | options  # fmt: skip
+    with rasterio.open(tmp_path / "huge.tif", "w", **profile):
+        pass
+    return (tmp_path / "huge.tif").read_bytes()
+
+
+def bad_uploads(tmp_path):
+    good = image(tmp_path, (6,)).read_bytes()
+    vrt = b'<VRTDataset rasterXSize="9" rasterYSize="9"><VRTRasterBand band="1" dataType="Byte"><SimpleSource>' \
+          b"<SourceFilename>/etc/passwd</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"  # fmt: skip
+    nan = np.full((6, 32, 32), np.nan, np.float32)
+    write_raster(tmp_path / "nan.tif", nan, Grid(None, Affine.identity(), 32, 32))
+    return {
+        "empty": (b"", "empty|expected"),
+        "text": (b"hello", "no TIFF"),
+        "cut after the head": (good[:100], "no whole GeoTIFF|no TIFF"),
+        "cut in the middle": (good[: len(good) // 2], "."),
+        "only a signature": (HUGE, "no whole GeoTIFF"),
+        "zeros behind a signature": (HUGE + bytes(5000), "no whole GeoTIFF"),
+        "noise behind a signature": (HUGE + np.random.default_rng(0).bytes(5000), "no whole GeoTIFF"),
+        "a PNG": (b"\x89PNG\r\n\x1a\n" + bytes(100), "no TIFF"),
+        "a ZIP": (b"PK\x03\x04" + bytes(100), "no TIFF"),
+        "a pickle": (b"\x80\x04\x95" + bytes(100), "no TIFF"),
+        "a VRT": (vrt, "no TIFF"),
+        "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "no TIFF"),
+        "huge dimensions": (tiff(tmp_path), "this server takes 4 million"),
+        "many layers": (tiff(tmp_path, width=1000, height=1000, count=2000, blockxsize=512, blockysize=512), "MB when"),
+        "too few bands": (image(tmp_path, (5,), name="five.tif").read_bytes(), "5"),
+        "too many bands": (image(tmp_path, (7,), name="seven.tif").read_bytes(), "7"),
+        "one band": (image(tmp_path, (1,), name="one.tif").read_bytes(), "1"),
+        "more than the limit": (bytes(41_000_000), "larger than 40 MB"),
+    }  # fmt: skip
+
+
+def test_bad_uploads_are_told_and_do_no_harm(server, tmp_path):
+    for what, (content, told) in bad_uploads(tmp_path).items():
+        status, headers, body = server.send("/v1/predict", content)
+        assert 400 <= status < 500, (what, status, body[:300])
+        assert headers["content-type"] == "application/problem+json", what
+        problem = json.loads(body)
+        assert re.search(told, problem["detail"]), (what, problem)
+        assert "Traceback" not in problem["detail"]
+        assert str(tmp_path) not in problem["detail"]
+        assert "/tmp/" not in problem["detail"], (what, problem)
+    assert server.send("/v1/predict", image(tmp_path, (6,)).read_bytes())[0] == 200
+
+
+def test_an_image_without_any_observation(server, tmp_path):
+    nan = np.full((6, 32, 32), np.nan, np.float32)
+    write_raster(tmp_path / "nan.tif", nan, Grid(None, Affine.identity(), 32, 32))
+    status, _, body = server.send("/v1/predict?format=json", (tmp_path / "nan.tif").read_bytes())
+    assert (status, json.loads(body)["valid_share"]) == (200, 0)
+
+
+def test_requests_that_make_no_sense(server, tmp_path):
+    good = image(tmp_path, (6,)).read_bytes()
+    for status, told, answer in (
+        (422, "expected one of file, url and sample", server.send("/v1/predict")),
+        (422, "expected one of", server.send("/v1/predict", good, url="http://example.org/a.tif")),
+        (404, "there is no model 'x'; there are classes, values, dates", server.send("/v1/predict?model=x", good)),
+        (404, "there is no sample '../../etc/passwd'", server.send("/v1/predict", sample="../../etc/passwd")),
+        (422, "query.format", server.send("/v1/predict?format=exe", good)),
+        (422, "query.probabilities", server.send("/v1/predict?probabilities=maybe", good)),
+        (404, "Not Found", server.get("/v1/nothing")),
+        (404, "there is no model", server.get("/v1/models/..%2f..%2fetc")),
+        (405, "Method Not Allowed", server.get("/v1/predict")),
+        (422, "leads to a host", server.send("/v1/predict", url="file:///etc/passwd")),
+        (422, "leads to a host", server.send("/v1/predict", url="/vsicurl/http://127.0.0.1/")),
+        (403, "private network", server.send("/v1/predict", url=f"http://127.0.0.1:{server.port}/healthz")),
+        (403, "private network", server.send("/v1/predict", url="http://localhost/a.tif")),
+        (403, "private network", server.send("/v1/predict", url="http://[::1]/a.tif")),
+        (403, "private network", server.send("/v1/predict", url="http://169.254.169.254/latest/meta-data")),
+        (403, "private network", server.send("/v1/predict", url="http://0x7f000001/a.tif")),
+        (422, "user or password", server.send("/v1/predict", url="http://me:hush@127.0.0.1/a.tif")),
+    ):
+        assert answer[0] == status, (told, answer[2][:300])
+        assert told in json.loads(answer[2])["detail"]
+
+
+def test_no_request_of_its_openapi_makes_it_fail(server):
+    schemathesis = pytest.importorskip("schemathesis")
+    from hypothesis import HealthCheck, Phase, given, settings
+    from schemathesis.checks import CheckContext  # noqa: F401  # told missing here, not in the middle
+
+    schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{server.port}/openapi.json")
+    tried = 0
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @settings(max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def never_fails(case):
+            nonlocal tried
+            answer = case.call()
+            tried += 1
+            assert answer.status_code < 500, (case.method, case.path, answer.status_code, answer.text[:300])
+
+        never_fails()
+    assert tried >= 50
+    assert server.get("/healthz")[0] == 200
+
+
+def test_models_beyond_those_that_fit_are_loaded_in_turn(server, tmp_path):
+    one, three = image(tmp_path, (6,)).read_bytes(), image(tmp_path, (18,), name="three.tif").read_bytes()
+    for model, chip in (("classes", one), ("values", one), ("dates", three), ("classes", one)):
+        assert server.send(f"/v1/predict?model={model}&format=json", chip)[0] == 200
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+def test_the_page_in_a_browser(server, tmp_path):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chip = image(tmp_path, (6,), side=96)
+    with sync_api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        asked, wrong = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(f"http://127.0.0.1:{server.port}/")
+        page.wait_for_function("document.getElementById('needs').textContent.includes('SWIR_2')")
+        transfer = page.evaluate_handle(
+            """(bytes) => { const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "chip.tif", {type: "image/tiff"})); return data; }""",
+            list(chip.read_bytes()),
+        )
+        page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
+        page.wait_for_function("document.getElementById('status').textContent === 'done'", timeout=60_000)
+        names = page.eval_on_selector_all(
+            "#legend tbody td:nth-child(2)", "cells => cells.map(cell => cell.textContent)"
+        )
+        colored = page.evaluate(
+            """async () => { const image = document.getElementById("prediction"); await image.decode();
+            const canvas = document.createElement("canvas");
+            canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+            const context = canvas.getContext("2d"); context.drawImage(image, 0, 0);
+            return Array.from(context.getImageData(50, 50, 1, 1).data); }"""
+        )
+        page.fill("#opacity", "40")
+        assert page.evaluate("getComputedStyle(document.getElementById('prediction')).opacity") == "0.4"
+        with page.expect_download() as download:
+            page.click("#download")
+        download.value.save_as(tmp_path / "downloaded.tif")
+        page.screenshot(path=os.environ.get("INSTAGEO_SCREENSHOT", str(tmp_path / "page.png")))
+        page.set_input_files("#file", {"name": "x.tif", "mimeType": "image/tiff", "buffer": b"nothing"})
+        page.wait_for_function("document.getElementById('status').textContent.includes('no TIFF')")
+        browser.close()
+    assert names == ["Dry", "Water"]
+    assert colored in ([215, 48, 39, 255], [254, 217, 118, 255])
+    assert read_raster(tmp_path / "downloaded.tif").grid.shape == (96, 96)
+    assert wrong == []
+    assert all(url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "blob:")) for url in asked)
