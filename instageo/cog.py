@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
+from rasterio.session import DummySession
 from rasterio.shutil import copy
 
 from instageo.errors import RasterError
@@ -28,7 +29,7 @@ def header(path: Path) -> tuple[int, int, int, int]:
     if begin not in SIGNATURES:
         raise RasterError("the content is no TIFF; expected a GeoTIFF")
     try:
-        with rasterio.Env(**STRICT), rasterio.open(path, driver="GTiff") as source:
+        with rasterio.Env(session=DummySession(), **STRICT), rasterio.open(path, driver="GTiff") as source:
             widest = max(np.dtype(kind).itemsize for kind in source.dtypes)
             return source.count, source.height, source.width, widest
     except RasterioError as error:

@@ -10,8 +10,10 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -363,3 +365,75 @@ def test_the_page_in_a_browser(server, tmp_path):
     assert read_raster(tmp_path / "downloaded.tif").grid.shape == (96, 96)
     assert wrong == []
     assert all(url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "blob:")) for url in asked)
+
+
+def network_processes():
+    """Process numbers of replicas that hold networks."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            title = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if title.startswith(b"ray::ServeReplica:instageo:Networks"):
+            found.append(int(entry.name))
+    return found
+
+
+def test_a_killed_process_loses_no_request(server, tmp_path):
+    """Of those that were accepted; what was sent to it is sent to the next."""
+    chip = image(tmp_path, (6,)).read_bytes()
+    before = network_processes()
+    assert len(before) == 1
+    end, statuses, told = time.monotonic() + 25, [], []
+
+    def client():
+        while time.monotonic() < end:
+            status, _, body = server.send("/v1/predict?format=json", chip)
+            statuses.append(status)
+            if status != 200:
+                told.append(body)
+
+    with ThreadPoolExecutor(6) as pool:
+        running = [pool.submit(client) for _ in range(6)]
+        time.sleep(3)
+        os.kill(before[0], signal.SIGKILL)
+        [future.result() for future in running]
+    assert set(statuses) == {200}, told[:3]
+    assert network_processes() not in ([], before)  # another one took its place
+    assert len(statuses) > 20
+
+
+@pytest.fixture
+def strict(models, monkeypatch):
+    """A server that asks for a token and takes two requests at a time."""
+    monkeypatch.setenv("INSTAGEO_SERVE_TOKEN", "hush")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "instageo.cli", "serve", f"m={models['classes'][0]}", "--port", str(port)]
+    with subprocess.Popen([*command, "--waiting", "2"], stderr=subprocess.PIPE, text=True) as process:
+        running = Server(port, process)
+        try:
+            assert wait_ready(running) == 200
+            yield running
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(40)
+
+
+def test_a_token_and_too_many_requests(strict, tmp_path):
+    chip = image(tmp_path, (6,), side=512).read_bytes()
+    status, headers, body = strict.send("/v1/predict", chip)
+    assert (status, headers["www-authenticate"]) == (401, "Bearer")
+    assert "hush" not in body.decode()
+    assert strict.ask("GET", "/v1/models", headers={"Authorization": "Bearer wrong"})[0] == 401
+    assert strict.ask("GET", "/v1/models", headers={"Authorization": "Bearer hush"})[0] == 200
+    assert strict.get("/healthz")[0] == 200
+    body = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.tif"\r\n\r\n'.encode()
+    body += chip + f"\r\n--{BOUNDARY}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "Authorization": "Bearer hush"}
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: strict.ask("POST", "/v1/predict", body, kind), range(12)))
+    statuses = {status for status, _, _ in answers}
+    assert statuses == {200, 429}
+    assert all(headers["retry-after"] == "1" for status, headers, _ in answers if status == 429)

@@ -13,6 +13,7 @@ from ray.serve.handle import DeploymentHandle
 from starlette.middleware import Middleware
 
 from instageo.model.layout import band_names
+from instageo.model.memory import keep_freed_memory
 from instageo.model.serving.answers import Format
 from instageo.model.serving.fetching import fetch
 from instageo.model.serving.gate import Gate
@@ -161,6 +162,7 @@ def _unknown(sample: str) -> Path:
 
 def build(networks: DeploymentHandle[Any], serving: Serving) -> FastAPI:
     """The application of one front process."""
+    keep_freed_memory()
     front, app = Front(networks, serving), make_app(serving.limits)
     content: dict[str, Any] = {
         "content": {"image/tiff": {}, "image/png": {}, "application/json": {}, "application/x-npy": {}}

@@ -1,6 +1,7 @@
 """Networks in processes of their own: loaded when asked for, tiles of different requests computed together."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from ray import serve
 
+from instageo.model.memory import keep_freed_memory
 from instageo.model.predictor import HALF, Predictor, load_model
+from instageo.model.serving.gathering import Gathering
 from instageo.model.serving.limits import Serving
 from instageo.model.settings import Settings
 
@@ -61,22 +64,17 @@ class Networks:
     """One process's networks."""
 
     def __init__(self, serving: Serving) -> None:
+        keep_freed_memory()
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // serving.replicas))  # Ray would give it one
         self.sources = serving.models
-        self.thread = ThreadPoolExecutor(1)  # one pass at a time; the next batch gathers meanwhile
+        self.thread = ThreadPoolExecutor(1)  # loads networks
 
         async def load(model: str) -> Predictor:
             return await asyncio.get_running_loop().run_in_executor(self.thread, load_model, self.sources[model])
 
-        async def gather(requests: list[Tiles]) -> list[Computed]:
-            networks = {name: await self.network(name) for name in {tiles.model for tiles in requests}}
-            return await asyncio.get_running_loop().run_in_executor(self.thread, _compute, networks, requests)
-
-        # Ray's decorators, here because their numbers are settings.
         self.network = serve.multiplexed(max_num_models_per_replica=serving.loaded)(load)
-        wait = serving.batch_wait_ms / 1000
-        self.gathered = serve.batch(
-            max_batch_size=serving.batch_tiles, batch_wait_timeout_s=wait, batch_size_fn=_tiles
-        )(gather)  # fmt: skip
+        wait_s = serving.batch_wait_ms / 1000
+        self.gathering = Gathering(_compute, lambda asked: len(asked[1].image), serving.batch_tiles, wait_s)
 
     async def describe(self, model: str) -> Description:
         """What there is to know of a model."""
@@ -86,27 +84,23 @@ class Networks:
 
     async def compute(self, tiles: Tiles) -> Computed:
         """What a network gives for tiles of one request."""
-        await self.network(tiles.model)
-        found: Computed = await self.gathered(tiles)
-        return found
+        network = await self.network(tiles.model)
+        return await asyncio.wrap_future(self.gathering.submit((network, tiles)))
 
 
-def _tiles(requests: list[Tiles]) -> int:
-    return sum(len(tiles.image) for tiles in requests)
-
-
-def _compute(networks: dict[str, Predictor], requests: Sequence[Tiles]) -> list[Computed]:
+def _compute(asked: Sequence[tuple[Predictor, Tiles]]) -> list[Computed]:
     """Requests of the same network and shape in one pass each."""
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for place, tiles in enumerate(requests):
+    for place, (_, tiles) in enumerate(asked):
         groups.setdefault((tiles.model, tiles.image.shape[1:]), []).append(place)
     results: dict[int, Computed] = {}
-    for (model, _), places in groups.items():
-        logits = _pass(networks[model], [requests[place] for place in places])
-        ends = np.cumsum([len(requests[place].image) for place in places])
+    for places in groups.values():
+        together = [asked[place][1] for place in places]
+        logits = _pass(asked[places[0]][0], together)
+        ends = np.cumsum([len(tiles.image) for tiles in together])
         for place, part in zip(places, np.split(logits, ends[:-1]), strict=True):
             results[place] = Computed(part, len(logits))
-    return [results[place] for place in range(len(requests))]
+    return [results[place] for place in range(len(asked))]
 
 
 def _pass(predictor: Predictor, requests: Sequence[Tiles]) -> Array:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -15,6 +14,7 @@ from instageo.model.config import overlay
 from instageo.model.predictor import Predictor
 from instageo.model.serving.networks import Computed, Description, Tiles
 from instageo.model.serving.problems import Refused
+from instageo.model.settings import Settings
 
 PAUSE_S = 0.2
 """Before tiles are sent again whose process has died."""
@@ -70,14 +70,12 @@ def ask(send: Callable[[], Any], end: float) -> Any:
             raise Refused(503, "no result within the time that this server gives a request", {"Retry-After": "10"})
 
 
-def front_predictor(told: Description, network: RemoteNetwork, most: int) -> Predictor:
-    """A predictor whose network is elsewhere.
-
-    Args:
-        told: Of the model.
-        network: Stands for it.
-        most: Tiles that are computed together.
-    """
+def front_settings(told: Description, most: int) -> Settings:
+    """The settings of a model whose network is elsewhere: numbers of 32 bits, and no more tiles than go together."""
     tiles = min(told.settings.train.batch_size, most)
-    settings = overlay(told.settings, {"train.batch_size": tiles})
-    return Predictor(cast(Any, network), replace(settings, precision="32-true"), told.metrics)
+    return overlay(told.settings, {"train.batch_size": tiles, "precision": "32-true"})
+
+
+def front_predictor(settings: Settings, network: RemoteNetwork, metrics: dict[str, float]) -> Predictor:
+    """A predictor whose network is elsewhere."""
+    return Predictor(cast(Any, network), settings, metrics)

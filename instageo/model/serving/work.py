@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -25,7 +25,7 @@ from instageo.model.serving.limits import Serving
 from instageo.model.serving.meter import Meter
 from instageo.model.serving.networks import Description
 from instageo.model.serving.problems import Refused
-from instageo.model.serving.remote import RemoteNetwork, ask, front_predictor
+from instageo.model.serving.remote import RemoteNetwork, ask, front_predictor, front_settings
 from instageo.model.serving.uploads import check
 from instageo.model.tasks.predictions import Prediction
 
@@ -67,7 +67,7 @@ class Worker:
             except InstaGeoError as error:  # of the process that loads it
                 log.error("%s: %s", model, error)
                 raise Refused(503, f"the model '{model}' cannot be loaded; the server's log tells why") from error
-            found = told
+            found = replace(told, settings=front_settings(told, self.serving.batch_tiles))
             with self.lock:
                 self.known[model] = found
         return found
@@ -83,7 +83,8 @@ class Worker:
         end = began + self.serving.limits.timeout_s
         check(path, self.serving.limits)
         network = RemoteNetwork(self.handle, model, end, self.meter.tiles.observe)
-        predictor = front_predictor(self.description(model, end), network, self.serving.batch_tiles)
+        told = self.description(model, end)
+        predictor = front_predictor(told.settings, network, told.metrics)
         try:
             yield predictor, predictor.predict(path)
         except RasterError as error:
