@@ -94,13 +94,11 @@ class Grid:
         """West, south, east, north, degrees (WGS 84), of its corners; None where it lies nowhere on Earth."""
         if self.centre() is None or self.crs is None:
             return None
-        corners = [self.transform * corner for corner in self._pixels()]
-        xs, ys = zip(*corners, strict=True)
-        longitudes, latitudes = transform_points(CRS.from_wkt(self.crs), CRS.from_epsg(4326), list(xs), list(ys))
+        ends = [(row, column) for row in (0, self.height) for column in (0, self.width)]
+        corners = [self.window(row, column, 1, 1).transform for row, column in ends]
+        xs, ys = [corner.c for corner in corners], [corner.f for corner in corners]
+        longitudes, latitudes = transform_points(CRS.from_wkt(self.crs), CRS.from_epsg(4326), xs, ys)
         return min(longitudes), min(latitudes), max(longitudes), max(latitudes)
-
-    def _pixels(self) -> tuple[tuple[int, int], ...]:
-        return (0, 0), (self.width, 0), (0, self.height), (self.width, self.height)
 
     def window(self, row: int, column: int, height: int, width: int) -> "Grid":
         """The grid of a window whose upper left pixel is (row, column)."""

@@ -1,0 +1,140 @@
+"""Parts of the server that need no server."""
+
+import asyncio
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from instageo.cli import app
+from instageo.errors import ConfigError
+from instageo.model.commands.serve import named
+from instageo.model.serving.answers import as_png, picture, view
+from instageo.model.serving.fetching import fetch
+from instageo.model.serving.gate import Gate
+from instageo.model.serving.limits import Limits, Serving, serving_of
+from instageo.model.serving.problems import Refused
+from instageo.model.tasks.predictions import ValuePrediction
+
+
+def test_a_configuration_says_all_of_a_server(tmp_path):
+    run = tmp_path / "floods"
+    run.mkdir()
+    arguments = [
+        "serve",
+        str(run),
+        "crops=registry:crops/tiny@1",
+        "--replicas",
+        "4",
+        "--emit-config",
+        str(tmp_path / "s.yaml"),
+    ]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    plain = yaml.safe_load((tmp_path / "s.yaml").read_text())["applications"][0]
+    assert plain["import_path"] == "instageo.model.serving.app:application"
+    told = serving_of(plain["args"]["arguments"])
+    assert told.models == {"floods": str(run), "crops": "registry:crops/tiny@1"}
+    assert (told.replicas, told.limits) == (4, Limits())
+
+
+def test_names_of_models(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.ckpt").touch()
+    assert named([str(tmp_path / "a" / "x.ckpt")]) == {"a": str(tmp_path / "a" / "x.ckpt")}
+    assert named(["registry:floods/tiny@production"]) == {"floods/tiny": "registry:floods/tiny@production"}
+    with pytest.raises(ConfigError, match="another model is called 'a', too; name it otherwise"):
+        named([str(tmp_path / "a"), f"a={tmp_path}"])
+    with pytest.raises(ConfigError, match="no such checkpoint; expected a file, a run's directory"):
+        named([str(tmp_path / "b")])
+
+
+def test_limits_that_make_no_sense():
+    for wrong in (lambda: Limits(waiting=0), lambda: Serving({}), lambda: Serving({"a": "b"}, replicas=0)):
+        with pytest.raises(ConfigError, match=r"expected"):
+            wrong()
+    with pytest.raises(ConfigError, match="the server's arguments do not fit"):
+        serving_of({"models": {"a": "b"}, "colour": 1})
+
+
+@pytest.fixture
+def site():
+    """A web server of this machine: /file gives bytes, /away leads elsewhere, /round leads to itself."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            leads = {"/away": "http://10.0.0.1/", "/round": "/round", "/on": "/file"}.get(self.path)
+            self.send_response(302 if leads else 200 if self.path == "/file" else 404)
+            if leads:
+                self.send_header("Location", leads)
+            self.end_headers()
+            if self.path == "/file":
+                self.wfile.write(b"x" * 2_000_000)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_images_are_fetched_within_limits(site, tmp_path):
+    target, own = tmp_path / "image.tif", Limits(fetch=True, fetch_private=True)
+    fetch(f"{site}/on", target, own)
+    assert target.read_bytes() == b"x" * 2_000_000
+    for path, limits, status, told in (
+        ("/file", Limits(fetch=True, fetch_private=True, upload_mb=1), 413, "larger than 1 MB"),
+        ("/none", own, 422, "answers 404"),
+        ("/round", own, 422, "redirects more than 3 times"),
+        ("/file", Limits(fetch=True), 403, "private network"),
+        ("/file", Limits(), 403, "takes no URLs"),
+    ):
+        with pytest.raises(Refused, match=told) as caught:
+            fetch(f"{site}{path}", target, limits)
+        assert caught.value.status == status
+
+
+def test_a_redirection_into_a_private_network_is_not_followed(site, tmp_path, monkeypatch):
+    from instageo.model.serving import fetching
+
+    real = fetching.ipaddress.ip_address
+    monkeypatch.setattr(fetching.ipaddress, "ip_address", lambda text: real("1.1.1.1" if text == "127.0.0.1" else text))
+    with pytest.raises(Refused, match="private network"):
+        fetch(f"{site}/away", tmp_path / "image.tif", Limits(fetch=True))
+
+
+def test_a_body_without_a_length_is_counted():
+    async def app(scope, receive, send):
+        while (await receive())["more_body"]:
+            pass
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b"x" * 600_000, "more_body": True}
+
+    scope = {"type": "http", "path": "/v1/predict", "method": "POST", "headers": []}
+    gate = Gate(app, Limits(upload_mb=1))
+    asyncio.run(gate(scope, receive, send))
+    assert sent[0]["status"] == 413
+    assert gate.inside == 0
+
+
+def test_pictures_are_small_and_hide_what_was_not_observed():
+    valid = np.ones((3000, 10), dtype=bool)
+    valid[0] = False
+    values = np.linspace(0, 1, 30_000, dtype=np.float32).reshape(3000, 10)
+    pixels = picture(None, ValuePrediction(values, valid))
+    assert pixels.shape == (3000, 10, 4)
+    assert (pixels[0, :, 3] == 0).all()
+    assert tuple(pixels[-1, -1]) == (253, 231, 37, 255)
+    assert int.from_bytes(as_png(pixels)[20:24], "big") == 1000  # every third row
+    seen = view(np.zeros((2, 1, 4, 4), np.float32), np.zeros((1, 4, 4), bool), ("GREEN", "RED"))
+    assert (seen[..., 3] == 0).all()
