@@ -1,6 +1,5 @@
 """`instageo registry`: list, show, pull, push, point and verify models."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from json import dumps
@@ -11,8 +10,7 @@ import typer
 
 from instageo.errors import InstaGeoError, MissingExtraError, RegistryError
 from instageo.model.registry.environment import models_folder, offline, registry_url
-
-log = logging.getLogger("instageo")
+from instageo.progress import telling
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,11 +29,9 @@ Named = Annotated[str, typer.Argument(metavar="MODEL/SIZE", help="With @VERSION 
 @contextmanager
 def _told() -> Iterator[None]:
     """Say on stderr what is done, and which extra is missing if one is."""
-    if not log.handlers:
-        log.addHandler(logging.StreamHandler())
-        log.setLevel(logging.INFO)
     try:
-        yield
+        with telling():
+            yield
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"the package {error.name} is not installed; install the extras: "

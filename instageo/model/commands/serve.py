@@ -7,6 +7,7 @@ from pathlib import Path
 from instageo.errors import ConfigError, MissingExtraError
 from instageo.model.registry.names import is_name, name_of
 from instageo.model.serving.limits import Serving
+from instageo.progress import telling
 
 log = logging.getLogger("instageo")
 
@@ -30,24 +31,22 @@ class Where:
 
 def serve(serving: Serving, where: Where) -> None:
     """Start a server and keep it running, or write its configuration."""
-    if not log.handlers:
-        log.addHandler(logging.StreamHandler())
-        log.setLevel(logging.INFO)
-    if where.emit is not None:
-        from instageo.model.serving.emit import configuration
+    with telling():
+        if where.emit is not None:
+            from instageo.model.serving.emit import configuration
 
-        where.emit.write_bytes(configuration(serving, where.host, where.port))
-        log.info("%s: for `serve deploy` or, as serveConfigV2, for KubeRay", where.emit)
-        return
-    try:
-        from instageo.model.serving.start import serve_until_stopped
+            where.emit.write_bytes(configuration(serving, where.host, where.port))
+            log.info("%s: for `serve deploy` or, as serveConfigV2, for KubeRay", where.emit)
+            return
+        try:
+            from instageo.model.serving.start import serve_until_stopped
 
-        serve_until_stopped(serving, where.host, where.port, where.address)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"a server needs the package {error.name}; install the extras: "
-            "pip install 'instageo-model[model,cpu,serve]'"
-        ) from error
+            serve_until_stopped(serving, where.host, where.port, where.address)
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"a server needs the package {error.name}; install the extras: "
+                "pip install 'instageo-model[model,cpu,serve]'"
+            ) from error
 
 
 def named(sources: list[str]) -> dict[str, str]:
