@@ -337,6 +337,11 @@ def write_raster(
             temporary.unlink()
 
 
+def unfinished(folder: Path) -> dict[Path, Path]:
+    """Files that `write_raster` was writing in a folder, and what each was to become; after a kill they stay."""
+    return {path: path.with_name(f"{path.name[1:].rsplit('.', 3)[0]}.tif") for path in folder.glob(".*.part.tif")}
+
+
 def _representable(value: float, dtype: np.dtype[np.generic]) -> bool:
     if dtype.kind == "f":
         return math.isnan(value) or abs(value) <= float(np.finfo(dtype.name).max)

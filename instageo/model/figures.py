@@ -141,14 +141,19 @@ def confusion_figure(confusion: Sequence[Sequence[int]], names: Sequence[str], p
     """Confusion matrix, rows the truth, as shares of each row with pixel counts below."""
     counts = np.asarray(confusion, dtype=float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = max(4.0, 1.0 + 0.75 * len(names))
+    written = len(names) <= 20  # more do not fit into their cells, and not all names beside them
+    side = max(4.0, 1.0 + 0.75 * len(names)) if written else 16.0
+    step = 1 if written else -(-len(names) // 100)
     figure = new_figure(side + 1.2, side)
     panel = figure.subplots()
     picture = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    panel.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    panel.set_yticks(range(len(names)), names)
+    places, size = range(0, len(names), step), None if written else 7
+    panel.set_xticks(
+        places, names[::step], rotation=45 if written else 90, ha="right" if written else "center", size=size
+    )
+    panel.set_yticks(places, names[::step], size=size)
     panel.set(xlabel="predicted", ylabel="true")
-    if len(names) <= 20:
+    if written:
         for (row, column), share in np.ndenumerate(shares):
             text = f"{share:.2f}\n{_short(float(counts[row, column]))}" if counts[row].any() else "–"
             color = "white" if share > 0.6 else "black"

@@ -1,8 +1,9 @@
-"""One function over many items with all cores; results come in the items' order."""
+"""One function over many items, by threads or processes; results come in the items' order."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -19,6 +20,24 @@ def by_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterato
     """For few items, and for work that waits."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(work, items)
+
+
+def in_advance(work: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
+    """For steps beside each other: results are worked out by threads, `ahead` of them before they are asked for.
+
+    Items are taken in the calling thread, so that one step may take what another gives.
+    """
+    pool = ThreadPoolExecutor(max(ahead, 1))
+    begun: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) > ahead:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def by_processes(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:

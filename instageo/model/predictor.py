@@ -29,6 +29,9 @@ from instageo.model.transforms import normalise
 from instageo.raster import Grid
 from instageo.table import Row
 
+Image = tuple[Sample, Grid | None]
+"""An image as read, without label, and the grid it lies on."""
+
 HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """Number formats of `precision` that compute in half of the bits."""
 
@@ -113,17 +116,29 @@ class Predictor:
             RasterError: The file is missing or unreadable, or the bands or dates are other than the model's.
             DataError: The number of dates is not that of the image.
         """
+        return self.predict_image(self.read(source, dates, place))
+
+    def read(
+        self, source: str | Path | NDArray[np.generic], dates: Sequence[date], place: tuple[float, float] | None
+    ) -> Image:
+        """The first half of `predict`, without the network; may run in another thread."""
         steps = self.settings.dataloader.temporal_dim
         if isinstance(source, np.ndarray):
             image, valid = self._from_array(source)
-            return self._predict(image, valid, coordinates(dates, place, None, {}, steps), None)
+            return _image(image, valid, coordinates(dates, place, None, {}, steps)), None
         chip = read_chip(source, chip_format(self.settings))
         self._check_shape(chip.image, str(source))
-        return self._predict(chip.image, chip.valid, coordinates(dates, place, chip.grid, chip.tags, steps), chip.grid)
+        return _image(chip.image, chip.valid, coordinates(dates, place, chip.grid, chip.tags, steps)), chip.grid
 
-    def predict_row(self, row: Row) -> Prediction:
-        """Map the chip of a table's row; its time and place go before the file's."""
-        return self.predict(row.input, dates=row.dates, place=row.place)
+    def read_row(self, row: Row) -> Image:
+        """The chip of a table's row; its time and place go before the file's."""
+        return self.read(row.input, row.dates, row.place)
+
+    def predict_image(self, image: Image) -> Prediction:
+        """The second half of `predict`."""
+        sample, grid = image
+        [logits] = self.logits([sample])
+        return self.prediction(logits, sample.valid, grid)
 
     def _from_array(self, values: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         image = values.astype(np.float32)
@@ -144,17 +159,14 @@ class Predictor:
                 "height, width)"
             )
 
-    def _predict(
-        self, image: NDArray[np.float32], valid: NDArray[np.bool_], seen: Coordinates, grid: Grid | None
-    ) -> Prediction:
-        time, place = map(torch.from_numpy, seen)
-        sample = Sample(torch.from_numpy(image), torch.from_numpy(valid), None, time, place)
-        [logits] = self.logits([sample])
-        return self.prediction(logits, sample.valid, grid)
-
     def prediction(self, outputs: Tensor, valid: Tensor, grid: Grid | None) -> Prediction:
         """What outputs (K, H, W) say, masked where nothing was observed; valid (T, H, W)."""
         return replace(self.task.prediction(outputs, self.observed(valid).to(outputs.device)), grid=grid)
+
+
+def _image(image: NDArray[np.float32], valid: NDArray[np.bool_], seen: Coordinates) -> Sample:
+    time, place = map(torch.from_numpy, seen)
+    return Sample(torch.from_numpy(image), torch.from_numpy(valid), None, time, place)
 
 
 def load_model(source: str | Path, *, device: str | torch.device | None = None) -> Predictor:

@@ -90,7 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not any(error is raised for raised in job.raised):
             job.errors.append(_sentence(error))
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; training goes on after its last whole epoch with train.resume=true\n")
+        sys.stderr.write(
+            "interrupted; training goes on after its last whole epoch with train.resume=true, chip_inference where it "
+            "was with the same output_dir\n"
+        )
         return INTERRUPTED
     for sentence in job.errors:
         sys.stderr.write(f"error: {sentence}\n")

@@ -24,7 +24,7 @@ from instageo.model.run import main
 from instageo.raster import Grid, read_raster, write_raster
 from tests.integration.conftest import QUICK, write_chips
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 BOUNDARY = "instageo-test"
 
@@ -154,7 +154,8 @@ def test_the_map_is_that_of_chip_inference(server, models, tmp_path, model, laye
         assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
 
 
-def test_answers_of_all_kinds(server, tmp_path):
+def test_answers_of_all_kinds(server, tmp_path):  # pitfall 34
+    processes = network_processes()
     chip = image(tmp_path, (6,)).read_bytes()
     told = json.loads(server.send("/v1/predict?format=json", chip)[2])
     assert [line["name"] for line in told["classes"]] == ["Dry", "Water"]
@@ -174,6 +175,7 @@ def test_answers_of_all_kinds(server, tmp_path):
     values = json.loads(server.send("/v1/predict?format=json&model=values", chip)[2])["values"]
     assert values["count"] == pixels
     assert values["min"] <= values["mean"] <= values["max"]
+    assert network_processes() == processes  # requests start and stop nothing
 
 
 def test_several_files_at_once(server, tmp_path):

@@ -6,12 +6,14 @@ from threading import Thread
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from typer.testing import CliRunner
 
 from instageo.cli import app
 from instageo.errors import ConfigError
 from instageo.model.commands.serve import named
+from instageo.model.predictor import pick_device
 from instageo.model.serving.answers import as_png, picture, view
 from instageo.model.serving.fetching import fetch
 from instageo.model.serving.gate import Gate
@@ -38,6 +40,25 @@ def test_a_configuration_says_all_of_a_server(tmp_path):
     told = serving_of(plain["args"]["arguments"])
     assert told.models == {"floods": str(run), "crops": "registry:crops/tiny@1"}
     assert (told.replicas, told.limits) == (4, Limits())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
+@pytest.mark.parametrize(("gpus", "asked"), [(0.0, {"num_cpus": 1}), (2.0, {"num_cpus": 0, "num_gpus": 1})])
+def test_networks_ask_for_a_gpu_where_there_are_any(monkeypatch, gpus, asked):  # pitfall 34
+    import ray
+
+    from instageo.model.serving.app import application
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0, "GPU": gpus})
+    bound = application(Serving({"m": "registry:m"}).plain())
+    [networks] = bound._bound_deployment.init_args
+    assert networks._bound_deployment.ray_actor_options == asked
+
+
+def test_a_gpu_is_called_as_pytorch_calls_it(monkeypatch):  # pitfall 34
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for accelerator in ("auto", "gpu", "cuda"):
+        assert torch.device(pick_device(accelerator)).type == "cuda"
 
 
 def test_names_of_models(tmp_path):

@@ -3,99 +3,126 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from instageo.errors import ConfigError, DataError, InstaGeoError
+from instageo.errors import ConfigError, DataError, MissingExtraError
 from instageo.locations import below, is_remote
 from instageo.model.accounts.network import note_predictor
+from instageo.model.check import TableReport, reasons
+from instageo.model.predicting.journal import Journal, model_mark
+from instageo.model.predicting.work import Item, Outcome, predict_items, remove_leftovers
 from instageo.model.predictor import Predictor, predictor_from
-from instageo.model.settings import Run, require
+from instageo.model.settings import Engine, Run, require
 from instageo.model.tables import checked_table, root_of, warn_of_another_unit
-from instageo.model.tasks.predictions import Prediction
 from instageo.progress import track
 from instageo.table import INPUT, Row, write_table
 
 log = logging.getLogger(__name__)
 
+AHEAD = 4
+"""Chips that are read before their turn."""
+
+LARGE = 32e6
+"""Bytes of an image in memory from which the next is not read before its turn."""
+
 
 def chip_inference(run: Run) -> None:
     """Predict every chip of `test_filepath`; labels are not needed.
 
-    Leaves a map for each on its own grid, or, of chips as a whole, one table, `predictions.csv`.
+    Leaves a map for each on its own grid, or, of chips as a whole, one table, `predictions.csv`. What was predicted
+    before in the same folder, by the same model of the same chip, is kept. Chips that cannot be predicted stop no
+    others; they are listed in `failed_rows_test.csv` in the run's folder.
     """
     settings = run.settings
     require(settings, "root_dir", "test_filepath", "checkpoint_path")
-    predictor = predictor_from(settings, run.explicit)
+    local = settings.engine is Engine.local
+    predictor = predictor_from(settings, run.explicit, None if local else "cpu")
     report = checked_table(replace(run, settings=predictor.settings), "test_filepath", labelled=False)
     warn_of_another_unit(predictor.settings, report)
     rows = list({row.input: row for row in report.rows}.values())
     if len(rows) < len(report.rows):
         log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))
-    predict = _table if predictor.task.per_chip else _maps
-    with run.notes.working_on(len(rows)):
-        unseen, failed = predict(predictor, rows, _folder(run), skip=settings.dataloader.on_bad_row == "skip")
+    items, folder = _items(predictor, rows, _folder(run)), _folder(run)
+    mark = model_mark(predictor.settings)
+    journal = Journal(folder, mark)
+    outcomes = journal.finished(items)
+    left = [item for item in items if item.row.input not in outcomes]
+    if outcomes:
+        log.info("%d of %d predictions were made before and are kept", len(outcomes), len(items))
+    try:
+        with run.notes.working_on(len(left)), journal.writing() as write:
+            coming = _predict(run, predictor, mark, left, _ahead(report)) if left else ()
+            for outcome in track(coming, "predicting", len(left)):
+                write(outcome)
+                outcomes[outcome.input] = outcome
+    finally:
+        remove_leftovers(left)
+        if predictor.task.per_chip:
+            _write_records(folder / "predictions.csv", rows, outcomes)
     note_predictor(run.notes, predictor)
-    if unseen:
-        log.warning("%d chips have no valid pixel and are all no-data: %s", len(unseen), ", ".join(unseen[:3]))
-    if failed:
-        log.warning("%d chips could not be predicted: %s", len(failed), "; ".join(failed[:3]))
-    log.info("%d predictions in %s", len(rows) - len(failed), _folder(run))
+    _tell(run, rows, outcomes, folder)
 
 
 def _folder(run: Run) -> Path:
     chosen = run.settings.output_dir
     if chosen and is_remote(chosen):
         raise ConfigError(f"output_dir={chosen}: predictions are written to a local folder; name one")
-    return Path(chosen) if chosen else run.folder / "predictions"
+    return Path(chosen).expanduser() if chosen else run.folder / "predictions"
 
 
-Troubles = tuple[list[str], list[str]]
-"""Names of chips without any valid pixel, and reasons why others could not be predicted."""
-
-
-def _maps(predictor: Predictor, rows: Sequence[Row], folder: Path, *, skip: bool) -> Troubles:
-    """A GeoTIFF for every row."""
+def _items(predictor: Predictor, rows: Sequence[Row], folder: Path) -> list[Item]:
+    if predictor.task.per_chip:
+        _refuse_overwriting_inputs(rows, [folder / "predictions.csv"])
+        return [Item(row, None) for row in rows]
     outputs = output_paths(rows, root_of(predictor.settings), folder)
     _refuse_overwriting_inputs(rows, outputs)
-    paths = dict(zip(rows, outputs, strict=True))
-    return _each(predictor, rows, lambda row, prediction: predictor.task.write(prediction, paths[row]), skip=skip)
+    return [Item(row, output) for row, output in zip(rows, outputs, strict=True)]
 
 
-def _table(predictor: Predictor, rows: Sequence[Row], folder: Path, *, skip: bool) -> Troubles:
-    """One table of all rows; it is written also if a row stops the run."""
-    records: list[dict[str, object]] = []
-    path = folder / "predictions.csv"
-    _refuse_overwriting_inputs(rows, [path])
+def _ahead(report: TableReport) -> int:
+    height, width = report.largest
+    return AHEAD if 4 * report.layers * height * width < LARGE else 0
 
-    def keep(row: Row, prediction: Prediction) -> None:
-        records.append({INPUT: row.name, **predictor.task.record(prediction)})
 
+def _predict(run: Run, predictor: Predictor, mark: str, items: Sequence[Item], ahead: int) -> Iterator[Outcome]:
+    """Outcomes as they come, by the engine that the settings name."""
+    if run.settings.engine is Engine.local:
+        return predict_items(predictor, items, ahead)
     try:
-        return _each(predictor, rows, keep, skip=skip)
-    finally:
-        if records:
-            write_table(path, records)
+        from instageo.model.predicting.bulk import predict_on_ray
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"engine=ray needs the package {error.name}; install the extras: "
+            "pip install 'instageo-model[model,cpu,serve]'"
+        ) from error
+    return predict_on_ray(run.settings, run.explicit, mark, items, ahead)
 
 
-def _each(predictor: Predictor, rows: Sequence[Row], use: Callable[[Row, Prediction], None], *, skip: bool) -> Troubles:
-    """Predict row by row and hand each prediction on."""
-    unseen, failed = [], []
-    for done, row in enumerate(track(rows, "predicting", len(rows))):
-        try:
-            prediction = predictor.predict_row(row)
-            use(row, prediction)
-        except InstaGeoError as error:
-            if not skip:
-                raise DataError(
-                    f"{row.name}: {error}; {done} of {len(rows)} predictions were written before"
-                ) from error
-            failed.append(f"{row.name}: {error}")
-        else:
-            if not prediction.valid.any():
-                unseen.append(row.name)
-    return unseen, failed
+def _write_records(path: Path, rows: Sequence[Row], outcomes: dict[str, Outcome]) -> None:
+    """One table of all that is known, in the order of the rows."""
+    known = [(row, outcomes[row.input].record) for row in rows if row.input in outcomes]
+    records = [{INPUT: row.name, **record} for row, record in known if record]
+    if records:
+        write_table(path, records)
+
+
+def _tell(run: Run, rows: Sequence[Row], outcomes: dict[str, Outcome], folder: Path) -> None:
+    """What became of all rows, for the log; failures are an error unless they are to be skipped."""
+    unseen = [row.name for row in rows if not outcomes[row.input].seen]
+    if unseen:
+        log.warning("%d chips have no valid pixel and are all no-data: %s", len(unseen), ", ".join(unseen[:3]))
+    failed = [(row, f"{row.name}: {error}") for row in rows if (error := outcomes[row.input].error)]
+    log.info("%d predictions in %s", len(rows) - len(failed), folder)
+    if not failed:
+        return
+    path = run.folder / "failed_rows_test.csv"
+    write_table(path, [{INPUT: row.name, "reason": reason} for row, reason in failed])
+    told = f"{len(failed)} of {len(rows)} chips could not be predicted: {reasons(failed)}; they are listed in {path}"
+    if run.settings.dataloader.on_bad_row == "error":
+        raise DataError(f"{told}. The others are in {folder}")
+    log.warning("%s", told)
 
 
 def output_paths(rows: Sequence[Row], root: str | Path, folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import Any
 from instageo.errors import ConfigError
 from instageo.locations import is_remote
 from instageo.model.notes import Notes
+from instageo.model.settings.bulk import Engine, RaySettings
 from instageo.model.settings.checks import check
 from instageo.model.settings.data import AUTO, CacheKind, DataSettings, LabelKind, SamplerKind
 from instageo.model.settings.distill import DistillSettings
@@ -16,8 +17,9 @@ from instageo.model.settings.tracking import TrackingSettings, check_loggers
 from instageo.model.settings.train import Scheduler, TrainSettings
 
 __all__ = [
-    "AUTO", "CacheKind", "DataSettings", "DistillSettings", "LabelKind", "Mode", "ModelSettings", "Run", "SamplerKind",
-    "Scheduler", "Settings", "Sweep", "TestSettings", "TrackingSettings", "TrainSettings",
+    "AUTO", "CacheKind", "DataSettings", "DistillSettings", "Engine", "LabelKind", "Mode", "ModelSettings",
+    "RaySettings", "Run", "SamplerKind", "Scheduler", "Settings", "Sweep", "TestSettings", "TrackingSettings",
+    "TrainSettings",
 ]  # fmt: skip
 
 
@@ -64,6 +66,7 @@ class Settings:
     checkpoint_path: str | None = None
     output_dir: str | None = None  # where predictions go; None: `predictions` in the run directory
     mode: Mode = Mode.train
+    engine: Engine = Engine.local  # of chip_inference
     is_reg_task: bool = False
     seed: int = 42
     precision: str = "32-true"
@@ -80,6 +83,7 @@ class Settings:
     test: TestSettings = field(default_factory=TestSettings)
     distill: DistillSettings = field(default_factory=DistillSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    ray: RaySettings = field(default_factory=RaySettings)
 
     def __post_init__(self) -> None:
         check(0 <= self.seed < 2**31, "seed", self.seed, "0 or more, below 2^31")
