@@ -221,7 +221,7 @@ def when_written(journal, lines, act):
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are looked for in /proc")
-def test_500_chips_and_a_killed_process(cluster, models, tmp_path):
+def test_500_chips_and_a_killed_process(cluster, models, tmp_path, capfd):
     data = new_chips(tmp_path / "data", count=500, sizes=((40, 40),))
     assert predict("local", models["classes"], data, tmp_path / "local") == 0
     killed = []
@@ -234,6 +234,9 @@ def test_500_chips_and_a_killed_process(cluster, models, tmp_path):
     assert predict("ray", models["classes"], data, tmp_path / "ray") == 0
     thread.join()
     assert killed
+    told = capfd.readouterr()
+    assert "a process or a machine was lost; its chips are predicted again" in told.err
+    assert "raylet" not in told.out + told.err
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
     assert json.loads((tmp_path / "ray_run" / "run.json").read_text())["work"]["chips"] == 500
 

@@ -4,11 +4,11 @@ A process is given a portion of chips at a time and reads, predicts and writes t
 One that is ended from outside is started anew, and its portions are predicted again.
 """
 
+import io
 import logging
 import os
 import pickle
 import socket
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -159,7 +159,7 @@ def cluster(address: str | None) -> Iterator[None]:
     if not address:
         asked = {"address": "local", "num_cpus": os.cpu_count(), "object_store_memory": STORE_BYTES}
         asked |= {"include_dashboard": False}
-    with redirect_stdout(sys.stderr):  # where Ray tells of processes that ended
+    with redirect_stdout(Losses()):
         if own:
             try:
                 _knock(address)
@@ -174,6 +174,17 @@ def cluster(address: str | None) -> Iterator[None]:
         finally:
             if own:
                 ray.shutdown()
+
+
+class Losses(io.TextIOBase):
+    """What Ray prints of processes and machines that ended, as one line in the log, not a page on stdout."""
+
+    def write(self, text: str) -> int:
+        """Log it."""
+        if "worker died" in text or "marked dead" in text:
+            log.warning("a process or a machine was lost; its chips are predicted again")
+        log.debug("%s", text.strip())
+        return len(text)
 
 
 def _knock(address: str | None) -> None:
