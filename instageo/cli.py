@@ -178,6 +178,7 @@ def serve_command(
     upload_mb: Annotated[int, typer.Option(help="Largest request, MB.")] = 256,
     megapixels: Annotated[int, typer.Option(help="Largest image, million pixels.")] = 100,
     waiting: Annotated[int, typer.Option(help="Requests at a time; more are told to come back.")] = 64,
+    results_mb: Annotated[int, typer.Option(help="Disk for the page's newest results, MB.")] = 1000,
     timeout_s: Annotated[int, typer.Option(help="Seconds for one request.")] = 300,
     fetch: Annotated[bool, typer.Option("--fetch", help="Take URLs of images.")] = False,
     fetch_private: Annotated[bool, typer.Option("--fetch-private", help="Also into private networks.")] = False,
@@ -192,8 +193,8 @@ def serve_command(
     from instageo.model.serving.limits import Limits, Serving
 
     limits = Limits(
-        upload_mb=upload_mb, megapixels=megapixels, waiting=waiting, timeout_s=timeout_s, fetch=fetch,
-        fetch_private=fetch_private,
+        upload_mb=upload_mb, megapixels=megapixels, waiting=waiting, results_mb=results_mb,
+        timeout_s=timeout_s, fetch=fetch, fetch_private=fetch_private,
     )  # fmt: skip
     folder = str(samples.expanduser().absolute()) if samples else None
     serve(

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from PIL import Image
 
 from instageo.model.run import main
 from instageo.raster import Grid, read_raster, write_raster
@@ -176,6 +177,33 @@ def test_answers_of_all_kinds(server, tmp_path):  # pitfall 34
     assert values["count"] == pixels
     assert values["min"] <= values["mean"] <= values["max"]
     assert network_processes() == processes  # requests start and stop nothing
+
+
+def test_tiles_and_the_map_of_a_result(server, tmp_path):
+    chip = image(tmp_path, (6,), side=(300, 520)).read_bytes()
+    told = json.loads(server.send("/v1/predict/show", chip)[2])
+    assert (told["tile"], told["levels"], told["layers"]) == (256, 3, ["image", "prediction"])
+    place = f"/v1/results/{told['name']}"
+
+    def pixels(path):
+        status, headers, content = server.get(path)
+        assert (status, headers["content-type"]) == (200, "image/png")
+        return np.asarray(Image.open(io.BytesIO(content)))
+
+    tiles = [[pixels(f"{place}/prediction/0/{row}/{column}.png") for column in range(3)] for row in range(2)]
+    whole = np.asarray(Image.open(io.BytesIO(server.send("/v1/predict?format=png", chip)[2])))
+    np.testing.assert_array_equal(np.vstack([np.hstack(row) for row in tiles]), whole)
+    np.testing.assert_array_equal(pixels(f"{place}/prediction/2/0/0.png"), whole[::4, ::4])
+    assert pixels(f"{place}/image/2/0/0.png").shape == (75, 130, 4)
+    (tmp_path / "kept.tif").write_bytes(server.get(f"{place}/prediction.tif")[2])
+    (tmp_path / "answer.tif").write_bytes(server.send("/v1/predict", chip)[2])
+    kept, answer = read_raster(tmp_path / "kept.tif"), read_raster(tmp_path / "answer.tif")
+    np.testing.assert_array_equal(kept.values, answer.values)
+    assert kept.grid == answer.grid
+    for path in ("prediction/0/2/0.png", "other/0/0/0.png", "image/-1/0/0.png", "image/9/0/0.png", "../../etc/passwd"):
+        status, _, content = server.get(f"{place}/{path}")
+        assert (status in (404, 422), b"detail" in content) == (True, True)
+    assert server.get("/v1/results/unknown/prediction.tif")[0] == 404
 
 
 def test_several_files_at_once(server, tmp_path):
@@ -347,7 +375,7 @@ def test_the_page_in_a_browser(server, tmp_path):
             "#legend tbody td:nth-child(2)", "cells => cells.map(cell => cell.textContent)"
         )
         colored = page.evaluate(
-            """async () => { const image = document.getElementById("prediction"); await image.decode();
+            """async () => { const image = document.querySelector("#prediction img"); await image.decode();
             const canvas = document.createElement("canvas");
             canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
             const context = canvas.getContext("2d"); context.drawImage(image, 0, 0);

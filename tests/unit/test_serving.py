@@ -1,6 +1,7 @@
 """Parts of the server that need no server."""
 
 import asyncio
+import io
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 from instageo.cli import app
@@ -19,6 +21,7 @@ from instageo.model.serving.fetching import fetch
 from instageo.model.serving.gate import Gate
 from instageo.model.serving.limits import Limits, Serving, serving_of
 from instageo.model.serving.problems import Refused
+from instageo.model.serving.results import Results
 from instageo.model.tasks.predictions import ValuePrediction
 
 
@@ -159,3 +162,46 @@ def test_pictures_are_small_and_hide_what_was_not_observed():
     assert int.from_bytes(as_png(pixels)[20:24], "big") == 1000  # every third row
     seen = view(np.zeros((2, 1, 4, 4), np.float32), np.zeros((1, 4, 4), bool), ("GREEN", "RED"))
     assert (seen[..., 3] == 0).all()
+
+
+def png(content):
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize(("shape", "levels"), [((5, 7), 1), ((256, 256), 1), ((257, 10), 2), ((600, 1100), 4)])
+def test_tiles_put_together_are_the_picture(shape, levels):
+    pixels = np.random.default_rng(0).integers(0, 255, (*shape, 4), np.uint8)
+    results = Results(10**9)
+    kept = results.keep({"image": pixels}, b"map")
+    assert (kept.levels, kept.layers, kept.download) == (levels, ("image",), True)
+    for level in range(levels):
+        expected = pixels[:: 2**level, :: 2**level]
+        rows, columns = (-(-side // 256) for side in expected.shape[:2])
+        parts = [
+            np.hstack([png(results.tile(kept.name, "image", level, row, column)) for column in range(columns)])
+            for row in range(rows)
+        ]
+        np.testing.assert_array_equal(np.vstack(parts), expected)
+    assert max(expected.shape[:2]) <= 256
+    assert results.download(kept.name) == b"map"
+    for asked in (("image", 0, rows + 9, 0), ("image", levels, 0, 0), ("prediction", 0, 0, 0)):
+        with pytest.raises(Refused, match=r"no such result|has no tile"):
+            results.tile(kept.name, *asked)
+    for name in ("", "..", "../..", "x" * 22):
+        with pytest.raises(Refused, match="no such result"):
+            results.tile(name, "image", 0, 0, 0)
+
+
+def test_the_oldest_results_go():
+    pixels = np.zeros((100, 100, 4), np.uint8)
+    results = Results(100_000)  # two of 40,000 bytes
+    names = [results.keep({"image": pixels}, None).name for _ in range(3)]
+    assert len(set(names)) == 3
+    with pytest.raises(Refused):
+        results.tile(names[0], "image", 0, 0, 0)
+    assert all(results.tile(name, "image", 0, 0, 0) for name in names[1:])
+    large = results.keep({"image": np.zeros((400, 400, 4), np.uint8)}, None)
+    assert results.tile(large.name, "image", 0, 1, 1)
+    assert len(list(results.folder.iterdir())) == 1
+    with pytest.raises(Refused):
+        results.download(large.name)

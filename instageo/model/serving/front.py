@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, File, Form, Query, Request, UploadFile
 from fastapi import Path as InPath
@@ -14,12 +14,13 @@ from starlette.middleware import Middleware
 
 from instageo.model.layout import band_names
 from instageo.model.memory import keep_freed_memory
-from instageo.model.serving.answers import Format
+from instageo.model.serving.answers import KINDS, Format
 from instageo.model.serving.fetching import fetch
 from instageo.model.serving.gate import Gate
 from instageo.model.serving.limits import Limits, Serving
 from instageo.model.serving.meter import Meter
 from instageo.model.serving.problems import RESPONSES, Refused, install
+from instageo.model.serving.results import MAP
 from instageo.model.serving.work import Worker, scratch
 from instageo.version import __version__
 
@@ -34,6 +35,15 @@ Sample = Annotated[str | None, Form(description="One of /v1/samples.")]
 ModelName = Annotated[str | None, Query(description="One of /v1/models; the first if none is named.")]
 Kind = Annotated[Format, Query(alias="format", description="tif: Cloud-Optimized GeoTIFF.")]
 Shares = Annotated[bool, Query(description="Probabilities instead of classes, in tif and npy.")]
+
+
+Result = Annotated[str, InPath(description="As /v1/predict/show names it; kept for a while.")]
+Layer = Annotated[Literal["image", "prediction"], InPath()]
+Level = Annotated[int, InPath(ge=0, le=30)]
+Place = Annotated[int, InPath(ge=0, le=1_000_000)]
+
+KEEP = {"Cache-Control": "private, max-age=3600"}
+"""A result never changes."""
 
 
 def make_app(limits: Limits) -> FastAPI:
@@ -84,9 +94,17 @@ class Front:
     def show(
         self, file: Upload = None, url: Url = None, sample: Sample = None, model: ModelName = None
     ) -> JSONResponse:
-        """A summary with pictures of image and prediction as data URLs, for the page."""
+        """A summary, and the name of a result whose tiles and map can be asked for, for the page."""
         with self.counted(model) as name, self.image(file, url, sample) as path:
             return JSONResponse(self.worker.show(name, path))
+
+    def tile(self, name: Result, layer: Layer, level: Level, row: Place, column: Place) -> Response:
+        """A tile of 256 pixels of a result's picture; level n has every 2^n-th pixel."""
+        return Response(self.worker.results.tile(name, layer, level, row, column), media_type="image/png", headers=KEEP)
+
+    def download(self, name: Result) -> Response:
+        """The map of a result, a Cloud-Optimized GeoTIFF."""
+        return Response(self.worker.results.download(name), media_type=KINDS[Format.tif], headers=KEEP)
 
     def models(self) -> JSONResponse:
         """Names of all models."""
@@ -164,10 +182,14 @@ def build(networks: DeploymentHandle[Any], serving: Serving) -> FastAPI:
     """The application of one front process."""
     keep_freed_memory()
     front, app = Front(networks, serving), make_app(serving.limits)
-    content: dict[str, Any] = {
-        "content": {"image/tiff": {}, "image/png": {}, "application/json": {}, "application/x-npy": {}}
-    }
-    app.post("/v1/predict", responses={200: content, **RESPONSES}, response_class=Response)(front.predict)
+    files = (
+        (app.post, "/v1/predict", front.predict, ("image/tiff", "image/png", "application/json", "application/x-npy")),
+        (app.get, "/v1/results/{name}/{layer}/{level}/{row}/{column}.png", front.tile, ("image/png",)),
+        (app.get, f"/v1/results/{{name}}/{MAP}", front.download, ("image/tiff",)),
+    )
+    for method, path, answer, kinds in files:
+        content: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {} for kind in kinds}}}
+        method(path, responses=content | RESPONSES, response_class=Response)(answer)
     for method, path, work in (
         (app.post, "/v1/predict/batch", front.predict_batch), (app.post, "/v1/predict/show", front.show),
         (app.get, "/v1/models", front.models), (app.get, "/v1/models/{name:path}", front.model),

@@ -18,6 +18,7 @@ class Limits:
         megapixels: Largest image, millions of pixels of one layer.
         decoded_mb: Largest image in memory, MB: pixels x layers x bytes of a value.
         waiting: Requests accepted at a time; more are told to come back (429).
+        results_mb: Disk for the page's newest results, MB.
         timeout_s: Seconds after which a request is given up (503).
         fetch: Whether images may be named by URL.
         fetch_private: Whether such a URL may lead into this machine's own network.
@@ -28,13 +29,14 @@ class Limits:
     megapixels: int = 100
     decoded_mb: int = 4000
     waiting: int = 64
+    results_mb: int = 1000
     timeout_s: int = 300
     fetch: bool = False
     fetch_private: bool = False
     fetch_s: int = 30
 
     def __post_init__(self) -> None:
-        for name in ("upload_mb", "megapixels", "decoded_mb", "waiting", "timeout_s", "fetch_s"):
+        for name in ("upload_mb", "megapixels", "decoded_mb", "waiting", "results_mb", "timeout_s", "fetch_s"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 1 or more")
 

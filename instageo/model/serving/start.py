@@ -1,11 +1,12 @@
 """A server from the command line: started, kept running, stopped."""
 
+import io
 import logging
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from instageo.model.serving.limits import TOKEN, Serving
@@ -46,8 +47,9 @@ def running(serving: Serving, host: str, port: int, address: str | None = None) 
         serve.run(application(serving.plain()), name="instageo", route_prefix="/")
         yield f"http://{host}:{port}"
     finally:
-        serve.shutdown()
-        ray.shutdown()
+        with redirect_stdout(io.StringIO()):  # Ray prints that what it ended has ended
+            serve.shutdown()
+            ray.shutdown()
 
 
 def _cluster(serving: Serving, address: str | None) -> dict[str, Any]:

@@ -5,13 +5,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from ray.serve.handle import DeploymentHandle
 
 from instageo.errors import InstaGeoError, RasterError
@@ -26,6 +24,7 @@ from instageo.model.serving.meter import Meter
 from instageo.model.serving.networks import Description
 from instageo.model.serving.problems import Refused
 from instageo.model.serving.remote import RemoteNetwork, ask, front_predictor, front_settings
+from instageo.model.serving.results import TILE, Results
 from instageo.model.serving.uploads import check
 from instageo.model.tasks.predictions import Prediction
 
@@ -46,6 +45,7 @@ class Worker:
 
     def __init__(self, handle: DeploymentHandle[Any], serving: Serving, meter: Meter) -> None:
         self.handle, self.serving, self.meter = handle, serving, meter
+        self.results = Results(serving.limits.results_mb * 1_000_000)
         self.known: dict[str, Description] = {}
         self.lock = Lock()
 
@@ -110,20 +110,16 @@ class Worker:
             return answers.summary(predictor, prediction, model)
 
     def show(self, model: str, path: Path) -> dict[str, object]:
-        """The summary with pictures of the image and the prediction, for the page."""
+        """The summary, and where the page finds pictures and the map."""
         with self.predicting(model, path) as (predictor, prediction):
             chip = read_chip(path, chip_format(predictor.settings))
             told = answers.summary(predictor, prediction, model)
-            told["image_png"] = _data_url(answers.view(chip.image, chip.valid, band_names(predictor.settings)))
+            pictures = {"image": answers.view(chip.image, chip.valid, band_names(predictor.settings))}
+            content = None
             if not predictor.task.per_chip:
-                told["prediction_png"] = _data_url(answers.picture(predictor, prediction))
-            return told
-
-
-def _data_url(pixels: NDArray[np.uint8]) -> str:
-    from base64 import b64encode
-
-    return f"data:image/png;base64,{b64encode(answers.as_png(pixels)).decode()}"
+                pictures["prediction"] = answers.picture(predictor, prediction)
+                content = answers.as_tif(predictor, prediction, probabilities=False)
+            return told | {"tile": TILE, **asdict(self.results.keep(pictures, content))}
 
 
 @contextmanager

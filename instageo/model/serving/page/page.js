@@ -1,8 +1,10 @@
 "use strict";
 // One image at a time: ask the server, show image and prediction on top of each other, let the map be moved and downloaded.
 const at = (id) => document.getElementById(id);
-const view = { x: 0, y: 0, scale: 1, width: 0, height: 0 };
-let shown = null; // what the last answer was asked with, for the download
+const view = { x: 0, y: 0, scale: 1 }; // of the layers, whose unit is a pixel of the image
+let shown = null; // the last answer, with the name of its file
+const tiles = new Map(); // pictures on the map, by the path that they come from
+let waiting = 0; // a frame in which the tiles are looked at
 
 const headers = () => (at("token").value ? { Authorization: `Bearer ${at("token").value}` } : {});
 
@@ -31,8 +33,7 @@ async function predict(source) {
   say(`mapping ${source.name || source} …`);
   try {
     const answer = await ask(`v1/predict/show?model=${encodeURIComponent(model)}`, { method: "POST", body: form(source) });
-    show(await answer.json());
-    shown = { source, model };
+    await show({ ...(await answer.json()), file: source.name || source });
     say("done");
   } catch (error) {
     say(error.message, true);
@@ -40,13 +41,9 @@ async function predict(source) {
 }
 
 function show(told) {
-  for (const name of ["image", "prediction"]) {
-    const picture = at(name);
-    picture.removeAttribute("src");
-    if (told[`${name}_png`]) picture.src = told[`${name}_png`];
-    picture.width = told.width;
-    picture.height = told.height;
-  }
+  shown = told;
+  for (const tile of tiles.values()) tile.remove();
+  tiles.clear();
   at("empty").hidden = true;
   at("empty").style.display = "none";
   at("result").hidden = false;
@@ -64,8 +61,9 @@ function show(told) {
   });
   at("legend").tBodies[0].replaceChildren(...lines);
   at("facts").textContent = facts(told);
-  Object.assign(view, { width: told.width, height: told.height });
+  at("download").hidden = !told.download;
   fit();
+  return look();
 }
 
 function facts(told) {
@@ -73,19 +71,76 @@ function facts(told) {
   if (told.values) parts.push(`mean ${told.values.mean}, ${told.values.min} to ${told.values.max}`);
   if (told.chip) parts.push(Object.entries(told.chip).map(([key, value]) => `${key}: ${value}`).join(", "));
   const box = told.bounds_lonlat;
-  if (box) parts.push(`${box[1].toFixed(4)}° to ${box[3].toFixed(4)}° N, ${box[0].toFixed(4)}° to ${box[2].toFixed(4)}° E`);
+  const degrees = (value, signs) => `${Math.abs(value).toFixed(4)}° ${signs[value < 0 ? 1 : 0]}`;
+  if (box) {
+    parts.push(`${degrees(box[1], "NS")} to ${degrees(box[3], "NS")}, ${degrees(box[0], "EW")} to ${degrees(box[2], "EW")}`);
+  }
   return parts.join("; ");
+}
+
+// The tiles in sight, of the level whose pixels are nearest to the screen's; others go once these have come.
+async function look() {
+  const told = shown, frame = at("map").getBoundingClientRect();
+  if (!told) return;
+  const level = Math.max(0, Math.min(told.levels - 1, Math.floor(-Math.log2(view.scale))));
+  const side = told.tile * 2 ** level;
+  const range = (offset, seen, whole) => {
+    const first = Math.max(0, Math.floor(-offset / view.scale / side));
+    const last = Math.min(Math.ceil(whole / side) - 1, Math.floor((seen - offset) / view.scale / side));
+    return Array.from({ length: Math.max(0, last - first + 1) }, (_, step) => first + step);
+  };
+  const wanted = new Map();
+  for (const layer of told.layers) {
+    for (const row of range(view.y, frame.height, told.height)) {
+      for (const column of range(view.x, frame.width, told.width)) {
+        wanted.set(`v1/results/${told.name}/${layer}/${level}/${row}/${column}.png`, { layer, row, column });
+      }
+    }
+  }
+  try {
+    await Promise.all([...wanted].map(([path, where]) => tiles.has(path) || fetchTile(path, where, level, side)));
+  } catch (error) {
+    if (told === shown) say(error.message, true);
+  }
+  if (told !== shown) return;
+  for (const [path, tile] of tiles) {
+    if (!wanted.has(path) && tile.complete) {
+      tile.remove();
+      tiles.delete(path);
+    }
+  }
+}
+
+async function fetchTile(path, { layer, row, column }, level, side) {
+  const tile = new Image();
+  tiles.set(path, tile);
+  try {
+    const content = await (await ask(path)).blob();
+    if (tiles.get(path) !== tile) return; // another result came
+    tile.alt = "";
+    tile.draggable = false;
+    tile.src = URL.createObjectURL(content);
+    await tile.decode();
+    URL.revokeObjectURL(tile.src);
+    tile.style.cssText = `left: ${column * side}px; top: ${row * side}px; width: ${tile.naturalWidth * 2 ** level}px`;
+    at(layer).append(tile);
+  } catch (error) {
+    tiles.delete(path);
+    throw error;
+  }
 }
 
 function place() {
   at("layers").style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
+  cancelAnimationFrame(waiting);
+  waiting = requestAnimationFrame(look);
 }
 
 function fit() {
   const frame = at("map").getBoundingClientRect();
-  view.scale = Math.min(frame.width / view.width, frame.height / view.height);
-  view.x = (frame.width - view.width * view.scale) / 2;
-  view.y = (frame.height - view.height * view.scale) / 2;
+  view.scale = Math.min(frame.width / shown.width, frame.height / shown.height);
+  view.x = (frame.width - shown.width * view.scale) / 2;
+  view.y = (frame.height - shown.height * view.scale) / 2;
   place();
 }
 
@@ -134,15 +189,15 @@ for (const [kind, over] of [["dragover", true], ["dragleave", false], ["drop", f
 }
 at("opacity").addEventListener("input", () => { at("prediction").style.opacity = at("opacity").value / 100; });
 at("prediction").style.opacity = at("opacity").value / 100;
-at("reset").addEventListener("click", fit);
+at("reset").addEventListener("click", () => shown && fit());
+addEventListener("resize", () => shown && look());
 at("download").addEventListener("click", async () => {
-  say("making the map …");
+  say("fetching the map …");
   try {
-    const path = `v1/predict?format=tif&model=${encodeURIComponent(shown.model)}`;
-    const file = await (await ask(path, { method: "POST", body: form(shown.source) })).blob();
+    const file = await (await ask(`v1/results/${shown.name}/prediction.tif`)).blob();
     const link = document.createElement("a");
     link.href = URL.createObjectURL(file);
-    link.download = `${(shown.source.name || shown.source).replace(/\.tiff?$/i, "")}_prediction.tif`;
+    link.download = `${shown.file.replace(/\.tiff?$/i, "")}_prediction.tif`;
     link.click();
     URL.revokeObjectURL(link.href);
     say("downloaded");
