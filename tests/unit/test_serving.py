@@ -1,7 +1,9 @@
 """Parts of the server that need no server."""
 
 import asyncio
+import inspect
 import io
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -205,3 +207,19 @@ def test_the_oldest_results_go():
     assert len(list(results.folder.iterdir())) == 1
     with pytest.raises(Refused):
         results.download(large.name)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
+def test_threads_stay_from_request_to_request():
+    from instageo.model.serving.front import Front
+
+    def work(model: str | None = None) -> str:
+        """What it does."""
+        return f"{model} {threading.get_ident()}"
+
+    call = Front(None, Serving({"m": "registry:m"})).threaded(work)
+    assert (inspect.signature(call), call.__doc__) == (inspect.signature(work), work.__doc__)
+    assert inspect.iscoroutinefunction(call)
+    told = {asyncio.run(call(model="x")) for _ in range(20)}  # Ray Serve ends what FastAPI begins with each request
+    assert len(told) == 1
+    assert told.pop().startswith("x ")

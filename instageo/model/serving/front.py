@@ -1,8 +1,12 @@
 """The server's HTTP: paths, their parameters, and the page."""
 
+import asyncio
+import inspect
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +32,9 @@ PAGE = Path(__file__).parent / "page"
 
 MOST = 32
 """Files in one batch."""
+
+SPARE = 8
+"""Threads besides those of requests that are work."""
 
 Upload = Annotated[UploadFile | None, File(description="A GeoTIFF in the layout of the training chips.")]
 Url = Annotated[str | None, Form(description="Of a GeoTIFF, http or https, where the server takes URLs.")]
@@ -60,6 +67,21 @@ class Front:
     def __init__(self, networks: DeploymentHandle[Any], serving: Serving) -> None:
         self.serving, self.meter = serving, Meter()
         self.worker = Worker(networks, serving, self.meter)
+        self.threads = ThreadPoolExecutor(serving.limits.waiting + SPARE)
+
+    def threaded(self, work: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
+        """The same, worked out by a thread that stays.
+
+        Threads of FastAPI's own would end with each request of Ray Serve's, and in a new one GDAL and PROJ take longer
+        to begin (10 ms) than an image to be read.
+        """
+
+        async def call(**given: Any) -> Response:
+            return await asyncio.get_running_loop().run_in_executor(self.threads, partial(work, **given))
+
+        call.__name__, call.__doc__ = work.__name__, work.__doc__
+        call.__signature__ = inspect.signature(work)  # type: ignore[attr-defined]  # what FastAPI goes by
+        return call
 
     def predict(
         self, file: Upload = None, url: Url = None, sample: Sample = None, model: ModelName = None,
@@ -129,6 +151,10 @@ class Front:
         """Images that the server offers to try."""
         return JSONResponse({"samples": sorted(self._samples())})
 
+    def alive(self) -> JSONResponse:
+        """Whether this process answers."""
+        return JSONResponse({"status": "alive"})
+
     def ready(self) -> JSONResponse:
         """Whether the first model is loaded."""
         self.worker.description(next(iter(self.serving.models)))
@@ -189,15 +215,14 @@ def build(networks: DeploymentHandle[Any], serving: Serving) -> FastAPI:
     )
     for method, path, answer, kinds in files:
         content: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {} for kind in kinds}}}
-        method(path, responses=content | RESPONSES, response_class=Response)(answer)
+        method(path, responses=content | RESPONSES, response_class=Response)(front.threaded(answer))
     for method, path, work in (
         (app.post, "/v1/predict/batch", front.predict_batch), (app.post, "/v1/predict/show", front.show),
         (app.get, "/v1/models", front.models), (app.get, "/v1/models/{name:path}", front.model),
         (app.get, "/v1/samples", front.samples), (app.get, "/readyz", front.ready),
-        (app.get, "/metrics", front.metrics),
+        (app.get, "/metrics", front.metrics), (app.get, "/healthz", front.alive),
     ):  # fmt: skip
-        method(path, responses=RESPONSES)(work)
-    app.get("/healthz", responses=RESPONSES)(lambda: {"status": "alive"})
+        method(path, responses=RESPONSES)(front.threaded(work))
     for path, name in (("/", "index.html"), ("/page.css", "page.css"), ("/page.js", "page.js")):
         app.add_route(path, _page(PAGE / name), include_in_schema=False)
     return app
