@@ -1,17 +1,19 @@
 """The parts that predict many chips: steps beside each other, what is finished, how processes share a cluster."""
 
+import sys
 import threading
 from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from instageo.errors import ConfigError
+from instageo.errors import ConfigError, MissingExtraError
+from instageo.model.commands.chip_inference import _predict
 from instageo.model.parallel import in_advance
 from instageo.model.predicting.journal import JOURNAL, Journal
 from instageo.model.predicting.work import Item, Outcome, remove_leftovers
 from instageo.model.registry.transfer import sha256_of
-from instageo.model.settings import RaySettings, Settings
+from instageo.model.settings import Engine, RaySettings, Run, Settings
 from instageo.table import Row
 
 
@@ -205,3 +207,11 @@ def test_clusters_that_are_not_there(address):
     with pytest.raises(ConfigError, match=f"ray.address={address}: no cluster of Ray can be used there"):  # noqa: SIM117
         with bulk.cluster(address):
             pass
+
+
+def test_the_extra_that_ray_takes_is_named(monkeypatch, tmp_path):  # pitfall 37
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "instageo.model.predicting.bulk", raising=False)
+    run = Run(Settings(engine=Engine.ray), tmp_path)
+    with pytest.raises(MissingExtraError, match=r"engine=ray needs the package ray; install the extras: pip install"):
+        _predict(run, None, "mark", [], 0)
