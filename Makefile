@@ -13,14 +13,14 @@ demo: $(READY)  ## train, score and map a real scene, in under 5 minutes
 	$(BIN)/instageo demo
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## format, lint, types, import rules and the fast tests, in under 3 minutes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 fix: $(READY)  ## repair format and lint where that can be done by itself
 	$(BIN)/ruff format .

@@ -27,11 +27,7 @@ ray = pytest.importorskip("ray", reason="the extra `serve` is not installed")
 
 from instageo.model.predicting import bulk  # noqa: E402  # needs Ray
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.xdist_group("ray"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
 
 SIZES = ((32, 32), (45, 60), (16, 70), (97, 33))
 

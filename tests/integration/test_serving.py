@@ -25,7 +25,7 @@ from instageo.model.run import main
 from instageo.raster import Grid, read_raster, write_raster
 from tests.integration.conftest import QUICK, write_chips
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
 
 BOUNDARY = "instageo-test"
 
