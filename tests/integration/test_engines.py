@@ -285,6 +285,20 @@ def test_a_chip_that_ends_its_process_stops_no_others(cluster, models, tmp_path,
     assert len(list(output.rglob("*.tif"))) == 38
 
 
+class NeverLoaded(bulk.Member):
+    """A process that does not live to have its network."""
+
+    def _load(self):
+        os._exit(1)
+
+
+def test_a_network_that_is_never_loaded_ends_the_run(cluster, models, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(bulk, "Member", NeverLoaded)
+    status = predict("ray", models["classes"], new_chips(tmp_path / "data"), tmp_path / "out", "ray.tries=1")
+    sentence = one_sentence((status, *capfd.readouterr()))
+    assert "processes that loaded it were ended from outside 1 times, for lack of memory?" in sentence
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

@@ -44,10 +44,11 @@ QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "
 GPU_CPUS = 4
 """Cores for a process with a GPU: they read and write."""
 
-
 KNOCK_S = 5
 """Seconds that a cluster may take to answer."""
 
+LOAD = "the network"
+"""Counts as begun while a process loads it."""
 
 ENDED = "its process was ended from outside each time, for lack of memory?"
 """Why a chip could not be predicted."""
@@ -65,6 +66,7 @@ class Job:
         threads: That compute, on the CPU.
         ahead: Chips read before their turn.
         folder: That relative paths start from.
+        loads: How often a process may be ended while it loads the network.
     """
 
     settings: Settings
@@ -74,6 +76,7 @@ class Job:
     threads: int
     ahead: int
     folder: str
+    loads: int
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ def predict_on_ray(
         mps = settings.ray.address is None and pick_device(settings.accelerator) == "mps"
         device = "cuda" if crew.gpus else "mps" if mps else "cpu"
         cores = crew.cpus if settings.ray.address else max(torch.get_num_threads() // crew.size, 1)
-        job = Job(settings, explicit, mark, device, cores, ahead, str(Path.cwd()))
+        loads = settings.ray.tries * crew.size
+        job = Job(settings, explicit, mark, device, cores, ahead, str(Path.cwd()), loads)
         free = ray.available_resources()
         if free.get("CPU", 0) < crew.size * crew.cpus or free.get("GPU", 0) < crew.size * crew.gpus:
             log.warning("others use the cluster; waiting for %d times %d cores and %d GPUs", *vars(crew).values())
@@ -218,7 +222,7 @@ def _outcomes(job: Job, crew: Crew, items: Sequence[Item]) -> Iterator[Outcome]:
 
 
 class Begun:
-    """Counts how often portions and chips were begun and not ended; Ray would try what kills a process for ever."""
+    """Counts how often something was begun and not ended; Ray would try what kills a process for ever."""
 
     def __init__(self) -> None:
         self.counts: Counter[int | str] = Counter()
@@ -244,7 +248,10 @@ class Member:
         """Outcomes of a portion, or the error that would meet all others, too."""
         told: Sequence[Outcome | InstaGeoError]
         try:
-            self.predictor = self.predictor or self._load()
+            if self.predictor is None:
+                self._refuse_endless_loads()
+                self.predictor = self._load()
+                self._end(LOAD)
             portion = pickle.loads(batch["portion"][0])  # noqa: S301  # written by `_outcomes`
             told = self._predict(self.predictor, int(batch["number"][0]), portion)
         except InstaGeoError as error:
@@ -262,12 +269,22 @@ class Member:
                 told += predict_items(predictor, [item], 0)
             else:
                 told.append(Outcome(name, ENDED))
-            ray.get(self.begun.end.remote(name))
+            self._end(name)
         return told
 
     def _begin(self, what: int | str) -> int:
         count: int = ray.get(self.begun.begin.remote(what))
         return count
+
+    def _end(self, what: int | str) -> None:
+        ray.get(self.begun.end.remote(what))
+
+    def _refuse_endless_loads(self) -> None:
+        if self._begin(LOAD) > self.job.loads:
+            raise CheckpointError(
+                f"{self.job.settings.checkpoint_path}: processes that loaded it were ended from outside "
+                f"{self.job.loads} times, for lack of memory? Use fewer with ray.workers"
+            )
 
     def _load(self) -> Predictor:
         job, where = self.job, ray.util.get_node_ip_address()
