@@ -20,7 +20,9 @@ import pytest
 import rasterio
 from affine import Affine
 from PIL import Image
+from typer.testing import CliRunner
 
+from instageo.cli import app
 from instageo.model.run import main
 from instageo.raster import Grid, read_raster, write_raster
 from tests.integration.conftest import QUICK, write_chips
@@ -467,3 +469,26 @@ def test_a_token_and_too_many_requests(strict, tmp_path):
     statuses = {status for status, _, _ in answers}
     assert statuses == {200, 429}
     assert all(headers["retry-after"] == "1" for status, headers, _ in answers if status == 429)
+
+
+def test_a_written_configuration_is_a_server(models, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    run, _ = models["classes"]
+    emit = ["serve", f"m={run}", "--port", str(port), "--replicas", "2", "--emit-config", str(tmp_path / "serve.yaml")]
+    assert CliRunner().invoke(app, emit).exit_code == 0
+    command = [sys.executable, "-m", "ray.serve.scripts", "run", str(tmp_path / "serve.yaml")]
+    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, cwd=tmp_path
+    ) as process:
+        running = Server(port, process)
+        try:
+            assert wait_ready(running) == 200
+            chip = image(tmp_path, (6,), side=45)
+            (tmp_path / "answer.tif").write_bytes(running.send("/v1/predict", chip.read_bytes())[2])
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(40)
+    expected = chip_inference(run, chip, tmp_path)
+    np.testing.assert_array_equal(read_raster(tmp_path / "answer.tif").values, expected.values)

@@ -5,6 +5,7 @@ import inspect
 import io
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -42,9 +43,16 @@ def test_a_configuration_says_all_of_a_server(tmp_path):
     assert CliRunner().invoke(app, arguments).exit_code == 0
     plain = yaml.safe_load((tmp_path / "s.yaml").read_text())["applications"][0]
     assert plain["import_path"] == "instageo.model.serving.app:application"
-    told = serving_of(plain["args"]["arguments"])
+    told = serving_of(plain["args"])
     assert told.models == {"floods": str(run), "crops": "registry:crops/tiny@1"}
     assert (told.replicas, told.limits) == (4, Limits())
+
+
+def test_the_example_for_kubernetes_is_a_server():
+    told = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "kuberay.yaml").read_text())
+    [application] = yaml.safe_load(told["spec"]["serveConfigV2"])["applications"]
+    assert serving_of(application["args"]).models == {"floods/tiny": "registry:floods/tiny@production"}
+    assert application["import_path"] == "instageo.model.serving.app:application"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings

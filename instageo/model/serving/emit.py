@@ -16,7 +16,7 @@ def configuration(serving: Serving, host: str, port: int) -> bytes:
                 "name": "instageo",
                 "route_prefix": "/",
                 "import_path": "instageo.model.serving.app:application",
-                "args": {"arguments": serving.plain()},
+                "args": serving.plain(),
             }
         ],
     }

@@ -15,6 +15,9 @@ log = logging.getLogger("instageo")
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+APPLICATION = "instageo"
+"""What the server is called in Ray Serve."""
+
 STORE_BYTES = 512 << 20
 """Memory that tiles travel through."""
 
@@ -44,11 +47,14 @@ def running(serving: Serving, host: str, port: int, address: str | None = None) 
     try:
         http = {"host": host, "port": port, "request_timeout_s": serving.limits.timeout_s + 30}
         serve.start(http_options=http, logging_config={"log_level": "WARNING", "enable_access_log": False})
-        serve.run(application(serving.plain()), name="instageo", route_prefix="/")
+        serve.run(application(serving.plain()), name=APPLICATION, route_prefix="/")
         yield f"http://{host}:{port}"
     finally:
         with redirect_stdout(io.StringIO()):  # Ray prints that what it ended has ended
-            serve.shutdown()
+            if address:
+                serve.delete(APPLICATION)  # others of the cluster stay
+            else:
+                serve.shutdown()
             ray.shutdown()
 
 
