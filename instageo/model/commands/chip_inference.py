@@ -44,7 +44,8 @@ def chip_inference(run: Run) -> None:
     rows = list({row.input: row for row in report.rows}.values())
     if len(rows) < len(report.rows):
         log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))
-    items, folder = _items(predictor, rows, _folder(run)), _folder(run)
+    folder = _folder(run)
+    items = _items(predictor, rows, folder)
     mark = model_mark(predictor.settings)
     journal = Journal(folder, mark)
     outcomes = journal.finished(items)
