@@ -172,6 +172,7 @@ def serve_command(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     replicas: Annotated[int, typer.Option(help="Processes with networks, at the most.")] = 1,
+    cores: Annotated[int, typer.Option(help="Cores of each; 0: this machine's, divided by --replicas.")] = 0,
     loaded: Annotated[int, typer.Option(help="Models that a process holds at a time.")] = 3,
     batch_tiles: Annotated[int, typer.Option(help="Tiles that go through a network together.")] = 16,
     samples: Annotated[Path | None, typer.Option(help="Folder of images that the page offers.")] = None,
@@ -198,9 +199,12 @@ def serve_command(
     )  # fmt: skip
     folder = str(samples.expanduser().absolute()) if samples else None
     serve(
-        Serving(named(sources), loaded, replicas, batch_tiles, 5, folder, limits),
+        Serving(
+            models=named(sources), loaded=loaded, replicas=replicas, cores=cores, batch_tiles=batch_tiles,
+            samples=folder, limits=limits,
+        ),
         Where(host, port, address, emit_config),
-    )
+    )  # fmt: skip
 
 
 @app.command()

@@ -5,62 +5,19 @@ import json
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from http.client import HTTPConnection
-from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
 from PIL import Image
-from typer.testing import CliRunner
 
-from instageo.cli import app
 from instageo.model.run import main
 from instageo.raster import Grid, read_raster, write_raster
 from tests.integration.conftest import QUICK, write_chips
+from tests.integration.servers import BOUNDARY, chip_inference, image, serving
 
 pytestmark = pytest.mark.slow
-
-BOUNDARY = "instageo-test"
-
-
-@dataclass
-class Server:
-    """A running server."""
-
-    port: int
-    process: subprocess.Popen
-
-    def ask(self, method, path, body=None, headers=None):
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
-        finally:
-            connection.close()
-
-    def get(self, path):
-        return self.ask("GET", path)
-
-    def send(self, path, content=None, field="file", name="image.tif", **fields):
-        parts = [(field, name, content)] if content is not None else []
-        body = b""
-        for key, value in fields.items():
-            body += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
-        for key, file, data in parts:
-            disposition = f'Content-Disposition: form-data; name="{key}"; filename="{file}"'
-            body += f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: image/tiff\r\n\r\n".encode() + data + b"\r\n"
-        body += f"--{BOUNDARY}--\r\n".encode()
-        return self.ask("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
 
 
 @pytest.fixture(scope="module")
@@ -84,53 +41,10 @@ def models(tmp_path_factory):
 def server(models, tmp_path_factory):
     samples = tmp_path_factory.mktemp("samples")
     shutil.copy(next((models["classes"][1] / "chips").glob("*.tif")), samples / "sample.tif")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "instageo.cli", "serve", *(f"{name}={run}" for name, (run, _) in models.items()),
-        "--port", str(port), "--samples", str(samples), "--loaded", "2",
-        "--upload-mb", "40", "--megapixels", "4", "--fetch",
-    ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        running = Server(port, process)
-        try:
-            assert wait_ready(running) == 200
-            yield running
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(40)
-            finally:
-                process.kill()
-
-
-def wait_ready(running):
-    for _ in range(120):
-        try:
-            status = running.get("/readyz")[0]
-        except OSError:
-            status = 0
-        if status == 200 or running.process.poll() is not None:
-            return status
-        time.sleep(0.5)
-    return status
-
-
-def image(tmp_path, shape, *, side=32, missing=True, name="chip.tif", dtype=np.int16):
-    rng = np.random.default_rng(1)
-    values = rng.integers(500, 3000, (*shape, *(side if isinstance(side, tuple) else (side, side)))).astype(dtype)
-    if missing:
-        values[:, :5, :7] = -9999
-    grid = Grid("EPSG:32614", Affine(30, 0, 500_000, 0, -30, 4_000_000), *values.shape[1:])
-    write_raster(tmp_path / name, values, grid)
-    return tmp_path / name
-
-
-def chip_inference(run, chip, folder):
-    (folder / "table.csv").write_text(f"Input\n{chip.name}\n")
-    arguments = [f"root_dir={chip.parent}", f"test_filepath={folder / 'table.csv'}", f"checkpoint_path={run}"]
-    assert main(["mode=chip_inference", *arguments, "accelerator=cpu", f"hydra.run.dir={folder / 'out'}"]) == 0
-    return read_raster(next((folder / "out").rglob("*.tif")))
+    runs = [f"{name}={run}" for name, (run, _) in models.items()]
+    limits = ["--loaded", "2", "--upload-mb", "40", "--megapixels", "4", "--fetch"]
+    with serving(*runs, "--samples", samples, *limits) as running:
+        yield running
 
 
 CASES = [
@@ -158,7 +72,7 @@ def test_the_map_is_that_of_chip_inference(server, models, tmp_path, model, laye
 
 
 def test_answers_of_all_kinds(server, tmp_path):  # pitfall 34
-    processes = network_processes()
+    processes = server.network_processes()
     chip = image(tmp_path, (6,)).read_bytes()
     told = json.loads(server.send("/v1/predict?format=json", chip)[2])
     assert [line["name"] for line in told["classes"]] == ["Dry", "Water"]
@@ -178,7 +92,7 @@ def test_answers_of_all_kinds(server, tmp_path):  # pitfall 34
     values = json.loads(server.send("/v1/predict?format=json&model=values", chip)[2])["values"]
     assert values["count"] == pixels
     assert values["min"] <= values["mean"] <= values["max"]
-    assert network_processes() == processes  # requests start and stop nothing
+    assert server.network_processes() == processes  # requests start and stop nothing
 
 
 def test_tiles_and_the_map_of_a_result(server, tmp_path):
@@ -397,98 +311,3 @@ def test_the_page_in_a_browser(server, tmp_path):
     assert read_raster(tmp_path / "downloaded.tif").grid.shape == (96, 96)
     assert wrong == []
     assert all(url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "blob:")) for url in asked)
-
-
-def network_processes():
-    """Process numbers of replicas that hold networks."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            title = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if title.startswith(b"ray::ServeReplica:instageo:Networks"):
-            found.append(int(entry.name))
-    return found
-
-
-def test_a_killed_process_loses_no_request(server, tmp_path):
-    """Of those that were accepted; what was sent to it is sent to the next."""
-    chip = image(tmp_path, (6,)).read_bytes()
-    before = network_processes()
-    assert len(before) == 1
-    end, statuses, told = time.monotonic() + 25, [], []
-
-    def client():
-        while time.monotonic() < end:
-            status, _, body = server.send("/v1/predict?format=json", chip)
-            statuses.append(status)
-            if status != 200:
-                told.append(body)
-
-    with ThreadPoolExecutor(6) as pool:
-        running = [pool.submit(client) for _ in range(6)]
-        time.sleep(3)
-        os.kill(before[0], signal.SIGKILL)
-        [future.result() for future in running]
-    assert set(statuses) == {200}, told[:3]
-    assert network_processes() not in ([], before)  # another one took its place
-    assert len(statuses) > 20
-
-
-@pytest.fixture
-def strict(models, monkeypatch):
-    """A server that asks for a token and takes two requests at a time."""
-    monkeypatch.setenv("INSTAGEO_SERVE_TOKEN", "hush")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "instageo.cli", "serve", f"m={models['classes'][0]}", "--port", str(port)]
-    with subprocess.Popen([*command, "--waiting", "2"], stderr=subprocess.PIPE, text=True) as process:
-        running = Server(port, process)
-        try:
-            assert wait_ready(running) == 200
-            yield running
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(40)
-
-
-def test_a_token_and_too_many_requests(strict, tmp_path):
-    chip = image(tmp_path, (6,), side=512).read_bytes()
-    status, headers, body = strict.send("/v1/predict", chip)
-    assert (status, headers["www-authenticate"]) == (401, "Bearer")
-    assert "hush" not in body.decode()
-    assert strict.ask("GET", "/v1/models", headers={"Authorization": "Bearer wrong"})[0] == 401
-    assert strict.ask("GET", "/v1/models", headers={"Authorization": "Bearer hush"})[0] == 200
-    assert strict.get("/healthz")[0] == 200
-    body = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.tif"\r\n\r\n'.encode()
-    body += chip + f"\r\n--{BOUNDARY}--\r\n".encode()
-    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "Authorization": "Bearer hush"}
-    with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(lambda _: strict.ask("POST", "/v1/predict", body, kind), range(12)))
-    statuses = {status for status, _, _ in answers}
-    assert statuses == {200, 429}
-    assert all(headers["retry-after"] == "1" for status, headers, _ in answers if status == 429)
-
-
-def test_a_written_configuration_is_a_server(models, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    run, _ = models["classes"]
-    emit = ["serve", f"m={run}", "--port", str(port), "--replicas", "2", "--emit-config", str(tmp_path / "serve.yaml")]
-    assert CliRunner().invoke(app, emit).exit_code == 0
-    command = [sys.executable, "-m", "ray.serve.scripts", "run", str(tmp_path / "serve.yaml")]
-    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, cwd=tmp_path
-    ) as process:
-        running = Server(port, process)
-        try:
-            assert wait_ready(running) == 200
-            chip = image(tmp_path, (6,), side=45)
-            (tmp_path / "answer.tif").write_bytes(running.send("/v1/predict", chip.read_bytes())[2])
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(40)
-    expected = chip_inference(run, chip, tmp_path)
-    np.testing.assert_array_equal(read_raster(tmp_path / "answer.tif").values, expected.values)

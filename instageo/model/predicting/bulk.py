@@ -167,7 +167,8 @@ def cluster(address: str | None) -> Iterator[None]:
         if own:
             try:
                 _knock(address)
-                ray.init(**asked, logging_level=logging.ERROR, log_to_driver=False)
+                with _unheard():
+                    ray.init(**asked, logging_level=logging.ERROR, log_to_driver=False)
             except (OSError, RuntimeError, ValueError) as error:
                 raise ConfigError(
                     f"ray.address={address}: no cluster of Ray can be used there ({str(error).splitlines()[0]}); start "
@@ -178,6 +179,19 @@ def cluster(address: str | None) -> Iterator[None]:
         finally:
             if own:
                 ray.shutdown()
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Without standard error, where Ray's core says at its start which messages it will leave out."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class Losses(io.TextIOBase):

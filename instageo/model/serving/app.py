@@ -13,6 +13,9 @@ from instageo.model.serving.networks import Networks
 
 NETWORKS = "Networks"
 
+SCALING = {"look_back_period_s": 15, "upscale_delay_s": 5, "downscale_delay_s": 120}
+"""Another process starts some 20 seconds after the load has come, and stays for two minutes without."""
+
 
 def application(arguments: dict[str, Any]) -> Application:
     """A server as Ray Serve's configuration files name it: `instageo.model.serving.app:application`.
@@ -33,7 +36,7 @@ def application(arguments: dict[str, Any]) -> Application:
 
 def _networks(serving: Serving) -> Any:
     on_gpu = ray.cluster_resources().get("GPU", 0) >= 1
-    resources = {"num_cpus": 0, "num_gpus": 1} if on_gpu else {"num_cpus": 1}
+    resources = {"num_cpus": 0, "num_gpus": 1} if on_gpu else {"num_cpus": serving.cores or 1}
     own: Any = serve.deployment(
         name=NETWORKS,
         ray_actor_options=resources,
@@ -44,5 +47,6 @@ def _networks(serving: Serving) -> Any:
     )(Networks)
     if serving.replicas == 1:
         return own.options(num_replicas=1)
-    scale = {"min_replicas": 1, "max_replicas": serving.replicas, "target_ongoing_requests": serving.batch_tiles}
-    return own.options(autoscaling_config=scale)
+    half = max(1, serving.batch_tiles / 2)  # what more than half fills a pass can be shared
+    scale = {"min_replicas": 1, "max_replicas": serving.replicas, "target_ongoing_requests": half}
+    return own.options(autoscaling_config=scale | SCALING)

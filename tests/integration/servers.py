@@ -1,0 +1,130 @@
+"""What tests of servers share: one on a free port of loopback, what it is sent, and its processes."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+
+from instageo.model.run import main
+from instageo.raster import Grid, read_raster, write_raster
+
+BOUNDARY = "instageo-test"
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    port: int
+    process: subprocess.Popen
+
+    def ask(self, method, path, body=None, headers=None):
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def get(self, path):
+        return self.ask("GET", path)
+
+    def network_processes(self):
+        """Process numbers of its replicas that hold networks."""
+        parents, titled = {}, []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                title = (entry / "cmdline").read_bytes()
+            except OSError:  # it ended in the meantime
+                continue
+            if title.startswith(b"ray::ServeReplica:instageo:Networks"):
+                titled.append(int(entry.name))
+
+        def own(number):
+            return number == self.process.pid or (number in parents and own(parents[number]))
+
+        return [number for number in titled if own(number)]
+
+    def send(self, path, content=None, field="file", name="image.tif", **fields):
+        parts = [(field, name, content)] if content is not None else []
+        body = b""
+        for key, value in fields.items():
+            body += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+        for key, file, data in parts:
+            disposition = f'Content-Disposition: form-data; name="{key}"; filename="{file}"'
+            body += f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: image/tiff\r\n\r\n".encode() + data + b"\r\n"
+        body += f"--{BOUNDARY}--\r\n".encode()
+        return self.ask("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+
+
+@contextmanager
+def serving(*arguments, stop=signal.SIGINT):
+    """A server by `instageo serve ARGUMENTS…`."""
+    port = free_port()
+    command = [sys.executable, "-m", "instageo.cli", "serve", *map(str, arguments), "--port", str(port)]
+    with started(command, port, stop) as server:
+        yield server
+
+
+@contextmanager
+def started(command, port, stop=signal.SIGINT, **options):
+    """A server that a command starts on this port, once it is ready; stopped by a signal."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options) as process:
+        server = Server(port, process)
+        try:
+            assert wait_ready(server) == 200
+            yield server
+        finally:
+            process.send_signal(stop)
+            try:
+                process.wait(90)
+            finally:
+                process.kill()
+
+
+def free_port():
+    """A port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def wait_ready(running):
+    """The last status of /readyz within two minutes: 200, or what it stayed at."""
+    for _ in range(240):
+        try:
+            status = running.get("/readyz")[0]
+        except OSError:
+            status = 0
+        if status == 200 or running.process.poll() is not None:
+            return status
+        time.sleep(0.5)
+    return status
+
+
+def image(tmp_path, shape, *, side=32, missing=True, name="chip.tif", dtype=np.int16):
+    """A GeoTIFF of noise with a corner of nodata."""
+    rng = np.random.default_rng(1)
+    values = rng.integers(500, 3000, (*shape, *(side if isinstance(side, tuple) else (side, side)))).astype(dtype)
+    if missing:
+        values[:, :5, :7] = -9999
+    grid = Grid("EPSG:32614", Affine(30, 0, 500_000, 0, -30, 4_000_000), *values.shape[1:])
+    write_raster(tmp_path / name, values, grid)
+    return tmp_path / name
+
+
+def chip_inference(run, chip, folder):
+    """What `mode=chip_inference` writes for a file."""
+    (folder / "table.csv").write_text(f"Input\n{chip.name}\n")
+    arguments = [f"root_dir={chip.parent}", f"test_filepath={folder / 'table.csv'}", f"checkpoint_path={run}"]
+    assert main(["mode=chip_inference", *arguments, "accelerator=cpu", f"hydra.run.dir={folder / 'out'}"]) == 0
+    return read_raster(next((folder / "out").rglob("*.tif")))
