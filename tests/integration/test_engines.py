@@ -251,6 +251,7 @@ def test_a_run_that_was_killed_goes_on(models, tmp_path, engine):
         thread.join()
     assert process.returncode == -signal.SIGKILL
     again = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
+    assert ".cc:" not in again.stderr  # nothing of Ray's core
     kept = int(again.stderr.split(" of 300 predictions were made before")[0].rsplit(" ", 1)[1])
     assert 20 <= kept < 300
     assert predict("local", models["classes"], data, tmp_path / "whole") == 0
