@@ -19,7 +19,7 @@ from instageo.cli import app
 from instageo.errors import ConfigError
 from instageo.model.commands.serve import named
 from instageo.model.predictor import pick_device
-from instageo.model.serving.answers import as_png, picture, view
+from instageo.model.serving.answers import as_png, picture, ramp, view
 from instageo.model.serving.fetching import fetch
 from instageo.model.serving.gate import Gate
 from instageo.model.serving.limits import Limits, Serving, serving_of
@@ -182,24 +182,45 @@ def png(content):
 def test_tiles_put_together_are_the_picture(shape, levels):
     pixels = np.random.default_rng(0).integers(0, 255, (*shape, 4), np.uint8)
     results = Results(10**9)
-    kept = results.keep({"image": pixels}, b"map")
-    assert (kept.levels, kept.layers, kept.download) == (levels, ("image",), True)
+    kept = results.keep({"prediction": pixels}, b"map")
+    assert (kept.levels, kept.layers, kept.download) == (levels, ("prediction",), True)
     for level in range(levels):
         expected = pixels[:: 2**level, :: 2**level]
         rows, columns = (-(-side // 256) for side in expected.shape[:2])
         parts = [
-            np.hstack([png(results.tile(kept.name, "image", level, row, column)) for column in range(columns)])
+            np.hstack([png(results.tile(kept.name, "prediction", level, row, column)) for column in range(columns)])
             for row in range(rows)
         ]
         np.testing.assert_array_equal(np.vstack(parts), expected)
     assert max(expected.shape[:2]) <= 256
     assert results.download(kept.name) == b"map"
-    for asked in (("image", 0, rows + 9, 0), ("image", levels, 0, 0), ("prediction", 0, 0, 0)):
+    for asked in (("prediction", 0, rows + 9, 0), ("prediction", levels, 0, 0), ("image", 0, 0, 0)):
         with pytest.raises(Refused, match=r"no such result|has no tile"):
             results.tile(kept.name, *asked)
     for name in ("", "..", "../..", "x" * 22):
         with pytest.raises(Refused, match="no such result"):
-            results.tile(name, "image", 0, 0, 0)
+            results.tile(name, "prediction", 0, 0, 0)
+
+
+def test_the_image_becomes_smaller_by_means_and_classes_are_not_mixed():
+    pixels = np.zeros((300, 2, 4), np.uint8)
+    pixels[::2, :, 0] = 200  # rows of 200 and 0
+    pixels[..., 3] = 255
+    pixels[:2, 0] = 0  # not observed: two of the first four pixels
+    results = Results(10**9)
+    name = results.keep({"image": pixels, "prediction": pixels}, None).name
+    image, prediction = (png(results.tile(name, layer, 1, 0, 0)) for layer in ("image", "prediction"))
+    np.testing.assert_array_equal(image[1:, 0], np.tile([100, 0, 0, 255], (149, 1)))
+    np.testing.assert_allclose(image[0, 0], [100, 0, 0, 128], atol=1)
+    np.testing.assert_array_equal(prediction[1:, 0], np.tile([200, 0, 0, 255], (149, 1)))
+
+
+def test_the_ramp_of_a_picture_of_values():
+    values, valid = np.arange(101, dtype=np.float32)[None], np.ones((1, 101), bool)
+    told = ramp(ValuePrediction(values, valid))
+    assert (told["low"], told["high"]) == (2, 98)
+    assert (told["colors"][0], told["colors"][-1]) == ("#440154", "#fde725")
+    assert ramp(ValuePrediction(values, ~valid))["high"] == 1
 
 
 def test_the_oldest_results_go():
@@ -221,13 +242,13 @@ def test_the_oldest_results_go():
 def test_threads_stay_from_request_to_request():
     from instageo.model.serving.front import Front
 
-    def work(model: str | None = None) -> str:
+    def work(model: str | None = None) -> tuple[str | None, int]:
         """What it does."""
-        return f"{model} {threading.get_ident()}"
+        return (model, threading.get_ident())
 
     call = Front(None, Serving({"m": "registry:m"})).threaded(work)
     assert (inspect.signature(call), call.__doc__) == (inspect.signature(work), work.__doc__)
     assert inspect.iscoroutinefunction(call)
     told = {asyncio.run(call(model="x")) for _ in range(20)}  # Ray Serve ends what FastAPI begins with each request
-    assert len(told) == 1
-    assert told.pop().startswith("x ")
+    alive = {thread.ident for thread in threading.enumerate()}
+    assert all(model == "x" and thread in alive for model, thread in told)

@@ -109,8 +109,7 @@ def legend(predictor: Predictor, prediction: ClassPrediction | LabelPrediction) 
             chosen = (prediction.applies[value] == 1) & prediction.valid
         rows = np.count_nonzero(chosen, axis=1)
         area = None if areas is None else round(float(rows @ areas), 6)
-        red, green, blue = colors[value]
-        color = f"#{red:02x}{green:02x}{blue:02x}"
+        color = _hex(colors[value])
         lines.append({"value": value, "name": name, "color": color, "pixels": int(rows.sum()), "area_km2": area})
     return lines
 
@@ -134,11 +133,29 @@ def picture(predictor: Predictor, prediction: Prediction) -> NDArray[np.uint8]:
     return np.dstack([colors, np.where(prediction.valid, 255, 0).astype(np.uint8)])
 
 
+def ramp(prediction: ValuePrediction) -> dict[str, Any]:
+    """The colours of a picture of values: from low, the 2nd percentile of what was observed, to high, the 98th."""
+    low, high = _ends(prediction.values, prediction.valid)
+    return {"low": round(low, 6), "high": round(high, 6), "colors": [_hex(color) for color in RAMP]}
+
+
 def _ramp(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    low, high = np.percentile(values[valid], (2, 98)) if valid.any() else (0, 1)
+    low, high = _ends(values, valid)
     share = np.clip(np.nan_to_num((values - low) / max(high - low, 1e-12)), 0, 1) * (len(RAMP) - 1)
     channels = [np.interp(share, range(len(RAMP)), column) for column in zip(*RAMP, strict=True)]
     return np.dstack([*channels, np.where(valid, 255, 0)]).astype(np.uint8)
+
+
+def _ends(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[float, float]:
+    """The darkest and the brightest value of a picture."""
+    if not valid.any():
+        return 0.0, 1.0
+    low, high = np.percentile(values[valid], (2, 98))
+    return float(low), float(high)
+
+
+def _hex(color: tuple[int, ...]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def as_png(pixels: NDArray[np.uint8]) -> bytes:
@@ -157,6 +174,6 @@ def view(image: NDArray[np.float32], valid: NDArray[np.bool_], bands: tuple[str,
     seen = valid[-1]
     layers = []
     for layer in image[wanted, -1]:
-        low, high = np.percentile(layer[seen], (2, 98)) if seen.any() else (0, 1)
+        low, high = _ends(layer, seen)
         layers.append(np.clip((layer - low) / max(high - low, 1e-12), 0, 1) * 255)
     return np.dstack([*layers, np.where(seen, 255, 0)]).astype(np.uint8)

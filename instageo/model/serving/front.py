@@ -121,7 +121,7 @@ class Front:
             return JSONResponse(self.worker.show(name, path))
 
     def tile(self, name: Result, layer: Layer, level: Level, row: Place, column: Place) -> Response:
-        """A tile of 256 pixels of a result's picture; level n has every 2^n-th pixel."""
+        """A tile of 256 pixels of a result's picture; level n is 2^n times as small."""
         return Response(self.worker.results.tile(name, layer, level, row, column), media_type="image/png", headers=KEEP)
 
     def download(self, name: Result) -> Response:

@@ -23,6 +23,9 @@ KEPT = 32
 MAP = "prediction.tif"
 """The file to download."""
 
+MIXED = "image"
+"""The picture whose colours may be mixed."""
+
 Pixels = NDArray[np.uint8]
 
 
@@ -32,7 +35,7 @@ class Kept:
 
     Attributes:
         name: What it is asked for by; nobody can guess it.
-        levels: Of its pictures: the n-th has every 2^n-th pixel, the last fits into one tile.
+        levels: Of its pictures: each has half the pixels of the one before, the last fits into one tile.
         layers: Names of its pictures.
         download: Whether there is a map.
     """
@@ -58,14 +61,18 @@ class Results:
         self._lock = Lock()
 
     def keep(self, pictures: dict[str, Pixels], content: bytes | None) -> Kept:
-        """Keep pictures of one size, (H, W, 4), and a map."""
+        """Keep pictures of one size, (H, W, 4), and a map.
+
+        The image becomes smaller by means of four pixels, a prediction by every second, so that no colour is mixed.
+        """
         name = secrets.token_urlsafe(16)
         folder = self.folder / name
         folder.mkdir()
         levels = max(level_count(*pixels.shape[:2]) for pixels in pictures.values())
         for layer, pixels in pictures.items():
             for level in range(levels):
-                np.save(folder / f"{layer}.{level}.npy", pixels[:: 2**level, :: 2**level])
+                np.save(folder / f"{layer}.{level}.npy", pixels)
+                pixels = _half(pixels) if layer == MIXED else pixels[::2, ::2]
         if content is not None:
             (folder / MAP).write_bytes(content)
         with self._lock:
@@ -112,6 +119,13 @@ class Results:
         if not known:
             raise _gone()
         return self.folder / name / file
+
+
+def _half(pixels: Pixels) -> Pixels:
+    """Means of 2 x 2 pixels, weighted by what of them is seen."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(2))
 
 
 def level_count(height: int, width: int) -> int:

@@ -26,7 +26,7 @@ from instageo.model.serving.problems import Refused
 from instageo.model.serving.remote import RemoteNetwork, ask, front_predictor, front_settings
 from instageo.model.serving.results import TILE, Results
 from instageo.model.serving.uploads import check
-from instageo.model.tasks.predictions import Prediction
+from instageo.model.tasks.predictions import Prediction, ValuePrediction
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +118,8 @@ class Worker:
             content = None
             if not predictor.task.per_chip:
                 pictures["prediction"] = answers.picture(predictor, prediction)
+                if isinstance(prediction, ValuePrediction):
+                    told["ramp"] = answers.ramp(prediction)
                 content = answers.as_tif(predictor, prediction, probabilities=False)
             return told | {"tile": TILE, **asdict(self.results.keep(pictures, content))}
 

@@ -1,7 +1,7 @@
 "use strict";
 // One image at a time: ask the server, show image and prediction on top of each other, let the map be moved and downloaded.
 const at = (id) => document.getElementById(id);
-const view = { x: 0, y: 0, scale: 1 }; // of the layers, whose unit is a pixel of the image
+const view = { x: 0, y: 0, scale: 1 }; // where the image's corner lies, and what a pixel of it takes
 let shown = null; // the last answer, with the name of its file
 const tiles = new Map(); // pictures on the map, by the path that they come from
 let waiting = 0; // a frame in which the tiles are looked at
@@ -60,15 +60,24 @@ function show(told) {
     return row;
   });
   at("legend").tBodies[0].replaceChildren(...lines);
+  at("ramp").hidden = !told.ramp;
+  if (told.ramp) {
+    at("colors").style.background = `linear-gradient(to right, ${told.ramp.colors.join(", ")})`;
+    at("low").textContent = `≤ ${short(told.ramp.low)}`;
+    at("high").textContent = `≥ ${short(told.ramp.high)}`;
+  }
   at("facts").textContent = facts(told);
   at("download").hidden = !told.download;
   fit();
   return look();
 }
 
+const short = (value) => Number(value.toPrecision(4)).toString();
+
 function facts(told) {
   const parts = [`${told.width} × ${told.height} pixels, ${(100 * told.valid_share).toFixed(1)} % observed`];
-  if (told.values) parts.push(`mean ${told.values.mean}, ${told.values.min} to ${told.values.max}`);
+  const { values } = told;
+  if (values && values.count) parts.push(`mean ${short(values.mean)}, ${short(values.min)} to ${short(values.max)}`);
   if (told.chip) parts.push(Object.entries(told.chip).map(([key, value]) => `${key}: ${value}`).join(", "));
   const box = told.bounds_lonlat;
   const degrees = (value, signs) => `${Math.abs(value).toFixed(4)}° ${signs[value < 0 ? 1 : 0]}`;
@@ -122,7 +131,9 @@ async function fetchTile(path, { layer, row, column }, level, side) {
     tile.src = URL.createObjectURL(content);
     await tile.decode();
     URL.revokeObjectURL(tile.src);
-    tile.style.cssText = `left: ${column * side}px; top: ${row * side}px; width: ${tile.naturalWidth * 2 ** level}px`;
+    const left = column * side, top = row * side;
+    tile.box = [left, top, left + tile.naturalWidth * 2 ** level, top + tile.naturalHeight * 2 ** level];
+    lay(tile);
     at(layer).append(tile);
   } catch (error) {
     tiles.delete(path);
@@ -130,8 +141,17 @@ async function fetchTile(path, { layer, row, column }, level, side) {
   }
 }
 
+// Borders lie on whole pixels of the screen, the same for neighbours, so that nothing shines through between them.
+function lay(tile) {
+  if (!tile.box) return;
+  const dots = window.devicePixelRatio;
+  const [left, top, right, bottom] = tile.box.map(
+    (edge, axis) => Math.round(((axis % 2 ? view.y : view.x) + edge * view.scale) * dots) / dots);
+  tile.style.cssText = `left: ${left}px; top: ${top}px; width: ${right - left}px; height: ${bottom - top}px`;
+}
+
 function place() {
-  at("layers").style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
+  for (const tile of tiles.values()) lay(tile);
   cancelAnimationFrame(waiting);
   waiting = requestAnimationFrame(look);
 }
