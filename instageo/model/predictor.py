@@ -127,7 +127,7 @@ class Predictor:
             image, valid = self._from_array(source)
             return _image(image, valid, coordinates(dates, place, None, {}, steps)), None
         chip = read_chip(source, chip_format(self.settings))
-        self._check_shape(chip.image, str(source))
+        self._check_layers(chip.image, str(source))
         return _image(chip.image, chip.valid, coordinates(dates, place, chip.grid, chip.tags, steps)), chip.grid
 
     def read_row(self, row: Row) -> Image:
@@ -150,6 +150,14 @@ class Predictor:
             missing |= image == np.float32(data.no_data_value * data.constant_multiplier + data.constant_offset)
         valid: NDArray[np.bool_] = ~np.any(missing, axis=0)
         return np.where(missing, 0, image), valid
+
+    def _check_layers(self, image: NDArray[np.float32], source: str) -> None:
+        bands, dates = len(band_names(self.settings)), self.settings.dataloader.temporal_dim
+        found = image.shape[0] * image.shape[1]
+        if found != bands * dates:
+            raise RasterError(
+                f"{source}: has {found} layers; the model needs {bands * dates} ({dates} dates x {bands} bands)"
+            )
 
     def _check_shape(self, image: NDArray[np.float32], where: str) -> None:
         expected = len(band_names(self.settings)), self.settings.dataloader.temporal_dim

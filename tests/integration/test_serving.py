@@ -211,8 +211,13 @@ def test_an_image_without_any_observation(server, tmp_path):
 
 
 def test_requests_that_make_no_sense(server, tmp_path):
-    good = image(tmp_path, (6,)).read_bytes()
+    good, twelve = image(tmp_path, (6,)).read_bytes(), image(tmp_path, (12,), name="twelve.tif").read_bytes()
     for status, told, answer in (
+        (
+            422,
+            "the image: has 12 layers; the model needs 18 (3 dates x 6 bands)",
+            server.send("/v1/predict?model=dates", twelve),
+        ),
         (422, "expected one of file, url and sample", server.send("/v1/predict")),
         (422, "expected one of", server.send("/v1/predict", good, url="http://example.org/a.tif")),
         (404, "there is no model 'x'; there are classes, values, dates", server.send("/v1/predict?model=x", good)),
@@ -297,6 +302,7 @@ def test_the_page_in_a_browser(server, tmp_path):
             const context = canvas.getContext("2d"); context.drawImage(image, 0, 0);
             return Array.from(context.getImageData(50, 50, 1, 1).data); }"""
         )
+        assert page.inner_text("#facts").startswith("chip.tif by classes; 96 × 96 pixels")
         page.fill("#opacity", "40")
         assert page.evaluate("getComputedStyle(document.getElementById('prediction')).opacity") == "0.4"
         with page.expect_download() as download:

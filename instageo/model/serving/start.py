@@ -43,6 +43,7 @@ def running(serving: Serving, host: str, port: int, address: str | None = None) 
 
     if host not in LOOPBACK and not os.environ.get(TOKEN):
         log.warning("whoever reaches %s:%d may use this server: set %s to ask for a token", host, port, TOKEN)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     ray.init(**_cluster(serving, address))
     try:
         http = {"host": host, "port": port, "request_timeout_s": serving.limits.timeout_s + 30}

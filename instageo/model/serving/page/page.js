@@ -75,7 +75,7 @@ function show(told) {
 const short = (value) => Number(value.toPrecision(4)).toString();
 
 function facts(told) {
-  const parts = [`${told.width} × ${told.height} pixels, ${(100 * told.valid_share).toFixed(1)} % observed`];
+  const parts = [`${told.file} by ${told.model}`, `${told.width} × ${told.height} pixels, ${(100 * told.valid_share).toFixed(1)} % observed`];
   const { values } = told;
   if (values && values.count) parts.push(`mean ${short(values.mean)}, ${short(values.min)} to ${short(values.max)}`);
   if (told.chip) parts.push(Object.entries(told.chip).map(([key, value]) => `${key}: ${value}`).join(", "));
