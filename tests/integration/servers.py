@@ -74,6 +74,7 @@ def serving(*arguments, stop=signal.SIGINT):
     command = [sys.executable, "-m", "instageo.cli", "serve", *map(str, arguments), "--port", str(port)]
     with started(command, port, stop) as server:
         yield server
+    assert server.process.returncode == 0  # it ended by itself, as asked
 
 
 @contextmanager

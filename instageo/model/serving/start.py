@@ -70,10 +70,15 @@ def _cluster(serving: Serving, address: str | None) -> dict[str, Any]:
 def serve_until_stopped(serving: Serving, host: str, port: int, address: str | None) -> None:
     """Serve until SIGINT or SIGTERM."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+
+    def heed() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+
+    heed()
     log.info("starting; this takes some seconds")
     with running(serving, host, port, address) as url:
+        heed()  # Ray, as it starts, makes SIGTERM its own
         log.info("serving %s on %s (page at /, API at /docs); stop with Ctrl-C", ", ".join(serving.models), url)
         while not stop.wait(1):
             pass
