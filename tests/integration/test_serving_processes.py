@@ -3,8 +3,10 @@
 import os
 import signal
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -29,34 +31,46 @@ def run(tmp_path_factory):
     return base / "run"
 
 
-def load(server, content, seconds, clients):
-    """Answers other than 200, and how many were 200, of clients that ask again and again."""
-    end, good, others = time.monotonic() + seconds, [], []
+@contextmanager
+def load(server, content, clients):
+    """Clients that ask again and again while this block lasts; gives the statuses that they get."""
+    over, statuses = threading.Event(), []
 
     def client():
-        while time.monotonic() < end:
-            status, _, body = server.send("/v1/predict?format=json", content)
-            (good if status == 200 else others).append((status, body))
+        while not over.is_set():
+            statuses.append(server.send("/v1/predict?format=json", content)[0])
 
     with ThreadPoolExecutor(clients) as pool:
-        for future in [pool.submit(client) for _ in range(clients)]:
+        running = [pool.submit(client) for _ in range(clients)]
+        try:
+            yield statuses
+        finally:
+            over.set()
+        for future in running:
             future.result()
-    return others, len(good)
+
+
+def wait_for(what, seconds):
+    """Whether it comes true within some seconds."""
+    end = time.monotonic() + seconds
+    while not what() and time.monotonic() < end:
+        time.sleep(0.5)
+    return what()
 
 
 def test_a_killed_process_loses_no_request(run, tmp_path):
     """Of those that were accepted; what was sent to it is sent to the next."""
     content = image(tmp_path, (6,)).read_bytes()
-    with serving(f"m={run}") as server, ThreadPoolExecutor(1) as pool:
-        before = server.network_processes()
-        assert len(before) == 1
-        running = pool.submit(load, server, content, 25, 6)
-        time.sleep(3)
-        os.kill(before[0], signal.SIGKILL)
-        others, good = running.result()
-        assert server.network_processes() not in ([], before)  # another one took its place
-    assert others == []
-    assert good > 20
+    with serving(f"m={run}") as server:
+        [before] = server.network_processes()
+        with load(server, content, clients=6) as statuses:
+            assert wait_for(lambda: len(statuses) > 20, 60)
+            os.kill(before, signal.SIGKILL)
+            replaced = wait_for(lambda: server.network_processes() not in ([], [before]), 120)
+            answered = len(statuses)
+            assert wait_for(lambda: len(statuses) > answered + 20, 60)
+    assert replaced
+    assert set(statuses) == {200}
 
 
 def test_a_token_and_too_many_requests(run, tmp_path, monkeypatch):
@@ -86,13 +100,13 @@ def test_a_written_configuration_grows_with_the_load(run, tmp_path):
     command = [sys.executable, "-m", "ray.serve.scripts", "run", str(configuration)]
     environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
     chip = image(tmp_path, (6,), side=45)
-    with started(command, port, env=environment, cwd=tmp_path) as server, ThreadPoolExecutor(1) as pool:
+    with started(command, port, env=environment, cwd=tmp_path) as server:
         (tmp_path / "answer.tif").write_bytes(server.send("/v1/predict", chip.read_bytes())[2])
         assert len(server.network_processes()) == 1
-        running = pool.submit(load, server, chip.read_bytes(), 45, 16)
-        while len(server.network_processes()) < 2 and not running.done():
-            time.sleep(0.5)
-        assert running.result()[0] == []
-        assert len(server.network_processes()) == 2
+        with load(server, chip.read_bytes(), clients=16) as statuses:
+            assert wait_for(lambda: len(server.network_processes()) == 2, 150)
+            answered = len(statuses)
+            assert wait_for(lambda: len(statuses) > answered + 100, 60)
+    assert set(statuses) == {200}
     expected = chip_inference(run, chip, tmp_path)
     np.testing.assert_array_equal(read_raster(tmp_path / "answer.tif").values, expected.values)
