@@ -1,8 +1,9 @@
 """A server under load: 16 clients for a minute on this machine alone, beside the same network called directly.
 
-python benchmarks/serving.py CHECKPOINT CHIP [--seconds 60] [--clients 16] [--port 8790]
+python benchmarks/serving.py CHECKPOINT CHIP [--seconds 60] [--clients 16] [--replicas 1] [--port 8790]
 
-Prints requests per second, the time they took, the mean batch, and what the network does by itself before and after.
+Prints requests per second, the time they took, the mean batch, what the network does by itself before and after, and
+when further processes with networks came, in seconds of the load.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
@@ -72,6 +74,14 @@ def load(port: int, body: bytes, clients: int, seconds: float) -> tuple[list[flo
     return times, statuses, time.monotonic() - began
 
 
+def count_processes(found: dict[int, float], over: threading.Event) -> None:
+    """Note when there are 1, 2, … processes with networks."""
+    began = time.monotonic()
+    while not over.wait(0.5):
+        told = subprocess.run(["pgrep", "-fc", "^ray::ServeReplica:instageo:Networks"], capture_output=True, text=True)
+        found.setdefault(int(told.stdout), round(time.monotonic() - began, 1))
+
+
 def main() -> None:
     """Measure the network, the server, and the network again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -79,20 +89,26 @@ def main() -> None:
     parser.add_argument("chip", type=Path)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--port", type=int, default=8790)
     given = parser.parse_args()
     before = directly(given.checkpoint, given.chip, 10)
     command = [sys.executable, "-m", "instageo.cli", "serve", f"m={given.checkpoint}", "--port", str(given.port)]
+    command += ["--replicas", str(given.replicas)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
+        processes: dict[int, float] = {}
+        over = threading.Event()
         try:
             wait(given.port)
             head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.tif"\r\n\r\n'.encode()
             body = head + given.chip.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode()
+            threading.Thread(target=count_processes, args=(processes, over)).start()
             load(given.port, body, given.clients, 5)
             old = batches(given.port)
             times, statuses, took = load(given.port, body, given.clients, given.seconds)
             tiles, passes = (now - then for now, then in zip(batches(given.port), old, strict=True))
         finally:
+            over.set()
             server.send_signal(signal.SIGINT)
             server.wait(60)
     after = directly(given.checkpoint, given.chip, 10)
@@ -102,6 +118,7 @@ def main() -> None:
         "clients": given.clients, "seconds": round(took, 1),
         "requests_per_s": round(rate, 1), "statuses": {str(s): statuses.count(s) for s in set(statuses)},
         "p50_ms": round(percent[49] * 1000), "p95_ms": round(percent[94] * 1000), "p99_ms": round(percent[98] * 1000),
+        "processes": processes,
         "mean_batch": round(tiles / max(passes, 1), 1), "directly_per_s": [round(before, 1), round(after, 1)],
         "share": round(rate / ((before + after) / 2), 2),
     }, indent=1))  # fmt: skip
