@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from instageo.model import build_network
 from instageo.model.backbones.variants import VARIANTS, Variant
 from instageo.model.heads.base import Features, HeadSpec
-from instageo.model.heads.light import DateAttention
+from instageo.model.heads.light import ALIKE, DateAttention, _classifier
 from instageo.model.network import HEADS
 
 
@@ -159,6 +159,18 @@ def test_light_tells_pixels_of_one_patch_apart_where_linear_cannot(build):
             moved = sum((net(changed) - net(image)).abs().amax(1).mean(0) for net in nets)
         assert least < moved[20, 20] / moved[28, 28] < most
         assert least < moved[20, 20] / moved[20, 28] < most
+
+
+def test_pixels_of_a_square_begin_alike_in_light_and_with_the_variance_of_others():
+    conv = _classifier(1000, 50)
+    weights = conv.weight.detach().reshape(50, 4, -1)
+    assert weights.var().item() == pytest.approx(torch.nn.Conv2d(1000, 200, 1).weight.var().item(), rel=0.02)
+    first, others = weights[:, 0].flatten(), weights[:, 1:].transpose(0, 1).flatten(1)
+    for other in others:
+        assert torch.corrcoef(torch.stack([first, other]))[0, 1].item() == pytest.approx(ALIKE, abs=0.02)
+    biases = conv.bias.detach().reshape(50, 4)
+    assert (biases == biases[:, :1]).all()
+    assert biases[:, 0].unique().numel() == 50
 
 
 def test_date_attention_is_a_weighted_mean_by_hand():
