@@ -172,7 +172,6 @@ def serve_command(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     replicas: Annotated[int, typer.Option(help="Processes with networks, at the most.")] = 1,
-    cores: Annotated[int, typer.Option(help="Cores of each; 0: this machine's, divided by --replicas.")] = 0,
     loaded: Annotated[int, typer.Option(help="Models that a process holds at a time.")] = 3,
     batch_tiles: Annotated[int, typer.Option(help="Tiles that go through a network together.")] = 16,
     samples: Annotated[Path | None, typer.Option(help="Folder of images that the page offers.")] = None,
@@ -200,7 +199,7 @@ def serve_command(
     folder = str(samples.expanduser().absolute()) if samples else None
     serve(
         Serving(
-            models=named(sources), loaded=loaded, replicas=replicas, cores=cores, batch_tiles=batch_tiles,
+            models=named(sources), loaded=loaded, replicas=replicas, batch_tiles=batch_tiles,
             samples=folder, limits=limits,
         ),
         Where(host, port, address, emit_config),

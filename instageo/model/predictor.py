@@ -127,7 +127,8 @@ class Predictor:
             image, valid = self._from_array(source)
             return _image(image, valid, coordinates(dates, place, None, {}, steps)), None
         chip = read_chip(source, chip_format(self.settings))
-        self._check_layers(chip.image, str(source))
+        found = chip.image.shape[0] * chip.image.shape[1]
+        self._check_shape(chip.image, f"{source}: has {found} layers")
         return _image(chip.image, chip.valid, coordinates(dates, place, chip.grid, chip.tags, steps)), chip.grid
 
     def read_row(self, row: Row) -> Image:
@@ -143,7 +144,7 @@ class Predictor:
     def _from_array(self, values: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         image = values.astype(np.float32)
         image = image[:, None] if image.ndim == 3 else image
-        self._check_shape(image, "array")
+        self._check_shape(image, f"array: has the shape {image.shape}")
         missing = ~np.isfinite(image)
         data = self.settings.dataloader
         if data.no_data_value is not None:
@@ -151,20 +152,12 @@ class Predictor:
         valid: NDArray[np.bool_] = ~np.any(missing, axis=0)
         return np.where(missing, 0, image), valid
 
-    def _check_layers(self, image: NDArray[np.float32], source: str) -> None:
+    def _check_shape(self, image: NDArray[np.float32], found: str) -> None:
         bands, dates = len(band_names(self.settings)), self.settings.dataloader.temporal_dim
-        found = image.shape[0] * image.shape[1]
-        if found != bands * dates:
+        if image.ndim != 4 or image.shape[:2] != (bands, dates):
             raise RasterError(
-                f"{source}: has {found} layers; the model needs {bands * dates} ({dates} dates x {bands} bands)"
-            )
-
-    def _check_shape(self, image: NDArray[np.float32], where: str) -> None:
-        expected = len(band_names(self.settings)), self.settings.dataloader.temporal_dim
-        if image.ndim != 4 or image.shape[:2] != expected:
-            raise RasterError(
-                f"{where}: has the shape {image.shape}; the model needs ({expected[0]} bands, {expected[1]} dates, "
-                "height, width)"
+                f"{found}; the model needs {bands * dates} layers ({dates} dates x {bands} bands; "
+                f"as an array ({bands}, {dates}, height, width))"
             )
 
     def prediction(self, outputs: Tensor, valid: Tensor, grid: Grid | None) -> Prediction:

@@ -122,6 +122,14 @@ def test_tiles_and_the_map_of_a_result(server, tmp_path):
     assert server.get("/v1/results/unknown/prediction.tif")[0] == 404
 
 
+def test_the_page_is_told_the_colours_of_values(server, tmp_path):
+    content = image(tmp_path, (6,)).read_bytes()
+    told = json.loads(server.send("/v1/predict/show?model=values", content)[2])
+    assert told["values"]["min"] <= told["ramp"]["low"] <= told["ramp"]["high"] <= told["values"]["max"]
+    assert told["ramp"]["colors"][0] == "#440154"
+    assert "ramp" not in json.loads(server.send("/v1/predict/show", content)[2])
+
+
 def test_several_files_at_once(server, tmp_path):
     good = image(tmp_path, (6,)).read_bytes()
     body = b""
@@ -215,7 +223,7 @@ def test_requests_that_make_no_sense(server, tmp_path):
     for status, told, answer in (
         (
             422,
-            "the image: has 12 layers; the model needs 18 (3 dates x 6 bands)",
+            "the image: has 12 layers; the model needs 18 layers (3 dates x 6 bands",
             server.send("/v1/predict?model=dates", twelve),
         ),
         (422, "expected one of file, url and sample", server.send("/v1/predict")),

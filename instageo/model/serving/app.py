@@ -36,7 +36,7 @@ def application(arguments: dict[str, Any]) -> Application:
 
 def _networks(serving: Serving) -> Any:
     on_gpu = ray.cluster_resources().get("GPU", 0) >= 1
-    resources = {"num_cpus": 0, "num_gpus": 1} if on_gpu else {"num_cpus": serving.cores or 1}
+    resources = {"num_cpus": 0, "num_gpus": 1} if on_gpu else {"num_cpus": 1}
     own: Any = serve.deployment(
         name=NETWORKS,
         ray_actor_options=resources,
@@ -47,6 +47,6 @@ def _networks(serving: Serving) -> Any:
     )(Networks)
     if serving.replicas == 1:
         return own.options(num_replicas=1)
-    half = max(1, serving.batch_tiles / 2)  # what more than half fills a pass can be shared
-    scale = {"min_replicas": 1, "max_replicas": serving.replicas, "target_ongoing_requests": half}
-    return own.options(autoscaling_config=scale | SCALING)
+    half = max(1, serving.batch_tiles / 2)  # of a pass, waiting or in it
+    scale = SCALING | {"min_replicas": 1, "max_replicas": serving.replicas, "target_ongoing_requests": half}
+    return own.options(autoscaling_config=scale)

@@ -49,7 +49,6 @@ class Serving:
         models: Source of each model by its name: a checkpoint, a run's directory, or `registry:…`.
         loaded: Models that one process holds at a time; the one not used for longest goes first.
         replicas: Processes with networks, at the most.
-        cores: Cores of each; 0 for those of its machine divided by `replicas`.
         batch_tiles: Tiles that go through a network together.
         batch_wait_ms: How long the first of them waits for others, milliseconds.
         samples: Folder of images that the page offers.
@@ -59,7 +58,6 @@ class Serving:
     models: dict[str, str]
     loaded: int = 3
     replicas: int = 1
-    cores: int = 0
     batch_tiles: int = 16
     batch_wait_ms: float = 5
     samples: str | None = None
@@ -71,8 +69,6 @@ class Serving:
         for name in ("loaded", "replicas", "batch_tiles"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 1 or more")
-        if self.cores < 0:
-            raise ConfigError(f"--cores is {self.cores}; expected 1 or more, or 0 for this machine's by all processes")
 
     def plain(self) -> dict[str, Any]:
         """As plain values, for a configuration file."""

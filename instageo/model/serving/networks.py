@@ -65,7 +65,7 @@ class Networks:
 
     def __init__(self, serving: Serving) -> None:
         keep_freed_memory()
-        torch.set_num_threads(serving.cores or max(1, (os.cpu_count() or 1) // serving.replicas))  # Ray would give one
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // serving.replicas))  # Ray would give it one
         self.sources = serving.models
         self.thread = ThreadPoolExecutor(1)  # loads networks
 

@@ -63,7 +63,7 @@ def _cluster(serving: Serving, address: str | None) -> dict[str, Any]:
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address:
         return quiet | {"address": address}
-    cores = max(os.cpu_count() or 1, serving.replicas * max(1, serving.cores))
+    cores = max(os.cpu_count() or 1, serving.replicas)
     return quiet | {"include_dashboard": False, "object_store_memory": STORE_BYTES, "num_cpus": cores}
 
 
