@@ -10,9 +10,9 @@ import time
 
 import torch
 
-from instageo.model.dataset import Sample
-from instageo.model.memory import keep_freed_memory
-from instageo.model.transforms import AugmentationSpec, process_and_augment
+from instageo.model.augmentations.pipeline import AugmentationSpec, process_and_augment
+from instageo.model.dataset.datasets import Sample
+from instageo.model.networks.memory import keep_freed_memory
 
 BATCH, SIDE, SEEDS = 8, 224, 4
 

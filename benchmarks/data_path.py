@@ -25,15 +25,17 @@ import rasterio
 import torch
 from affine import Affine
 
-from instageo.model.assemble import augmentations
-from instageo.model.config import overlay
-from instageo.model.dataset import RandomWindows, make_loader
-from instageo.model.memory import keep_freed_memory
-from instageo.model.sample import stack
-from instageo.model.sampling import EpochSampler
-from instageo.model.settings import Run, Settings
-from instageo.model.tables import checked_table, chip_source
-from instageo.model.transforms import process_and_augment
+from instageo.model.augmentations.factory import augmentations_from_settings
+from instageo.model.augmentations.pipeline import process_and_augment
+from instageo.model.chips.sample import stack_samples
+from instageo.model.context import Run
+from instageo.model.dataset.datasets import RandomCropDataset, make_loader
+from instageo.model.dataset.factory import chip_reader_from_settings
+from instageo.model.dataset.sampler import EpochSampler
+from instageo.model.inspection.tables import inspect_table
+from instageo.model.networks.memory import keep_freed_memory
+from instageo.model.settings import Settings
+from instageo.model.settings.compose import update_settings
 from instageo.table import write_table
 
 SIX = ("hflip", "vflip", "rotate", "brightness", "blur", "noise")
@@ -52,7 +54,7 @@ class Kind:
 
     def settings(self, folder: Path) -> Settings:
         """Settings that read them."""
-        return overlay(
+        return update_settings(
             Settings(),
             {
                 "root_dir": str(folder / self.name),
@@ -120,24 +122,28 @@ def reading(folder: Path, rounds: int) -> None:
     for kind in KINDS:
         run = Run(kind.settings(folder), folder)
         print(f"| {kind.name} | decoding alone | {timed(lambda kind=kind: decoding(kind, folder), rounds)} |")
-        report = checked_table(run, "train_filepath")
+        report = inspect_table(run, "train_filepath")
         for cache in ("none", "memory", "disk"):
-            source = chip_source(overlay(run.settings, {"dataloader.cache": cache}), report)
+            source = chip_reader_from_settings(update_settings(run.settings, {"dataloader.cache": cache}), report)
             for workers, six in ((0, False), (0, True), (1, True), (2, True)):
                 if cache == "none" or workers == 0:
-                    work = epochs(kind, RandomWindows(source, (kind.window,) * 2, -1), run, workers, six=six)
+                    work = epochs(kind, RandomCropDataset(source, (kind.window,) * 2, -1), run, workers, six=six)
                     next(work)  # workers start, caches fill
                     text = f"{'reading + six augmentations' if six else 'reading'}, {workers} workers, cache={cache}"
                     print(f"| {kind.name} | {text} | {timed(lambda work=work: next(work), rounds)} |", flush=True)
 
 
-def epochs(kind: Kind, data: RandomWindows, run: Run, workers: int, *, six: bool) -> Iterator[None]:
+def epochs(kind: Kind, data: RandomCropDataset, run: Run, workers: int, *, six: bool) -> Iterator[None]:
     """One epoch with every `next`, as training reads: batches of eight windows, augmented and normalised."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - (workers > 0)))
     bands = kind.layers // kind.dates
-    mean, std, chosen = torch.full((bands,), 1500.0), torch.full((bands,), 400.0), augmentations(run.settings)
+    mean, std, chosen = (
+        torch.full((bands,), 1500.0),
+        torch.full((bands,), 400.0),
+        augmentations_from_settings(run.settings),
+    )
     sampler = EpochSampler(len(data), 0)
-    loader = make_loader(data, sampler, 8, workers, stack)
+    loader = make_loader(data, sampler, 8, workers, stack_samples)
     generator = torch.Generator().manual_seed(0)
     while True:
         for batch in loader:
@@ -161,14 +167,14 @@ def check(folder: Path, rounds: int) -> None:
                 row[column] = f"many/{link.name}"
             rows.append(row)
         write_table(place / "many.csv", rows)
-        run = Run(overlay(kind.settings(folder), {"train_filepath": "many.csv"}), folder)
+        run = Run(update_settings(kind.settings(folder), {"train_filepath": "many.csv"}), folder)
         first, second = [], []
         for _ in range(rounds):
             for path in (folder / "cache" / "checks").glob("*.json"):
                 path.unlink()
             for took in (first, second):
                 began = time.perf_counter()
-                checked_table(run, "train_filepath")
+                inspect_table(run, "train_filepath")
                 took.append(time.perf_counter() - began)
         one, two = statistics.median(first), statistics.median(second)
         print(f"| 2,000 of {kind.name} | {one:.1f} ({min(first):.1f}-{max(first):.1f}) | {one / 2:.1f} | {two:.2f} |")

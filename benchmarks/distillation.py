@@ -13,19 +13,25 @@ from pathlib import Path
 COMMON = [
     "train_filepath=train.csv", "valid_filepath=val.csv", "dataloader.bands=[1,2,3,4,5,6]", "dataloader.mean=auto",
     "model.model_name=prithvi_eo_tiny", "model.load_pretrained_weights=false", "dataloader.img_size=128",
-    "dataloader.cache=memory", "train.learning_rate=0.001", "train.gradient_clip=1", "train.ema=0.98", "logger=none",
-    *(f"dataloader.augmentations.{name}.use=true" for name in ("turn90", "rotate", "brightness", "noise")),
+    "dataloader.cache=memory", "train.learning_rate=0.001", "train.gradient_clip_val=1",
+    "train.ema_decay=0.98", "logger=none",
+    *(f"dataloader.augmentations.{name}.use=true" for name in ("rot90", "rotate", "brightness", "noise")),
 ]  # fmt: skip
 
-TEACHER = ["model.head_width=96"]
+TEACHER = ["model.head_channels=96"]
 
 STUDENTS = {
-    "quarter": ["model.width=128", "model.depth=3", "model.head_width=48"],
-    "16th": ["model.width=48", "model.depth=3", "model.head_width=24"],
-    "64th": ["model.width=32", "model.depth=4", "model.head_width=8", "train.learning_rate=0.003"],  # 0.001 is too slow
+    "quarter": ["model.embed_dim=128", "model.depth=3", "model.head_channels=48"],
+    "16th": ["model.embed_dim=48", "model.depth=3", "model.head_channels=24"],
+    "64th": [
+        "model.embed_dim=32",
+        "model.depth=4",
+        "model.head_channels=8",
+        "train.learning_rate=0.003",
+    ],  # 0.001 is too slow
 }
 
-TAUGHT = ["train.distillation=true", "distill.weight=0.7", "distill.temperature=2"]
+TAUGHT = ["train.distillation=true", "distill.alpha=0.7", "distill.temperature=2"]
 
 
 def run(data: Path, folder: Path, settings: list[str]) -> None:

@@ -24,13 +24,14 @@ from affine import Affine
 from torch import Tensor
 
 from instageo.model.commands import evaluate
-from instageo.model.memory import keep_freed_memory
 from instageo.model.metrics.density import DensityRange
 from instageo.model.metrics.multilabel import MultiLabelMetrics
 from instageo.model.metrics.regression import RegressionMetrics
 from instageo.model.metrics.segmentation import SegmentationMetrics
+from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.run import main as run
-from instageo.raster import Grid, write_raster
+from instageo.raster.grid import Grid
+from instageo.raster.writing import write_raster
 from instageo.table import write_table
 
 

@@ -7,7 +7,7 @@ import time
 import torch
 
 from instageo.model import build_network
-from instageo.model.training.optimisation import Optimisation, build_optimiser
+from instageo.model.training.optimizer import Optimisation, build_optimiser
 from instageo.model.training.schedules import Schedule
 
 

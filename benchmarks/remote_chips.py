@@ -1,4 +1,4 @@
-"""Requests and time that chips behind a URL cost: GDAL's defaults against `instageo.remote.GDAL_OPTIONS`.
+"""Requests and time that chips behind a URL cost: GDAL's defaults against `instageo.gdal_access.GDAL_OPTIONS`.
 
 python benchmarks/remote_chips.py [--delay 0.03] [--threads 2] [--chips 24] [--side 128]
 
@@ -21,26 +21,28 @@ from affine import Affine
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from instageo import remote
-from instageo.raster import Grid, read_info, read_raster, write_raster
+from instageo import gdal_access
+from instageo.raster.grid import Grid
+from instageo.raster.reading import read_info, read_raster
+from instageo.raster.writing import write_raster
 from tests.store import requests, running
 
 CASES: dict[str, Mapping[str, str]] = {
     "GDAL's defaults": {},
     "no listing of folders": {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"},
     "and a cache per file": {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "VSI_CACHE": "YES"},
-    "as the program reads": remote.GDAL_OPTIONS,
+    "as the program reads": gdal_access.GDAL_OPTIONS,
 }
 
 
 @contextmanager
 def options(chosen: Mapping[str, str]) -> Iterator[None]:
     """Read remote files with other options for a while."""
-    before, remote.GDAL_OPTIONS = remote.GDAL_OPTIONS, dict(chosen)
+    before, gdal_access.GDAL_OPTIONS = gdal_access.GDAL_OPTIONS, dict(chosen)
     try:
         yield
     finally:
-        remote.GDAL_OPTIONS = before
+        gdal_access.GDAL_OPTIONS = before
 
 
 def read(location: str) -> None:

@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from instageo.model import build_encoder, build_network
-from instageo.model.memory import keep_freed_memory
+from instageo.model.networks.memory import keep_freed_memory
 
 BATCH = 8
 KINDS = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -20,8 +20,8 @@ import torch
 from torch import nn
 
 from instageo.model import build_network
-from instageo.model.cost import network_cost
-from instageo.model.memory import keep_freed_memory
+from instageo.model.networks.cost import network_cost
+from instageo.model.networks.memory import keep_freed_memory
 
 STEPS = 3
 

@@ -26,7 +26,7 @@ app.add_typer(registry_app, name="registry")
 
 
 @contextmanager
-def extras() -> Iterator[None]:
+def require_extras() -> Iterator[None]:
     """Tell which extras to install if a package of theirs is missing."""
     try:
         yield
@@ -42,7 +42,7 @@ The same as [bold]python -m instageo.model.run[/bold]. Typical calls:
 
   instageo run mode=stats root_dir=DATA train_filepath=train.csv
 
-  instageo run mode=batch_figure root_dir=DATA train_filepath=train.csv
+  instageo run mode=show_batch root_dir=DATA train_filepath=train.csv
 
   instageo run root_dir=DATA train_filepath=train.csv valid_filepath=val.csv train.num_epochs=20
 
@@ -57,7 +57,7 @@ from a preset; [bold]--debug[/bold] shows tracebacks."""
 @app.command("run", help=RUN_HELP, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_command(context: typer.Context) -> None:
     """Hand everything to `instageo.model.run`."""
-    with extras():
+    with require_extras():
         from instageo.model.run import main as run_main
     raise typer.Exit(run_main(context.args))
 
@@ -73,7 +73,7 @@ def check_command(
 
     Paths in the table start from its own folder, unless root_dir=… says otherwise.
     """
-    with extras():
+    with require_extras():
         from instageo.model.run import main as run_main
     settings = ["mode=check", f"test_filepath={_quoted(table)}", *context.args]
     if not any(argument.startswith("root_dir=") for argument in context.args):
@@ -105,14 +105,14 @@ def table(
     output: Annotated[Path | None, typer.Option(help="Where tables go; by default into the folder.")] = None,
 ) -> None:
     """Make tables of a public data set's folder, and tell which command trains on them."""
-    from instageo.data.layouts import SKIPPED, arrange, next_command, write_tables
+    from instageo.data.public_datasets import SKIPPED, find_tables, training_command, write_tables
 
-    arrangement = arrange(layout, folder)
+    arrangement = find_tables(layout, folder)
     paths = write_tables(arrangement, output or folder)
     for line in (arrangement.summary(), *arrangement.notes, *(f"wrote {path}" for path in paths)):
         typer.echo(line)
     tables = {path.stem: path for path in paths if path.stem != SKIPPED}
-    typer.echo(f"next:\n  {next_command(layout, folder, tables)}")
+    typer.echo(f"next:\n  {training_command(layout, folder, tables)}")
 
 
 @app.command()
@@ -124,15 +124,15 @@ def models(
     json: Annotated[bool, typer.Option("--json", help="Print records instead of a table.")] = False,
 ) -> None:
     """List the networks of the Prithvi family, and the sizes of model.size: parameters, GFLOPs, memory, weights."""
-    with extras():
-        from instageo.model.commands.models import list_models, list_sizes, show_models
+    with require_extras():
+        from instageo.model.commands.models import list_sizes, list_variants, print_models
 
-        records = list_models(img_size=img_size, temporal_dim=temporal_dim, head=head, num_classes=num_classes)
+        records = list_variants(img_size=img_size, temporal_dim=temporal_dim, head=head, num_classes=num_classes)
         sizes = list_sizes(img_size=img_size, temporal_dim=temporal_dim, num_classes=num_classes)
         if json:
             typer.echo(dumps([*records, *sizes], indent=2))
         else:
-            show_models(records, sizes, f"{img_size} x {img_size} pixels, {temporal_dim} date(s), head {head}")
+            print_models(records, sizes, f"{img_size} x {img_size} pixels, {temporal_dim} date(s), head {head}")
 
 
 @app.command("distill-report")
@@ -150,17 +150,17 @@ def distill_report_command(
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of tables.")] = False,
 ) -> None:
     """Compare a teacher and its students: size, speed and energy, and scores with their spread over seeds."""
-    with extras():
-        from instageo.model.commands.distill_report import Wish, distill_report
-        from instageo.model.comparison.report import show_report, to_json
+    with require_extras():
+        from instageo.model.commands.distill_report import ReportRequest, distill_report
+        from instageo.model.runs.report import print_report, report_json
 
         chosen = [name.strip() for name in names.split(",")] if names else []
-        wish = Wish(runs, teacher, chosen, table, root_dir, output, img_size, batch_size, repeats, accelerator)
+        wish = ReportRequest(runs, teacher, chosen, table, root_dir, output, img_size, batch_size, repeats, accelerator)
         report = distill_report(wish)
         if json:
-            typer.echo(to_json(report))
+            typer.echo(report_json(report))
         else:
-            show_report(report)
+            print_report(report)
             typer.echo(f"table, numbers and figure: {output}")
 
 
@@ -189,20 +189,20 @@ def serve_command(
 
     $INSTAGEO_SERVE_TOKEN, if set, is the bearer token that is asked for.
     """
-    from instageo.model.commands.serve import Where, named, serve
-    from instageo.model.serving.limits import Limits, Serving
+    from instageo.model.commands.serve import ListenAddress, named, serve
+    from instageo.serving.settings import RequestLimits, ServerSettings
 
-    limits = Limits(
+    limits = RequestLimits(
         upload_mb=upload_mb, megapixels=megapixels, waiting=waiting, results_mb=results_mb,
         timeout_s=timeout_s, fetch=fetch, fetch_private=fetch_private,
     )  # fmt: skip
     folder = str(samples.expanduser().absolute()) if samples else None
     serve(
-        Serving(
+        ServerSettings(
             models=named(sources), loaded=loaded, replicas=replicas, batch_tiles=batch_tiles,
             samples=folder, limits=limits,
         ),
-        Where(host, port, address, emit_config),
+        ListenAddress(host, port, address, emit_config),
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def join(root: str | Path, name: str) -> str:
     return f"{base}/{name}{query}"
 
 
-def below(location: str, root: str | Path) -> PurePath:
+def relative_path(location: str, root: str | Path) -> PurePath:
     """The path of a file below `root`; for a file elsewhere, its whole path without the leading slash.
 
     The whole path of a URL starts with its host or bucket, a port set off by `_`, and lacks users and queries.
@@ -83,7 +83,7 @@ def hide_secrets(text: str) -> str:
     return _QUERY.sub(r"\1", _USER.sub(r"\1", text))
 
 
-def stamp(location: str | Path) -> str | None:
+def file_stamp(location: str | Path) -> str | None:
     """What changes when the content of a file changes, found without reading it: its size and time or checksum.
 
     Returns:
@@ -96,7 +96,7 @@ def stamp(location: str | Path) -> str | None:
             return f"{found.st_size}:{found.st_mtime_ns}"
         store, path = _store(text)
         info = store.info(path)
-    except failures():
+    except store_exceptions():
         return None
     known = [str(info[key]) for key in ("ETag", "etag", "md5Hash", "Last-Modified", "LastModified") if info.get(key)]
     return f"{info.get('size')}:{known[0]}" if known else None
@@ -114,7 +114,7 @@ def read_bytes(location: str) -> bytes:
     return content
 
 
-def failures() -> tuple[type[BaseException], ...]:
+def store_exceptions() -> tuple[type[BaseException], ...]:
     """What `fsspec` and the packages of stores raise; to be asked for in an `except` clause."""
     loaded = [getattr(sys.modules[name], error) for name, error in STORE_ERRORS.items() if name in sys.modules]
     return (OSError, ValueError, ImportError, *loaded)

@@ -13,9 +13,9 @@ from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 
 from instageo.errors import MissingExtraError, TableError
-from instageo.locations import failures, hide_secrets, is_remote, join, read_bytes
-from instageo.records import READERS
-from instageo.remote import explain, reason_of
+from instageo.gdal_access import explain, reason_of
+from instageo.locations import hide_secrets, is_remote, join, read_bytes, store_exceptions
+from instageo.table_formats import READERS
 
 INPUT, LABEL = "Input", "Label"
 DATES, LATITUDE, LONGITUDE = "dates", "lat", "lon"
@@ -116,7 +116,7 @@ def _content(file: str) -> bytes:
         return read_bytes(file)
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"{file}: {error}") from error
-    except failures() as error:
+    except store_exceptions() as error:
         expected = f"{file}: cannot be read ({reason_of(file, error)}); expected the URL of a table"
         raise TableError(explain(file, error) or expected) from error
 

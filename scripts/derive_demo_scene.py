@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.demo.workflow import CLASS_COLORS, CLASS_NAMES, LANDCOVER, SCENE
-from instageo.raster import Raster, read_raster, write_raster
+from instageo.raster.grid import Raster
+from instageo.raster.reading import read_raster
+from instageo.raster.writing import write_raster
 
 BANDS = {"10": "BLUE", "20": "GREEN", "30": "RED", "40": "NIR", "50": "SWIR_1", "70": "SWIR_2"}
 

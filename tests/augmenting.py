@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from instageo.model.augmentations import Draw, Sample
-from instageo.model.transforms import AugmentationSpec, process_and_augment
+from instageo.model.augmentations import RandomState, Sample
+from instageo.model.augmentations.pipeline import AugmentationSpec, process_and_augment
 
 ONE = torch.ones(1)
 
 PARAMETERS = {
-    "hflip": {}, "vflip": {}, "turn90": {}, "rotate": {"degrees": 40}, "resized_crop": {"min_scale": 0.3},
+    "hflip": {}, "vflip": {}, "rot90": {}, "rotate": {"degrees": 40}, "resized_crop": {"min_scale": 0.3},
     "brightness": {"limit": 0.2}, "contrast": {"limit": 0.2}, "blur": {"sigma": 1.0}, "noise": {"std": 0.05},
     "band_dropout": {"share": 0.4}, "date_dropout": {"share": 0.4},
 }  # fmt: skip
@@ -54,11 +54,11 @@ def draws(batch, seed=0, mean=None, std=None, ignore_index=-1):
     bands = batch.image.shape[1]
     sources = tuple(generator(1000 * seed + place) for place in range(len(batch.image)))
     mean, std = (torch.full((bands,), value) if given is None else given for given, value in ((mean, 0.0), (std, 1.0)))
-    return Draw(sources, mean, std, ignore_index)
+    return RandomState(sources, mean, std, ignore_index)
 
 
 @dataclass(frozen=True)
-class Told(Draw):
+class Told(RandomState):
     """Draws that come out as told, one after the other, alike for all samples or one number for each."""
 
     numbers: Iterator[object] = field(default_factory=lambda: iter(()))

@@ -9,7 +9,8 @@ import torch
 from affine import Affine
 from rasterio.crs import CRS
 
-from instageo.raster import Grid, write_raster
+from instageo.raster.grid import Grid
+from instageo.raster.writing import write_raster
 from tests.store import running
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)

@@ -2,7 +2,7 @@
 
 import torch
 
-from instageo.model.losses.choose import LOSSES, LossContext, LossKind, build_loss, output_channels, parse_terms
+from instageo.model.losses.build import LOSSES, LossContext, LossKind, build_loss, output_channels, parse_loss_terms
 
 CLASSES, IGNORED = 3, -1
 SIZE = 2, 4, 5
@@ -12,20 +12,22 @@ CASES = [*LOSSES, {"cross_entropy": 1, "dice": 0.5}, {"mse": 1, "huber": {"weigh
 
 def kind_of(value):
     """What a loss, or the first of a sum, compares."""
-    return LOSSES[parse_terms(value, "")[0].name].kind
+    return LOSSES[parse_loss_terms(value, "")[0].name].kind
 
 
 def make(value, *, weights=None, ignore_index=IGNORED, smoothing=0.0, classes=CLASSES):
     """The loss that `train.loss=value` stands for."""
     weights = None if weights is None else torch.tensor(weights)
-    return build_loss(parse_terms(value, ""), LossContext(kind_of(value), classes, weights, ignore_index, smoothing))
+    return build_loss(
+        parse_loss_terms(value, ""), LossContext(kind_of(value), classes, weights, ignore_index, smoothing)
+    )
 
 
 def draw(value, seed=0, size=SIZE):
     """Outputs and labels for a loss, all labels counting."""
     source = torch.Generator().manual_seed(seed)
     batch, height, width = size
-    outputs = torch.randn(batch, output_channels(parse_terms(value, ""), CLASSES), height, width, generator=source)
+    outputs = torch.randn(batch, output_channels(parse_loss_terms(value, ""), CLASSES), height, width, generator=source)
     if kind_of(value) is LossKind.values:
         return outputs, torch.randn(size, generator=source)
     if kind_of(value) is LossKind.multilabel:

@@ -4,10 +4,10 @@ import numpy as np
 import rasterio
 from affine import Affine
 
-from instageo.model.check import judge, look_at_rows
-from instageo.model.coordinates import coordinates_of
-from instageo.model.source import ChipSource
-from instageo.raster import read_info
+from instageo.model.chips.coordinates import row_coordinates
+from instageo.model.dataset.chip_reader import ChipReader
+from instageo.model.inspection.report import build_report, inspect_rows
+from instageo.raster.reading import read_info
 
 LAYOUTS = {
     "strips": {},
@@ -40,9 +40,9 @@ def source_of(rows, chips, labels):
     """The source that a checked table with these rows gives."""
     found = [read_info(row.input) for row in rows]
     seen = [
-        coordinates_of(row, info.grid, info.tags, chips.temporal_dim) for row, info in zip(rows, found, strict=True)
+        row_coordinates(row, info.grid, info.tags, chips.temporal_dim) for row, info in zip(rows, found, strict=True)
     ]
-    return ChipSource(rows, chips, labels, [info.grid.shape for info in found], seen)
+    return ChipReader(rows, chips, labels, [info.grid.shape for info in found], seen)
 
 
 def load_sample(row, chips, labels):
@@ -69,4 +69,4 @@ def numbers_of(settings):
 
 def check_table(name, rows, look, *, skip_bad=False):
     """What a check of a table finds, without what is remembered and written down of it."""
-    return judge(name, rows, look_at_rows(name, rows, look), skip_bad=skip_bad)
+    return build_report(name, rows, inspect_rows(name, rows, look), skip_bad=skip_bad)

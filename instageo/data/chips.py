@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from instageo.errors import RasterError
-from instageo.raster import Raster, crop, read_info, read_raster, write_raster
+from instageo.raster.grid import Raster, crop
+from instageo.raster.reading import read_info, read_raster
+from instageo.raster.writing import write_raster
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.model.figures import new_figure
-from instageo.raster import Raster, read_raster
+from instageo.model.figures.canvas import new_figure
+from instageo.raster.grid import Raster
+from instageo.raster.reading import read_raster
 from instageo.sensors import PRITHVI_RGB
 
 if TYPE_CHECKING:

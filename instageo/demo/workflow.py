@@ -116,7 +116,7 @@ def _training(stats: dict[str, list[float]], epochs: int) -> list[str]:
         "train.learning_rate=0.001",
         "train.batch_size=4",
         "train.warmup_epochs=2",
-        "train.gradient_clip=1",
+        "train.gradient_clip_val=1",
     ]
 
 

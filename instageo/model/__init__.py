@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from instageo.model.backbones.prithvi import build_encoder
-    from instageo.model.network import build_network
+    from instageo.model.networks.segmenter import build_network
 
 __all__ = ["build_encoder", "build_network"]
 
@@ -16,7 +16,7 @@ def __getattr__(name: str) -> object:
 
         return build_encoder
     if name == "build_network":
-        from instageo.model.network import build_network
+        from instageo.model.networks.segmenter import build_network
 
         return build_network
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

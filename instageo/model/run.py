@@ -24,18 +24,19 @@ from hydra.types import RunMode
 
 from instageo.errors import ConfigError, InstaGeoError
 from instageo.locations import hide_secrets
-from instageo.model.config import (
+from instageo.model.context import Run, Sweep
+from instageo.model.networks.memory import keep_freed_memory
+from instageo.model.settings import Mode, Settings
+from instageo.model.settings.compose import (
     CONFIGS,
     OVERRIDE_ERRORS,
-    Composed,
-    describe,
+    ComposedConfig,
+    describe_error,
     explicit_keys,
-    known,
-    settings_from,
-    unknown,
+    is_setting,
+    settings_from_config,
+    unknown_key_message,
 )
-from instageo.model.memory import keep_freed_memory
-from instageo.model.settings import Mode, Run, Settings, Sweep
 
 log = logging.getLogger("instageo")
 
@@ -45,7 +46,7 @@ COMMANDS = {
     Mode.chip_inference: ("instageo.model.commands.chip_inference", "chip_inference"),
     Mode.stats: ("instageo.model.commands.stats", "stats"),
     Mode.check: ("instageo.model.commands.check_tables", "check_tables"),
-    Mode.batch_figure: ("instageo.model.commands.batch_figure", "batch_figure"),
+    Mode.show_batch: ("instageo.model.commands.show_batch", "show_batch"),
     Mode.lr_find: ("instageo.model.commands.lr_find", "lr_find"),
 }
 """Module and function of each mode; imported when asked for, since PyTorch takes seconds."""
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or os.environ.get("HYDRA_FULL_ERROR") == "1"
     flags, overrides = _split([argument for argument in given if argument != "--debug"])
-    job = Job(debug, f"python -m instageo.model.run {shlex.join(given)}", overrides)
+    job = HydraJob(debug, f"python -m instageo.model.run {shlex.join(given)}", overrides)
     try:
         sweeping = bool({"-m", "--multirun"} & set(flags))
         _refuse_malformed(overrides, sweeping=sweeping)
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @dataclass
-class Job:
+class HydraJob:
     """What Hydra calls with a composed configuration, once, or for every job of a sweep.
 
     Errors are kept for `main` to tell: Hydra would put a line of its own before each. In a sweep they are raised too,
@@ -114,7 +115,7 @@ class Job:
     errors: list[str] = field(default_factory=list)
     raised: list[InstaGeoError] = field(default_factory=list)
 
-    def __call__(self, config: Composed) -> float | None:
+    def __call__(self, config: ComposedConfig) -> float | None:
         """Run the configuration's mode; returns the score a sweep chooses by, if the mode has one."""
         sweep = self._sweep(HydraConfig.get())
         try:
@@ -129,13 +130,13 @@ class Job:
                 raise
         return None
 
-    def _run(self, config: Composed, sweep: Sweep | None) -> float | None:
-        from instageo.model.accounts.record import Account
+    def _run(self, config: ComposedConfig, sweep: Sweep | None) -> float | None:
+        from instageo.model.tracking.run_json import RunRecorder
 
-        settings, composed = settings_from(config), HydraConfig.get()
+        settings, composed = settings_from_config(config), HydraConfig.get()
         explicit = explicit_keys(settings, composed.overrides.task)
         run = Run(settings, Path(composed.runtime.output_dir), explicit, sweep)
-        with Account(run, self.command):
+        with RunRecorder(run, self.command):
             module, function = COMMANDS[settings.mode]
             command = getattr(importlib.import_module(module), function)
             keep_freed_memory()
@@ -162,7 +163,7 @@ def _note(sentence: str) -> None:
             handler.emit(record)
 
 
-def _compose_and_run(arguments: Sequence[str], job: Job) -> None:
+def _compose_and_run(arguments: Sequence[str], job: HydraJob) -> None:
     """Hand over to Hydra, which takes its arguments from sys.argv, and let errors through as they are."""
     _quieten()
     ConfigStore.instance().store(name="settings", node=Settings)
@@ -192,8 +193,8 @@ def _refuse_malformed(overrides: Sequence[str], *, sweeping: bool) -> None:
         key, equals, value = override.lstrip("+").partition("=")
         if not equals or override.startswith("~"):
             raise ConfigError(f"'{override}' is no setting; expected key=value, such as train.num_epochs=20")
-        if not key.startswith("hydra") and not known(key):
-            raise ConfigError(unknown(key))
+        if not key.startswith("hydra") and not is_setting(key):
+            raise ConfigError(unknown_key_message(key))
         if key == "hydra.sweeper.direction" and value not in DIRECTIONS:
             raise ConfigError(f"{override} does not work; expected {' or '.join(DIRECTIONS)}")
         if sweeping and key == "hydra.run.dir":
@@ -228,7 +229,7 @@ def _sentence(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}"
     for told in (error, error.__cause__):
         if told is not None and "full_key:" in str(told):
-            return describe(told)
+            return describe_error(told)
     ambiguous = re.match(r"Ambiguous value for argument '(.*)'", str(error))
     if ambiguous:
         return (

@@ -5,7 +5,8 @@ import pytest
 from affine import Affine
 
 from instageo.model.run import main
-from instageo.raster import Grid, write_raster
+from instageo.raster.grid import Grid
+from instageo.raster.writing import write_raster
 from instageo.table import write_table
 
 SIDE = 32

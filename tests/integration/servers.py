@@ -14,7 +14,9 @@ import numpy as np
 from affine import Affine
 
 from instageo.model.run import main
-from instageo.raster import Grid, read_raster, write_raster
+from instageo.raster.grid import Grid
+from instageo.raster.reading import read_raster
+from instageo.raster.writing import write_raster
 
 BOUNDARY = "instageo-test"
 

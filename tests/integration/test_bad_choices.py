@@ -165,7 +165,7 @@ def test_the_default_configuration_without_network_says_where_its_weights_belong
 
 
 def test_pretrained_weights_of_another_width(data, run):
-    chosen = ["model.load_pretrained_weights=true", "model.width=96", "model.model_name=prithvi_eo_v2_tiny_tl"]
+    chosen = ["model.load_pretrained_weights=true", "model.embed_dim=96", "model.model_name=prithvi_eo_v2_tiny_tl"]
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, *chosen))
-    assert "model.width=96, but the pretrained weights of prithvi_eo_v2_tiny_tl have 192 channels" in sentence
+    assert "model.embed_dim=96, but the pretrained weights of prithvi_eo_v2_tiny_tl have 192 channels" in sentence
     assert "model.load_pretrained_weights=false" in sentence

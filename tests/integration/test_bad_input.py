@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from instageo.raster import read_info, read_raster, write_raster
+from instageo.raster.reading import read_info, read_raster
+from instageo.raster.writing import write_raster
 from tests.integration.conftest import QUICK, write_chips
 
 TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]

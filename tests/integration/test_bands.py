@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from instageo import load_model
-from instageo.raster import read_raster, write_raster
+from instageo.raster.reading import read_raster
+from instageo.raster.writing import write_raster
 from tests.integration.conftest import QUICK, write_chips
 
 TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]

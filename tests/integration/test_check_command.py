@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from instageo.cli import app
-from instageo.raster import read_raster, write_raster
+from instageo.raster.reading import read_raster
+from instageo.raster.writing import write_raster
 from instageo.table import write_table
 from tests.integration.conftest import write_chips
 

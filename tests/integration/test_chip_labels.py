@@ -9,7 +9,8 @@ from affine import Affine
 from sklearn.metrics import f1_score, mean_squared_error
 
 from instageo import load_model
-from instageo.raster import Grid, write_raster
+from instageo.raster.grid import Grid
+from instageo.raster.writing import write_raster
 from instageo.table import write_table
 from tests.integration.conftest import QUICK
 
@@ -58,7 +59,7 @@ def scores(data, run, tmp_path):
 def test_one_class_by_name(tmp_path, run):
     data = write_chips(tmp_path / "data", lambda bright, _: NAMES[bright])
     chosen = ["dataloader.label_kind=chip", "model.class_names=[dry,wet]", "train.num_epochs=6"]
-    augmented = [f"dataloader.augmentations.{name}.use=true" for name in ("rotate", "resized_crop", "turn90")]
+    augmented = [f"dataloader.augmentations.{name}.use=true" for name in ("rotate", "resized_crop", "rot90")]
     assert run(*tables(data), *CHIPS, *chosen, *augmented, "train.class_weights=auto", folder="trained")[0] == 0
     assert (tmp_path / "trained" / "confusion_matrix.png").is_file()
     found = scores(data, run, tmp_path)
@@ -142,7 +143,7 @@ def test_a_chip_as_a_whole_is_learnt_from_a_teacher(tmp_path, run, kind):  # pit
     data = write_chips(tmp_path / "data", lambda bright, _: str(bright))
     chosen = [*tables(data), *CHIPS, f"dataloader.label_kind={kind}"]
     assert run(*chosen, folder="teacher")[0] == 0
-    taught = ["model.width=64", "train.distillation=true", f"train.teacher_ckpt_path={tmp_path / 'teacher'}"]
+    taught = ["model.embed_dim=64", "train.distillation=true", f"train.teacher_ckpt_path={tmp_path / 'teacher'}"]
     assert run(*chosen, *taught, "distill.feature_weight=0.5", folder="trained")[0] == 0
     assert "train_soft_loss" in (tmp_path / "trained" / "history.csv").read_text()
     assert scores(data, run, tmp_path)["accuracy"] >= 0

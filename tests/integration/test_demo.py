@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from instageo.demo.workflow import CLASS_NAMES, LANDCOVER, RESULTS, SCENE
-from instageo.raster import read_info, read_raster
+from instageo.raster.reading import read_info, read_raster
 
 INSTAGEO = Path(sys.executable).with_name("instageo")
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from instageo import load_model
 from instageo.cli import app
 from instageo.errors import InstaGeoError
-from instageo.model.cost import forward_flops
+from instageo.model.networks.cost import forward_flops
 from instageo.model.run import main
 from tests.integration.conftest import QUICK, write_chips
 
@@ -92,7 +92,7 @@ def test_a_teacher_and_two_seeds_of_its_student(tmp_path):
     common = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK, "logger=none"]
     teacher = tmp_path / "teacher"
     assert main([*common, "model.depth=2", f"hydra.run.dir={teacher}"]) == 0
-    young = ["model.width=64", "model.head=light"]
+    young = ["model.embed_dim=64", "model.head=light"]
     taught = [*young, "train.distillation=true", f"train.teacher_ckpt_path={teacher}"]
     for seed in (1, 2):
         assert main([*common, *taught, f"seed={seed}", f"hydra.run.dir={tmp_path / f'taught{seed}'}"]) == 0

@@ -15,7 +15,7 @@ from tests.integration.test_bad_input import one_sentence
 
 TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
 OLD = [*QUICK, "model.head=light", "model.depth=3", "train.num_epochs=2"]
-YOUNG = [*QUICK, "model.head=linear", "model.depth=2", "model.width=64"]
+YOUNG = [*QUICK, "model.head=linear", "model.depth=2", "model.embed_dim=64"]
 INHERIT = "distill.init_from_teacher=true"
 EVERYTHING = ["train.scheduler=constant", "distill.feature_weight=0.5", "distill.temperature=3", INHERIT]
 BEST, LAST = "instageo_best_checkpoint.ckpt", "last.ckpt"
@@ -73,7 +73,7 @@ def test_a_student_of_other_sizes_learns_resumes_exactly_and_needs_no_teacher_la
     assert besides == {f"distiller.matching.projections.0.{part}" for part in ("weight", "bias")}
     shutil.rmtree(gone)
     model = load_model(whole)
-    assert (model.net.prithvi_encoder.width, len(model.net.prithvi_encoder.blocks)) == (64, 2)
+    assert (model.net.prithvi_encoder.embed_dim, len(model.net.prithvi_encoder.blocks)) == (64, 2)
     common = ["mode=eval", f"root_dir={data}", "test_filepath=valid.csv", f"checkpoint_path={whole}"]
     assert run(*common, folder="scored")[0] == 0
     assert (tmp_path / "scored" / "metrics.json").read_text() == (whole / "metrics.json").read_text()
@@ -83,7 +83,7 @@ def test_a_student_of_other_sizes_learns_resumes_exactly_and_needs_no_teacher_la
 def test_an_idle_student_is_a_part_of_its_teacher_which_stays_as_it_is(school, run, tmp_path):
     _, teacher = school
     before = (teacher / BEST).read_bytes()
-    idle = ["distill.init_from_teacher=true", "distill.teacher_layers=[2,0]", "distill.weight=0"]
+    idle = ["distill.init_from_teacher=true", "distill.teacher_layers=[2,0]", "distill.alpha=0"]
     status, _, err = run(*learn(school, *idle, "train.learning_rate=1e-12"))
     assert status == 0, err
     mine, theirs = state(tmp_path / "run"), state(teacher)
@@ -110,7 +110,7 @@ def test_a_frozen_student_stays_as_its_teacher_made_it(school, run, tmp_path):  
 
 @pytest.mark.slow
 def test_another_teacher_makes_another_student(school, run, tmp_path):
-    assert run(*learn(school, "distill.weight=1"), folder="taught")[0] == 0
+    assert run(*learn(school, "distill.alpha=1"), folder="taught")[0] == 0
     alone = [f"root_dir={school[0]}", *TABLES, *YOUNG]
     assert run(*alone, folder="alone")[0] == 0
     taught, untaught = state(tmp_path / "taught"), state(tmp_path / "alone")
@@ -138,7 +138,7 @@ def test_two_processes_learn_from_one_teacher(school, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300)
     assert done.returncode == 0, done.stderr
     assert float(rows(tmp_path / "run")[0]["train_soft_loss"]) > 0
-    assert load_model(tmp_path / "run").net.prithvi_encoder.width == 64
+    assert load_model(tmp_path / "run").net.prithvi_encoder.embed_dim == 64
 
 
 TEACHER = "train.teacher_ckpt_path="
@@ -150,9 +150,9 @@ BAD = {
     f"{TEACHER}/no/where.ckpt": "train.teacher_ckpt_path=/no/where.ckpt: no such checkpoint; expected the",
     f"{TEACHER}null": "train.distillation=true and train.teacher_ckpt_path=None do not go together; name the teacher",
     "train.distillation=false": "train.distillation=false and train.teacher_ckpt_path=",
-    f"train.distillation=false {TEACHER}null distill.weight=0.3": "distill.* does nothing without train.distillation",
-    "distill.weight=1.5": "distill.weight=1.5 does not work; expected 0 to 1",
-    "distill.weight=0": "leave nothing to learn from the teacher; raise one, or set distill.init_from_teacher=true",
+    f"train.distillation=false {TEACHER}null distill.alpha=0.3": "distill.* does nothing without train.distillation",
+    "distill.alpha=1.5": "distill.alpha=1.5 does not work; expected 0 to 1",
+    "distill.alpha=0": "leave nothing to learn from the teacher; raise one, or set distill.init_from_teacher=true",
     "distill.temperature=0": "distill.temperature=0.0 does not work; expected a number above 0",
     "distill.feature_blocks=first": "distill.feature_blocks=first does not work; expected last or pyramid",
     "distill.feature_weight=1 distill.feature_blocks=pyramid": "the head linear looks at the last block alone",
@@ -160,11 +160,11 @@ BAD = {
         "distill.feature_weight=1.0 does not work; expected 0 with model.freeze_backbone=true",
     "distill.teacher_layers=[0]": "distill.teacher_layers does nothing without distill.init_from_teacher=true; add it",
     "distill.init_from_teacher=true distill.teacher_layers=[0]": "expected 2 of the teacher's blocks 0..2, one",
-    "distill.init_from_teacher=true model.width=512": "width 512 in the student, 256 in the teacher; expected no more",
+    "distill.init_from_teacher=true model.embed_dim=512": "512 in the student, 256 in the teacher; expected no more",
     "distill.init_from_teacher=true model.depth=4": "the student has 4 blocks, the teacher 3; lower model.depth",
     "distill.init_from_teacher=true model.weights=a.pt":
         "distill.init_from_teacher=true and model.weights=a.pt contradict each other; choose one beginning",
-    "model.width=100": "model.width is 100; expected a multiple of 16",
+    "model.embed_dim=100": "model.embed_dim is 100; expected a multiple of 16",
 }  # fmt: skip
 
 

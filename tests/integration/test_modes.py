@@ -15,10 +15,11 @@ from matplotlib.image import imread
 
 from instageo import load_model
 from instageo.model import build_network
-from instageo.model.commands import batch_figure
+from instageo.model.augmentations.pipeline import AUGMENTATIONS
+from instageo.model.commands import show_batch
 from instageo.model.training import module
-from instageo.model.transforms import AUGMENTATIONS
-from instageo.raster import read_info, read_raster, write_raster
+from instageo.raster.reading import read_info, read_raster
+from instageo.raster.writing import write_raster
 from instageo.table import write_table
 from tests.integration.conftest import QUICK, write_chips
 
@@ -241,11 +242,11 @@ def test_the_batch_figure_shows_what_training_sees(data, run, tmp_path, monkeypa
     seen, drawn = [], []
     augment = module.process_and_augment
     monkeypatch.setattr(module, "process_and_augment", lambda *given: seen.append(augment(*given)) or seen[-1])
-    monkeypatch.setattr(batch_figure, "draw_samples", lambda pairs, *_: drawn.extend(pairs))
+    monkeypatch.setattr(show_batch, "draw_samples", lambda pairs, *_: drawn.extend(pairs))
     chosen = [f"dataloader.augmentations.{name}.use=true" for name in ("rotate", "resized_crop", "noise")]
     common = [f"root_dir={data}", "train_filepath=train.csv", *QUICK, *chosen, "dataloader.img_size=16", "seed=5"]
     assert run(*common, "valid_filepath=valid.csv")[0] == 0
-    status, _, err = run("mode=batch_figure", *common)
+    status, _, err = run("mode=show_batch", *common)
     assert status == 0, err
     assert len(drawn) == 4
     for name in ("image", "valid", "label"):
@@ -255,7 +256,7 @@ def test_the_batch_figure_shows_what_training_sees(data, run, tmp_path, monkeypa
 
 
 def test_the_batch_figure_is_written(data, run, tmp_path):
-    status, _, err = run("mode=batch_figure", f"root_dir={data}", "train_filepath=train.csv")
+    status, _, err = run("mode=show_batch", f"root_dir={data}", "train_filepath=train.csv")
     assert status == 0, err
     assert err.splitlines()[-1].endswith(f"augmentations (hflip, vflip): {tmp_path / 'run' / 'augmentations.png'}")
     assert imread(tmp_path / "run" / "augmentations.png")[..., :3].std() > 0.1
@@ -264,7 +265,13 @@ def test_the_batch_figure_is_written(data, run, tmp_path):
 @pytest.mark.slow
 def test_options_of_training_work(data, run, tmp_path):  # pitfall 31
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
-    chosen = ["precision=bf16-mixed", "devices=1", "train.early_stopping=1", "train.gradient_clip=0.5", "seed=7"]
+    chosen = [
+        "precision=bf16-mixed",
+        "devices=1",
+        "train.early_stopping_patience=1",
+        "train.gradient_clip_val=0.5",
+        "seed=7",
+    ]
     more = ["train.scheduler=constant", "train.class_weights=[1,3]", "model.freeze_backbone=true"]
     status, _, err = run(*tables, *QUICK, *chosen, *more, "dataloader.num_workers=1", "train.num_epochs=3")
     assert status == 0, err
@@ -333,17 +340,17 @@ def test_two_processes_train_and_score_together(data, tmp_path):  # pitfall 23
 @pytest.mark.slow
 def test_a_checkpoint_knows_its_widths_and_one_without_them_has_the_usual(data, trained, run, tmp_path):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
-    narrow = ["model.width=48", "model.head=light", "model.head_width=8"]
+    narrow = ["model.embed_dim=48", "model.head=light", "model.head_channels=8"]
     assert run(*tables, *QUICK, *narrow)[0] == 0
     net = load_model(tmp_path / "run").net
-    assert (net.prithvi_encoder.width, net.segmentation_head.keep.in_channels) == (48, 8)
+    assert (net.prithvi_encoder.embed_dim, net.segmentation_head.keep.in_channels) == (48, 8)
     common = ["mode=eval", f"root_dir={data}", "test_filepath=test.csv"]
-    status, _, err = run(*common, f"checkpoint_path={tmp_path / 'run'}", "model.width=64", folder="refused")
-    assert (status, "was trained with model.width=48, but model.width=64 was asked for" in err) == (1, True)
+    status, _, err = run(*common, f"checkpoint_path={tmp_path / 'run'}", "model.embed_dim=64", folder="refused")
+    assert (status, "was trained with model.embed_dim=48, but model.embed_dim=64 was asked for" in err) == (1, True)
     content = torch.load(trained[1] / "instageo_best_checkpoint.ckpt", weights_only=True)
-    for key in ("model.width", "model.head_width"):
+    for key in ("model.embed_dim", "model.head_channels"):
         del content["instageo"]["settings"][key]
     torch.save(content, tmp_path / "old.ckpt")
-    assert load_model(tmp_path / "old.ckpt").net.prithvi_encoder.width == 256
-    status, _, err = run(*common, f"checkpoint_path={tmp_path / 'old.ckpt'}", "model.width=64", folder="refused")
-    assert (status, "was trained with model.width=None, but model.width=64 was asked for" in err) == (1, True)
+    assert load_model(tmp_path / "old.ckpt").net.prithvi_encoder.embed_dim == 256
+    status, _, err = run(*common, f"checkpoint_path={tmp_path / 'old.ckpt'}", "model.embed_dim=64", folder="refused")
+    assert (status, "was trained with model.embed_dim=None, but model.embed_dim=64 was asked for" in err) == (1, True)

@@ -12,11 +12,11 @@ from instageo import load_model
 from instageo.errors import CheckpointError
 from instageo.model import build_network
 from instageo.model.backbones.variants import VARIANTS
-from instageo.raster import read_raster
+from instageo.raster.reading import read_raster
 from tests.integration.conftest import write_chips
 from tests.reference import deviation, filled, standard_image
 
-FIGURES = json.loads((Path(__file__).parents[1] / "unit" / "parity_figures.json").read_text())
+FIGURES = json.loads((Path(__file__).parents[1] / "unit" / "backbones" / "parity_figures.json").read_text())
 EARLY = """
 root_dir: None
 valid_filepath: valid.csv
@@ -78,7 +78,7 @@ def narrow(monkeypatch):
     """Function that narrows a variant and gives its published state."""
 
     def make(model_name, head="upscaling"):
-        monkeypatch.setitem(VARIANTS, model_name, replace(VARIANTS[model_name], width=64, depth=1, heads=4))
+        monkeypatch.setitem(VARIANTS, model_name, replace(VARIANTS[model_name], embed_dim=64, depth=1, heads=4))
         torch.manual_seed(0)
         net = build_network(model_name, num_classes=2, head=head).eval()
         for module in net.modules():

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instageo.raster import read_info, read_raster
+from instageo.raster.reading import read_info, read_raster
 from tests.integration.conftest import QUICK
 
 REAL = Path(__file__).parents[3] / "shared" / "data"

@@ -20,17 +20,18 @@ from typer.testing import CliRunner
 import instageo
 from instageo.cli import app
 from instageo.errors import CheckpointError, InstaGeoError, RegistryError
-from instageo.model import publishing
-from instageo.model.publishing import Wish, point, push
 from instageo.model.registry import registry as registries
-from instageo.model.registry.copies import checkpoint_of, pull
-from instageo.model.registry.names import name_of
+from instageo.model.registry.local_models import local_checkpoint, pull
+from instageo.model.registry.names import parse_name
 from instageo.model.registry.registry import open_registry
-from instageo.model.registry.stores import StoreError, open_store
-from instageo.model.registry.verify import verify_copies, verify_registry
+from instageo.model.registry.verify import verify_local_models, verify_registry
+from instageo.model.runs import publish
+from instageo.model.runs.publish import PushRequest, push, set_alias
+from instageo.stores.base import StoreError
+from instageo.stores.open import open_store
 from tests.integration.test_stores import files_in, place, place_of, servers  # noqa: F401
 
-WISH = Wish("floods/tiny", classes=("Dry", "Water"), new=True)
+WISH = PushRequest("floods/tiny", classes=("Dry", "Water"), new=True)
 STORES = pytest.mark.parametrize("place", ["folder", "google", "amazon"], indirect=True)
 
 
@@ -64,13 +65,13 @@ def test_pushed_and_pulled(url, trained, tmp_path):
     model, second = push(trained[1], url, replace(WISH, step="patch"))
     assert (model.key, str(second.number)) == ("floods", "1.0.1")
     found = open_registry(url, folder=tmp_path / "models")
-    copy = pull(found, name_of("floods/tiny@production"), tmp_path / "models")
+    copy = pull(found, parse_name("floods/tiny@production"), tmp_path / "models")
     assert copy.name == "floods/tiny@1.0.0"
     names = [".registry.json", "config.yaml", "instageo_best_checkpoint.ckpt", "item.json", "metrics.json", "run.json"]
     assert [name for name in files_in(copy.folder) if name != ".lock"] == names
     original = (trained[1] / "instageo_best_checkpoint.ckpt").read_bytes()
     assert (copy.folder / "instageo_best_checkpoint.ckpt").read_bytes() == original
-    assert verify_copies(tmp_path / "models")[1] == []
+    assert verify_local_models(tmp_path / "models")[1] == []
     assert verify_registry(found) == (10, [])
 
 
@@ -105,7 +106,7 @@ def test_of_two_pushes_of_the_same_version_one_wins(url, trained):
 @STORES
 def test_changes_at_once_all_arrive(url, trained):
     push(trained[1], url, WISH)
-    threads = [threading.Thread(target=point, args=(url, "floods/tiny", f"a{n}", "1.0.0")) for n in range(5)]
+    threads = [threading.Thread(target=set_alias, args=(url, "floods/tiny", f"a{n}", "1.0.0")) for n in range(5)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert set(open_registry(url).manifest.model("floods").size("tiny").aliases) == {
@@ -121,7 +122,7 @@ def test_what_others_change_all_the_time(folder, trained, monkeypatch):
     real = type(store).read
     monkeypatch.setattr(type(store), "read", lambda self, path: replace(real(self, path), tag="older"))
     with pytest.raises(RegistryError, match="is changed by others all the time; nothing was changed"):
-        point(folder, "floods/tiny", "production", "1.0.0")
+        set_alias(folder, "floods/tiny", "production", "1.0.0")
 
 
 def test_the_facts_of_a_version(folder, trained):
@@ -140,7 +141,7 @@ def test_the_facts_of_a_version(folder, trained):
 
 
 def test_who_taught_it_is_told(tmp_path):
-    from instageo.model.finished import _teacher
+    from instageo.model.runs.trained_run import _teacher
 
     (tmp_path / "t.ckpt").write_bytes(b"teacher")
     asked = {"train.distillation": True, "train.teacher_ckpt_path": str(tmp_path / "t.ckpt")}
@@ -154,7 +155,7 @@ def test_an_older_push_does_not_become_latest(folder, trained):
     push(trained[1], folder, replace(WISH, version="2.0.0"))
     push(trained[1], folder, replace(WISH, version="1.5.0"))
     assert str(open_registry(folder).manifest.model("floods").size("tiny").find("latest").number) == "2.0.0"
-    point(folder, "floods/tiny", "latest", "1.5")
+    set_alias(folder, "floods/tiny", "latest", "1.5")
     plain = yaml.safe_load(Path(folder).read_text())["models"]["floods"]["sizes"]["tiny"]
     assert plain["gcs_folder"] == plain["versions"]["1.5.0"]["folder"]
 
@@ -202,7 +203,7 @@ def test_another_kind_of_model_is_refused(folder, trained):
 def test_nothing_of_a_push_shows_before_all_of_it_is_there(folder, trained, monkeypatch):
     push(trained[1], folder, WISH)
     before = Path(folder).read_bytes()
-    monkeypatch.setattr(publishing, "upload", lambda _: (_ for _ in ()).throw(StoreError("the line is dead")))
+    monkeypatch.setattr(publish, "upload_files", lambda _: (_ for _ in ()).throw(StoreError("the line is dead")))
     with pytest.raises(StoreError, match="the line is dead"):
         push(trained[1], folder, WISH)
     assert Path(folder).read_bytes() == before
@@ -252,34 +253,34 @@ def test_used_by_name_in_modes_and_in_python(named, folder, trained, run, tmp_pa
 
 def test_offline_uses_what_was_fetched(named, folder, trained, monkeypatch):
     push(trained[1], folder, WISH)
-    first = checkpoint_of("registry:floods/tiny@1")
+    first = local_checkpoint("registry:floods/tiny@1")
     push(trained[1], folder, WISH)
     shutil.rmtree(Path(folder).parent)
     with pytest.raises(StoreError):
-        checkpoint_of("registry:floods/tiny@1.0.0")
+        local_checkpoint("registry:floods/tiny@1.0.0")
     monkeypatch.setenv("INSTAGEO_OFFLINE", "1")
-    assert checkpoint_of("registry:floods/tiny@1") == first
-    assert checkpoint_of("registry:floods@latest") == first
+    assert local_checkpoint("registry:floods/tiny@1") == first
+    assert local_checkpoint("registry:floods@latest") == first
     with pytest.raises(RegistryError, match="no version '2'"):
-        checkpoint_of("registry:floods/tiny@2")
+        local_checkpoint("registry:floods/tiny@2")
     shutil.rmtree(first.parent)
     with pytest.raises(RegistryError, match="was not fetched before, and stores are not to be asked"):
-        checkpoint_of("registry:floods/tiny")
+        local_checkpoint("registry:floods/tiny")
     monkeypatch.setenv("MODELS_REGISTRY_PATH", "gs://never/registry.yaml")
     with pytest.raises(RegistryError, match="was never read on this machine"):
-        checkpoint_of("registry:floods/tiny")
+        local_checkpoint("registry:floods/tiny")
 
 
 def test_what_was_fetched_is_not_read_again(named, folder, trained, monkeypatch):
     push(trained[1], folder, WISH)
-    checkpoint_of("registry:floods/tiny")
+    local_checkpoint("registry:floods/tiny")
     shutil.rmtree(Path(folder).parent / "floods")
-    assert checkpoint_of("registry:floods/tiny").is_file()  # the manifest tells that it is the same
+    assert local_checkpoint("registry:floods/tiny").is_file()  # the manifest tells that it is the same
 
 
 def test_verify_names_what_is_wrong(named, folder, trained, tmp_path):
     push(trained[1], folder, WISH)
-    checkpoint = checkpoint_of("registry:floods/tiny")
+    checkpoint = local_checkpoint("registry:floods/tiny")
     assert call("verify") == (
         0,
         f"1 fetched models in {tmp_path / 'models'}\n5 files in the registry\nall are as they were published\n",

@@ -11,7 +11,9 @@ from affine import Affine
 from matplotlib.image import imread
 
 from instageo import load_model
-from instageo.raster import Grid, read_info, read_raster, write_raster
+from instageo.raster.grid import Grid
+from instageo.raster.reading import read_info, read_raster
+from instageo.raster.writing import write_raster
 from instageo.table import write_table
 from tests.integration.conftest import QUICK
 
@@ -195,15 +197,15 @@ def test_labels_that_are_all_alike_are_told(values, run):
 
 
 def test_a_batch_of_values_can_be_drawn(values, run, tmp_path):
-    assert run("mode=batch_figure", *tables(values), *TASK, "dataloader.augmentations.rotate.use=true")[0] == 0
+    assert run("mode=show_batch", *tables(values), *TASK, "dataloader.augmentations.rotate.use=true")[0] == 0
     assert (tmp_path / "run" / "augmentations.png").is_file()
 
 
 def test_values_are_learnt_from_a_teacher_in_another_scale(values, run, tmp_path):  # pitfall 29
     chosen = [*tables(values), *QUICK, *TASK]
     assert run(*chosen, "model.use_log_scale=true", folder="teacher")[0] == 0
-    taught = ["model.width=64", "train.distillation=true", f"train.teacher_ckpt_path={tmp_path / 'teacher'}"]
-    more = ["train.loss=gaussian_nll", "distill.weight=1", "train.num_epochs=6"]
+    taught = ["model.embed_dim=64", "train.distillation=true", f"train.teacher_ckpt_path={tmp_path / 'teacher'}"]
+    more = ["train.loss=gaussian_nll", "distill.alpha=1", "train.num_epochs=6"]
     assert run(*chosen, *taught, *more, folder="student")[0] == 0
     with open(tmp_path / "student" / "history.csv", newline="") as file:
         soft = [float(row["train_soft_loss"]) for row in csv.DictReader(file)]

@@ -13,7 +13,9 @@ from affine import Affine
 from PIL import Image
 
 from instageo.model.run import main
-from instageo.raster import Grid, read_raster, write_raster
+from instageo.raster.grid import Grid
+from instageo.raster.reading import read_raster
+from instageo.raster.writing import write_raster
 from tests.integration.conftest import QUICK, write_chips
 from tests.integration.servers import BOUNDARY, chip_inference, image, serving
 
@@ -151,7 +153,7 @@ def test_models_health_and_metrics(server):
         "dates",
     ]
     told = json.loads(server.get("/v1/models/dates")[2])
-    assert (told["dates"], told["bands"][0], told["per_chip"]) == (3, "BLUE", False)
+    assert (told["dates"], told["bands"][0], told["image_level"]) == (3, "BLUE", False)
     assert server.get("/healthz")[0] == 200
     text = server.get("/metrics")[2].decode()
     assert 'instageo_requests_total{model="classes",status="200"}' in text

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from instageo.cli import app
 from instageo.model.run import main
-from instageo.raster import read_raster
+from instageo.raster.reading import read_raster
 from tests.integration.conftest import QUICK, write_chips
 from tests.integration.servers import BOUNDARY, chip_inference, free_port, image, serving, started
 

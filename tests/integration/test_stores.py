@@ -18,18 +18,11 @@ import boto3
 import numpy as np
 import pytest
 
-from instageo.model.registry import objects, retries, transfer
-from instageo.model.registry.partial import Partial
-from instageo.model.registry.stores import (
-    ChangedError,
-    ExistsError,
-    MissingFileError,
-    StoreError,
-    below,
-    open_store,
-    split,
-)
-from instageo.model.registry.transfer import Wanted, download, upload
+from instageo.stores import cloud, download, retry
+from instageo.stores.base import ChangedError, ExistsError, MissingFileError, StoreError, child_url, split_url
+from instageo.stores.download import DownloadRequest, download_files, upload_files
+from instageo.stores.open import open_store
+from instageo.stores.partial import PartialFile, ResumeInfo
 from tests import store, stores
 
 KINDS = ("folder", "web", "google", "amazon")
@@ -75,8 +68,8 @@ def place_of(kind, servers, tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "GS_", "STORAGE_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(transfer, "PIECE", 1 << 16)
+    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(download, "PIECE", 1 << 16)
     own = uuid4().hex
     if kind == "folder":
         return Place(kind, str(tmp_path / own), stores.Faults(), written(tmp_path / own))
@@ -106,7 +99,7 @@ def wanted(place, tmp_path, name="a b/net.ckpt", data=DATA, **told):
     place.put(name, data)
     place.faults.requests.clear()
     told = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} | told
-    return Wanted(f"{place.url}/{name}", tmp_path / "to" / "net.ckpt", **told)
+    return DownloadRequest(f"{place.url}/{name}", tmp_path / "to" / "net.ckpt", **told)
 
 
 def files_in(folder):
@@ -161,7 +154,7 @@ def test_fetches_whole_files(place, tmp_path):
     least = b"1" if place.kind == "google" else b""  # the emulator takes no empty files
     small = tmp_path / "to" / ".hydra" / "config.yaml"
     place.put("small", least)
-    download([first, Wanted(f"{place.url}/small", small, len(least), hashlib.sha256(least).hexdigest())])
+    download_files([first, DownloadRequest(f"{place.url}/small", small, len(least), hashlib.sha256(least).hexdigest())])
     assert small.read_bytes() == least
     assert first.path.read_bytes() == DATA
     assert files_in(tmp_path / "to") == ["config.yaml", "net.ckpt"]
@@ -169,22 +162,22 @@ def test_fetches_whole_files(place, tmp_path):
 
 def test_what_is_there_is_not_fetched_again(place, tmp_path):
     file = wanted(place, tmp_path)
-    download([file])
+    download_files([file])
     before = file.path.stat().st_mtime_ns, len([r for r in place.faults.requests if r[0] == "GET"])
-    download([file])
+    download_files([file])
     assert before == (file.path.stat().st_mtime_ns, len([r for r in place.faults.requests if r[0] == "GET"]))
     file.path.write_bytes(DATA[:-1] + b"?")  # other content of the same size
-    download([file])
+    download_files([file])
     assert file.path.read_bytes() == DATA
 
 
 def test_without_a_checksum_the_stores_tag_tells(place, tmp_path):
     file = wanted(place, tmp_path, sha256=None, size=None)
-    told = download([file])[file.path]
+    told = download_files([file])[file.path]
     file.path.write_bytes(b"x" * len(DATA))
-    download([Wanted(file.url, file.path, tag=told.tag)])
+    download_files([DownloadRequest(file.url, file.path, tag=told.tag)])
     assert file.path.read_bytes() == b"x" * len(DATA)  # size and tag are those: not fetched
-    download([file])
+    download_files([file])
     assert file.path.read_bytes() == DATA
 
 
@@ -196,7 +189,7 @@ def test_a_busy_server_is_waited_for(place, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     file = wanted(place, tmp_path)
     place.faults.busy = 7
-    download([file])
+    download_files([file])
     assert file.path.read_bytes() == DATA
     assert "the store answers 503; trying again in" in caplog.text
 
@@ -206,7 +199,7 @@ def test_a_server_that_stays_busy_is_told(place, tmp_path):
     file = wanted(place, tmp_path)
     place.faults.busy = 1000
     with pytest.raises(StoreError, match=r"cannot be reached \(.*503"):
-        download([file])
+        download_files([file])
     assert files_in(tmp_path / "to") == []
 
 
@@ -215,7 +208,7 @@ def test_a_connection_cut_at_every_tenth(place, tmp_path):
     file = wanted(place, tmp_path)
     place.faults.cuts = [len(DATA) * tenth // 10 for tenth in range(1, 10)]
     place.faults.sent = 0
-    download([file])
+    download_files([file])
     assert place.faults.cuts == []
     assert file.path.read_bytes() == DATA
 
@@ -224,7 +217,7 @@ def test_a_connection_cut_at_every_tenth(place, tmp_path):
 def test_wrong_bytes_are_fetched_once_more(place, tmp_path):
     file = wanted(place, tmp_path)
     place.faults.wrong = 1
-    download([file])
+    download_files([file])
     assert file.path.read_bytes() == DATA
 
 
@@ -233,14 +226,14 @@ def test_wrong_bytes_are_never_kept(place, tmp_path):
     file = wanted(place, tmp_path)
     place.faults.wrong = 1000
     with pytest.raises(StoreError, match=f"the registry says {SHA}; the file was damaged or exchanged"):
-        download([file])
+        download_files([file])
     assert files_in(tmp_path / "to") == []
 
 
 def test_another_size_than_promised(place, tmp_path):
     file = wanted(place, tmp_path, size=7)
     with pytest.raises(StoreError, match="has 1000003 bytes, but the registry says 7"):
-        download([file])
+        download_files([file])
 
 
 @REMOTE
@@ -248,7 +241,7 @@ def test_refused_says_what_to_set(place, tmp_path):
     file = wanted(place, tmp_path)
     place.faults.refused = True
     with pytest.raises(StoreError, match="access is refused") as caught:
-        download([file])
+        download_files([file])
     hints = {"google": "GOOGLE_APPLICATION_CREDENTIALS", "amazon": "AWS_ACCESS_KEY_ID", "web": "check that the address"}
     assert hints[place.kind] in str(caught.value)
     assert "hush" not in str(caught.value)
@@ -284,24 +277,24 @@ def test_a_file_that_changes_meanwhile_is_not_mixed(servers, tmp_path, monkeypat
 def test_goes_on_where_it_stopped(place, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     file = wanted(place, tmp_path)
-    real, pieces = transfer.open_store(place.url + "/a b").piece, []
+    real, pieces = download.open_store(place.url + "/a b").piece, []
 
     def piece(self, name, start, end, tag):
         if start > 500_000:
             raise StoreError("the line is dead")
         return real(name, start, end, tag)
 
-    kind = type(transfer.open_store(place.url + "/a b"))
+    kind = type(download.open_store(place.url + "/a b"))
     with monkeypatch.context() as patch:
         patch.setattr(kind, "piece", piece)
         with pytest.raises(StoreError, match="the line is dead"):
-            download([file])
-    begun = Partial(file.path).path.stat().st_size
+            download_files([file])
+    begun = PartialFile(file.path).path.stat().st_size
     assert begun == 524_288  # eight pieces of 64 KiB
     assert not file.path.exists()
     before = kind.piece
     monkeypatch.setattr(kind, "piece", lambda self, *asked: pieces.append(asked[1]) or before(self, *asked))
-    download([file])
+    download_files([file])
     assert min(pieces) == begun
     assert file.path.read_bytes() == DATA
     assert f"going on after {begun} of 1000003 bytes" in caplog.text
@@ -309,18 +302,18 @@ def test_goes_on_where_it_stopped(place, tmp_path, monkeypatch, caplog):
 
 def test_the_beginning_of_another_content_is_dropped(place, tmp_path):
     file = wanted(place, tmp_path)
-    partial = Partial(file.path)
+    partial = PartialFile(file.path)
     file.path.parent.mkdir()
     partial.path.write_bytes(b"old" * 1000)
-    download([file])
+    download_files([file])
     assert file.path.read_bytes() == DATA
 
 
 def test_a_full_disk_is_told_before(place, tmp_path, monkeypatch):
     file = wanted(place, tmp_path)
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(StoreError, match="1 MB are to come; make room"):
-        download([file])
+        download_files([file])
 
 
 SCRIPT = """
@@ -365,8 +358,8 @@ def test_a_killed_process_leaves_nothing_wrong(place, tmp_path, how):
         assert process.stdout.readline() == "here\n"
         process.send_signal(signal.SIGKILL)
     assert not file.path.exists()
-    assert Partial(file.path).path.exists()
-    download([file])
+    assert PartialFile(file.path).path.exists()
+    download_files([file])
     assert file.path.read_bytes() == DATA
     assert files_in(tmp_path / "to") == ["net.ckpt"]
 
@@ -406,12 +399,12 @@ def test_a_small_disk(place, tmp_path):
     try:
         file = wanted(place, tmp_path)
         with pytest.raises(StoreError, match="make room"):
-            download([Wanted(file.url, disk / "net.ckpt", file.size, file.sha256)])
+            download_files([DownloadRequest(file.url, disk / "net.ckpt", file.size, file.sha256)])
         monkeypatch = pytest.MonkeyPatch()
         with monkeypatch.context() as patch:
-            patch.setattr(transfer, "_refuse_full_disk", lambda _: None)  # as if others filled it meanwhile
+            patch.setattr(download, "_refuse_full_disk", lambda _: None)  # as if others filled it meanwhile
             with pytest.raises(StoreError, match="No space left on device; nothing of it was kept"):
-                download([Wanted(file.url, disk / "net.ckpt", file.size, file.sha256)])
+                download_files([DownloadRequest(file.url, disk / "net.ckpt", file.size, file.sha256)])
         assert files_in(disk) == []
     finally:
         subprocess.run(["umount", disk], check=True)
@@ -421,19 +414,19 @@ def test_a_small_disk(place, tmp_path):
 def test_uploads_what_is_not_there(place, tmp_path, monkeypatch):
     source = tmp_path / "source"
     source.write_bytes(DATA)
-    upload([(source, f"{place.url}/deep/net.ckpt")])
+    upload_files([(source, f"{place.url}/deep/net.ckpt")])
     assert open_store(f"{place.url}/deep").read("net.ckpt").data == DATA
     monkeypatch.setattr(type(place.tested), "upload", lambda *_: pytest.fail("was sent again"))
-    upload([(source, f"{place.url}/deep/net.ckpt")])
+    upload_files([(source, f"{place.url}/deep/net.ckpt")])
 
 
 @pytest.mark.parametrize("place", ["amazon"], indirect=True)
 def test_uploads_large_files_in_parts(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(objects, "LARGE", 1000)
-    monkeypatch.setattr(objects, "PART", 5 << 20)
+    monkeypatch.setattr(cloud, "LARGE", 1000)
+    monkeypatch.setattr(cloud, "PART", 5 << 20)
     source = tmp_path / "source"
     source.write_bytes(DATA * 7)
-    upload([(source, f"{place.url}/net.ckpt")])
+    upload_files([(source, f"{place.url}/net.ckpt")])
     assert place.tested.read("net.ckpt").data == DATA * 7
     assert sum(method == "PUT" for method, _ in place.faults.requests) == 2  # 7 MB in parts of 5 MB
 
@@ -448,7 +441,7 @@ def test_a_server_without_ranges(tmp_path, monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(tmp_path))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/net.ckpt"
-        download([Wanted(url, tmp_path / "to" / "net.ckpt", len(DATA), SHA)])
+        download_files([DownloadRequest(url, tmp_path / "to" / "net.ckpt", len(DATA), SHA)])
         server.shutdown()
     assert (tmp_path / "to" / "net.ckpt").read_bytes() == DATA
 
@@ -463,13 +456,13 @@ def test_a_server_without_ranges(tmp_path, monkeypatch):
     ],
 )
 def test_place_and_name(url, expected):
-    assert split(url) == expected
+    assert split_url(url) == expected
 
 
 @pytest.mark.parametrize("url", ["gs://bucket", "gs://bucket/a/", "ftp://host/a.yaml", "/folder/"])
 def test_what_names_no_file(url):
     with pytest.raises(StoreError, match=r"unknown scheme|names no file"):
-        split(url)
+        split_url(url)
 
 
 @pytest.mark.parametrize(
@@ -482,7 +475,7 @@ def test_what_names_no_file(url):
     ],
 )
 def test_below_a_manifest(root, name, expected):
-    assert below(root, name) == expected
+    assert child_url(root, name) == expected
 
 
 @pytest.mark.parametrize(
@@ -490,32 +483,32 @@ def test_below_a_manifest(root, name, expected):
 )
 def test_outside_a_manifest(root, name):
     with pytest.raises(StoreError, match="lies outside"):
-        below(root, name)
+        child_url(root, name)
 
 
 def test_bytes_on_their_way_say_what_they_are(tmp_path):
-    partial = Partial(tmp_path / "net.ckpt")
-    assert partial.begun(transfer.Origin("u", 10, "t")) == 0
+    partial = PartialFile(tmp_path / "net.ckpt")
+    assert partial.begun(ResumeInfo("u", 10, "t")) == 0
     partial.path.write_bytes(b"12345")
     assert json.loads((tmp_path / "net.ckpt.part.json").read_text()) == {"url": "u", "size": 10, "tag": "t"}
-    assert partial.begun(transfer.Origin("u", 10, "t")) == 5
-    assert partial.begun(transfer.Origin("u", 10, "another")) == 0
+    assert partial.begun(ResumeInfo("u", 10, "t")) == 5
+    assert partial.begun(ResumeInfo("u", 10, "another")) == 0
     assert partial.path.read_bytes() == b""
 
 
 def test_waits_grow_and_end(monkeypatch):
     waits = []
     monkeypatch.setattr(time, "sleep", waits.append)
-    monkeypatch.setattr(retries.random, "uniform", lambda low, high: high)
+    monkeypatch.setattr(retry.random, "uniform", lambda low, high: high)
     failure = type("Failure", (Exception,), {})
 
     def work():
         raise failure("status code: 429")
 
     with pytest.raises(failure):
-        retries.retrying(work, "x", failure)
+        retry.retry(work, "x", failure)
     assert waits == [0.5, 1, 2, 4, 8, 15, 15]
     waits.clear()
     with pytest.raises(failure):
-        retries.retrying(lambda: (_ for _ in ()).throw(failure("status code: 400")), "x", failure)
+        retry.retry(lambda: (_ for _ in ()).throw(failure("status code: 400")), "x", failure)
     assert waits == []

@@ -75,7 +75,10 @@ def test_what_the_simple_sweeper_cannot_do_is_one_sentence(sweep):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("train.ema=interval(0.9,0.5)", "'train.ema=interval(0.9,0.5)' is no range; expected the lower end first"),
+        (
+            "train.ema_decay=interval(0.9,0.5)",
+            "'train.ema_decay=interval(0.9,0.5)' is no range; expected the lower end first",
+        ),
         (
             "train.learning_rate=tag(log, interval(0, 1e-2))",
             "lower end first, above 0 for a range of ratios",

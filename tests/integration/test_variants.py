@@ -14,7 +14,7 @@ import torch
 from instageo import load_model
 from instageo.errors import DataError
 from instageo.model.run import main
-from instageo.raster import read_raster
+from instageo.raster.reading import read_raster
 from instageo.table import read_table, write_table
 from tests.integration.conftest import QUICK, write_chips
 

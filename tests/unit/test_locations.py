@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from instageo.locations import gdal_path, hide_secrets, is_remote, join, stamp
+from instageo.locations import file_stamp, gdal_path, hide_secrets, is_remote, join
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ def test_secrets_are_left_out(text, expected):
 
 def test_the_stamp_of_a_local_file(tmp_path):
     file = tmp_path / "chip.tif"
-    assert stamp(file) is None
+    assert file_stamp(file) is None
     file.write_bytes(b"12345")
     os.utime(file, ns=(0, 1_700_000_000_000_000_007))
-    assert stamp(str(file)) == stamp(file) == "5:1700000000000000007"
+    assert file_stamp(str(file)) == file_stamp(file) == "5:1700000000000000007"
 
 
 @pytest.mark.parametrize("location", ["nothing://host/a", "/vsizip/a.zip/a.tif", "http://127.0.0.1:9/a.tif"])
 def test_what_cannot_be_asked_has_no_stamp(location):
-    assert stamp(location) is None
+    assert file_stamp(location) is None

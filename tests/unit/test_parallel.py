@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from instageo.errors import DataError
-from instageo.model.parallel import by_processes, by_threads
+from instageo.parallel import map_processes, map_threads
 
 
 def squared(number):
@@ -22,7 +22,7 @@ def impossible(number):
     raise RuntimeError("own words")
 
 
-@pytest.mark.parametrize(("each", "elsewhere"), [(by_threads, False), (by_processes, True)])
+@pytest.mark.parametrize(("each", "elsewhere"), [(map_threads, False), (map_processes, True)])
 def test_results_come_in_the_order_of_the_items(each, elsewhere):
     before = torch.random.get_rng_state()
     pids, squares = zip(*each(squared, range(100)), strict=True)
@@ -33,9 +33,9 @@ def test_results_come_in_the_order_of_the_items(each, elsewhere):
 
 def test_a_process_that_was_ended_is_told():
     with pytest.raises(DataError, match="was ended from outside, for lack of memory"):
-        list(by_processes(ended, range(3)))
+        list(map_processes(ended, range(3)))
 
 
 def test_other_errors_keep_their_words():
     with pytest.raises(RuntimeError, match="own words"):
-        list(by_processes(impossible, range(3)))
+        list(map_processes(impossible, range(3)))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from instageo.errors import ConfigError
-from instageo.model.assemble import chip_format
-from instageo.model.decoding import read_chip
-from instageo.model.layout import complete
+from instageo.model.chips.factory import chip_format_from_settings
+from instageo.model.chips.image import read_chip
 from instageo.model.settings import DataSettings, Settings
+from instageo.model.settings.resolve import resolve_layout
 from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, SENSORS, Sensor, find_sensor
 
 # Where the six bands lie if a file holds all layers of the product: counted in the providers' lists of bands.
@@ -82,8 +82,8 @@ def test_stored_values_become_reflectance_by_the_providers_formula(make_raster, 
     values = np.full((LAYERS[name], 1, 2), stored, np.int32)
     missing = {"hls_s30": -9999, "hls_l30": -9999}.get(name, 0)
     values[:, :, 1] = missing
-    settings = complete(Settings(dataloader=DataSettings(sensor=name)), frozenset())
-    chip = read_chip(make_raster("chip.tif", values), chip_format(settings))
+    settings = resolve_layout(Settings(dataloader=DataSettings(sensor=name)), frozenset())
+    chip = read_chip(make_raster("chip.tif", values), chip_format_from_settings(settings))
     assert chip.image.shape == (6, 1, 1, 2)
     np.testing.assert_allclose(chip.image[:, 0, 0, 0], 10000 * reflectance, atol=0.01)
     assert chip.valid[0, 0].tolist() == [True, False]  # pitfall 9

@@ -1,6 +1,6 @@
-"""Augmentations: functions from a batch and its draws to a changed batch; named in `instageo.model.transforms`."""
+"""Augmentations: functions from a batch and its random state to a changed batch, named in `pipeline`."""
 
-from instageo.model.augmentations.draw import Augmentation, Draw
-from instageo.model.sample import Sample
+from instageo.model.augmentations.random_draw import Augmentation, RandomState
+from instageo.model.chips.sample import Sample
 
-__all__ = ["Augmentation", "Draw", "Sample"]
+__all__ = ["Augmentation", "RandomState", "Sample"]

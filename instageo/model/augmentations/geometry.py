@@ -9,25 +9,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from instageo.model.augmentations.draw import Draw
-from instageo.model.augmentations.masking import hide
-from instageo.model.sample import Sample, is_labelled, unlabelled
+from instageo.model.augmentations.random_draw import RandomState
+from instageo.model.chips.sample import Sample, ignored_value, label_mask, zero_invalid
 
 LARGEST_ASPECT = 4 / 3
 """How much more a crop may be stretched along one side than along the other."""
 
 
-def hflip(batch: Sample, draw: Draw) -> Sample:
+def hflip(batch: Sample, draw: RandomState) -> Sample:
     """Left becomes right."""
-    return _move(batch, lambda tensor: tensor.flip(-1))
+    return _map_spatial(batch, lambda tensor: tensor.flip(-1))
 
 
-def vflip(batch: Sample, draw: Draw) -> Sample:
+def vflip(batch: Sample, draw: RandomState) -> Sample:
     """Top becomes bottom."""
-    return _move(batch, lambda tensor: tensor.flip(-2))
+    return _map_spatial(batch, lambda tensor: tensor.flip(-2))
 
 
-def turn90(batch: Sample, draw: Draw) -> Sample:
+def rot90(batch: Sample, draw: RandomState) -> Sample:
     """Turn by 90, 180 or 270 degrees; by 180 where height and width differ."""
     height, width = batch.image.shape[3:]
     quarters = draw.integers(1, 3) if height == width else [2] * len(batch.image)
@@ -35,10 +34,10 @@ def turn90(batch: Sample, draw: Draw) -> Sample:
     def turn(tensor: Tensor) -> Tensor:
         return torch.stack([part.rot90(count, (-2, -1)) for part, count in zip(tensor, quarters, strict=True)])
 
-    return _move(batch, turn)
+    return _map_spatial(batch, turn)
 
 
-def rotate(batch: Sample, draw: Draw, degrees: float) -> Sample:
+def rotate(batch: Sample, draw: RandomState, degrees: float) -> Sample:
     """Turn about the centre by an angle from -degrees..degrees."""
     angles = draw.uniform(-degrees, degrees) * (math.pi / 180)
     height, width = batch.image.shape[3:]
@@ -48,7 +47,7 @@ def rotate(batch: Sample, draw: Draw, degrees: float) -> Sample:
     return _warp(batch, torch.stack([columns, rows], dim=1), draw.ignore_index, beyond="zeros")
 
 
-def resized_crop(batch: Sample, draw: Draw, min_scale: float) -> Sample:
+def resized_crop(batch: Sample, draw: RandomState, min_scale: float) -> Sample:
     """A window with a share of the area from min_scale..1, enlarged to the whole.
 
     Its sides are in proportion to those of the chip up to a factor of `LARGEST_ASPECT`, as far as it fits.
@@ -62,8 +61,8 @@ def resized_crop(batch: Sample, draw: Draw, min_scale: float) -> Sample:
     return _warp(batch, torch.stack([columns, rows], dim=1), draw.ignore_index, beyond="border")
 
 
-def _move(batch: Sample, change: Callable[[Tensor], Tensor]) -> Sample:
-    return batch.change_pixels(change, change)
+def _map_spatial(batch: Sample, change: Callable[[Tensor], Tensor]) -> Sample:
+    return batch.map_spatial(change, change)
 
 
 def _warp(batch: Sample, source: Tensor, ignore_index: int, *, beyond: str) -> Sample:
@@ -79,14 +78,14 @@ def _warp(batch: Sample, source: Tensor, ignore_index: int, *, beyond: str) -> S
     grid = F.affine_grid(source, [len(source), 1, *batch.image.shape[3:]], align_corners=False)
     sample = partial(F.grid_sample, grid=grid, padding_mode=beyond, align_corners=False)
     share = sample(batch.valid.float())
-    mixed = sample(hide(batch.image, batch.valid).flatten(1, 2)).view_as(batch.image)
+    mixed = sample(zero_invalid(batch.image, batch.valid).flatten(1, 2)).view_as(batch.image)
     image, valid = mixed.div_(share.clamp_min(1e-6).unsqueeze(1)), share > 0.5
     label = batch.pixel_label
     if label is None:
         return replace(batch, image=image, valid=valid)
-    given = is_labelled(label, ignore_index)
+    given = label_mask(label, ignore_index)
     filled = label.masked_fill(~given, 0).float()
     values, there = sample(torch.stack([filled, given.float()], dim=1), mode="nearest").unbind(1)
     known = (there > 0.5) & valid.any(1)  # what comes from outside is 0
-    moved = values.to(label.dtype).masked_fill_(~known, unlabelled(label, ignore_index))
+    moved = values.to(label.dtype).masked_fill_(~known, ignored_value(label, ignore_index))
     return replace(batch, image=image, valid=valid, label=moved)

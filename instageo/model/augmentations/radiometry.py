@@ -7,39 +7,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from instageo.model.augmentations.draw import Draw
-from instageo.model.augmentations.masking import hide
-from instageo.model.sample import Sample
+from instageo.model.augmentations.random_draw import RandomState
+from instageo.model.chips.sample import Sample, zero_invalid
 
 SMALL = 5
 """Side of a kernel up to which one convolution in two dimensions is faster than two in one."""
 
 
-def brightness(batch: Sample, draw: Draw, limit: float) -> Sample:
+def brightness(batch: Sample, draw: RandomState, limit: float) -> Sample:
     """Multiply by one factor from 1-limit..1+limit per sample."""
     return replace(batch, image=batch.image * _per_sample(draw.uniform(1 - limit, 1 + limit)))
 
 
-def contrast(batch: Sample, draw: Draw, limit: float) -> Sample:
+def contrast(batch: Sample, draw: RandomState, limit: float) -> Sample:
     """Multiply the distance from the sample's mean of each band by one factor from 1-limit..1+limit per sample."""
-    image, valid = hide(batch.image, batch.valid), batch.valid.unsqueeze(1)
+    image, valid = zero_invalid(batch.image, batch.valid), batch.valid.unsqueeze(1)
     counted = valid.sum((2, 3, 4), keepdim=True).clamp_min(1)
     mean = image.sum((2, 3, 4), keepdim=True) / counted
     return replace(batch, image=torch.lerp(mean, image, _per_sample(draw.uniform(1 - limit, 1 + limit))))
 
 
-def blur(batch: Sample, draw: Draw, sigma: float) -> Sample:
+def blur(batch: Sample, draw: RandomState, sigma: float) -> Sample:
     """Gaussian blur of `sigma` pixels over valid pixels alone; what lies outside the chip has no weight."""
     reach = math.ceil(2 * sigma)
     steps = torch.arange(-reach, reach + 1, device=batch.image.device)
-    known = torch.cat([hide(batch.image, batch.valid).flatten(1, 2), batch.valid.float()], dim=1)
+    known = torch.cat([zero_invalid(batch.image, batch.valid).flatten(1, 2), batch.valid.float()], dim=1)
     mixed = _filter(known, torch.exp(-steps.square() / (2 * sigma**2)))
     layers = known.shape[1] - batch.valid.shape[1]
     share = mixed[:, layers:].clamp_min(1e-6).unsqueeze(1)
     return replace(batch, image=mixed[:, :layers].view_as(batch.image).div_(share))
 
 
-def noise(batch: Sample, draw: Draw, std: float) -> Sample:
+def noise(batch: Sample, draw: RandomState, std: float) -> Sample:
     """Add Gaussian noise of `std` times the band's standard deviation."""
     drawn = draw.normal(*batch.image.shape[1:])
     return replace(batch, image=torch.addcmul(batch.image, drawn, (std * draw.std)[:, None, None, None], out=drawn))

@@ -7,12 +7,12 @@ import urllib.request
 from pathlib import Path
 
 from instageo.errors import WeightsError
-from instageo.model.backbones.variants import Weights, find_variant
+from instageo.model.backbones.variants import PublishedWeights, find_variant
 
 log = logging.getLogger(__name__)
 
 
-def published_file(model_name: str) -> Path:
+def fetch_published_weights(model_name: str) -> Path:
     """A variant's published weights: from the local Hugging Face cache, else downloaded at the pinned revision.
 
     Raises:
@@ -41,7 +41,7 @@ def published_file(model_name: str) -> Path:
         ) from error
 
 
-def _cached(weights: Weights) -> Path | None:
+def _cached(weights: PublishedWeights) -> Path | None:
     """The file in the local cache: at the pinned revision, else at whatever the cache calls main."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -57,7 +57,7 @@ def _cached(weights: Weights) -> Path | None:
     return None
 
 
-def _download(weights: Weights) -> Path:
+def _download(weights: PublishedWeights) -> Path:
     """Fetch the pinned revision and compare its checksum."""
     from huggingface_hub import hf_hub_download
 

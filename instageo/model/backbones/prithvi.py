@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from instageo.errors import ConfigError
-from instageo.model.backbones.position import PairEmbedding, sincos_3d
-from instageo.model.backbones.variants import Variant, find_variant, resized
+from instageo.model.backbones.position import CoordinateEmbedding, sincos_3d
+from instageo.model.backbones.variants import Variant, find_variant, with_embed_dim
 from instageo.sensors import PRITHVI_BANDS
 
 
@@ -19,9 +19,9 @@ class PatchEmbed(nn.Module):
     Pixels beyond the last whole patch are left out.
     """
 
-    def __init__(self, channels: int, width: int, patch: int) -> None:
+    def __init__(self, channels: int, embed_dim: int, patch: int) -> None:
         super().__init__()
-        self.proj = nn.Conv3d(channels, width, kernel_size=(1, patch, patch), stride=(1, patch, patch))
+        self.proj = nn.Conv3d(channels, embed_dim, kernel_size=(1, patch, patch), stride=(1, patch, patch))
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, T, H, W) to (B, T * rows * columns, width)."""
@@ -32,32 +32,32 @@ class PatchEmbed(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention with one projection for query, key and value."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, embed_dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
+        self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
+        self.proj = nn.Linear(embed_dim, embed_dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, N, width) to the same shape."""
-        batch, count, width = tokens.shape
-        qkv = self.qkv(tokens).reshape(batch, count, 3, self.heads, width // self.heads)
+        """(B, N, embed_dim) to the same shape."""
+        batch, count, embed_dim = tokens.shape
+        qkv = self.qkv(tokens).reshape(batch, count, 3, self.heads, embed_dim // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(query, key, value)
-        projected: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, count, width))
+        projected: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, count, embed_dim))
         return projected
 
 
 class Mlp(nn.Module):
     """Two linear layers with GELU between, four times as wide inside."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, embed_dim: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
+        self.fc1 = nn.Linear(embed_dim, 4 * embed_dim)
+        self.fc2 = nn.Linear(4 * embed_dim, embed_dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, N, width) to the same shape."""
+        """(B, N, embed_dim) to the same shape."""
         mixed: Tensor = self.fc2(F.gelu(self.fc1(tokens)))
         return mixed
 
@@ -69,12 +69,12 @@ class Block(nn.Module):
     2016); the others are scaled up to make good for it.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, embed_dim: int, heads: int) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=1e-5)
-        self.attn = Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width, eps=1e-5)
-        self.mlp = Mlp(width)
+        self.norm1 = nn.LayerNorm(embed_dim, eps=1e-5)
+        self.attn = Attention(embed_dim, heads)
+        self.norm2 = nn.LayerNorm(embed_dim, eps=1e-5)
+        self.mlp = Mlp(embed_dim)
         self._drop_path = 0.0
 
     def set_drop_path(self, probability: float) -> None:
@@ -82,7 +82,7 @@ class Block(nn.Module):
         self._drop_path = probability
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, N, width) to the same shape."""
+        """(B, N, embed_dim) to the same shape."""
         tokens = tokens + self._thin(self.attn(self.norm1(tokens)))
         tokens = tokens + self._thin(self.mlp(self.norm2(tokens)))
         return tokens
@@ -111,19 +111,19 @@ class PrithviEncoder(nn.Module):
 
     def __init__(self, variant: Variant, *, channels: int, temporal_dim: int, img_size: int, depth: int) -> None:
         super().__init__()
-        self.width, self.patch, self.temporal_dim = variant.width, variant.patch, temporal_dim
+        self.embed_dim, self.patch, self.temporal_dim = variant.embed_dim, variant.patch, temporal_dim
         self.coords_dropout, self.gradient_checkpointing = 0.0, False
-        self.patch_embed = PatchEmbed(channels, variant.width, variant.patch)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, variant.width))
+        self.patch_embed = PatchEmbed(channels, variant.embed_dim, variant.patch)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, variant.embed_dim))
         side = max(img_size // variant.patch, 1)
         self._grid = (temporal_dim, side, side)
-        self.register_buffer("pos_embed", sincos_3d(variant.width, *self._grid))
-        self.temporal_embed_enc = PairEmbedding(variant.width) if variant.coordinates else None
-        self.location_embed_enc = PairEmbedding(variant.width) if variant.coordinates else None
+        self.register_buffer("pos_embed", sincos_3d(variant.embed_dim, *self._grid))
+        self.temporal_embed_enc = CoordinateEmbedding(variant.embed_dim) if variant.coordinates else None
+        self.location_embed_enc = CoordinateEmbedding(variant.embed_dim) if variant.coordinates else None
         self.blocks: Sequence[Block] = nn.ModuleList(  # type: ignore[assignment]
-            Block(variant.width, variant.heads) for _ in range(depth)
+            Block(variant.embed_dim, variant.heads) for _ in range(depth)
         )
-        self.norm = nn.LayerNorm(variant.width, eps=1e-5)
+        self.norm = nn.LayerNorm(variant.embed_dim, eps=1e-5)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -142,7 +142,7 @@ class PrithviEncoder(nn.Module):
     def _positions(self, grid: tuple[int, int, int]) -> Tensor:
         if grid == self._grid:
             return self.pos_embed
-        return sincos_3d(self.width, *grid).to(self.pos_embed)
+        return sincos_3d(self.embed_dim, *grid).to(self.pos_embed)
 
     def _hide(self, coords: Tensor) -> Tensor:
         """Coordinates with NaN for a random share of the samples, in training."""
@@ -164,14 +164,14 @@ class PrithviEncoder(nn.Module):
         token = (self.cls_token + positions[:, :1]).expand(len(image), -1, -1)
         return torch.cat([token, patches], dim=1)
 
-    def blocks_at(
+    def forward_intermediates(
         self,
         indices: Sequence[int],
         image: Tensor,
         temporal_coords: Tensor | None = None,
         location_coords: Tensor | None = None,
     ) -> list[Tensor]:
-        """Raw tokens (B, 1 + T * H/patch * W/patch, width) after the blocks with these indices, counted from 0."""
+        """Raw tokens (B, 1 + T * H/patch * W/patch, embed_dim) after the blocks with these indices, counted from 0."""
         tokens = self._embed(image, temporal_coords, location_coords)
         found: dict[int, Tensor] = {}
         for number, block in enumerate(self.blocks):
@@ -201,16 +201,16 @@ class PrithviEncoder(nn.Module):
                 last one alone.
 
         Returns:
-            `depth` tensors of shape (B, 1 + T * H/patch * W/patch, width).
+            `depth` tensors of shape (B, 1 + T * H/patch * W/patch, embed_dim).
         """
-        features = self.blocks_at(range(len(self.blocks)), image, temporal_coords, location_coords)
+        features = self.forward_intermediates(range(len(self.blocks)), image, temporal_coords, location_coords)
         return [self.norm(feature) for feature in features] if normalise else [*features[:-1], self.norm(features[-1])]
 
     def forward(
         self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
     ) -> Tensor:
-        """Normalised tokens of the last block, shape (B, 1 + T * H/patch * W/patch, width)."""
-        [tokens] = self.blocks_at([len(self.blocks) - 1], image, temporal_coords, location_coords)
+        """Normalised tokens of the last block, shape (B, 1 + T * H/patch * W/patch, embed_dim)."""
+        [tokens] = self.forward_intermediates([len(self.blocks) - 1], image, temporal_coords, location_coords)
         normalised: Tensor = self.norm(tokens)
         return normalised
 
@@ -222,7 +222,7 @@ def build_encoder(
     img_size: int,
     depth: int = -1,
     bands: Sequence[str] | None = None,
-    width: int | None = None,
+    embed_dim: int | None = None,
 ) -> PrithviEncoder:
     """Build an encoder with random weights.
 
@@ -232,12 +232,12 @@ def build_encoder(
         img_size: Side of the square chip the stored position embedding is for, pixels.
         depth: Transformer blocks; -1 for the variant's own number.
         bands: Band names of one date; None for the six bands of `PRITHVI_BANDS`.
-        width: Channels of a token, a multiple of 16; None for the variant's own number.
+        embed_dim: Channels of a token, a multiple of 16; None for the variant's own number.
 
     Raises:
         ConfigError: Unknown variant, or a size that makes no network.
     """
-    variant = resized(find_variant(model_name), width)
+    variant = with_embed_dim(find_variant(model_name), embed_dim)
     depth = variant.depth if depth == -1 else depth
     channels = len(PRITHVI_BANDS if bands is None else bands)
     sizes = {"temporal_dim": temporal_dim, "img_size": img_size, "depth": depth, "number of bands": channels}

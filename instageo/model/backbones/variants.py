@@ -7,7 +7,7 @@ from instageo.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Weights:
+class PublishedWeights:
     """A published file of weights, made for the six bands of `instageo.sensors.PRITHVI_BANDS`.
 
     Attributes:
@@ -28,7 +28,7 @@ class Variant:
     """One member of the family.
 
     Attributes:
-        width: Channels of a token.
+        embed_dim: Channels of a token.
         depth: Transformer blocks.
         heads: Attention heads.
         patch: Side of a square patch, pixels.
@@ -38,14 +38,14 @@ class Variant:
         weights: Its published weights; None where there are none.
     """
 
-    width: int
+    embed_dim: int
     depth: int
     heads: int
     patch: int = 16
     frames: int = 4
     coordinates: bool = False
     statistics: str = "v2"
-    weights: Weights | None = None
+    weights: PublishedWeights | None = None
 
 
 _NASA = "ibm-nasa-geospatial/"
@@ -53,7 +53,7 @@ _NASA = "ibm-nasa-geospatial/"
 VARIANTS = {
     "prithvi_eo_v2_tiny_tl": Variant(
         192, 12, 3, frames=1, coordinates=True,
-        weights=Weights(
+        weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-2.0-tiny-TL", "Prithvi_EO_V2_tiny_TL.pt",
             "335eadc2c45ad5abe7bd307223e1c48c5b60c41b",
             "d47326db9bad502b611f73e3e3f3a0e68b7b82640d67c22c795417f7209f8d70",
@@ -62,7 +62,7 @@ VARIANTS = {
     "prithvi_eo_tiny": Variant(256, 4, 4, frames=1, statistics="v1"),
     "prithvi_eo_v1_100": Variant(
         768, 12, 12, frames=3, statistics="v1",
-        weights=Weights(
+        weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-1.0-100M", "Prithvi_EO_V1_100M.pt",
             "f3a9ea7a1723621b0aeceb4de993093704d712c5",
             "7fac0c8a8693198e32a055e0c5a967f8b005f382182b63df1b29fdcd5c880731",
@@ -71,7 +71,7 @@ VARIANTS = {
     "prithvi_eo_v2_100": Variant(768, 12, 12),
     "prithvi_eo_v2_100_tl": Variant(
         768, 12, 12, coordinates=True,
-        weights=Weights(
+        weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-2.0-100M-TL", "Prithvi_EO_V2_100M_TL.pt",
             "2c84e383194986040f883cc43d7869002c425e1b",
             "d45406d5fc51af1d9657d48f2e2c3ff077408a2e1113f9a242889a4fe4469b17",
@@ -79,7 +79,7 @@ VARIANTS = {
     ),
     "prithvi_eo_v2_300": Variant(
         1024, 24, 16,
-        weights=Weights(
+        weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-2.0-300M", "Prithvi_EO_V2_300M.pt",
             "9eb1b1102806593963daa333bcc491b1c6f8562f",
             "faab2c8b776f0723f93431747603a7ec586a54fc45473613b4322c29752486e7",
@@ -87,7 +87,7 @@ VARIANTS = {
     ),
     "prithvi_eo_v2_300_tl": Variant(
         1024, 24, 16, coordinates=True,
-        weights=Weights(
+        weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-2.0-300M-TL", "Prithvi_EO_V2_300M_TL.pt",
             "63adbd39c271da4c42f447e69b1a7c91a338cdc9",
             "3629cedfbb350faafcb0dac902ae0d3c927e25ce8d9e0024aa1276ec66956ddb",
@@ -95,14 +95,14 @@ VARIANTS = {
     ),
     "prithvi_eo_v2_600": Variant(
         1280, 32, 16, patch=14,
-        weights=Weights(
+        weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-2.0-600M", "Prithvi_EO_V2_600M.pt",
             "87f15784813828dc37aa3197a143cd4689e4d080",
         ),
     ),
     "prithvi_eo_v2_600_tl": Variant(
         1280, 32, 16, patch=14, coordinates=True,
-        weights=Weights(
+        weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-2.0-600M-TL", "Prithvi_EO_V2_600M_TL.pt",
             "3d72adc6dfc4cc3862bf4f41da8c83db267193c9",
             "7b92c53b0204a76bb775bd8930f045e05776251caa8c83f7367ed0b75b594702",
@@ -123,31 +123,31 @@ def find_variant(model_name: str) -> Variant:
     return VARIANTS[model_name]
 
 
-WIDTH_STEP = 16
+EMBED_DIM_STEP = 16
 """Widths are multiples of it: the position embedding shares channels out by sixteenths."""
 
 
-def resized(variant: Variant, width: int | None) -> Variant:
-    """A variant of another width, with the fewest equal heads of at most as many channels as the variant's own.
+def with_embed_dim(variant: Variant, embed_dim: int | None) -> Variant:
+    """A variant of another embed_dim, with the fewest equal heads of at most as many channels as the variant's own.
 
     Of 64 channels per head, 128 channels have 2 heads, 96 have 2 of 48, 32 have one.
 
     Args:
         variant: Its depth, patch and coordinates stay.
-        width: Channels of a token; None for the variant's own.
+        embed_dim: Channels of a token; None for the variant's own.
 
     Raises:
-        ConfigError: The width is no positive multiple of `WIDTH_STEP`.
+        ConfigError: The embed_dim is no positive multiple of `EMBED_DIM_STEP`.
     """
-    if width is None or width == variant.width:
+    if embed_dim is None or embed_dim == variant.embed_dim:
         return variant
-    if width < WIDTH_STEP or width % WIDTH_STEP:
+    if embed_dim < EMBED_DIM_STEP or embed_dim % EMBED_DIM_STEP:
         raise ConfigError(
-            f"model.width is {width}; expected a multiple of {WIDTH_STEP}, as the position embedding needs"
+            f"model.embed_dim is {embed_dim}; expected a multiple of {EMBED_DIM_STEP}, as the position embedding needs"
         )
-    fewest = -(-width // (variant.width // variant.heads))
-    heads = next(number for number in count(fewest) if width % number == 0)
-    return replace(variant, width=width, heads=heads)
+    fewest = -(-embed_dim // (variant.embed_dim // variant.heads))
+    heads = next(number for number in count(fewest) if embed_dim % number == 0)
+    return replace(variant, embed_dim=embed_dim, heads=heads)
 
 
 def pyramid_blocks(depth: int) -> tuple[int, int, int, int]:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from instageo.errors import InstaGeoError, WeightsError
-from instageo.model.backbones.hub import published_file
+from instageo.model.backbones.hub import fetch_published_weights
 from instageo.model.backbones.prithvi import PrithviEncoder
-from instageo.model.plain import SECTION, read_plain
+from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
 from instageo.sensors import PRITHVI_BANDS
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ PREFIXES = ("_timm_module.", "net.", "prithvi_encoder.", "prithvi_100M_backbone.
 """Leading parts of keys that name the place of the encoder in a larger network, outermost first."""
 
 PATCHES = "patch_embed.proj.weight"
-"""Key of the weights that see the bands, shape (width, bands, 1, patch, patch)."""
+"""Key of the weights that see the bands, shape (embed_dim, bands, 1, patch, patch)."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class LoadReport:
 
     def summary(self) -> str:
         """One line for the log, with blocks as ranges."""
-        parts = [f"loaded {places(self.loaded)}"]
-        parts += [f"dropped {places(self.dropped)}"] if self.dropped else []
-        parts += [f"newly initialised: {places(self.new)}"] if self.new else []
+        parts = [f"loaded {summarize_keys(self.loaded)}"]
+        parts += [f"dropped {summarize_keys(self.dropped)}"] if self.dropped else []
+        parts += [f"newly initialised: {summarize_keys(self.new)}"] if self.new else []
         return "; ".join([*parts, *self.notes])
 
 
-def places(keys: Sequence[str]) -> str:
+def summarize_keys(keys: Sequence[str]) -> str:
     """Keys as the parts of the network they belong to: `cls_token, blocks.0-11, norm (150 tensors)`."""
     numbers: dict[str, set[int]] = {}
     for key in keys:
@@ -80,7 +80,7 @@ def find_weights(model_name: str, weights: str | None = None) -> Path:
         WeightsError: The file is not to be had.
     """
     if weights is None:
-        return published_file(model_name)
+        return fetch_published_weights(model_name)
     file = Path(weights).expanduser()
     file = file / "instageo_best_checkpoint.ckpt" if file.is_dir() else file
     if not file.is_file():
@@ -102,9 +102,9 @@ def load_pretrained(
     Raises:
         WeightsError: The file is unreadable or does not fit.
     """
-    content = read_plain(file, WeightsError)
-    state, notes = unwrap(content), []
-    refuse_unmerged(state, file, WeightsError)
+    content = read_tensor_file(file, WeightsError)
+    state, notes = unwrap_state_dict(content), []
+    check_lora_merged(state, file, WeightsError)
     own = {key: value for key, value in encoder.state_dict().items() if key != "pos_embed"}
     if not any(key in state for key in own):
         raise WeightsError(f"{file}: none of its {len(state)} tensors is one of {model_name}; found {list(state)[:3]}")
@@ -131,7 +131,7 @@ def load_pretrained(
     return report
 
 
-def refuse_unmerged(keys: Iterable[str], file: Path, error: type[InstaGeoError]) -> None:
+def check_lora_merged(keys: Iterable[str], file: Path, error: type[InstaGeoError]) -> None:
     """Refuse a state whose low-rank changes lie beside the weights they change.
 
     Raises:
@@ -153,12 +153,12 @@ def match_bands(weight: Tensor, source: Sequence[str], wanted: Sequence[str]) ->
     keep their size.
 
     Args:
-        weight: Shape (width, len(source), 1, patch, patch).
+        weight: Shape (embed_dim, len(source), 1, patch, patch).
         source: Names of its bands.
         wanted: Names of the bands to make weights for.
 
     Returns:
-        Shape (width, len(wanted), 1, patch, patch).
+        Shape (embed_dim, len(wanted), 1, patch, patch).
     """
     known = [source.index(name) for name in wanted if name in source]
     extra = len(wanted) - len(known)
@@ -180,18 +180,18 @@ def _describe_bands(source: Sequence[str], wanted: Sequence[str]) -> str:
 
 def _bands_of(content: Mapping[str, object]) -> tuple[str, ...]:
     """The bands that a file's weights were trained with: those our own checkpoints name, else the published six."""
-    section = content.get(SECTION)
+    section = content.get(METADATA_KEY)
     settings = section.get("settings") if isinstance(section, Mapping) else None
     names = settings.get("dataloader.band_names") if isinstance(settings, Mapping) else None
     return tuple(names) if names else PRITHVI_BANDS
 
 
-def unwrap(content: Mapping[str, object]) -> dict[str, Tensor]:
+def unwrap_state_dict(content: Mapping[str, object]) -> dict[str, Tensor]:
     """The tensors of a file, those of an encoder under their plain names, whatever it wraps them in."""
     for wrapper in WRAPPERS:
-        inner = content.get(wrapper)
-        if isinstance(inner, Mapping):
-            content = inner
+        hidden_channels = content.get(wrapper)
+        if isinstance(hidden_channels, Mapping):
+            content = hidden_channels
     return {_plain(key): value for key, value in content.items() if isinstance(value, Tensor)}
 
 

@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from instageo.errors import ConfigError, DataError
-from instageo.model.check import TableReport
-from instageo.model.config import overlay
-from instageo.model.layout import class_names, complete, describe_layout
-from instageo.model.settings import Run, Settings, require
-from instageo.model.tables import checked_table, shared_chips
+from instageo.model.context import Run
+from instageo.model.inspection.report import TableReport
+from instageo.model.inspection.tables import inspect_table, shared_chips
+from instageo.model.settings import Settings, require_settings
+from instageo.model.settings.compose import update_settings
+from instageo.model.settings.resolve import class_names, describe_layout, resolve_layout
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +29,15 @@ def check_tables(run: Run) -> None:
         ConfigError: No table is named.
         DataError: Rows cannot be used and `dataloader.on_bad_row` is `error`.
     """
-    require(run.settings, "root_dir")
+    require_settings(run.settings, "root_dir")
     named = [which for which in TABLES if getattr(run.settings, which)]
     if not named:
         raise ConfigError(f"mode=check needs a table; add {', '.join(TABLES[:-1])} or {TABLES[-1]}=… to the command")
-    settings = overlay(complete(run.settings, run.explicit, statistics=False), {"dataloader.on_bad_row": "skip"})
+    settings = update_settings(
+        resolve_layout(run.settings, run.explicit, statistics=False), {"dataloader.on_bad_row": "skip"}
+    )
     lenient = replace(run, settings=settings)
-    reports = [(str(getattr(settings, which)), checked_table(lenient, which, labelled=None)) for which in named]
+    reports = [(str(getattr(settings, which)), inspect_table(lenient, which, labelled=None)) for which in named]
     log.info(describe_layout(settings, reports[0][1].layers))
     for (one, first), (other, second) in combinations(reports, 2):
         shared = shared_chips(first, second)

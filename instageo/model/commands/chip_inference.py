@@ -8,14 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from instageo.errors import ConfigError, DataError, MissingExtraError
-from instageo.locations import below, is_remote
-from instageo.model.accounts.network import note_predictor
-from instageo.model.check import TableReport, reasons
-from instageo.model.predicting.journal import Journal, model_mark
-from instageo.model.predicting.work import Item, Outcome, predict_items, remove_leftovers
-from instageo.model.predictor import Predictor, predictor_from
-from instageo.model.settings import Engine, Run, require
-from instageo.model.tables import checked_table, root_of, warn_of_another_unit
+from instageo.locations import is_remote, relative_path
+from instageo.model.context import Run
+from instageo.model.inference.batch import PredictionItem, PredictionOutcome, predict_items, remove_leftovers
+from instageo.model.inference.journal import Journal, model_fingerprint
+from instageo.model.inference.predictor import Predictor, predictor_from_settings
+from instageo.model.inspection.report import TableReport, summarize_reasons
+from instageo.model.inspection.tables import inspect_table, warn_if_units_differ
+from instageo.model.settings import Engine, require_settings
+from instageo.model.settings.resolve import table_root
+from instageo.model.tracking.network_summary import record_predictor
 from instageo.progress import track
 from instageo.table import INPUT, Row, write_table
 
@@ -36,33 +38,33 @@ def chip_inference(run: Run) -> None:
     others; they are listed in `failed_rows_test.csv` in the run's folder.
     """
     settings = run.settings
-    require(settings, "root_dir", "test_filepath", "checkpoint_path")
+    require_settings(settings, "root_dir", "test_filepath", "checkpoint_path")
     local = settings.engine is Engine.local
-    predictor = predictor_from(settings, run.explicit, None if local else "cpu")
-    report = checked_table(replace(run, settings=predictor.settings), "test_filepath", labelled=False)
-    warn_of_another_unit(predictor.settings, report)
+    predictor = predictor_from_settings(settings, run.explicit, None if local else "cpu")
+    report = inspect_table(replace(run, settings=predictor.settings), "test_filepath", labelled=False)
+    warn_if_units_differ(predictor.settings, report)
     rows = list({row.input: row for row in report.rows}.values())
     if len(rows) < len(report.rows):
         log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))
     folder = _folder(run)
     items = _items(predictor, rows, folder)
-    mark = model_mark(predictor.settings)
+    mark = model_fingerprint(predictor.settings)
     journal = Journal(folder, mark)
     outcomes = journal.finished(items)
     left = [item for item in items if item.row.input not in outcomes]
     if outcomes:
         log.info("%d of %d predictions were made before and are kept", len(outcomes), len(items))
     try:
-        with run.notes.working_on(len(left)), journal.writing() as write:
+        with run.info.working_on(len(left)), journal.writing() as write:
             coming = _predict(run, predictor, mark, left, _ahead(report)) if left else ()
             for outcome in track(coming, "predicting", len(left)):
                 write(outcome)
                 outcomes[outcome.input] = outcome
     finally:
         remove_leftovers(left)
-        if predictor.task.per_chip:
+        if predictor.task.image_level:
             _write_records(folder / "predictions.csv", rows, outcomes)
-    note_predictor(run.notes, predictor)
+    record_predictor(run.info, predictor)
     _tell(run, rows, outcomes, folder)
 
 
@@ -73,13 +75,13 @@ def _folder(run: Run) -> Path:
     return Path(chosen).expanduser() if chosen else run.folder / "predictions"
 
 
-def _items(predictor: Predictor, rows: Sequence[Row], folder: Path) -> list[Item]:
-    if predictor.task.per_chip:
+def _items(predictor: Predictor, rows: Sequence[Row], folder: Path) -> list[PredictionItem]:
+    if predictor.task.image_level:
         _refuse_overwriting_inputs(rows, [folder / "predictions.csv"])
-        return [Item(row, None) for row in rows]
-    outputs = output_paths(rows, root_of(predictor.settings), folder)
+        return [PredictionItem(row, None) for row in rows]
+    outputs = output_paths(rows, table_root(predictor.settings), folder)
     _refuse_overwriting_inputs(rows, outputs)
-    return [Item(row, output) for row, output in zip(rows, outputs, strict=True)]
+    return [PredictionItem(row, output) for row, output in zip(rows, outputs, strict=True)]
 
 
 def _ahead(report: TableReport) -> int:
@@ -87,12 +89,14 @@ def _ahead(report: TableReport) -> int:
     return AHEAD if 4 * report.layers * height * width < LARGE else 0
 
 
-def _predict(run: Run, predictor: Predictor, mark: str, items: Sequence[Item], ahead: int) -> Iterator[Outcome]:
+def _predict(
+    run: Run, predictor: Predictor, mark: str, items: Sequence[PredictionItem], ahead: int
+) -> Iterator[PredictionOutcome]:
     """Outcomes as they come, by the engine that the settings name."""
     if run.settings.engine is Engine.local:
         return predict_items(predictor, items, ahead)
     try:
-        from instageo.model.predicting.bulk import predict_on_ray
+        from instageo.model.inference.ray_engine import predict_on_ray
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"engine=ray needs the package {error.name}; install the extras: "
@@ -101,7 +105,7 @@ def _predict(run: Run, predictor: Predictor, mark: str, items: Sequence[Item], a
     return predict_on_ray(run.settings, run.explicit, mark, items, ahead)
 
 
-def _write_records(path: Path, rows: Sequence[Row], outcomes: dict[str, Outcome]) -> None:
+def _write_records(path: Path, rows: Sequence[Row], outcomes: dict[str, PredictionOutcome]) -> None:
     """One table of all that is known, in the order of the rows."""
     known = [(row, outcomes[row.input].record) for row in rows if row.input in outcomes]
     records = [{INPUT: row.name, **record} for row, record in known if record]
@@ -109,7 +113,7 @@ def _write_records(path: Path, rows: Sequence[Row], outcomes: dict[str, Outcome]
         write_table(path, records)
 
 
-def _tell(run: Run, rows: Sequence[Row], outcomes: dict[str, Outcome], folder: Path) -> None:
+def _tell(run: Run, rows: Sequence[Row], outcomes: dict[str, PredictionOutcome], folder: Path) -> None:
     """What became of all rows, for the log; failures are an error unless they are to be skipped."""
     unseen = [row.name for row in rows if not outcomes[row.input].seen]
     if unseen:
@@ -120,7 +124,8 @@ def _tell(run: Run, rows: Sequence[Row], outcomes: dict[str, Outcome], folder: P
         return
     path = run.folder / "failed_rows_test.csv"
     write_table(path, [{INPUT: row.name, "reason": reason} for row, reason in failed])
-    told = f"{len(failed)} of {len(rows)} chips could not be predicted: {reasons(failed)}; they are listed in {path}"
+    summary = summarize_reasons(failed)
+    told = f"{len(failed)} of {len(rows)} chips could not be predicted: {summary}; they are listed in {path}"
     if run.settings.dataloader.on_bad_row == "error":
         raise DataError(f"{told}. The others are in {folder}")
     log.warning("%s", told)
@@ -131,7 +136,7 @@ def output_paths(rows: Sequence[Row], root: str | Path, folder: Path) -> list[Pa
 
     `chip` in the file name becomes `prediction`; where that would make two outputs meet, the input's own name stays.
     """
-    own = [below(row.input, root) for row in rows]
+    own = [relative_path(row.input, root) for row in rows]
     renamed = [path.with_name(path.stem.replace("chip", "prediction") + ".tif") for path in own]
     taken = Counter([*renamed, *(path for path, new in zip(own, renamed, strict=True) if path != new)])
     chosen = [

@@ -6,28 +6,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from instageo.errors import ConfigError
-from instageo.model.accounts.network import predictor_account
 from instageo.model.commands.evaluate import score
-from instageo.model.comparison.caveats import caveats
-from instageo.model.comparison.grouping import by_seed
-from instageo.model.comparison.naming import given_names, row_names
-from instageo.model.comparison.report import Report, write_report
-from instageo.model.comparison.rows import Headline, Network, build_rows, find_teacher, spreads_of
-from instageo.model.comparison.runs import Scores, TrainedRun, numbers, read_all
-from instageo.model.comparison.speed import batches_of, chip_shape, measure, this_machine
-from instageo.model.config import overlay, settings_from, shipped_config
-from instageo.model.memory import keep_freed_memory
-from instageo.model.metrics.summary import summary
-from instageo.model.notes import Notes
-from instageo.model.predictor import Predictor, load_model, pick_device, predictor_from
-from instageo.model.settings import Mode, Run
-from instageo.model.tables import checked_table, warn_of_another_unit
+from instageo.model.context import Run, RunInfo
+from instageo.model.inference.predictor import Predictor, load_model, predictor_from_settings
+from instageo.model.inspection.tables import inspect_table, warn_if_units_differ
+from instageo.model.metrics.summary import summarize_scores
+from instageo.model.networks.device import pick_device
+from instageo.model.networks.memory import keep_freed_memory
+from instageo.model.runs.grouping import given_names, group_by_seed, row_names
+from instageo.model.runs.report import Report, caveats, write_report
+from instageo.model.runs.rows import NetworkMeasurements, PrimaryMetrics, build_rows, find_teacher, score_spreads
+from instageo.model.runs.speed import batch_rounds, chip_shape, describe_device, measure_speed
+from instageo.model.runs.trained_run import Scores, TrainedRun, read_trained_runs, scalar_scores
+from instageo.model.settings import Mode
+from instageo.model.settings.compose import default_config, settings_from_config, update_settings
+from instageo.model.tracking.network_summary import summarize_predictor
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Wish:
+class ReportRequest:
     """What the report is to be of.
 
     Attributes:
@@ -55,29 +54,29 @@ class Wish:
     accelerator: str = "auto"
 
 
-def distill_report(wish: Wish) -> Report:
+def distill_report(wish: ReportRequest) -> Report:
     """Compare runs, and leave the report as JSON, CSV, Markdown and PNG.
 
     Raises:
         InstaGeoError: A run cannot be read, has no scores and no table is given, or they do not compare.
     """
     keep_freed_memory()
-    runs = read_all(wish.runs, wish.teacher)
+    runs = read_trained_runs(wish.runs, wish.teacher)
     if wish.table is None:
-        refuse_unscored(runs)
-    groups = by_seed(runs)
+        check_scored(runs)
+    groups = group_by_seed(runs)
     device = pick_device(wish.accelerator)
     predictors = [_sized(load_model(group[0].path, device=device), wish.img_size) for group in groups]
-    accounts = [predictor_account(predictor) for predictor in predictors]
+    accounts = [summarize_predictor(predictor) for predictor in predictors]
     teacher = find_teacher(groups, [account["forward_flops"] for account in accounts], wish.teacher)
     names = row_names([group[0] for group in groups], teacher)
     names = given_names(wish.names, names) if wish.names else names
-    headline = Headline(predictors[0].task.headline, predictors[0].task.monitor.mode)
+    headline = PrimaryMetrics(predictors[0].task.headline, predictors[0].task.monitor.mode)
     scores, scores_of = _scores(groups, wish, device)
-    spreads = [spreads_of(group, found, headline) for group, found in zip(groups, scores, strict=True)]
-    speeds = measure(predictors, rounds=wish.repeats, batch_size=wish.batch_size)
+    spreads = [score_spreads(group, found, headline) for group, found in zip(groups, scores, strict=True)]
+    speeds = measure_speed(predictors, rounds=wish.repeats, batch_size=wish.batch_size)
     networks = [
-        Network(chip_shape(predictor), account, speed)
+        NetworkMeasurements(chip_shape(predictor), account, speed)
         for predictor, account, speed in zip(predictors, accounts, speeds, strict=True)
     ]
     rows = build_rows(groups, names, networks, spreads, teacher)
@@ -85,9 +84,9 @@ def distill_report(wish: Wish) -> Report:
         rows=rows,
         headline=headline,
         scores_of=scores_of,
-        machine=this_machine(predictors[0].device),
+        machine=describe_device(predictors[0].device),
         rounds=wish.repeats,
-        batches=batches_of(wish.repeats),
+        batches=batch_rounds(wish.repeats),
         batch_size=wish.batch_size,
         weight_types=sorted({kind for run in runs for kind in run.weight_types}),
         notes=caveats(rows, groups, scored_anew=wish.table is not None),
@@ -97,7 +96,7 @@ def distill_report(wish: Wish) -> Report:
     return report
 
 
-def refuse_unscored(runs: Sequence[TrainedRun]) -> None:
+def check_scored(runs: Sequence[TrainedRun]) -> None:
     """Refuse runs that have no scores of their own.
 
     Raises:
@@ -114,17 +113,17 @@ def _sized(predictor: Predictor, side: int | None) -> Predictor:
     """The same network, to be counted and timed on chips of another size."""
     if side is None:
         return predictor
-    return replace(predictor, settings=overlay(predictor.settings, {"dataloader.img_size": side}))
+    return replace(predictor, settings=update_settings(predictor.settings, {"dataloader.img_size": side}))
 
 
-def _scores(groups: Sequence[Sequence[TrainedRun]], wish: Wish, device: str) -> tuple[list[list[Scores]], str]:
+def _scores(groups: Sequence[Sequence[TrainedRun]], wish: ReportRequest, device: str) -> tuple[list[list[Scores]], str]:
     """Scores of each run of each group, and what they are of."""
     if wish.table is None:
         return [[run.scores or {} for run in group] for group in groups], "those of each run, in its metrics.json"
     return [[_score_anew(run, wish, device) for run in group] for group in groups], f"of all labels of {wish.table}"
 
 
-def _score_anew(run: TrainedRun, wish: Wish, device: str) -> Scores:
+def _score_anew(run: TrainedRun, wish: ReportRequest, device: str) -> Scores:
     table = str(wish.table)
     given = {
         "mode": Mode.eval.value,
@@ -132,9 +131,11 @@ def _score_anew(run: TrainedRun, wish: Wish, device: str) -> Scores:
         "test_filepath": table,
         "root_dir": wish.root_dir or table.rpartition("/")[0] or ".",
     }
-    predictor = predictor_from(overlay(settings_from(shipped_config()), given), frozenset(given), device)
+    predictor = predictor_from_settings(
+        update_settings(settings_from_config(default_config()), given), frozenset(given), device
+    )
     wish.output.mkdir(parents=True, exist_ok=True)
-    job = Run(predictor.settings, wish.output, notes=Notes())
-    report = checked_table(job, "test_filepath")
-    warn_of_another_unit(predictor.settings, report)
-    return numbers(summary(score(predictor, report).compute(), predictor.class_names))
+    job = Run(predictor.settings, wish.output, info=RunInfo())
+    report = inspect_table(job, "test_filepath")
+    warn_if_units_differ(predictor.settings, report)
+    return scalar_scores(summarize_scores(score(predictor, report).compute(), predictor.class_names))

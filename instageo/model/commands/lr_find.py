@@ -5,10 +5,11 @@ import json
 import logging
 import sys
 
-from instageo.model.building import build_parts
-from instageo.model.figures import range_test_figure
-from instageo.model.preparation import prepare
-from instageo.model.settings import Run, require
+from instageo.model.context import Run
+from instageo.model.figures.curves import range_test_figure
+from instageo.model.settings import require_settings
+from instageo.model.training.build import build_training
+from instageo.model.training.setup import prepare_training
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +19,8 @@ def lr_find(run: Run) -> None:
 
     Prints one line of JSON on stdout, `{"learning_rate": …}`. Leaves `lr_find.csv` and `lr_find.png`, and no weights.
     """
-    require(run.settings, "root_dir", "train_filepath", "valid_filepath")
-    parts = prepare(run)
+    require_settings(run.settings, "root_dir", "train_filepath", "valid_filepath")
+    parts = prepare_training(run)
     from instageo.model.training.lr_finder import RangeTest
     from instageo.model.training.trainer import range_test_trainer
 
@@ -27,7 +28,7 @@ def lr_find(run: Run) -> None:
     test = RangeTest(course.lr_find.min, course.lr_find.max, course.lr_find.steps, course.learning_rate)
     trainer = range_test_trainer(parts.settings, run.folder, test)
     try:
-        trainer.fit(*build_parts(parts))
+        trainer.fit(*build_training(parts))
     except SystemExit as stop:  # how Lightning answers Ctrl-C
         raise KeyboardInterrupt from stop
     if not trainer.is_global_zero:

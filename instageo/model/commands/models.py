@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from instageo.model.backbones.variants import VARIANTS
-from instageo.model.cost import Cost, network_cost
-from instageo.model.sizes import SIZES
+from instageo.model.networks.cost import NetworkCost, network_cost
+from instageo.model.settings.resolve import SIZES
 from instageo.progress import track
 
 
-def list_models(*, temporal_dim: int, img_size: int, head: str, num_classes: int) -> list[dict[str, object]]:
+def list_variants(*, temporal_dim: int, img_size: int, head: str, num_classes: int) -> list[dict[str, object]]:
     """One record per variant: its sizes, its cost for one chip (see `Cost`), and the source of its weights."""
     records = []
     for name, variant in track(VARIANTS.items(), "counting", len(VARIANTS)):
@@ -31,11 +31,11 @@ def list_sizes(*, temporal_dim: int, img_size: int, num_classes: int) -> list[di
     return records
 
 
-def _counted(cost: Cost) -> dict[str, object]:
+def _counted(cost: NetworkCost) -> dict[str, object]:
     return asdict(cost) | {"training_bytes": cost.training_bytes}
 
 
-def show_models(records: Sequence[dict[str, object]], sizes: Sequence[dict[str, object]], title: str) -> None:
+def print_models(records: Sequence[dict[str, object]], sizes: Sequence[dict[str, object]], title: str) -> None:
     """Print variants and sizes as tables on stdout."""
     table = Table(title=title, caption=CAPTION, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("model.model_name", no_wrap=True)
@@ -59,7 +59,7 @@ def _sizes_table(sizes: Sequence[dict[str, object]]) -> Table:
     table.add_column("is")
     for size in sizes:
         told = [str(size["model_name"]), f"head {size['head']}"]
-        told += [f"{key} {size[key]}" for key in ("depth", "width", "head_width") if size[key] not in (None, -1)]
+        told += [f"{key} {size[key]}" for key in ("depth", "embed_dim", "head_channels") if size[key] not in (None, -1)]
         table.add_row(str(size["size"]), *_costs(size), ", ".join(told))
     return table
 

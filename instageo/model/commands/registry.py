@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from instageo.errors import InstaGeoError, MissingExtraError, RegistryError
-from instageo.model.registry.environment import models_folder, offline, registry_url
+from instageo.model.registry.paths import models_folder, offline, registry_url
 from instageo.progress import telling
 
 app = typer.Typer(
@@ -44,13 +44,13 @@ def list_command(registry: Url = None, alone: Alone = False, json: Json = False)
     """List all models."""
     with _told():
         from instageo.model.registry.registry import open_registry
-        from instageo.model.registry.report import plain_model, show_models
+        from instageo.model.registry.tables import model_to_dict, print_registry
 
         manifest = open_registry(registry_url(registry), alone=alone).manifest
         if json:
-            typer.echo(dumps([plain_model(model) for model in manifest.models.values()], indent=2, default=str))
+            typer.echo(dumps([model_to_dict(model) for model in manifest.models.values()], indent=2, default=str))
         else:
-            show_models(manifest)
+            print_registry(manifest)
 
 
 @app.command("show")
@@ -62,15 +62,15 @@ def show_command(
 ) -> None:
     """Show a model: its sizes, versions, aliases, scores and costs."""
     with _told():
-        from instageo.model.registry.names import name_of
+        from instageo.model.registry.names import parse_name
         from instageo.model.registry.registry import open_registry
-        from instageo.model.registry.report import plain_model, show_model
+        from instageo.model.registry.tables import model_to_dict, print_model
 
-        model = open_registry(registry_url(registry), alone=alone).manifest.model(name_of(name).model)
+        model = open_registry(registry_url(registry), alone=alone).manifest.model(parse_name(name).model)
         if json:
-            typer.echo(dumps(plain_model(model), indent=2, default=str))
+            typer.echo(dumps(model_to_dict(model), indent=2, default=str))
         else:
-            show_model(model)
+            print_model(model)
 
 
 @app.command("pull")
@@ -82,8 +82,8 @@ def pull_command(
 ) -> None:
     """Fetch models: whole, checked and resumed where an earlier pull stopped."""
     with _told():
-        from instageo.model.registry.copies import pull
-        from instageo.model.registry.names import name_of
+        from instageo.model.registry.local_models import pull
+        from instageo.model.registry.names import parse_name
         from instageo.model.registry.registry import open_registry
 
         folder = models_folder(to)
@@ -92,7 +92,7 @@ def pull_command(
         failed = []
         for name in names or every:
             try:
-                copy = pull(source, name_of(name), folder, flat=flat)
+                copy = pull(source, parse_name(name), folder, flat=flat)
                 typer.echo(f"{copy.name} is in {copy.folder}")
             except InstaGeoError as error:
                 failed.append(f"{name}: {error}")
@@ -117,10 +117,12 @@ def push_command(
 ) -> None:
     """Publish a finished run as a new version."""
     with _told():
-        from instageo.model.publishing import Wish, push
+        from instageo.model.runs.publish import PushRequest, push
 
         named = tuple(part.strip() for part in classes.split(",")) if classes else ()
-        wish = Wish(name, version, step, tuple(alias or ()), licence, title, description, data_source, named, new)
+        wish = PushRequest(
+            name, version, step, tuple(alias or ()), licence, title, description, data_source, named, new
+        )
         model, pushed = push(run.expanduser(), registry_url(registry), wish)
         typer.echo(f"{model.key}/{name.partition('/')[2]}@{pushed.number} is in {pushed.folder}")
 
@@ -134,9 +136,9 @@ def alias_command(
 ) -> None:
     """Let an alias point to a version, for everybody at once."""
     with _told():
-        from instageo.model.publishing import point
+        from instageo.model.runs.publish import set_alias
 
-        point(registry_url(registry), name, alias, version)
+        set_alias(registry_url(registry), name, alias, version)
         typer.echo(f"{name}@{alias} is {version}")
 
 
@@ -145,10 +147,10 @@ def verify_command(registry: Url = None, to: To = None, alone: Alone = False) ->
     """Check fetched models file by file, and that the registry's files are there."""
     with _told():
         from instageo.model.registry.registry import open_registry
-        from instageo.model.registry.verify import verify_copies, verify_registry
+        from instageo.model.registry.verify import verify_local_models, verify_registry
 
         folder = models_folder(to)
-        copies, faults = verify_copies(folder)
+        copies, faults = verify_local_models(folder)
         typer.echo(f"{len(copies)} fetched models in {folder}")
         if not offline(alone):
             there, others = verify_registry(open_registry(registry_url(registry)))

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instageo.errors import ConfigError, MissingExtraError
-from instageo.model.registry.names import is_name, name_of
-from instageo.model.serving.limits import Serving
+from instageo.model.registry.names import is_registry_name, parse_name
 from instageo.progress import telling
+from instageo.serving.settings import ServerSettings
 
 log = logging.getLogger("instageo")
 
 
 @dataclass(frozen=True)
-class Where:
+class ListenAddress:
     """Where a server listens.
 
     Attributes:
@@ -29,17 +29,17 @@ class Where:
     emit: Path | None = None
 
 
-def serve(serving: Serving, where: Where) -> None:
+def serve(serving: ServerSettings, where: ListenAddress) -> None:
     """Start a server and keep it running, or write its configuration."""
     with telling():
         if where.emit is not None:
-            from instageo.model.serving.emit import configuration
+            from instageo.serving.app import serve_config
 
-            where.emit.write_bytes(configuration(serving, where.host, where.port))
+            where.emit.write_bytes(serve_config(serving, where.host, where.port))
             log.info("%s: for `serve deploy` or, as serveConfigV2, for KubeRay", where.emit)
             return
         try:
-            from instageo.model.serving.start import serve_until_stopped
+            from instageo.serving.app import serve_until_stopped
 
             serve_until_stopped(serving, where.host, where.port, where.address)
         except ModuleNotFoundError as error:
@@ -61,8 +61,8 @@ def named(sources: list[str]) -> dict[str, str]:
         name, source = (name, source) if mark else (_own_name(text), text)
         if name in models:
             raise ConfigError(f"{text}: another model is called '{name}', too; name it otherwise: NAME={source}")
-        models[name] = source if is_name(source) else str(Path(source).expanduser().absolute())
-        if not is_name(source) and not Path(models[name]).exists():
+        models[name] = source if is_registry_name(source) else str(Path(source).expanduser().absolute())
+        if not is_registry_name(source) and not Path(models[name]).exists():
             raise ConfigError(
                 f"{source}: no such checkpoint; expected a file, a run's directory, or registry:MODEL/SIZE"
             )
@@ -70,8 +70,8 @@ def named(sources: list[str]) -> dict[str, str]:
 
 
 def _own_name(source: str) -> str:
-    if is_name(source):
-        asked = name_of(source)
+    if is_registry_name(source):
+        asked = parse_name(source)
         return f"{asked.model}/{asked.size}" if asked.size else asked.model
     path = Path(source).expanduser().absolute()
     return path.parent.name if path.suffix else path.name

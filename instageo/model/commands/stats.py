@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from instageo.errors import DataError
-from instageo.model.assemble import chip_format
-from instageo.model.check import TableReport
-from instageo.model.class_weights import WEIGHTINGS, class_weights
-from instageo.model.distributions import sampled_values
-from instageo.model.figures import distribution_figure
-from instageo.model.layout import band_names, class_names, complete
-from instageo.model.settings import LabelKind, Run, Settings, require
-from instageo.model.tables import checked_table
+from instageo.model.chips.factory import chip_format_from_settings
+from instageo.model.context import Run
+from instageo.model.figures.distributions import distribution_figure
+from instageo.model.inspection.report import TableReport
+from instageo.model.inspection.statistics import WEIGHTINGS, compute_class_weights, sample_pixels
+from instageo.model.inspection.tables import inspect_table
+from instageo.model.settings import LabelKind, Settings, require_settings
+from instageo.model.settings.resolve import band_names, class_names, resolve_layout
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +25,9 @@ def stats(run: Run) -> None:
     Mean and std are those of valid pixels of whole chips, per band over all dates, in the unit of the chips after
     `dataloader.constant_multiplier`. The same line is written to `stats.json`; `stats.png` shows the distributions.
     """
-    require(run.settings, "root_dir", "train_filepath")
-    run = replace(run, settings=complete(run.settings, run.explicit, statistics=False))
-    report = checked_table(run, "train_filepath", values=True)
+    require_settings(run.settings, "root_dir", "train_filepath")
+    run = replace(run, settings=resolve_layout(run.settings, run.explicit, statistics=False))
+    report = inspect_table(run, "train_filepath", values=True)
     result = summary(run.settings, report)
     line = json.dumps(result)
     (run.folder / "stats.json").write_text(line + "\n", encoding="utf-8")
@@ -37,7 +37,7 @@ def stats(run: Run) -> None:
 
 def _draw(run: Run, report: TableReport) -> None:
     path, names = run.folder / "stats.png", band_names(run.settings)
-    values = dict(zip(names, sampled_values(report.rows, chip_format(run.settings)), strict=True))
+    values = dict(zip(names, sample_pixels(report.rows, chip_format_from_settings(run.settings)), strict=True))
     classes = {} if run.settings.is_reg_task else dict(zip(class_names(run.settings), report.class_counts, strict=True))
     counted = "labelled pixels" if run.settings.dataloader.label_kind is LabelKind.raster else "labels of chips"
     distribution_figure(values, classes, path, counted=counted)
@@ -62,7 +62,9 @@ def summary(settings: Settings, report: TableReport) -> dict[str, Any]:
             result |= {"label_log_mean": float(target.mean[1]), "label_log_std": float(target.std[1])}
     else:
         counts = report.class_counts
-        result |= {"class_weights": class_weights(counts)}
-        result |= {f"class_weights_{name}": class_weights(counts, name) for name in WEIGHTINGS if name != "inverse"}
+        result |= {"class_weights": compute_class_weights(counts)}
+        result |= {
+            f"class_weights_{name}": compute_class_weights(counts, name) for name in WEIGHTINGS if name != "inverse"
+        }
         result |= {"class_counts": counts}
     return result | {"valid_fraction": values.count / values.pixels}

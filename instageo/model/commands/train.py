@@ -4,19 +4,20 @@ import logging
 from pathlib import Path
 
 from instageo.errors import ConfigError
-from instageo.model.accounts.network import note_network
-from instageo.model.building import build_parts
-from instageo.model.check import TableReport
-from instageo.model.checkpoint import BEST
 from instageo.model.commands.evaluate import score
-from instageo.model.config import overlay
-from instageo.model.predictor import predictor_from
-from instageo.model.preparation import prepare
-from instageo.model.settings import Run, Settings, require
-from instageo.model.tasks.choose import task_of
-from instageo.model.training.loggers import conclude, refuse_loggers
-from instageo.model.training.resume import to_resume
-from instageo.model.training.trainer import best_score, build_trainer, refuse_direction
+from instageo.model.context import Run
+from instageo.model.inference.predictor import predictor_from_settings
+from instageo.model.inspection.report import TableReport
+from instageo.model.networks.checkpoint import BEST
+from instageo.model.settings import Settings, require_settings
+from instageo.model.settings.compose import update_settings
+from instageo.model.tasks.factory import task_from_settings
+from instageo.model.tracking.loggers import check_loggers_available, finalize_loggers
+from instageo.model.tracking.network_summary import record_network
+from instageo.model.training.build import build_training
+from instageo.model.training.resume import find_resume_checkpoint
+from instageo.model.training.setup import prepare_training
+from instageo.model.training.trainer import best_score, build_trainer, check_sweep_direction
 
 log = logging.getLogger(__name__)
 
@@ -30,37 +31,39 @@ def train(run: Run) -> float:
     Returns:
         The best epoch's score, by which a sweep chooses.
     """
-    require(run.settings, "root_dir", "train_filepath", "valid_filepath")
-    newest = to_resume(run.settings, run.folder)
+    require_settings(run.settings, "root_dir", "train_filepath", "valid_filepath")
+    newest = find_resume_checkpoint(run.settings, run.folder)
     folder = newest.parent if newest else run.folder
-    run.notes.folder, run.notes.resumed = folder, newest is not None
-    refuse_loggers(run.settings)
-    parts = prepare(run)
-    monitor = task_of(parts.settings).monitor  # a checkpoint to start from may decide the task
+    run.info.folder, run.info.resumed = folder, newest is not None
+    check_loggers_available(run.settings)
+    parts = prepare_training(run)
+    monitor = task_from_settings(parts.settings).monitor  # a checkpoint to start from may decide the task
     if run.sweep:
-        refuse_direction(run.sweep, monitor)
-    trainer = build_trainer(parts.settings, folder, monitor, run.notes)  # seconds of imports, so only now
+        check_sweep_direction(run.sweep, monitor)
+    trainer = build_trainer(parts.settings, folder, monitor, run.info)  # seconds of imports, so only now
     if run.sweep and trainer.world_size > 1:
         raise ConfigError(f"the jobs of a sweep (-m) run on one device each, not {trainer.world_size}; add devices=1")
-    if len(parts.judge.rows) < trainer.world_size:
+    if len(parts.val_table.rows) < trainer.world_size:
         raise ConfigError(
-            f"{len(parts.judge.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
+            f"{len(parts.val_table.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
         )
-    module, data = build_parts(parts)
-    note_network(run.notes, parts.settings, module.net)
+    module, data = build_training(parts)
+    record_network(run.info, parts.settings, module.net)
     try:
         trainer.fit(module, data, ckpt_path=newest, weights_only=True)
     except SystemExit as stop:  # how Lightning answers Ctrl-C
         raise KeyboardInterrupt from stop
     if trainer.is_global_zero:
-        run.notes.scores = _finish(parts.settings, folder, parts.judge)
-        conclude(trainer.loggers, run.notes.scores, folder / f"{BEST}.ckpt", upload=parts.settings.tracking.upload)
+        run.info.scores = _finish(parts.settings, folder, parts.val_table)
+        finalize_loggers(
+            trainer.loggers, run.info.scores, folder / f"{BEST}.ckpt", upload=parts.settings.tracking.upload
+        )
     return best_score(trainer)
 
 
-def _finish(settings: Settings, folder: Path, judge: TableReport) -> dict[str, float]:
+def _finish(settings: Settings, folder: Path, val_table: TableReport) -> dict[str, float]:
     best = folder / f"{BEST}.ckpt"
-    predictor = predictor_from(overlay(settings, {"checkpoint_path": str(best)}), frozenset())
-    scores = predictor.task.report(score(predictor, judge), folder)
+    predictor = predictor_from_settings(update_settings(settings, {"checkpoint_path": str(best)}), frozenset())
+    scores = predictor.task.report(score(predictor, val_table), folder)
     log.info("best checkpoint: %s", best)
     return scores

@@ -18,7 +18,7 @@ def conv_norm_relu(channels_in: int, channels_out: int, kernel: int = 3) -> nn.S
     )
 
 
-def stretch(image: Tensor, size: tuple[int, ...]) -> Tensor:
+def resize_bilinear(image: Tensor, size: tuple[int, ...]) -> Tensor:
     """Bilinear resizing of (B, C, h, w) to (B, C, *size); nothing is done at the right size."""
     if image.shape[-2:] == size:
         return image

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from instageo.model.heads.base import Features, HeadSpec
-from instageo.model.heads.layers import stretch
+from instageo.model.heads.base import HeadInput, HeadSpec
+from instageo.model.heads.layers import resize_bilinear
 
 FINE = 4
 """Side of the deep map's pixels, image pixels."""
@@ -60,34 +60,34 @@ def _classifier(channels: int, classes: int) -> nn.Conv2d:
 class DateAttention(nn.Module):
     """Weighted mean of the dates of each patch; the weights come from the patch's own tokens."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, embed_dim: int) -> None:
         super().__init__()
-        self.score = nn.Linear(width, 1)
+        self.score = nn.Linear(embed_dim, 1)
         nn.init.zeros_(self.score.weight)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, width, T, h, w) to (B, width, h, w)."""
+        """(B, embed_dim, T, h, w) to (B, embed_dim, h, w)."""
         last = tokens.movedim(1, -1)
         weights = self.score(last).softmax(dim=1)
         mean: Tensor = (last * weights).sum(dim=1).movedim(-1, 1)
         return mean
 
 
-class Deepen(nn.Module):
+class PatchDecoder(nn.Module):
     """Tokens of four blocks to one map whose pixels are `FINE` image pixels wide."""
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
         side = -(-spec.patch // FINE)
-        self.dates = nn.ModuleList(DateAttention(spec.width) for _ in range(4)) if spec.steps > 1 else None
+        self.dates = nn.ModuleList(DateAttention(spec.embed_dim) for _ in range(4)) if spec.steps > 1 else None
         self.drop = nn.Dropout1d(TOKEN_DROPOUT)
-        self.narrow = nn.Sequential(nn.Linear(4 * spec.width, 2 * spec.inner), nn.GELU())
+        self.narrow = nn.Sequential(nn.Linear(4 * spec.embed_dim, 2 * spec.hidden_channels), nn.GELU())
         self.spread = nn.Sequential(
-            nn.Conv2d(2 * spec.inner, spec.inner * side**2, kernel_size=1), nn.PixelShuffle(side)
+            nn.Conv2d(2 * spec.hidden_channels, spec.hidden_channels * side**2, kernel_size=1), nn.PixelShuffle(side)
         )
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Four maps (B, width, T, h, w) to (B, inner, side * h, side * w)."""
+        """Four maps (B, embed_dim, T, h, w) to (B, hidden_channels, side * h, side * w)."""
         if self.dates is None:
             levels = [level.squeeze(2) for level in maps]
         else:
@@ -105,31 +105,35 @@ class LightHead(nn.Module):
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
-        inner = spec.inner
-        self.deepen = Deepen(spec)
+        hidden_channels = spec.hidden_channels
+        self.deepen = PatchDecoder(spec)
         self.pixels = nn.Sequential(
-            nn.Conv2d(SIDE**2 * spec.bands * spec.steps, inner, kernel_size=1),
+            nn.Conv2d(SIDE**2 * spec.bands * spec.steps, hidden_channels, kernel_size=1),
             nn.ReLU(inplace=True),
-            _conv(inner, inner),
+            _conv(hidden_channels, hidden_channels),
         )
-        self.shrink = _conv(inner, inner, stride=FINE // SIDE)
-        self.mix = nn.Sequential(_conv(2 * inner, inner, 1), _conv(inner, inner), nn.Conv2d(inner, inner, 1))
-        self.keep = nn.Conv2d(inner, inner, kernel_size=1, bias=False)
+        self.shrink = _conv(hidden_channels, hidden_channels, stride=FINE // SIDE)
+        self.mix = nn.Sequential(
+            _conv(2 * hidden_channels, hidden_channels, 1),
+            _conv(hidden_channels, hidden_channels),
+            nn.Conv2d(hidden_channels, hidden_channels, 1),
+        )
+        self.keep = nn.Conv2d(hidden_channels, hidden_channels, kernel_size=1, bias=False)
         self.classify = nn.Sequential(
-            nn.GroupNorm(GROUPS, inner),
+            nn.GroupNorm(GROUPS, hidden_channels),
             nn.ReLU(inplace=True),
             nn.Dropout2d(DROPOUT),
-            _classifier(inner, spec.num_classes),
+            _classifier(hidden_channels, spec.num_classes),
         )
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: HeadInput) -> Tensor:
         """Logits (B, K, H, W)."""
         image = features.image.flatten(1, 2)
         height, width = image.shape[-2:]
         even = F.pad(image, (0, -width % SIDE, 0, -height % SIDE), mode="replicate")
         shallow = self.pixels(F.pixel_unshuffle(even, SIDE).contiguous(memory_format=torch.channels_last))
         shrunk = self.shrink(shallow)
-        deep = stretch(self.deepen(features.maps), shrunk.shape[-2:])
-        mixed = stretch(self.mix(torch.cat([deep, shrunk], dim=1)), shallow.shape[-2:])
+        deep = resize_bilinear(self.deepen(features.maps), shrunk.shape[-2:])
+        mixed = resize_bilinear(self.mix(torch.cat([deep, shrunk], dim=1)), shallow.shape[-2:])
         logits = F.pixel_shuffle(self.classify(self.keep(shallow).add_(mixed)), SIDE)
         return logits[..., :height, :width]

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from instageo.model.heads.base import Features, HeadSpec, side_by_side
+from instageo.model.heads.base import HeadInput, HeadSpec, stack_dates_as_channels
 
 
 class LinearHead(nn.Module):
@@ -14,7 +14,7 @@ class LinearHead(nn.Module):
         super().__init__()
         self.classify = nn.Conv2d(spec.channels, spec.num_classes, kernel_size=1)
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: HeadInput) -> Tensor:
         """Logits (B, K, h, w)."""
-        logits: Tensor = self.classify(side_by_side(features.maps[-1]))
+        logits: Tensor = self.classify(stack_dates_as_channels(features.maps[-1]))
         return logits

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from instageo.model.heads.base import Features, HeadSpec
+from instageo.model.heads.base import HeadInput, HeadSpec
 
 DROPOUT = 0.1
 
@@ -13,15 +13,15 @@ class PooledHead(nn.Module):
     The mean of the patches serves fine-tuned transformers at least as well as the class token (Beyer et al. 2022).
     """
 
-    pyramid, per_chip = False, True
+    pyramid, image_level = False, True
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(spec.width)
+        self.norm = nn.LayerNorm(spec.embed_dim)
         self.drop = nn.Dropout(DROPOUT)
-        self.classify = nn.Linear(spec.width, spec.num_classes)
+        self.classify = nn.Linear(spec.embed_dim, spec.num_classes)
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: HeadInput) -> Tensor:
         """Logits (B, K, 1, 1)."""
         pooled = features.maps[-1].mean(dim=(2, 3, 4))
         logits: Tensor = self.classify(self.drop(self.norm(pooled)))

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from instageo.model.heads.base import Features, HeadSpec, side_by_side
-from instageo.model.heads.layers import conv_norm_relu, stretch
+from instageo.model.heads.base import HeadInput, HeadSpec, stack_dates_as_channels
+from instageo.model.heads.layers import conv_norm_relu, resize_bilinear
 
 CHANNELS = (128, 64, 32, 16)
 """Of the maps at 1, 1/2, 1/4 and 1/8 of the patch's stride, from the deepest up."""
@@ -29,15 +29,15 @@ class UNetHead(nn.Module):
         self.finish = conv_norm_relu(CHANNELS[3] + spec.bands * spec.steps, CHANNELS[3])
         self.classify = nn.Conv2d(CHANNELS[3], spec.num_classes, kernel_size=1)
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: HeadInput) -> Tensor:
         """Logits (B, K, H, W)."""
-        *earlier, deepest = (side_by_side(tokens) for tokens in features.maps)
+        *earlier, deepest = (stack_dates_as_channels(tokens) for tokens in features.maps)
         rows, columns = deepest.shape[-2:]
         mixed = self.bottom(deepest)
         for level, (skip, mix) in enumerate(zip(self.skips, self.mixes, strict=True), start=1):
             size = rows * 2**level, columns * 2**level
-            joined = stretch(skip(earlier[-level]), size)
-            mixed = mix(torch.cat([stretch(mixed, size), joined], dim=1))
+            joined = resize_bilinear(skip(earlier[-level]), size)
+            mixed = mix(torch.cat([resize_bilinear(mixed, size), joined], dim=1))
         image = features.image.flatten(1, 2)
-        logits: Tensor = self.classify(self.finish(torch.cat([stretch(mixed, image.shape[-2:]), image], dim=1)))
+        logits: Tensor = self.classify(self.finish(torch.cat([resize_bilinear(mixed, image.shape[-2:]), image], dim=1)))
         return logits

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from instageo.model.heads.base import Features, HeadSpec, side_by_side
-from instageo.model.heads.layers import conv_norm_relu, stretch
+from instageo.model.heads.base import HeadInput, HeadSpec, stack_dates_as_channels
+from instageo.model.heads.layers import conv_norm_relu, resize_bilinear
 
 CHANNELS = 128
 POOLS = (1, 2, 3, 6)
@@ -29,19 +29,19 @@ class UPerNetHead(nn.Module):
         self.fuse = conv_norm_relu(len(SCALES) * CHANNELS, CHANNELS)
         self.classify = nn.Sequential(nn.Dropout2d(DROPOUT), nn.Conv2d(CHANNELS, spec.num_classes, kernel_size=1))
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: HeadInput) -> Tensor:
         """Logits (B, K, 4h, 4w)."""
         rows, columns = features.maps[-1].shape[-2:]
         sizes = [(max(round(rows * scale), 1), max(round(columns * scale), 1)) for scale in SCALES]
         levels = [
-            stretch(lateral(side_by_side(tokens)), size)
+            resize_bilinear(lateral(stack_dates_as_channels(tokens)), size)
             for lateral, tokens, size in zip(self.lateral, features.maps, sizes, strict=True)
         ]
         levels[-1] = self._regions(levels[-1])
         for level in range(len(levels) - 2, -1, -1):
-            levels[level] = levels[level] + stretch(levels[level + 1], sizes[level])
+            levels[level] = levels[level] + resize_bilinear(levels[level + 1], sizes[level])
         smoothed = [smooth(level) for smooth, level in zip(self.smooth, levels[:-1], strict=True)]
-        joined = torch.cat([stretch(level, sizes[0]) for level in (*smoothed, levels[-1])], dim=1)
+        joined = torch.cat([resize_bilinear(level, sizes[0]) for level in (*smoothed, levels[-1])], dim=1)
         logits: Tensor = self.classify(self.fuse(joined))
         return logits
 
@@ -49,7 +49,7 @@ class UPerNetHead(nn.Module):
         """The deepest map together with its means over 1, 4, 9 and 36 regions."""
         size = deepest.shape[-2:]
         means = [
-            stretch(pool(F.adaptive_avg_pool2d(deepest, side)), size)
+            resize_bilinear(pool(F.adaptive_avg_pool2d(deepest, side)), size)
             for side, pool in zip(POOLS, self.pools, strict=True)
         ]
         gathered: Tensor = self.gather(torch.cat([deepest, *means], dim=1))

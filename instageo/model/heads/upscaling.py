@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from instageo.model.heads.base import Features, HeadSpec, side_by_side
+from instageo.model.heads.base import HeadInput, HeadSpec, stack_dates_as_channels
 
 DROPOUT = 0.1
 
@@ -44,9 +44,9 @@ class UpscalingHead(nn.Sequential):
         super().__init__(*doublings, nn.Dropout(DROPOUT), nn.Conv2d(widths[-1], spec.num_classes, kernel_size=1))
         self.smallest = SMALLEST_600M if max(kernels) > 3 else 1
 
-    def forward(self, input: Features) -> Tensor:
+    def forward(self, input: HeadInput) -> Tensor:
         """Logits (B, K, 16h, 16w) from the last block's map."""
-        logits = side_by_side(input.maps[-1])
+        logits = stack_dates_as_channels(input.maps[-1])
         for layer in self:
             logits = layer(logits)
         return logits

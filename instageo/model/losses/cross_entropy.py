@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from instageo.model.losses.counting import OfClasses, answer_weights, carried_weight, mean_of
+from instageo.model.losses.reduction import MaskedClassLoss, binary_label_weights, label_weight_sum, weighted_mean
 
 
 class WeightedCrossEntropy(nn.Module):
@@ -32,10 +32,10 @@ class WeightedCrossEntropy(nn.Module):
             logits.float(), label, self.class_weights,
             ignore_index=self.ignore_index, reduction="sum", label_smoothing=self.label_smoothing,
         )  # fmt: skip
-        return mean_of(total, carried_weight(label, self.class_weights, self.ignore_index))
+        return weighted_mean(total, label_weight_sum(label, self.class_weights, self.ignore_index))
 
 
-def binary_cross_entropy(class_weights: Tensor | None, ignore_index: int) -> OfClasses:
+def binary_cross_entropy(class_weights: Tensor | None, ignore_index: int) -> MaskedClassLoss:
     """Mean over the answers that count of -w[k] * log p, with p of the right answer, divided by the mean of w[k].
 
     Args:
@@ -44,8 +44,8 @@ def binary_cross_entropy(class_weights: Tensor | None, ignore_index: int) -> OfC
     """
 
     def value(logits: Tensor, label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
-        weights = answer_weights(label, class_weights, ignore_index)
+        weights = binary_label_weights(label, class_weights, ignore_index)
         total = F.binary_cross_entropy_with_logits(logits, label.float(), weights, reduction="sum")
-        return mean_of(total, weights.sum())
+        return weighted_mean(total, weights.sum())
 
-    return OfClasses(class_weights, ignore_index, value)
+    return MaskedClassLoss(class_weights, ignore_index, value)

@@ -4,12 +4,12 @@ import math
 
 from torch import Tensor
 
-from instageo.model.losses.counting import OfClasses, answer_weights, carried_weight, mean_of
-from instageo.model.losses.library import from_kornia
+from instageo.model.losses.kornia_losses import from_kornia
+from instageo.model.losses.reduction import MaskedClassLoss, binary_label_weights, label_weight_sum, weighted_mean
 from instageo.model.settings.checks import are_numbers, check
 
 
-def focal(class_weights: Tensor | None, ignore_index: int, gamma: float = 2.0) -> OfClasses:
+def focal(class_weights: Tensor | None, ignore_index: int, gamma: float = 2.0) -> MaskedClassLoss:
     """Mean over labelled pixels of -w[label] * (1 - p[label])^gamma * log p[label], divided by the mean of w[label].
 
     With gamma = 0 it is cross-entropy.
@@ -28,12 +28,12 @@ def focal(class_weights: Tensor | None, ignore_index: int, gamma: float = 2.0) -
 
     def value(logits: Tensor, label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
         total = focal_loss(logits, label, None, gamma, "sum", class_weights, ignore_index)
-        return mean_of(total, carried_weight(label, class_weights, ignore_index))
+        return weighted_mean(total, label_weight_sum(label, class_weights, ignore_index))
 
-    return OfClasses(class_weights, ignore_index, value)
+    return MaskedClassLoss(class_weights, ignore_index, value)
 
 
-def binary_focal(class_weights: Tensor | None, ignore_index: int, gamma: float = 2.0) -> OfClasses:
+def binary_focal(class_weights: Tensor | None, ignore_index: int, gamma: float = 2.0) -> MaskedClassLoss:
     """The same for several labels per chip: mean over answers of -w[k] * (1 - p)^gamma * log p, p of the right one.
 
     Args:
@@ -50,9 +50,9 @@ def binary_focal(class_weights: Tensor | None, ignore_index: int, gamma: float =
 
     def value(logits: Tensor, label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
         total = focal_loss(logits, label, None, gamma, "sum", weight=class_weights, ignore_index=ignore_index)
-        return mean_of(total, answer_weights(label, class_weights, ignore_index).sum())
+        return weighted_mean(total, binary_label_weights(label, class_weights, ignore_index).sum())
 
-    return OfClasses(class_weights, ignore_index, value)
+    return MaskedClassLoss(class_weights, ignore_index, value)
 
 
 def _check_gamma(loss: str, gamma: float) -> None:

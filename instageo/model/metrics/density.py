@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from instageo.model.metrics.accumulate import count_cells, positive, total
-from instageo.model.metrics.pairs import Pairs
+from instageo.model.metrics.distributed import count_cells, positive, sum_over_processes
+from instageo.model.metrics.error_sums import ValuePairs
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class DensityCounter:
         self._cells = torch.zeros(self.range.bins**2 + 1, dtype=torch.long, device=device)
         self._outside = torch.zeros((), dtype=torch.long, device=device)
 
-    def update(self, pairs: Pairs) -> None:
+    def update(self, pairs: ValuePairs) -> None:
         """Count some pairs."""
         low, high, bins = self.range.low, self.range.high, self.range.bins
         places = (pairs.values - low) * (bins / (high - low))
@@ -72,5 +72,5 @@ class DensityCounter:
     def compute(self, sync: bool) -> Density:
         """All pairs; with `sync` those of all processes, which must all call it."""
         bins = self.range.bins
-        cells = total(self._cells, sync)[:-1].view(bins, bins)
-        return Density(self.range, cells.numpy(), int(total(self._outside, sync)))
+        cells = sum_over_processes(self._cells, sync)[:-1].view(bins, bins)
+        return Density(self.range, cells.numpy(), int(sum_over_processes(self._outside, sync)))

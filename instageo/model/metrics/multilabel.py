@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from instageo.model.metrics.accumulate import count_cells, positive, total
-from instageo.model.metrics.roc import ODDS_BINS, average_precision, bins_of_log_odds, roc_auc
+from instageo.model.metrics.distributed import count_cells, positive, sum_over_processes
+from instageo.model.metrics.roc import ODDS_BINS, average_precision, bin_log_odds, roc_auc
 
 
 class MultiLabelMetrics:
@@ -61,7 +61,7 @@ class MultiLabelMetrics:
         held = (truth - 2) * counted + 2  # ignored: 2
         count_cells(self._pairs, ((rows * 3 + held) * 2 + predicted).flatten())
         if self.ranks:
-            bins = bins_of_log_odds(log_odds) * counted  # ignored: 0
+            bins = bin_log_odds(log_odds) * counted  # ignored: 0
             count_cells(self._histogram, ((rows * 2 + truth) * ODDS_BINS + bins).flatten())
         seen, wrong = counted.amax(0), ((predicted - truth) * counted).abs().amax(0)
         self._places += torch.stack([seen.sum(), (seen - wrong).sum()])
@@ -71,7 +71,9 @@ class MultiLabelMetrics:
 
         In a distributed run, unless `sync` is off, every process must call it, and gets the same.
         """
-        pairs, histogram, places = (total(each, self.sync) for each in (self._pairs, self._histogram, self._places))
+        pairs, histogram, places = (
+            sum_over_processes(each, self.sync) for each in (self._pairs, self._histogram, self._places)
+        )
         scores = scores_from_pairs(pairs[:, :2], places)
         if self.ranks:
             counts = histogram[..., 1:]

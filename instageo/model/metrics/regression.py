@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from instageo.errors import DataError
-from instageo.model.metrics.accumulate import gathered, with_float64
 from instageo.model.metrics.density import Density, DensityCounter, DensityRange
-from instageo.model.metrics.pairs import Pairs, PairSums
+from instageo.model.metrics.distributed import float64_device, gather_over_processes
+from instageo.model.metrics.error_sums import ErrorSums, ValuePairs
 
 
 class RegressionMetrics:
@@ -42,8 +42,8 @@ class RegressionMetrics:
 
     def reset(self, device: torch.device | str = "cpu") -> None:
         """Forget all pixels; predictions and truth will lie on `device`."""
-        self._device = with_float64(device)
-        self._sums = PairSums.none(self._device)
+        self._device = float64_device(device)
+        self._sums = ErrorSums.none(self._device)
         if self._density:
             self._density.reset(self._device)
 
@@ -61,8 +61,8 @@ class RegressionMetrics:
         if prediction.shape != truth.shape:
             raise ValueError(f"prediction {tuple(prediction.shape)} and truth {tuple(truth.shape)} differ in shape")
         if truth.numel():
-            pairs = Pairs.of(prediction.to(self._device), truth.to(self._device))
-            self._sums = self._sums.merged(PairSums.of(pairs, self.expected_error or (0, 0)))
+            pairs = ValuePairs.of(prediction.to(self._device), truth.to(self._device))
+            self._sums = self._sums.merged(ErrorSums.of(pairs, self.expected_error or (0, 0)))
             if self._density:
                 self._density.update(pairs)
 
@@ -74,8 +74,8 @@ class RegressionMetrics:
         Raises:
             DataError: Truth or prediction was no finite number where there is a truth.
         """
-        processes = (PairSums.unpacked(numbers) for numbers in gathered(self._sums.packed(), self.sync))
-        sums = reduce(PairSums.merged, processes)
+        processes = (ErrorSums.unpacked(numbers) for numbers in gather_over_processes(self._sums.packed(), self.sync))
+        sums = reduce(ErrorSums.merged, processes)
         if sums.broken:
             raise DataError(
                 f"{int(sums.broken)} of {int(sums.broken + sums.count)} labelled pixels have an infinite label or a "
@@ -91,7 +91,7 @@ class RegressionMetrics:
         return self._density.compute(self.sync) if self._density else None
 
 
-def scores_from_sums(sums: PairSums) -> dict[str, Tensor]:
+def scores_from_sums(sums: ErrorSums) -> dict[str, Tensor]:
     """Scores; NaN where they are not defined.
 
     Returns:

@@ -25,19 +25,19 @@ DEEPEST = 80.0
 """Logits further below the highest of their pixel count as that far; exp(-80) is about the least in float32."""
 
 
-def bins_of_two(log_odds: Tensor) -> Tensor:
+def bin_binary(log_odds: Tensor) -> Tensor:
     """The bins, 1..BINS - 1, int32, of probabilities given as log-odds, float32, of the same shape; overwrites them."""
     log_odds.clamp_(-DEEPEST, DEEPEST)
     return _bins(log_odds.sigmoid(), log_odds.neg_().sigmoid_())
 
 
-def bins_of_log_odds(log_odds: Tensor) -> Tensor:
+def bin_log_odds(log_odds: Tensor) -> Tensor:
     """The bins, 1..ODDS_BINS - 1, int32, of log-odds, float32, of the same shape; even where all are close to 0."""
     size = (log_odds.abs() + 1).view(torch.int32).sub_(ONE).bitwise_right_shift_(ODDS_BITS).clamp_(max=ODDS_HALF - 1)
     return ODDS_HALF + torch.where(log_odds > 0, size + 1, -size)
 
 
-def bins_of_many(below: Tensor, highest: Tensor) -> Tensor:
+def bin_multiclass(below: Tensor, highest: Tensor) -> Tensor:
     """The bins, 1..BINS - 1, of the softmax probabilities of three or more classes.
 
     Args:

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from instageo.model.metrics.accumulate import count_cells, positive, total
-from instageo.model.metrics.roc import BINS, bins_of_many, bins_of_two, roc_auc
-from instageo.model.metrics.summary import summary as summary
+from instageo.model.metrics.distributed import count_cells, positive, sum_over_processes
+from instageo.model.metrics.roc import BINS, bin_binary, bin_multiclass, roc_auc
 
 
 class SegmentationMetrics:
@@ -62,13 +61,13 @@ class SegmentationMetrics:
     def _count_two(self, log_odds: Tensor, truth: Tensor) -> None:
         count_cells(self._pairs, truth * 2 + positive(log_odds))
         if self.roc:
-            count_cells(self._by_truth, truth * BINS + bins_of_two(log_odds))
+            count_cells(self._by_truth, truth * BINS + bin_binary(log_odds))
 
     def _count_many(self, below: Tensor, truth: Tensor, counted: Tensor) -> None:
         classes, predicted = len(below), _first_zero(below)
         count_cells(self._pairs, truth * classes + predicted)
         if self.roc:
-            bins = bins_of_many(below, predicted)
+            bins = bin_multiclass(below, predicted)
             true = truth.clamp(max=classes - 1)
             count_cells(self._by_truth, truth * BINS + bins.gather(0, true.long()[None])[0])
             weight = counted.long()  # the ignored add 0
@@ -90,7 +89,9 @@ class SegmentationMetrics:
 
         All on the CPU. In a distributed run, unless `sync` is off, every process must call it, and gets the same.
         """
-        pairs, by_truth, everything = (total(counts, self.sync) for counts in (self._pairs, self._by_truth, self._all))
+        pairs, by_truth, everything = (
+            sum_over_processes(counts, self.sync) for counts in (self._pairs, self._by_truth, self._all)
+        )
         scores = scores_from_confusion(pairs[:-1])
         if self.roc:
             scores["roc_auc_per_class"] = roc_auc(_histogram(by_truth, everything))

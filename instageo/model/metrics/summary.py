@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 
-def summary(scores: dict[str, Tensor], class_names: Sequence[str] = ()) -> dict[str, object]:
+def summarize_scores(scores: dict[str, Tensor], class_names: Sequence[str] = ()) -> dict[str, object]:
     """Scores as plain numbers, NaN as None; those of classes or labels under `per_class`, by name, where there are.
 
     Args:

@@ -6,14 +6,14 @@ from difflib import get_close_matches
 from typing import Any
 
 from instageo.errors import RegistryError
-from instageo.model.registry.numbers import Number, is_beginning
+from instageo.model.registry.versions import SemVer, is_version_prefix
 
 LATEST = "latest"
 """The alias that stands where a name says nothing of versions."""
 
 
 @dataclass(frozen=True)
-class Proof:
+class FileChecksum:
     """What tells whether a file is what was published.
 
     Attributes:
@@ -26,7 +26,7 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Version:
+class ModelVersion:
     """One version of a model in one size, which never changes.
 
     Attributes:
@@ -37,14 +37,14 @@ class Version:
             energy_kwh, git_revision, …
     """
 
-    number: Number | None
+    number: SemVer | None
     folder: str
-    files: Mapping[str, Proof] = field(default_factory=dict)
+    files: Mapping[str, FileChecksum] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Size:
+class ModelSize:
     """A model in one size.
 
     Attributes:
@@ -56,10 +56,10 @@ class Size:
 
     name: str
     num_params: str
-    versions: tuple[Version, ...]
-    aliases: Mapping[str, Number] = field(default_factory=dict)
+    versions: tuple[ModelVersion, ...]
+    aliases: Mapping[str, SemVer] = field(default_factory=dict)
 
-    def find(self, asked: str) -> Version:
+    def find(self, asked: str) -> ModelVersion:
         """The newest version that an alias, a number or its beginning stands for.
 
         Raises:
@@ -70,7 +70,7 @@ class Size:
         if asked == LATEST:
             return self.versions[-1]
         fitting = [version for version in self.versions if version.number and version.number.starts_with(asked)]
-        if fitting and is_beginning(asked):
+        if fitting and is_version_prefix(asked):
             return fitting[-1]
         known = [*(str(version.number) for version in self.versions if version.number), *{LATEST: 0, **self.aliases}]
         raise RegistryError(
@@ -79,7 +79,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Model:
+class RegisteredModel:
     """A model as published.
 
     Attributes:
@@ -102,9 +102,9 @@ class Model:
     classes: Mapping[int, str]
     data_source: str
     temporal_step: int
-    sizes: Mapping[str, Size]
+    sizes: Mapping[str, ModelSize]
 
-    def size(self, name: str | None) -> Size:
+    def size(self, name: str | None) -> ModelSize:
         """A size by name; the only one if none is named.
 
         Raises:
@@ -132,9 +132,9 @@ class Manifest:
     """
 
     url: str
-    models: Mapping[str, Model]
+    models: Mapping[str, RegisteredModel]
 
-    def model(self, name: str) -> Model:
+    def model(self, name: str) -> RegisteredModel:
         """A model by its key or short name.
 
         Raises:
@@ -149,9 +149,9 @@ class Manifest:
         return found
 
 
-def ordered(versions: Iterable[Version]) -> tuple[Version, ...]:
+def sort_versions(versions: Iterable[ModelVersion]) -> tuple[ModelVersion, ...]:
     """Versions by number, the lowest first."""
-    key: Callable[[Version], Number] = lambda version: version.number or Number(0, 0, 0)  # noqa: E731
+    key: Callable[[ModelVersion], SemVer] = lambda version: version.number or SemVer(0, 0, 0)  # noqa: E731
     return tuple(sorted(versions, key=key))
 
 

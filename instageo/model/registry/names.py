@@ -14,7 +14,7 @@ _NAME = re.compile(f"{_PART}(?:/{_PART})?(?:@{_PART})?")
 
 
 @dataclass(frozen=True)
-class Name:
+class ModelName:
     """A model that is asked for.
 
     Attributes:
@@ -31,12 +31,12 @@ class Name:
         return f"{self.model}{f'/{self.size}' if self.size else ''}@{self.version}"
 
 
-def is_name(text: object) -> bool:
+def is_registry_name(text: object) -> bool:
     """Whether it names a model in a registry rather than a file."""
     return str(text).startswith(PREFIX)
 
 
-def name_of(text: str) -> Name:
+def parse_name(text: str) -> ModelName:
     """A name from its text, with or without `registry:`.
 
     Raises:
@@ -45,4 +45,4 @@ def name_of(text: str) -> Name:
     found = _NAME.fullmatch(text.removeprefix(PREFIX))
     if not found:
         raise RegistryError(f"'{text}' names no model; expected model/size@version such as sen1floods/tiny@1.2")
-    return Name(found[1], found[2], found[3] or LATEST)
+    return ModelName(found[1], found[2], found[3] or LATEST)

@@ -11,12 +11,13 @@ from typing import Any
 
 from instageo.errors import RegistryError
 from instageo.locations import hide_secrets
-from instageo.model.registry.environment import models_folder, offline
-from instageo.model.registry.manifest import Manifest, Model, Size, Version
-from instageo.model.registry.names import Name
-from instageo.model.registry.plain_yaml import dumped
-from instageo.model.registry.reading import parse
-from instageo.model.registry.stores import ChangedError, ExistsError, MissingFileError, StoreError, open_store, split
+from instageo.model.registry.manifest import Manifest, ModelSize, ModelVersion, RegisteredModel
+from instageo.model.registry.names import ModelName
+from instageo.model.registry.parse import parse_manifest
+from instageo.model.registry.paths import models_folder, offline
+from instageo.model.registry.yaml_io import dump_yaml
+from instageo.stores.base import ChangedError, ExistsError, MissingFileError, StoreError, split_url
+from instageo.stores.open import open_store
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,9 @@ class Registry:
     @property
     def root(self) -> str:
         """The folder that its manifest lies in."""
-        return split(self.url)[0]
+        return split_url(self.url)[0]
 
-    def find(self, name: Name) -> tuple[Model, Size, Version]:
+    def find(self, name: ModelName) -> tuple[RegisteredModel, ModelSize, ModelVersion]:
         """What a name stands for.
 
         Raises:
@@ -70,11 +71,11 @@ def open_registry(url: str, *, alone: bool = False, folder: Path | None = None) 
         RegistryError: It is no manifest, or none was read before and stores are not to be asked.
     """
     kept = models_folder(folder) / ".manifests" / f"{sha256(url.encode()).hexdigest()[:16]}.yaml"
-    place, name = split(url)
+    place, name = split_url(url)
     if offline(alone):
         if not kept.is_file():
             raise RegistryError(f"{url}: was never read on this machine, and stores are not to be asked (offline)")
-        return Registry(parse(kept.read_bytes(), url)[0])
+        return Registry(parse_manifest(kept.read_bytes(), url)[0])
     try:
         data = open_store(place).read(name).data
     except MissingFileError:
@@ -82,12 +83,12 @@ def open_registry(url: str, *, alone: bool = False, folder: Path | None = None) 
     except StoreError as error:
         hint = "; INSTAGEO_OFFLINE=1 uses what was fetched before" if kept.is_file() else ""
         raise StoreError(f"{error}{hint}") from error
-    manifest, _ = parse(data, url)
+    manifest, _ = parse_manifest(data, url)
     _keep(kept, data)
     return Registry(manifest)
 
 
-def change(url: str, edit: Callable[[dict[str, Any], Manifest], None], *, new: bool = False) -> Registry:
+def change_manifest(url: str, edit: Callable[[dict[str, Any], Manifest], None], *, new: bool = False) -> Registry:
     """Change a manifest: read it, edit it, and write it where nobody has changed it meanwhile; else all of it again.
 
     Args:
@@ -99,7 +100,7 @@ def change(url: str, edit: Callable[[dict[str, Any], Manifest], None], *, new: b
         RegistryError: `edit` refused, the result is no manifest, or others change it all the time.
         StoreError: It cannot be had or written.
     """
-    place, name = split(url)
+    place, name = split_url(url)
     store = open_store(place)
     for attempt in range(ATTEMPTS):
         try:
@@ -108,7 +109,7 @@ def change(url: str, edit: Callable[[dict[str, Any], Manifest], None], *, new: b
             except MissingFileError:
                 if not new:
                     raise
-                plain = _edited(dumped(EMPTY), url, edit)
+                plain = _edited(dump_yaml(EMPTY), url, edit)
                 store.create(name, plain)
             else:
                 plain = _edited(found.data, url, edit)
@@ -117,15 +118,15 @@ def change(url: str, edit: Callable[[dict[str, Any], Manifest], None], *, new: b
             log.info("%s: has been changed by somebody else meanwhile; applying the change anew", hide_secrets(url))
             time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311
             continue
-        return Registry(parse(plain, url)[0])
+        return Registry(parse_manifest(plain, url)[0])
     raise RegistryError(f"{url}: is changed by others all the time; nothing was changed by this; try again later")
 
 
 def _edited(data: bytes, url: str, edit: Callable[[dict[str, Any], Manifest], None]) -> bytes:
-    manifest, plain = parse(data, url)
+    manifest, plain = parse_manifest(data, url)
     edit(plain, manifest)
-    changed = dumped(plain)
-    parse(changed, url)  # nothing is written that could not be read
+    changed = dump_yaml(plain)
+    parse_manifest(changed, url)  # nothing is written that could not be read
     return changed
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from instageo.errors import MissingExtraError
-from instageo.model.registry.copies import CHECKPOINT
-from instageo.model.registry.manifest import Model, Proof, Version
+from instageo.model.registry.local_models import CHECKPOINT
+from instageo.model.registry.manifest import FileChecksum, ModelVersion, RegisteredModel
 
 ITEM = "item.json"
 """The Item's file in the version's folder."""
@@ -30,7 +30,7 @@ FORMATS = {
 """Media type, and what makes such a file, by its ending: the formats of one model are assets of one Item."""
 
 
-def item(model: Model, size: str, version: Version) -> dict[str, Any]:
+def stac_item(model: RegisteredModel, size: str, version: ModelVersion) -> dict[str, Any]:
     """The Item of a version, as GeoJSON; its assets lie beside it.
 
     Args:
@@ -83,14 +83,14 @@ def _input(facts: Mapping[str, Any]) -> Any:
     return chips
 
 
-def _output(model: Model, facts: Mapping[str, Any]) -> Any:
+def _output(model: RegisteredModel, facts: Mapping[str, Any]) -> Any:
     from pystac.extensions.classification import Classification
     from pystac.extensions.mlm import ModelOutput, ResultStructure, TaskType
     from pystac.extensions.raster import DataType
 
-    per_chip = model.kind.startswith("chip")
-    shape = [-1, facts["outputs"], *([] if per_chip else facts["shape"][2:])]
-    order = ["batch", "class", *([] if per_chip else ["height", "width"])]
+    image_level = model.kind.startswith("chip")
+    shape = [-1, facts["outputs"], *([] if image_level else facts["shape"][2:])]
+    order = ["batch", "class", *([] if image_level else ["height", "width"])]
     classes = [
         Classification.create(value, description=name, name=_class_name(name)) for value, name in model.classes.items()
     ]
@@ -100,7 +100,7 @@ def _output(model: Model, facts: Mapping[str, Any]) -> Any:
     )  # fmt: skip
 
 
-def _asset(path: str, proof: Proof, bands: Sequence[str]) -> Any:
+def _asset(path: str, proof: FileChecksum, bands: Sequence[str]) -> Any:
     import pystac
 
     ending = path[path.rfind(".") :]

@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from instageo.model.registry.copies import Copy, copies_in
-from instageo.model.registry.manifest import Version
+from instageo.model.registry.local_models import LocalModel, find_local_models
+from instageo.model.registry.manifest import ModelVersion
 from instageo.model.registry.registry import Registry
-from instageo.model.registry.stores import StoreError, open_store, split
+from instageo.stores.base import StoreError, split_url
+from instageo.stores.open import open_store
 
 
-def verify_copies(folder: Path) -> tuple[list[Copy], list[str]]:
+def verify_local_models(folder: Path) -> tuple[list[LocalModel], list[str]]:
     """Read every file of every fetched model below a folder.
 
     Returns:
         The models, and what is wrong: files that are missing, changed, or were left half-fetched.
     """
-    copies = list(copies_in(folder))
+    copies = list(find_local_models(folder))
     faults = [fault for copy in copies for fault in copy.faults()]
     halves = [f"{part}: was not fetched to its end; pull goes on with it" for part in sorted(folder.rglob("*.part"))]
     return copies, faults + halves
@@ -30,7 +31,7 @@ def verify_registry(registry: Registry) -> tuple[int, list[str]]:
     there, faults = 0, []
     for name, version in _versions(registry):
         for path, proof in version.files.items():
-            place, file = split(f"{version.folder}/{path}")
+            place, file = split_url(f"{version.folder}/{path}")
             try:
                 size = open_store(place).facts(file).size
             except StoreError as error:
@@ -45,7 +46,7 @@ def verify_registry(registry: Registry) -> tuple[int, list[str]]:
     return there, faults
 
 
-def _versions(registry: Registry) -> Iterator[tuple[str, Version]]:
+def _versions(registry: Registry) -> Iterator[tuple[str, ModelVersion]]:
     for model in registry.manifest.models.values():
         for size in model.sizes.values():
             for version in size.versions:

@@ -120,7 +120,7 @@ class Augmentations:
 
     hflip: Augmentation = field(default_factory=lambda: Augmentation(use=True))
     vflip: Augmentation = field(default_factory=lambda: Augmentation(use=True))
-    turn90: Augmentation = field(default_factory=Augmentation)
+    rot90: Augmentation = field(default_factory=Augmentation)
     rotate: RotateAugmentation = field(default_factory=RotateAugmentation)
     resized_crop: CropAugmentation = field(default_factory=CropAugmentation)
     brightness: BrightnessAugmentation = field(default_factory=BrightnessAugmentation)

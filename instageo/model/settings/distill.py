@@ -11,7 +11,7 @@ from instageo.model.settings.checks import check
 class DistillSettings:
     """What a student takes from its teacher; see `train.distillation` and `train.teacher_ckpt_path`."""
 
-    weight: float = 0.5  # loss = (1 - weight) x task + weight x distance to the teacher's output + features
+    alpha: float = 0.5  # loss = (1 - weight) x task + weight x distance to the teacher's output + features
     temperature: float = 2.0  # higher: what the teacher thinks of less likely classes counts more
     feature_weight: float = 0.0  # of the distance between the tokens of both; 0: off
     feature_blocks: str = "last"  # blocks whose tokens are compared
@@ -20,7 +20,7 @@ class DistillSettings:
     teacher_layers: list[int] | None = None  # the teacher's block for each of the student's; None: evenly spaced
 
     def __post_init__(self) -> None:
-        check(0 <= self.weight <= 1, "distill.weight", self.weight, "0 to 1")
+        check(0 <= self.alpha <= 1, "distill.alpha", self.alpha, "0 to 1")
         heat, features = self.temperature, self.feature_weight
         check(0 < heat < math.inf, "distill.temperature", heat, "a number above 0")
         check(0 <= features < math.inf, "distill.feature_weight", features, "0 or more")
@@ -30,8 +30,8 @@ class DistillSettings:
             check(chosen in known, f"distill.{name}", chosen, " or ".join(known))
         if self.teacher_layers is not None and not self.init_from_teacher:
             raise ConfigError("distill.teacher_layers does nothing without distill.init_from_teacher=true; add it")
-        if not (self.weight or self.feature_weight or self.init_from_teacher):
+        if not (self.alpha or self.feature_weight or self.init_from_teacher):
             raise ConfigError(
-                "distill.weight=0 and distill.feature_weight=0 leave nothing to learn from the teacher; raise one, or "
+                "distill.alpha=0 and distill.feature_weight=0 leave nothing to learn from the teacher; raise one, or "
                 "set distill.init_from_teacher=true to take its weights alone"
             )

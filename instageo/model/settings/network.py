@@ -20,10 +20,10 @@ class ModelSettings:
     class_names: list[str] | None = None
     class_colors: list[list[int]] | None = None  # [red, green, blue] in 0..255 per class
     head: str = "light"
-    head_width: int | None = None  # channels of the maps within the head `light`; None: 32
+    head_channels: int | None = None  # channels of the maps within the head `light`; None: 32
     size: str | None = None  # a preset: model_name, head, depth and widths, as far as they are not set themselves
     depth: int = -1
-    width: int | None = None  # channels of a token, a multiple of 16; None: the variant's own
+    embed_dim: int | None = None  # channels of a token, a multiple of 16; None: the variant's own
     coords_dropout: float = 0.1  # share of the training samples whose time, and apart from it place, is hidden
     drop_path: float = 0.0  # probability of leaving out the last block in training; less for earlier ones
     gradient_checkpointing: bool = False  # less memory, a third more time

@@ -48,10 +48,10 @@ class TrainSettings:
     warmup_epochs: float = 0.0  # share of the first epochs with a rising learning rate
     plateau_factor: float = 0.5  # scheduler=plateau: the rate is multiplied by it
     plateau_patience: int = 5  # … after so many epochs without a better validation score
-    accumulate: int = 1  # batches per optimiser step
-    ema: float | None = None  # share of the average of the weights that each step keeps; None: no average
-    gradient_clip: float | None = None  # largest gradient norm; None: no clipping
-    early_stopping: int | None = None  # epochs without a better score before stopping; None: off
+    accumulate_grad_batches: int = 1  # batches per optimiser step
+    ema_decay: float | None = None  # share of the average of the weights that each step keeps; None: no average
+    gradient_clip_val: float | None = None  # largest gradient norm; None: no clipping
+    early_stopping_patience: int | None = None  # epochs without a better score before stopping; None: off
     resume: Any = False  # true: from the newest last.ckpt of the same settings; or the path of a last.ckpt
     distillation: bool = False
     teacher_ckpt_path: str | None = None
@@ -71,10 +71,10 @@ class TrainSettings:
         check(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "0 or more")
         check(0 < self.layer_decay <= 1, "train.layer_decay", self.layer_decay, "above 0, at most 1")
         self._check_course()
-        patience = self.early_stopping
-        check(patience is None or patience >= 1, "train.early_stopping", patience, "null, or at least 1 epoch")
-        clip = self.gradient_clip
-        check(clip is None or clip > 0, "train.gradient_clip", clip, "null, or a number above 0")
+        patience = self.early_stopping_patience
+        check(patience is None or patience >= 1, "train.early_stopping_patience", patience, "null, or at least 1 epoch")
+        clip = self.gradient_clip_val
+        check(clip is None or clip > 0, "train.gradient_clip_val", clip, "null, or a number above 0")
         check(isinstance(self.resume, (bool, str)), "train.resume", self.resume, "true, false or a path")
         weights = self.class_weights
         if isinstance(weights, str):
@@ -91,8 +91,18 @@ class TrainSettings:
         factor, patience = self.plateau_factor, self.plateau_patience
         check(0 < factor < 1, "train.plateau_factor", factor, "above 0, below 1")
         check(patience >= 1, "train.plateau_patience", patience, "at least 1 epoch")
-        check(self.accumulate >= 1, "train.accumulate", self.accumulate, "at least 1 batch")
-        check(self.ema is None or 0 < self.ema < 1, "train.ema", self.ema, "null, or above 0 and below 1")
+        check(
+            self.accumulate_grad_batches >= 1,
+            "train.accumulate_grad_batches",
+            self.accumulate_grad_batches,
+            "at least 1 batch",
+        )
+        check(
+            self.ema_decay is None or 0 < self.ema_decay < 1,
+            "train.ema_decay",
+            self.ema_decay,
+            "null, or above 0 and below 1",
+        )
 
 
 CLASS_WEIGHTS = ("auto", "inverse", "sqrt", "effective")

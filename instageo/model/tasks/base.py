@@ -26,7 +26,7 @@ class Monitor:
     mode: Literal["min", "max"]
 
 
-class Metrics(Protocol):
+class TaskMetrics(Protocol):
     """Counts what a network gives against labels."""
 
     def reset(self, device: torch.device | str = "cpu") -> None:
@@ -51,10 +51,10 @@ class Task(Protocol):
         """The scores that networks are compared by, the one of `monitor` first."""
 
     @property
-    def per_chip(self) -> bool:
+    def image_level(self) -> bool:
         """Whether a chip has one output, not every pixel."""
 
-    def in_scale(self, loss: nn.Module) -> nn.Module:
+    def wrap_loss(self, loss: nn.Module) -> nn.Module:
         """A loss of the network's own scale as one that takes labels in their natural unit."""
 
     def metrics(

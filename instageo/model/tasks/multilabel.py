@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from instageo.model.metrics.multilabel import MultiLabelMetrics
-from instageo.model.metrics.summary import summary
+from instageo.model.metrics.summary import summarize_scores
 from instageo.model.tasks.base import Monitor
-from instageo.model.tasks.predictions import LabelPrediction
-from instageo.model.tasks.reports import class_lines, write_scores
+from instageo.model.tasks.predictions import MultiLabelPrediction
+from instageo.model.tasks.score_files import per_class_lines, write_scores
 from instageo.table import NONE
 
 COLUMNS = {
@@ -21,7 +21,7 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class MultiLabelTask:
+class MultiLabel:
     """Classes that apply to a chip, each by itself.
 
     Attributes:
@@ -31,7 +31,7 @@ class MultiLabelTask:
 
     names: tuple[str, ...]
     ignore_index: int = -1
-    per_chip: bool = True
+    image_level: bool = True
 
     @property
     def monitor(self) -> Monitor:
@@ -43,7 +43,7 @@ class MultiLabelTask:
         """The scores that networks are compared by."""
         return "mAP", "f1"
 
-    def in_scale(self, loss: nn.Module) -> nn.Module:
+    def wrap_loss(self, loss: nn.Module) -> nn.Module:
         """The loss as it is."""
         return loss
 
@@ -62,21 +62,21 @@ class MultiLabelTask:
         """metrics.json and metrics.csv."""
         scores = metrics.compute()
         title = f"all classes right {float(scores['accuracy']):.4f}, mAP {float(scores['mAP']):.4f}"
-        lines = class_lines(scores, self.names, COLUMNS, "chips")
-        return write_scores(summary(scores, self.names), lines, title, folder)
+        lines = per_class_lines(scores, self.names, COLUMNS, "chips")
+        return write_scores(summarize_scores(scores, self.names), lines, title, folder)
 
-    def prediction(self, outputs: Tensor, observed: Tensor) -> LabelPrediction:
+    def prediction(self, outputs: Tensor, observed: Tensor) -> MultiLabelPrediction:
         """Decisions and probabilities of log-odds (K, H, W), masked where nothing was observed."""
         seen = observed.cpu().numpy()
         probabilities = outputs.sigmoid().cpu().numpy()
         applies = np.where(seen, probabilities > 0.5, np.uint8(255)).astype(np.uint8)
-        return LabelPrediction(applies, np.where(seen, probabilities, np.float32(np.nan)), seen)
+        return MultiLabelPrediction(applies, np.where(seen, probabilities, np.float32(np.nan)), seen)
 
-    def write(self, prediction: LabelPrediction, path: Path) -> None:  # noqa: ARG002
+    def write(self, prediction: MultiLabelPrediction, path: Path) -> None:  # noqa: ARG002
         """Not for whole chips."""
         raise ValueError(f"{path}: labels of whole chips are no map")
 
-    def record(self, prediction: LabelPrediction) -> dict[str, str]:
+    def record(self, prediction: MultiLabelPrediction) -> dict[str, str]:
         """The classes that apply, as tables write them, and all probabilities; empty if nothing was observed."""
         if not prediction.valid[0, 0]:
             return {"prediction": ""} | {f"p_{name}": "" for name in self.names}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.raster import Grid
+from instageo.raster.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ClassPrediction:
 
 
 @dataclass(frozen=True)
-class LabelPrediction:
+class MultiLabelPrediction:
     """Which of several labels apply.
 
     Attributes:
@@ -48,7 +48,7 @@ class LabelPrediction:
 
 
 @dataclass(frozen=True)
-class ValuePrediction:
+class RegressionPrediction:
     """The value of each pixel, in the unit of the labels.
 
     Attributes:
@@ -67,4 +67,4 @@ class ValuePrediction:
     grid: Grid | None = None
 
 
-Prediction = ClassPrediction | LabelPrediction | ValuePrediction
+Prediction = ClassPrediction | MultiLabelPrediction | RegressionPrediction

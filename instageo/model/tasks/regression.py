@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from instageo.model.density_figure import density_figure
+from instageo.model.figures.density import density_figure
 from instageo.model.metrics.density import DensityRange
 from instageo.model.metrics.regression import RegressionMetrics
-from instageo.model.metrics.summary import summary
-from instageo.model.scale import TargetScale
+from instageo.model.metrics.summary import summarize_scores
 from instageo.model.tasks.base import Monitor, Scores
-from instageo.model.tasks.predictions import ValuePrediction
-from instageo.model.tasks.reports import rounded, write_scores
-from instageo.raster import write_raster
+from instageo.model.tasks.predictions import RegressionPrediction
+from instageo.model.tasks.score_files import round_score, write_scores
+from instageo.model.tasks.target_scale import TargetScale
+from instageo.raster.writing import write_raster
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ GAUSSIAN_LEVELS = 0.05, 0.95
 
 
 @dataclass(frozen=True)
-class Outputs:
+class RegressionOutputs:
     """What the channels of a network that gives values are.
 
     Attributes:
@@ -52,7 +52,7 @@ class Outputs:
 
 
 @dataclass(frozen=True)
-class RegressionTask:
+class Regression:
     """Values of pixels, or of whole chips.
 
     Attributes:
@@ -60,14 +60,14 @@ class RegressionTask:
         outputs: What its channels are.
         expected_error: Coefficients (a, b) of the share within ±(a + b |truth|); None for no such score.
         plot: Whether a scatter plot is drawn.
-        per_chip: Whether a chip has one value.
+        image_level: Whether a chip has one value.
     """
 
     scale: TargetScale
-    outputs: Outputs = field(default_factory=Outputs)
+    outputs: RegressionOutputs = field(default_factory=RegressionOutputs)
     expected_error: tuple[float, float] | None = None
     plot: bool = True
-    per_chip: bool = False
+    image_level: bool = False
 
     @property
     def monitor(self) -> Monitor:
@@ -79,9 +79,9 @@ class RegressionTask:
         """The scores that networks are compared by."""
         return "rmse", "r2", "pearson"
 
-    def in_scale(self, loss: nn.Module) -> nn.Module:
+    def wrap_loss(self, loss: nn.Module) -> nn.Module:
         """The loss with labels brought into the network's scale."""
-        return InScale(loss, self.scale)
+        return ScaledTargetLoss(loss, self.scale)
 
     def metrics(
         self,
@@ -90,31 +90,31 @@ class RegressionTask:
         sync: bool = False,
         labels: tuple[float, float] | None = None,
         device: torch.device | str = "cpu",
-    ) -> "NaturalMetrics":
+    ) -> "RescaledMetrics":
         """Sums of errors in natural units and, in the end, the density for a figure."""
         density = DensityRange.around(*labels) if final and self.plot and labels else None
         counted = RegressionMetrics(expected_error=self.expected_error, density=density, sync=sync, device=device)
-        return NaturalMetrics(counted, self)
+        return RescaledMetrics(counted, self)
 
     def value(self, outputs: Tensor) -> Tensor:
         """Natural values, (H, W), of outputs (C, H, W)."""
         return self.scale.to_natural(self.outputs.point(outputs).float())
 
-    def report(self, metrics: "NaturalMetrics", folder: Path) -> dict[str, float]:
+    def report(self, metrics: "RescaledMetrics", folder: Path) -> dict[str, float]:
         """metrics.json, metrics.csv and, if wanted, scatter.png."""
         scores = metrics.compute()
         numbers = {name: float(value) for name, value in scores.items()}
-        line = {name: int(value) if name == "count" else rounded(value) for name, value in scores.items()}
+        line = {name: int(value) if name == "count" else round_score(value) for name, value in scores.items()}
         title = f"RMSE {numbers['rmse']:.4g}, R2 {numbers['r2']:.4f}"
-        told = write_scores(summary(scores), [dict(line)], title, folder)
+        told = write_scores(summarize_scores(scores), [dict(line)], title, folder)
         density = metrics.counted.compute_density()
         if density is not None:
-            path, counted = folder / "scatter.png", "chips" if self.per_chip else "pixels"
+            path, counted = folder / "scatter.png", "chips" if self.image_level else "pixels"
             density_figure(density, numbers, path, expected_error=self.expected_error, counted=counted)
             log.info("scatter plot: %s", path)
         return told
 
-    def prediction(self, outputs: Tensor, observed: Tensor) -> ValuePrediction:
+    def prediction(self, outputs: Tensor, observed: Tensor) -> RegressionPrediction:
         """Natural values of outputs (C, H, W), masked where nothing was observed."""
         hidden = ~observed
 
@@ -122,9 +122,9 @@ class RegressionTask:
             return self.scale.to_natural(raw.float()).masked_fill(hidden, torch.nan).cpu().numpy()
 
         quantiles = {level: natural(raw) for level, raw in self.outputs.quantiles(outputs).items()}
-        return ValuePrediction(natural(self.outputs.point(outputs)), observed.cpu().numpy(), quantiles)
+        return RegressionPrediction(natural(self.outputs.point(outputs)), observed.cpu().numpy(), quantiles)
 
-    def write(self, prediction: ValuePrediction, path: Path) -> None:
+    def write(self, prediction: RegressionPrediction, path: Path) -> None:
         """Values, and behind them quantiles, as float32 GeoTIFF in natural units; NaN where nothing was observed."""
         if prediction.grid is None:
             raise ValueError("a prediction of an array has no grid to write it on")
@@ -132,14 +132,14 @@ class RegressionTask:
         bands = ["value", *(f"quantile_{level:g}" for level in prediction.quantiles)]
         write_raster(path, layers, prediction.grid, no_data_value=prediction.no_data_value, bands=bands)
 
-    def record(self, prediction: ValuePrediction) -> dict[str, str]:
+    def record(self, prediction: RegressionPrediction) -> dict[str, str]:
         """The chip's value and its quantiles; empty where nothing was observed."""
         values = {"prediction": prediction.values[0, 0]}
         values |= {f"quantile_{level:g}": layer[0, 0] for level, layer in prediction.quantiles.items()}
         return {name: f"{value:.9g}" if prediction.valid[0, 0] else "" for name, value in values.items()}
 
 
-class InScale(nn.Module):
+class ScaledTargetLoss(nn.Module):
     """A loss that takes labels in their natural unit, and outputs in the network's scale."""
 
     def __init__(self, loss: nn.Module, scale: TargetScale) -> None:
@@ -152,10 +152,10 @@ class InScale(nn.Module):
         return loss
 
 
-class NaturalMetrics:
+class RescaledMetrics:
     """Scores of values in natural units, from what the network gives."""
 
-    def __init__(self, counted: RegressionMetrics, task: RegressionTask) -> None:
+    def __init__(self, counted: RegressionMetrics, task: Regression) -> None:
         self.counted, self.task = counted, task
 
     def reset(self, device: torch.device | str = "cpu") -> None:

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from instageo.model.figures import class_colors, confusion_figure
+from instageo.model.figures.canvas import class_colors
+from instageo.model.figures.confusion import confusion_figure
 from instageo.model.metrics.segmentation import SegmentationMetrics, highest_class
-from instageo.model.metrics.summary import summary
+from instageo.model.metrics.summary import summarize_scores
 from instageo.model.tasks.base import Monitor
 from instageo.model.tasks.predictions import ClassPrediction
-from instageo.model.tasks.reports import class_lines, write_scores
-from instageo.raster import write_raster
+from instageo.model.tasks.score_files import per_class_lines, write_scores
+from instageo.raster.writing import write_raster
 
 log = logging.getLogger(__name__)
 
@@ -24,32 +25,32 @@ COLUMNS = {"iou": "mIoU", "f1": "f1", "precision": "precision", "recall": "recal
 
 
 @dataclass(frozen=True)
-class SegmentationTask:
+class Segmentation:
     """Classes of pixels, or of whole chips.
 
     Attributes:
         names: Of the classes.
         colors: Red, green, blue of each class; None for those of the palette.
         ignore_index: Label that does not count.
-        per_chip: Whether a chip has one class.
+        image_level: Whether a chip has one class.
     """
 
     names: tuple[str, ...]
     colors: Sequence[Sequence[int]] | None = None
     ignore_index: int = -1
-    per_chip: bool = False
+    image_level: bool = False
 
     @property
     def monitor(self) -> Monitor:
         """Of maps the mean IoU, of chips the mean F1."""
-        return Monitor("val_f1" if self.per_chip else "val_mIoU", "max")
+        return Monitor("val_f1" if self.image_level else "val_mIoU", "max")
 
     @property
     def headline(self) -> tuple[str, ...]:
         """The scores that networks are compared by."""
-        return ("f1", "accuracy") if self.per_chip else ("mIoU", "accuracy", "f1")
+        return ("f1", "accuracy") if self.image_level else ("mIoU", "accuracy", "f1")
 
-    def in_scale(self, loss: nn.Module) -> nn.Module:
+    def wrap_loss(self, loss: nn.Module) -> nn.Module:
         """The loss as it is."""
         return loss
 
@@ -67,10 +68,10 @@ class SegmentationTask:
     def report(self, metrics: SegmentationMetrics, folder: Path) -> dict[str, float]:
         """metrics.json, metrics.csv and confusion_matrix.png."""
         scores = metrics.compute()
-        lines = class_lines(scores, self.names, COLUMNS, "chips" if self.per_chip else "pixels")
+        lines = per_class_lines(scores, self.names, COLUMNS, "chips" if self.image_level else "pixels")
         title = f"accuracy {float(scores['accuracy']):.4f}, mIoU {float(scores['mIoU']):.4f}"
         confusion_figure(scores["confusion_matrix"].tolist(), self.names, folder / "confusion_matrix.png")
-        return write_scores(summary(scores, self.names), lines, title, folder)
+        return write_scores(summarize_scores(scores, self.names), lines, title, folder)
 
     def prediction(self, outputs: Tensor, observed: Tensor) -> ClassPrediction:
         """Classes and probabilities of logits (K, H, W), masked where nothing was observed."""

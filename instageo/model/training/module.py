@@ -8,18 +8,18 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from instageo.model.distillation import Distiller
-from instageo.model.lora import merged
-from instageo.model.sample import Sample, is_labelled
-from instageo.model.sampling import epoch_seed
-from instageo.model.tasks.base import Metrics
-from instageo.model.tiling import Tiling, predict_images
-from instageo.model.training.optimisation import Optimisation, build_optimiser
-from instageo.model.transforms import AugmentationSpec, augment, normalise, process_and_augment
+from instageo.model.augmentations.pipeline import AugmentationSpec, augment, normalize, process_and_augment
+from instageo.model.chips.sample import Sample, label_mask
+from instageo.model.dataset.sampler import epoch_seed
+from instageo.model.distillation.loss import DistillationLoss
+from instageo.model.inference.tiling import Tiling, predict_images
+from instageo.model.networks.lora import merge_lora
+from instageo.model.tasks.base import TaskMetrics
+from instageo.model.training.optimizer import Optimisation, build_optimiser
 
 
 @dataclass(frozen=True)
-class Inputs:
+class PreprocessConfig:
     """How decoded chips become what the network sees.
 
     Attributes:
@@ -35,7 +35,7 @@ class Inputs:
     ignore_index: int = -1
 
 
-class FineTuning(pl.LightningModule):
+class FineTuningModule(pl.LightningModule):
     """Trains and scores a network from image (B, C, T, H, W), time and place to outputs (B, K, H, W).
 
     Args:
@@ -57,13 +57,13 @@ class FineTuning(pl.LightningModule):
         self,
         net: nn.Module,
         loss: nn.Module,
-        metrics: Metrics,
-        inputs: Inputs,
+        metrics: TaskMetrics,
+        inputs: PreprocessConfig,
         optimisation: Optimisation,
         tiling: Tiling,
         monitor: str,
         facts: Callable[[Mapping[str, float]], dict[str, Any]],
-        distiller: Distiller | None = None,
+        distiller: DistillationLoss | None = None,
     ) -> None:
         super().__init__()
         self.net, self.loss, self.metrics, self.distiller = net, loss, metrics, distiller
@@ -75,7 +75,7 @@ class FineTuning(pl.LightningModule):
 
     def forward(self, batch: Sample) -> Tensor:
         """Outputs of a batch of decoded chips."""
-        return self._logits(replace(batch, image=normalise(batch.image, batch.valid, self.mean, self.std)))
+        return self._logits(replace(batch, image=normalize(batch.image, batch.valid, self.mean, self.std)))
 
     def _logits(self, ready: Sample) -> Tensor:
         logits: Tensor = self.net(ready.image, ready.temporal_coords, ready.location_coords)
@@ -104,9 +104,9 @@ class FineTuning(pl.LightningModule):
         )
         return loss
 
-    def _taught(self, distiller: Distiller, seen: Sample) -> Tensor:
+    def _taught(self, distiller: DistillationLoss, seen: Sample) -> Tensor:
         """Loss of an augmented batch, its teacher's word included; logs the parts."""
-        ready = replace(seen, image=normalise(seen.image, seen.valid, self.mean, self.std))
+        ready = replace(seen, image=normalize(seen.image, seen.valid, self.mean, self.std))
         loss, parts = distiller(self.net, self.loss, seen, ready)
         named = {f"train_{name}_loss": part for name, part in parts.items()}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(seen.image), sync_dist=True)
@@ -121,7 +121,7 @@ class FineTuning(pl.LightningModule):
                 raise ValueError("scoring needs labels")
             self.metrics.update(logits, sample.label)
             losses.append(self.loss(logits[None], sample.label[None]))
-            labelled.append(is_labelled(sample.label, self.inputs.ignore_index).sum())
+            labelled.append(label_mask(sample.label, self.inputs.ignore_index).sum())
         weights = torch.stack(labelled)
         if total := int(weights.sum()):
             loss = (torch.stack(losses) * weights).sum() / total
@@ -152,6 +152,6 @@ class FineTuning(pl.LightningModule):
         """Add what inference needs beside the weights, which it finds plain, without low-rank changes apart."""
         if "optimizer_states" not in checkpoint:
             lasting = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith("net.")}
-            checkpoint["state_dict"] = merged(self.net, lasting, "net.")
+            checkpoint["state_dict"] = merge_lora(self.net, lasting, "net.")
         measured = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         checkpoint.update(self.facts(measured))

@@ -4,23 +4,16 @@ import logging
 from pathlib import Path
 
 from instageo.errors import CheckpointError
-from instageo.model.checkpoint import LAST
-from instageo.model.config import differing, read_yaml
-from instageo.model.plain import SECTION, read_plain
+from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
+from instageo.model.networks.checkpoint import LAST
 from instageo.model.settings import Settings
+from instageo.model.settings.compose import first_difference, read_yaml
+from instageo.model.settings.roles import FREE_ON_RESUME
 
 log = logging.getLogger(__name__)
 
-MAY_DIFFER = (
-    "train.resume", "train.num_epochs", "train.early_stopping", "dataloader.num_workers", "accelerator", "devices",
-    "strategy", "compile", "model.gradient_checkpointing", "mode", "root_dir", "output_dir", "test_filepath",
-    "checkpoint_path", "energy", "energy_country", "logger", "tracking.uri", "tracking.experiment", "tracking.name",
-    "tracking.mode", "tracking.upload", "train.lr_find.min", "train.lr_find.max", "train.lr_find.steps",
-)  # fmt: skip
-"""Settings that a resumed run may change: how long and where it runs, not what it learns."""
 
-
-def to_resume(settings: Settings, folder: Path) -> Path | None:
+def find_resume_checkpoint(settings: Settings, folder: Path) -> Path | None:
     """The checkpoint to go on from; None for a new run.
 
     Args:
@@ -44,7 +37,7 @@ def to_resume(settings: Settings, folder: Path) -> Path | None:
     fitting = [
         path
         for path, config in stored.items()
-        if config.is_file() and not differing(settings, read_yaml(config), ["train.resume"])
+        if config.is_file() and not first_difference(settings, read_yaml(config), ["train.resume"])
     ]
     if not fitting:
         log.warning("train.resume=true: no %s.ckpt of these settings near %s; starting anew", LAST, folder)
@@ -55,10 +48,10 @@ def to_resume(settings: Settings, folder: Path) -> Path | None:
 def _usable(path: Path, settings: Settings) -> Path:
     if not path.is_file():
         raise CheckpointError(f"train.resume={path}: no such checkpoint; expected a {LAST}.ckpt or its folder")
-    content = read_plain(path, CheckpointError)
+    content = read_tensor_file(path, CheckpointError)
     if "optimizer_states" not in content:
         raise CheckpointError(f"{path}: holds weights alone; training resumes from the {LAST}.ckpt beside it")
-    other = differing(settings, content.get(SECTION, {}).get("run", {}), MAY_DIFFER)
+    other = first_difference(settings, content.get(METADATA_KEY, {}).get("run", {}), FREE_ON_RESUME)
     if other:
         key, theirs, mine = other
         raise CheckpointError(

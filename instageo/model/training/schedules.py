@@ -49,7 +49,7 @@ def _cosine(begin: float, end: float, done: float) -> float:
     return end + (begin - end) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-class CourseLR(LambdaLR):
+class WarmupLR(LambdaLR):
     """Follows a schedule. It is stepped after every optimiser step, and each of those gets the rate of its middle.
 
     The length of the run is not part of its state: a run resumed with more epochs follows the longer course.
@@ -99,5 +99,5 @@ class LowerOnPlateau(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell the score."""
         schedule = trainer.lr_scheduler_configs[0].scheduler
-        if isinstance(schedule, CourseLR):
+        if isinstance(schedule, WarmupLR):
             schedule.observe(self.sign * float(trainer.callback_metrics[self.monitor]))

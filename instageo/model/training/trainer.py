@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from instageo.errors import ConfigError
 from instageo.model.backbones.prithvi import Block
-from instageo.model.notes import Notes
-from instageo.model.predictor import pick_device
-from instageo.model.settings import Settings, Sweep
+from instageo.model.context import RunInfo, Sweep
+from instageo.model.networks.device import pick_device
+from instageo.model.settings import Settings
 from instageo.model.tasks.base import Monitor
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from instageo.model.training.lr_finder import RangeTest
 
 
-def refuse_devices(settings: Settings) -> None:
+def check_devices(settings: Settings) -> None:
     """Refuse at once what this machine is known not to have.
 
     Raises:
@@ -36,7 +36,7 @@ def refuse_devices(settings: Settings) -> None:
         raise ConfigError(f"devices={settings.devices} does not work on {cores} CPU cores; expected at most {cores}")
 
 
-def refuse_direction(sweep: Sweep, monitor: Monitor) -> None:
+def check_sweep_direction(sweep: Sweep, monitor: Monitor) -> None:
     """Refuse a sweep that would look for the worst run.
 
     Args:
@@ -54,22 +54,22 @@ def refuse_direction(sweep: Sweep, monitor: Monitor) -> None:
         )
 
 
-def build_trainer(settings: Settings, folder: Path, monitor: Monitor, notes: Notes) -> "pl.Trainer":
+def build_trainer(settings: Settings, folder: Path, monitor: Monitor, notes: RunInfo) -> "pl.Trainer":
     """A trainer that leaves its files in a folder, chooses the best epoch by a score, and notes what it does.
 
     Raises:
         ConfigError: The devices, precision or strategy asked for do not work on this machine, or a tracker does not.
     """
-    from instageo.model.training.loggers import loggers
-    from instageo.model.training.tally import Tally
-    from instageo.model.training.tracking import callbacks
+    from instageo.model.tracking.loggers import build_loggers
+    from instageo.model.tracking.throughput import Tally
+    from instageo.model.training.callbacks import callbacks
 
     return _trainer(
         settings,
         folder,
         max_epochs=settings.train.num_epochs,
         callbacks=[*callbacks(folder, settings.train, monitor), Tally(notes)],
-        logger=loggers(settings, folder),
+        logger=build_loggers(settings, folder),
     )
 
 
@@ -104,8 +104,8 @@ def _trainer(settings: Settings, folder: Path, **options: Any) -> "pl.Trainer":
             devices=settings.devices,
             strategy=_strategy(settings.strategy),
             precision=settings.precision,  # type: ignore[arg-type]
-            gradient_clip_val=settings.train.gradient_clip,
-            accumulate_grad_batches=settings.train.accumulate,
+            gradient_clip_val=settings.train.gradient_clip_val,
+            accumulate_grad_batches=settings.train.accumulate_grad_batches,
             default_root_dir=folder,
             enable_progress_bar=sys.stderr.isatty(),
             enable_model_summary=False,

@@ -1,0 +1,1 @@
+"""One chip: its image, its label, and where and when it was seen."""

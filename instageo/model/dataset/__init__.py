@@ -1,0 +1,1 @@
+"""Chips of a checked table as PyTorch datasets and loaders."""

@@ -1,0 +1,157 @@
+"""A picture of training samples before and after augmentation, as PNG."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.model.chips.sample import Sample
+from instageo.model.figures.canvas import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Color = tuple[int, int, int]
+
+NO_DATA: Color = (240, 190, 240)
+IGNORED: Color = (250, 250, 250)
+
+PANEL = 2.6
+"""Side of a panel, inches."""
+
+LINE = 44
+"""Letters that fit beside a panel."""
+
+
+@dataclass(frozen=True)
+class SampleStyle:
+    """How samples are drawn.
+
+    Attributes:
+        bands: Names of the bands.
+        classes: Names of the classes.
+        colors: Red, green and blue of each class, 0..255.
+        ignore_index: Label that does not count.
+    """
+
+    bands: tuple[str, ...]
+    classes: tuple[str, ...]
+    colors: tuple[Color, ...]
+    ignore_index: int
+
+    @property
+    def shown(self) -> tuple[int, int, int]:
+        """Positions of the bands drawn as red, green and blue: those so called, else the first ones."""
+        names = ("RED", "GREEN", "BLUE")
+        if set(names) <= set(self.bands):
+            red, green, blue = (self.bands.index(name) for name in names)
+            return red, green, blue
+        last = len(self.bands) - 1
+        return 0, min(1, last), min(2, last)
+
+
+@dataclass(frozen=True)
+class SamplePair:
+    """One sample, single, in any unit.
+
+    Attributes:
+        title: What it is called in the picture.
+        before: As it was read.
+        after: As it was changed.
+    """
+
+    title: str
+    before: Sample
+    after: Sample
+
+
+def draw_samples(pairs: Sequence[SamplePair], style: SampleStyle, path: Path) -> None:
+    """Draw image and label before and after, one row per sample; of several dates the first with observations.
+
+    Labels of whole chips are no picture: their samples have panels for images alone.
+    """
+    several, labelled = len(pairs[0].before.valid) > 1, pairs[0].before.pixel_label is not None
+    kinds = ("image", "label") if labelled else ("image",)
+    titles = [f"{kind} {when}" for when in ("before", "after") for kind in kinds]
+    figure = new_figure(len(titles) * PANEL + 0.5, len(pairs) * (PANEL + 0.3 * several) + 1.1)
+    panels = figure.subplots(len(pairs), len(titles), squeeze=False)
+    for pair, row in zip(pairs, panels, strict=True):
+        _draw_row(pair, style, row)
+    for panel, title in zip(panels[0], titles, strict=True):
+        panel.set_title(f"{title}\n{panel.get_title()}".strip(), fontsize=10)
+    bands = ", ".join(style.bands[place] for place in dict.fromkeys(style.shown))
+    figure.suptitle(f"{bands}, 2nd to 98th percentile before augmentation", fontsize=10)
+    _legend(figure, style, labelled=labelled)
+    figure.savefig(path, dpi=100)
+
+
+def _draw_row(pair: SamplePair, style: SampleStyle, row: Sequence["Axes"]) -> None:
+    half = len(row) // 2
+    for (image, *labels), sample in ((row[:half], pair.before), (row[half:], pair.after)):
+        date, dates = first_date(sample), len(sample.valid)
+        image.imshow(color_image(sample, pair.before, date, style.shown), interpolation="nearest")
+        if dates > 1:
+            image.set_title(f"date {date + 1} of {dates}", fontsize=9)
+        for panel in labels:
+            panel.imshow(color_label(sample, style), interpolation="nearest")
+    for panel in row:
+        panel.set(xticks=[], yticks=[])
+    lines = [part for line in pair.title.splitlines() for part in wrap(line, LINE)]
+    row[0].set_ylabel("\n".join(lines), fontsize=8)
+
+
+def first_date(sample: Sample) -> int:
+    """The first date with a valid pixel, counted from 0; 0 where there is none."""
+    return int(sample.valid.flatten(1).any(1).int().argmax())
+
+
+def color_image(sample: Sample, before: Sample, date: int, shown: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Three bands of one date as red, green and blue, shape (H, W, 3).
+
+    They are stretched between the 2nd and 98th percentile of the valid pixels of `before`, band by band, so that
+    changes of brightness show.
+    """
+    reference = before.image[list(shown), date].numpy()[:, before.valid[date].numpy()]
+    low, high = np.percentile(reference, (2, 98), axis=1) if reference.size else (np.zeros(3), np.ones(3))
+    values = sample.image[list(shown), date].permute(1, 2, 0).numpy()
+    stretched = np.clip((values - low) / np.maximum(high - low, 1e-9), 0, 1) * 255
+    return np.where(sample.valid[date, ..., None].numpy(), stretched, NO_DATA).astype(np.uint8)
+
+
+def color_label(sample: Sample, style: SampleStyle) -> NDArray[np.uint8]:
+    """Classes in their colours, values from dark to bright, shape (H, W, 3); all ignored without a label of pixels."""
+    if sample.pixel_label is None:
+        return np.full((*sample.valid.shape[1:], 3), IGNORED, dtype=np.uint8)
+    label = sample.pixel_label.numpy()
+    if label.dtype.kind == "f":
+        return _color_values(label)
+    table = np.array([*style.colors, IGNORED], dtype=np.uint8)
+    return table[np.where(label == style.ignore_index, len(style.colors), label)]
+
+
+def _color_values(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    from matplotlib import colormaps
+
+    known = np.isfinite(values)
+    low, high = np.percentile(values[known], (2, 98)) if known.any() else (0.0, 1.0)
+    shares = np.clip((np.where(known, values, low) - low) / max(high - low, 1e-9), 0, 1)
+    colors = colormaps["viridis"](shares)[..., :3] * 255
+    return np.where(known[..., None], colors, IGNORED).astype(np.uint8)
+
+
+def _legend(figure: "Figure", style: SampleStyle, *, labelled: bool) -> None:
+    from matplotlib.patches import Patch
+
+    names, colors = ["no data (images)"], [NO_DATA]
+    if labelled:
+        names, colors = [*style.classes, "ignored (labels)", *names], [*style.colors, IGNORED, *colors]
+    patches = [
+        Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="gray", linewidth=0.5, label=name)
+        for name, (red, green, blue) in zip(names, colors, strict=True)
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=min(6, len(patches)), frameon=False, fontsize=9)

@@ -1,0 +1,101 @@
+"""Tables as settings describe them: every row looked at, what was left out written down, samples read from the rest."""
+
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from instageo.errors import RasterError
+from instageo.locations import hide_secrets
+from instageo.model.backbones.variants import find_variant
+from instageo.model.chips.factory import chip_format_from_settings, label_format_from_settings
+from instageo.model.context import Run
+from instageo.model.inspection.fingerprint import summarize_table
+from instageo.model.inspection.report import TableReport, build_report, inspect_rows
+from instageo.model.inspection.row import InspectionSpec
+from instageo.model.inspection.row_stats import RowResult, StatsCache
+from instageo.model.inspection.statistics import sample_pixels
+from instageo.model.settings import Mode, Settings, get_setting
+from instageo.model.settings.compose import settings_to_dict
+from instageo.model.settings.resolve import band_names, cache_dir, table_root
+from instageo.table import Row, read_table, write_table
+
+log = logging.getLogger(__name__)
+
+
+def inspect_table(run: Run, which: str, *, labelled: bool | None = True, values: bool = False) -> TableReport:
+    """Read the table named by a setting and look at every row that has changed since the last time.
+
+    Rows that cannot be used are listed with their reasons in `broken_rows_*.csv` in the run's folder.
+
+    Args:
+        run: Settings, and where the list goes.
+        which: `train_filepath`, `valid_filepath` or `test_filepath`.
+        labelled: Whether labels are needed; None to look at them where the table has any.
+        values: Whether the moments of the chips' values are wanted.
+
+    Raises:
+        TableError: The table cannot be used.
+        DataError: Rows of it cannot.
+    """
+    settings = run.settings
+    path = str(get_setting(settings, which))
+    name, root = hide_secrets(path), table_root(settings)
+    labels = label_format_from_settings(settings)
+    rows = read_table(path, root, need_label=bool(labelled), label_is_file=not labels.image_level)
+    labelled = any(row.label for row in rows) if labelled is None else labelled
+    look = InspectionSpec(
+        chip_format_from_settings(settings), labels if labelled else None, len(band_names(settings)), values
+    )
+    known = StatsCache.of(cache_dir(settings) / "checks", path, os.path.abspath(root), look.ways)
+    found = inspect_rows(name, rows, look, known)
+    _list_broken(rows, found, run.folder / f"broken_rows_{which.removesuffix('_filepath')}.csv")
+    report = build_report(name, rows, found, skip_bad=settings.dataloader.on_bad_row == "skip")
+    run.info.tables[which], run.info.configuration = summarize_table(report, path, root), settings_to_dict(settings)
+    if settings.mode in (Mode.train, Mode.eval, Mode.chip_inference) and _takes_coordinates(settings):
+        log.info("%s: %s", name, report.coordinates())
+    return report
+
+
+def warn_if_units_differ(settings: Settings, report: TableReport) -> None:
+    """Warn if some chips' values are a hundred times smaller or larger than the mean they are normalised with."""
+    data, values = settings.dataloader, np.zeros((0, 0), np.float32)
+    with suppress(RasterError):  # told where the chip's turn comes
+        values = sample_pixels(report.rows[:UNIT_CHECK_CHIPS], chip_format_from_settings(settings))
+    if not values.size or not data.measured:
+        return
+    typical, told = np.median(np.abs(values), axis=1), np.abs(data.measured)
+    ratio = float(np.median(typical / np.maximum(told, 1e-12)))
+    if not 0.01 <= ratio <= 100:
+        log.warning(
+            "chips hold values of about %.3g where dataloader.mean says %.3g, as if they were of another unit; "
+            "correct dataloader.constant_multiplier, or take mean and std of these chips (dataloader.mean=auto)",
+            np.median(typical), np.median(told),
+        )  # fmt: skip
+
+
+UNIT_CHECK_CHIPS = 4
+"""Chips that are read to see whether their values are in the unit of mean and std."""
+
+
+def shared_chips(first: TableReport, second: TableReport) -> list[str]:
+    """Chips that are in both tables."""
+    return sorted({row.input for row in first.rows} & {row.input for row in second.rows})
+
+
+def _takes_coordinates(settings: Settings) -> bool:
+    return bool(find_variant(settings.model.model_name).coordinates)
+
+
+def _list_broken(rows: Sequence[Row], found: Sequence[RowResult], path: Path) -> None:
+    broken = [(row, reason) for row, reason in zip(rows, found, strict=True) if isinstance(reason, str)]
+    if not broken:
+        return
+    records = [
+        {"Input": row.name, "Label": row.label and hide_secrets(row.label), "reason": reason} for row, reason in broken
+    ]
+    write_table(path, records)
+    log.warning("%d rows cannot be used; they are listed in %s", len(broken), path)

@@ -1,0 +1,104 @@
+"""What a network costs: parameters, arithmetic and memory, counted on a network without values."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from instageo.model.networks.segmenter import PrithviSegmenter, build_network
+
+ADAM_BYTES = 12
+"""Bytes per parameter that stay from step to step in float32: the weight and the two moments of Adam."""
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """Of one chip through a network, in float32.
+
+    Attributes:
+        parameters: Number of them, head included.
+        flops: Floating-point operations of a forward pass: two per multiplication and addition of matrix products,
+            convolutions and attention, as PyTorch's own counter has it; the rest is not counted.
+        weight_bytes: Size of the weights.
+        activation_bytes: What a forward pass keeps for the backward pass.
+    """
+
+    parameters: int
+    flops: int
+    weight_bytes: int
+    activation_bytes: int
+
+    @property
+    def training_bytes(self) -> int:
+        """Peak of a training step: weights, moments of Adam, and the larger of what is kept and of all gradients."""
+        return ADAM_BYTES * self.parameters + max(self.weight_bytes, self.activation_bytes)
+
+
+def network_cost(
+    model_name: str,
+    *,
+    num_classes: int = 2,
+    temporal_dim: int = 1,
+    img_size: int = 224,
+    head: str = "upscaling",
+    depth: int = -1,
+    embed_dim: int | None = None,
+    head_channels: int | None = None,
+) -> NetworkCost:
+    """Count what a network of these sizes (see `build_network`) costs for one square chip.
+
+    Nothing is computed and no memory is taken.
+
+    Raises:
+        ConfigError: The network cannot be built.
+    """
+    with torch.device("meta"):
+        net = build_network(
+            model_name,
+            num_classes=num_classes,
+            temporal_dim=temporal_dim,
+            img_size=img_size,
+            head=head,
+            depth=depth,
+            embed_dim=embed_dim,
+            head_channels=head_channels,
+        ).train()
+        image = torch.empty(1, net.prithvi_encoder.patch_embed.proj.in_channels, temporal_dim, img_size, img_size)
+    with FlopCounterMode(display=False) as counter:
+        kept = _kept_bytes(net, image)
+    parameters = list(net.parameters())
+    return NetworkCost(
+        parameters=sum(parameter.numel() for parameter in parameters),
+        flops=counter.get_total_flops(),
+        weight_bytes=sum(parameter.nbytes for parameter in parameters),
+        activation_bytes=kept,
+    )
+
+
+def forward_flops(net: nn.Module, image: Tensor) -> int:
+    """Floating-point operations of a forward pass of an image (B, C, T, H, W), counted as in `Cost`.
+
+    Args:
+        net: On the device of the image; on `meta` nothing is computed.
+        image: Its values do not matter.
+    """
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net.eval()(image)
+    return int(counter.get_total_flops())
+
+
+def _kept_bytes(net: PrithviSegmenter, image: Tensor) -> int:
+    """Bytes of the tensors that a forward pass saves for the backward pass, the network's own left out."""
+    own = {tensor.untyped_storage()._cdata for tensor in (*net.parameters(), *net.buffers())}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        net(image)
+    return sum(storage.nbytes() for storage in kept.values())

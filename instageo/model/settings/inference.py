@@ -1,0 +1,33 @@
+"""Settings of prediction on many machines: the group `ray`."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from instageo.model.settings.checks import check
+
+
+class Engine(Enum):
+    """Where chips are predicted: in this process, or by processes on Ray."""
+
+    local = "local"
+    ray = "ray"
+
+
+@dataclass
+class RaySettings:
+    """Processes with the network, and where they run."""
+
+    address: str | None = None  # of a running cluster: auto or HOST:6379; None: this machine alone
+    num_workers: int | None = None  # None: one for each GPU, or for each machine without any
+    max_retries: int = 2  # of a chip whose worker process was killed
+
+    def __post_init__(self) -> None:
+        client = self.address is not None and self.address.startswith("ray://")
+        check(not client, "ray.address", self.address, "auto or HOST:6379, on one of the cluster's machines")
+        check(
+            self.num_workers is None or self.num_workers >= 1,
+            "ray.num_workers",
+            self.num_workers,
+            "null, or at least 1 process",
+        )
+        check(self.max_retries >= 0, "ray.max_retries", self.max_retries, "0 or more")

@@ -1,0 +1,175 @@
+"""Define the settings of a run, from the groups of settings."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from instageo.errors import ConfigError
+from instageo.locations import is_remote
+from instageo.model.settings.checks import check
+from instageo.model.settings.data import DataSettings, LabelKind, SamplerKind
+from instageo.model.settings.distill import DistillSettings
+from instageo.model.settings.inference import Engine, RaySettings
+from instageo.model.settings.network import ModelSettings
+from instageo.model.settings.tracking import TrackingSettings, check_loggers
+from instageo.model.settings.train import TrainSettings
+
+
+class Mode(Enum):
+    """What `python -m instageo.model.run` does."""
+
+    train = "train"
+    eval = "eval"
+    chip_inference = "chip_inference"
+    stats = "stats"
+    check = "check"
+    show_batch = "show_batch"
+    lr_find = "lr_find"
+
+
+@dataclass
+class TestSettings:
+    """Scoring and inference."""
+
+    __test__ = False  # not a test case
+
+    img_size: int | None = None  # published key, without effect: inputs of any size are mapped whole
+    crop_size: int | None = None  # side of a tile; None: the size the network was trained at
+    stride: int | None = None  # step between tiles; None: half a tile
+    mask_cloud: bool = False  # pixels that lack any date, not only those that lack all, become no-data
+
+    def __post_init__(self) -> None:
+        for name in ("crop_size", "stride"):
+            value = getattr(self, name)
+            check(value is None or value >= 1, f"test.{name}", value, "null, or at least 1 pixel")
+        if self.crop_size is not None and self.stride is not None:
+            what = f"at most test.crop_size={self.crop_size}, so that tiles leave no gap"
+            check(self.stride <= self.crop_size, "test.stride", self.stride, what)
+
+
+@dataclass
+class Settings:
+    """Everything one run needs; the field names are the YAML keys."""
+
+    root_dir: str | None = None
+    train_filepath: str | None = None
+    valid_filepath: str | None = None
+    test_filepath: str | None = None
+    checkpoint_path: str | None = None
+    output_dir: str | None = None  # where predictions go; None: `predictions` in the run directory
+    mode: Mode = Mode.train
+    engine: Engine = Engine.local  # of chip_inference
+    is_reg_task: bool = False
+    seed: int = 42
+    precision: str = "32-true"
+    accelerator: str = "auto"
+    devices: Any = "auto"
+    strategy: str = "auto"  # how devices share the work
+    compile: bool = False  # torch.compile: slow to start, then faster
+    energy: bool = False  # measure energy and CO2 with codecarbon
+    energy_country: str | None = None  # ISO 3166, three letters: whose electricity
+    logger: Any = "tensorboard"  # of LOGGERS, or a list of them
+    train: TrainSettings = field(default_factory=TrainSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    dataloader: DataSettings = field(default_factory=DataSettings)
+    test: TestSettings = field(default_factory=TestSettings)
+    distill: DistillSettings = field(default_factory=DistillSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    ray: RaySettings = field(default_factory=RaySettings)
+
+    def __post_init__(self) -> None:
+        check(0 <= self.seed < 2**31, "seed", self.seed, "0 or more, below 2^31")
+        count = self.devices
+        sane = count == "auto" or (isinstance(count, int) and (count >= 1 or count == -1))
+        check(sane, "devices", count, "auto, or a number of devices (-1 for all)")
+        check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
+        check(self.accelerator in ACCELERATORS, "accelerator", self.accelerator, f"one of {', '.join(ACCELERATORS)}")
+        check(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
+        check_loggers(self.logger)
+        country = self.energy_country
+        sane = not self.energy if country is None else len(country) == 3 and country.isalpha() and country.isupper()
+        what = "the three letters of ISO 3166 for the country whose electricity this machine uses, such as KEN"
+        check(sane, "energy_country", country, what)
+        self._check_task()
+        weights, classes = self.train.class_weights, self.model.num_classes
+        fits = not isinstance(weights, list) or len(weights) == classes
+        check(fits, "train.class_weights", weights, f"model.num_classes={classes} weights")
+        first = int(self.dataloader.reduce_to_zero)
+        inside = 0 <= self.train.ignore_index < classes + first and not self.is_reg_task
+        what = f"a value outside the classes 0..{classes - 1 + first}"
+        check(not inside, "train.ignore_index", self.train.ignore_index, what)
+        self._check_distillation()
+        averaging = f"null with strategy={self.strategy}, which spreads the weights over devices"
+        check(
+            self.train.ema_decay is None or self.strategy != "fsdp", "train.ema_decay", self.train.ema_decay, averaging
+        )
+
+    def _check_task(self) -> None:
+        data, model = self.dataloader, self.model
+        if not self.is_reg_task:
+            least = 1 if data.label_kind is LabelKind.chip_multi else 2
+            check(model.num_classes >= least, "model.num_classes", model.num_classes, f"at least {least} classes")
+            off = "false without is_reg_task=true: there is no logarithm of classes"
+            check(not model.use_log_scale, "model.use_log_scale", True, off)
+            return
+        model.num_classes = 1
+        kinds = "raster or chip with is_reg_task=true"
+        check(data.label_kind is not LabelKind.chip_multi, "dataloader.label_kind", data.label_kind, kinds)
+        check(
+            data.sampler is SamplerKind.shuffle, "dataloader.sampler", data.sampler, "shuffle: values have no classes"
+        )
+        check(
+            self.train.class_weights is None, "train.class_weights", self.train.class_weights, "null: values have none"
+        )
+        off = "false with is_reg_task=true: labels are values; name the one for no label with train.ignore_index"
+        check(not data.reduce_to_zero, "dataloader.reduce_to_zero", True, off)
+
+    def _check_distillation(self) -> None:
+        """Teacher and wish to learn from it come together; so do features and an encoder that learns."""
+        wanted, teacher, distill = self.train.distillation, self.train.teacher_ckpt_path, self.distill
+        if wanted != (teacher is not None):
+            missing = "train.teacher_ckpt_path" if wanted else "train.distillation=true"
+            raise ConfigError(
+                f"train.distillation={str(wanted).lower()} and train.teacher_ckpt_path={teacher} do not go together; "
+                f"{'name the teacher with' if wanted else 'add'} {missing}, or leave both out"
+            )
+        if not wanted and distill != DistillSettings():
+            raise ConfigError("distill.* does nothing without train.distillation=true; add it, or leave distill.* out")
+        if not distill.feature_weight:
+            return
+        for name, set_so in {"model.freeze_backbone": self.model.freeze_backbone, "compile": self.compile}.items():
+            check(not set_so, "distill.feature_weight", distill.feature_weight, f"0 with {name}=true")
+
+
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
+"""Number formats of training, in Lightning's words."""
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+"""Where to compute; auto and gpu take what the machine has."""
+
+STRATEGIES = ("auto", "ddp", "fsdp")
+"""Several devices: ddp copies the network to each, fsdp (GPUs alone) spreads it over them."""
+
+
+def require_settings(settings: Settings, *names: str) -> None:
+    """Refuse to start without these settings.
+
+    Raises:
+        ConfigError: One is absent; the message names it.
+    """
+    for name in names:
+        value = get_setting(settings, name)
+        if value is None or value == "None":
+            raise ConfigError(f"mode={settings.mode.value} needs {name}; add {name}=… to the command")
+    root = str(settings.root_dir)
+    if "root_dir" in names and not is_remote(root) and not Path(root).expanduser().is_dir():
+        raise ConfigError(f"root_dir={root} is no folder; expected the folder that the table's paths start from")
+
+
+def get_setting(settings: Settings, name: str) -> object:
+    """The setting called `group.key`."""
+    value: object = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value

@@ -1,0 +1,1 @@
+"""Read and write rasters; the only package that imports rasterio."""

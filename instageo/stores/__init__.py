@@ -1,0 +1,1 @@
+"""Files in folders, object stores and on web servers."""

@@ -1,0 +1,324 @@
+"""`mode=chip_inference` in this process and on Ray: the same files, whatever happens on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from affine import Affine
+
+from instageo.model.inference.journal import JOURNAL
+from instageo.model.inference.predictor import Predictor
+from instageo.model.networks.checkpoint import BEST
+from instageo.model.run import main
+from instageo.raster.grid import Grid
+from instageo.raster.reading import read_raster
+from instageo.raster.writing import write_raster
+from instageo.table import write_table
+from tests.integration.conftest import QUICK, write_chips
+from tests.integration.test_bad_input import one_sentence
+
+ray = pytest.importorskip("ray", reason="the extra `serve` is not installed")
+
+from instageo.model.inference import ray_cluster, ray_engine  # noqa: E402  # needs Ray
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
+
+SIZES = ((32, 32), (45, 60), (16, 70), (97, 33))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Ray on this machine, for all tests that need no Ray of their own."""
+    with ray_cluster.ray_cluster(None):
+        yield
+
+
+def train(base, name, *extra, **chips):
+    data = write_chips(base / f"{name}_data", **chips)
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    assert main([*tables, *QUICK, *extra, f"hydra.run.dir={base / name}"]) == 0
+    return base / name
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Runs of classes, of 140 classes, of values in logarithms, of three dates, of whole chips."""
+    base = tmp_path_factory.mktemp("models")
+    data = write_chips(base / "chips_data")
+    records = [{"Input": f"chips/chip_{number}.tif", "Label": number % 3} for number in range(6)]
+    write_table(data / "chips.csv", records)
+    tables = [f"root_dir={data}", "train_filepath=chips.csv", "valid_filepath=chips.csv"]
+    quick = [part for part in QUICK if not part.startswith("model.head")]
+    names = ["dataloader.label_kind=chip", "model.num_classes=3", "model.class_names=[Dry,Wet,Ice]"]
+    assert main([*tables, *quick, *names, f"hydra.run.dir={base / 'chips'}"]) == 0
+    many = train(base, "many", "model.num_classes=140")
+    content = torch.load(many / f"{BEST}.ckpt", weights_only=True)
+    [last] = [value for value in content["state_dict"].values() if value.shape == (140,)]
+    last[139] += 1000  # the class that is predicted everywhere
+    torch.save(content, many / f"{BEST}.ckpt")
+    return {
+        "classes": train(base, "classes"),
+        "many": many,
+        "values": train(base, "values", "is_reg_task=true", "model.use_log_scale=true"),
+        "dates": train(base, "dates", "dataloader.temporal_dim=3", steps=3),
+        "chips": base / "chips",
+    }
+
+
+def new_chips(folder, *, count=8, steps=1, sizes=SIZES):
+    """Chips without labels, of several sizes, half of them with the names of the others, partly without data."""
+    rng, rows = np.random.default_rng(3), []
+    for number in range(count):
+        height, width = sizes[number % len(sizes)]
+        values = rng.integers(300, 4000, (6 * steps, height, width)).astype(np.int16)
+        values[:, : number % 5, :7] = -9999
+        grid = Grid("EPSG:32614", Affine(30, 0, 500_000 + 960 * number, 0, -30, 4_000_000), height, width)
+        name = f"{'ab'[2 * number // count]}/chip_{number % (count // 2)}.tif"
+        write_raster(folder / name, values, grid)
+        rows.append({"Input": name, "Label": ""})
+    write_table(folder / "new.csv", rows)
+    return folder
+
+
+def predict(engine, model, data, output, *extra):
+    arguments = ["mode=chip_inference", f"root_dir={data}", "test_filepath=new.csv", f"checkpoint_path={model}"]
+    where = [f"output_dir={output}", f"hydra.run.dir={output}_run", f"engine={engine}", "accelerator=cpu"]
+    return main([*arguments, *where, *extra])
+
+
+def contents(folder):
+    """Files by their path; lines of the journal in any order."""
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return found | {JOURNAL: sorted(found[JOURNAL].splitlines())}
+
+
+# pitfall 1: twice the same; 2: on the chip's pixels; 3: natural units; 4: 140 classes; 5: equal names in two folders;
+# 6: no data stays no data; 7: empty labels; 8: probabilities of all classes
+@pytest.mark.parametrize("kind", ["classes", "many", "values", "dates", "chips"])
+def test_both_engines_give_the_same_files(cluster, models, tmp_path, kind):
+    data = new_chips(tmp_path / "data", steps=3 if kind == "dates" else 1)
+    for name, engine in (("first", "local"), ("second", "local"), ("third", "ray")):
+        assert predict(engine, models[kind], data, tmp_path / name) == 0
+    found = contents(tmp_path / "third")
+    assert found == contents(tmp_path / "first") == contents(tmp_path / "second")
+    if kind == "chips":
+        header, *lines = found["predictions.csv"].decode().splitlines()
+        assert header == "Input,prediction,p_Dry,p_Wet,p_Ice"
+        assert len(lines) == 8
+        assert sum(map(float, lines[0].split(",")[2:])) == pytest.approx(1, abs=1e-5)
+        return
+    assert len(found) == 9
+    for path in data.rglob("*.tif"):
+        output = tmp_path / "third" / path.relative_to(data).parent / path.name.replace("chip", "prediction")
+        chip, made = read_raster(path), read_raster(output)
+        assert made.grid == chip.grid
+        seen = (chip.values != -9999).all(0)
+        np.testing.assert_array_equal(made.valid.all(0), seen)
+        if kind == "many":
+            assert made.values.dtype == np.uint8
+            assert (made.values[0][seen] == 139).all()
+        if kind == "values":
+            assert -1 < made.values[0][seen].min() < made.values[0][seen].max() < 50  # labels are 0 and 1
+
+
+def test_more_processes_and_portions(cluster, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_engine, "BATCH_CHIPS", 2)
+    data = new_chips(tmp_path / "data", count=20)
+    assert predict("local", models["classes"], data, tmp_path / "local") == 0
+    assert predict("ray", models["classes"], data, tmp_path / "ray", "ray.num_workers=2") == 0
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_what_is_finished_is_kept_after_a_check(cluster, models, tmp_path, capfd, engine):
+    data, output = new_chips(tmp_path / "data"), tmp_path / "out"
+    assert predict(engine, models["classes"], data, output) == 0
+    before = contents(output)
+    (output / "a" / "prediction_0.tif").unlink()
+    with (output / "a" / "prediction_1.tif").open("ab") as file:
+        file.write(b"more")
+    (output / "a" / "prediction_2.tif").write_bytes((output / "b" / "prediction_2.tif").read_bytes())
+    chip = data / "b" / "chip_0.tif"
+    os.utime(chip, ns=(0, chip.stat().st_mtime_ns + 1))  # written anew
+    with (output / JOURNAL).open("a") as file:
+        file.write('{"chip": "cut o')
+    times = {path: path.stat().st_mtime_ns for path in output.rglob("*.tif")}
+    capfd.readouterr()
+    assert predict(engine, models["classes"], data, output) == 0
+    assert "4 of 8 predictions were made before and are kept" in capfd.readouterr().err
+    after = contents(output)
+    assert {name: after[name] for name in before if name != JOURNAL} == {
+        name: content for name, content in before.items() if name != JOURNAL
+    }
+    changed = {path.relative_to(output).as_posix() for path in times if path.stat().st_mtime_ns != times[path]}
+    assert changed == {"a/prediction_1.tif", "a/prediction_2.tif", "b/prediction_0.tif"}
+    assert predict(engine, models["classes"], data, output) == 0
+    assert "8 of 8 predictions were made before and are kept" in capfd.readouterr().err
+    assert predict(engine, models["classes"], data, output, "test.stride=8") == 0
+    assert "were made before" not in capfd.readouterr().err
+    assert predict(engine, models["many"], data, output) == 0
+    assert "were made before" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_failures_stop_no_others(cluster, models, tmp_path, capfd, engine):  # pitfall 39
+    data, output = new_chips(tmp_path / "data"), tmp_path / "out"
+    path = data / "a" / "chip_1.tif"
+    content = bytearray(path.read_bytes())
+    content[500:9000] = bytes(8500)  # the pixels; the directory behind them stays whole
+    path.write_bytes(content)
+    (output / "b").mkdir(parents=True)
+    (output / "b" / "prediction_3.tif").mkdir()  # cannot be written
+    status = predict(engine, models["classes"], data, output)
+    sentence = one_sentence((status, *capfd.readouterr()))
+    assert "2 of 8 chips could not be predicted: a/chip_1.tif: " in sentence
+    assert f"they are listed in {output}_run/failed_rows_test.csv. The others are in {output}" in sentence
+    listed = (tmp_path / "out_run" / "failed_rows_test.csv").read_text()
+    assert listed.startswith("Input,reason\na/chip_1.tif,")
+    assert "b/chip_3.tif" in listed
+    assert len([path for path in output.rglob("*.tif") if path.is_file()]) == 6
+    (output / "b" / "prediction_3.tif").rmdir()
+    assert predict(engine, models["classes"], data, output, "dataloader.on_bad_row=skip") == 0
+    told = capfd.readouterr().err
+    assert "6 of 8 predictions were made before" in told
+    assert "1 of 8 chips could not be predicted" in told
+
+
+def process_of(name):
+    """The number of a running process that is called so, or None."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cmdline").read_bytes().startswith(name.encode()):
+                return int(entry.name)
+        except OSError:
+            continue
+    return None
+
+
+def when_written(journal, lines, act):
+    """A thread that acts once the journal has so many lines."""
+
+    def watch():
+        for _ in range(6000):
+            if journal.is_file() and journal.read_bytes().count(b"\n") >= lines:
+                act()
+                return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are looked for in /proc")
+def test_500_chips_and_a_killed_process(cluster, models, tmp_path, capfd):
+    data = new_chips(tmp_path / "data", count=500, sizes=((40, 40),))
+    assert predict("local", models["classes"], data, tmp_path / "local") == 0
+    killed = []
+
+    def kill():
+        killed.append(process_of("ray::MapWorker"))
+        os.kill(killed[0], signal.SIGKILL)
+
+    thread = when_written(tmp_path / "ray" / JOURNAL, 1, kill)
+    assert predict("ray", models["classes"], data, tmp_path / "ray") == 0
+    thread.join()
+    assert killed
+    told = capfd.readouterr()
+    assert "a process or a machine was lost; its chips are predicted again" in told.err
+    assert "raylet" not in told.out + told.err
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    assert json.loads((tmp_path / "ray_run" / "run.json").read_text())["work"]["chips"] == 500
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_run_that_was_killed_goes_on(models, tmp_path, engine):
+    data, output = new_chips(tmp_path / "data", count=300, sizes=((40, 40),)), tmp_path / "out"
+    command = [
+        sys.executable, "-m", "instageo.model.run", "mode=chip_inference", f"root_dir={data}", "test_filepath=new.csv",
+        f"checkpoint_path={models['classes']}", f"output_dir={output}", f"hydra.run.dir={tmp_path / 'run'}",
+        f"engine={engine}", "accelerator=cpu",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        thread = when_written(output / JOURNAL, 20, process.kill)
+        process.wait(120)
+        thread.join()
+    assert process.returncode == -signal.SIGKILL
+    again = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
+    assert ".cc:" not in again.stderr  # nothing of Ray's core
+    kept = int(again.stderr.split(" of 300 predictions were made before")[0].rsplit(" ", 1)[1])
+    assert 20 <= kept < 300
+    assert predict("local", models["classes"], data, tmp_path / "whole") == 0
+    found, whole = contents(output), contents(tmp_path / "whole")
+    assert len(found) == 301  # and no half-written file
+    assert found == found | {name: content for name, content in whole.items() if name != JOURNAL}
+
+
+class DeadlyPredictor(Predictor):
+    """Reading some chips ends its process."""
+
+    def read_row(self, row):
+        if "chip_7" in row.input:
+            os._exit(1)
+        return super().read_row(row)
+
+
+class Deadly(ray_engine.RayWorker):
+    """A process of such a predictor."""
+
+    def _load(self):
+        found = super()._load()
+        return DeadlyPredictor(found.net, found.settings, found.metrics, found.device)
+
+
+def test_a_chip_that_ends_its_process_stops_no_others(cluster, models, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(ray_engine, "RayWorker", Deadly)
+    data, output = new_chips(tmp_path / "data", count=40), tmp_path / "out"
+    status = predict("ray", models["classes"], data, output)
+    sentence = one_sentence((status, *capfd.readouterr()))
+    assert "2 of 40 chips could not be predicted: a/chip_7.tif: its process was ended from outside" in sentence
+    assert len(list(output.rglob("*.tif"))) == 38
+
+
+class NeverLoaded(ray_engine.RayWorker):
+    """A process that does not live to have its network."""
+
+    def _load(self):
+        os._exit(1)
+
+
+def test_a_network_that_is_never_loaded_ends_the_run(cluster, models, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(ray_engine, "RayWorker", NeverLoaded)
+    status = predict("ray", models["classes"], new_chips(tmp_path / "data"), tmp_path / "out", "ray.max_retries=1")
+    sentence = one_sentence((status, *capfd.readouterr()))
+    assert "processes that loaded it were ended from outside 1 times, for lack of memory?" in sentence
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["ray.address=ray://127.0.0.1:1"], "expected auto or HOST:6379, on one of the cluster's machines"),
+        (["ray.num_workers=0"], "ray.num_workers=0 does not work; expected null, or at least 1 process"),
+        (["ray.max_retries=0"], "ray.max_retries=0 does not work; expected at least 1"),
+        (["engine=dask"], "engine: Invalid value 'dask', expected one of [local, ray]"),
+    ],
+)
+def test_bad_choices_are_told(models, tmp_path, capfd, overrides, words):
+    data = new_chips(tmp_path / "data")
+    status = predict("ray", models["classes"], data, tmp_path / "out", *overrides)
+    assert words in one_sentence((status, *capfd.readouterr()))
+    assert not list((tmp_path / "out").rglob("*.tif"))
+
+
+def test_more_processes_than_cores_are_refused(cluster, models, tmp_path, capfd):
+    data = new_chips(tmp_path / "data")
+    status = predict("ray", models["classes"], data, tmp_path / "out", "ray.num_workers=9999")
+    assert "ray.num_workers=9999: the cluster has " in one_sentence((status, *capfd.readouterr()))

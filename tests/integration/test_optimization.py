@@ -1,0 +1,150 @@
+"""Optimisation in whole runs: schedules, averages and ranges, and that a run goes on as if it had not stopped."""
+
+import csv
+import math
+
+import pytest
+import torch
+from pytorch_lightning import Callback
+
+from instageo.errors import DataError
+from instageo.model.training import callbacks, ema
+from tests.integration.conftest import QUICK
+
+pytestmark = pytest.mark.slow
+
+TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
+BEST, LAST = "instageo_best_checkpoint.ckpt", "last.ckpt"
+COURSES = {
+    "constant": ["train.scheduler=constant", "train.warmup_epochs=2.5"],
+    "cosine": ["train.scheduler=cosine", "train.warmup_epochs=0.5", "train.gradient_clip_val=0.1"],
+    "one_cycle": ["train.scheduler=one_cycle"],
+    "plateau": ["train.scheduler=plateau", "train.plateau_patience=1", "train.learning_rate=1e-5"],
+    "ema": ["train.scheduler=cosine", "train.ema_decay=0.9"],
+    "all": [
+        "train.scheduler=plateau", "train.plateau_patience=1", "train.ema_decay=0.6", "train.accumulate_grad_batches=3",
+        "train.batch_size=1", "model.weight_clip_range=[-1.2,1.2]", "dataloader.augmentations.noise.use=true",
+    ],
+}  # fmt: skip
+
+
+def content(folder, name):
+    return torch.load(folder / name, weights_only=True)
+
+
+def state(folder, name):
+    return content(folder, name)["state_dict"]
+
+
+def history(folder):
+    with open(folder / "history.csv", encoding="utf-8") as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+def same(one, other):
+    return list(one) == list(other) and all(torch.equal(one[key], other[key]) for key in one)
+
+
+class Break(Callback):
+    """Ends a run within its third epoch."""
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.current_epoch == 2 and batch_idx == 1:
+            raise DataError("broken off")
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_a_broken_run_goes_on_to_what_an_undisturbed_one_gives(course, data, run, tmp_path, monkeypatch):  # pitfall 31
+    command = [f"root_dir={data}", *TABLES, *QUICK, "train.num_epochs=5", *COURSES[course]]
+    assert run(*command, folder="whole")[0] == 0
+    with monkeypatch.context() as patch:
+        usual = callbacks.callbacks
+        patch.setattr(callbacks, "callbacks", lambda *given: [Break(), *usual(*given)])
+        status, _, err = run(*command, folder="broken")
+        assert status == 1
+        assert "broken off" in err
+    status, _, err = run(*command, "train.resume=true", folder="broken")
+    assert status == 0, err
+    assert "after epoch 2 of 5" in err
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert history(whole) == history(broken)
+    assert len({row["learning_rate"] for row in history(whole)}) > 1
+    for name in (BEST, LAST):
+        assert same(state(whole, name), state(broken, name))
+    assert (whole / "metrics.json").read_text() == (broken / "metrics.json").read_text()
+    if course in ("ema", "all"):
+        one, other = (content(folder, LAST)["callbacks"]["WeightAverage"] for folder in (whole, broken))
+        assert one.pop("inside") is other.pop("inside") is True
+        assert same(one.pop("aside"), other.pop("aside"))
+        assert one == other
+
+
+def test_the_best_checkpoint_is_a_plain_file_of_the_averaged_weights(data, run, tmp_path, monkeypatch):  # pitfall 30
+    """Two steps of an average begun at the first weights: 0.1 and then 2/11 of it stay."""
+    seen = []
+
+    class Watch(ema.EMACallback):
+        def on_fit_start(self, trainer, pl_module):
+            super().on_fit_start(trainer, pl_module)
+            self.note()
+
+        def on_train_batch_end(self, trainer, pl_module, *given):
+            self.note()
+            super().on_train_batch_end(trainer, pl_module, *given)
+
+        def note(self):
+            seen.append({f"net.{key}": tensor.detach().clone() for key, tensor in self._network.items()})
+
+    monkeypatch.setattr(callbacks, "EMACallback", Watch)
+    status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, "train.ema_decay=0.999")
+    assert status == 0, err
+    folder = tmp_path / "run"
+    before, first, second = seen
+    best, last = state(folder, BEST), state(folder, LAST)
+    assert same(best, last)
+    for key, weight in second.items():
+        once = before[key].lerp(first[key], 0.9)
+        torch.testing.assert_close(best[key], once.lerp(weight, 9 / 11))
+    (aside,) = (kept["aside"] for name, kept in content(folder, LAST)["callbacks"].items() if name.endswith("Watch"))
+    assert all(torch.equal(aside[key.removeprefix("net.")], weight) for key, weight in second.items())
+    counters = [key for key in best if key.endswith("num_batches_tracked")]
+    assert counters
+    assert {int(best[key]) for key in counters} == {2}
+    assert {key.split(".")[1] for key in best} == {"prithvi_encoder", "segmentation_head"}
+    common = [f"root_dir={data}", "test_filepath=valid.csv", f"checkpoint_path={folder}"]
+    assert run("mode=eval", *common, folder="scored")[0] == 0
+    assert (tmp_path / "scored" / "metrics.json").read_text() == (folder / "metrics.json").read_text()
+    assert float(history(folder)[0]["val_mIoU"]) == pytest.approx(
+        content(folder, BEST)["instageo"]["metrics"]["val_mIoU"]
+    )
+
+
+@pytest.mark.parametrize("clip", ["null", "0.5"])
+def test_half_precision_goes_with_clipping_and_without(clip, data, run, tmp_path):
+    """With a scaled loss Lightning refuses to clip for the fused optimiser."""
+    status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, "precision=16-mixed", f"train.gradient_clip_val={clip}")
+    assert status == 0, err
+    groups = content(tmp_path / "run", LAST)["optimizer_states"][0]["param_groups"]
+    assert {bool(group["fused"]) for group in groups} == {clip == "null"}
+
+
+def test_steps_are_those_of_the_optimiser(data, run, tmp_path):
+    """Four chips one by one, three to a step: two steps an epoch, the second of what is left."""
+    more = ["train.batch_size=1", "train.accumulate_grad_batches=3", "train.num_epochs=2", "train.scheduler=cosine"]
+    assert run(f"root_dir={data}", *TABLES, *QUICK, *more)[0] == 0
+    stored = content(tmp_path / "run", LAST)
+    assert stored["global_step"] == 4
+    assert stored["lr_schedulers"][0]["last_epoch"] == 4
+    third = 0.5 * 0.001 * (1 + math.cos(5 / 8 * math.pi))  # the middle of the third of four steps
+    assert float(history(tmp_path / "run")[0]["learning_rate"]) == pytest.approx(third)
+
+
+def test_weights_stay_in_their_range(data, run, tmp_path):  # pitfall 25
+    status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, "model.weight_clip_range=[-0.02,1]")
+    assert status == 0, err
+    trained = [value for key, value in state(tmp_path / "run", BEST).items() if key.endswith(("weight", "bias"))]
+    assert all(value.min() >= -0.02 and value.max() <= 1 for value in trained)
+    assert min(value.min() for value in trained).item() == pytest.approx(-0.02)
+    status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, "model.weight_clip_range=[1,-1]")
+    assert (status, err.count("\n")) == (1, 1)
+    assert "model.weight_clip_range=[1.0, -1.0] does not work; expected null, or [low, high] with low below high" in err

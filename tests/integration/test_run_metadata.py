@@ -1,0 +1,285 @@
+"""What whole runs leave in run.json, and what trackers and codecarbon get of them."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+import pytest
+
+from instageo.model.inspection.statistics import compute_class_weights
+from instageo.model.tracking import energy
+from tests.integration.conftest import QUICK
+from tests.unit.tracking.test_run_json import Tracker
+
+SECRET = 'test_filepath="https://me:hunter2@host/test.csv?sig=hunter2"'
+"""A table that training has no use for, but trackers get to know of."""
+
+START_S = 240
+
+
+def told(folder):
+    return json.loads((folder / "run.json").read_text())
+
+
+def tables(data):
+    return [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK]
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """codecarbon stood in for; the trackers that were made."""
+    made = []
+    monkeypatch.setattr(energy, "build_energy_tracker", lambda country, sums: made.append(Tracker(sums)) or made[-1])
+    return made
+
+
+def test_the_accounts_of_a_training(trained):
+    data, folder = trained
+    run = told(folder)
+    assert (run["mode"], run["status"], run["work"]["epochs"], run["work"]["chips"]) == ("train", "finished", 2, 8)
+    assert run["command"].startswith(f"python -m instageo.model.run root_dir={data} train_filepath=train.csv")
+    assert run["network"]["trained_parameters"] == run["network"]["parameters"]
+    assert run["network"]["forward_shape"] == [6, 1, 32, 32]
+    assert run["scores"]["mIoU"] == json.loads((folder / "metrics.json").read_text())["mIoU"]
+    assert run["configuration"]["dataloader"]["img_size"] == 32  # as it came to be, not as asked for
+    assert [run["tables"][name]["chips"] for name in ("train_filepath", "valid_filepath")] == [4, 1]
+    assert run["total"]["epochs"] == 2
+    assert run["earlier_parts"] == []
+
+
+@pytest.mark.slow
+def test_the_accounts_of_scoring_and_maps_know_the_network_of_the_training(trained, run, tmp_path, monkeypatch):
+    data, folder = trained
+    monkeypatch.setattr("instageo.model.networks.cost.forward_flops", None)  # the training has counted
+    where = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={folder}", "accelerator=cpu"]
+    assert run("mode=eval", *where, folder="eval")[0] == 0
+    assert run("mode=chip_inference", *where, folder="maps")[0] == 0
+    scored, mapped, learnt = told(tmp_path / "eval"), told(tmp_path / "maps"), told(folder)
+    for other in (scored, mapped):
+        assert other["network"] == {**learnt["network"], "trained_parameters": 0}
+        assert other["work"]["chips"] == 1
+        assert other["work"]["chips_per_second"] > 0
+    assert scored["scores"]["accuracy"] == json.loads((tmp_path / "eval" / "metrics.json").read_text())["accuracy"]
+    assert mapped["tables"]["test_filepath"]["labelled_pixels"] == []
+
+
+def test_a_checkpoint_alone_has_its_network_counted(trained, run, tmp_path):
+    data, folder = trained
+    alone = tmp_path / "alone.ckpt"
+    alone.write_bytes((folder / "instageo_best_checkpoint.ckpt").read_bytes())
+    where = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={alone}", "accelerator=cpu"]
+    assert run("mode=eval", *where)[0] == 0
+    assert told(tmp_path / "run")["network"] == {**told(folder)["network"], "trained_parameters": 0}
+
+
+def test_statistics_have_accounts_and_nothing_more_on_stdout(data, run, tmp_path):
+    status, out, _ = run("mode=stats", f"root_dir={data}", "train_filepath=train.csv")
+    assert status == 0
+    counts = told(tmp_path / "run")["tables"]["train_filepath"]["labelled_pixels"]
+    assert json.loads(out.splitlines()[-1])["class_weights"] == compute_class_weights(counts)
+
+
+def test_a_run_that_fails_says_why_in_its_accounts(data, run, tmp_path):
+    status, _, err = run(*tables(data), "train_filepath=none.csv")
+    assert status == 1
+    left = told(tmp_path / "run")
+    assert left["status"] == "failed"
+    assert left["error"] in err
+
+
+@pytest.mark.slow
+def test_energy_of_all_epochs_and_of_a_resumed_run_adds_up(data, run, tmp_path, measured):  # pitfall 32
+    common = [*tables(data), "energy=true", "energy_country=KEN", "logger=none"]
+    assert run(*common, "train.num_epochs=3")[0] == 0
+    assert [tracker.calls for tracker in measured] == [["start", "stop"]]
+    assert run(*common, "train.num_epochs=4", f"train.resume={tmp_path / 'run'}", folder="again")[0] == 0
+    assert [tracker.calls for tracker in measured] == [["start", "stop"]] * 2
+    assert not (tmp_path / "again" / "run.json").exists()
+    left = told(tmp_path / "run")
+    [first] = left["earlier_parts"]
+    assert (first["work"]["epochs"], left["work"]["epochs"], left["total"]["epochs"]) == (3, 1, 4)
+    assert (left["energy"]["energy_kwh"], left["total"]["energy_kwh"], left["total"]["co2_kg"]) == (6, 12, 1.8)
+    assert left["total"]["wall_seconds"] == first["wall_seconds"] + left["wall_seconds"]
+    assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+def program(folder, *arguments, **environment):
+    """Start the program in a process and folder of its own, without an account anywhere."""
+    spared = {key: value for key, value in os.environ.items() if not key.startswith(("WANDB_", "MLFLOW_"))}
+    command = [sys.executable, "-m", "instageo.model.run", *arguments, f"hydra.run.dir={folder / 'run'}"]
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+        env={**spared, "HOME": str(folder), "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(Path.cwd()), **environment},
+    )  # fmt: skip
+
+
+def files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def finish(process, timeout_s=START_S):
+    """Wait for a program: (exit status, stderr)."""
+    try:
+        _, err = process.communicate(timeout=timeout_s)
+    finally:
+        process.kill()
+    return process.returncode, err
+
+
+@pytest.mark.slow
+def test_codecarbon_measures_a_training_without_files_and_words_of_its_own(data, tmp_path):  # pitfalls 32, 37
+    status, err = finish(program(tmp_path, *tables(data), "energy=true", "energy_country=KEN", "logger=none"))
+    assert status == 0, err
+    left = told(tmp_path / "run")
+    used = left["energy"]
+    assert 0 < used["energy_kwh"] < 1
+    parts = [used[f"{part}_kwh"] or 0 for part in energy.PARTS]
+    assert abs(sum(parts) - used["energy_kwh"]) < 1e-9
+    assert 0 < used["co2_kg"] < used["energy_kwh"]  # less than 1 kg per kWh in Kenya
+    assert 0 < used["seconds"] <= left["wall_seconds"]
+    assert "codecarbon" not in err.lower().replace(str(tmp_path).lower(), "")
+    assert not list(tmp_path.rglob("emissions*"))
+
+
+@pytest.mark.slow
+def test_weights_and_biases_gets_a_run_without_account_or_network(data, tmp_path):  # pitfall 37
+    status, err = finish(
+        program(tmp_path, *tables(data), "train.num_epochs=2", "logger=wandb", "tracking.name=mine", SECRET)
+    )
+    assert status == 0, err
+    assert "wandb" not in err.lower()
+    [events] = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
+    content = events.read_bytes()
+    assert content.count(b"val_mIoU") >= 2
+    for known in (b"mine", b"train.num_epochs", b"best_mIoU", b"best_checkpoint", b"https://host/test.csv"):
+        assert known in content
+    assert not [path for path in files(tmp_path / "run" / "wandb") if b"hunter2" in path.read_bytes()]
+    assert "hunter2" not in json.dumps(told(tmp_path / "run"))
+    assert told(tmp_path / "run")["trackers"]["wandb"]["run"] in events.name
+    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 3
+
+
+class Server:
+    """A real MLflow server on this machine, with its own store."""
+
+    def __init__(self, folder, port):
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = open(folder / "server.log", "w")  # noqa: SIM115
+        command = [
+            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+            "--backend-store-uri", f"sqlite:///{folder / 'runs.db'}", "--artifacts-destination", str(folder / "files"),
+        ]  # fmt: skip
+        alone = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        self.process = subprocess.Popen(
+            command, stdout=self.log, stderr=self.log, env={**os.environ, **alone}, start_new_session=True
+        )
+
+    def wait(self):
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            try:
+                return self.ask("/health", parse=bytes.decode)
+            except (URLError, ConnectionError, TimeoutError):
+                time.sleep(0.2)
+        raise TimeoutError(f"no MLflow server after {START_S} s")
+
+    def ask(self, path, content=None, parse=json.loads):
+        body = None if content is None else json.dumps(content).encode()
+        request = Request(self.url + path, body, {"Content-Type": "application/json"})
+        with build_opener(ProxyHandler({})).open(request, timeout=20) as answer:
+            return parse(answer.read())
+
+    def runs(self, experiment):
+        found = self.ask(f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={experiment}")["experiment"]
+        return self.ask("/api/2.0/mlflow/runs/search", {"experiment_ids": [found["experiment_id"]]}).get("runs", [])
+
+    def history(self, run, metric):
+        found = self.ask(f"/api/2.0/mlflow/metrics/get-history?run_id={run}&metric_key={metric}")
+        return [entry["value"] for entry in found["metrics"]]
+
+    def stop(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
+        self.log.close()
+
+
+@contextmanager
+def mlflow_server(folder):
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Server(folder, port)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+def by_key(entries):
+    return {entry["key"]: entry["value"] for entry in entries}
+
+
+def column(folder, name):
+    with open(folder / "history.csv", newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+def test_mlflow_gets_what_a_training_is_and_comes_to_and_a_training_outlasts_its_server(data, tmp_path):
+    folder = tmp_path / "run"
+    with mlflow_server(tmp_path / "server") as server:
+        common = [*tables(data), "logger=[tensorboard,mlflow]", f"tracking.uri={server.url}", SECRET]
+        common += ["tracking.experiment=floods", "tracking.name=mine", "tracking.upload=true"]
+        status, err = finish(program(tmp_path, *common, "train.num_epochs=2"))
+        assert status == 0, err
+        [found] = server.runs("floods")
+        compare(found, server, folder)
+
+        again = program(tmp_path, *common, "train.num_epochs=14", f"train.resume={folder}", **QUICKLY)
+        identity, end = found["info"]["run_id"], time.monotonic() + START_S
+        while len(server.history(identity, "val_mIoU")) < 3 and again.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)  # until the resumed run has gone on with its run there
+        assert len(server.runs("floods")) == 1
+    status, err = finish(again)
+    assert status == 0, err
+    assert err.count("logger=mlflow lacks a part of this run") == 1
+    assert len(column(folder, "val_mIoU")) == 14
+    left = told(folder)
+    assert (left["status"], left["total"]["epochs"], left["trackers"]["mlflow"]["run"]) == ("finished", 14, identity)
+
+    status, err = finish(program(tmp_path, *common, **QUICKLY))
+    assert status == 1
+    assert f"logger=mlflow: the server {server.url} does not answer" in err
+    assert "chips of" not in err  # before any data were read
+
+
+QUICKLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+
+
+def compare(found, server, folder):
+    """What MLflow has of a training of two epochs, against what the training has left."""
+    identity, best = found["info"]["run_id"], folder / "instageo_best_checkpoint.ckpt"
+    params, tags, metrics = (by_key(found["data"][part]) for part in ("params", "tags", "metrics"))
+    assert (params["train.num_epochs"], params["dataloader.img_size"]) == ("2", "32")
+    assert params["test_filepath"] == "https://host/test.csv"
+    assert "hunter2" not in json.dumps([found, told(folder)])
+    assert server.history(identity, "val_mIoU") == pytest.approx(column(folder, "val_mIoU"), abs=1e-6)
+    assert len(server.history(identity, "train_loss")) == 2
+    assert metrics["best_mIoU"] == pytest.approx(told(folder)["scores"]["mIoU"])
+    assert tags["best_checkpoint"] == str(best)
+    assert (tags["mlflow.runName"], found["info"]["status"]) == ("mine", "FINISHED")
+    kept = server.ask(f"/api/2.0/mlflow/artifacts/list?run_id={identity}")["files"]
+    assert [(file["path"], int(file["file_size"])) for file in kept] == [(best.name, best.stat().st_size)]
+    assert told(folder)["trackers"]["mlflow"]["run"] == identity

@@ -1,0 +1,107 @@
+"""Augmentations of the user's own: the documented example works, mistakes are told."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from instageo.errors import ConfigError
+from instageo.model.augmentations.factory import augmentations_from_settings
+from instageo.model.augmentations.pipeline import AugmentationSpec
+from instageo.model.augmentations.user_defined import check_user_augmentation, load_user_augmentation
+from instageo.model.settings import DataSettings, Settings
+from instageo.model.settings.augmentations import Augmentations, OwnAugmentation
+from tests.augmenting import apply, filled, numbered
+
+DOCS = Path(__file__).parents[3] / "docs" / "augmentation.md"
+
+BROKEN = """
+def nothing(batch, draw):
+    pass
+
+def smaller(batch, draw):
+    return batch.map(lambda tensor: tensor[..., 1:])
+
+def whole_numbers(batch, draw):
+    return batch.map(lambda tensor: tensor.long())
+
+def steps(batch, draw, count, *, size=1):
+    return batch
+
+answer = 42
+"""
+
+
+@pytest.fixture
+def documented(tmp_path):
+    """The file that the documentation shows."""
+    [example] = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    (tmp_path / "my_augmentations.py").write_text(example)
+    return tmp_path / "my_augmentations.py"
+
+
+@pytest.fixture
+def broken(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    return tmp_path / "broken.py"
+
+
+def test_the_documented_example_does_what_it_says(documented):
+    """With mean 0 and standard deviation 1, white is 3: half of the way from 1 is 2 at most."""
+    spec = AugmentationSpec(f"{documented}:haze", 1, {"strength": 0.5})
+    changed = apply(filled(1, 4, 4, batch=200), spec).image.flatten(1)
+    assert torch.equal(changed.amin(1), changed.amax(1))
+    assert 1 <= changed.min() < 1.05
+    assert 1.95 < changed.max() <= 2
+
+
+def test_settings_put_it_last(documented):
+    own = [
+        OwnAugmentation(function=f"{documented}:haze", p=0.25, parameters={"strength": 0.1}),
+        OwnAugmentation(function="absent.py:unused", use=False),
+    ]
+    specs = augmentations_from_settings(Settings(dataloader=DataSettings(augmentations=Augmentations(own=own))))
+    assert [spec.name for spec in specs] == ["hflip", "vflip", f"{documented}:haze"]
+    assert specs[-1] == AugmentationSpec(f"{documented}:haze", 0.25, {"strength": 0.1})
+
+
+@pytest.mark.parametrize("function", ["", "haze", "haze.py", "haze.txt:haze", "haze.py:2", ":haze"])
+def test_what_is_no_name_of_a_function(function):
+    with pytest.raises(ConfigError, match=r"own.function=.* does not work; expected FILE.py:FUNCTION"):
+        OwnAugmentation(function=function)
+
+
+def test_what_cannot_be_found(broken):
+    with pytest.raises(ConfigError, match=r"absent.py:haze names no Python file"):
+        load_user_augmentation("absent.py:haze")
+    for name in ("haze", "answer"):
+        with pytest.raises(ConfigError, match=f"broken.py: has no function '{name}'"):
+            load_user_augmentation(f"{broken}:{name}")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [({}, "missing a required argument: 'count'"), ({"count": 1, "n": 2}, "unexpected keyword argument 'n'")],
+)
+def test_parameters_that_do_not_fit(broken, parameters, reason):
+    with pytest.raises(ConfigError, match=reason):
+        check_user_augmentation(f"{broken}:steps", parameters)
+
+
+def test_parameters_that_fit(broken):
+    check_user_augmentation(f"{broken}:steps", {"count": 1})
+    check_user_augmentation(f"{broken}:steps", {"count": 1, "size": 2})
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nothing", "returned NoneType; expected the batch"),
+        ("smaller", r"returned image \(1, 2, 3, 4, 3\) torch.float32; expected \(1, 2, 3, 4, 4\) torch.float32"),
+        ("whole_numbers", r"returned image \(1, 2, 3, 4, 4\) torch.int64; expected"),
+    ],
+)
+def test_results_that_are_no_such_batch(broken, name, reason):
+    with pytest.raises(ConfigError, match=reason):
+        apply(numbered(2, 4, 4), AugmentationSpec(f"{broken}:{name}", 1))

@@ -1,0 +1,164 @@
+"""Every row is looked at before work begins; what cannot be used is named with its reason."""
+
+import logging
+
+import numpy as np
+import pytest
+from affine import Affine
+from rasterio.crs import CRS
+
+from instageo.errors import DataError
+from instageo.model.chips.image import ChipFormat
+from instageo.model.chips.pixel_labels import LabelFormat
+from instageo.model.inspection.row import InspectionSpec
+from instageo.table import Row
+from tests.sources import check_table
+
+ONES = np.ones((2, 3), np.uint8)
+FORM, CLASSES = ChipFormat(no_data_value=-9999), LabelFormat(3)
+
+
+@pytest.fixture
+def row(make_raster):
+    """Function that writes a chip and its label."""
+
+    def make(name, chip=None, label=ONES, **options):
+        chip = np.ones((6, 2, 3), np.int16) if chip is None else chip
+        path = make_raster(f"{name}/chip.tif", chip)
+        truth = None if label is None else str(make_raster(f"{name}/label.tif", label, **options))
+        return Row(f"{name}/chip.tif", str(path), truth)
+
+    return make
+
+
+def check(rows, form=FORM, labels=CLASSES, *, bands=6, skip_bad=False):
+    return check_table("train.csv", rows, InspectionSpec(form, labels, bands), skip_bad=skip_bad)
+
+
+@pytest.mark.parametrize(
+    ("ignore_index", "label", "tag", "expected"),
+    [
+        (-1, [[0, 1, 1], [2, 2, -1]], None, [1, 2, 2]),
+        (255, [[0, 1, 1], [2, 2, 255]], None, [1, 2, 2]),  # pitfall 11
+        (3, [[0, 1, 1], [3, 3, 3]], None, [1, 2, 0]),
+        (-1, [[0, 1, 1], [2, 2, 99]], 99, [1, 2, 2]),
+    ],
+)
+def test_class_counts_by_hand(row, ignore_index, label, tag, expected):
+    rows = [row(str(number), label=np.array(label, dtype=np.int16), no_data_value=tag) for number in range(3)]
+    report = check(rows, labels=LabelFormat(3, ignore_index))
+    assert report.class_counts == [3 * count for count in expected]
+    assert report.rows == tuple(rows)
+
+
+def test_pixels_without_observation_are_not_counted(row):  # pitfalls 6, 9
+    chip = np.ones((6, 2, 3), np.int16)
+    chip[4, 0, :2] = -9999
+    assert check([row("a", chip)]).class_counts == [0, 4, 0]
+    assert check([row("b", chip)], ChipFormat(2, None, -9999), bands=3).class_counts == [0, 6, 0]  # one date is left
+
+
+def test_chips_of_mixed_sizes(row):  # pitfall 16
+    sizes = [(2, 3), (5, 1), (2, 3)]
+    rows = [
+        row(str(number), np.ones((6, *size), np.int16), np.ones(size, np.uint8)) for number, size in enumerate(sizes)
+    ]
+    report = check(rows)
+    assert report.largest == (5, 3)
+    assert report.layers == 6
+    assert report.summary() == "3 chips of 6 layers, 2x3, 5x1 pixels"
+
+
+@pytest.mark.parametrize(
+    ("layers", "form", "bands", "words"),
+    [
+        (13, ChipFormat(), 6, r"has 13 layers, expected 6 \(1 dates x 6 bands\)"),  # pitfall 14
+        (13, ChipFormat(2), 6, r"has 13 layers, expected 12 \(2 dates x 6 bands\)"),
+        (6, ChipFormat(2), 6, r"has 6 layers, expected 12"),
+        (12, ChipFormat(1), 6, r"has 12 layers, expected 6"),
+        (6, ChipFormat(1, (0, 6)), 2, r"has 6 layers, but dataloader\.bands asks for layer 6"),
+    ],
+)
+@pytest.mark.parametrize("labels", [CLASSES, None])
+def test_other_layers_are_refused(row, layers, form, bands, words, labels):
+    with pytest.raises(DataError, match=rf"train\.csv: 1 of 1 rows cannot be used: .*a/chip\.tif: {words}"):
+        check([row("a", np.ones((layers, 2, 3), np.int16))], form, labels, bands=bands)
+
+
+def test_bands_may_be_chosen_from_13(row):  # pitfall 14
+    assert check([row("a", np.ones((13, 2, 3), np.int16))], ChipFormat(1, (1, 2, 3, 8, 11, 12))).layers == 13
+
+
+def test_files_that_disagree_are_refused(row):  # pitfall 17
+    rows = [row(str(number), np.ones((layers, 2, 3), np.int16)) for number, layers in enumerate([13, 6, 13])]
+    with pytest.raises(DataError, match=r"1 of 3 rows .*1/chip\.tif: has 6 layers, most other files 13"):
+        check(rows, ChipFormat(1, (0, 1, 2)), bands=3)
+
+
+def all_missing():
+    return np.full((6, 2, 3), -9999, np.int16)
+
+
+BAD = [
+    (None, ONES * 7, r"label\.tif: label values \[7\] are outside the classes 0\.\.2"),  # pitfall 18
+    (None, np.ones((3, 2), np.uint8), r"label\.tif: 3x2 pixels, but its chip .*chip\.tif has 2x3"),
+    (None, np.full((2, 3), -1, np.int8), r"label\.tif: no labelled pixel where"),  # pitfall 21
+    (all_missing(), ONES, r"chip\.tif: no valid pixel"),  # pitfall 21
+    (np.ones((5, 2, 3), np.int16), ONES, r"chip\.tif: has 5 layers"),
+]
+
+
+@pytest.mark.parametrize(("chip", "label", "words"), BAD)
+def test_a_bad_row_is_named_or_left_out_on_request(row, caplog, chip, label, words):  # pitfall 39
+    rows = [row("good"), row("bad", chip, label), row("fine")]
+    with pytest.raises(DataError, match=rf"train\.csv: 1 of 3 rows cannot be used: .*bad/{words}.*on_bad_row=skip"):
+        check(rows)
+    with caplog.at_level(logging.WARNING):
+        report = check(rows, skip_bad=True)
+    assert report.rows == (rows[0], rows[2])
+    assert report.class_counts == [0, 12, 0]
+    [(left_out, reason)] = report.dropped
+    assert left_out == rows[1]
+    assert reason in report.summary()
+    assert "left out 1" in report.summary()
+    assert reason in caplog.text
+
+
+def test_labels_and_observations_that_never_meet_are_refused(row):  # pitfall 21
+    chip, label = np.ones((6, 2, 3), np.int16), np.full((2, 3), -1, np.int8)
+    chip[:, 0], label[0] = -9999, 1
+    with pytest.raises(DataError, match="no labelled pixel where"):
+        check([row("a", chip, label)])
+
+
+def test_missing_and_unreadable_files_are_rows_like_others(row, tmp_path):
+    (tmp_path / "text.tif").write_text("no raster")
+    rows = [Row(name, str(tmp_path / name), str(tmp_path / "label.tif")) for name in ("none.tif", "text.tif")]
+    with pytest.raises(
+        DataError, match=r"2 of 2 rows .*none\.tif: no such file.*text\.tif: cannot be read as a raster"
+    ):
+        check(rows, skip_bad=True)
+    assert len(check([*rows, row("good")], skip_bad=True).dropped) == 2
+
+
+@pytest.mark.parametrize(
+    "place",
+    [{"transform": Affine(30, 0, 500_030, 0, -30, 4_000_000)}, {"crs": CRS.from_epsg(32618).to_wkt()}],
+    ids=["one pixel further", "another zone"],
+)
+def test_a_label_that_lies_elsewhere_is_refused(row, place):  # pitfall 2
+    with pytest.raises(DataError, match=r"label\.tif: lies elsewhere than its chip .*chip\.tif"):
+        check([row("a", **place)])
+    assert check([row("b", crs=None, transform=Affine.identity())]).rows  # labels without a place are taken as they are
+
+
+def test_many_bad_rows_are_counted(row, tmp_path):
+    rows = [row("good"), *(Row(f"{number}.tif", str(tmp_path / f"{number}.tif"), None) for number in range(5))]
+    with pytest.raises(DataError, match=r"5 of 6 rows cannot be used: .*0\.tif: no such file.*\(and 4 more like it\)"):
+        check(rows)
+
+
+def test_labels_are_not_needed_without_a_label_format(row):  # pitfall 7
+    report = check([row("a", label=None), row("b", label=ONES * 7), row("c", all_missing())], labels=None)
+    assert len(report.rows) == 3
+    assert report.summary() == "3 chips of 6 layers, 2x3 pixels"

@@ -1,0 +1,193 @@
+"""From the tables of settings to rows that can be used: lists of broken rows, odd names, half-labelled tables."""
+
+import csv
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from instageo.errors import DataError, TableError
+from instageo.model.commands.check_tables import check_tables
+from instageo.model.context import Run
+from instageo.model.dataset.factory import chip_reader_from_settings
+from instageo.model.inspection.tables import inspect_table, shared_chips
+from instageo.model.settings import CacheKind, DataSettings, Mode, ModelSettings, Settings
+from instageo.model.settings.resolve import cache_dir
+from instageo.table import write_table
+from tests.sources import write_tiff
+
+ONE = np.full((1, 2, 3), 5, np.int16)
+
+
+def chip(folder, name, values=ONE, label=1):
+    """A row of a table with its files."""
+    row = {"Input": f"{name}.tif", "Label": "" if label is None else f"{name} label.tif"}
+    write_tiff(folder / row["Input"], np.asarray(values, np.int16))
+    if label is not None:
+        write_tiff(folder / row["Label"], np.full((1, *np.shape(values)[1:]), label, np.uint8))
+    return row
+
+
+def run_on(folder, rows, *, name="train.csv", root=None, mode=Mode.train, **data):
+    write_table(folder / name, rows)
+    settings = Settings(
+        root_dir=str(root or folder),
+        train_filepath=name,
+        mode=mode,
+        model=ModelSettings(num_classes=3),
+        dataloader=DataSettings(band_names=["X"], **data),
+    )
+    return Run(settings, folder / "run")
+
+
+def test_rows_that_cannot_be_used_are_listed_with_their_reason(tmp_path):  # pitfalls 18, 39
+    rows = [chip(tmp_path, "good"), chip(tmp_path, "größer, 7", label=7), {"Input": "none.tif", "Label": "no label"}]
+    run = run_on(tmp_path, rows, on_bad_row="skip")
+    report = inspect_table(run, "train_filepath")
+    assert [row.name for row in report.rows] == ["good.tif"]
+    with open(run.folder / "broken_rows_train.csv", encoding="utf-8", newline="") as file:
+        listed = list(csv.DictReader(file))
+    assert [Path(row["Input"]).name for row in listed] == ["größer, 7.tif", "none.tif"]
+    assert [Path(row["Label"]).name for row in listed] == ["größer, 7 label.tif", "no label"]
+    assert "label values [7] are outside the classes 0..2" in listed[0]["reason"]
+    assert "no such file" in listed[1]["reason"]
+
+
+def test_the_list_is_written_before_a_run_is_refused(tmp_path):  # pitfall 39
+    run = run_on(tmp_path, [chip(tmp_path, "good"), chip(tmp_path, "bad", label=7)])
+    with pytest.raises(DataError, match="1 of 2 rows cannot be used"):
+        inspect_table(run, "train_filepath")
+    assert len((run.folder / "broken_rows_train.csv").read_text().splitlines()) == 2
+
+
+def test_good_tables_leave_no_list(tmp_path):
+    run = run_on(tmp_path, [chip(tmp_path, "good")])
+    inspect_table(run, "train_filepath")
+    assert not run.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["with space", "comma, name", "Ärger/ünï/東京", "quote'd", "per%cent#hash", "a|b", "-dash"]
+)
+def test_any_name_of_a_file_works(tmp_path, name):
+    run = run_on(tmp_path, [chip(tmp_path, name), chip(tmp_path, "other")], cache=CacheKind.disk)
+    for _ in range(2):  # the second time from memory
+        report = inspect_table(run, "train_filepath")
+        assert report.class_counts == [0, 12, 0]
+    assert chip_reader_from_settings(run.settings, report).read(0).image.mean() == 5
+
+
+def test_a_relative_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    run = run_on(Path("data"), [chip(Path("data"), "chip")], root="data")
+    first = inspect_table(run, "train_filepath")
+    again = inspect_table(run, "train_filepath")
+    assert first == again
+    assert chip_reader_from_settings(run.settings, first).read(0).label.unique().tolist() == [1]
+
+
+def test_the_same_relative_root_of_another_folder_is_looked_at_anew(tmp_path, monkeypatch):
+    """Copies that keep their time."""
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        (folder / "data").mkdir(parents=True)
+        run = run_on(folder / "data", [chip(folder / "data", "chip", label=number)], root="data")
+        for path in (folder / "data").glob("*.tif"):
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+        monkeypatch.chdir(folder)
+        assert inspect_table(run, "train_filepath").class_counts == [0, 6 * (number == 1), 6 * (number == 2)]
+
+
+def test_a_folder_behind_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    rows = [chip(tmp_path / "real", "chip")]
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    run = run_on(tmp_path / "real", rows, root=tmp_path / "link")
+    assert inspect_table(run, "train_filepath").class_counts == [0, 6, 0]
+    assert inspect_table(run, "train_filepath").rows[0].input == str(tmp_path / "link" / "chip.tif")
+
+
+def test_a_chip_that_is_listed_twice_counts_twice(tmp_path):
+    row = chip(tmp_path, "chip")
+    report = inspect_table(run_on(tmp_path, [row, row, chip(tmp_path, "other", label=2)]), "train_filepath")
+    assert report.class_counts == [0, 12, 6]
+    source = chip_reader_from_settings(run_on(tmp_path, [row, row], cache=CacheKind.memory).settings, report)
+    assert [int(source.read(index).label[0, 0]) for index in range(3)] == [1, 1, 2]
+
+
+def test_one_pixel_is_a_chip(tmp_path):  # pitfall 16
+    report = inspect_table(run_on(tmp_path, [chip(tmp_path, "dot", [[[3]]])]), "train_filepath", values=True)
+    assert (report.values.count, report.values.mean.tolist(), report.values.std.tolist()) == (1, [3], [0])
+    assert report.largest == (1, 1)
+
+
+def test_chips_of_both_tables_are_found(tmp_path):
+    one, two, three = (chip(tmp_path, name) for name in "abc")
+    first = inspect_table(run_on(tmp_path, [one, two, two]), "train_filepath")
+    second = inspect_table(run_on(tmp_path, [three, {**two, "Label": one["Label"]}]), "train_filepath")
+    assert shared_chips(first, second) == [str(tmp_path / "b.tif")]
+    assert shared_chips(second, inspect_table(run_on(tmp_path, [one]), "train_filepath")) == []
+
+
+@pytest.mark.parametrize("unlabelled", [0, 1, 2])
+def test_a_half_labelled_table_is_counted_where_it_is_labelled(tmp_path, unlabelled):  # pitfall 7
+    rows = [chip(tmp_path, str(number), label=None if number == unlabelled else 1) for number in range(3)]
+    run = run_on(tmp_path, rows, mode=Mode.check)
+    report = inspect_table(run, "train_filepath", labelled=None)
+    assert len(report.rows) == 3
+    assert report.class_counts == [0, 12, 0]
+
+
+@pytest.mark.parametrize("unlabelled", [0, 1, 2])
+def test_a_half_labelled_table_is_checked(tmp_path, unlabelled, capsys):  # pitfall 7
+    rows = [chip(tmp_path, str(number), label=None if number == unlabelled else 1) for number in range(3)]
+    check_tables(run_on(tmp_path, rows, mode=Mode.check))
+    lines = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if "│" in line]
+    shown = {name.strip(): value.strip() for name, value in lines}
+    assert shown["chips that can be used"] == "3"
+    assert (shown["0"], shown["1"], shown["2"]) == ("0", "12", "0")
+
+
+def test_training_asks_for_every_label(tmp_path):
+    rows = [chip(tmp_path, "a"), chip(tmp_path, "b", label=None)]
+    with pytest.raises(TableError, match=r"row 2 \(b\.tif\) has no value in column 'Label'"):
+        inspect_table(run_on(tmp_path, rows), "train_filepath")
+
+
+def test_a_table_without_labels_is_looked_at_by_headers_alone(tmp_path):  # pitfalls 6, 7
+    rows = [chip(tmp_path, "a", label=None), chip(tmp_path, "b", np.full((1, 2, 3), -9999), label=None)]
+    report = inspect_table(run_on(tmp_path, rows, mode=Mode.chip_inference), "train_filepath", labelled=False)
+    assert [fact.valid_pixels for fact in report.facts] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("told", "variables", "expected"),
+    [
+        ("/a", {"INSTAGEO_CACHE": "/b"}, "/a"),
+        (None, {"INSTAGEO_CACHE": "/b", "XDG_CACHE_HOME": "/c"}, "/b"),
+        (None, {"XDG_CACHE_HOME": "/c"}, "/c/instageo"),
+        (None, {"HOME": "/home/me"}, "/home/me/.cache/instageo"),
+        ("~/x", {"HOME": "/home/me"}, "/home/me/x"),
+    ],
+)
+def test_where_the_cache_lies(monkeypatch, told, variables, expected):
+    for name in ("INSTAGEO_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cache_dir(Settings(dataloader=DataSettings(cache_dir=told))) == Path(expected)
+
+
+def test_what_is_shown_of_shared_and_broken_rows(tmp_path, caplog):  # pitfalls 38, 39
+    good, bad = chip(tmp_path, "good"), chip(tmp_path, "bad", label=7)
+    run = run_on(tmp_path, [good, bad], mode=Mode.check)
+    run.settings.valid_filepath = "train.csv"
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(DataError, match=r"2 rows cannot be used; broken_rows_\*\.csv"),
+    ):
+        check_tables(run)
+    assert "1 chips are in train.csv and in train.csv" in caplog.text

@@ -1,0 +1,78 @@
+"""The shipped YAML, the dataclasses and the presets agree; keys are found by what a user may write."""
+
+import pytest
+
+from instageo.model.settings import Settings
+from instageo.model.settings.compose import (
+    CONFIGS,
+    default_config,
+    flatten,
+    read_yaml,
+    setting_keys,
+    settings_from_config,
+    settings_to_dict,
+    unknown_key_message,
+)
+
+PRESETS = [path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "config"]
+
+
+def test_the_yaml_names_every_setting_with_the_default_of_its_dataclass():  # pitfall 19
+    stored = {key: value for key, value in read_yaml(CONFIGS / "config.yaml").items() if not key.startswith("hydra")}
+    stored.pop("defaults")
+    assert stored == flatten(settings_to_dict(Settings()))
+    assert settings_to_dict(settings_from_config(default_config())) == settings_to_dict(Settings())
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_holds_differences_alone(preset):
+    shipped = flatten(settings_to_dict(Settings()))
+    stored = read_yaml(CONFIGS / f"{preset}.yaml")
+    assert stored.pop("defaults") == ["config", "_self_"]
+    same = {
+        "model.num_classes",
+        "dataloader.temporal_dim",
+        "train.num_epochs",
+        "train.batch_size",
+        "train.learning_rate",
+    }
+    for key, value in stored.items():
+        assert key in shipped
+        assert shipped[key] != value or key in same  # what a task is known by may repeat a default
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("train.lr", "train.learning_rate"),
+        ("lr", "train.learning_rate"),
+        ("epochs", "train.num_epochs"),
+        ("model.name", "model.model_name"),
+        ("dataloader.batch_size", "train.batch_size"),
+        ("dataloader.augmentations.flip.use", "dataloader.augmentations.hflip.use"),
+        ("data_loader.bands", "dataloader.bands"),
+    ],
+)
+def test_the_nearest_key(wrong, right):
+    assert unknown_key_message(wrong) == f"unknown setting '{wrong}'; did you mean {right}?"
+
+
+def test_a_key_like_none_is_told_what_there_is():
+    assert "model has model_name, freeze_backbone" in unknown_key_message("model.zzzzqqq")
+    assert "the groups are train, model, dataloader" in unknown_key_message("zzzzqqq")
+
+
+def test_published_keys_are_all_known():
+    published = (
+        "root_dir valid_filepath train_filepath test_filepath checkpoint_path mode is_reg_task train.learning_rate "
+        "train.num_epochs train.batch_size train.class_weights train.ignore_index train.weight_decay train.scheduler "
+        "train.distillation train.teacher_ckpt_path model.model_name model.freeze_backbone "
+        "model.load_pretrained_weights model.num_classes model.use_log_scale model.plot_reg_results "
+        "model.include_ee_metric model.weight_clip_range model.depth dataloader.bands dataloader.mean dataloader.std "
+        "dataloader.img_size dataloader.temporal_dim dataloader.replace_label dataloader.reduce_to_zero "
+        "dataloader.no_data_value dataloader.constant_multiplier dataloader.max_pixel_value dataloader.num_workers "
+        "dataloader.augmentations.hflip dataloader.augmentations.vflip dataloader.augmentations.rotate "
+        "dataloader.augmentations.brightness dataloader.augmentations.blur dataloader.augmentations.noise "
+        "test.img_size test.crop_size test.stride test.mask_cloud"
+    )
+    assert set(published.split()) <= set(setting_keys())

@@ -1,0 +1,173 @@
+"""Rasters in stores, read from a server on this machine: http, and S3, Google and Azure as far as GDAL speaks to it."""
+
+import re
+import shutil
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from rasterio.env import get_gdal_config
+
+from instageo.errors import RasterError
+from instageo.gdal_access import GDAL_OPTIONS, explain
+from instageo.locations import file_stamp
+from instageo.raster.reading import read_info, read_raster
+from tests.store import requests
+
+VALUES = np.arange(6 * 40 * 30, dtype=np.int16).reshape(6, 40, 30)
+
+
+@pytest.fixture
+def chip(store, make_raster):
+    """A chip in the store: its local path, and where the store's address begins."""
+    made = make_raster("chip.tif", VALUES, no_data_value=7, bands=[f"B{band}" for band in range(6)], tags={"a": "b"})
+    path = store[0] / "a" / "chip.tif"
+    path.parent.mkdir()
+    shutil.copy(made, path)
+    return path
+
+
+def same(remote, local):
+    first, second = read_raster(remote, [5, 0]), read_raster(local, [5, 0])
+    assert_array_equal(first.values, VALUES[[5, 0]])
+    assert_array_equal(first.valid, second.valid)
+    assert not first.valid.all()
+    assert (first.grid, first.bands, first.tags) == (second.grid, second.bands, second.tags)
+
+
+def of(store):
+    """The requests for this test's files."""
+    parts = urlsplit(store[1])
+    return [(method, path) for method, path in requests(parts.port) if path.startswith(parts.path)]
+
+
+def test_a_chip_over_http_is_the_chip_on_disk(store, chip):
+    same(f"{store[1]}/a/chip.tif", chip)
+    assert read_info(f"{store[1]}/a/chip.tif") == read_info(chip)
+    assert {path.rpartition("/")[2] for _, path in of(store)} == {"chip.tif"}  # no search for side-car files
+    assert len(of(store)) <= 4
+
+
+@pytest.mark.parametrize("name", ["a b.tif", "ä.tif", "a+b&c=d.tif", "100%25.tif"])
+def test_names_that_urls_must_quote(store, chip, name):
+    shutil.copy(chip, store[0] / name.replace("%25", "%"))
+    same(f"{store[1]}/{name}", chip)
+
+
+def test_a_signed_url(store, chip):
+    same(f"{store[1]}/a/chip.tif?X-Sig=a%2Fb&n=1", chip)
+    assert all(path.endswith("?X-Sig=a%2Fb&n=1") for _, path in of(store))
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
+def test_a_chip_in_a_bucket(store, chip, scheme, monkeypatch):
+    host = f"127.0.0.1:{urlsplit(store[1]).port}"
+    account = f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://{host}"
+    settings = {
+        "s3": {
+            "AWS_S3_ENDPOINT": host,
+            "AWS_HTTPS": "NO",
+            "AWS_NO_SIGN_REQUEST": "YES",
+            "AWS_VIRTUAL_HOSTING": "FALSE",
+        },
+        "gs": {"CPL_GS_ENDPOINT": f"http://{host}/", "GS_NO_SIGN_REQUEST": "YES"},
+        "az": {"AZURE_STORAGE_CONNECTION_STRING": account},
+    }
+    for name, value in settings[scheme].items():
+        monkeypatch.setenv(name, value)
+    same(f"{scheme}://{store[0].name}/a/chip.tif", chip)
+    with pytest.raises(RasterError, match=rf"^{scheme}://.*/none\.tif: no such file \(the store answers 404\); check"):
+        read_info(f"{scheme}://{store[0].name}/none.tif")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("none.tif", r"no such file \(the store answers 404\); check root_dir and the table's paths"),
+        ("denied/chip.tif", r"access is refused \(HTTP response code: 403\); check that the address is whole"),
+        ("text.tif", "cannot be read as a raster .*; expected a GeoTIFF"),
+        ("cut.tif", "cannot be read as a raster .*; expected a GeoTIFF"),
+    ],
+)
+def test_what_cannot_be_read_over_http(store, chip, name, words):
+    (store[0] / "text.tif").write_text("no raster")
+    (store[0] / "cut.tif").write_bytes(chip.read_bytes()[: chip.stat().st_size // 2])
+    for query in ("", "?sig=secret"):
+        with pytest.raises(RasterError, match=rf"^{store[1]}/{name}: {words}") as refusal:
+            read_raster(f"{store[1]}/{name}{query}")
+        assert "secret" not in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        (
+            "http://127.0.0.1:9/chip.tif",
+            r"cannot be reached \(.*connect to 127\.0\.0\.1.*\); check the address, the network",
+        ),
+        ("http://no.such.host.invalid/chip.tif", r"cannot be reached \(.*resolve host.*\)"),
+        ("s3://bucket/chip.tif", "no credentials for this store; set AWS_ACCESS_KEY_ID and .*AWS_NO_SIGN_REQUEST=YES"),
+        ("gs://bucket/chip.tif", "no credentials for this store; set GOOGLE_APPLICATION_CREDENTIALS"),
+        ("az://container/chip.tif", "no credentials for this store; set AZURE_STORAGE_ACCOUNT with"),
+        ("/vsis3/bucket/chip.tif", "no credentials for this store; set AWS_ACCESS_KEY_ID and"),
+        ("ftp://host/chip.tif", "unknown scheme 'ftp'; expected a local path or one of s3, gs, az, http, https"),
+    ],
+)
+def test_stores_that_cannot_be_used(location, words, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))  # where keys may lie
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("CPL_AWS_EC2_API_ROOT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("CPL_GCE_SKIP", "YES")
+    with pytest.raises(RasterError, match=rf"^{location}: .*{words}"):
+        read_info(location)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError("Access Denied"), r"access is refused \(Access Denied\); set AWS_ACCESS_KEY_ID"),
+        (FileNotFoundError("s3://b/404.csv"), "no such file"),
+        (TimeoutError(), r"cannot be reached \(no further reason\)"),
+        (OSError("HTTP response code: 503"), r"cannot be reached \(HTTP response code: 503\)"),
+    ],
+)
+def test_what_errors_mean(error, words):
+    assert re.search(words, explain("s3://b/404.csv", error))
+
+
+def test_an_error_of_content_is_none_of_access():
+    assert explain("s3://404/denied.csv", OSError("s3://404/denied.csv is broken")) is None
+
+
+def test_a_busy_store_is_asked_again(store, chip):
+    (store[0] / "busy").mkdir()
+    shutil.copy(chip, store[0] / "busy" / "chip.tif")
+    same(f"{store[1]}/busy/chip.tif", chip)
+
+
+def test_options_of_remote_files_do_not_stay(store, chip, make_raster):
+    plain = make_raster("plain.tif", VALUES)
+    plain.with_name("plain.tif.aux.xml").write_text(
+        '<PAMDataset><PAMRasterBand band="1"><NoDataValue>3</NoDataValue></PAMRasterBand></PAMDataset>'
+    )
+    same(f"{store[1]}/a/chip.tif", chip)
+    assert not any(get_gdal_config(name) for name in GDAL_OPTIONS)
+    assert not read_raster(plain).valid[0, 0, 3]  # side-car files of local rasters count as before
+
+
+def test_the_environment_goes_first(store, chip, monkeypatch):
+    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "YES")
+    read_info(f"{store[1]}/a/chip.tif")
+    assert any(path.endswith(".aux.xml") for _, path in of(store))
+
+
+def test_the_stamp_of_a_remote_file_changes_with_it(store, chip):
+    first = file_stamp(f"{store[1]}/a/chip.tif")
+    assert first == file_stamp(f"{store[1]}/a/chip.tif")
+    assert first.startswith(f"{chip.stat().st_size}:")
+    chip.write_bytes(chip.read_bytes()[:-1] + b"x")
+    assert file_stamp(f"{store[1]}/a/chip.tif") not in (first, None)
+    assert file_stamp(f"{store[1]}/none.tif") is None
