@@ -1,5 +1,8 @@
 """Errors a user can act on: one sentence that says where, what was found, what was expected, what to do."""
 
+import difflib
+from collections.abc import Iterable
+
 from instageo.locations import hide_secrets
 
 
@@ -40,3 +43,14 @@ class RegistryError(InstaGeoError):
 
 class MissingExtraError(InstaGeoError):
     """An optional package is not installed; the message names the extra that brings it."""
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return `; did you mean NAME?` for the known name nearest to an unknown one, or nothing if none is near.
+
+    Example:
+        >>> did_you_mean("dise", ["dice", "focal"])
+        '; did you mean dice?'
+    """
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"; did you mean {near[0]}?" if near else ""
