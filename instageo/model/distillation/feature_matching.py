@@ -1,8 +1,8 @@
 """How far a student's tokens lie from a teacher's, whatever the widths and patches of both.
 
-A learned projection maps student tokens to the width of the teacher (FitNets, Romero et al. 2015). Tokens are
-normalised before they are compared, as in Wei et al. 2022 (Contrastive Learning Rivals Masked Image Modeling in Fine-tuning via
-Feature Distillation), so that a few loud channels do not decide.
+A learned projection maps student tokens to the width of the teacher (FitNets, Romero et al. 2015). Tokens are compared
+after normalisation, as in Wei et al. 2022 (Contrastive Learning Rivals Masked Image Modeling in Fine-tuning via Feature
+Distillation), so that a few loud channels do not dominate.
 """
 
 from collections.abc import Sequence
