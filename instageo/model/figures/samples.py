@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from instageo.model.chips.sample import Sample
 from instageo.model.figures.canvas import new_figure
+from instageo.model.figures.rgb import Color, percentile_limits, rgb_image, stretch_percentiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Color = tuple[int, int, int]
 
 NO_DATA: Color = (240, 190, 240)
 IGNORED: Color = (250, 250, 250)
@@ -111,16 +110,15 @@ def first_date(sample: Sample) -> int:
 
 
 def color_image(sample: Sample, before: Sample, date: int, shown: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Three bands of one date as red, green and blue, shape (H, W, 3).
+    """Return three bands of one date as red, green and blue, shape (H, W, 3).
 
-    They are stretched between the 2nd and 98th percentile of the valid pixels of `before`, band by band, so that
-    changes of brightness show.
+    Each is stretched between the 2nd and 98th percentile of the valid pixels of `before`, so that changes of
+    brightness show.
     """
-    reference = before.image[list(shown), date].numpy()[:, before.valid[date].numpy()]
-    low, high = np.percentile(reference, (2, 98), axis=1) if reference.size else (np.zeros(3), np.ones(3))
-    values = sample.image[list(shown), date].permute(1, 2, 0).numpy()
-    stretched = np.clip((values - low) / np.maximum(high - low, 1e-9), 0, 1) * 255
-    return np.where(sample.valid[date, ..., None].numpy(), stretched, NO_DATA).astype(np.uint8)
+    reference, valid = before.image[list(shown), date].numpy(), before.valid[date].numpy()
+    limits = [percentile_limits(layer, valid) for layer in reference]
+    layers = sample.image[list(shown), date].numpy()
+    return rgb_image(layers, sample.valid[date].numpy(), limits=limits, no_data=NO_DATA)
 
 
 def color_label(sample: Sample, style: SampleStyle) -> NDArray[np.uint8]:
@@ -137,11 +135,9 @@ def color_label(sample: Sample, style: SampleStyle) -> NDArray[np.uint8]:
 def _color_values(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     from matplotlib import colormaps
 
-    known = np.isfinite(values)
-    low, high = np.percentile(values[known], (2, 98)) if known.any() else (0.0, 1.0)
-    shares = np.clip((np.where(known, values, low) - low) / max(high - low, 1e-9), 0, 1)
-    colors = colormaps["viridis"](shares)[..., :3] * 255
-    return np.where(known[..., None], colors, IGNORED).astype(np.uint8)
+    valid = np.isfinite(values)
+    colors = colormaps["viridis"](stretch_percentiles(values, valid))[..., :3] * 255
+    return np.where(valid[..., None], colors, IGNORED).astype(np.uint8)
 
 
 def _legend(figure: "Figure", style: SampleStyle, *, labelled: bool) -> None:
