@@ -20,7 +20,7 @@ from instageo.model.inspection.row_stats import RowResult, StatsCache
 from instageo.model.inspection.statistics import sample_pixels
 from instageo.model.settings import Mode, Settings, get_setting
 from instageo.model.settings.compose import settings_to_dict
-from instageo.model.settings.resolve import band_names, cache_dir, table_root
+from instageo.model.settings.derived import band_names, cache_dir, table_root
 from instageo.table import Row, read_table, write_table
 
 log = logging.getLogger(__name__)
@@ -44,14 +44,7 @@ def inspect_table(run: Run, which: str, *, labelled: bool | None = True, values:
     settings = run.settings
     path = str(get_setting(settings, which))
     name, root = hide_secrets(path), table_root(settings)
-    labels = label_format_from_settings(settings)
-    rows = read_table(path, root, need_label=bool(labelled), label_is_file=not labels.image_level)
-    labelled = any(row.label for row in rows) if labelled is None else labelled
-    look = InspectionSpec(
-        chip_format_from_settings(settings), labels if labelled else None, len(band_names(settings)), values
-    )
-    known = StatsCache.of(cache_dir(settings) / "checks", path, os.path.abspath(root), look.ways)
-    found = inspect_rows(name, rows, look, known)
+    rows, found = inspect_settings_table(settings, path, labelled=labelled, values=values)
     _list_broken(rows, found, run.folder / f"broken_rows_{which.removesuffix('_filepath')}.csv")
     report = build_report(name, rows, found, skip_bad=settings.dataloader.on_bad_row == "skip")
     run.info.tables[which], run.info.configuration = summarize_table(report, path, root), settings_to_dict(settings)
@@ -60,14 +53,42 @@ def inspect_table(run: Run, which: str, *, labelled: bool | None = True, values:
     return report
 
 
+def inspect_settings_table(
+    settings: Settings, path: str, *, labelled: bool | None = True, values: bool = False
+) -> tuple[list[Row], list[RowResult]]:
+    """Read a table and inspect every row that has changed since the last time; write nothing but the cache.
+
+    Args:
+        settings: Describe how chips and labels are read.
+        path: The table.
+        labelled: Whether labels are needed; None to inspect them if the table has any.
+        values: Whether the moments of the chips' values are wanted.
+
+    Returns:
+        Its rows, and what each holds or why it cannot be used.
+
+    Raises:
+        TableError: The table cannot be used.
+    """
+    name, root = hide_secrets(path), table_root(settings)
+    labels = label_format_from_settings(settings)
+    rows = read_table(path, root, need_label=bool(labelled), label_is_file=not labels.image_level)
+    labelled = any(row.label for row in rows) if labelled is None else labelled
+    look = InspectionSpec(
+        chip_format_from_settings(settings), labels if labelled else None, len(band_names(settings)), values
+    )
+    known = StatsCache.of(cache_dir(settings) / "checks", path, os.path.abspath(root), look.ways)
+    return rows, inspect_rows(name, rows, look, known)
+
+
 def warn_if_units_differ(settings: Settings, report: TableReport) -> None:
     """Warn if some chips' values are a hundred times smaller or larger than the mean they are normalised with."""
     data, values = settings.dataloader, np.zeros((0, 0), np.float32)
     with suppress(RasterError):  # told where the chip's turn comes
         values = sample_pixels(report.rows[:UNIT_CHECK_CHIPS], chip_format_from_settings(settings))
-    if not values.size or not data.measured:
+    if not values.size or not data.given_mean:
         return
-    typical, told = np.median(np.abs(values), axis=1), np.abs(data.measured)
+    typical, told = np.median(np.abs(values), axis=1), np.abs(data.given_mean)
     ratio = float(np.median(typical / np.maximum(told, 1e-12)))
     if not 0.01 <= ratio <= 100:
         log.warning(
