@@ -1,6 +1,7 @@
 """Encoder and head as one network, from normalised image to logits at the image's own size."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from instageo.model.heads.pooled import PooledHead
 from instageo.model.heads.unet import UNetHead
 from instageo.model.heads.upernet import UPerNetHead
 from instageo.model.heads.upscaling import upscaling_600m_head, upscaling_head
+from instageo.sensors import PRITHVI_BANDS
 
 HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
     "upscaling": upscaling_head,
@@ -31,11 +33,39 @@ HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
 side it needs, `image_level`, if true, that it gives one output per chip, of height and width 1."""
 
 
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Arguments of `build_network`, kept on the network so that a checkpoint can be written of it.
+
+    Attributes:
+        model_name: Variant.
+        num_classes: Output channels.
+        temporal_dim: Dates per chip.
+        img_size: Side of the square chip that the stored position embedding is for, pixels.
+        depth: Transformer blocks; -1 for the variant's own number.
+        bands: Band names of one date.
+        head: Head.
+        embed_dim: Channels of a token; None for the variant's own number.
+        head_channels: Channels of the maps within the head; None for its usual number.
+    """
+
+    model_name: str
+    num_classes: int
+    temporal_dim: int = 1
+    img_size: int = 224
+    depth: int = -1
+    bands: tuple[str, ...] = PRITHVI_BANDS
+    head: str = "upscaling"
+    embed_dim: int | None = None
+    head_channels: int | None = None
+
+
 class PrithviSegmenter(nn.Module):
     """Prithvi encoder with a segmentation head; any height and width, any number of dates it was built for."""
 
-    def __init__(self, encoder: PrithviEncoder, head: nn.Module) -> None:
+    def __init__(self, encoder: PrithviEncoder, head: nn.Module, config: NetworkConfig | None = None) -> None:
         super().__init__()
+        self.config = config
         self.prithvi_encoder = encoder
         self.segmentation_head = head
         depth = len(encoder.blocks)
@@ -131,9 +161,11 @@ def build_network(
         model_name, temporal_dim=temporal_dim, img_size=img_size, depth=depth, bands=bands, embed_dim=embed_dim
     )
     channels, hidden_channels = encoder.patch_embed.proj.in_channels, head_channels or HeadSpec.hidden_channels
+    names = PRITHVI_BANDS if bands is None else tuple(bands)
     return PrithviSegmenter(
         encoder,
         HEADS[head](HeadSpec(encoder.embed_dim, temporal_dim, channels, encoder.patch, num_classes, hidden_channels)),
+        NetworkConfig(model_name, num_classes, temporal_dim, img_size, depth, names, head, embed_dim, head_channels),
     )
 
 
