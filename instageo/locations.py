@@ -1,4 +1,4 @@
-"""Where a file lies: a local path, or the URL of a store. URLs stay text: `pathlib` would collapse their slashes."""
+"""Locations of files: local paths and URLs of stores. URLs stay text because `pathlib` would collapse their slashes."""
 
 import os
 import posixpath
@@ -8,11 +8,17 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-VIRTUAL = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "http": "/vsicurl/http://", "https": "/vsicurl/https://"}
-"""Schemes of stores, and what GDAL reads them through."""
+GDAL_PREFIXES = {
+    "s3": "/vsis3/",
+    "gs": "/vsigs/",
+    "az": "/vsiaz/",
+    "http": "/vsicurl/http://",
+    "https": "/vsicurl/https://",
+}
+"""GDAL's virtual file system by URL scheme."""
 
-EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
-"""Extra that brings the package of a scheme; all others come with `data`."""
+SCHEME_EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
+"""Extra that installs the package for a scheme; `data` installs all others."""
 
 STORE_ERRORS = {
     "aiohttp": "ClientError",
@@ -21,32 +27,32 @@ STORE_ERRORS = {
     "google.auth.exceptions": "GoogleAuthError",
     "azure.core.exceptions": "AzureError",
 }
-"""Errors of stores' packages that are no `OSError`, by their module."""
+"""Exceptions of the stores' packages that do not derive from `OSError`, by module."""
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _VIRTUAL_PATH = re.compile(r"/vsi[a-z0-9_]+/")
-_IN_URLS = "%/:?#[]@!$&'()*+,;=~"
+_SAFE_IN_URLS = "%/:?#[]@!$&'()*+,;=~"
 _USER = re.compile(r"(://)[^/?#@\s]*@")
 _QUERY = re.compile(r"(https?://[^\s?]*)\?[^\s'\"]*?(?=[:;,.)]*(?:[\s'\"]|$))", re.IGNORECASE)
 
 
 def is_remote(location: str | Path) -> bool:
-    """Whether it is a URL or one of GDAL's virtual paths (`/vsi…`) rather than a path of this machine."""
+    """Return whether a location is a URL or one of GDAL's virtual paths (`/vsi…`) rather than a local path."""
     return bool(_URL.match(str(location)) or _VIRTUAL_PATH.match(str(location)))
 
 
-def join(root: str | Path, name: str) -> str:
-    """The location of a file that a table names.
+def join_location(root: str | Path, name: str) -> str:
+    """Return the location of a file that a table names.
 
     Args:
-        root: Folder or URL that relative names start from; the query of an http URL stays behind the name.
+        root: Folder or URL that relative names start from; the query of an http URL is moved behind the name.
         name: Relative to `root`; an absolute path, a URL or a virtual path stays as it is.
     """
     if is_remote(name):
         return name
     if not is_remote(root) or name.startswith("/"):
         return str(Path(root) / name)
-    base, query = _without_query(str(root))
+    base, query = _split_query(str(root))
     base, name = base.rstrip("/"), posixpath.normpath(name)
     while name.startswith("../"):
         base, name = posixpath.dirname(base), name[3:]
@@ -54,87 +60,93 @@ def join(root: str | Path, name: str) -> str:
 
 
 def relative_path(location: str, root: str | Path) -> PurePath:
-    """The path of a file below `root`; for a file elsewhere, its whole path without the leading slash.
+    """Return the path of a file relative to `root`; for a file elsewhere, its full path without the leading slash.
 
-    The whole path of a URL starts with its host or bucket, a port set off by `_`, and lacks users and queries.
+    The full path of a URL starts with its host or bucket, with `_` before a port, and omits user and query.
     """
-    path, start = _absolute(location), _absolute(str(root))
+    path, start = _absolute_path(location), _absolute_path(str(root))
     if path.is_relative_to(start):
         return path.relative_to(start)
     return PurePosixPath(*path.parts[1:]) if is_remote(location) else path.relative_to(path.anchor)
 
 
 def gdal_path(location: str) -> str:
-    """What GDAL opens the location as.
+    """Return the path under which GDAL opens a location.
 
     Raises:
-        ValueError: It is a URL of a scheme that is not in `VIRTUAL`.
+        ValueError: The location is a URL whose scheme is not in `GDAL_PREFIXES`.
     """
     scheme, _, rest = location.partition("://")
     if not _URL.match(location):
         return location
-    if scheme.lower() not in VIRTUAL:
-        raise ValueError(f"unknown scheme '{scheme}'; expected a local path or one of {', '.join(VIRTUAL)}")
-    return VIRTUAL[scheme.lower()] + (quote(rest, safe=_IN_URLS) if scheme.lower().startswith("http") else rest)
+    if scheme.lower() not in GDAL_PREFIXES:
+        raise ValueError(f"unknown scheme '{scheme}'; expected a local path or one of {', '.join(GDAL_PREFIXES)}")
+    path = quote(rest, safe=_SAFE_IN_URLS) if scheme.lower().startswith("http") else rest
+    return GDAL_PREFIXES[scheme.lower()] + path
 
 
 def hide_secrets(text: str) -> str:
-    """The text with users, passwords and queries (where signed URLs carry their key) left out of its URLs."""
+    """Return the text without the users, passwords and queries (which hold the key of signed URLs) of its URLs."""
     return _QUERY.sub(r"\1", _USER.sub(r"\1", text))
 
 
 def file_stamp(location: str | Path) -> str | None:
-    """What changes when the content of a file changes, found without reading it: its size and time or checksum.
+    """Return a text that changes when a file's content changes: its size, and its modification time or checksum.
+
+    The file itself is not read.
 
     Returns:
-        Text to compare; None where there is no such file, or its store does not tell.
+        Text to compare; None if the file does not exist or its store reports neither time nor checksum.
     """
     text = str(location)
     try:
         if not is_remote(text):
-            found = Path(text).stat()
-            return f"{found.st_size}:{found.st_mtime_ns}"
-        store, path = _store(text)
+            status = Path(text).stat()
+            return f"{status.st_size}:{status.st_mtime_ns}"
+        store, path = _open_file_system(text)
         info = store.info(path)
     except store_exceptions():
         return None
-    known = [str(info[key]) for key in ("ETag", "etag", "md5Hash", "Last-Modified", "LastModified") if info.get(key)]
-    return f"{info.get('size')}:{known[0]}" if known else None
+    versions = [str(info[key]) for key in ("ETag", "etag", "md5Hash", "Last-Modified", "LastModified") if info.get(key)]
+    return f"{info.get('size')}:{versions[0]}" if versions else None
 
 
 def read_bytes(location: str) -> bytes:
-    """The content of a file in a store.
+    """Read a file from a store.
 
     Raises:
-        ModuleNotFoundError: The package for its scheme is not installed; the message names the extra that brings it.
-        failures(): It cannot be had.
+        ModuleNotFoundError: The package for its scheme is not installed; the message names the extra to install.
+        Exception: The file cannot be read; the exception is one of `store_exceptions()`.
     """
-    store, path = _store(location)
+    store, path = _open_file_system(location)
     content: bytes = store.cat_file(path)
     return content
 
 
 def store_exceptions() -> tuple[type[BaseException], ...]:
-    """What `fsspec` and the packages of stores raise; to be asked for in an `except` clause."""
+    """Return the exceptions that `fsspec` and the stores' packages raise; call it inside the `except` clause.
+
+    Only packages that are already imported can have raised one, so none is imported here.
+    """
     loaded = [getattr(sys.modules[name], error) for name, error in STORE_ERRORS.items() if name in sys.modules]
     return (OSError, ValueError, ImportError, *loaded)
 
 
-def _store(location: str) -> tuple[Any, str]:
-    """The file system of a URL, and its path there.
+def _open_file_system(location: str) -> tuple[Any, str]:
+    """Return the fsspec file system of a URL, and the path there.
 
     Raises:
         ModuleNotFoundError: The package for its scheme is not installed.
-        ValueError: Its scheme is not known.
+        ValueError: Its scheme is unknown.
     """
-    scheme, mark, rest = location.partition("://")
+    scheme, separator, rest = location.partition("://")
     options = {"client_kwargs": {"trust_env": True}} if scheme.lower() in ("http", "https") else {}
     try:
         import fsspec
 
-        store, path = fsspec.url_to_fs(scheme.lower() + mark + rest, **options)
+        store, path = fsspec.url_to_fs(scheme.lower() + separator + rest, **options)
     except ImportError as error:
-        extra = EXTRAS.get(scheme.lower(), "data")
+        extra = SCHEME_EXTRAS.get(scheme.lower(), "data")
         raise ModuleNotFoundError(
             f"{scheme}:// needs a package that is not installed ({error}); install the extra: "
             f"pip install 'instageo-model[{extra}]'"
@@ -142,16 +154,16 @@ def _store(location: str) -> tuple[Any, str]:
     return store, path
 
 
-def _without_query(url: str) -> tuple[str, str]:
-    """An http URL without its query, and the query with its mark; other URLs have none."""
-    base, mark, query = url.partition("?") if url.lower().startswith("http") else (url, "", "")
-    return base, mark + query
+def _split_query(url: str) -> tuple[str, str]:
+    """Split an http URL into the part before its query, and the query with its `?`; other URLs have no query."""
+    base, question_mark, query = url.partition("?") if url.lower().startswith("http") else (url, "", "")
+    return base, question_mark + query
 
 
-def _absolute(location: str) -> PurePath:
-    """Scheme, host or bucket, and path of a URL; else the absolute path."""
+def _absolute_path(location: str) -> PurePath:
+    """Return scheme, host or bucket, and path of a URL as one path; for a local path, the absolute path."""
     if not is_remote(location):
         return PurePath(os.path.abspath(location))
-    scheme, mark, rest = _without_query(_USER.sub(r"\1", location))[0].rpartition("://")
-    host, _, path = rest.partition("/") if mark else ("", "", rest)
+    scheme, separator, rest = _split_query(_USER.sub(r"\1", location))[0].rpartition("://")
+    host, _, path = rest.partition("/") if separator else ("", "", rest)
     return PurePosixPath(f"{scheme.lower()}:", host.replace(":", "_"), posixpath.normpath(f"/{path}").lstrip("/"))

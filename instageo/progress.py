@@ -1,4 +1,4 @@
-"""Progress of long work, on stderr."""
+"""Progress bars and log lines on stderr."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -13,14 +13,18 @@ Item = TypeVar("Item")
 
 
 def track(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
-    """The same items, with a progress bar while they pass where stderr is a terminal."""
+    """Return the same items, with a progress bar during iteration if stderr is a terminal."""
     console = Console(stderr=True)
     return rich_track(items, description, total, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextmanager
-def transferring(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar of bytes, with speed and time left, where stderr is a terminal; gives what moves it on by some bytes."""
+def transfer_progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar of bytes with speed and time left if stderr is a terminal.
+
+    Yields:
+        Function that advances the bar by a number of bytes.
+    """
     console = Console(stderr=True)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -29,8 +33,8 @@ def transferring(total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """What this program logs goes to stderr, a line each, while this block lasts."""
+def log_to_stderr() -> Iterator[None]:
+    """Write the log of this package to stderr, one line per message, inside this block."""
     log, handler = logging.getLogger("instageo"), logging.StreamHandler()
     level = log.level
     log.addHandler(handler)

@@ -1,4 +1,4 @@
-"""Spectral bands by name: those of the Prithvi weights, and the layers of common sensors' products.
+"""Spectral bands by name: the bands of the Prithvi weights, and the layers of common satellite products.
 
 To add a sensor, add a row to `SENSORS`.
 """
@@ -27,41 +27,44 @@ PRITHVI_STATISTICS = {
 
 @dataclass(frozen=True)
 class Sensor:
-    """A product as its provider stacks it.
+    """Layers of a satellite product, as its provider stacks them.
 
     Attributes:
-        codes: The provider's names of the layers of one date, in the order of the product.
-        bands: What they measure, in the same order.
+        band_codes: The provider's names for the layers of one date, in the order of the product.
+        bands: Spectral bands of the same layers.
         scale: Factor from stored values to reflectance x 10000.
         offset: Added after the factor.
         no_data_value: Value that means "no observation".
     """
 
-    codes: tuple[str, ...]
+    band_codes: tuple[str, ...]
     bands: tuple[str, ...]
     scale: float = 1.0
     offset: float = 0.0
     no_data_value: float = 0.0
 
     def __post_init__(self) -> None:
-        if len(self.codes) != len(self.bands):
-            raise ValueError(f"{len(self.codes)} codes for {len(self.bands)} bands")
+        if len(self.band_codes) != len(self.bands):
+            raise ValueError(f"{len(self.band_codes)} codes for {len(self.bands)} bands")
 
-    def position(self, name: str) -> int:
-        """Place of a band, by its name or the provider's code, among the layers of a date.
+    def band_index(self, name: str) -> int:
+        """Return the 0-based position of a band among the layers of one date.
+
+        Args:
+            name: Name of the band, or the provider's code for it.
 
         Raises:
             ConfigError: The sensor has no such band.
         """
-        for names in (self.bands, self.codes):
+        for names in (self.bands, self.band_codes):
             if name in names:
                 return names.index(name)
-        listed = ", ".join(f"{band} ({code})" for band, code in zip(self.bands, self.codes, strict=True))
-        raise ConfigError(f"dataloader.band_names: the sensor has no band {name}; it has {listed}")
+        available = ", ".join(f"{band} ({code})" for band, code in zip(self.bands, self.band_codes, strict=True))
+        raise ConfigError(f"dataloader.band_names: the sensor has no band {name}; it has {available}")
 
-    def positions(self, names: Sequence[str], dates: int) -> list[int]:
-        """Layers of these bands in a file of several dates, time-major, counted from 0."""
-        return [date * len(self.bands) + self.position(name) for date in range(dates) for name in names]
+    def layer_indices(self, names: Sequence[str], num_dates: int) -> list[int]:
+        """Return the 0-based layers of these bands in a file with all layers of each date, one date after another."""
+        return [date * len(self.bands) + self.band_index(name) for date in range(num_dates) for name in names]
 
 
 _MSI = {
@@ -91,16 +94,20 @@ SENSORS = {
     "landsat8_c2": _sensor(_OLI_SR, scale=0.275, offset=-2000),
     "landsat9_c2": _sensor(_OLI_SR, scale=0.275, offset=-2000),
 }
-"""By `dataloader.sensor`. Landsat: Collection 2 Level-2 surface reflectance (USGS: 0.0000275 x value - 0.2); the near
-infrared of TM and ETM+ stands in for the narrow one. Sentinel-2: values harmonised to the scale before processing
-baseline 04.00; for later products as they are, set `dataloader.constant_offset=-1000`."""
+"""Products by the value of `dataloader.sensor`.
+
+- Landsat: Collection 2 Level-2 surface reflectance (USGS: 0.0000275 x value - 0.2); the near infrared band of TM and
+  ETM+ is used as NIR_NARROW.
+- Sentinel-2: values harmonised to the scale used before processing baseline 04.00; for later products that are not
+  harmonised, set `dataloader.constant_offset=-1000`.
+"""
 
 
 def find_sensor(name: str) -> Sensor:
-    """The sensor of that name.
+    """Return the sensor with a name of `SENSORS`.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: The name is unknown.
     """
     if name not in SENSORS:
         raise ConfigError(f"dataloader.sensor={name} is unknown; choose one of {', '.join(SENSORS)}")

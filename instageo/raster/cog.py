@@ -1,4 +1,4 @@
-"""Uploaded and downloaded files: opened as GeoTIFF alone, given as Cloud-Optimized GeoTIFF."""
+"""Check uploaded GeoTIFFs and write Cloud-Optimized GeoTIFFs."""
 
 from pathlib import Path
 
@@ -11,36 +11,37 @@ from rasterio.shutil import copy
 from instageo.errors import RasterError
 from instageo.raster.reading import LOCAL_OPTIONS
 
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""How TIFF and BigTIFF files begin."""
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""First bytes of TIFF and BigTIFF files."""
 
-STRICT = LOCAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GTIFF_VIRTUAL_MEM_IO": "NO"}
-"""No other file is looked at, and nothing of the file is mapped, which could be cut short."""
+UNTRUSTED_OPTIONS = LOCAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GTIFF_VIRTUAL_MEM_IO": "NO"}
+"""GDAL options for files from strangers: no other file is opened, and the file is not mapped into memory, because
+reading a mapped file that is truncated meanwhile kills the process."""
 
 
-def read_header(path: Path) -> tuple[int, int, int, int]:
-    """Layers, rows, columns, and bytes of a value of a GeoTIFF, by no other driver.
+def read_tiff_header(path: Path) -> tuple[int, int, int, int]:
+    """Return layers, rows, columns, and bytes per value of a GeoTIFF; no driver for another format is used.
 
     Raises:
-        RasterError: It is none.
+        RasterError: The file is not a complete GeoTIFF.
     """
     with path.open("rb") as file:
-        begin = file.read(4)
-    if begin not in SIGNATURES:
-        raise RasterError("the content is no TIFF; expected a GeoTIFF")
+        signature = file.read(4)
+    if signature not in TIFF_SIGNATURES:
+        raise RasterError("the content is not a TIFF; expected a GeoTIFF")
     try:
-        with rasterio.Env(session=DummySession(), **STRICT), rasterio.open(path, driver="GTiff") as source:
-            widest = max(np.dtype(kind).itemsize for kind in source.dtypes)
-            return source.count, source.height, source.width, widest
+        with rasterio.Env(session=DummySession(), **UNTRUSTED_OPTIONS), rasterio.open(path, driver="GTiff") as source:
+            value_bytes = max(np.dtype(name).itemsize for name in source.dtypes)
+            return source.count, source.height, source.width, value_bytes
     except RasterioError as error:
-        raise RasterError(f"the content is no whole GeoTIFF ({str(error).replace(str(path), 'it')})") from error
+        raise RasterError(f"the content is not a complete GeoTIFF ({str(error).replace(str(path), 'it')})") from error
 
 
 def write_cog(source: Path, target: Path) -> None:
-    """Write a GeoTIFF anew with overviews, laid out for reading in parts; values, colours and tags stay.
+    """Copy a GeoTIFF to a Cloud-Optimized GeoTIFF with overviews; values, colours and tags stay the same.
 
     Raises:
-        RasterError: It cannot be written.
+        RasterError: The file cannot be written.
     """
     try:
         with rasterio.Env(GDAL_NUM_THREADS="1"):

@@ -13,15 +13,15 @@ from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform as transform_points
 
 Window = tuple[slice, slice]
-"""Rows and columns to read, with whole-number ends inside the file."""
+"""Rows and columns to read, with integer ends inside the file."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the pixels of a raster lie.
+    """Position of the pixels of a raster on Earth.
 
     Attributes:
-        crs: Coordinate reference system as WKT; None where the file has none.
+        crs: Coordinate reference system as WKT; None if the file has none.
         transform: Affine transform from (column, row) to CRS coordinates.
         height: Rows.
         width: Columns.
@@ -38,51 +38,52 @@ class Grid:
         return self.height, self.width
 
     def matches(self, other: "Grid") -> bool:
-        """Whether pixels lie on pixels: same shape and, where both are georeferenced, same CRS and place.
+        """Return whether both grids have the same shape and, if both are georeferenced, the same CRS and position.
 
-        Places may differ by a thousandth of a pixel.
+        Positions may differ by a thousandth of a pixel.
         """
         if self.shape != other.shape:
             return False
         if self.crs is None or other.crs is None:
             return True
-        near = 1e-3 * max(abs(self.transform.a) + abs(self.transform.b), 1e-12)
-        corners = zip(self._corners(), other._corners(), strict=True)
-        return CRS.from_wkt(self.crs) == CRS.from_wkt(other.crs) and all(abs(a - b) <= near for a, b in corners)
+        tolerance = 1e-3 * max(abs(self.transform.a) + abs(self.transform.b), 1e-12)
+        corners = zip(self._opposite_corners(), other._opposite_corners(), strict=True)
+        return CRS.from_wkt(self.crs) == CRS.from_wkt(other.crs) and all(abs(a - b) <= tolerance for a, b in corners)
 
-    def _corners(self) -> tuple[float, ...]:
-        first, last = self.window(0, 0, 1, 1).transform, self.window(self.height, self.width, 1, 1).transform
-        return first.c, first.f, last.c, last.f
+    def window(self, row: int, column: int, height: int, width: int) -> "Grid":
+        """Return the grid of a window whose upper left pixel is (row, column)."""
+        affine = self.transform
+        west = affine.a * column + affine.b * row + affine.c
+        north = affine.d * column + affine.e * row + affine.f
+        return Grid(self.crs, Affine(affine.a, affine.b, west, affine.d, affine.e, north), height, width)
 
-    def centre(self) -> tuple[float, float] | None:
-        """Latitude and longitude of the middle, degrees (WGS 84); None where the grid lies nowhere on Earth."""
+    def center_lat_lon(self) -> tuple[float, float] | None:
+        """Return latitude and longitude of the centre, degrees (WGS 84), or None if the grid is nowhere on Earth."""
         if self.crs is None or self.transform == Affine.identity():
             return None
-        middle = self.window(self.height, self.width, 1, 1).transform
-        x, y = (self.transform.c + middle.c) / 2, (self.transform.f + middle.f) / 2
+        left, top, right, bottom = self._opposite_corners()
+        x, y = (left + right) / 2, (top + bottom) / 2
         try:
             [longitude], [latitude] = transform_points(CRS.from_wkt(self.crs), CRS.from_epsg(4326), [x], [y])
         except (RasterioError, CRSError, CPLE_BaseError):  # the last are GDAL's own, which this call lets through
             return None
-        inside = math.isfinite(latitude) and abs(latitude) <= 90 and math.isfinite(longitude)
-        return (latitude, (longitude + 180) % 360 - 180) if inside else None
+        on_earth = math.isfinite(latitude) and abs(latitude) <= 90 and math.isfinite(longitude)
+        return (latitude, (longitude + 180) % 360 - 180) if on_earth else None
 
     def bounds_lonlat(self) -> tuple[float, float, float, float] | None:
-        """West, south, east, north, degrees (WGS 84), of its corners; None where it lies nowhere on Earth."""
-        if self.centre() is None or self.crs is None:
+        """Return west, south, east and north of the corners, degrees (WGS 84), or None if nowhere on Earth."""
+        if self.center_lat_lon() is None or self.crs is None:
             return None
-        ends = [(row, column) for row in (0, self.height) for column in (0, self.width)]
-        corners = [self.window(row, column, 1, 1).transform for row, column in ends]
+        rows_and_columns = [(row, column) for row in (0, self.height) for column in (0, self.width)]
+        corners = [self.window(row, column, 1, 1).transform for row, column in rows_and_columns]
         xs, ys = [corner.c for corner in corners], [corner.f for corner in corners]
         longitudes, latitudes = transform_points(CRS.from_wkt(self.crs), CRS.from_epsg(4326), xs, ys)
         return min(longitudes), min(latitudes), max(longitudes), max(latitudes)
 
-    def window(self, row: int, column: int, height: int, width: int) -> "Grid":
-        """The grid of a window whose upper left pixel is (row, column)."""
-        turn = self.transform
-        west = turn.a * column + turn.b * row + turn.c
-        north = turn.d * column + turn.e * row + turn.f
-        return Grid(self.crs, Affine(turn.a, turn.b, west, turn.d, turn.e, north), height, width)
+    def _opposite_corners(self) -> tuple[float, float, float, float]:
+        """Return x and y of the upper left corner, then of the lower right one, in CRS coordinates."""
+        first, last = self.transform, self.window(self.height, self.width, 1, 1).transform
+        return first.c, first.f, last.c, last.f
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,9 @@ class Raster:
     Attributes:
         values: Shape (L, H, W), in the file's own type.
         valid: Shape (L, H, W), False where the layer has no observation.
-        grid: Where the pixels lie.
+        grid: Position of the pixels.
         bands: Names of the L layers; an empty string where the file gives none.
-        tags: Further text the file carries, by upper-case name.
+        tags: Metadata of the file as text, by upper-case name.
     """
 
     values: NDArray[np.generic]
@@ -111,9 +112,9 @@ class Raster:
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """What a file says of itself without reading pixels."""
+    """Metadata of a raster file, read without its pixels."""
 
-    layers: int
+    num_layers: int
     grid: Grid
     dtype: str
     no_data_value: float | None
@@ -121,12 +122,7 @@ class RasterInfo:
 
 
 def crop(raster: Raster, row: int, column: int, height: int, width: int) -> Raster:
-    """The part of a raster whose upper left pixel is (row, column)."""
-    part = (slice(None), slice(row, row + height), slice(column, column + width))
-    return Raster(
-        raster.values[part],
-        raster.valid[part],
-        raster.grid.window(row, column, height, width),
-        raster.bands,
-        raster.tags,
-    )
+    """Return the part of a raster whose upper left pixel is (row, column)."""
+    window = (slice(None), slice(row, row + height), slice(column, column + width))
+    grid = raster.grid.window(row, column, height, width)
+    return Raster(raster.values[window], raster.valid[window], grid, raster.bands, raster.tags)

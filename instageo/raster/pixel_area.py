@@ -1,4 +1,4 @@
-"""How much ground the pixels of a grid cover."""
+"""Ground area of the pixels of a grid."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,36 +6,36 @@ from rasterio.crs import CRS
 
 from instageo.raster.grid import Grid
 
-EQUATOR_KM, FLATTENING = 6378.137, 1 / 298.257223563
-"""Half the larger axis and the flattening of WGS 84."""
+SEMI_MAJOR_AXIS_KM, FLATTENING = 6378.137, 1 / 298.257223563
+"""Ellipsoid of WGS 84."""
 
 
-def row_areas_km2(grid: Grid) -> NDArray[np.float64] | None:
-    """Area of one pixel in each row, km², shape (H,).
+def compute_pixel_areas_km2(grid: Grid) -> NDArray[np.float64] | None:
+    """Compute the area of one pixel in each row, km², shape (H,).
 
-    In degrees it is that of the ellipsoid WGS 84 between two parallels and meridians; in a projection it is that of the
-    plane, which conformal ones such as UTM keep to a few parts in a thousand.
+    For a CRS in degrees it is the area on the ellipsoid WGS 84 between two parallels and two meridians. For a projected
+    CRS it is the area in the plane, which conformal projections such as UTM keep to a few parts in a thousand.
 
     Returns:
-        None where the grid lies nowhere on Earth, or is turned and in degrees.
+        None if the grid is nowhere on Earth, or rotated and in degrees.
     """
-    turn = grid.transform
-    if grid.crs is None or turn.is_identity:
+    affine = grid.transform
+    if grid.crs is None or affine.is_identity:
         return None
     crs = CRS.from_wkt(grid.crs)
     if crs.is_projected:
         unit_km = crs.linear_units_factor[1] / 1000
-        return np.full(grid.height, abs(turn.determinant) * unit_km**2)
-    if not crs.is_geographic or turn.b or turn.d:
+        return np.full(grid.height, abs(affine.determinant) * unit_km**2)
+    if not crs.is_geographic or affine.b or affine.d:
         return None
-    edges = np.radians(np.clip(turn.f + turn.e * np.arange(grid.height + 1), -90, 90))
-    return np.abs(np.diff(_zone_km2(edges))) * abs(turn.a) / 360
+    edges = np.radians(np.clip(affine.f + affine.e * np.arange(grid.height + 1), -90, 90))
+    return np.abs(np.diff(_zone_area_km2(edges))) * abs(affine.a) / 360
 
 
-def _zone_km2(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
+def _zone_area_km2(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
     """Area of the ellipsoid between the equator and a latitude in radians, km² (Snyder 1987, Map Projections, 3-12)."""
-    squared = FLATTENING * (2 - FLATTENING)
-    root, sine = np.sqrt(squared), np.sin(latitude)
-    part = sine / (1 - squared * sine**2) + np.arctanh(root * sine) / root
-    zone: NDArray[np.float64] = np.pi * EQUATOR_KM**2 * (1 - squared) * part
+    squared_eccentricity = FLATTENING * (2 - FLATTENING)
+    eccentricity, sine = np.sqrt(squared_eccentricity), np.sin(latitude)
+    authalic = sine / (1 - squared_eccentricity * sine**2) + np.arctanh(eccentricity * sine) / eccentricity
+    zone: NDArray[np.float64] = np.pi * SEMI_MAJOR_AXIS_KM**2 * (1 - squared_eccentricity) * authalic
     return zone

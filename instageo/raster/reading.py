@@ -1,4 +1,4 @@
-"""Rasters with their validity mask and grid; the only module that reads and writes files with rasterio."""
+"""Read rasters with their validity mask and grid, from local files and from stores."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 
 from instageo.errors import RasterError
-from instageo.gdal_access import explain, gdal_options, reason_of
+from instageo.gdal_access import explain_failure, gdal_options, summarize_error
 from instageo.locations import gdal_path, is_remote
 from instageo.raster.grid import Grid, Raster, RasterInfo, Window
 from instageo.raster.writing import is_representable
@@ -24,67 +24,25 @@ LOCAL_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     "GTIFF_VIRTUAL_MEM_IO": "YES",
 }
-"""How GDAL reads local files. Any memory for decoded blocks (MB) that is set saves a third of the time of plain files:
-with the default it is given back to the system after each file and touched anew. Side-car files are asked for by name
-rather than by listing the folder, which takes long among thousands of chips. GeoTIFFs without compression are mapped
-into memory, which takes a third off reading layers that lie pixel by pixel; others are read as ever."""
+"""GDAL options for local files.
 
-
-@contextmanager
-def _open(path: str | Path) -> Iterator[DatasetReader]:
-    with _open_remote(str(path)) if is_remote(path) else _open_local(path) as source:
-        yield source
-
-
-@contextmanager
-def _open_local(path: str | Path) -> Iterator[DatasetReader]:
-    if not Path(path).exists():
-        raise RasterError(f"{path}: no such file; check root_dir and the table's paths")
-    try:
-        with rasterio.Env(**LOCAL_OPTIONS), rasterio.open(path) as source:
-            yield source
-    except RasterioIOError as error:
-        raise RasterError(_no_raster(path, error.__cause__ or error)) from error
-
-
-@contextmanager
-def _open_remote(location: str) -> Iterator[DatasetReader]:
-    """Open a URL through GDAL's virtual file systems; access comes from GDAL's own environment variables."""
-    try:
-        path = gdal_path(location)
-    except ValueError as error:
-        raise RasterError(f"{location}: {error}") from error
-    try:
-        with rasterio.Env(session=DummySession(), **gdal_options()), rasterio.open(path) as source:
-            yield source
-    except RasterioIOError as error:
-        cause = error.__cause__ or error
-        raise RasterError(explain(location, cause) or _no_raster(location, cause)) from error
-
-
-def _no_raster(path: str | Path, cause: BaseException) -> str:
-    return f"{path}: cannot be read as a raster ({reason_of(str(path), cause)}); expected a GeoTIFF"
-
-
-def _grid(source: DatasetReader) -> Grid:
-    crs = source.crs.to_wkt() if source.crs else None
-    return Grid(crs, source.transform, source.height, source.width)
-
-
-def _tags(source: DatasetReader) -> dict[str, str]:
-    return {key.upper(): str(value) for domain in ("IMAGERY", None) for key, value in source.tags(ns=domain).items()}
+- A fixed size of the block cache (MB), whatever it is, saves a third of the time for uncompressed files: with the
+  default the cache is returned to the system after each file and allocated again.
+- Side-car files are opened by name instead of listing the folder, which is slow among thousands of chips.
+- Uncompressed GeoTIFFs are mapped into memory, which saves a third of the time when layers are interleaved by pixel.
+"""
 
 
 @dataclass(frozen=True)
 class OpenRaster:
-    """A raster file while it is open; get one from `open_raster`."""
+    """A raster file while it is open; `open_raster` returns one."""
 
     path: str | Path
     source: DatasetReader
 
     @property
     def info(self) -> RasterInfo:
-        """What it says of itself."""
+        """Metadata of the file."""
         source = self.source
         return RasterInfo(source.count, _grid(source), source.dtypes[0], source.nodata, _tags(source))
 
@@ -96,33 +54,38 @@ class OpenRaster:
     ) -> Raster:
         """Read layers; see `read_raster`."""
         source = self.source
-        wanted = list(range(source.count)) if layers is None else list(layers)
-        if wanted and (max(wanted) >= source.count or min(wanted) < 0):
+        layers = list(range(source.count)) if layers is None else list(layers)
+        if layers and (max(layers) >= source.count or min(layers) < 0):
             raise RasterError(
-                f"{self.path}: has {source.count} layers, but layer {max(wanted)} (counted from 0) was asked for; "
+                f"{self.path}: has {source.count} layers, but layer {max(layers)} (counted from 0) was requested; "
                 "correct dataloader.bands, dataloader.sensor or dataloader.temporal_dim"
             )
-        values = source.read([position + 1 for position in wanted], window=window and _ends(window))
-        valid = _validity(values, [source.nodatavals[position] for position in wanted], no_data_value)
-        names = tuple(source.descriptions[position] or "" for position in wanted)
         grid = _grid(source)
-        part = grid if window is None else grid.window(window[0].start, window[1].start, *values.shape[1:])
-        return Raster(values, valid, part, names, _tags(source))
+        if window is None:
+            values = source.read([layer + 1 for layer in layers])
+        else:
+            rows, columns = window
+            ends = (rows.start, rows.stop), (columns.start, columns.stop)
+            values = source.read([layer + 1 for layer in layers], window=ends)
+            grid = grid.window(rows.start, columns.start, *values.shape[1:])
+        valid = _validity_mask(values, [source.nodatavals[layer] for layer in layers], no_data_value)
+        names = tuple(source.descriptions[layer] or "" for layer in layers)
+        return Raster(values, valid, grid, names, _tags(source))
 
 
 @contextmanager
 def open_raster(path: str | Path) -> Iterator[OpenRaster]:
-    """Open a raster, to look at it before reading.
+    """Open a raster, to inspect its metadata before reading pixels.
 
     Raises:
         RasterError: The file is missing or not a raster.
     """
-    with _open(path) as source:
+    with _open_remote(str(path)) if is_remote(path) else _open_local(path) as source:
         yield OpenRaster(path, source)
 
 
 def read_info(path: str | Path) -> RasterInfo:
-    """Layer count, grid, type and no-data tag of a raster.
+    """Return layer count, grid, type and no-data tag of a raster.
 
     Raises:
         RasterError: The file is missing or not a raster.
@@ -137,13 +100,13 @@ def read_raster(
     no_data_value: float | None = None,
     window: Window | None = None,
 ) -> Raster:
-    """Read layers and decide once which pixels are observations.
+    """Read layers and determine which pixels are observations.
 
     Args:
         path: Any raster that GDAL opens.
-        layers: 0-based positions in the file, in the wanted order; None for all.
-        no_data_value: Value that means "no observation" besides the file's own tag and NaN.
-        window: Rows and columns to read; None for all. Only the blocks of the file that they touch are decoded.
+        layers: 0-based positions in the file, in the order of the result; None for all.
+        no_data_value: Value that means "no observation", in addition to the file's no-data tag and NaN.
+        window: Rows and columns to read; None for all. Only the blocks of the file that overlap it are decoded.
 
     Raises:
         RasterError: The file is missing, not a raster, or has too few layers.
@@ -152,20 +115,61 @@ def read_raster(
         return file.read(layers, no_data_value, window)
 
 
-def _ends(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
-    rows, columns = window
-    return (rows.start, rows.stop), (columns.start, columns.stop)
+@contextmanager
+def _open_local(path: str | Path) -> Iterator[DatasetReader]:
+    if not Path(path).exists():
+        raise RasterError(f"{path}: no such file; check root_dir and the table's paths")
+    try:
+        with rasterio.Env(**LOCAL_OPTIONS), rasterio.open(path) as source:
+            yield source
+    except RasterioIOError as error:
+        raise RasterError(_unreadable(path, error.__cause__ or error)) from error
 
 
-def _validity(
+@contextmanager
+def _open_remote(location: str) -> Iterator[DatasetReader]:
+    """Open a URL through GDAL's virtual file systems; credentials come from GDAL's own environment variables."""
+    try:
+        path = gdal_path(location)
+    except ValueError as error:
+        raise RasterError(f"{location}: {error}") from error
+    try:
+        with rasterio.Env(session=DummySession(), **gdal_options()), rasterio.open(path) as source:
+            yield source
+    except RasterioIOError as error:
+        cause = error.__cause__ or error
+        raise RasterError(explain_failure(location, cause) or _unreadable(location, cause)) from error
+
+
+def _unreadable(path: str | Path, cause: BaseException) -> str:
+    return f"{path}: cannot be read as a raster ({summarize_error(str(path), cause)}); expected a GeoTIFF"
+
+
+def _grid(source: DatasetReader) -> Grid:
+    crs = source.crs.to_wkt() if source.crs else None
+    return Grid(crs, source.transform, source.height, source.width)
+
+
+def _tags(source: DatasetReader) -> dict[str, str]:
+    return {key.upper(): str(value) for domain in ("IMAGERY", None) for key, value in source.tags(ns=domain).items()}
+
+
+def _validity_mask(
     values: NDArray[np.generic], tags: Sequence[float | None], no_data_value: float | None
 ) -> NDArray[np.bool_]:
+    """Return where values (L, H, W) are observations.
+
+    Args:
+        values: Layers as stored.
+        tags: No-data tag of each layer, or None.
+        no_data_value: Further value that means "no observation" in all layers.
+    """
     valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=bool)
     for tag in set(tags):
         layers: slice | list[int] = slice(None)
         if len(set(tags)) > 1:
-            layers = [layer for layer, own in enumerate(tags) if own == tag]
-        for mark in {tag, no_data_value}:
-            if mark is not None and math.isfinite(mark) and is_representable(mark, values.dtype):
-                valid[layers] &= values[layers] != values.dtype.type(mark)
+            layers = [layer for layer, own_tag in enumerate(tags) if own_tag == tag]
+        for no_data in {tag, no_data_value}:
+            if no_data is not None and math.isfinite(no_data) and is_representable(no_data, values.dtype):
+                valid[layers] &= values[layers] != values.dtype.type(no_data)
     return valid

@@ -1,10 +1,8 @@
-"""Write GeoTIFFs, whole or not at all."""
+"""Write GeoTIFFs atomically."""
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,11 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from instageo.errors import RasterError
+from instageo.files import atomic_path
 from instageo.raster.grid import Grid
 
-BLOCK = 256  # side of a GeoTIFF tile, pixels
+TILE_SIZE = 256
+"""Side of a GeoTIFF tile, pixels."""
 
 
 def write_raster(
@@ -30,13 +30,13 @@ def write_raster(
     class_colors: Mapping[int, tuple[int, int, int]] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a tiled, compressed GeoTIFF; the file appears whole or not at all.
+    """Write a tiled, compressed GeoTIFF; readers see the old file or the new one, never a part.
 
     Args:
-        path: Where to; missing folders are made.
+        path: Output path; missing folders are created.
         values: Shape (L, H, W), written in their own type.
         grid: Must have the shape (H, W).
-        no_data_value: Declared as the no-data tag; must be representable in the type of `values`.
+        no_data_value: Written as the no-data tag; must be representable in the type of `values`.
         bands: Layer names.
         class_names: Names of the values 0, 1, …; stored as the tags CLASS_0, CLASS_1, … and, as JSON, CLASS_NAMES.
         class_colors: Red, green, blue in 0..255 by value, stored as the colour map (one uint8 or uint16 layer).
@@ -51,10 +51,11 @@ def write_raster(
         raise ValueError(f"values {values.shape} do not fit the grid {grid.shape}")
     if no_data_value is not None and not is_representable(no_data_value, values.dtype):
         raise ValueError(f"no-data value {no_data_value} is outside {values.dtype}")
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part.tif")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with rasterio.open(temporary, "w", **_profile(values, grid, no_data_value)) as target:
+        with (
+            atomic_path(path, suffix=".tif") as temporary,
+            rasterio.open(temporary, "w", **_profile(values, grid, no_data_value)) as target,
+        ):
             if class_colors:
                 target.write_colormap(1, {value: (*color, 255) for value, color in class_colors.items()})
             target.write(values)
@@ -64,16 +65,12 @@ def write_raster(
                 target.update_tags(CLASS_NAMES=json.dumps(list(class_names)))
                 target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(class_names)})
             target.update_tags(**(tags or {}))
-        os.replace(temporary, path)
     except (RasterioError, OSError) as error:
         raise RasterError(f"{path}: cannot be written ({error})") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
-def unfinished_files(folder: Path) -> dict[Path, Path]:
-    """Files that `write_raster` was writing in a folder, and what each was to become; after a kill they stay."""
+def find_unfinished_files(folder: Path) -> dict[Path, Path]:
+    """Return the temporary files that a killed `write_raster` left in a folder, with the path each was meant for."""
     return {path: path.with_name(f"{path.name[1:].rsplit('.', 3)[0]}.tif") for path in folder.glob(".*.part.tif")}
 
 
@@ -99,6 +96,6 @@ def _profile(values: NDArray[np.generic], grid: Grid, no_data_value: float | Non
         profile["crs"] = grid.crs
     if grid.transform != Affine.identity():
         profile["transform"] = grid.transform
-    if min(height, width) >= BLOCK:
-        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+    if min(height, width) >= TILE_SIZE:
+        profile |= {"tiled": True, "blockxsize": TILE_SIZE, "blockysize": TILE_SIZE}
     return profile

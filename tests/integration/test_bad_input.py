@@ -207,7 +207,7 @@ def test_unknown_key_in_a_file_of_the_users_own(data, run, tmp_path):
 
 def test_a_table_with_the_wrong_separator_says_so(data, run):
     (data / "train.csv").write_text("Input;Label\nchips/chip_0.tif;labels/label_0.tif\n")
-    assert "Separate columns by commas" in one_sentence(run("mode=stats", f"root_dir={data}", *TABLES))
+    assert "separate columns by commas" in one_sentence(run("mode=stats", f"root_dir={data}", *TABLES))
 
 
 def test_the_same_reason_is_given_once(data, run):

@@ -240,7 +240,7 @@ def test_another_size_than_promised(place, tmp_path):
 def test_refused_says_what_to_set(place, tmp_path):
     file = wanted(place, tmp_path)
     place.faults.refused = True
-    with pytest.raises(StoreError, match="access is refused") as caught:
+    with pytest.raises(StoreError, match="access denied") as caught:
         download_files([file])
     hints = {"google": "GOOGLE_APPLICATION_CREDENTIALS", "amazon": "AWS_ACCESS_KEY_ID", "web": "check that the address"}
     assert hints[place.kind] in str(caught.value)

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from rasterio.env import get_gdal_config
 
 from instageo.errors import RasterError
-from instageo.gdal_access import GDAL_OPTIONS, explain
+from instageo.gdal_access import GDAL_OPTIONS, explain_failure
 from instageo.locations import file_stamp
 from instageo.raster.reading import read_info, read_raster
 from tests.store import requests
@@ -85,7 +85,7 @@ def test_a_chip_in_a_bucket(store, chip, scheme, monkeypatch):
     ("name", "words"),
     [
         ("none.tif", r"no such file \(the store answers 404\); check root_dir and the table's paths"),
-        ("denied/chip.tif", r"access is refused \(HTTP response code: 403\); check that the address is whole"),
+        ("denied/chip.tif", r"access denied \(HTTP response code: 403\); check that the URL is complete"),
         ("text.tif", "cannot be read as a raster .*; expected a GeoTIFF"),
         ("cut.tif", "cannot be read as a raster .*; expected a GeoTIFF"),
     ],
@@ -128,18 +128,18 @@ def test_stores_that_cannot_be_used(location, words, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (PermissionError("Access Denied"), r"access is refused \(Access Denied\); set AWS_ACCESS_KEY_ID"),
+        (PermissionError("Access Denied"), r"access denied \(Access Denied\); set AWS_ACCESS_KEY_ID"),
         (FileNotFoundError("s3://b/404.csv"), "no such file"),
         (TimeoutError(), r"cannot be reached \(no further reason\)"),
         (OSError("HTTP response code: 503"), r"cannot be reached \(HTTP response code: 503\)"),
     ],
 )
 def test_what_errors_mean(error, words):
-    assert re.search(words, explain("s3://b/404.csv", error))
+    assert re.search(words, explain_failure("s3://b/404.csv", error))
 
 
 def test_an_error_of_content_is_none_of_access():
-    assert explain("s3://404/denied.csv", OSError("s3://404/denied.csv is broken")) is None
+    assert explain_failure("s3://404/denied.csv", OSError("s3://404/denied.csv is broken")) is None
 
 
 def test_a_busy_store_is_asked_again(store, chip):

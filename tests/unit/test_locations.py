@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from instageo.locations import file_stamp, gdal_path, hide_secrets, is_remote, join
+from instageo.locations import file_stamp, gdal_path, hide_secrets, is_remote, join_location
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_is_remote(location, remote):
     ],
 )
 def test_names_below_a_root(root, name, expected):
-    assert join(root, name) == expected
+    assert join_location(root, name) == expected
 
 
 @pytest.mark.parametrize(

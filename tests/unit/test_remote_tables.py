@@ -35,9 +35,9 @@ def test_a_table_below_a_remote_root(store, name, tmp_path, monkeypatch):
     ("name", "words"),
     [
         ("none.csv", r"no such file \(the store answers 404\)"),
-        ("denied/a.csv", r"access is refused \(403, message='Forbidden'.*\); check that the address is whole"),
+        ("denied/a.csv", r"access denied \(403, message='Forbidden'.*\); check that the URL is complete"),
         ("empty.csv", "the table has no rows"),  # pitfall 15
-        ("table.txt", "tables end in"),
+        ("table.txt", "the file name ends in '.txt'; save the table as"),
     ],
 )
 def test_what_cannot_be_had(store, name, words):

@@ -43,26 +43,26 @@ def test_every_sensor_is_tested_here():
 def test_the_six_bands_of_the_weights_lie_where_the_product_has_them(name):  # pitfalls 14, 17
     sensor = find_sensor(name)
     assert len(sensor.bands) == LAYERS[name]
-    assert sensor.positions(PRITHVI_BANDS, 1) == POSITIONS[name]
+    assert sensor.layer_indices(PRITHVI_BANDS, 1) == POSITIONS[name]
 
 
 @pytest.mark.parametrize("name", SENSORS)
 def test_a_band_is_known_by_its_code_too(name):
     sensor = find_sensor(name)
-    assert sensor.positions(CODES[name].split(), 1) == POSITIONS[name]
-    assert all(sensor.position(code) == place for place, code in enumerate(sensor.codes))
-    assert len(set(sensor.codes)) == len(set(sensor.bands)) == len(sensor.codes)
+    assert sensor.layer_indices(CODES[name].split(), 1) == POSITIONS[name]
+    assert all(sensor.band_index(code) == place for place, code in enumerate(sensor.band_codes))
+    assert len(set(sensor.band_codes)) == len(set(sensor.bands)) == len(sensor.band_codes)
 
 
 def test_bands_of_later_dates_follow_the_whole_product():  # pitfall 17
-    assert find_sensor("sentinel2_l2a").positions(["RED", "B02"], 3) == [3, 1, 15, 13, 27, 25]
-    assert find_sensor("landsat9_c2").positions(["SWIR_2"], 2) == [6, 13]
+    assert find_sensor("sentinel2_l2a").layer_indices(["RED", "B02"], 3) == [3, 1, 15, 13, 27, 25]
+    assert find_sensor("landsat9_c2").layer_indices(["SWIR_2"], 2) == [6, 13]
 
 
 def test_the_near_infrared_of_sentinel_2_has_two_widths():
     sensor = find_sensor("sentinel2_l1c")
-    assert (sensor.position("NIR_BROAD"), sensor.position("NIR_NARROW")) == (7, 8)
-    assert (sensor.position("B08"), sensor.position("B8A")) == (7, 8)
+    assert (sensor.band_index("NIR_BROAD"), sensor.band_index("NIR_NARROW")) == (7, 8)
+    assert (sensor.band_index("B08"), sensor.band_index("B8A")) == (7, 8)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_stored_values_become_reflectance_by_the_providers_formula(make_raster, 
 
 def test_a_band_that_the_sensor_lacks_lists_those_it_has():
     with pytest.raises(ConfigError, match=r"no band B10; it has COASTAL_AEROSOL \(B01\), BLUE \(B02\)") as refusal:
-        find_sensor("sentinel2_l2a").position("B10")
+        find_sensor("sentinel2_l2a").band_index("B10")
     assert "\n" not in str(refusal.value)
     assert "CIRRUS" not in str(refusal.value)
 

@@ -84,11 +84,19 @@ def test_rows_without_a_label(write, tmp_path, name, text):  # pitfall 7
         ("train.json", '{"training": []}', "has no rows"),
         ("train.json", '["a.tif"]', "expected a list of records"),
         ("train.json", '"a.tif"', "expected a list of records"),
-        ("train.json", '{"Input": "a.tif"}', "0 hold records"),
-        ("train.json", '{"training": [{}], "validation": [{}]}', "2 hold records"),
+        ("train.json", '{"Input": "a.tif"}', r"0 of the keys \['Input'\] hold records"),
+        (
+            "train.json",
+            '{"training": [{}], "validation": [{}]}',
+            r"2 of the keys \['training', 'validation'\] hold records",
+        ),
         ("train.json", '[{"Input": "a"}]', r"no column 'Label'; found \['Input'\]"),
-        ("train.txt", as_csv(RECORDS), r"tables end in \.csv, \.json, \.parquet, \.pq; found '\.txt'"),
-        ("train", as_csv(RECORDS), r"tables end in \.csv, \.json, \.parquet, \.pq; found ''"),
+        (
+            "train.txt",
+            as_csv(RECORDS),
+            r"the file name ends in '\.txt'; save the table as \.csv, \.json, \.parquet, \.pq$",
+        ),
+        ("train", as_csv(RECORDS), r"the file name ends in ''; save the table as \.csv, \.json, \.parquet, \.pq$"),
     ],
 )
 def test_what_is_no_table_is_refused(write, tmp_path, name, text, words):
@@ -150,7 +158,7 @@ def test_dates_and_place_of_a_row(write, tmp_path, form, dates, expected):
     path = write(f"test.{form}", as_csv([record]) if form == "csv" else json.dumps([record]))
     [row] = read_table(path, tmp_path, need_label=False)
     assert row.dates == tuple(date(*day) for day in expected)
-    assert row.place == (-1.25, 36.5)
+    assert row.lat_lon == (-1.25, 36.5)
 
 
 def test_dates_as_a_list(write, tmp_path):
@@ -163,14 +171,14 @@ def test_dates_as_a_list(write, tmp_path):
 @pytest.mark.parametrize("record", [{}, {"lat": "", "lon": ""}, {"lat": None, "lon": float("nan"), "dates": None}])
 def test_rows_without_time_and_place(write, tmp_path, record):
     [row] = read_table(write("test.json", json.dumps([{"Input": "chip.tif", **record}])), tmp_path, need_label=False)
-    assert (row.dates, row.place) == ((), None)
+    assert (row.dates, row.lat_lon) == ((), None)
 
 
 @pytest.mark.parametrize(("lat", "lon"), [(90, 180), (-90, -180), (0, 0)])
 def test_the_ends_of_the_earth_are_places(write, tmp_path, lat, lon):
     path = write("test.csv", f"Input,lat,lon\nchip.tif,{lat},{lon}\n")
     [row] = read_table(path, tmp_path, need_label=False)
-    assert row.place == (lat, lon)
+    assert row.lat_lon == (lat, lon)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_rows_without_a_label(write, tmp_path, label):  # pitfall 7
 def test_numbers_that_are_missing(write, tmp_path, missing):
     columns = {name: pyarrow.array([missing], pyarrow.float64()) for name in ("Label", "dates", "lat", "lon")}
     [row] = read_table(write({"Input": ["a.tif"], **columns}), tmp_path, need_label=False)
-    assert (row.label, row.dates, row.place) == (None, (), None)
+    assert (row.label, row.dates, row.lat_lon) == (None, (), None)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_numbers_that_are_missing(write, tmp_path, missing):
 def test_dates(write, tmp_path, value, kind, expected):
     path = write({"Input": ["a.tif"], "dates": pyarrow.array([value], kind), "lat": [1.5], "lon": [-2]})
     [row] = read_table(path, tmp_path, need_label=False)
-    assert (row.dates, row.place) == (expected, (1.5, -2.0))
+    assert (row.dates, row.lat_lon) == (expected, (1.5, -2.0))
 
 
 def test_what_is_no_table_is_refused(write, tmp_path):

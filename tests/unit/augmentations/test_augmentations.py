@@ -11,7 +11,7 @@ from instageo.model.augmentations.dropout import band_dropout, date_dropout
 from instageo.model.augmentations.geometry import resized_crop, rot90, rotate
 from instageo.model.augmentations.pipeline import AugmentationSpec, normalize
 from instageo.model.augmentations.radiometry import blur, brightness, contrast, noise
-from tests.augmenting import EVERY, GEOMETRY, apply, draws, filled, generator, numbered, told
+from tests.batches import EVERY, GEOMETRY, apply, filled, generator, numbered, random_state, scripted
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,13 @@ def test_image_mask_and_label_move_together(spec, shape):
 
 def test_a_turn_is_numpys_turn_and_each_sample_has_its_own():
     batch = numbered(3, 4, 4)
-    done = rot90(batch, told(batch, (1, 2, 3)))
+    done = rot90(batch, scripted(batch, (1, 2, 3)))
     for place, quarters in enumerate((1, 2, 3)):
         expected = np.rot90(np.arange(16).reshape(4, 4), quarters)
         np.testing.assert_array_equal(done.label[place], expected)
         np.testing.assert_array_equal(done.image[place, 1, 2], expected)
     many = numbered(300, 2, 2)
-    found = rot90(many, draws(many)).label.flatten(1).unique(dim=0, return_counts=True)
+    found = rot90(many, random_state(many)).label.flatten(1).unique(dim=0, return_counts=True)
     assert found[0].tolist() == [[1, 3, 0, 2], [2, 0, 3, 1], [3, 2, 1, 0]]  # never as it was
     assert found[1].min() > 60  # 100 expected each, 5 standard deviations
 
@@ -71,7 +71,7 @@ def test_a_turn_is_numpys_turn_and_each_sample_has_its_own():
 def test_a_quarter_turn_by_rotation(height, width, quarter):
     """Of a rectangle, the square in the middle turns and the rest comes from outside."""
     batch = numbered(1, height, width)
-    turned = rotate(batch, told(batch, 90 * quarter, ignore_index=255), degrees=180)
+    turned = rotate(batch, scripted(batch, 90 * quarter, ignore_index=255), degrees=180)
     top, left, side = (height - min(height, width)) // 2, (width - min(height, width)) // 2, min(height, width)
     middle = (..., slice(top, top + side), slice(left, left + side))
     outside = torch.ones(height, width, dtype=torch.bool)
@@ -110,7 +110,7 @@ def test_no_label_lies_where_nothing_is_observed(name, ignore_index, share):
 def test_a_crop_by_hand():
     """The upper left quarter of 4 x 4 pixels: new pixels lie a quarter, three quarters, … into the old ones."""
     batch = numbered(1, 4, 4)
-    corner = resized_crop(batch, told(batch, 0.25, 0, -1, -1), min_scale=0.25)
+    corner = resized_crop(batch, scripted(batch, 0.25, 0, -1, -1), min_scale=0.25)
     between = torch.tensor([0, 0.25, 0.75, 1.25])
     np.testing.assert_allclose(corner.image[0, 1, 2], 4 * between[:, None] + between, atol=1e-5)
     assert corner.label[0].tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [4, 4, 5, 5], [4, 4, 5, 5]]
@@ -119,7 +119,7 @@ def test_a_crop_by_hand():
 
 def test_a_crop_has_the_share_and_the_proportions_it_may_have():
     batch = numbered(300, 60, 80)
-    done = resized_crop(batch, draws(batch), min_scale=0.4)
+    done = resized_crop(batch, random_state(batch), min_scale=0.4)
     assert done.valid.all()
     rows, columns = done.label.flatten(1) // 80, done.label.flatten(1) % 80
     tall, wide = (((part.amax(1) - part.amin(1) + 1) / side) for part, side in ((rows, 60), (columns, 80)))
@@ -150,7 +150,7 @@ def test_blur_by_hand(sigma):
     reach = math.ceil(2 * sigma)
     kernel = np.exp(-np.square(np.arange(-reach, reach + 1)) / (2 * sigma**2))
     kernel /= kernel.sum()
-    blurred = blur(batch, draws(batch), sigma=sigma)
+    blurred = blur(batch, random_state(batch), sigma=sigma)
     around = slice(9 - reach, 10 + reach)
     np.testing.assert_allclose(blurred.image[0, 0, 0, around, around], np.outer(kernel, kernel), rtol=1e-5)
     assert blurred.image.sum().item() == pytest.approx(1)
@@ -161,7 +161,7 @@ def test_blur_at_the_border_takes_what_is_inside():
     batch = filled(0, 1, 3)
     batch.image[0, 0, 0, 0] = torch.tensor([1.0, 0, 0])
     one, two = math.exp(-0.5), math.exp(-2)
-    blurred = blur(batch, draws(batch), sigma=1.0).image.flatten()
+    blurred = blur(batch, random_state(batch), sigma=1.0).image.flatten()
     np.testing.assert_allclose(blurred, [1 / (1 + one + two), one / (1 + 2 * one), two / (1 + one + two)], rtol=1e-5)
 
 
@@ -169,7 +169,7 @@ def test_blur_at_the_border_takes_what_is_inside():
 def test_brightness_is_one_factor_in_any_unit(level):  # pitfall 12
     image = torch.rand(64, 2, 1, 3, 3, generator=generator()) * level
     batch = Sample(image, torch.ones(64, 1, 3, 3, dtype=torch.bool))
-    factor = brightness(batch, draws(batch), limit=0.2).image / image
+    factor = brightness(batch, random_state(batch), limit=0.2).image / image
     assert factor.min() >= 0.8 - 1e-5
     assert factor.max() <= 1.2 + 1e-5
     assert factor.flatten(1).std(1).max() < 1e-5
@@ -181,7 +181,7 @@ def test_contrast_by_hand(unit):  # pitfalls 9, 12
     """Around the mean of each band over the valid pixels of all dates: 2 and 30."""
     image = torch.tensor([[[1.0, -9999], [3, 2]], [[10, math.nan], [50, 30]]]).view(1, 2, 2, 1, 2) * unit
     batch = Sample(image, torch.tensor([[True, False], [True, True]]).view(1, 2, 1, 2))
-    done = contrast(batch, told(batch, 1.5), limit=0.5)
+    done = contrast(batch, scripted(batch, 1.5), limit=0.5)
     ready = normalize(done.image, done.valid, torch.zeros(2), torch.ones(2)).view(2, 4) / unit
     np.testing.assert_allclose(ready, [[0.5, 0, 3.5, 2], [0, 0, 60, 30]], rtol=1e-5)
 
@@ -190,7 +190,7 @@ def test_contrast_by_hand(unit):  # pitfalls 9, 12
 def test_noise_follows_the_deviation_of_the_band(unit):  # pitfall 12
     batch = Sample(torch.zeros(2, 2, 1, 100, 100), torch.ones(2, 1, 100, 100, dtype=torch.bool))
     std = torch.tensor([0.1, 0.4]) * unit
-    noisy = noise(batch, draws(batch, std=std), std=0.05).image
+    noisy = noise(batch, random_state(batch, std=std), std=0.05).image
     found = noisy.transpose(0, 1).flatten(1).std(1)
     np.testing.assert_allclose(found, 0.05 * std, rtol=0.03)
     assert abs((noisy[0] * noisy[1]).mean() / (noisy[0] ** 2).mean()) < 0.05  # samples know nothing of each other
@@ -201,7 +201,7 @@ def test_noise_follows_the_deviation_of_the_band(unit):  # pitfall 12
 def test_a_hidden_band_is_0_after_normalising():
     batch, mean = filled(900, 4, 4, batch=300), torch.tensor([100.0, 200, 300, 400])
     batch = Sample(batch.image.expand(-1, 4, 2, -1, -1), batch.valid.expand(-1, 2, -1, -1), batch.label)
-    done = band_dropout(batch, draws(batch, mean=mean), share=0.3)
+    done = band_dropout(batch, random_state(batch, mean=mean), share=0.3)
     assert torch.equal(done.valid, batch.valid)
     assert torch.equal(done.label, batch.label)
     values = normalize(done.image, done.valid, mean, torch.full((4,), 50.0)).flatten(2)
@@ -215,7 +215,7 @@ def test_a_hidden_band_is_0_after_normalising():
 
 def test_one_band_always_stays():
     batch = numbered(50, 4, 4)
-    left = band_dropout(batch, draws(batch, mean=torch.full((2,), -1.0)), share=1.0).image.flatten(2)
+    left = band_dropout(batch, random_state(batch, mean=torch.full((2,), -1.0)), share=1.0).image.flatten(2)
     hidden = (left == -1).all(2)
     assert (hidden.sum(1) == 1).all()
     assert 10 < hidden[:, 0].sum() < 40  # not always the same
@@ -224,7 +224,7 @@ def test_one_band_always_stays():
 def test_one_date_with_observations_always_stays():
     batch = numbered(60, 4, 4)
     batch.valid[:, 1], batch.valid[:, 2, 0] = False, False
-    done = date_dropout(batch, draws(batch, ignore_index=255), share=1.0)
+    done = date_dropout(batch, random_state(batch, ignore_index=255), share=1.0)
     left = done.valid.flatten(2).any(2)
     assert (left.sum(1) == 1).all()
     assert not left[:, 1].any()  # it had none
@@ -238,7 +238,7 @@ def test_one_date_with_observations_always_stays():
 
 def test_dates_are_hidden_with_their_probability():
     batch = numbered(1000, 1, 1)
-    hidden = ~date_dropout(batch, draws(batch), share=0.3).valid.flatten(1)
+    hidden = ~date_dropout(batch, random_state(batch), share=0.3).valid.flatten(1)
     assert hidden.float().mean() == pytest.approx(0.3 - 0.3**3 / 3, abs=0.03)  # one of three stays for the third
 
 
@@ -251,7 +251,7 @@ def test_the_only_date_stays():
 
 
 def test_draws_lie_in_their_range():
-    drawn = draws(filled(0, 1, 1, batch=500))
+    drawn = random_state(filled(0, 1, 1, batch=500))
     numbers = drawn.uniform(-2, 3, 4)
     assert numbers.shape == (500, 4)
     assert -2 <= numbers.min() < -1.9

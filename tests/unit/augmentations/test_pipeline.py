@@ -19,7 +19,7 @@ from instageo.model.augmentations.pipeline import (
 )
 from instageo.model.settings import DataSettings, Settings
 from instageo.model.settings.augmentations import Augmentation, Augmentations, OwnAugmentation
-from tests.augmenting import EVERY, ONE, PARAMETERS, apply, filled, generator, numbered
+from tests.batches import EVERY, ONE, PARAMETERS, apply, filled, generator, numbered
 
 
 def real(batch=4, bands=2, dates=3, side=16, level=1500.0):

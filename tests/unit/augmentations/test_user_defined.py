@@ -12,7 +12,7 @@ from instageo.model.augmentations.pipeline import AugmentationSpec
 from instageo.model.augmentations.user_defined import check_user_augmentation, load_user_augmentation
 from instageo.model.settings import DataSettings, Settings
 from instageo.model.settings.augmentations import Augmentations, OwnAugmentation
-from tests.augmenting import apply, filled, numbered
+from tests.batches import apply, filled, numbered
 
 DOCS = Path(__file__).parents[3] / "docs" / "augmentation.md"
 

@@ -17,7 +17,7 @@ from instageo.errors import RasterError
 from instageo.raster.grid import Grid, Raster, crop
 from instageo.raster.reading import read_info, read_raster
 from instageo.raster.writing import write_raster
-from tests.sources import LAYOUTS, write_tiff
+from tests.tiffs import LAYOUTS, write_tiff
 
 NAN, INF = float("nan"), float("inf")
 
@@ -80,7 +80,7 @@ def test_no_data_tag_outside_the_type_is_refused(make_raster, tmp_path, kind, ta
 
 def test_header(make_raster, grid):
     info = read_info(make_raster("chip.tif", np.zeros((13, 2, 3), np.int16), no_data_value=-9999))
-    assert (info.layers, info.grid, info.dtype, info.no_data_value) == (13, grid(2, 3), "int16", -9999)
+    assert (info.num_layers, info.grid, info.dtype, info.no_data_value) == (13, grid(2, 3), "int16", -9999)
 
 
 def test_layers_come_in_the_wanted_order(make_raster):
@@ -108,7 +108,7 @@ def test_files_that_are_no_rasters_are_named(make_raster, tmp_path):  # pitfall 
     content = bytearray(damaged.read_bytes())
     content[400:500] = b"\xff" * 100  # the header is whole, so that only reading pixels finds out
     damaged.write_bytes(content)
-    assert read_info(damaged).layers == 1
+    assert read_info(damaged).num_layers == 1
     for name, words in {"none": "no such file", "text": "cannot be read", "damaged": "cannot be read"}.items():
         with pytest.raises(RasterError, match=rf"{name}\.tif: {words}"):
             read_raster(tmp_path / f"{name}.tif")
@@ -234,7 +234,7 @@ MERCATOR_45_N = 6378137 * math.log(math.tan(math.radians(45 / 2 + 45)))
     ],
 )
 def test_the_middle_of_a_grid_by_hand(place, expected):
-    assert place.centre() == pytest.approx(expected, abs=1e-7)
+    assert place.center_lat_lon() == pytest.approx(expected, abs=1e-7)
 
 
 @pytest.mark.parametrize("epsg", [32633, 32733, 5070])
@@ -244,12 +244,12 @@ def test_the_middle_of_a_small_grid_is_the_mean_of_its_corners(epsg):
     longitudes, latitudes = transform(
         CRS.from_epsg(epsg), CRS.from_epsg(4326), columns + columns, rows + list(reversed(rows))
     )
-    assert placed(epsg, turn).centre() == pytest.approx((np.mean(latitudes), np.mean(longitudes)), abs=1e-6)
+    assert placed(epsg, turn).center_lat_lon() == pytest.approx((np.mean(latitudes), np.mean(longitudes)), abs=1e-6)
 
 
 def test_a_grid_without_a_reference_system_has_no_middle():
-    assert Grid(None, Affine(30, 0, 500_000, 0, -30, 4_000_000), 4, 8).centre() is None
-    assert placed(4326, Affine(1, 0, 0, 0, 1, 400)).centre() is None  # 402 degrees north
+    assert Grid(None, Affine(30, 0, 500_000, 0, -30, 4_000_000), 4, 8).center_lat_lon() is None
+    assert placed(4326, Affine(1, 0, 0, 0, 1, 400)).center_lat_lon() is None  # 402 degrees north
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_grid_without_a_reference_system_has_no_middle():
     ids=["engineering", "outside-the-projection", "no-transform", "beyond-the-pole"],
 )
 def test_a_grid_that_lies_nowhere_on_earth_has_no_centre(crs, transform):
-    assert Grid(CRS.from_user_input(crs).to_wkt(), transform, 10, 10).centre() is None
+    assert Grid(CRS.from_user_input(crs).to_wkt(), transform, 10, 10).center_lat_lon() is None
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

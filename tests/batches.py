@@ -1,4 +1,4 @@
-"""Batches and draws for tests of augmentation."""
+"""Batches and random states for tests of augmentations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,14 +27,14 @@ def generator(seed=0):
 
 
 def numbered(batch, height, width):
-    """Two bands, three dates; pixels and labels hold their position."""
+    """Return two bands of three dates; pixels and labels hold their position."""
     numbers = torch.arange(height * width).view(height, width).expand(batch, height, width)
     image = numbers[:, None, None].float().expand(batch, 2, 3, height, width)
     return Sample(image, torch.ones(batch, 3, height, width, dtype=torch.bool), numbers)
 
 
 def filled(value, height, width, batch=1):
-    """One band, one date of one value; label 1."""
+    """Return one band of one date with the same value everywhere; the label is 1."""
     shape = batch, 1, 1, height, width
     return Sample(
         torch.full(shape, float(value)),
@@ -44,22 +44,23 @@ def filled(value, height, width, batch=1):
 
 
 def apply(batch, *specs, seed=0, std=None, ignore_index=-1):
-    """Augmented, normalised with mean 0 and standard deviation 1, unless told."""
+    """Augment, and normalise with mean 0 and, by default, standard deviation 1."""
     std = torch.ones(batch.image.shape[1]) if std is None else std
     return process_and_augment(batch, torch.zeros_like(std), std, specs, generator(seed), ignore_index)
 
 
-def draws(batch, seed=0, mean=None, std=None, ignore_index=-1):
-    """A source of randomness for each sample."""
+def random_state(batch, seed=0, mean=None, std=None, ignore_index=-1):
+    """Return a random state with one generator for each sample."""
     bands = batch.image.shape[1]
-    sources = tuple(generator(1000 * seed + place) for place in range(len(batch.image)))
-    mean, std = (torch.full((bands,), value) if given is None else given for given, value in ((mean, 0.0), (std, 1.0)))
-    return RandomState(sources, mean, std, ignore_index)
+    generators = tuple(generator(1000 * seed + index) for index in range(len(batch.image)))
+    mean = torch.zeros(bands) if mean is None else mean
+    std = torch.ones(bands) if std is None else std
+    return RandomState(generators, mean, std, ignore_index)
 
 
 @dataclass(frozen=True)
-class Told(RandomState):
-    """Draws that come out as told, one after the other, alike for all samples or one number for each."""
+class ScriptedState(RandomState):
+    """Random state that returns given numbers one after the other, the same for all samples or one for each."""
 
     numbers: Iterator[object] = field(default_factory=lambda: iter(()))
 
@@ -71,6 +72,7 @@ class Told(RandomState):
         return list(next(self.numbers))
 
 
-def told(batch, *numbers, mean=None, ignore_index=-1):
-    drawn = draws(batch, mean=mean, ignore_index=ignore_index)
-    return Told(drawn.sources, drawn.mean, drawn.std, ignore_index, iter(numbers))
+def scripted(batch, *numbers, mean=None, ignore_index=-1):
+    """Return a random state that returns these numbers."""
+    state = random_state(batch, mean=mean, ignore_index=ignore_index)
+    return ScriptedState(state.sources, state.mean, state.std, ignore_index, iter(numbers))
