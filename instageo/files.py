@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def atomic_path(path: Path, *, suffix: str = "") -> Iterator[Path]:
         suffix: Ending of the temporary name, for writers that look at it, such as `.tif`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name.removesuffix(suffix)}.{os.getpid()}.part{suffix}")
+    temporary = path.with_name(f".{path.name.removesuffix(suffix)}.{uuid4().hex[:12]}.part{suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
