@@ -1,4 +1,4 @@
-"""What whole runs leave in run.json, and what trackers and codecarbon get of them."""
+"""run.json of whole runs, and what trackers and codecarbon record of them."""
 
 import csv
 import json
@@ -18,15 +18,15 @@ import pytest
 from instageo.model.inspection.statistics import compute_class_weights
 from instageo.model.tracking import energy
 from tests.integration.conftest import QUICK
-from tests.unit.tracking.test_run_json import Tracker
+from tests.unit.tracking.conftest import FakeEnergyTracker
 
 SECRET = 'test_filepath="https://me:hunter2@host/test.csv?sig=hunter2"'
-"""A table that training has no use for, but trackers get to know of."""
+"""A table that training does not use, but whose setting is sent to trackers."""
 
 START_S = 240
 
 
-def told(folder):
+def run_json(folder):
     return json.loads((folder / "run.json").read_text())
 
 
@@ -36,64 +36,69 @@ def tables(data):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """codecarbon stood in for; the trackers that were made."""
-    made = []
-    monkeypatch.setattr(energy, "build_energy_tracker", lambda country, sums: made.append(Tracker(sums)) or made[-1])
-    return made
+    """The trackers that were built instead of codecarbon's."""
+    built = []
+
+    def build(country, sums):
+        built.append(FakeEnergyTracker(sums))
+        return built[-1]
+
+    monkeypatch.setattr(energy, "build_energy_tracker", build)
+    return built
 
 
-def test_the_accounts_of_a_training(trained):
+def test_the_metadata_of_a_training(trained):
     data, folder = trained
-    run = told(folder)
+    run = run_json(folder)
     assert (run["mode"], run["status"], run["work"]["epochs"], run["work"]["chips"]) == ("train", "finished", 2, 8)
     assert run["command"].startswith(f"python -m instageo.model.run root_dir={data} train_filepath=train.csv")
     assert run["network"]["trained_parameters"] == run["network"]["parameters"]
     assert run["network"]["forward_shape"] == [6, 1, 32, 32]
     assert run["scores"]["mIoU"] == json.loads((folder / "metrics.json").read_text())["mIoU"]
-    assert run["configuration"]["dataloader"]["img_size"] == 32  # as it came to be, not as asked for
+    assert run["configuration"]["dataloader"]["img_size"] == 32  # as resolved, not as passed
     assert [run["tables"][name]["chips"] for name in ("train_filepath", "valid_filepath")] == [4, 1]
     assert run["total"]["epochs"] == 2
     assert run["earlier_parts"] == []
 
 
 @pytest.mark.slow
-def test_the_accounts_of_scoring_and_maps_know_the_network_of_the_training(trained, run, tmp_path, monkeypatch):
+def test_scoring_and_mapping_take_the_network_summary_of_the_training(trained, run, tmp_path, monkeypatch):
     data, folder = trained
-    monkeypatch.setattr("instageo.model.networks.cost.forward_flops", None)  # the training has counted
+    monkeypatch.setattr("instageo.model.networks.cost.count_forward_flops", None)  # the training has counted
     where = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={folder}", "accelerator=cpu"]
     assert run("mode=eval", *where, folder="eval")[0] == 0
     assert run("mode=chip_inference", *where, folder="maps")[0] == 0
-    scored, mapped, learnt = told(tmp_path / "eval"), told(tmp_path / "maps"), told(folder)
+    scored, mapped, training = run_json(tmp_path / "eval"), run_json(tmp_path / "maps"), run_json(folder)
     for other in (scored, mapped):
-        assert other["network"] == {**learnt["network"], "trained_parameters": 0}
+        assert other["network"] == {**training["network"], "trained_parameters": 0}
         assert other["work"]["chips"] == 1
         assert other["work"]["chips_per_second"] > 0
     assert scored["scores"]["accuracy"] == json.loads((tmp_path / "eval" / "metrics.json").read_text())["accuracy"]
     assert mapped["tables"]["test_filepath"]["labelled_pixels"] == []
 
 
-def test_a_checkpoint_alone_has_its_network_counted(trained, run, tmp_path):
+def test_operations_are_counted_for_a_checkpoint_without_run_json(trained, run, tmp_path):
     data, folder = trained
     alone = tmp_path / "alone.ckpt"
     alone.write_bytes((folder / "instageo_best_checkpoint.ckpt").read_bytes())
     where = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={alone}", "accelerator=cpu"]
     assert run("mode=eval", *where)[0] == 0
-    assert told(tmp_path / "run")["network"] == {**told(folder)["network"], "trained_parameters": 0}
+    assert run_json(tmp_path / "run")["network"] == {**run_json(folder)["network"], "trained_parameters": 0}
 
 
-def test_statistics_have_accounts_and_nothing_more_on_stdout(data, run, tmp_path):
+def test_statistics_are_recorded_and_stdout_has_nothing_else(data, run, tmp_path):
     status, out, _ = run("mode=stats", f"root_dir={data}", "train_filepath=train.csv")
     assert status == 0
-    counts = told(tmp_path / "run")["tables"]["train_filepath"]["labelled_pixels"]
+    counts = run_json(tmp_path / "run")["tables"]["train_filepath"]["labelled_pixels"]
     assert json.loads(out.splitlines()[-1])["class_weights"] == compute_class_weights(counts)
 
 
-def test_a_run_that_fails_says_why_in_its_accounts(data, run, tmp_path):
+def test_the_error_of_a_failed_run_is_recorded(data, run, tmp_path):
     status, _, err = run(*tables(data), "train_filepath=none.csv")
     assert status == 1
-    left = told(tmp_path / "run")
-    assert left["status"] == "failed"
-    assert left["error"] in err
+    content = run_json(tmp_path / "run")
+    assert content["status"] == "failed"
+    assert content["error"] in err
 
 
 @pytest.mark.slow
@@ -104,21 +109,21 @@ def test_energy_of_all_epochs_and_of_a_resumed_run_adds_up(data, run, tmp_path, 
     assert run(*common, "train.num_epochs=4", f"train.resume={tmp_path / 'run'}", folder="again")[0] == 0
     assert [tracker.calls for tracker in measured] == [["start", "stop"]] * 2
     assert not (tmp_path / "again" / "run.json").exists()
-    left = told(tmp_path / "run")
-    [first] = left["earlier_parts"]
-    assert (first["work"]["epochs"], left["work"]["epochs"], left["total"]["epochs"]) == (3, 1, 4)
-    assert (left["energy"]["energy_kwh"], left["total"]["energy_kwh"], left["total"]["co2_kg"]) == (6, 12, 1.8)
-    assert left["total"]["wall_seconds"] == first["wall_seconds"] + left["wall_seconds"]
+    content = run_json(tmp_path / "run")
+    [first] = content["earlier_parts"]
+    assert (first["work"]["epochs"], content["work"]["epochs"], content["total"]["epochs"]) == (3, 1, 4)
+    assert (content["energy"]["energy_kwh"], content["total"]["energy_kwh"], content["total"]["co2_kg"]) == (6, 12, 1.8)
+    assert content["total"]["wall_seconds"] == first["wall_seconds"] + content["wall_seconds"]
     assert not (tmp_path / "run" / "tensorboard").exists()
 
 
 def program(folder, *arguments, **environment):
-    """Start the program in a process and folder of its own, without an account anywhere."""
-    spared = {key: value for key, value in os.environ.items() if not key.startswith(("WANDB_", "MLFLOW_"))}
+    """Start the program in a process and folder of its own, without any account."""
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("WANDB_", "MLFLOW_"))}
     command = [sys.executable, "-m", "instageo.model.run", *arguments, f"hydra.run.dir={folder / 'run'}"]
     return subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
-        env={**spared, "HOME": str(folder), "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(Path.cwd()), **environment},
+        env={**environ, "HOME": str(folder), "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(Path.cwd()), **environment},
     )  # fmt: skip
 
 
@@ -136,22 +141,22 @@ def finish(process, timeout_s=START_S):
 
 
 @pytest.mark.slow
-def test_codecarbon_measures_a_training_without_files_and_words_of_its_own(data, tmp_path):  # pitfalls 32, 37
+def test_codecarbon_measures_a_training_without_files_or_messages(data, tmp_path):  # pitfalls 32, 37
     status, err = finish(program(tmp_path, *tables(data), "energy=true", "energy_country=KEN", "logger=none"))
     assert status == 0, err
-    left = told(tmp_path / "run")
-    used = left["energy"]
+    content = run_json(tmp_path / "run")
+    used = content["energy"]
     assert 0 < used["energy_kwh"] < 1
     parts = [used[f"{part}_kwh"] or 0 for part in energy.PARTS]
     assert abs(sum(parts) - used["energy_kwh"]) < 1e-9
     assert 0 < used["co2_kg"] < used["energy_kwh"]  # less than 1 kg per kWh in Kenya
-    assert 0 < used["seconds"] <= left["wall_seconds"]
+    assert 0 < used["seconds"] <= content["wall_seconds"]
     assert "codecarbon" not in err.lower().replace(str(tmp_path).lower(), "")
     assert not list(tmp_path.rglob("emissions*"))
 
 
 @pytest.mark.slow
-def test_weights_and_biases_gets_a_run_without_account_or_network(data, tmp_path):  # pitfall 37
+def test_weights_and_biases_records_a_run_without_account_or_network(data, tmp_path):  # pitfall 37
     status, err = finish(
         program(tmp_path, *tables(data), "train.num_epochs=2", "logger=wandb", "tracking.name=mine", SECRET)
     )
@@ -160,11 +165,11 @@ def test_weights_and_biases_gets_a_run_without_account_or_network(data, tmp_path
     [events] = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
     content = events.read_bytes()
     assert content.count(b"val_mIoU") >= 2
-    for known in (b"mine", b"train.num_epochs", b"best_mIoU", b"best_checkpoint", b"https://host/test.csv"):
-        assert known in content
+    for expected in (b"mine", b"train.num_epochs", b"best_mIoU", b"best_checkpoint", b"https://host/test.csv"):
+        assert expected in content
     assert not [path for path in files(tmp_path / "run" / "wandb") if b"hunter2" in path.read_bytes()]
-    assert "hunter2" not in json.dumps(told(tmp_path / "run"))
-    assert told(tmp_path / "run")["trackers"]["wandb"]["run"] in events.name
+    assert "hunter2" not in json.dumps(run_json(tmp_path / "run"))
+    assert run_json(tmp_path / "run")["trackers"]["wandb"]["run"] in events.name
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 3
 
 
@@ -178,32 +183,32 @@ class Server:
             sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
             "--backend-store-uri", f"sqlite:///{folder / 'runs.db'}", "--artifacts-destination", str(folder / "files"),
         ]  # fmt: skip
-        alone = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        environ = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         self.process = subprocess.Popen(
-            command, stdout=self.log, stderr=self.log, env={**os.environ, **alone}, start_new_session=True
+            command, stdout=self.log, stderr=self.log, env={**os.environ, **environ}, start_new_session=True
         )
 
     def wait(self):
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             try:
-                return self.ask("/health", parse=bytes.decode)
+                return self.call("/health", parse=bytes.decode)
             except (URLError, ConnectionError, TimeoutError):
                 time.sleep(0.2)
         raise TimeoutError(f"no MLflow server after {START_S} s")
 
-    def ask(self, path, content=None, parse=json.loads):
+    def call(self, path, content=None, parse=json.loads):
         body = None if content is None else json.dumps(content).encode()
         request = Request(self.url + path, body, {"Content-Type": "application/json"})
         with build_opener(ProxyHandler({})).open(request, timeout=20) as answer:
             return parse(answer.read())
 
     def runs(self, experiment):
-        found = self.ask(f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={experiment}")["experiment"]
-        return self.ask("/api/2.0/mlflow/runs/search", {"experiment_ids": [found["experiment_id"]]}).get("runs", [])
+        found = self.call(f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={experiment}")["experiment"]
+        return self.call("/api/2.0/mlflow/runs/search", {"experiment_ids": [found["experiment_id"]]}).get("runs", [])
 
     def history(self, run, metric):
-        found = self.ask(f"/api/2.0/mlflow/metrics/get-history?run_id={run}&metric_key={metric}")
+        found = self.call(f"/api/2.0/mlflow/metrics/get-history?run_id={run}&metric_key={metric}")
         return [entry["value"] for entry in found["metrics"]]
 
     def stop(self):
@@ -237,7 +242,7 @@ def column(folder, name):
 
 
 @pytest.mark.slow
-def test_mlflow_gets_what_a_training_is_and_comes_to_and_a_training_outlasts_its_server(data, tmp_path):
+def test_mlflow_records_a_training_and_the_training_survives_its_server(data, tmp_path):
     folder = tmp_path / "run"
     with mlflow_server(tmp_path / "server") as server:
         common = [*tables(data), "logger=[tensorboard,mlflow]", f"tracking.uri={server.url}", SECRET]
@@ -254,10 +259,11 @@ def test_mlflow_gets_what_a_training_is_and_comes_to_and_a_training_outlasts_its
         assert len(server.runs("floods")) == 1
     status, err = finish(again)
     assert status == 0, err
-    assert err.count("logger=mlflow lacks a part of this run") == 1
+    assert err.count("logger=mlflow: a part of this run was not recorded") == 1
     assert len(column(folder, "val_mIoU")) == 14
-    left = told(folder)
-    assert (left["status"], left["total"]["epochs"], left["trackers"]["mlflow"]["run"]) == ("finished", 14, identity)
+    content = run_json(folder)
+    assert (content["status"], content["total"]["epochs"]) == ("finished", 14)
+    assert content["trackers"]["mlflow"]["run"] == identity
 
     status, err = finish(program(tmp_path, *common, **QUICKLY))
     assert status == 1
@@ -269,17 +275,17 @@ QUICKLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT"
 
 
 def compare(found, server, folder):
-    """What MLflow has of a training of two epochs, against what the training has left."""
+    """Compare what MLflow has of a training of two epochs with the training's own files."""
     identity, best = found["info"]["run_id"], folder / "instageo_best_checkpoint.ckpt"
     params, tags, metrics = (by_key(found["data"][part]) for part in ("params", "tags", "metrics"))
     assert (params["train.num_epochs"], params["dataloader.img_size"]) == ("2", "32")
     assert params["test_filepath"] == "https://host/test.csv"
-    assert "hunter2" not in json.dumps([found, told(folder)])
+    assert "hunter2" not in json.dumps([found, run_json(folder)])
     assert server.history(identity, "val_mIoU") == pytest.approx(column(folder, "val_mIoU"), abs=1e-6)
     assert len(server.history(identity, "train_loss")) == 2
-    assert metrics["best_mIoU"] == pytest.approx(told(folder)["scores"]["mIoU"])
+    assert metrics["best_mIoU"] == pytest.approx(run_json(folder)["scores"]["mIoU"])
     assert tags["best_checkpoint"] == str(best)
     assert (tags["mlflow.runName"], found["info"]["status"]) == ("mine", "FINISHED")
-    kept = server.ask(f"/api/2.0/mlflow/artifacts/list?run_id={identity}")["files"]
-    assert [(file["path"], int(file["file_size"])) for file in kept] == [(best.name, best.stat().st_size)]
-    assert told(folder)["trackers"]["mlflow"]["run"] == identity
+    artifacts = server.call(f"/api/2.0/mlflow/artifacts/list?run_id={identity}")["files"]
+    assert [(file["path"], int(file["file_size"])) for file in artifacts] == [(best.name, best.stat().st_size)]
+    assert run_json(folder)["trackers"]["mlflow"]["run"] == identity

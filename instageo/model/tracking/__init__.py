@@ -1,1 +1,1 @@
-"""The accounts of a run: what it was, on which machine, and what it took, in one `run.json`."""
+"""Run metadata in `run.json`, and loggers and trackers of training runs."""

@@ -1,29 +1,30 @@
-"""Energy and CO2 of a run, by codecarbon: offline, started once and stopped once, writing and saying nothing itself."""
+"""Energy and CO2 of a run, measured by codecarbon: offline, started once, stopped once, without files or messages."""
 
 import logging
 from typing import Any
 
-from instageo.errors import ConfigError, MissingExtraError
+from instageo.errors import ConfigError
+from instageo.extras import required_by
 
 PARTS = ("cpu", "gpu", "ram")
 
-UNKNOWN: dict[str, Any] = {"energy_kwh": None, "co2_kg": None, **{f"{part}_kwh": None for part in PARTS}}
-"""What is told where nothing was measured."""
+UNMEASURED: dict[str, Any] = {"energy_kwh": None, "co2_kg": None, **{f"{part}_kwh": None for part in PARTS}}
+"""Energy fields of `run.json` if nothing was measured."""
 
-NOT_ASKED = UNKNOWN | {"reason": "not asked for; energy=true measures it"}
+NOT_REQUESTED = UNMEASURED | {"reason": "not requested; energy=true measures it"}
 
 
 class EnergyMeter:
     """Measures the machine from `start` to `stop`, each of which is called once.
 
-    codecarbon takes a sample every 15 seconds and at the end, and hands over the sums so far.
+    codecarbon takes a sample every 15 seconds and at the end, and reports the sums up to then.
 
     Args:
-        country: Three letters of ISO 3166 for the country whose electricity mix counts.
+        country: ISO 3166 code (three letters) of the country whose electricity mix is used.
 
     Raises:
         MissingExtraError: codecarbon is not installed.
-        ConfigError: It does not know the country.
+        ConfigError: codecarbon has no data on the country.
     """
 
     def __init__(self, country: str) -> None:
@@ -31,52 +32,48 @@ class EnergyMeter:
         self._tracker = build_energy_tracker(country, self._sums)
 
     def start(self) -> None:
-        """Begin to measure; takes a second or two, in which codecarbon looks at the machine."""
+        """Start measuring; takes a second or two, in which codecarbon inspects the machine."""
         self._tracker.start()
 
     def stop(self) -> None:
-        """Measure a last time."""
+        """Take the last sample and stop."""
         self._tracker.stop()
 
-    def so_far(self) -> dict[str, Any]:
-        """Energy, kWh, and CO2 equivalents, kg, as of the newest sample; None where unknown, with the reason."""
-        return energy_record(self._sums.total, describe_hardware(self._tracker))
+    def summarize(self) -> dict[str, Any]:
+        """Return energy in kWh and CO2 equivalents in kg up to the newest sample, as `run.json` stores them."""
+        # codecarbon has no public attribute for how it measures
+        hardware = getattr(self._tracker, "_conf", {}).get("hardware", [])
+        return summarize_energy(self._sums.total, list(hardware))
 
 
 class EnergySums:
-    """Keeps the newest sums that codecarbon hands over; the methods are those it calls."""
+    """An output handler that keeps the newest sums; the methods are those codecarbon calls."""
 
     total: Any = None
 
     def out(self, total: Any, delta: Any) -> None:
-        """Sums at the end."""
+        """Keep the sums at the end."""
         self.total = total
 
     live_out = out
 
     def task_out(self, data: Any, experiment_name: str) -> None:
-        """Sums of parts, of which there are none."""
+        """Ignore the sums of tasks; none is started."""
 
     def exit(self) -> None:
-        """No more will come."""
+        """Do nothing; there is nothing to close."""
 
 
 def build_energy_tracker(country: str, sums: EnergySums) -> Any:
-    """An offline tracker without files and messages of its own, whatever `.codecarbon.config` files say."""
-    try:
+    """Return an offline codecarbon tracker without files or messages, whatever `.codecarbon.config` files say."""
+    with required_by("energy=true", "energy"):
         from codecarbon import OfflineEmissionsTracker
         from codecarbon.input import DataSource
-    except ImportError as error:
-        raise MissingExtraError(
-            f"energy=true needs {error.name}, which is not installed; install the extra: "
-            "pip install 'instageo-model[energy]', or leave energy out"
-        ) from error
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
-    known = DataSource().get_global_energy_mix_data()
-    if country not in known:
+    if country not in DataSource().get_global_energy_mix_data():
         raise ConfigError(
-            f"energy_country={country} is no country whose electricity codecarbon knows; expected three letters of "
-            "ISO 3166, such as KEN or FRA"
+            f"energy_country={country} is not a country whose electricity mix codecarbon has; expected three letters "
+            "of ISO 3166, such as KEN or FRA"
         )
     return OfflineEmissionsTracker(
         country_iso_code=country, log_level="critical", allow_multiple_runs=True, tracking_mode="machine",
@@ -84,16 +81,15 @@ def build_energy_tracker(country: str, sums: EnergySums) -> Any:
     )  # fmt: skip
 
 
-def describe_hardware(tracker: Any) -> list[str]:
-    """How each part is measured, in codecarbon's words, such as `CPU(Cpu Load)` or `CPU(Intel RAPL)`."""
-    found: list[str] = getattr(tracker, "_conf", {}).get("hardware", [])
-    return list(found)
+def summarize_energy(total: Any, hardware: list[str]) -> dict[str, Any]:
+    """Return the energy fields of `run.json`; a part that was not measured is None, and `reason` says why.
 
-
-def energy_record(total: Any, hardware: list[str]) -> dict[str, Any]:
-    """What `run.json` tells of codecarbon's sums."""
+    Args:
+        total: codecarbon's sums; None if it measured nothing.
+        hardware: How each part is measured, in codecarbon's words, such as `CPU(Cpu Load)` or `CPU(Intel RAPL)`.
+    """
     if total is None:
-        return UNKNOWN | {"reason": "codecarbon could not measure this machine"}
+        return UNMEASURED | {"reason": "codecarbon could not measure this machine"}
     measured = {part: any(part.upper() in name.upper() for name in hardware) for part in PARTS}
     parts = {f"{part}_kwh": getattr(total, f"{part}_energy") if measured[part] else None for part in PARTS}
     unmeasured = [part for part in PARTS if not measured[part]]

@@ -1,4 +1,4 @@
-"""A logger whose server may go away: the run goes on, and its user is told once."""
+"""A logger whose server may become unreachable: training goes on, and the user is warned once."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -9,94 +9,94 @@ from pytorch_lightning.loggers import Logger
 
 log = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
-PATIENCE = 5
-"""Failures in a row after which no more is sent: where a server does not answer at all, each takes seconds."""
+MAX_FAILURES = 5
+"""Consecutive failures after which nothing more is sent: each can take seconds if a server does not answer at all."""
 
 
 class TrackerLogger(Protocol):
-    """What `Lasting` asks of a tracker's logger, beside what Lightning does."""
+    """The methods that `ResilientLogger` calls on a tracker's logger."""
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Keep scores."""
+        """Store scores."""
 
     def log_hyperparams(self, params: dict[str, Any]) -> None:
-        """Keep settings."""
+        """Store settings."""
 
     def finalize(self, status: str) -> None:
-        """Learning has ended."""
+        """Note that training has ended."""
 
     def identity(self) -> dict[str, Any]:
-        """How the run is found again; begins it where it has not begun."""
+        """Return how to find the run again; creates the run if it does not exist yet."""
 
     def conclude(self, scores: Mapping[str, float], checkpoint: Path, *, upload: bool) -> None:
-        """Keep the scores of the best epoch, where its checkpoint lies and, if asked for, the file; then close."""
+        """Store the scores of the best epoch, the path of its checkpoint and, with `upload`, the file; then close."""
 
 
 class ResilientLogger(Logger):
-    """Passes everything on to a tracker, and outlasts its failures.
+    """Passes every call on to a tracker, and survives its failures.
 
     Args:
-        title: Name of the tracker, as `logger` has it.
-        tracker: It is passed on to.
-        failures: What it raises when its server cannot be reached, or refuses.
+        title: Name of the tracker, as in the setting `logger`.
+        tracker: Receives the calls.
+        failures: Exceptions it raises if its server is unreachable or rejects a call.
     """
 
     def __init__(self, title: str, tracker: TrackerLogger, failures: tuple[type[Exception], ...]) -> None:
         super().__init__()
         self.title, self.tracker, self.failures = title, tracker, failures
-        self._failed = 0
-        self._told = False
+        self._consecutive_failures = 0
+        self._warned = False
 
     @property
     def name(self) -> str:
-        """Of the tracker."""
+        """Name of the tracker."""
         return self.title
 
     @property
     def version(self) -> str | None:
-        """None: where files go does not depend on trackers."""
+        """None: where files are written does not depend on trackers."""
         return None
 
-    def _try(self, call: Callable[[], Answer]) -> Answer | None:
-        """The answer of a call; None if it failed, or too many before it did."""
-        if self._failed >= PATIENCE:
+    def _try(self, call: Callable[[], Result]) -> Result | None:
+        """Return the result of a call; None if it fails, or after too many failures in a row."""
+        if self._consecutive_failures >= MAX_FAILURES:
             return None
         try:
-            answer = call()
+            result = call()
         except self.failures as error:
-            self._failed += 1
-            self._tell(error)
+            self._consecutive_failures += 1
+            self._warn_once(error)
             return None
-        self._failed = 0
-        return answer
+        self._consecutive_failures = 0
+        return result
 
-    def _tell(self, error: Exception) -> None:
-        if not self._told:
-            self._told = True
+    def _warn_once(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
             reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
             log.warning(
-                "logger=%s lacks a part of this run: %s; training goes on, history.csv has every epoch",
+                "logger=%s: a part of this run was not recorded (%s); training goes on, history.csv has every epoch",
                 self.title, reason,
             )  # fmt: skip
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Pass scores on."""
+        """Pass on scores."""
         self._try(lambda: self.tracker.log_metrics(metrics, step))
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Pass settings on."""
+        """Pass on settings."""
         self._try(lambda: self.tracker.log_hyperparams(params))
 
     def finalize(self, status: str) -> None:
-        """Pass on that learning has ended."""
+        """Pass on that training has ended."""
         self._try(lambda: self.tracker.finalize(status))
 
     def identity(self) -> dict[str, Any] | None:
-        """How the run is found at the tracker."""
+        """Return how to find the run at the tracker; None if that fails."""
         return self._try(self.tracker.identity)
 
     def conclude(self, scores: Mapping[str, float], checkpoint: Path, *, upload: bool) -> None:
-        """Pass on what the run came to."""
+        """Pass on final scores and checkpoint."""
         self._try(lambda: self.tracker.conclude(scores, checkpoint, upload=upload))

@@ -8,33 +8,32 @@ from typing import Any
 from pytorch_lightning.loggers import WandbLogger
 
 from instageo.errors import ConfigError
-from instageo.model.settings import TrackingSettings
-from instageo.model.settings.tracking import TrackingMode
+from instageo.model.settings.tracking import TrackingMode, TrackingSettings
 from instageo.model.tracking.run_json import to_json_value
 
-START_S = 30
-"""Seconds that the service may take to answer when a run begins."""
+INIT_TIMEOUT_S = 30
+"""Seconds within which the service must answer when a run starts."""
 
 
 class WandbTracker(WandbLogger):
-    """A run of Weights & Biases: settings as config, scores of every epoch, and what the run came to."""
+    """A run at Weights & Biases: settings as config, scores of every epoch, and the final scores and checkpoint."""
 
     def identity(self) -> dict[str, Any]:
-        """The project and run; its address once it is online."""
+        """Return project and run, and its URL if it is online."""
         run = self.experiment
         return {"project": self._project, "run": run.id, "url": None if run.offline else run.url}
 
     def log_hyperparams(self, params: Any) -> None:
-        """Keep settings."""
+        """Store settings."""
         super().log_hyperparams(to_json_value(params))
 
     def finalize(self, status: str) -> None:
-        """Close a run that failed; one that succeeded is closed by `conclude`."""
+        """Close a run that failed; `conclude` closes one that succeeded."""
         if status == "failed":
             self.experiment.finish(exit_code=1)
 
     def conclude(self, scores: Mapping[str, float], checkpoint: Path, *, upload: bool) -> None:
-        """Keep final scores as `best_…` and the checkpoint's place in the summary and, if asked for, the file."""
+        """Store final scores as `best_…` and the checkpoint's path in the summary and, with `upload`, the file."""
         run = self.experiment
         best = {f"best_{name}": value for name, value in scores.items()}
         run.summary.update({**best, "best_checkpoint": str(checkpoint)})
@@ -43,55 +42,60 @@ class WandbTracker(WandbLogger):
         run.finish()
 
 
-def mode_of(tracking: TrackingSettings) -> Any:
-    """Online or offline: as `tracking.mode` says, else $WANDB_MODE, else online where $WANDB_API_KEY is set."""
+def run_mode(tracking: TrackingSettings) -> Any:
+    """Return `online` or `offline`: from `tracking.mode`, else $WANDB_MODE, else online if $WANDB_API_KEY is set."""
     if tracking.mode is not TrackingMode.auto:
         return tracking.mode.value
     return os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
 
 
-def refuse_wandb(tracking: TrackingSettings) -> None:
-    """Refuse to go online without an account, for which Weights & Biases would ask.
+def check_available(tracking: TrackingSettings) -> None:
+    """Raise if the run is to be online but there is no account, for which Weights & Biases would prompt.
 
     Raises:
-        ConfigError: `tracking.mode=online` and there is no key.
+        ConfigError: The mode is online and there is no key.
         ImportError: wandb is not installed.
     """
     import wandb
 
-    if mode_of(tracking) == "online" and not wandb.api.api_key:
+    if run_mode(tracking) == "online" and not wandb.api.api_key:
         raise ConfigError(
             "logger=wandb: tracking.mode=online needs a key of Weights & Biases; set $WANDB_API_KEY or run `wandb "
-            "login`, or leave tracking.mode out and send the run later with `wandb sync`"
+            "login`, or remove tracking.mode and upload the run later with `wandb sync`"
         )
 
 
-def wandb_failures() -> tuple[type[Exception], ...]:
-    """What Weights & Biases raises when its service is gone or refuses."""
+def failures() -> tuple[type[Exception], ...]:
+    """Return the exceptions of Weights & Biases if its service is unreachable or rejects a call."""
     from wandb.errors import Error
 
     return Error, OSError
 
 
-def build_wandb(tracking: TrackingSettings, folder: Path, earlier: Mapping[str, Any]) -> WandbTracker:
-    """A tracker that begins a run, or goes on with an earlier one; it tells neither command line nor code.
+def build_tracker(tracking: TrackingSettings, folder: Path, previous: Mapping[str, Any]) -> WandbTracker:
+    """Build a tracker that starts a run or continues the previous one; it sends neither command line nor code.
+
+    Args:
+        tracking: Project, name and mode.
+        folder: The run's folder; Weights & Biases writes to `wandb/` in it.
+        previous: `WandbTracker.identity` of the run to continue; empty for a new one.
 
     Raises:
-        ConfigError: The run cannot be begun.
+        ConfigError: The run cannot be started.
     """
     import wandb
 
     quiet = wandb.Settings(
-        silent=True, console="off", disable_git=True, save_code=False, x_disable_meta=True, init_timeout=START_S
+        silent=True, console="off", disable_git=True, save_code=False, x_disable_meta=True, init_timeout=INIT_TIMEOUT_S
     )
     try:
         run = wandb.init(
-            project=tracking.experiment, name=tracking.name, dir=folder, id=earlier.get("run"), resume="allow",
-            mode=mode_of(tracking), settings=quiet, reinit="create_new",
+            project=tracking.experiment, name=tracking.name, dir=folder, id=previous.get("run"), resume="allow",
+            mode=run_mode(tracking), settings=quiet, reinit="create_new",
         )  # fmt: skip
-    except wandb_failures() as error:
+    except failures() as error:
         raise ConfigError(
-            f"logger=wandb: the run cannot begin ({str(error).splitlines()[0][:300]}); tracking.mode=offline keeps it "
-            "on this machine"
+            f"logger=wandb: the run cannot be started ({str(error).splitlines()[0][:300]}); tracking.mode=offline "
+            "records it on this machine"
         ) from error
     return WandbTracker(project=tracking.experiment, save_dir=folder, experiment=run)
