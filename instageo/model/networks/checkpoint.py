@@ -1,4 +1,4 @@
-"""Checkpoints: what they carry beside the weights, how they are read, and whether settings agree with them."""
+"""Write what a checkpoint carries in addition to its weights, read checkpoints, and load their weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,17 +15,22 @@ from instageo.model.chips.coordinates import COORDINATE_CONVENTION
 from instageo.model.registry.local_models import local_checkpoint
 from instageo.model.registry.names import is_registry_name
 from instageo.model.settings import Settings
-from instageo.model.settings.compose import flatten, is_setting, read_yaml, settings_to_dict
-from instageo.model.settings.roles import BEFORE, DEFAULTS, FIXED, RECORDED
+from instageo.model.settings.compose import read_yaml, settings_to_dict
+from instageo.model.settings.fields import Role
+from instageo.model.settings.keys import flatten, is_setting
+from instageo.model.settings.roles import keys_with, values_before_they_existed, with_current_names
 from instageo.version import __version__
 
 BEST, LAST = "instageo_best_checkpoint", "last"
 """File names, without `.ckpt`, of the best epoch's weights and of the newest state to resume from."""
 
+STORED = (Role.fixed_by_checkpoint, Role.default_from_checkpoint, Role.recorded_in_checkpoint)
+"""Roles of the settings that a checkpoint stores."""
+
 OLD_ENCODER = "prithvi_100M_backbone."
 
 UNUSED = ("prithvi_encoder.pos_embed", "prithvi_encoder.decoder", "prithvi_encoder.mask_token")
-"""Keys that published files may hold and that are computed or not needed."""
+"""Keys that published files may hold but that are computed or not needed."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,9 @@ class Checkpoint:
     Attributes:
         path: The file.
         state: Tensors of the network, without the leading `net.`.
-        settings: `group.key: value` for the keys in FIXED and DEFAULTS that it knows.
-        metrics: Scores on the validation table; empty where unknown.
-        run: All settings that its training was asked for, `group.key: value`; empty where unknown.
+        settings: `group.key: value` for settings that it fixes or has defaults for.
+        metrics: Scores on the validation table; empty if unknown.
+        run: All settings that the training was started with, `group.key: value`; empty if unknown.
     """
 
     path: Path
@@ -48,18 +53,18 @@ class Checkpoint:
 
 
 def checkpoint_metadata(settings: Settings, run: Settings, metrics: Mapping[str, float]) -> dict[str, Any]:
-    """What a checkpoint carries beside its weights: plain types, so that `weights_only=True` reads it.
+    """Return what a checkpoint carries in addition to its weights, in plain types that `weights_only=True` reads.
 
     Args:
-        settings: Those of the network, sizes fitted to the chips.
-        run: Those the user asked for, which a resumed run must share.
+        settings: Resolved settings of the network.
+        run: Settings that the user passed, which a resumed run must share.
         metrics: Scores of the epoch.
     """
     flat = flatten(settings_to_dict(settings))
     packages = ("torch", "pytorch-lightning", "rasterio", "numpy")
     section = {
         "format": 1,
-        "settings": {key: flat[key] for key in (*FIXED, *DEFAULTS, *RECORDED)},
+        "settings": {key: flat[key] for role in STORED for key in keys_with(role)},
         "run": flatten(settings_to_dict(run)),
         "metrics": dict(metrics),
         "coordinates": COORDINATE_CONVENTION,
@@ -69,32 +74,35 @@ def checkpoint_metadata(settings: Settings, run: Settings, metrics: Mapping[str,
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint of this program, or a published one with `.hydra/config.yaml` beside it.
+    """Read a checkpoint of this program, or a published one with `.hydra/config.yaml` next to it.
 
     Args:
-        path: As `locate` takes it.
+        path: As `locate_checkpoint` takes it.
 
     Raises:
-        CheckpointError: Missing, not readable as plain tensors, or without a network or settings.
+        CheckpointError: It is missing, not readable as plain tensors, or holds no network or settings.
     """
     path = locate_checkpoint(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist; check checkpoint_path")
     content = read_tensor_file(path, CheckpointError)
-    tensors, told = content.get("state_dict"), content.get(METADATA_KEY)
-    section = told if isinstance(told, Mapping) else {}
+    tensors, metadata = content.get("state_dict"), content.get(METADATA_KEY)
+    section = metadata if isinstance(metadata, Mapping) else {}
     if not isinstance(tensors, Mapping) or not any(str(key).startswith("net.") for key in tensors):
         raise CheckpointError(f"{path}: holds no network (state_dict with keys net.*); expected a training checkpoint")
     stored = section.get("settings", {})
     check_lora_merged(tensors, path, CheckpointError)
     state = _network_state(tensors)
-    decided = dict(stored) if isinstance(stored, Mapping) and stored else _settings_beside(path, state)
-    asked = section.get("run") or _run_beside(path)
-    return Checkpoint(path, state, BEFORE | decided, dict(section.get("metrics", {})), dict(asked))
+    if isinstance(stored, Mapping) and stored:
+        settings, run = with_current_names(stored), with_current_names(section.get("run") or {})
+    else:
+        settings, run = _published_settings(path, state), {}
+    run = run or _hydra_settings(path)
+    return Checkpoint(path, state, values_before_they_existed() | settings, dict(section.get("metrics", {})), run)
 
 
 def locate_checkpoint(source: str | Path) -> Path:
-    """The file of a checkpoint: of a run's directory the best one; of a model in a registry, fetched if need be.
+    """Return the file of a checkpoint: the best one of a run's directory, or of a registry model, fetched if needed.
 
     Args:
         source: A path, or `registry:model/size@version`.
@@ -109,22 +117,26 @@ def locate_checkpoint(source: str | Path) -> Path:
     return path / f"{BEST}.ckpt" if path.is_dir() else path
 
 
-def _settings_beside(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Settings of a published checkpoint; those that early InstaGeo does not have are what it always does."""
-    beside = path.parent / ".hydra" / "config.yaml"
-    if not beside.is_file():
-        raise CheckpointError(f"{path}: says nothing of its settings, and there is no {beside}; put it back beside it")
+def _published_settings(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the settings of a published checkpoint; keys that early InstaGeo lacks have the values it worked with."""
+    if not _hydra_file(path).is_file():
+        raise CheckpointError(
+            f"{path}: stores no settings, and {_hydra_file(path)} does not exist; put that file back next to it"
+        )
     kernel = state.get("segmentation_head.0.2.weight")
     head = "upscaling" if kernel is None or kernel.shape[-1] == 3 else "upscaling_600m"
-    stored = {"model.head": head, "model.model_name": "prithvi_eo_v1_100"} | read_yaml(beside)
-    told = {key: stored[key] for key in (*FIXED, *DEFAULTS) if key in stored and is_setting(key)}
-    return {key: None if value == "None" else value for key, value in told.items()}
+    stored = {"model.head": head, "model.model_name": "prithvi_eo_v1_100"} | _hydra_settings(path)
+    return {key: stored[key] for role in STORED[:2] for key in keys_with(role) if key in stored}
 
 
-def _run_beside(path: Path) -> dict[str, Any]:
-    beside = path.parent / ".hydra" / "config.yaml"
-    stored = read_yaml(beside) if beside.is_file() else {}
+def _hydra_settings(path: Path) -> dict[str, Any]:
+    """Return the settings in `.hydra/config.yaml` next to a checkpoint; empty if there is none."""
+    stored = read_yaml(_hydra_file(path)) if _hydra_file(path).is_file() else {}
     return {key: None if value == "None" else value for key, value in stored.items() if is_setting(key)}
+
+
+def _hydra_file(path: Path) -> Path:
+    return path.parent / ".hydra" / "config.yaml"
 
 
 def _network_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -134,24 +146,24 @@ def _network_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_network_state(net: nn.Module, checkpoint: Checkpoint) -> None:
-    """Fill a network; every tensor must be there and fit, but for position embeddings, which are computed.
+    """Load a checkpoint's tensors into a network; position embeddings are computed instead.
 
     Raises:
-        CheckpointError: A tensor is missing, left over or of another shape.
+        CheckpointError: A tensor is missing, left over or has another shape.
     """
-    own = {key: value for key, value in net.state_dict().items() if not key.startswith(UNUSED)}
-    missing = [key for key in own if key not in checkpoint.state]
-    spare = [key for key in checkpoint.state if key not in own]
-    misshapen = [key for key in own if key in checkpoint.state and checkpoint.state[key].shape != own[key].shape]
-    for what, found in (("lacks", missing), ("has the unknown", spare), ("has another shape of", misshapen)):
-        if found:
-            detail = found[0] if what != "has another shape of" else _shapes(found[0], checkpoint.state, own)
+    expected = {key: value for key, value in net.state_dict().items() if not key.startswith(UNUSED)}
+    given = checkpoint.state
+    missing = [key for key in expected if key not in given]
+    surplus = [key for key in given if key not in expected]
+    misshapen = [
+        f"{key}, {list(given[key].shape)} instead of {list(value.shape)}"
+        for key, value in expected.items()
+        if key in given and given[key].shape != value.shape
+    ]
+    for problem, keys in (("lacks", missing), ("has the unknown", surplus), ("has another shape of", misshapen)):
+        if keys:
             raise CheckpointError(
-                f"{checkpoint.path}: does not fit the network: {what} {detail} (and {len(found) - 1} more); "
+                f"{checkpoint.path}: does not fit the network: {problem} {keys[0]} (and {len(keys) - 1} more); "
                 "use the settings it was trained with"
             )
-    net.load_state_dict(checkpoint.state, strict=False)
-
-
-def _shapes(key: str, theirs: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
-    return f"{key}, {list(theirs[key].shape)} instead of {list(own[key].shape)}"
+    net.load_state_dict(given, strict=False)

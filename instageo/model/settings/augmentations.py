@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from instageo.model.settings.checks import check
+from instageo.model.settings.fields import setting
 
 
 @dataclass
@@ -118,15 +119,21 @@ class OwnAugmentation(Augmentation):
 class Augmentations:
     """Applied in this order to training samples."""
 
-    hflip: Augmentation = field(default_factory=lambda: Augmentation(use=True))
-    vflip: Augmentation = field(default_factory=lambda: Augmentation(use=True))
-    rot90: Augmentation = field(default_factory=Augmentation)
-    rotate: RotateAugmentation = field(default_factory=RotateAugmentation)
-    resized_crop: CropAugmentation = field(default_factory=CropAugmentation)
-    brightness: BrightnessAugmentation = field(default_factory=BrightnessAugmentation)
-    contrast: ContrastAugmentation = field(default_factory=ContrastAugmentation)
-    blur: BlurAugmentation = field(default_factory=BlurAugmentation)
-    noise: NoiseAugmentation = field(default_factory=NoiseAugmentation)
-    band_dropout: DropoutAugmentation = field(default_factory=DropoutAugmentation)
-    date_dropout: DropoutAugmentation = field(default_factory=DropoutAugmentation)
-    own: list[OwnAugmentation] = field(default_factory=list)
+    hflip: Augmentation = setting(Augmentation(use=True))
+    vflip: Augmentation = setting(Augmentation(use=True))
+    rot90: Augmentation = setting(Augmentation(), "by 90, 180 or 270 degrees", former_name="turn90")
+    rotate: RotateAugmentation = setting(RotateAugmentation(), "by an angle between -degrees and degrees")
+    resized_crop: CropAugmentation = setting(CropAugmentation(), "a window of this share of the area or more, enlarged")
+    brightness: BrightnessAugmentation = setting(BrightnessAugmentation(), "times 1 - limit .. 1 + limit")
+    contrast: ContrastAugmentation = setting(ContrastAugmentation(), "likewise, around the mean of each band")
+    blur: BlurAugmentation = setting(BlurAugmentation(), "Gaussian, sigma in pixels")
+    noise: NoiseAugmentation = setting(NoiseAugmentation(), "Gaussian, std times the standard deviation of the band")
+    band_dropout: DropoutAugmentation = setting(
+        DropoutAugmentation(), "each band becomes its mean with this probability, never all"
+    )
+    date_dropout: DropoutAugmentation = setting(
+        DropoutAugmentation(), "each date becomes no-data with this probability, never all"
+    )
+    own: list[OwnAugmentation] = setting(
+        [], "your own: [{function: FILE.py:FUNCTION, p: 0.5, parameters: {…}}]; see docs/augmentation.md"
+    )

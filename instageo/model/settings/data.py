@@ -1,12 +1,13 @@
 """Settings of how files are read: the group `dataloader`."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from instageo.model.settings.augmentations import Augmentations
 from instageo.model.settings.checks import are_numbers, check
+from instageo.model.settings.fields import ANYTIME, UNIT, Role, group, setting
 from instageo.sensors import find_sensor
 
 
@@ -41,28 +42,82 @@ AUTO = "auto"
 class DataSettings:
     """How files are read."""
 
-    sensor: str | None = None  # gives layers, scale and no-data value of a product; see instageo/sensors.py
-    bands: list[int] | None = None  # 0-based positions in the file, for all dates; None: all layers
-    band_names: list[str] | None = None  # of one date; None: the six of the published weights
-    mean: Any = None  # one per band of a date; auto: of the training table; None: that of the variant's pre-training
-    std: Any = None
-    img_size: int = 224
-    temporal_dim: int = 1
-    label_kind: LabelKind = LabelKind.raster  # the column Label: files, or the label of the chip itself
-    label_mean: Any = AUTO  # of values, after the logarithm if there is one; auto: of the training table
-    label_std: Any = AUTO  # what the network gives times label_std, plus label_mean, is the value
-    replace_label: list[int] | None = None  # [from, to]
-    reduce_to_zero: bool = False
-    no_data_value: float | None = -9999
-    constant_multiplier: float = 1.0
-    constant_offset: float = 0.0  # added after the factor
-    max_pixel_value: float | None = None  # larger scaled values are cut to it; None: no limit
-    num_workers: int = 0
-    cache: CacheKind = CacheKind.none  # memory or disk: chips are decoded once, not every epoch
-    cache_dir: str | None = None  # for checks and cache=disk; None: $INSTAGEO_CACHE, else ~/.cache/instageo
-    sampler: SamplerKind = SamplerKind.shuffle
-    on_bad_row: str = "error"
-    augmentations: Augmentations = field(default_factory=Augmentations)
+    sensor: str | None = setting(
+        None,
+        "hls_s30 | hls_l30 | sentinel2_l1c | sentinel2_l2a | landsat5_c2 | landsat7_c2 | landsat8_c2 | landsat9_c2: "
+        "sets layers, scale to reflectance x 10000 and no-data value",
+    )
+    bands: list[int] | None = setting(
+        None,
+        "0-based layers of the file: all bands of date 1, then of date 2, …; null: all layers",
+        Role.default_from_checkpoint,
+        Role.set_by_sensor,
+    )
+    band_names: list[str] | None = setting(
+        None, "of one date; null: BLUE, GREEN, RED, NIR_NARROW, SWIR_1, SWIR_2", Role.fixed_by_checkpoint
+    )
+    mean: Any = setting(
+        None,
+        "one per band of a date; auto: computed from the training table; null: of the pre-training, x 10000",
+        Role.fixed_by_checkpoint,
+    )
+    std: Any = setting(None, "likewise", Role.fixed_by_checkpoint)
+    img_size: int = setting(224, "side of the training windows, pixels", Role.default_from_checkpoint)
+    temporal_dim: int = setting(1, "dates per chip", Role.fixed_by_checkpoint, Role.shared_with_teacher)
+    label_kind: LabelKind = setting(
+        LabelKind.raster,
+        "raster: the column Label names label files; chip: it holds one label per chip; chip_multi: several, a;b;c",
+        Role.fixed_by_checkpoint,
+        Role.shared_with_teacher,
+        Role.same_task,
+    )
+    label_mean: Any = setting(
+        AUTO,
+        "regression: mean of the labels, after the logarithm if there is one; auto: computed from the training table",
+        Role.fixed_by_checkpoint,
+        before_it_existed=0.0,
+    )
+    label_std: Any = setting(
+        AUTO,
+        "regression: likewise; the predicted value is the network's output x label_std + label_mean",
+        Role.fixed_by_checkpoint,
+        before_it_existed=1.0,
+    )
+    replace_label: list[int] | None = setting(None, "[from, to]", Role.default_from_checkpoint)
+    reduce_to_zero: bool = setting(False, "labels count from 1; 0 is ignored", Role.default_from_checkpoint)
+    no_data_value: float | None = setting(
+        -9999, "in addition to the file's own tag and NaN", Role.default_from_checkpoint, Role.set_by_sensor
+    )
+    constant_multiplier: float = setting(1.0, "factor applied to stored values", *UNIT)
+    constant_offset: float = setting(0.0, "added after the factor", *UNIT)
+    max_pixel_value: float | None = setting(
+        None,
+        "larger scaled values are clipped to it; null: no limit",
+        Role.fixed_by_checkpoint,
+        Role.shared_with_teacher,
+    )
+    num_workers: int = setting(0, "processes that read chips", *ANYTIME, Role.no_effect_on_maps)
+    cache: CacheKind = setting(
+        CacheKind.none,
+        "none | memory | disk: keep decoded chips between epochs",
+        Role.free_between_repeats,
+        Role.no_effect_on_maps,
+    )
+    cache_dir: str | None = setting(
+        None,
+        "for results of checks and cache=disk; null: $INSTAGEO_CACHE, else the user's cache folder",
+        Role.free_between_repeats,
+        Role.no_effect_on_maps,
+    )
+    sampler: SamplerKind = setting(
+        SamplerKind.shuffle,
+        "shuffle | balanced: every class gets an equal share of an epoch, as far as the chips allow",
+        Role.no_effect_on_maps,
+    )
+    on_bad_row: str = setting("error", "error | skip", Role.no_effect_on_maps)
+    augmentations: Augmentations = group(
+        Augmentations, "drawn for each sample of a training batch, in this order", Role.no_effect_on_maps
+    )
 
     def __post_init__(self) -> None:
         if self.sensor is not None:
@@ -84,8 +139,8 @@ class DataSettings:
         check(pair is None or len(pair) == 2, "dataloader.replace_label", pair, "null or [from, to]")
 
     @property
-    def measured(self) -> list[float] | None:
-        """Mean of each band, where it is told."""
+    def given_mean(self) -> list[float] | None:
+        """Mean of each band; None if it is left to a default or the training table."""
         return None if self.mean in (None, AUTO) else [float(value) for value in self.mean]
 
     def _check_statistics(self) -> None:
@@ -116,7 +171,7 @@ class DataSettings:
             check(are_numbers([std]) and 0 < std < math.inf, "dataloader.label_std", std, f"above 0, or {AUTO}")
 
     def _check_bands(self) -> None:
-        bands, names, mean = self.bands, self.band_names, self.measured
+        bands, names, mean = self.bands, self.band_names, self.given_mean
         different = names is None or (len(names) >= 1 and len(set(names)) == len(names))
         check(different, "dataloader.band_names", names, "a different name for each band of a date")
         if names is not None and mean is not None:

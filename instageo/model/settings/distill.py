@@ -5,19 +5,26 @@ from dataclasses import dataclass
 
 from instageo.errors import ConfigError
 from instageo.model.settings.checks import check
+from instageo.model.settings.fields import setting
 
 
 @dataclass
 class DistillSettings:
     """What a student takes from its teacher; see `train.distillation` and `train.teacher_ckpt_path`."""
 
-    alpha: float = 0.5  # loss = (1 - weight) x task + weight x distance to the teacher's output + features
-    temperature: float = 2.0  # higher: what the teacher thinks of less likely classes counts more
-    feature_weight: float = 0.0  # of the distance between the tokens of both; 0: off
-    feature_blocks: str = "last"  # blocks whose tokens are compared
-    value_loss: str = "mse"  # distance of continuous values
-    init_from_teacher: bool = False  # start from the teacher's weights, cut to the student's depth and width
-    teacher_layers: list[int] | None = None  # the teacher's block for each of the student's; None: evenly spaced
+    alpha: float = setting(
+        0.5, "weight of the distillation loss (0 to 1); the label loss gets 1 - alpha", former_name="weight"
+    )
+    temperature: float = setting(2.0, "softmax temperature; higher values give unlikely classes more weight")
+    feature_weight: float = setting(0.0, "weight of the distance between the tokens of both networks; 0: off")
+    feature_blocks: str = setting("last", "last | pyramid: blocks whose tokens are compared")
+    value_loss: str = setting("mse", "mse | smooth_l1: distance between regression outputs")
+    init_from_teacher: bool = setting(
+        False, "true: start from the teacher's weights, reduced to the student's depth and width"
+    )
+    teacher_layers: list[int] | None = setting(
+        None, "init_from_teacher: the teacher's block, from 0, for each block of the student; null: evenly spaced"
+    )
 
     def __post_init__(self) -> None:
         check(0 <= self.alpha <= 1, "distill.alpha", self.alpha, "0 to 1")

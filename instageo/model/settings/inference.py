@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from instageo.model.settings.checks import check
+from instageo.model.settings.fields import setting
 
 
 class Engine(Enum):
@@ -17,9 +18,11 @@ class Engine(Enum):
 class RaySettings:
     """Processes with the network, and where they run."""
 
-    address: str | None = None  # of a running cluster: auto or HOST:6379; None: this machine alone
-    num_workers: int | None = None  # None: one for each GPU, or for each machine without any
-    max_retries: int = 2  # of a chip whose worker process was killed
+    address: str | None = setting(None, "of a running cluster: auto or HOST:6379; null: this machine alone")
+    num_workers: int | None = setting(
+        None, "worker processes; null: one for each GPU, or one for each machine without a GPU", former_name="workers"
+    )
+    max_retries: int = setting(2, "further attempts for a chip whose worker process was killed")
 
     def __post_init__(self) -> None:
         client = self.address is not None and self.address.startswith("ray://")

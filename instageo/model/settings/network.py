@@ -1,41 +1,80 @@
 """Settings of the network and of what of it is trained: the group `model`."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from instageo.errors import ConfigError
 from instageo.model.settings.checks import are_numbers, check
+from instageo.model.settings.fields import ANYTIME, Role, setting
 
 
 @dataclass
 class ModelSettings:
     """Network."""
 
-    model_name: str = "prithvi_eo_v2_tiny_tl"
-    freeze_backbone: bool = False
-    train_last_blocks: int | None = None  # train this many blocks of the encoder, from the end; None: all
-    load_pretrained_weights: bool = True
-    weights: str | None = None  # local file with encoder weights, or another run's checkpoint
-    num_classes: int = 2
-    class_names: list[str] | None = None
-    class_colors: list[list[int]] | None = None  # [red, green, blue] in 0..255 per class
-    head: str = "light"
-    head_channels: int | None = None  # channels of the maps within the head `light`; None: 32
-    size: str | None = None  # a preset: model_name, head, depth and widths, as far as they are not set themselves
-    depth: int = -1
-    embed_dim: int | None = None  # channels of a token, a multiple of 16; None: the variant's own
-    coords_dropout: float = 0.1  # share of the training samples whose time, and apart from it place, is hidden
-    drop_path: float = 0.0  # probability of leaving out the last block in training; less for earlier ones
-    gradient_checkpointing: bool = False  # less memory, a third more time
-    lora_rank: int | None = None  # train low-rank changes of the encoder instead of itself; None: off
-    lora_alpha: float | None = None  # scale of these changes; None: twice the rank
-    lora_dropout: float = 0.0
-    lora_targets: list[str] = field(default_factory=lambda: ["qkv", "proj"])
-    use_log_scale: bool = False
-    plot_reg_results: bool = True
-    include_ee_metric: bool = False
-    expected_error: list[float] = field(default_factory=lambda: [0.05, 0.15])  # a, b of ±(a + b |truth|)
-    weight_clip_range: list[float] | None = None  # [low, high]: trained weights are clamped to it after each step
+    size: str | None = setting(
+        None,
+        "tiny | student | normal | teacher: preset of model_name, head and widths; keys that you set take precedence",
+        Role.free_between_repeats,
+    )
+    model_name: str = setting("prithvi_eo_v2_tiny_tl", "`instageo models` lists them", Role.fixed_by_checkpoint)
+    load_pretrained_weights: bool = setting(True, "encoder weights from the Hugging Face hub; false: random weights")
+    weights: str | None = setting(
+        None, "local file with encoder weights instead, or another run's folder or checkpoint"
+    )
+    freeze_backbone: bool = setting(False, "true: train only the head")
+    train_last_blocks: int | None = setting(None, "train only this many last blocks of the encoder; null: all")
+    lora_rank: int | None = setting(None, "train low-rank adapters (LoRA) instead of the encoder, e.g. 8; null: off")
+    lora_alpha: float | None = setting(None, "scale of the adapters; null: twice the rank")
+    lora_dropout: float = setting(0.0)
+    lora_targets: list[str] = setting(["qkv", "proj"], "layers that get adapters: some of qkv, proj, fc1, fc2")
+    drop_path: float = setting(0.0, "stochastic depth: drop rate of the last block; earlier blocks have lower rates")
+    coords_dropout: float = setting(
+        0.1, "_tl variants: share of training samples whose time, and independently whose location, is hidden"
+    )
+    gradient_checkpointing: bool = setting(False, "less memory, a third more time", *ANYTIME)
+    num_classes: int = setting(2, "", Role.fixed_by_checkpoint, Role.shared_with_teacher, Role.same_task)
+    class_names: list[str] | None = setting(None, "", Role.default_from_checkpoint, Role.same_task)
+    class_colors: list[list[int]] | None = setting(
+        None, "[red, green, blue] in 0..255 for each class", Role.default_from_checkpoint
+    )
+    head: str = setting("light", "light | upscaling (published) | unet | upernet | linear", Role.fixed_by_checkpoint)
+    head_channels: int | None = setting(
+        None,
+        "head light: channels of its feature maps, a multiple of 4; null: 32",
+        Role.fixed_by_checkpoint,
+        former_name="head_width",
+        before_it_existed=None,
+    )
+    depth: int = setting(-1, "transformer blocks; -1: as published", Role.fixed_by_checkpoint)
+    embed_dim: int | None = setting(
+        None,
+        "token width of the encoder, a multiple of 16; null: as published",
+        Role.fixed_by_checkpoint,
+        former_name="width",
+        before_it_existed=None,
+    )
+    use_log_scale: bool = setting(
+        False,
+        "regression: the network predicts log(1 + label); files and scores are in natural units",
+        Role.fixed_by_checkpoint,
+    )
+    plot_reg_results: bool = setting(
+        True, "regression: draw predictions against labels as scatter.png", Role.default_from_checkpoint
+    )
+    include_ee_metric: bool = setting(
+        False,
+        "regression: score the share of predictions within the expected error ±(a + b |truth|)",
+        Role.default_from_checkpoint,
+    )
+    expected_error: list[float] = setting(
+        [0.05, 0.15],
+        "a, b of the expected error; the default is that of aerosol optical depth over land",
+        Role.default_from_checkpoint,
+    )
+    weight_clip_range: list[float] | None = setting(
+        None, "[low, high]: trained weights are clamped to it after each optimiser step; null: off"
+    )
 
     def __post_init__(self) -> None:
         check(self.num_classes >= 1, "model.num_classes", self.num_classes, "at least 2 classes")

@@ -1,208 +1,232 @@
-"""Which layers of a file are which bands, and with what statistics they are normalised: what settings leave open."""
+"""Resolve settings: fill in what size, checkpoint, sensor and training table decide, in this order."""
 
 import logging
-import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from instageo.errors import CheckpointError, ConfigError
-from instageo.locations import is_remote
+import numpy as np
+
+from instageo.errors import CheckpointError, ConfigError, DataError
 from instageo.model.backbones.variants import find_variant
-from instageo.model.networks.checkpoint import Checkpoint
-from instageo.model.settings import AUTO, LabelKind, Mode, Settings
-from instageo.model.settings.compose import flatten, settings_to_dict, update_settings
-from instageo.model.settings.roles import DEFAULTS, FIXED, SET_BY_SENSOR
+from instageo.model.inspection.statistics import Moments, compute_class_weights
+from instageo.model.settings.compose import settings_to_dict, update_settings
+from instageo.model.settings.data import AUTO, LabelKind
+from instageo.model.settings.derived import band_names
+from instageo.model.settings.fields import Role
+from instageo.model.settings.keys import flatten
+from instageo.model.settings.roles import keys_with
+from instageo.model.settings.run_settings import Settings
+from instageo.model.settings.sizes import SIZES
 from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, find_sensor
 
 log = logging.getLogger(__name__)
 
-
-MEASURING = Mode.train, Mode.show_batch, Mode.lr_find
-"""Modes that can take mean and std from the training table."""
-
-
-CHIP_HEAD = "pooled"
-"""Head of tasks whose labels are of whole chips, unless another is named."""
+IMAGE_LEVEL_HEAD = "pooled"
+"""Default head of tasks with image-level labels."""
 
 
-def resolve_layout(settings: Settings, explicit: frozenset[str], *, statistics: bool = True) -> Settings:
-    """Settings in which band names, layers, scale, statistics and what `model.size` decides are told.
+class CheckpointSettings(Protocol):
+    """The part of a checkpoint that settings are resolved with."""
+
+    @property
+    def path(self) -> Path:
+        """File of the checkpoint, for messages."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings that it stores, `group.key: value`."""
+
+
+class TableStatistics(Protocol):
+    """The part of a checked training table that settings are resolved with."""
+
+    @property
+    def largest(self) -> tuple[int, int]:
+        """Rows of the tallest and columns of the widest chip."""
+
+    @property
+    def values(self) -> Moments:
+        """Moments of each band; asked for only if `dataloader.mean` is `auto`."""
+
+    @property
+    def target(self) -> Moments:
+        """Moments of regression labels and, with `model.use_log_scale`, of their logarithm."""
+
+    @property
+    def class_counts(self) -> list[int]:
+        """Labelled pixels of each class."""
+
+
+def resolve(
+    settings: Settings,
+    explicit: frozenset[str] = frozenset(),
+    *,
+    checkpoint: CheckpointSettings | None = None,
+    statistics: Callable[[Settings], TableStatistics] | None = None,
+    normalized: bool = True,
+) -> Settings:
+    """Return settings with everything filled in that they leave to other sources.
+
+    In this order: `model.size`, the checkpoint, the sensor, the training table's statistics, the size of its chips.
 
     Args:
-        settings: As composed, or as a checkpoint decides them.
-        explicit: Keys that the user set; sensor and size do not change these.
-        statistics: Whether mean and std are needed; they default to those of the variant's pre-training.
+        settings: As composed from YAML and command line.
+        explicit: Keys that the user set. They take precedence over size, sensor and the checkpoint's defaults, and may
+            not contradict what the checkpoint fixes.
+        checkpoint: Checkpoint of the network to run or to start from.
+        statistics: For modes that train: inspects the training table. It is called once, with settings in which the
+            layers, bands and scale are resolved, so that files can be read.
+        normalized: Whether chips will be normalised, so that mean and std must be filled in.
 
     Raises:
-        ConfigError: Names, layers and statistics do not fit each other, or a band has no default statistics.
+        ConfigError: Sources contradict each other, or a band has no default statistics.
+        CheckpointError: An explicit setting contradicts the checkpoint.
+        DataError: Statistics of the training table cannot be used.
     """
-    settings = update_settings(settings, size_settings(settings, explicit))
-    data = settings.dataloader
-    names = band_names(settings)
-    found: dict[str, Any] = {"dataloader.band_names": list(names)}
-    if data.label_kind is not LabelKind.raster and "model.head" not in explicit and not settings.checkpoint_path:
-        found["model.head"] = CHIP_HEAD
-    if data.sensor is not None:
-        found |= {key: value for key, value in _told_by_sensor(settings, names, explicit) if key not in explicit}
-        _refuse_small_units(settings)
-    if data.mean == AUTO and statistics and settings.mode not in MEASURING:
-        raise ConfigError(
-            "dataloader.mean=auto is for modes that read the training table; leave mean and std out, the checkpoint "
-            "knows them"
-        )
-    if data.mean is None and statistics:
-        mean, std = _pretraining_statistics(settings.model.model_name, names)
-        found |= {"dataloader.mean": mean, "dataloader.std": std}
-    return update_settings(settings, found)
+    if checkpoint is None or "model.size" in explicit:
+        from_size = _size_settings(settings, explicit)
+        settings, explicit = update_settings(settings, from_size), explicit | frozenset(from_size if checkpoint else ())
+    if checkpoint is not None:
+        settings = _apply_checkpoint(settings, checkpoint, explicit)
+    settings = _apply_sensor(settings, explicit)
+    if checkpoint is None and settings.dataloader.label_kind is not LabelKind.raster and "model.head" not in explicit:
+        settings = update_settings(settings, {"model.head": IMAGE_LEVEL_HEAD})
+    if settings.dataloader.mean is None and normalized:
+        settings = update_settings(settings, _pretraining_statistics(settings))
+    if statistics is None:
+        if settings.dataloader.mean == AUTO and normalized:
+            raise ConfigError(
+                f"dataloader.mean=auto needs a training table, which mode={settings.mode.value} does not read; remove "
+                "dataloader.mean and dataloader.std, they are read from the checkpoint"
+            )
+        return settings
+    table = statistics(settings)
+    return _fit_crop_size(_apply_statistics(settings, table), table)
 
 
-def _told_by_sensor(settings: Settings, names: Sequence[str], explicit: frozenset[str]) -> Iterable[tuple[str, object]]:
-    data = settings.dataloader
-    sensor = find_sensor(str(data.sensor))
-    layers = data.bands if "dataloader.bands" in explicit else sensor.positions(names, data.temporal_dim)
-    return zip(SET_BY_SENSOR, (layers, sensor.no_data_value, sensor.scale, sensor.offset), strict=True)
-
-
-def band_names(settings: Settings) -> tuple[str, ...]:
-    """Names of the bands of one date: as told; else, if there are six, the published ones; else their numbers.
-
-    A sensor's own codes (`B02`, `SR_B3`) are told as what they measure.
-    """
-    data = settings.dataloader
-    if data.band_names is not None:
-        sensor = find_sensor(data.sensor) if data.sensor else None
-        return tuple(sensor.bands[sensor.position(name)] if sensor else name for name in data.band_names)
-    count = len(PRITHVI_BANDS)
-    if data.measured is not None:
-        count = len(data.measured)
-    elif data.bands is not None:
-        count = len(data.bands) // data.temporal_dim
-    return PRITHVI_BANDS if count == len(PRITHVI_BANDS) else tuple(f"BAND_{number}" for number in range(1, count + 1))
-
-
-def class_names(settings: Settings) -> list[str]:
-    """Names of the classes; where none were given, their values in label files."""
-    first = int(settings.dataloader.reduce_to_zero)
-    return settings.model.class_names or [str(first + number) for number in range(settings.model.num_classes)]
-
-
-def _refuse_small_units(settings: Settings) -> None:
-    """Sensors give reflectance x 10000; statistics of reflectance in 0..1 would make nonsense of it."""
-    mean = settings.dataloader.measured
-    if mean is not None and max(mean) <= 2:
-        raise ConfigError(
-            f"dataloader.sensor={settings.dataloader.sensor} gives reflectance x 10000, but dataloader.mean={mean} is "
-            "of another unit; leave mean and std out or compute them with mode=stats, or set bands and "
-            "constant_multiplier instead of the sensor"
-        )
-
-
-def _pretraining_statistics(model_name: str, names: Sequence[str]) -> tuple[list[float], list[float]]:
-    mean, std = PRITHVI_STATISTICS[find_variant(model_name).statistics]
-    unknown = [name for name in names if name not in PRITHVI_BANDS]
-    if unknown:
-        raise ConfigError(
-            f"dataloader.mean has no default for the bands {', '.join(unknown)}; compute mean and std with mode=stats, "
-            f"or name the bands with dataloader.band_names (known are {', '.join(PRITHVI_BANDS)})"
-        )
-    places = [PRITHVI_BANDS.index(name) for name in names]
-    return [mean[place] for place in places], [std[place] for place in places]
-
-
-def describe_layout(settings: Settings, layers: int) -> str:
-    """Which layer of the file is taken as which date and band, for the log."""
-    data, names = settings.dataloader, band_names(settings)
-    positions = data.bands or list(range(layers))
-    dates = [positions[start : start + len(names)] for start in range(0, len(positions), len(names))]
-    text = "; ".join(f"date {number}: layers {date}" for number, date in enumerate(dates, start=1))
-    return f"reading {', '.join(names)} as {text} (counted from 0)"
-
-
-@dataclass(frozen=True)
-class SizePreset:
-    """What `model.size` decides, in the words of the settings.
-
-    Attributes:
-        model_name: Variant.
-        depth: Transformer blocks; -1 for the variant's own.
-        embed_dim: Channels of a token; None for the variant's own.
-        head: Head.
-        head_channels: Channels within the head; None for the usual.
-    """
-
-    model_name: str
-    depth: int = -1
-    embed_dim: int | None = None
-    head: str = "light"
-    head_channels: int | None = None
-
-
-SIZES = {
-    "tiny": SizePreset("prithvi_eo_tiny"),
-    "student": SizePreset("prithvi_eo_v2_tiny_tl"),
-    "normal": SizePreset("prithvi_eo_v2_100_tl"),
-    "teacher": SizePreset("prithvi_eo_v2_300_tl"),
-}
-"""By name, the smallest first."""
-
-
-def size_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, object]:
-    """The settings that `model.size` decides, as `model.key: value`: all of its own but those in `explicit`.
-
-    Raises:
-        ConfigError: There is no such size.
-    """
+def _size_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, object]:
+    """Return the keys that `model.size` decides and the user did not set, with their values."""
     name = settings.model.size
     if name is None:
         return {}
     if name not in SIZES:
         raise ConfigError(f"model.size={name} is unknown; choose one of {', '.join(SIZES)}")
-    told = {f"model.{key}": value for key, value in vars(SIZES[name]).items()}
-    if "model.head" in explicit:  # another head has a width of its own
-        del told["model.head_channels"]
-    return {key: value for key, value in told.items() if key not in explicit}
+    preset = {f"model.{entry.name}": getattr(SIZES[name], entry.name) for entry in fields(SIZES[name])}
+    if "model.head" in explicit:  # channels are those of the preset's own head
+        del preset["model.head_channels"]
+    return {key: value for key, value in preset.items() if key not in explicit}
 
 
-def apply_checkpoint(settings: Settings, checkpoint: Checkpoint, explicit: frozenset[str]) -> Settings:
-    """Settings with all that the checkpoint decides.
-
-    Args:
-        settings: As composed from YAML and command line.
-        checkpoint: Its word counts.
-        explicit: Keys that the user set.
-
-    Raises:
-        CheckpointError: The user set a key to something that contradicts the checkpoint.
-    """
-    told = size_settings(settings, explicit)
-    settings, explicit = update_settings(settings, told), explicit | told.keys()
-    given = set(SET_BY_SENSOR) if "dataloader.sensor" in explicit else set()
-    theirs = {key: value for key, value in checkpoint.settings.items() if key not in given}
-    flat = flatten(settings_to_dict(settings)) | {"dataloader.band_names": list(band_names(settings))}
-    for key in sorted(explicit & set(FIXED) & set(theirs)):
-        if flat[key] not in (theirs[key], AUTO):
+def _apply_checkpoint(settings: Settings, checkpoint: CheckpointSettings, explicit: frozenset[str]) -> Settings:
+    from_sensor = set(keys_with(Role.set_by_sensor)) if "dataloader.sensor" in explicit else set()
+    stored = {key: value for key, value in checkpoint.settings.items() if key not in from_sensor}
+    fixed, defaults = (set(keys_with(role)) for role in (Role.fixed_by_checkpoint, Role.default_from_checkpoint))
+    current = flatten(settings_to_dict(settings)) | {"dataloader.band_names": list(band_names(settings))}
+    for key in sorted(explicit & fixed & set(stored)):
+        if current[key] not in (stored[key], AUTO):
             raise CheckpointError(
-                f"{checkpoint.path}: was trained with {key}={theirs[key]}, but {key}={flat[key]} was asked for; "
-                f"leave {key} out, the checkpoint knows it"
+                f"{checkpoint.path}: was trained with {key}={stored[key]}, but you passed {key}={current[key]}; remove "
+                f"{key}, it is read from the checkpoint"
             )
-    wanted = {key: theirs[key] for key in theirs if key in FIXED or (key in DEFAULTS and key not in explicit)}
-    wanted |= {} if given else {"dataloader.sensor": None}  # what it decided in training, the checkpoint tells
+    adopted = {key: stored[key] for key in stored if key in fixed or (key in defaults and key not in explicit)}
+    if not from_sensor:
+        adopted["dataloader.sensor"] = None  # what the sensor decided in training is stored in the checkpoint
     try:
-        return update_settings(settings, wanted)
+        return update_settings(settings, adopted)
     except ConfigError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from error
 
 
-def table_root(settings: Settings) -> str:
-    """The folder, or URL of one, that the tables' paths start from."""
-    root = str(settings.root_dir)
-    return root if is_remote(root) else str(Path(root).expanduser())
+def _apply_sensor(settings: Settings, explicit: frozenset[str]) -> Settings:
+    """Fill in band names and, from the sensor, the keys that the user did not set."""
+    values: dict[str, Any] = {"dataloader.band_names": list(band_names(settings))}
+    if settings.dataloader.sensor is not None:
+        _check_unit(settings)
+        values |= {key: value for key, value in _sensor_settings(settings, explicit).items() if key not in explicit}
+    return update_settings(settings, values)
 
 
-def cache_dir(settings: Settings) -> Path:
-    """Where checks and decoded chips are kept: `dataloader.cache_dir`, else $INSTAGEO_CACHE, else ~/.cache/instageo."""
-    told = settings.dataloader.cache_dir or os.environ.get("INSTAGEO_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(told or Path(base) / "instageo").expanduser()
+def _sensor_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, object]:
+    data = settings.dataloader
+    sensor = find_sensor(str(data.sensor))
+    layers = data.bands if "dataloader.bands" in explicit else sensor.positions(band_names(settings), data.temporal_dim)
+    return {
+        "dataloader.bands": layers,
+        "dataloader.no_data_value": sensor.no_data_value,
+        "dataloader.constant_multiplier": sensor.scale,
+        "dataloader.constant_offset": sensor.offset,
+    }
+
+
+def _check_unit(settings: Settings) -> None:
+    """Refuse statistics of reflectance in 0..1 with a sensor, which gives reflectance x 10000."""
+    mean = settings.dataloader.given_mean
+    if mean is not None and max(mean) <= 2:
+        raise ConfigError(
+            f"dataloader.sensor={settings.dataloader.sensor} gives reflectance x 10000, but dataloader.mean={mean} is "
+            "in another unit; remove mean and std or compute them with mode=stats, or set bands and "
+            "constant_multiplier instead of the sensor"
+        )
+
+
+def _pretraining_statistics(settings: Settings) -> dict[str, list[float]]:
+    names = band_names(settings)
+    mean, std = PRITHVI_STATISTICS[find_variant(settings.model.model_name).statistics]
+    unknown = [name for name in names if name not in PRITHVI_BANDS]
+    if unknown:
+        raise ConfigError(
+            f"dataloader.mean has no default for the bands {', '.join(unknown)}; compute mean and std with mode=stats, "
+            f"or name the bands with dataloader.band_names (there are defaults for {', '.join(PRITHVI_BANDS)})"
+        )
+    indices = [PRITHVI_BANDS.index(name) for name in names]
+    return {
+        "dataloader.mean": [mean[index] for index in indices],
+        "dataloader.std": [std[index] for index in indices],
+    }
+
+
+def _apply_statistics(settings: Settings, table: TableStatistics) -> Settings:
+    """Replace `auto` in mean, std, label scale and class weights by numbers from the training table."""
+    values: dict[str, Any] = {}
+    if settings.dataloader.mean == AUTO:
+        bands = table.band_moments
+        constant = [name for name, std in zip(band_names(settings), bands.std, strict=True) if std == 0]
+        if constant:
+            raise DataError(
+                f"{settings.train_filepath}: {', '.join(constant)} is constant in all chips, so it cannot be "
+                "normalised; leave it out with dataloader.bands, or set dataloader.mean and dataloader.std"
+            )
+        values |= {"dataloader.mean": bands.mean.tolist(), "dataloader.std": bands.std.tolist()}
+    if settings.is_reg_task and settings.dataloader.label_mean == AUTO:
+        mean, std = float(table.label_moments.mean[-1]), float(table.label_moments.std[-1])
+        if std == 0:
+            raise DataError(
+                f"{settings.train_filepath}: all labels have the value {table.label_moments.low[0]:g}; there is nothing "
+                "to learn"
+            )
+        values |= {"dataloader.label_mean": mean, "dataloader.label_std": std}
+    weighting = settings.train.class_weights
+    if isinstance(weighting, str):
+        name = "inverse" if weighting == AUTO else weighting
+        values["train.class_weights"] = compute_class_weights(table.class_counts, name)
+    for key, value in values.items():
+        shown = [float(f"{number:.5g}") for number in np.atleast_1d(value)]
+        log.info("%s=%s from %s", key, shown if isinstance(value, list) else shown[0], settings.train_filepath)
+    return update_settings(settings, values)
+
+
+def _fit_crop_size(settings: Settings, table: TableStatistics) -> Settings:
+    """Reduce `dataloader.img_size` to the largest chip, rounded up to whole patches."""
+    size, largest = settings.dataloader.img_size, max(table.max_shape)
+    if size <= largest:
+        if size < largest:
+            log.info("chips have up to %d pixels: each epoch takes a random %d-pixel window of each", largest, size)
+        return settings
+    patch = find_variant(settings.model.model_name).patch_size
+    needed = -(-largest // patch) * patch
+    log.warning(
+        "chips have at most %d pixels, but dataloader.img_size=%d: training with %d", largest, size, min(needed, size)
+    )
+    return update_settings(settings, {"dataloader.img_size": min(needed, size)})

@@ -1,65 +1,36 @@
-"""What each setting means to checkpoints, resumed runs, maps and comparisons."""
+"""Look up settings by what they mean to checkpoints, resumed runs, maps and comparisons; see `fields.Role`."""
 
-FIXED = (
-    "is_reg_task", "model.model_name", "model.depth", "model.embed_dim", "model.head", "model.head_channels",
-    "model.num_classes", "dataloader.band_names", "dataloader.mean", "dataloader.std", "dataloader.temporal_dim",
-    "dataloader.constant_multiplier", "dataloader.constant_offset", "dataloader.max_pixel_value",
-    "dataloader.label_kind", "dataloader.label_mean", "dataloader.label_std", "model.use_log_scale",
-)  # fmt: skip
-"""Settings that a checkpoint decides; an override that says otherwise is refused."""
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
-DEFAULTS = (
-    "model.class_names", "model.class_colors", "dataloader.bands", "dataloader.no_data_value", "dataloader.img_size",
-    "dataloader.reduce_to_zero", "dataloader.replace_label", "train.ignore_index", "train.loss",
-    "model.plot_reg_results", "model.include_ee_metric", "model.expected_error",
-)  # fmt: skip
-"""Settings that a checkpoint carries, but that the files at hand may ask to be otherwise: where in a file the bands
-lie, what marks missing values and labels, names, the size of a tile."""
+from instageo.model.settings.fields import Role
+from instageo.model.settings.keys import group_keys, iterate_settings
 
-RECORDED = ("train.class_weights",)
-"""Settings that a checkpoint carries for the record alone."""
 
-BEFORE = {
-    "model.embed_dim": None, "model.head_channels": None, "dataloader.label_mean": 0.0, "dataloader.label_std": 1.0,
-}  # fmt: skip
-"""What settings are in checkpoints that were written before they existed."""
+@cache
+def keys_with(role: Role) -> tuple[str, ...]:
+    """Return the keys of all settings that have a role themselves or through their group."""
+    roles: dict[str, frozenset[Role]] = {}
+    for key, entry in iterate_settings():
+        roles[key] = entry.metadata.get("roles", frozenset()) | roles.get(key.rpartition(".")[0], frozenset())
+    return tuple(key for key, own in roles.items() if role in own and key not in group_keys())
 
-FREE_ON_RESUME = (
-    "train.resume", "train.num_epochs", "train.early_stopping_patience", "dataloader.num_workers",
-    "accelerator", "devices",
-    "strategy", "compile", "model.gradient_checkpointing", "mode", "root_dir", "output_dir", "test_filepath",
-    "checkpoint_path", "energy", "energy_country", "logger", "tracking.uri", "tracking.experiment", "tracking.name",
-    "tracking.mode", "tracking.upload", "train.lr_find.min", "train.lr_find.max", "train.lr_find.steps",
-)  # fmt: skip
-"""Settings that a resumed run may change: how long and where it runs, not what it learns."""
 
-SHARED_WITH_TEACHER = (
-    "is_reg_task", "dataloader.label_kind", "model.num_classes", "dataloader.temporal_dim",
-    "dataloader.constant_multiplier", "dataloader.constant_offset", "dataloader.max_pixel_value",
-)  # fmt: skip
-"""Settings in which teacher and student agree: the task, and the unit and dates of the chips."""
+@cache
+def values_before_they_existed() -> dict[str, Any]:
+    """Return the values of settings, by key, for checkpoints that were written before these settings existed."""
+    given = "before_it_existed"
+    return {key: entry.metadata[given] for key, entry in iterate_settings() if given in entry.metadata}
 
-UNIT_KEYS = ("dataloader.constant_multiplier", "dataloader.constant_offset")
-"""Those that a sensor decides: every sensor gives reflectance x 10000, whatever its files hold."""
 
-NO_EFFECT_ON_MAPS = (
-    "root_dir", "train_filepath", "valid_filepath", "test_filepath", "checkpoint_path", "output_dir", "mode", "seed",
-    "engine", "ray.", "energy", "logger", "tracking.", "distill.", "dataloader.num_workers", "dataloader.cache",
-    "dataloader.sampler", "dataloader.on_bad_row", "dataloader.augmentations.",
-)  # fmt: skip
-"""Beginnings of the settings that no prediction depends on, or by the content of a file alone."""
+@cache
+def _former_names() -> dict[str, str]:
+    named = {key: entry.metadata.get("former_name") for key, entry in iterate_settings()}
+    return {f"{key.rpartition('.')[0]}.{former}".lstrip("."): key for key, former in named.items() if former}
 
-LEARNT = {"train.num_epochs", "train.early_stopping_patience", "checkpoint_path"}
-"""Settings that a resumed run may change, and that all the same change what a run learns."""
 
-EVERY_RUN = {*FREE_ON_RESUME} - LEARNT | {"seed", "model.size", "dataloader.cache", "dataloader.cache_dir"}
-"""Settings in which runs of one row may differ: the seed, where a run takes place, and the name of a size, since the
-sizes themselves tell all of it."""
-
-SET_BY_SENSOR = (
-    "dataloader.bands", "dataloader.no_data_value", "dataloader.constant_multiplier", "dataloader.constant_offset",
-)  # fmt: skip
-"""Settings that `dataloader.sensor` decides, unless they are set themselves."""
-
-SAME_TASK = ("is_reg_task", "dataloader.label_kind", "model.num_classes", "model.class_names")
-"""Settings in which runs that are compared agree."""
+def with_current_names(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored settings (`group.key: value`) with keys of earlier versions under their present names."""
+    former = _former_names()
+    return {former.get(key, key): value for key, value in stored.items()}

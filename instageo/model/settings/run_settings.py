@@ -1,6 +1,6 @@
 """Define the settings of a run, from the groups of settings."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from instageo.locations import is_remote
 from instageo.model.settings.checks import check
 from instageo.model.settings.data import DataSettings, LabelKind, SamplerKind
 from instageo.model.settings.distill import DistillSettings
+from instageo.model.settings.fields import ANYTIME, PLACE, Role, group, setting
 from instageo.model.settings.inference import Engine, RaySettings
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.tracking import TrackingSettings, check_loggers
@@ -34,10 +35,12 @@ class TestSettings:
 
     __test__ = False  # not a test case
 
-    img_size: int | None = None  # published key, without effect: inputs of any size are mapped whole
-    crop_size: int | None = None  # side of a tile; None: the size the network was trained at
-    stride: int | None = None  # step between tiles; None: half a tile
-    mask_cloud: bool = False  # pixels that lack any date, not only those that lack all, become no-data
+    img_size: int | None = setting(None, "published key without effect: inputs of any size are mapped whole")
+    crop_size: int | None = setting(None, "side of a tile, pixels; null: the size of training")
+    stride: int | None = setting(None, "step between tiles, pixels; null: half a tile")
+    mask_cloud: bool = setting(
+        False, "true: a pixel that lacks any date becomes no-data; false: only one that lacks all"
+    )
 
     def __post_init__(self) -> None:
         for name in ("crop_size", "stride"):
@@ -52,31 +55,57 @@ class TestSettings:
 class Settings:
     """Everything one run needs; the field names are the YAML keys."""
 
-    root_dir: str | None = None
-    train_filepath: str | None = None
-    valid_filepath: str | None = None
-    test_filepath: str | None = None
-    checkpoint_path: str | None = None
-    output_dir: str | None = None  # where predictions go; None: `predictions` in the run directory
-    mode: Mode = Mode.train
-    engine: Engine = Engine.local  # of chip_inference
-    is_reg_task: bool = False
-    seed: int = 42
-    precision: str = "32-true"
-    accelerator: str = "auto"
-    devices: Any = "auto"
-    strategy: str = "auto"  # how devices share the work
-    compile: bool = False  # torch.compile: slow to start, then faster
-    energy: bool = False  # measure energy and CO2 with codecarbon
-    energy_country: str | None = None  # ISO 3166, three letters: whose electricity
-    logger: Any = "tensorboard"  # of LOGGERS, or a list of them
-    train: TrainSettings = field(default_factory=TrainSettings)
-    model: ModelSettings = field(default_factory=ModelSettings)
-    dataloader: DataSettings = field(default_factory=DataSettings)
-    test: TestSettings = field(default_factory=TestSettings)
-    distill: DistillSettings = field(default_factory=DistillSettings)
-    tracking: TrackingSettings = field(default_factory=TrackingSettings)
-    ray: RaySettings = field(default_factory=RaySettings)
+    root_dir: str | None = setting(
+        None, "folder that the tables' paths start from, or its URL (s3:// gs:// az:// https://)", *PLACE
+    )
+    train_filepath: str | None = setting(
+        None, "tables: CSV, JSON or Parquet with the columns Input and Label", Role.no_effect_on_maps
+    )
+    valid_filepath: str | None = setting(None, "", Role.no_effect_on_maps)
+    test_filepath: str | None = setting(None, "", *PLACE)
+    checkpoint_path: str | None = setting(
+        None,
+        "for eval and chip_inference; for train: start from its weights",
+        Role.free_on_resume,
+        Role.no_effect_on_maps,
+    )
+    output_dir: str | None = setting(None, "of predictions; null: `predictions` in the run directory", *PLACE)
+    mode: Mode = setting(Mode.train, " | ".join(mode.value for mode in Mode), *PLACE)
+    engine: Engine = setting(
+        Engine.local,
+        "of chip_inference: local | ray, on this machine or a cluster (extra `serve`)",
+        Role.free_on_resume,
+        Role.no_effect_on_maps,
+    )
+    is_reg_task: bool = setting(
+        False,
+        "true: regression; labels are values, not classes",
+        Role.fixed_by_checkpoint,
+        Role.shared_with_teacher,
+        Role.same_task,
+    )
+    seed: int = setting(42, "", Role.free_between_repeats, Role.no_effect_on_maps)
+    precision: str = setting("32-true", "32-true | bf16-mixed | 16-mixed")
+    accelerator: str = setting("auto", "auto | cpu | gpu | cuda | mps", *ANYTIME)
+    devices: Any = setting("auto", "number of devices, -1 for all, or auto", *ANYTIME)
+    strategy: str = setting("auto", "auto | ddp | fsdp: how several devices share the work", *ANYTIME)
+    compile: bool = setting(False, "true: torch.compile; minutes to start, then faster", *ANYTIME)
+    energy: bool = setting(False, "true: measure energy and CO2 of the run for run.json (extra `energy`)", *PLACE)
+    energy_country: str | None = setting(None, "whose electricity: three letters of ISO 3166, such as KEN", *PLACE)
+    logger: Any = setting(
+        "tensorboard", "tensorboard | mlflow | wandb | none, or a list: [tensorboard, mlflow]", *PLACE
+    )
+    train: TrainSettings = group(TrainSettings)
+    model: ModelSettings = group(ModelSettings)
+    dataloader: DataSettings = group(DataSettings)
+    test: TestSettings = group(TestSettings)
+    distill: DistillSettings = group(DistillSettings, "with train.distillation=true", Role.no_effect_on_maps)
+    tracking: TrackingSettings = group(
+        TrackingSettings, "with logger=mlflow or logger=wandb; see docs/tracking.md", *PLACE
+    )
+    ray: RaySettings = group(
+        RaySettings, "with engine=ray; see docs/batch_inference.md", Role.free_on_resume, Role.no_effect_on_maps
+    )
 
     def __post_init__(self) -> None:
         check(0 <= self.seed < 2**31, "seed", self.seed, "0 or more, below 2^31")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from instageo.model.settings.checks import check
+from instageo.model.settings.fields import setting
 
 LOGGERS = ("tensorboard", "mlflow", "wandb")
 """What `logger` may name beside `none`."""
@@ -21,11 +22,13 @@ class TrackingMode(Enum):
 class TrackingSettings:
     """Where MLflow and Weights & Biases keep a run, and under which name."""
 
-    uri: str | None = None  # MLflow's server; None: $MLFLOW_TRACKING_URI
-    experiment: str = "instageo"  # MLflow's experiment, W&B's project
-    name: str | None = None  # of the run; None: the tracker chooses
-    mode: TrackingMode = TrackingMode.auto  # auto: online where $WANDB_API_KEY is set
-    upload: bool = False  # the best checkpoint goes to the tracker too
+    uri: str | None = setting(None, "MLflow's server; null: $MLFLOW_TRACKING_URI")
+    experiment: str = setting("instageo", "MLflow's experiment, W&B's project")
+    name: str | None = setting(None, "name of the run; null: chosen by the tracker")
+    mode: TrackingMode = setting(
+        TrackingMode.auto, "W&B: online | offline | auto: online if $WANDB_API_KEY is set, else offline"
+    )
+    upload: bool = setting(False, "true: upload the best checkpoint to the tracker")
 
     def __post_init__(self) -> None:
         check(bool(self.experiment.strip()), "tracking.experiment", self.experiment, "a name")

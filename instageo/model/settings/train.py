@@ -1,11 +1,12 @@
 """Settings of optimisation: the group `train`."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from instageo.model.settings.checks import are_numbers, check
+from instageo.model.settings.fields import ANYTIME, Role, group, setting
 
 
 class Scheduler(Enum):
@@ -21,9 +22,9 @@ class Scheduler(Enum):
 class RangeTestSettings:
     """The range test of `mode=lr_find`."""
 
-    min: float = 1e-7
-    max: float = 1.0
-    steps: int = 100
+    min: float = setting(1e-7, "lowest learning rate", *ANYTIME)
+    max: float = setting(1.0, "highest learning rate", *ANYTIME)
+    steps: int = setting(100, "optimiser steps from the lowest to the highest", *ANYTIME)
 
     def __post_init__(self) -> None:
         check(0 < self.min < math.inf, "train.lr_find.min", self.min, "a learning rate above 0")
@@ -35,27 +36,53 @@ class RangeTestSettings:
 class TrainSettings:
     """Optimisation."""
 
-    learning_rate: float = 1e-4
-    num_epochs: int = 10
-    batch_size: int = 8
-    loss: Any = None  # name, or weights by name; None: that of the task; see docs/losses.md
-    label_smoothing: float = 0.0  # of cross-entropy: share of a pixel's truth that is spread over all classes
-    class_weights: Any = None  # one per class; inverse (or auto), sqrt, effective: of the training table; None: all 1
-    ignore_index: int = -1
-    weight_decay: float = 1e-2
-    layer_decay: float = 1.0  # learning rate of each block over that of the next; 1: the same for all
-    scheduler: Scheduler = Scheduler.cosine
-    warmup_epochs: float = 0.0  # share of the first epochs with a rising learning rate
-    plateau_factor: float = 0.5  # scheduler=plateau: the rate is multiplied by it
-    plateau_patience: int = 5  # … after so many epochs without a better validation score
-    accumulate_grad_batches: int = 1  # batches per optimiser step
-    ema_decay: float | None = None  # share of the average of the weights that each step keeps; None: no average
-    gradient_clip_val: float | None = None  # largest gradient norm; None: no clipping
-    early_stopping_patience: int | None = None  # epochs without a better score before stopping; None: off
-    resume: Any = False  # true: from the newest last.ckpt of the same settings; or the path of a last.ckpt
-    distillation: bool = False
-    teacher_ckpt_path: str | None = None
-    lr_find: RangeTestSettings = field(default_factory=RangeTestSettings)
+    learning_rate: float = setting(1e-4)
+    num_epochs: int = setting(10, "", Role.free_on_resume)
+    batch_size: int = setting(8)
+    loss: Any = setting(
+        None,
+        "cross_entropy | focal | dice | jaccard | tversky | lovasz | mse | mae | huber | quantile | gaussian_nll, a "
+        "sum such as {cross_entropy: 1, dice: 0.5}, or your own; null: the default of the task; see docs/losses.md",
+        Role.default_from_checkpoint,
+    )
+    label_smoothing: float = setting(0.0, "cross_entropy: share of each label's weight that is spread over all classes")
+    class_weights: Any = setting(
+        None,
+        "one weight per class; inverse (or auto), sqrt, effective: computed from the training table; null: all 1",
+        Role.recorded_in_checkpoint,
+    )
+    ignore_index: int = setting(-1, "label value that does not count", Role.default_from_checkpoint)
+    weight_decay: float = setting(1e-2)
+    layer_decay: float = setting(
+        1.0, "learning rate of each block divided by that of the next; 0.75 is usual, 1 is off"
+    )
+    scheduler: Scheduler = setting(Scheduler.cosine, "cosine | constant | one_cycle | plateau")
+    warmup_epochs: float = setting(0.0, "epochs over which the learning rate rises from 0; not with one_cycle")
+    plateau_factor: float = setting(0.5, "plateau: factor by which the learning rate is multiplied")
+    plateau_patience: int = setting(5, "plateau: epochs without a better validation score before that")
+    accumulate_grad_batches: int = setting(1, "batches per optimiser step", former_name="accumulate")
+    ema_decay: float | None = setting(
+        None,
+        "exponential moving average of the weights: share kept at each step, e.g. 0.999; null: off",
+        former_name="ema",
+    )
+    gradient_clip_val: float | None = setting(
+        None, "largest norm of the gradient; null: no clipping", former_name="gradient_clip"
+    )
+    early_stopping_patience: int | None = setting(
+        None,
+        "epochs without a better validation score before training stops; null: off",
+        Role.free_on_resume,
+        former_name="early_stopping",
+    )
+    resume: Any = setting(
+        False, "true: continue from the newest last.ckpt of the same settings; or the path of one", *ANYTIME
+    )
+    distillation: bool = setting(
+        False, "true: train with a teacher in addition to the labels; see docs/distillation.md"
+    )
+    teacher_ckpt_path: str | None = setting(None, "the teacher's checkpoint, or the folder of its run")
+    lr_find: RangeTestSettings = group(RangeTestSettings, "mode=lr_find: the learning rate range test")
 
     def __post_init__(self) -> None:
         if self.teacher_ckpt_path == "None":  # as published configurations say null

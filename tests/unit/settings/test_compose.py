@@ -3,16 +3,8 @@
 import pytest
 
 from instageo.model.settings import Settings
-from instageo.model.settings.compose import (
-    CONFIGS,
-    default_config,
-    flatten,
-    read_yaml,
-    setting_keys,
-    settings_from_config,
-    settings_to_dict,
-    unknown_key_message,
-)
+from instageo.model.settings.compose import CONFIGS, default_config, read_yaml, settings_from_config, settings_to_dict
+from instageo.model.settings.keys import flatten, setting_keys, unknown_key_message
 
 PRESETS = [path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "config"]
 
@@ -58,7 +50,7 @@ def test_the_nearest_key(wrong, right):
 
 
 def test_a_key_like_none_is_told_what_there_is():
-    assert "model has model_name, freeze_backbone" in unknown_key_message("model.zzzzqqq")
+    assert "model has size, model_name, load_pretrained_weights, weights" in unknown_key_message("model.zzzzqqq")
     assert "the groups are train, model, dataloader" in unknown_key_message("zzzzqqq")
 
 

@@ -1,4 +1,4 @@
-"""Settings leave open which layer is which band and how it is normalised; this is what follows from them."""
+"""Resolve which layer is which band and how it is normalised, from sensor, checkpoint and defaults."""
 
 from dataclasses import replace
 
@@ -6,7 +6,8 @@ import pytest
 
 from instageo.errors import ConfigError
 from instageo.model.settings import DataSettings, Mode, ModelSettings, Settings
-from instageo.model.settings.resolve import band_names, describe_layout, resolve_layout
+from instageo.model.settings.derived import band_names, describe_layout
+from instageo.model.settings.resolve import resolve
 from instageo.sensors import PRITHVI_BANDS
 
 
@@ -14,19 +15,19 @@ def settings(model_name="prithvi_eo_v2_tiny_tl", **data):
     return Settings(model=ModelSettings(model_name=model_name), dataloader=DataSettings(**data))
 
 
-def completed(explicit=(), **data):
-    return resolve_layout(settings(**data), frozenset(f"dataloader.{key}" for key in explicit)).dataloader
+def resolved(explicit=(), **data):
+    return resolve(settings(**data), frozenset(f"dataloader.{key}" for key in explicit)).dataloader
 
 
 def test_a_sensor_gives_layers_scale_and_no_data():
-    data = completed(sensor="landsat8_c2", temporal_dim=2)
+    data = resolved(sensor="landsat8_c2", temporal_dim=2)
     assert data.bands == [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13]
     assert (data.constant_multiplier, data.constant_offset, data.no_data_value) == (0.275, -2000, 0)
     assert data.band_names == list(PRITHVI_BANDS)
 
 
 def test_without_a_sensor_the_file_is_taken_as_it_is():
-    data = completed()
+    data = resolved()
     assert (data.bands, data.constant_multiplier, data.constant_offset, data.no_data_value) == (None, 1, 0, -9999)
     assert data.band_names == list(PRITHVI_BANDS)
 
@@ -41,18 +42,18 @@ def test_without_a_sensor_the_file_is_taken_as_it_is():
         ("no_data_value", None),
     ],
 )
-def test_what_is_told_wins_over_the_sensor(key, value):
-    told = completed([key], sensor="sentinel2_l2a", **{key: value})
-    alone = completed(sensor="sentinel2_l2a")
-    assert getattr(told, key) == value
+def test_explicit_settings_take_precedence_over_the_sensor(key, value):
+    given = resolved([key], sensor="sentinel2_l2a", **{key: value})
+    alone = resolved(sensor="sentinel2_l2a")
+    assert getattr(given, key) == value
     assert getattr(alone, key) != value
     others = {"bands", "constant_multiplier", "constant_offset", "no_data_value"} - {key}
-    assert all(getattr(told, other) == getattr(alone, other) for other in others)
+    assert all(getattr(given, other) == getattr(alone, other) for other in others)
 
 
 def test_codes_and_names_ask_for_the_same_layers():
-    by_name = completed(sensor="sentinel2_l2a", band_names=["RED", "NIR_NARROW", "BLUE"])
-    by_code = completed(sensor="sentinel2_l2a", band_names=["B04", "B8A", "B02"])
+    by_name = resolved(sensor="sentinel2_l2a", band_names=["RED", "NIR_NARROW", "BLUE"])
+    by_code = resolved(sensor="sentinel2_l2a", band_names=["B04", "B8A", "B02"])
     assert by_name == by_code
     assert by_code.bands == [3, 8, 1]
     assert by_code.band_names == ["RED", "NIR_NARROW", "BLUE"]  # what the checkpoint carries
@@ -69,57 +70,53 @@ def test_codes_and_names_ask_for_the_same_layers():
 )
 @pytest.mark.parametrize("sensor", [None, "landsat5_c2"])
 def test_statistics_follow_the_generation_and_the_names(model_name, sensor, mean, std):
-    data = resolve_layout(settings(model_name, sensor=sensor, band_names=["RED", "BLUE"]), frozenset()).dataloader
+    data = resolve(settings(model_name, sensor=sensor, band_names=["RED", "BLUE"])).dataloader
     assert (data.mean, data.std) == (mean, std)
 
 
 def test_default_statistics_by_hand():
-    data = completed()
+    data = resolved()
     assert data.mean == [1087, 1342, 1433, 2734, 1958, 1363]
     assert data.std == [2248, 2179, 2178, 1850, 1242, 1049]
 
 
-def test_statistics_that_are_told_stay():
-    data = completed(mean=[300, 400], std=[1, 2], band_names=["THERMAL_1", "RED"])
+def test_given_statistics_stay():
+    data = resolved(mean=[300, 400], std=[1, 2], band_names=["THERMAL_1", "RED"])
     assert (data.mean, data.std, data.band_names) == ([300, 400], [1, 2], ["THERMAL_1", "RED"])
 
 
-@pytest.mark.parametrize("mode", [Mode.train, Mode.show_batch, Mode.lr_find])
-def test_modes_that_read_the_training_table_take_its_statistics(mode):
-    asked = replace(settings(mean="auto"), mode=mode)
-    assert resolve_layout(asked, frozenset()).dataloader.mean == "auto"
-
-
 @pytest.mark.parametrize("mode", [Mode.eval, Mode.chip_inference])
-def test_other_modes_take_them_from_the_checkpoint(mode):
-    with pytest.raises(ConfigError, match="auto is for modes that read the training table; leave mean and std out"):
-        resolve_layout(replace(settings(mean="auto"), mode=mode), frozenset())
+def test_statistics_of_the_training_table_need_a_mode_that_reads_it(mode):
+    with pytest.raises(
+        ConfigError, match=rf"auto needs a training table, which mode={mode.value} does not read; remove"
+    ):
+        resolve(replace(settings(mean="auto"), mode=mode))
 
 
-def test_completing_twice_changes_nothing():
-    once = resolve_layout(settings(sensor="sentinel2_l2a", band_names=["B8A", "B04"]), frozenset())
-    assert resolve_layout(once, frozenset()) == once
+def test_resolving_twice_changes_nothing():
+    once = resolve(settings(sensor="sentinel2_l2a", band_names=["B8A", "B04"]))
+    assert resolve(once) == once
 
 
 def test_a_band_without_statistics_is_named_and_stats_needs_none():
     data = {"sensor": "sentinel2_l2a", "band_names": ["RED", "RED_EDGE_1", "B09"]}
     with pytest.raises(ConfigError, match=r"no default for the bands RED_EDGE_1, WATER_VAPOR; compute .* mode=stats"):
-        completed(**data)
-    found = resolve_layout(settings(**data), frozenset(), statistics=False).dataloader
+        resolved(**data)
+    found = resolve(settings(**data), normalized=False).dataloader
     assert (found.mean, found.bands) == (None, [3, 4, 9])
 
 
 def test_an_unknown_band_is_one_sentence():
     with pytest.raises(ConfigError, match=r"^dataloader\.band_names: the sensor has no band NIR; it has [^\n]*$"):
-        completed(sensor="landsat8_c2", band_names=["RED", "NIR"])
+        resolved(sensor="landsat8_c2", band_names=["RED", "NIR"])
 
 
 @pytest.mark.parametrize("mean", [0.14, 1.9])
 def test_statistics_in_another_unit_than_the_sensors_are_refused(mean):  # pitfall 12
     with pytest.raises(ConfigError, match=r"dataloader\.sensor=sentinel2_l1c gives reflectance x 10000, but .*mean="):
-        completed(sensor="sentinel2_l1c", mean=[mean] * 6, std=[0.04] * 6)
-    assert completed(sensor="sentinel2_l1c", mean=[1400] * 6, std=[400] * 6).mean == [1400] * 6
-    assert completed(mean=[mean] * 6, std=[0.04] * 6).mean == [mean] * 6
+        resolved(sensor="sentinel2_l1c", mean=[mean] * 6, std=[0.04] * 6)
+    assert resolved(sensor="sentinel2_l1c", mean=[1400] * 6, std=[400] * 6).mean == [1400] * 6
+    assert resolved(mean=[mean] * 6, std=[0.04] * 6).mean == [mean] * 6
 
 
 @pytest.mark.parametrize(
@@ -164,15 +161,15 @@ def test_names_positions_statistics_and_dates_must_fit_each_other(data, words):
         DataSettings(**data)
 
 
-def test_the_layout_of_a_sensor_is_told_by_name():  # pitfall 17
-    ready = resolve_layout(settings(sensor="sentinel2_l2a", band_names=["B04", "B8A"], temporal_dim=2), frozenset())
+def test_the_log_names_the_layers_of_each_date():  # pitfall 17
+    ready = resolve(settings(sensor="sentinel2_l2a", band_names=["B04", "B8A"], temporal_dim=2))
     assert describe_layout(ready, 24) == (
         "reading RED, NIR_NARROW as date 1: layers [3, 8]; date 2: layers [15, 20] (counted from 0)"
     )
 
 
-def test_layers_told_beside_a_sensor_need_no_names():
-    data = completed(["bands"], sensor="landsat8_c2", bands=[0, 1, 2], mean=[500, 500, 500], std=[1, 1, 1])
+def test_explicit_layers_with_a_sensor_need_no_names():
+    data = resolved(["bands"], sensor="landsat8_c2", bands=[0, 1, 2], mean=[500, 500, 500], std=[1, 1, 1])
     assert data.bands == [0, 1, 2]
     assert data.band_names == ["BAND_1", "BAND_2", "BAND_3"]
     assert data.constant_offset == -2000

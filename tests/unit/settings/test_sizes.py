@@ -1,4 +1,4 @@
-"""Presets of sizes: what they decide, and that what a user sets, or a checkpoint knows, goes before."""
+"""Presets of sizes; explicit settings and checkpoints take precedence over them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,20 +10,15 @@ from instageo.model.backbones.variants import VARIANTS
 from instageo.model.networks.checkpoint import Checkpoint
 from instageo.model.networks.factory import network_from_settings
 from instageo.model.networks.segmenter import HEADS
-from instageo.model.settings.compose import (
-    default_config,
-    flatten,
-    settings_from_config,
-    settings_to_dict,
-    update_settings,
-)
-from instageo.model.settings.resolve import SIZES, SizePreset, apply_checkpoint, resolve_layout, size_settings
+from instageo.model.settings.compose import default_config, settings_from_config, update_settings
+from instageo.model.settings.resolve import resolve
+from instageo.model.settings.sizes import SIZES, SizePreset
 
 
-def settings(**told):
-    """Those of the shipped configuration, and some of `model`."""
+def settings(**given):
+    """The shipped configuration with some settings of `model`."""
     return update_settings(
-        settings_from_config(default_config()), {f"model.{key}": value for key, value in told.items()}
+        settings_from_config(default_config()), {f"model.{key}": value for key, value in given.items()}
     )
 
 
@@ -34,43 +29,51 @@ def small(monkeypatch):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_every_size_is_made_of_what_there_is(size):
+def test_every_size_names_a_variant_and_a_head(size):
     assert SIZES[size].model_name in VARIANTS
     assert SIZES[size].head in HEADS
-    assert resolve_layout(settings(size=size), frozenset(["model.size"])).model.model_name == SIZES[size].model_name
+    assert resolve(settings(size=size), frozenset(["model.size"])).model.model_name == SIZES[size].model_name
 
 
-def test_a_size_decides_what_is_not_set(small):
-    net = network_from_settings(resolve_layout(settings(size="small"), frozenset(["model.size"])))
+def test_a_size_decides_settings_that_are_not_explicit(small):
+    net = network_from_settings(resolve(settings(size="small"), frozenset(["model.size"])))
     assert (net.prithvi_encoder.embed_dim, len(net.prithvi_encoder.blocks)) == (64, 2)
     assert net.segmentation_head.keep.in_channels == 8
 
 
-def test_what_is_set_goes_before_the_size(small):
+def test_explicit_settings_take_precedence_over_the_size(small):
     chosen = settings(size="small", depth=3, head="linear")
     explicit = frozenset(["model.size", "model.depth", "model.head"])
-    found = resolve_layout(chosen, explicit).model
+    found = resolve(chosen, explicit).model
     assert (found.depth, found.embed_dim, found.head, found.head_channels) == (3, 64, "linear", None)
-    assert resolve_layout(resolve_layout(chosen, explicit), explicit) == resolve_layout(chosen, explicit)
+    assert resolve(resolve(chosen, explicit), explicit) == resolve(chosen, explicit)
 
 
-def test_without_a_size_nothing_changes():
-    assert size_settings(settings(depth=3), frozenset()) == {}
+def test_without_a_size_the_settings_of_the_network_stay():
+    assert resolve(settings(depth=3)).model == settings(depth=3).model
 
 
-def test_an_unknown_size_is_refused_with_the_known():
+def test_an_unknown_size_is_refused_with_the_available_ones():
     with pytest.raises(ConfigError, match=r"model\.size=huge is unknown; choose one of tiny, student, normal, teacher"):
-        resolve_layout(settings(size="huge"), frozenset(["model.size"]))
+        resolve(settings(size="huge"), frozenset(["model.size"]))
 
 
-def test_a_checkpoint_of_another_size_contradicts_it(small):
+@pytest.fixture
+def checkpoint():
+    """A checkpoint of the size `small`."""
     stored = {"model.model_name": "prithvi_eo_tiny", "model.depth": 2, "model.embed_dim": 64, "model.head": "light"}
-    checkpoint = Checkpoint(Path("x.ckpt"), {}, stored | {"model.head_channels": 8}, {})
+    return Checkpoint(Path("x.ckpt"), {}, stored | {"model.head_channels": 8}, {})
+
+
+def test_a_checkpoint_of_another_size_is_refused(small, checkpoint):
     chosen, explicit = settings(size="small"), frozenset(["model.size"])
-    assert apply_checkpoint(chosen, checkpoint, explicit).model.embed_dim == 64
+    assert resolve(chosen, explicit, checkpoint=checkpoint).model.embed_dim == 64
     other = replace(checkpoint, settings=checkpoint.settings | {"model.embed_dim": 128})
-    with pytest.raises(
-        CheckpointError, match=r"was trained with model\.embed_dim=128, but model\.embed_dim=64 was asked for"
-    ):
-        apply_checkpoint(chosen, other, explicit)
-    assert flatten(settings_to_dict(apply_checkpoint(settings(), other, frozenset())))["model.embed_dim"] == 128
+    with pytest.raises(CheckpointError, match=r"with model\.embed_dim=128, but you passed model\.embed_dim=64; remove"):
+        resolve(chosen, explicit, checkpoint=other)
+    assert resolve(settings(), checkpoint=other).model.embed_dim == 128
+
+
+def test_a_checkpoint_decides_over_a_size_that_is_not_explicit(small, checkpoint):  # as after training with size=tiny
+    deeper = replace(checkpoint, settings=checkpoint.settings | {"model.depth": 3})
+    assert resolve(settings(size="small", depth=3), checkpoint=deeper).model.depth == 3

@@ -1,0 +1,53 @@
+"""Derive band names, class names and folders from settings."""
+
+from pathlib import Path
+
+from instageo.cache_dir import user_cache
+from instageo.locations import is_remote
+from instageo.model.settings.run_settings import Settings
+from instageo.sensors import PRITHVI_BANDS, find_sensor
+
+
+def band_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the bands of one date.
+
+    They are `dataloader.band_names`, with codes of the sensor (`B02`, `SR_B3`) replaced by what they measure. By
+    default six bands have the names of the published weights; any other number of bands is numbered.
+    """
+    data = settings.dataloader
+    if data.band_names is not None:
+        sensor = find_sensor(data.sensor) if data.sensor else None
+        return tuple(sensor.bands[sensor.position(name)] if sensor else name for name in data.band_names)
+    count = len(PRITHVI_BANDS)
+    if data.given_mean is not None:
+        count = len(data.given_mean)
+    elif data.bands is not None:
+        count = len(data.bands) // data.temporal_dim
+    return PRITHVI_BANDS if count == len(PRITHVI_BANDS) else tuple(f"BAND_{number}" for number in range(1, count + 1))
+
+
+def class_names(settings: Settings) -> list[str]:
+    """Return the names of the classes; by default their values in label files."""
+    first = int(settings.dataloader.reduce_to_zero)
+    return settings.model.class_names or [str(first + number) for number in range(settings.model.num_classes)]
+
+
+def describe_layout(settings: Settings, layers: int) -> str:
+    """Return a sentence for the log that says which layer of a file is read as which date and band."""
+    data, names = settings.dataloader, band_names(settings)
+    positions = data.bands or list(range(layers))
+    dates = [positions[start : start + len(names)] for start in range(0, len(positions), len(names))]
+    text = "; ".join(f"date {number}: layers {date}" for number, date in enumerate(dates, start=1))
+    return f"reading {', '.join(names)} as {text} (counted from 0)"
+
+
+def table_root(settings: Settings) -> str:
+    """Return the folder, or its URL, that the tables' paths start from."""
+    root = str(settings.root_dir)
+    return root if is_remote(root) else str(Path(root).expanduser())
+
+
+def cache_dir(settings: Settings) -> Path:
+    """Return the folder for results of checks and decoded chips: `dataloader.cache_dir`, else the user's cache."""
+    chosen = settings.dataloader.cache_dir
+    return Path(chosen).expanduser() if chosen else user_cache()

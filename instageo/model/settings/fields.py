@@ -1,0 +1,78 @@
+"""Declare a setting: its default, help text and roles stand together with the field."""
+
+from copy import deepcopy
+from dataclasses import field
+from enum import Enum, auto
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+
+class Role(Enum):
+    """What a setting means to checkpoints, resumed runs, maps and comparisons.
+
+    A setting without roles is not stored for inference, must stay the same when a run is resumed, changes maps, and
+    separates runs in a report.
+    """
+
+    fixed_by_checkpoint = auto()
+    """A trained network decides it; an override that contradicts the checkpoint is an error."""
+    default_from_checkpoint = auto()
+    """Read from the checkpoint unless the user sets it: it describes the files at hand, not the network."""
+    recorded_in_checkpoint = auto()
+    """Stored in the checkpoint for the record, never read from it."""
+    free_on_resume = auto()
+    """A resumed run may change it: it decides how long and where a run takes place."""
+    free_between_repeats = auto()
+    """Runs that differ only in such settings are repeats of one experiment, one row of a report."""
+    no_effect_on_maps = auto()
+    """Predictions do not depend on it, or only through the content of a file."""
+    set_by_sensor = auto()
+    """`dataloader.sensor` decides it unless the user sets it."""
+    shared_with_teacher = auto()
+    """Teacher and student need the same value."""
+    same_task = auto()
+    """Runs in one report need the same value."""
+
+
+ANYTIME = (Role.free_on_resume, Role.free_between_repeats)
+"""Roles of settings that do not change what a run learns."""
+
+PLACE = (*ANYTIME, Role.no_effect_on_maps)
+"""Roles of settings that say where inputs, outputs and records lie."""
+
+UNIT = (Role.fixed_by_checkpoint, Role.set_by_sensor, Role.shared_with_teacher)
+"""Roles of settings that decide the unit of the network's input."""
+
+NOT_GIVEN = object()
+
+
+def setting(
+    default: T, help: str = "", *roles: Role, former_name: str | None = None, before_it_existed: object = NOT_GIVEN
+) -> T:
+    """Declare a setting as a dataclass field.
+
+    Args:
+        default: Default value; a mutable one is copied for each instance.
+        help: Comment in `config.yaml`: meaning, choices, unit, and what null stands for.
+        roles: What it means to checkpoints, resumed runs, maps and comparisons.
+        former_name: Name of this field in checkpoints and configurations of earlier versions.
+        before_it_existed: Value for checkpoints that were written before the setting existed.
+    """
+    metadata: dict[str, Any] = {"help": help, "roles": frozenset(roles), "former_name": former_name}
+    if before_it_existed is not NOT_GIVEN:
+        metadata["before_it_existed"] = before_it_existed
+    if isinstance(default, (str, int, float, bool, Enum, type(None))):
+        return cast(T, field(default=default, metadata=metadata))
+    return cast(T, field(default_factory=lambda: deepcopy(default), metadata=metadata))
+
+
+def group(cls: type[T], help: str = "", *roles: Role) -> T:
+    """Declare a group of settings as a dataclass field; its settings inherit the roles.
+
+    Args:
+        cls: Dataclass of the group, with a default for every field.
+        help: Comment in `config.yaml`.
+        roles: Roles of all settings in the group.
+    """
+    return cast(T, field(default_factory=cls, metadata={"help": help, "roles": frozenset(roles)}))

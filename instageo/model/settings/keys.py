@@ -1,0 +1,71 @@
+"""Names of settings: list them, check them, suggest the nearest, and flatten nested values to them."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, fields, is_dataclass
+from functools import cache
+from typing import Any, get_type_hints
+
+from instageo.model.settings.run_settings import Settings
+
+
+def iterate_settings(cls: type = Settings, prefix: str = "") -> Iterator[tuple[str, "Field[Any]"]]:
+    """Yield key (`group.key`) and dataclass field of each group and setting, groups before their settings."""
+    hints = get_type_hints(cls)
+    for entry in fields(cls):
+        yield prefix + entry.name, entry
+        if is_dataclass(hints[entry.name]):
+            yield from iterate_settings(hints[entry.name], f"{prefix}{entry.name}.")
+
+
+@cache
+def setting_keys() -> tuple[str, ...]:
+    """Return all valid keys: `train`, `train.learning_rate`, … with the groups themselves."""
+    return tuple(key for key, _ in iterate_settings())
+
+
+@cache
+def group_keys() -> frozenset[str]:
+    """Return the keys that are groups of settings."""
+    return frozenset(key.rpartition(".")[0] for key in setting_keys()) - {""}
+
+
+def is_setting(key: str) -> bool:
+    """Return whether a setting or group of that name exists."""
+    return key in setting_keys()
+
+
+def unknown_key_message(key: str) -> str:
+    """Return the sentence for a key that does not exist: the nearest valid key, or what its group holds."""
+    groups = [name for name in setting_keys() if name in group_keys()]
+    leaves = [name for name in setting_keys() if name not in group_keys()]
+    group, _, last = key.rpartition(".")
+    names = {name: name.rpartition(".")[2] for name in sorted(leaves, key=lambda name: not name.startswith(group))}
+    similar = difflib.get_close_matches(last, names.values(), n=1, cutoff=0.6)
+    near = [
+        name
+        for name, short in names.items()
+        if last in (short, _initials(short)) or short.endswith(f"_{last}") or short in similar
+    ]
+    if near:
+        return f"unknown setting '{key}'; did you mean {near[0]}?"
+    members = [name.rpartition(".")[2] for name in leaves if group and name.rpartition(".")[0] == group]
+    top = [name for name in groups if "." not in name]
+    hint = f"{group} has {', '.join(members)}" if members else f"the groups are {', '.join(top)}"
+    return f"unknown setting '{key}'; {hint}"
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0] for word in name.split("_"))
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as `group.key: value`; a setting whose value is a mapping stays whole."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and (name in group_keys() or not is_setting(name)):
+            flat |= flatten(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat

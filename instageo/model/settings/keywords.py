@@ -1,0 +1,247 @@
+"""Keyword arguments of the Python API as settings: the same checks and defaults as on the command line."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict, cast
+
+from instageo.errors import did_you_mean
+from instageo.model.networks.segmenter import NetworkConfig
+from instageo.model.settings import AUTO, Settings
+from instageo.model.settings.compose import default_config, settings_from_config, settings_to_dict, update_settings
+from instageo.model.settings.fields import Role
+from instageo.model.settings.keys import flatten
+from instageo.model.settings.resolve import TableStatistics, resolve
+from instageo.model.settings.roles import keys_with
+from instageo.model.user_code import is_user_code
+
+Statistics = Literal["auto"] | str | tuple[Sequence[float], Sequence[float]] | None
+"""`auto`, the name of a model whose pre-training statistics are meant, or (mean, std), one number per band."""
+
+
+Augmentations = Sequence[str] | Mapping[str, Mapping[str, Any]]
+"""Names of augmentations, or their parameters by name."""
+
+AUGMENTATIONS = "dataloader.augmentations"
+
+
+class ChipOptions(TypedDict, total=False):
+    """How the files of a table are read; every option has the name, the meaning and the default of its setting.
+
+    Attributes:
+        sensor: Product whose layers, scale and no-data value are meant, such as `hls_s30`; see docs/models.md.
+        band_names: Names of the bands of one date, where `bands` holds positions.
+        temporal_dim: Dates per chip; a file holds all bands of date 1, then those of date 2, …
+        no_data_value: Value that means "no observation", besides the file's own no-data tag and NaN.
+        constant_multiplier: Factor from stored values to the unit of the statistics.
+        constant_offset: Added after the factor.
+        max_pixel_value: Larger scaled values are cut to it.
+        num_classes: Classes; labels outside 0..num_classes - 1 are an error.
+        class_names: Names of the classes.
+        class_colors: Red, green and blue in 0..255 of each class.
+        ignore_index: Label that does not count.
+        label_kind: `raster` for labels that are files, `chip` for one label per chip, `chip_multi` for several.
+        reduce_to_zero: Whether label files count classes from 1; their 0 is ignored.
+        replace_label: (from, to), applied to label files before anything else.
+        is_reg_task: Whether labels are continuous values.
+        use_log_scale: Whether a regression works on log(1 + label); labels must be above -1.
+        on_bad_row: `error` stops at a row that cannot be used; `skip` leaves it out with a warning.
+        cache: `memory` or `disk` keeps decoded chips between epochs; `none` reads files each time.
+        cache_dir: Folder of results of table checks, and of `cache="disk"`.
+    """
+
+    sensor: str | None
+    band_names: Sequence[str] | None
+    temporal_dim: int
+    no_data_value: float | None
+    constant_multiplier: float
+    constant_offset: float
+    max_pixel_value: float | None
+    num_classes: int
+    class_names: Sequence[str] | None
+    class_colors: Sequence[Sequence[int]] | None
+    ignore_index: int
+    label_kind: str
+    reduce_to_zero: bool
+    replace_label: tuple[float, float] | None
+    is_reg_task: bool
+    use_log_scale: bool
+    on_bad_row: str
+    cache: str
+    cache_dir: str | None
+
+
+GROUPS = {
+    "num_classes": "model", "class_names": "model", "class_colors": "model", "use_log_scale": "model",
+    "ignore_index": "train", "is_reg_task": "",
+}  # fmt: skip
+"""Group of settings that an option belongs to; all others are in `dataloader`."""
+
+
+def chip_settings(options: Mapping[str, Any], bands: Sequence[int] | Sequence[str] | None = None) -> dict[str, Any]:
+    """Return options of chips as `group.key: value`.
+
+    Args:
+        options: As `ChipOptions` describes them.
+        bands: Names of the bands of one date, or 0-based positions in the file for all dates.
+
+    Raises:
+        TypeError: An option does not exist.
+    """
+    known = ", ".join(ChipOptions.__annotations__)
+    for name in options:
+        if name not in ChipOptions.__annotations__:
+            hint = did_you_mean(name, ChipOptions.__annotations__) or f"; the options are {known}"
+            raise TypeError(f"unknown option {name}{hint}")
+    found = {f"{GROUPS.get(name, 'dataloader')}.{name}".lstrip("."): to_plain(value) for name, value in options.items()}
+    if bands is not None:
+        key = "dataloader.band_names" if all(isinstance(band, str) for band in bands) else "dataloader.bands"
+        if found.get(key) is not None:
+            raise TypeError("bands holds names already; pass band_names only if bands holds positions")
+        found[key] = list(bands)
+    return found
+
+
+def statistics_settings(statistics: Statistics) -> dict[str, Any]:
+    """Return the settings of mean and standard deviation; none of them for None."""
+    if statistics is None:
+        return {}
+    if statistics == AUTO:
+        return {"dataloader.mean": AUTO, "dataloader.std": AUTO}
+    if isinstance(statistics, str):
+        return {"model.model_name": statistics, "dataloader.mean": None, "dataloader.std": None}
+    mean, std = ([float(value) for value in part] for part in statistics)
+    return {"dataloader.mean": mean, "dataloader.std": std}
+
+
+def augmentation_settings(augmentations: Augmentations) -> dict[str, Any]:
+    """Return the settings that switch on these augmentations, and no others.
+
+    Args:
+        augmentations: Names, or parameters by name; see docs/augmentation.md. A name `FILE.py:FUNCTION` is the
+            user's own.
+    """
+    chosen = augmentations if isinstance(augmentations, Mapping) else {name: {} for name in augmentations}
+    found: dict[str, Any] = {f"{AUGMENTATIONS}.{name}.use": False for name in ("hflip", "vflip")}
+    own = []
+    for name, parameters in chosen.items():
+        if is_user_code(name):
+            p, others = parameters.get("p", 0.5), {key: value for key, value in parameters.items() if key != "p"}
+            own.append({"function": name, "p": p, "parameters": others})
+            continue
+        found |= {f"{AUGMENTATIONS}.{name}.{key}": value for key, value in {"use": True, **parameters}.items()}
+    return found | ({f"{AUGMENTATIONS}.own": own} if own else {})
+
+
+def settings_from_keywords(values: Mapping[str, Any], *, normalized: bool = False) -> Settings:
+    """Return the default settings with some values replaced, and what follows from them.
+
+    Args:
+        values: As `group.key: value`.
+        normalized: Whether mean and standard deviation are filled in if they are not among the values.
+
+    Raises:
+        ConfigError: A value does not work, or two contradict each other.
+    """
+    settings = update_settings(settings_from_config(default_config()), values)
+    return resolve(settings, frozenset(values), normalized=normalized)
+
+
+def fit_settings(settings: Settings, table: TableStatistics, *, crop: bool = False) -> Settings:
+    """Return complete settings with what they leave to a table (`auto`) filled in.
+
+    Args:
+        settings: From `settings_from_keywords`.
+        table: The inspected table.
+        crop: Whether the size of crops is reduced to that of the chips.
+
+    Raises:
+        DataError: The table's statistics cannot be used.
+    """
+    size = settings.dataloader.img_size
+    table = table if crop else cast(TableStatistics, _FixedShape(table, (size, size)))
+    return resolve(settings, frozenset(keys_with(Role.set_by_sensor)), statistics=lambda _: table, normalized=False)
+
+
+class _FixedShape:
+    """Statistics of a table whose chips count as if they had a given shape."""
+
+    def __init__(self, table: TableStatistics, shape: tuple[int, int]) -> None:
+        self.max_shape, self._table = shape, table
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+
+def settings_of_network(net: object, values: Mapping[str, Any]) -> Settings:
+    """Return the settings of a task on a network; what the network itself decides is read from its `config`.
+
+    Raises:
+        ConfigError: A value does not work.
+    """
+    config, own = getattr(net, "config", None), {}
+    if isinstance(config, NetworkConfig):
+        model = {name: getattr(config, name) for name in ("model_name", "depth", "head", "embed_dim", "head_channels")}
+        data = {"temporal_dim": config.temporal_dim, "img_size": config.img_size, "band_names": list(config.bands)}
+        own = {f"model.{name}": value for name, value in model.items()}
+        own |= {f"dataloader.{name}": value for name, value in data.items()}
+    return settings_from_keywords({**own, **{key: to_plain(value) for key, value in values.items()}})
+
+
+FROM_DATA = (
+    "dataloader.bands", "dataloader.mean", "dataloader.std", "dataloader.img_size", "dataloader.no_data_value",
+    "dataloader.constant_multiplier", "dataloader.constant_offset", "dataloader.max_pixel_value",
+    "dataloader.reduce_to_zero", "dataloader.replace_label",
+)  # fmt: skip
+"""Settings of a trained network that its data decide: how files are read and normalised."""
+
+SHARED_WITH_DATA = (
+    "is_reg_task", "dataloader.band_names", "dataloader.temporal_dim", "dataloader.label_kind", "model.num_classes",
+    "model.use_log_scale", "train.ignore_index",
+)  # fmt: skip
+"""Settings in which a task and its data agree."""
+
+
+def with_data(settings: Settings, data: Settings) -> Settings:
+    """Return the settings of a task with those that its data decide.
+
+    Raises:
+        ConfigError: Task and data do not fit together.
+    """
+    ours, theirs = (flatten(settings_to_dict(part)) for part in (settings, data))
+    for key in SHARED_WITH_DATA:
+        if ours[key] != theirs[key]:
+            name = key.rpartition(".")[2]
+            raise ConfigError(f"the task has {name}={ours[key]}, but its data have {name}={theirs[key]}; pass the same")
+    adopted = {key: theirs[key] for key in FROM_DATA}
+    for key in ("model.class_names", "model.class_colors"):
+        adopted[key] = ours[key] or theirs[key]
+    return update_settings(settings, adopted)
+
+
+def task_settings_of_data(data: Settings) -> dict[str, Any]:
+    """Return the settings of the task that the labels of these data are for, in which a network's output is the value.
+
+    Losses and optimisation are not among them: a network that was trained elsewhere does not need them.
+    """
+    theirs = flatten(settings_to_dict(data))
+    return {key: theirs[key] for key in SHARED_WITH_DATA if not key.endswith(("band_names", "temporal_dim"))} | {
+        "dataloader.label_mean": 0.0,
+        "dataloader.label_std": 1.0,
+    }
+
+
+def without_measures(settings: Settings) -> Settings:
+    """Return settings with usual values for what a table has not decided yet, so that a loss can be built."""
+    values: dict[str, Any] = {}
+    if settings.is_reg_task and settings.dataloader.label_mean == AUTO:
+        values |= {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
+    if isinstance(settings.train.class_weights, str):
+        values["train.class_weights"] = None
+    if settings.dataloader.mean is None:
+        count = len(settings.dataloader.band_names or ())
+        values |= {"dataloader.mean": [0.0] * count, "dataloader.std": [1.0] * count}
+    return update_settings(settings, values)
+
+
+def to_plain(value: Any) -> Any:
+    """Return a value with tuples as lists, as settings hold them."""
+    return [to_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
