@@ -1,4 +1,4 @@
-"""What a run notes of itself on the way, for the accounts that `run.json` gives of it."""
+"""Context of a run: its settings and folder, and what commands record for `run.json`."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,18 +12,18 @@ from instageo.model.settings import Settings
 
 @dataclass
 class RunInfo:
-    """Plain types, filled in by commands as they come to know them.
+    """Facts on a run in plain types, filled in by commands as they become available.
 
     Attributes:
-        folder: Where `run.json` goes; None for the run's own folder.
-        resumed: Whether the run goes on in `folder` with what another process began there.
-        configuration: Settings as they came to be, nested; empty while they are those asked for.
-        tables: Facts on each table that was checked, by the name of its setting.
-        network: Its parameters and arithmetic.
-        work: What was done: chips and seconds, epochs of training.
-        scores: Of the best epoch on the validation table, or of the table that was scored.
-        trackers: Identity of the run at each tracker (MLflow, Weights & Biases) it is told to.
-        keep: Writes down what is noted so far; set by who gives the accounts.
+        folder: Folder of `run.json`; None for the run's own folder.
+        resumed: Whether the run continues in `folder` what another process started there.
+        configuration: Resolved settings, nested; empty until they are resolved.
+        tables: Summary of each table that was checked, by the name of its setting.
+        network: Parameters and arithmetic of the network.
+        work: Work done: chips and seconds, epochs of training.
+        scores: Scores of the best epoch on the validation table, or of the table that was scored.
+        trackers: Identity of the run at each tracker (MLflow, Weights & Biases).
+        save: Writes `run.json` with everything recorded so far; set by the recorder.
     """
 
     folder: Path | None = None
@@ -34,18 +34,18 @@ class RunInfo:
     work: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     trackers: dict[str, Any] = field(default_factory=dict)
-    keep: Callable[[], None] = lambda: None
+    save: Callable[[], None] = lambda: None
 
     @contextmanager
     def working_on(self, chips: int) -> Iterator[None]:
-        """Note how long the work on so many chips takes, if it comes to its end."""
+        """Record how long the work on a number of chips takes, if the block ends without an error."""
         began = time.perf_counter()
         yield
         self.work = throughput(chips, time.perf_counter() - began)
 
 
 def throughput(chips: int, seconds: float) -> dict[str, Any]:
-    """Chips, the seconds they took, and chips per second."""
+    """Return the chips, the seconds they took, and chips per second."""
     rate = round(chips / seconds, 3) if seconds > 0 else None
     return {"chips": chips, "seconds": round(seconds, 3), "chips_per_second": rate}
 
@@ -55,8 +55,8 @@ class Sweep:
     """The sweep (`-m`) that a run is a job of.
 
     Attributes:
-        job: The job's number, from 0, with the settings that are its own.
-        direction: What the sweeper does with the runs' scores: `maximize`, `minimize`, or None if it looks at none.
+        job: Number of the job, from 0, with the settings that differ between jobs.
+        direction: What the sweeper does with the scores: `maximize`, `minimize`, or None if it ignores them.
     """
 
     job: str
@@ -69,10 +69,10 @@ class Run:
 
     Attributes:
         settings: Checked settings.
-        folder: Where its files go.
+        folder: Folder for the run's files.
         explicit: Keys that the user set; they may not contradict a checkpoint.
-        sweep: The sweep it is part of; None for a run alone.
-        info: What the command finds and does, for `run.json`.
+        sweep: The sweep that the run belongs to; None without one.
+        info: Facts that the command records for `run.json`.
     """
 
     settings: Settings

@@ -1,4 +1,4 @@
-"""`python -m instageo.model.run key=value …`: the one entry to training, scoring, statistics and inference."""
+"""Run a mode: `python -m instageo.model.run key=value …`, the entry to training, scoring, statistics and inference."""
 
 import importlib
 import logging
@@ -33,10 +33,9 @@ from instageo.model.settings.compose import (
     ComposedConfig,
     describe_error,
     explicit_keys,
-    is_setting,
     settings_from_config,
-    unknown_key_message,
 )
+from instageo.model.settings.keys import is_setting, unknown_key_message
 
 log = logging.getLogger("instageo")
 
@@ -49,51 +48,50 @@ COMMANDS = {
     Mode.show_batch: ("instageo.model.commands.show_batch", "show_batch"),
     Mode.lr_find: ("instageo.model.commands.lr_find", "lr_find"),
 }
-"""Module and function of each mode; imported when asked for, since PyTorch takes seconds."""
+"""Module and function of each mode; imported when it runs, since importing PyTorch takes seconds."""
 
 FAILED, INTERRUPTED = 1, 130
-"""Exit status of a run that ended with an error, or by Ctrl-C."""
-
+"""Exit status after an error and after Ctrl-C."""
 
 DIRECTIONS = "minimize", "maximize"
-"""What a sweep can do with the scores of its runs."""
+"""Values of `hydra.sweeper.direction`."""
 
-TAKE_VALUE = (
+FLAGS_WITH_VALUE = (
     "--config-name", "-cn", "--config-dir", "-cd", "--config-path", "-cp", "--package", "-p", "--cfg", "-c",
     "--info", "-i", "--experimental-rerun",
 )  # fmt: skip
-"""Flags of Hydra that are followed by a value."""
+"""Flags of Hydra that take a value as the next argument."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: Overrides such as `train.num_epochs=3`, and Hydra's own flags; None for those of the process.
-            `--debug` shows tracebacks.
+        arguments: Overrides such as `train.num_epochs=3`, and Hydra's own flags; None for `sys.argv`. `--debug` shows
+            tracebacks.
 
     Returns:
-        Exit status: 0, or 1 after an error, which is told in one sentence on stderr.
+        Exit status: 0, 1 after an error (reported in one sentence on stderr), or 130 after Ctrl-C.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or os.environ.get("HYDRA_FULL_ERROR") == "1"
-    flags, overrides = _split([argument for argument in given if argument != "--debug"])
+    flags, overrides = _split_flags([argument for argument in given if argument != "--debug"])
     job = HydraJob(debug, f"python -m instageo.model.run {shlex.join(given)}", overrides)
     try:
         sweeping = bool({"-m", "--multirun"} & set(flags))
-        _refuse_malformed(overrides, sweeping=sweeping)
+        _check_overrides(overrides, sweeping=sweeping)
         if sweeping:
-            _refuse_intervals(overrides)
+            _check_intervals(overrides)
         _compose_and_run([*flags, *overrides], job)
     except (InstaGeoError, HydraException, *OVERRIDE_ERRORS, OSError) as error:
         if debug:
             raise
         if not any(error is raised for raised in job.raised):
-            job.errors.append(_sentence(error))
+            job.errors.append(_describe(error))
     except KeyboardInterrupt:
         sys.stderr.write(
-            "interrupted; training goes on after its last whole epoch with train.resume=true, chip_inference where it "
-            "was with the same output_dir\n"
+            "interrupted; train.resume=true continues a training after its last complete epoch, the same output_dir "
+            "continues chip_inference\n"
         )
         return INTERRUPTED
     for sentence in job.errors:
@@ -103,28 +101,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @dataclass
 class HydraJob:
-    """What Hydra calls with a composed configuration, once, or for every job of a sweep.
+    """The function that Hydra calls with a composed configuration, once or for every job of a sweep.
 
-    Errors are kept for `main` to tell: Hydra would put a line of its own before each. In a sweep they are raised too,
-    for the sweeper to know.
+    It collects errors for `main` to report, since Hydra would print a line of its own before each. In a sweep it also
+    raises them, so that the sweeper notices.
+
+    Attributes:
+        debug: Whether errors keep their traceback.
+        command: The command line, for `run.json`.
+        overrides: Overrides as typed.
+        errors: Sentences to report.
+        raised: Errors that were passed on to the sweeper.
     """
 
     debug: bool
     command: str
-    typed: Sequence[str]
+    overrides: Sequence[str]
     errors: list[str] = field(default_factory=list)
     raised: list[InstaGeoError] = field(default_factory=list)
 
     def __call__(self, config: ComposedConfig) -> float | None:
-        """Run the configuration's mode; returns the score a sweep chooses by, if the mode has one."""
+        """Run the mode of a configuration, and return the score that a sweep compares, if the mode has one."""
         sweep = self._sweep(HydraConfig.get())
         try:
             return self._run(config, sweep)
         except InstaGeoError as error:
             if self.debug:
                 raise
-            self.errors.append(f"job {sweep.job}: {_sentence(error)}" if sweep else _sentence(error))
-            _note(self.errors[-1])
+            self.errors.append(f"job {sweep.job}: {_describe(error)}" if sweep else _describe(error))
+            _log_to_files(self.errors[-1])
             if sweep:
                 self.raised.append(error)
                 raise
@@ -144,10 +149,10 @@ class HydraJob:
         return score
 
     def _sweep(self, composed: HydraConf) -> Sweep | None:
-        """The sweep that the job is part of, if it is; its own settings are those not typed with one value for all."""
+        """Return the sweep that the job belongs to, if any, with the settings that differ between its jobs."""
         if composed.mode is not RunMode.MULTIRUN:
             return None
-        typed = OverridesParser.create().parse_overrides(list(self.typed))
+        typed = OverridesParser.create().parse_overrides(list(self.overrides))
         varies = {override.get_key_element(): override.is_sweep_override() for override in typed}
         own = [override for override in composed.overrides.task if varies.get(override.partition("=")[0], True)]
         direction = composed.sweeper.get("direction")
@@ -155,8 +160,8 @@ class HydraJob:
         return Sweep(job, getattr(direction, "name", direction))
 
 
-def _note(sentence: str) -> None:
-    """Write an error to the files of the log alone; `main` shows it."""
+def _log_to_files(sentence: str) -> None:
+    """Write an error to the log files only; `main` prints it."""
     record = log.makeRecord(log.name, logging.ERROR, __file__, 0, sentence, (), None)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
@@ -164,8 +169,8 @@ def _note(sentence: str) -> None:
 
 
 def _compose_and_run(arguments: Sequence[str], job: HydraJob) -> None:
-    """Hand over to Hydra, which takes its arguments from sys.argv, and let errors through as they are."""
-    _quieten()
+    """Call Hydra, which takes its arguments from sys.argv, and let errors through unchanged."""
+    _silence_notices()
     ConfigStore.instance().store(name="settings", node=Settings)
     before, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = [before[0], *arguments]
@@ -178,21 +183,21 @@ def _compose_and_run(arguments: Sequence[str], job: HydraJob) -> None:
             del os.environ["HYDRA_FULL_ERROR"]
 
 
-def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Hydra's flags with their values, and overrides: Hydra wants the flags together, a user need not know."""
+def _split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate Hydra's flags and their values from overrides: Hydra wants the flags in one place."""
     flags: list[str] = []
     overrides: list[str] = []
     for before, argument in pairwise(["", *arguments]):
-        (flags if argument.startswith("-") or before in TAKE_VALUE else overrides).append(argument)
+        (flags if argument.startswith("-") or before in FLAGS_WITH_VALUE else overrides).append(argument)
     return flags, overrides
 
 
-def _refuse_malformed(overrides: Sequence[str], *, sweeping: bool) -> None:
-    """Refuse what is no `key=value` of a known key, or has no effect, in words Hydra does not have."""
+def _check_overrides(overrides: Sequence[str], *, sweeping: bool) -> None:
+    """Check overrides: each is `key=value` with a valid key, and has an effect."""
     for override in overrides:
         key, equals, value = override.lstrip("+").partition("=")
         if not equals or override.startswith("~"):
-            raise ConfigError(f"'{override}' is no setting; expected key=value, such as train.num_epochs=20")
+            raise ConfigError(f"'{override}' is not a valid override; use key=value, such as train.num_epochs=20")
         if not key.startswith("hydra") and not is_setting(key):
             raise ConfigError(unknown_key_message(key))
         if key == "hydra.sweeper.direction" and value not in DIRECTIONS:
@@ -201,8 +206,8 @@ def _refuse_malformed(overrides: Sequence[str], *, sweeping: bool) -> None:
             raise ConfigError("hydra.run.dir has no effect on a sweep (-m); name its folder with hydra.sweep.dir=…")
 
 
-def _refuse_intervals(overrides: Sequence[str]) -> None:
-    """Refuse ranges that Optuna cannot search, before it says so in a way of its own."""
+def _check_intervals(overrides: Sequence[str]) -> None:
+    """Check that Optuna can search each range."""
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         interval = override.value()
         if isinstance(interval, IntervalSweep):
@@ -210,39 +215,40 @@ def _refuse_intervals(overrides: Sequence[str]) -> None:
             above = 0 if "log" in interval.tags else -math.inf
             if not above < low <= high:
                 lowest = "" if math.isinf(above) else ", above 0 for a range of ratios"
-                raise ConfigError(f"'{override.input_line}' is no range; expected the lower end first{lowest}")
+                raise ConfigError(f"'{override.input_line}' is not a valid range; expected the lower end first{lowest}")
 
 
-def _sentence(error: Exception) -> str:
-    """One line on an error, whatever its kind."""
+def _describe(error: Exception) -> str:
+    """Return one sentence for an error of any kind."""
     if isinstance(error, InstaGeoError):
         return str(error).splitlines()[0]
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         if error.missing_cfg_file.startswith("hydra/sweeper"):
-            extra = "for Optuna's install the extra: pip install 'instageo-model[sweep]'"
-            return f"there is no {error.missing_cfg_file}; {extra}"
+            extra = "the one for Optuna needs the extra: pip install 'instageo-model[sweep]'"
+            return f"{error.missing_cfg_file} does not exist; {extra}"
         shipped = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.yaml")))
         return (
-            f"there is no configuration '{error.missing_cfg_file}'; shipped are {shipped}; --config-dir names a folder"
+            f"configuration '{error.missing_cfg_file}' does not exist; choose one of {shipped}, or name the folder of "
+            "your own with --config-dir"
         )
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    for told in (error, error.__cause__):
-        if told is not None and "full_key:" in str(told):
-            return describe_error(told)
+    for cause in (error, error.__cause__):
+        if cause is not None and "full_key:" in str(cause):
+            return describe_error(cause)
     ambiguous = re.match(r"Ambiguous value for argument '(.*)'", str(error))
     if ambiguous:
         return (
-            f"'{ambiguous[1]}' has several values; add -m to try each, or write one list as key=[a,b], one text as "
-            "key='\"a,b\"'"
+            f"'{ambiguous[1]}' has several values; add -m to try each of them, or write a list as key=[a,b] and a text "
+            "as key='\"a,b\"'"
         )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    hint = "; put quotes round a value with special characters: 'key=\"value\"'" if "Lexer" in str(error) else ""
+    hint = "; quote a value with special characters: 'key=\"value\"'" if "Lexer" in str(error) else ""
     return " ".join(lines[:3]) + hint
 
 
-def _quieten() -> None:
-    """Silence notices that tell a user nothing: warnings of Lightning, retries, GDAL's echo of errors we tell."""
+def _silence_notices() -> None:
+    """Silence notices that do not help a user: warnings of Lightning, retries, GDAL's echo of errors we report."""
     for name in ("rasterio", "huggingface_hub", "matplotlib", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning|torchmetrics)")

@@ -193,7 +193,7 @@ def test_labels_that_are_all_alike_are_told(values, run):
         write_raster(path, np.full((1, SIDE, SIDE), 7, np.float32), read_info(path).grid)
     status, _, err = run(*tables(values), *QUICK, *TASK)
     assert status == 1
-    assert "train.csv: all labels have the value 7; nothing to learn" in err
+    assert "train.csv: all labels have the value 7; expected labels that vary" in err
 
 
 def test_a_batch_of_values_can_be_drawn(values, run, tmp_path):

@@ -1,4 +1,4 @@
-"""`mode=train`: fine-tune a network and leave its best checkpoint, history and scores."""
+"""`mode=train`: fine-tune a network and write its best checkpoint, history and scores."""
 
 import logging
 from pathlib import Path
@@ -15,9 +15,10 @@ from instageo.model.tasks.factory import task_from_settings
 from instageo.model.tracking.loggers import check_loggers_available, finalize_loggers
 from instageo.model.tracking.network_summary import record_network
 from instageo.model.training.build import build_training
+from instageo.model.training.factory import trainer_from_settings
 from instageo.model.training.resume import find_resume_checkpoint
 from instageo.model.training.setup import prepare_training
-from instageo.model.training.trainer import best_score, build_trainer, check_sweep_direction
+from instageo.model.training.trainer import best_score, check_sweep_direction
 
 log = logging.getLogger(__name__)
 
@@ -25,38 +26,38 @@ log = logging.getLogger(__name__)
 def train(run: Run) -> float:
     """Train on `train_filepath`, choose the best epoch on `valid_filepath`, and score it there.
 
-    Leaves `instageo_best_checkpoint.ckpt`, `last.ckpt`, `history.csv`, `learning_curve.png`, `tensorboard/` and the
+    Writes `instageo_best_checkpoint.ckpt`, `last.ckpt`, `history.csv`, `learning_curve.png`, `tensorboard/` and the
     files of `mode=eval`.
 
     Returns:
-        The best epoch's score, by which a sweep chooses.
+        The best epoch's score, by which a sweep compares runs.
     """
     require_settings(run.settings, "root_dir", "train_filepath", "valid_filepath")
     newest = find_resume_checkpoint(run.settings, run.folder)
     folder = newest.parent if newest else run.folder
     run.info.folder, run.info.resumed = folder, newest is not None
     check_loggers_available(run.settings)
-    parts = prepare_training(run)
-    monitor = task_from_settings(parts.settings).monitor  # a checkpoint to start from may decide the task
+    inputs = prepare_training(run)
+    monitor = task_from_settings(inputs.settings).monitor  # a checkpoint to start from may decide the task
     if run.sweep:
         check_sweep_direction(run.sweep, monitor)
-    trainer = build_trainer(parts.settings, folder, monitor, run.info)  # seconds of imports, so only now
+    trainer = trainer_from_settings(inputs.settings, folder, monitor, run.info)  # seconds of imports, so only now
     if run.sweep and trainer.world_size > 1:
         raise ConfigError(f"the jobs of a sweep (-m) run on one device each, not {trainer.world_size}; add devices=1")
-    if len(parts.val_table.rows) < trainer.world_size:
+    if len(inputs.val_table.rows) < trainer.world_size:
         raise ConfigError(
-            f"{len(parts.val_table.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
+            f"{len(inputs.val_table.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
         )
-    module, data = build_training(parts)
-    record_network(run.info, parts.settings, module.net)
+    module, data = build_training(inputs)
+    record_network(run.info, inputs.settings, module.net)
     try:
         trainer.fit(module, data, ckpt_path=newest, weights_only=True)
     except SystemExit as stop:  # how Lightning answers Ctrl-C
         raise KeyboardInterrupt from stop
     if trainer.is_global_zero:
-        run.info.scores = _finish(parts.settings, folder, parts.val_table)
+        run.info.scores = _finish(inputs.settings, folder, inputs.val_table)
         finalize_loggers(
-            trainer.loggers, run.info.scores, folder / f"{BEST}.ckpt", upload=parts.settings.tracking.upload
+            trainer.loggers, run.info.scores, folder / f"{BEST}.ckpt", upload=inputs.settings.tracking.upload
         )
     return best_score(trainer)
 
@@ -64,6 +65,6 @@ def train(run: Run) -> float:
 def _finish(settings: Settings, folder: Path, val_table: TableReport) -> dict[str, float]:
     best = folder / f"{BEST}.ckpt"
     predictor = predictor_from_settings(update_settings(settings, {"checkpoint_path": str(best)}), frozenset())
-    scores = predictor.task.report(score(predictor, val_table), folder)
+    scores = predictor.task.write_report(score(predictor, val_table), folder)
     log.info("best checkpoint: %s", best)
     return scores

@@ -1,4 +1,4 @@
-"""A trained model ready to map: from a file or an array to what it says of it."""
+"""Load a trained model and predict files and arrays of any size with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,18 +13,19 @@ from torch import Tensor
 
 from instageo.errors import CheckpointError, ConfigError, RasterError
 from instageo.model.augmentations.pipeline import normalize
-from instageo.model.chips.coordinates import Coordinates, chip_coordinates
+from instageo.model.chips.coordinates import Coordinates, find_chip_coordinates
 from instageo.model.chips.factory import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.chips.sample import Sample
 from instageo.model.inference.tiling import Tiling, predict_images
 from instageo.model.networks.checkpoint import Checkpoint, load_network_state, read_checkpoint
-from instageo.model.networks.device import HALF_PRECISION, compile_network, pick_device
+from instageo.model.networks.device import compile_network, inference_autocast, pick_device
 from instageo.model.networks.factory import network_from_settings
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import default_config, settings_from_config, update_settings
-from instageo.model.settings.resolve import apply_checkpoint, band_names, class_names, resolve_layout
+from instageo.model.settings.derived import band_names, class_names
+from instageo.model.settings.resolve import resolve
 from instageo.model.tasks.base import Task
 from instageo.model.tasks.factory import task_from_settings
 from instageo.model.tasks.predictions import Prediction
@@ -32,18 +33,18 @@ from instageo.raster.grid import Grid
 from instageo.table import Row
 
 ImageWithGrid = tuple[Sample, Grid | None]
-"""An image as read, without label, and the grid it lies on."""
+"""An image as read, without a label, and the grid of its pixels; None without georeference."""
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network with all it needs to read inputs. Make one with `load_model`.
+    """A trained network with everything it needs to read inputs. Make one with `load_model`.
 
     Attributes:
-        net: The network, in evaluation mode: normalised images (B, C, T, h, w), time and place to logits.
-        settings: Those of the training run.
-        metrics: Scores the checkpoint carries.
-        device: Where the network lies.
+        net: The network, in evaluation mode: normalised images (B, C, T, h, w), time and location to logits.
+        settings: Resolved settings of the training run.
+        metrics: Validation scores that the checkpoint carries.
+        device: Device of the network.
     """
 
     net: PrithviSegmenter
@@ -53,7 +54,7 @@ class Predictor:
 
     @cached_property
     def task(self) -> Task:
-        """What its outputs mean."""
+        """The task, which gives the outputs their meaning."""
         return task_from_settings(self.settings)
 
     @property
@@ -63,7 +64,7 @@ class Predictor:
 
     @property
     def tiling(self) -> Tiling:
-        """How large images are cut: by `test.crop_size` and `test.stride`, else training size and half of it."""
+        """Size and step of tiles: `test.crop_size` and `test.stride`; by default the training size and half of it."""
         tile = self.settings.test.crop_size or self.settings.dataloader.img_size
         stride = self.settings.test.stride or max(tile // 2, 1)
         if stride > tile:
@@ -73,7 +74,7 @@ class Predictor:
         return Tiling(tile, stride, self.settings.train.batch_size)
 
     def logits(self, samples: Sequence[Sample]) -> list[Tensor]:
-        """What the network gives for decoded chips, (K, H, W), or (K, 1, 1) of chips as a whole, on its device."""
+        """Return the logits of decoded chips on the network's device: (K, H, W), or (K, 1, 1) if image-level."""
         data = self.settings.dataloader
         mean, std = (torch.tensor(values, device=self.device) for values in (data.mean, data.std))
 
@@ -83,14 +84,14 @@ class Predictor:
             )
             return logits
 
-        kind = HALF_PRECISION.get(self.settings.precision)
-        with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=kind is not None):
+        with inference_autocast(self.device, self.settings.precision):
             return predict_images(forward, [sample.to(self.device) for sample in samples], self.tiling)
 
     def observed(self, valid: Tensor) -> Tensor:
-        """Pixels (H, W) that get a value: those with any valid date, with `test.mask_cloud` those with all.
+        """Return a mask (H, W) of the pixels that get a value, from the validity of each date (T, H, W).
 
-        Of a chip as a whole (1, 1): whether it has any such pixel.
+        These are pixels with any valid date or, with `test.mask_cloud`, with all dates valid. For image-level tasks
+        the mask has the shape (1, 1) and says whether there is any such pixel.
         """
         pixels = valid.all(0) if self.settings.test.mask_cloud else valid.any(0)
         return pixels.any().view(1, 1) if self.task.image_level else pixels
@@ -100,42 +101,43 @@ class Predictor:
         source: str | Path | NDArray[np.generic],
         *,
         dates: Sequence[date] = (),
-        place: tuple[float, float] | None = None,
+        lat_lon: tuple[float, float] | None = None,
     ) -> Prediction:
-        """Map one image of any size.
+        """Predict one image of any size.
 
         Args:
             source: A raster file in the layout of the training chips, or its decoded pixels: shape (C, T, H, W) or,
-                for one date, (C, H, W), scaled as in training; NaN and the no-data value, scaled alike, are no
-                observation.
-            dates: When it was seen, one per date of the image; by default what the file says.
-            place: Latitude and longitude of its middle, degrees; by default from the file's georeference.
+                for one date, (C, H, W), scaled as in training; NaN and the scaled no-data value mean "not observed".
+            dates: Acquisition dates, one per date of the image; by default those in the file's tags.
+            lat_lon: Latitude and longitude of its centre, degrees; by default from the file's georeference.
 
         Raises:
-            RasterError: The file is missing or unreadable, or the bands or dates are other than the model's.
-            DataError: The number of dates is not that of the image.
+            RasterError: The file is missing or unreadable, or has other bands or dates than the model.
+            DataError: The number of `dates` differs from that of the image.
         """
-        return self.predict_image(self.read(source, dates, place))
+        return self.predict_image(self.read(source, dates, lat_lon))
 
     def read(
-        self, source: str | Path | NDArray[np.generic], dates: Sequence[date], place: tuple[float, float] | None
+        self, source: str | Path | NDArray[np.generic], dates: Sequence[date], lat_lon: tuple[float, float] | None
     ) -> ImageWithGrid:
-        """The first half of `predict`, without the network; may run in another thread."""
+        """Read an image for `predict_image`; needs no network and may run in another thread."""
         steps = self.settings.dataloader.temporal_dim
         if isinstance(source, np.ndarray):
             image, valid = self._from_array(source)
-            return _image(image, valid, chip_coordinates(dates, place, None, {}, steps)), None
+            return _image(image, valid, find_chip_coordinates(dates, lat_lon, None, {}, steps)), None
         chip = read_chip(source, chip_format_from_settings(self.settings))
-        found = chip.image.shape[0] * chip.image.shape[1]
-        self._check_shape(chip.image, f"{source}: has {found} layers")
-        return _image(chip.image, chip.valid, chip_coordinates(dates, place, chip.grid, chip.tags, steps)), chip.grid
+        layers = chip.image.shape[0] * chip.image.shape[1]
+        self._check_shape(chip.image, f"{source}: has {layers} layers")
+        return _image(
+            chip.image, chip.valid, find_chip_coordinates(dates, lat_lon, chip.grid, chip.tags, steps)
+        ), chip.grid
 
     def read_row(self, row: Row) -> ImageWithGrid:
-        """The chip of a table's row; its time and place go before the file's."""
-        return self.read(row.input, row.dates, row.place)
+        """Read the chip of a table's row; its dates and location take precedence over the file's."""
+        return self.read(row.input, row.dates, row.lat_lon)
 
     def predict_image(self, image: ImageWithGrid) -> Prediction:
-        """The second half of `predict`."""
+        """Predict an image that `read` returned."""
         sample, grid = image
         [logits] = self.logits([sample])
         return self.prediction(logits, sample.valid, grid)
@@ -151,33 +153,33 @@ class Predictor:
         valid: NDArray[np.bool_] = ~np.any(missing, axis=0)
         return np.where(missing, 0, image), valid
 
-    def _check_shape(self, image: NDArray[np.float32], found: str) -> None:
+    def _check_shape(self, image: NDArray[np.float32], description: str) -> None:
         bands, dates = len(band_names(self.settings)), self.settings.dataloader.temporal_dim
         if image.ndim != 4 or image.shape[:2] != (bands, dates):
             raise RasterError(
-                f"{found}; the model needs {bands * dates} layers ({dates} dates x {bands} bands; "
+                f"{description}; the model needs {bands * dates} layers ({dates} dates x {bands} bands; "
                 f"as an array ({bands}, {dates}, height, width))"
             )
 
     def prediction(self, outputs: Tensor, valid: Tensor, grid: Grid | None) -> Prediction:
-        """What outputs (K, H, W) say, masked where nothing was observed; valid (T, H, W)."""
-        return replace(self.task.prediction(outputs, self.observed(valid).to(outputs.device)), grid=grid)
+        """Return the prediction for outputs (K, H, W), masked where nothing was observed; `valid` is (T, H, W)."""
+        return replace(self.task.to_prediction(outputs, self.observed(valid).to(outputs.device)), grid=grid)
 
 
-def _image(image: NDArray[np.float32], valid: NDArray[np.bool_], seen: Coordinates) -> Sample:
-    time, place = map(torch.from_numpy, seen)
-    return Sample(torch.from_numpy(image), torch.from_numpy(valid), None, time, place)
+def _image(image: NDArray[np.float32], valid: NDArray[np.bool_], coordinates: Coordinates) -> Sample:
+    time, location = map(torch.from_numpy, coordinates)
+    return Sample(torch.from_numpy(image), torch.from_numpy(valid), None, time, location)
 
 
 def load_model(source: str | Path, *, device: str | torch.device | None = None) -> Predictor:
-    """Load a checkpoint for inference; nothing else is needed.
+    """Load a trained model for inference.
 
     Args:
-        source: A `.ckpt` file, or the run directory that holds `instageo_best_checkpoint.ckpt`.
-        device: Where to compute; None for a GPU if there is one.
+        source: A `.ckpt` file, a run directory that holds `instageo_best_checkpoint.ckpt`, or a registry name.
+        device: Device to compute on; None for a GPU if there is one.
 
     Raises:
-        CheckpointError: Missing, unreadable or inconsistent.
+        CheckpointError: The checkpoint is missing, unreadable or inconsistent.
     """
     defaults = settings_from_config(default_config())
     return predictor_from_settings(replace(defaults, checkpoint_path=str(source)), frozenset(), device)
@@ -186,23 +188,23 @@ def load_model(source: str | Path, *, device: str | torch.device | None = None) 
 def predictor_from_settings(
     settings: Settings, explicit: frozenset[str], device: str | torch.device | None = None
 ) -> Predictor:
-    """The model at `settings.checkpoint_path`; keys in `explicit` may not contradict it."""
+    """Load the model at `settings.checkpoint_path`; keys in `explicit` may not contradict it."""
     checkpoint = read_checkpoint(str(settings.checkpoint_path))
-    adopted = resolve_layout(apply_checkpoint(settings, checkpoint, explicit), explicit)
-    _refuse_other_outputs(adopted, checkpoint)
-    net = network_from_settings(adopted)
+    resolved = resolve(settings, explicit, checkpoint=checkpoint)
+    _check_outputs(resolved, checkpoint)
+    net = network_from_settings(resolved)
     load_network_state(net, checkpoint)
     chosen = torch.device(device or pick_device(settings.accelerator))
     if settings.compile:
         compile_network(net, on_cpu=chosen.type == "cpu")
-    return Predictor(net.eval().to(chosen), adopted, checkpoint.metrics, chosen)
+    return Predictor(net.eval().to(chosen), resolved, checkpoint.metrics, chosen)
 
 
-def _refuse_other_outputs(settings: Settings, checkpoint: Checkpoint) -> None:
-    """Refuse a loss under which the network's outputs would be taken for something else, such as other quantiles."""
+def _check_outputs(settings: Settings, checkpoint: Checkpoint) -> None:
+    """Refuse a loss under which the outputs would be read as something else, such as other quantiles."""
     own = checkpoint.settings.get("train.loss")
     if task_from_settings(settings) != task_from_settings(update_settings(settings, {"train.loss": own})):
         raise CheckpointError(
-            f"{checkpoint.path}: was trained with train.loss={own}, but train.loss={settings.train.loss} was asked "
-            "for; leave train.loss out, the checkpoint knows it"
+            f"{checkpoint.path}: was trained with train.loss={own}, but you passed train.loss={settings.train.loss}; "
+            "remove train.loss, it is read from the checkpoint"
         )

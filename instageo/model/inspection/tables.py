@@ -1,4 +1,4 @@
-"""Tables as settings describe them: every row looked at, what was left out written down, samples read from the rest."""
+"""Inspect the tables that settings name, and list the rows that cannot be used."""
 
 import logging
 import os
@@ -27,29 +27,30 @@ log = logging.getLogger(__name__)
 
 
 def inspect_table(run: Run, which: str, *, labelled: bool | None = True, values: bool = False) -> TableReport:
-    """Read the table named by a setting and look at every row that has changed since the last time.
+    """Read the table named by a setting and inspect every row that has changed since the last time.
 
     Rows that cannot be used are listed with their reasons in `broken_rows_*.csv` in the run's folder.
 
     Args:
-        run: Settings, and where the list goes.
+        run: Settings, and the folder of the list.
         which: `train_filepath`, `valid_filepath` or `test_filepath`.
-        labelled: Whether labels are needed; None to look at them where the table has any.
-        values: Whether the moments of the chips' values are wanted.
+        labelled: Whether labels are needed; None to inspect them if the table has any.
+        values: Whether to compute the moments of the chips' values.
 
     Raises:
         TableError: The table cannot be used.
-        DataError: Rows of it cannot.
+        DataError: Rows of it cannot be used.
     """
     settings = run.settings
     path = str(get_setting(settings, which))
     name, root = hide_secrets(path), table_root(settings)
-    rows, found = inspect_settings_table(settings, path, labelled=labelled, values=values)
-    _list_broken(rows, found, run.folder / f"broken_rows_{which.removesuffix('_filepath')}.csv")
-    report = build_report(name, rows, found, skip_bad=settings.dataloader.on_bad_row == "skip")
+    rows, results = inspect_settings_table(settings, path, labelled=labelled, values=values)
+    _list_broken(rows, results, run.folder / f"broken_rows_{which.removesuffix('_filepath')}.csv")
+    report = build_report(name, rows, results, skip_bad=settings.dataloader.on_bad_row == "skip")
     run.info.tables[which], run.info.configuration = summarize_table(report, path, root), settings_to_dict(settings)
-    if settings.mode in (Mode.train, Mode.eval, Mode.chip_inference) and _takes_coordinates(settings):
-        log.info("%s: %s", name, report.coordinates())
+    uses_coordinates = find_variant(settings.model.model_name).coordinates
+    if uses_coordinates and settings.mode in (Mode.train, Mode.eval, Mode.chip_inference):
+        log.info("%s: %s", name, report.coordinate_summary())
     return report
 
 
@@ -74,45 +75,41 @@ def inspect_settings_table(
     labels = label_format_from_settings(settings)
     rows = read_table(path, root, need_label=bool(labelled), label_is_file=not labels.image_level)
     labelled = any(row.label for row in rows) if labelled is None else labelled
-    look = InspectionSpec(
+    spec = InspectionSpec(
         chip_format_from_settings(settings), labels if labelled else None, len(band_names(settings)), values
     )
-    known = StatsCache.of(cache_dir(settings) / "checks", path, os.path.abspath(root), look.ways)
-    return rows, inspect_rows(name, rows, look, known)
+    cache = StatsCache.for_table(cache_dir(settings) / "checks", path, os.path.abspath(root), spec.cache_key)
+    return rows, inspect_rows(name, rows, spec, cache)
 
 
 def warn_if_units_differ(settings: Settings, report: TableReport) -> None:
     """Warn if some chips' values are a hundred times smaller or larger than the mean they are normalised with."""
     data, values = settings.dataloader, np.zeros((0, 0), np.float32)
-    with suppress(RasterError):  # told where the chip's turn comes
+    with suppress(RasterError):  # reported when the chip is read
         values = sample_pixels(report.rows[:UNIT_CHECK_CHIPS], chip_format_from_settings(settings))
     if not values.size or not data.given_mean:
         return
-    typical, told = np.median(np.abs(values), axis=1), np.abs(data.given_mean)
-    ratio = float(np.median(typical / np.maximum(told, 1e-12)))
+    typical, mean = np.median(np.abs(values), axis=1), np.abs(data.given_mean)
+    ratio = float(np.median(typical / np.maximum(mean, 1e-12)))
     if not 0.01 <= ratio <= 100:
         log.warning(
-            "chips hold values of about %.3g where dataloader.mean says %.3g, as if they were of another unit; "
-            "correct dataloader.constant_multiplier, or take mean and std of these chips (dataloader.mean=auto)",
-            np.median(typical), np.median(told),
+            "chips hold values of about %.3g, but dataloader.mean is about %.3g: they seem to be in different units; "
+            "correct dataloader.constant_multiplier, or use mean and std of these chips (dataloader.mean=auto)",
+            np.median(typical), np.median(mean),
         )  # fmt: skip
 
 
 UNIT_CHECK_CHIPS = 4
-"""Chips that are read to see whether their values are in the unit of mean and std."""
+"""Chips that are read to compare the unit of their values with that of mean and std."""
 
 
 def shared_chips(first: TableReport, second: TableReport) -> list[str]:
-    """Chips that are in both tables."""
+    """Return the chips that are in both tables."""
     return sorted({row.input for row in first.rows} & {row.input for row in second.rows})
 
 
-def _takes_coordinates(settings: Settings) -> bool:
-    return bool(find_variant(settings.model.model_name).coordinates)
-
-
-def _list_broken(rows: Sequence[Row], found: Sequence[RowResult], path: Path) -> None:
-    broken = [(row, reason) for row, reason in zip(rows, found, strict=True) if isinstance(reason, str)]
+def _list_broken(rows: Sequence[Row], results: Sequence[RowResult], path: Path) -> None:
+    broken = [(row, reason) for row, reason in zip(rows, results, strict=True) if isinstance(reason, str)]
     if not broken:
         return
     records = [

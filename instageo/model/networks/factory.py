@@ -1,4 +1,4 @@
-"""From typed settings to the parts they describe; below this file there are only plain values."""
+"""Build the network from settings."""
 
 from instageo.errors import ConfigError
 from instageo.model.chips.factory import label_format_from_settings
@@ -6,11 +6,15 @@ from instageo.model.losses.build import output_channels
 from instageo.model.losses.factory import loss_terms_from_settings
 from instageo.model.networks.segmenter import HEADS, PrithviSegmenter, build_network
 from instageo.model.settings import Settings
-from instageo.model.settings.resolve import band_names
+from instageo.model.settings.derived import band_names
 
 
 def network_from_settings(settings: Settings) -> PrithviSegmenter:
-    """The network with random weights."""
+    """Build the network with random weights.
+
+    Raises:
+        ConfigError: A part does not exist, or the head does not fit the kind of labels.
+    """
     data, model = settings.dataloader, settings.model
     net = build_network(
         model.model_name,

@@ -1,12 +1,11 @@
 """Settings of a run as dataclasses, filled from YAML and the command line; each checks its own values."""
 
 from instageo.model.settings.data import AUTO, CacheKind, DataSettings, LabelKind, SamplerKind
-from instageo.model.settings.distill import DistillSettings
-from instageo.model.settings.inference import Engine, RaySettings
+from instageo.model.settings.inference import Engine, RaySettings, TestSettings
 from instageo.model.settings.network import ModelSettings
-from instageo.model.settings.run_settings import Mode, Settings, TestSettings, get_setting, require_settings
+from instageo.model.settings.run_settings import Mode, Settings, get_setting, require_settings
 from instageo.model.settings.tracking import TrackingSettings
-from instageo.model.settings.train import Scheduler, TrainSettings
+from instageo.model.settings.train import DistillSettings, Scheduler, TrainSettings
 
 __all__ = [
     "AUTO", "CacheKind", "DataSettings", "DistillSettings", "Engine", "LabelKind", "Mode", "ModelSettings",

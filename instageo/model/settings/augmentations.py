@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from instageo.model.settings.checks import check
-from instageo.model.settings.fields import setting
+from instageo.model.settings.fields import check, setting
 
 
 @dataclass
@@ -111,8 +110,8 @@ class OwnAugmentation(Augmentation):
         super().__post_init__()
         file, _, name = self.function.rpartition(":")
         what = "FILE.py:FUNCTION"
-        sane = file.endswith(".py") and name.isidentifier()
-        check(sane, "dataloader.augmentations.own.function", self.function or "(nothing)", what)
+        ok = file.endswith(".py") and name.isidentifier()
+        check(ok, "dataloader.augmentations.own.function", self.function or "(nothing)", what)
 
 
 @dataclass

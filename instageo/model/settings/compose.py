@@ -11,8 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from instageo.errors import ConfigError
-from instageo.model.settings.keys import flatten, is_setting, unknown_key_message
-from instageo.model.settings.roles import with_current_names
+from instageo.model.settings.keys import flatten, is_setting, unknown_key_message, with_current_names
 from instageo.model.settings.run_settings import Settings
 
 ComposedConfig = DictConfig

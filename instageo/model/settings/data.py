@@ -6,13 +6,12 @@ from enum import Enum
 from typing import Any
 
 from instageo.model.settings.augmentations import Augmentations
-from instageo.model.settings.checks import are_numbers, check
-from instageo.model.settings.fields import ANYTIME, UNIT, Role, group, setting
+from instageo.model.settings.fields import ANYTIME, UNIT, Role, are_numbers, check, group, setting
 from instageo.sensors import find_sensor
 
 
 class CacheKind(Enum):
-    """Where decoded chips are kept between epochs."""
+    """Places for decoded chips between epochs."""
 
     none = "none"
     memory = "memory"
@@ -20,14 +19,14 @@ class CacheKind(Enum):
 
 
 class SamplerKind(Enum):
-    """Which chips an epoch takes: each once, or so many of each that every class gets an equal share."""
+    """Ways to choose the chips of an epoch: each once, or with equal shares of all classes."""
 
     shuffle = "shuffle"
     balanced = "balanced"
 
 
 class LabelKind(Enum):
-    """What a table's labels are: files of pixels, one label per chip, or any number of classes per chip."""
+    """Kinds of labels in a table: label files, one label per chip, or any number of classes per chip."""
 
     raster = "raster"
     chip = "chip"
@@ -35,12 +34,12 @@ class LabelKind(Enum):
 
 
 AUTO = "auto"
-"""Of mean, std or class weights: computed from the training table."""
+"""Value of mean, std or class weights that are computed from the training table."""
 
 
 @dataclass
 class DataSettings:
-    """How files are read."""
+    """Settings of how files are read."""
 
     sensor: str | None = setting(
         None,
@@ -127,8 +126,8 @@ class DataSettings:
         check(self.num_workers >= 0, "dataloader.num_workers", self.num_workers, "0 or more")
         check(self.on_bad_row in ("error", "skip"), "dataloader.on_bad_row", self.on_bad_row, "error or skip")
         factor = self.constant_multiplier
-        sane = math.isfinite(factor) and factor != 0
-        check(sane, "dataloader.constant_multiplier", factor, "a finite number other than 0")
+        ok = math.isfinite(factor) and factor != 0
+        check(ok, "dataloader.constant_multiplier", factor, "a finite number other than 0")
         check(
             math.isfinite(self.constant_offset), "dataloader.constant_offset", self.constant_offset, "a finite number"
         )
@@ -153,8 +152,8 @@ class DataSettings:
         for name, values in (("dataloader.mean", mean), ("dataloader.std", std)):
             check(values is None or are_numbers(values), name, values, f"a list of numbers, null, or {AUTO}")
         if mean is None or std is None:
-            check(mean is None, "dataloader.std", std, "values beside dataloader.mean")
-            check(std is None, "dataloader.mean", mean, "values beside dataloader.std")
+            check(mean is None, "dataloader.std", std, "values, as for dataloader.mean")
+            check(std is None, "dataloader.mean", mean, "values, as for dataloader.std")
             return
         check(len(mean) >= 1, "dataloader.mean", mean, "one value per band of a date")
         check(len(std) == len(mean), "dataloader.std", std, f"as many values as dataloader.mean, {len(mean)}")
@@ -184,9 +183,9 @@ class DataSettings:
             bands,
             "different positions from 0",
         )
-        known = names or mean
-        expected = self.temporal_dim * len(known) if known else None
-        what = f"{expected} positions: dataloader.temporal_dim={self.temporal_dim} dates of {len(known or [])} bands"
+        per_date = names or mean
+        expected = self.temporal_dim * len(per_date) if per_date else None
+        what = f"{expected} positions: dataloader.temporal_dim={self.temporal_dim} dates of {len(per_date or [])} bands"
         check(expected is None or len(bands) == expected, "dataloader.bands", bands, what)
         what = f"as many for each of dataloader.temporal_dim={self.temporal_dim} dates"
         check(len(bands) % self.temporal_dim == 0, "dataloader.bands", bands, what)

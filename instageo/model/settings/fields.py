@@ -1,9 +1,11 @@
-"""Declare a setting: its default, help text and roles stand together with the field."""
+"""Declare settings, with default, help text and roles in one place, and check their values."""
 
 from copy import deepcopy
 from dataclasses import field
 from enum import Enum, auto
 from typing import Any, TypeVar, cast
+
+from instageo.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -76,3 +78,19 @@ def group(cls: type[T], help: str = "", *roles: Role) -> T:
         roles: Roles of all settings in the group.
     """
     return cast(T, field(default_factory=cls, metadata={"help": help, "roles": frozenset(roles)}))
+
+
+def check(holds: bool, name: str, value: object, expected: str) -> None:
+    """Raise an error that names a setting, its value and what was expected, unless a condition holds.
+
+    Raises:
+        ConfigError: `holds` is false.
+    """
+    if not holds:
+        value = value.value if isinstance(value, Enum) else value
+        raise ConfigError(f"{name}={value} does not work; expected {expected}")
+
+
+def are_numbers(values: object) -> bool:
+    """Return whether a value is a list of numbers."""
+    return isinstance(values, list) and all(type(value) in (int, float) for value in values)

@@ -1,14 +1,13 @@
-"""Settings of prediction on many machines: the group `ray`."""
+"""Settings of scoring, maps and batch inference: the groups `test` and `ray`, and the key `engine`."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-from instageo.model.settings.checks import check
-from instageo.model.settings.fields import setting
+from instageo.model.settings.fields import check, setting
 
 
 class Engine(Enum):
-    """Where chips are predicted: in this process, or by processes on Ray."""
+    """Engines of batch inference: this process, or worker processes on Ray."""
 
     local = "local"
     ray = "ray"
@@ -16,7 +15,7 @@ class Engine(Enum):
 
 @dataclass
 class RaySettings:
-    """Processes with the network, and where they run."""
+    """Settings of the worker processes and their cluster."""
 
     address: str | None = setting(None, "of a running cluster: auto or HOST:6379; null: this machine alone")
     num_workers: int | None = setting(
@@ -34,3 +33,25 @@ class RaySettings:
             "null, or at least 1 process",
         )
         check(self.max_retries >= 0, "ray.max_retries", self.max_retries, "0 or more")
+
+
+@dataclass
+class TestSettings:
+    """Settings of scoring and inference: the group `test`."""
+
+    __test__ = False  # not a test case
+
+    img_size: int | None = setting(None, "published key without effect: inputs of any size are mapped whole")
+    crop_size: int | None = setting(None, "side of a tile, pixels; null: the size of training")
+    stride: int | None = setting(None, "step between tiles, pixels; null: half a tile")
+    mask_cloud: bool = setting(
+        False, "true: a pixel that lacks any date becomes no-data; false: only one that lacks all"
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("crop_size", "stride"):
+            value = getattr(self, name)
+            check(value is None or value >= 1, f"test.{name}", value, "null, or at least 1 pixel")
+        if self.crop_size is not None and self.stride is not None:
+            what = f"at most test.crop_size={self.crop_size}, so that tiles leave no gap"
+            check(self.stride <= self.crop_size, "test.stride", self.stride, what)

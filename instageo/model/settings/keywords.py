@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict, cast
 
-from instageo.errors import did_you_mean
+from instageo.errors import ConfigError, did_you_mean
 from instageo.model.networks.segmenter import NetworkConfig
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.compose import default_config, settings_from_config, settings_to_dict, update_settings
 from instageo.model.settings.fields import Role
-from instageo.model.settings.keys import flatten
+from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.settings.resolve import TableStatistics, resolve
-from instageo.model.settings.roles import keys_with
 from instageo.model.user_code import is_user_code
 
 Statistics = Literal["auto"] | str | tuple[Sequence[float], Sequence[float]] | None

@@ -1,16 +1,15 @@
-"""Settings of the network and of what of it is trained: the group `model`."""
+"""Settings of the network and of which parts are trained: the group `model`; presets of sizes."""
 
 import math
 from dataclasses import dataclass
 
 from instageo.errors import ConfigError
-from instageo.model.settings.checks import are_numbers, check
-from instageo.model.settings.fields import ANYTIME, Role, setting
+from instageo.model.settings.fields import ANYTIME, Role, are_numbers, check, setting
 
 
 @dataclass
 class ModelSettings:
-    """Network."""
+    """Settings of the network and of which parts are trained."""
 
     size: str | None = setting(
         None,
@@ -83,8 +82,8 @@ class ModelSettings:
         for name in ("coords_dropout", "drop_path", "lora_dropout"):
             check(0 <= getattr(self, name) < 1, f"model.{name}", getattr(self, name), "0 or more, below 1")
         expected = self.expected_error
-        sane = len(expected) == 2 and all(0 <= part < math.inf for part in expected)
-        check(sane, "model.expected_error", expected, "two numbers of 0 or more: [a, b] for ±(a + b |truth|)")
+        ok = len(expected) == 2 and all(0 <= part < math.inf for part in expected)
+        check(ok, "model.expected_error", expected, "two numbers of 0 or more: [a, b] for ±(a + b |truth|)")
         self._check_training()
         per_class = {"model.class_names": self.class_names, "model.class_colors": self.class_colors}
         for name, values in per_class.items():
@@ -92,29 +91,57 @@ class ModelSettings:
             check(fits, name, values, f"model.num_classes={self.num_classes} entries")
         names = self.class_names or []
         check(len(set(names)) == len(names), "model.class_names", names, "a different name for each class")
-        sane = all(len(color) == 3 and all(0 <= part <= 255 for part in color) for color in self.class_colors or [])
-        check(sane, "model.class_colors", self.class_colors, "[red, green, blue] in 0..255 per class")
+        ok = all(len(color) == 3 and all(0 <= part <= 255 for part in color) for color in self.class_colors or [])
+        check(ok, "model.class_colors", self.class_colors, "[red, green, blue] in 0..255 per class")
 
     def _check_training(self) -> None:
         span = self.weight_clip_range
-        sane = span is None or (are_numbers(span) and len(span) == 2 and span[0] < span[1])
-        check(sane, "model.weight_clip_range", span, "null, or [low, high] with low below high")
+        ok = span is None or (are_numbers(span) and len(span) == 2 and span[0] < span[1])
+        check(ok, "model.weight_clip_range", span, "null, or [low, high] with low below high")
         last, rank = self.train_last_blocks, self.lora_rank
         check(last is None or last >= 1, "model.train_last_blocks", last, "null, or at least 1 block")
         check(rank is None or rank >= 1, "model.lora_rank", rank, "null, or at least 1")
         alpha = self.lora_alpha
         check(alpha is None or alpha > 0, "model.lora_alpha", alpha, "null, or a number above 0")
-        known = bool(self.lora_targets) and set(self.lora_targets) <= set(LORA_TARGETS)
-        check(known, "model.lora_targets", self.lora_targets, f"some of {', '.join(LORA_TARGETS)}")
-        wishes = {
+        available = bool(self.lora_targets) and set(self.lora_targets) <= set(LORA_TARGETS)
+        check(available, "model.lora_targets", self.lora_targets, f"some of {', '.join(LORA_TARGETS)}")
+        ways = {
             "model.freeze_backbone=true": self.freeze_backbone,
             f"model.train_last_blocks={last}": last is not None,
             f"model.lora_rank={rank}": rank is not None,
         }
-        chosen = [wish for wish, made in wishes.items() if made]
+        chosen = [way for way, used in ways.items() if used]
         if len(chosen) > 1:
             raise ConfigError(f"{' and '.join(chosen)} contradict each other; choose one way of training the encoder")
 
 
 LORA_TARGETS = ("qkv", "proj", "fc1", "fc2")
-"""Linear layers of a block that LoRA can change."""
+"""Linear layers of a block that LoRA can adapt."""
+
+
+@dataclass(frozen=True)
+class SizePreset:
+    """Settings of the group `model` that `model.size` decides.
+
+    Attributes:
+        model_name: Variant.
+        depth: Transformer blocks; -1 for the variant's own number.
+        embed_dim: Channels of a token; None for the variant's own number.
+        head: Head.
+        head_channels: Channels within the head; None for the default.
+    """
+
+    model_name: str
+    depth: int = -1
+    embed_dim: int | None = None
+    head: str = "light"
+    head_channels: int | None = None
+
+
+SIZES = {
+    "tiny": SizePreset("prithvi_eo_tiny"),
+    "student": SizePreset("prithvi_eo_v2_tiny_tl"),
+    "normal": SizePreset("prithvi_eo_v2_100_tl"),
+    "teacher": SizePreset("prithvi_eo_v2_300_tl"),
+}
+"""Presets by name, the smallest first."""

@@ -15,10 +15,9 @@ from instageo.model.settings.compose import settings_to_dict, update_settings
 from instageo.model.settings.data import AUTO, LabelKind
 from instageo.model.settings.derived import band_names
 from instageo.model.settings.fields import Role
-from instageo.model.settings.keys import flatten
-from instageo.model.settings.roles import keys_with
+from instageo.model.settings.keys import flatten, keys_with
+from instageo.model.settings.network import SIZES
 from instageo.model.settings.run_settings import Settings
-from instageo.model.settings.sizes import SIZES
 from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, find_sensor
 
 log = logging.getLogger(__name__)
@@ -203,8 +202,8 @@ def _apply_statistics(settings: Settings, table: TableStatistics) -> Settings:
         mean, std = float(table.label_moments.mean[-1]), float(table.label_moments.std[-1])
         if std == 0:
             raise DataError(
-                f"{settings.train_filepath}: all labels have the value {table.label_moments.low[0]:g}; there is nothing "
-                "to learn"
+                f"{settings.train_filepath}: all labels have the value {table.label_moments.low[0]:g}; expected labels "
+                "that vary"
             )
         values |= {"dataloader.label_mean": mean, "dataloader.label_std": std}
     weighting = settings.train.class_weights

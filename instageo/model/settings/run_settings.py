@@ -1,4 +1,4 @@
-"""Define the settings of a run, from the groups of settings."""
+"""Settings of a run: its inputs, mode and devices, and the groups of further settings."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,18 +7,16 @@ from typing import Any
 
 from instageo.errors import ConfigError
 from instageo.locations import is_remote
-from instageo.model.settings.checks import check
 from instageo.model.settings.data import DataSettings, LabelKind, SamplerKind
-from instageo.model.settings.distill import DistillSettings
-from instageo.model.settings.fields import ANYTIME, PLACE, Role, group, setting
-from instageo.model.settings.inference import Engine, RaySettings
+from instageo.model.settings.fields import ANYTIME, PLACE, Role, check, group, setting
+from instageo.model.settings.inference import Engine, RaySettings, TestSettings
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.tracking import TrackingSettings, check_loggers
-from instageo.model.settings.train import TrainSettings
+from instageo.model.settings.train import DistillSettings, TrainSettings
 
 
 class Mode(Enum):
-    """What `python -m instageo.model.run` does."""
+    """Modes of `python -m instageo.model.run`."""
 
     train = "train"
     eval = "eval"
@@ -30,30 +28,8 @@ class Mode(Enum):
 
 
 @dataclass
-class TestSettings:
-    """Scoring and inference."""
-
-    __test__ = False  # not a test case
-
-    img_size: int | None = setting(None, "published key without effect: inputs of any size are mapped whole")
-    crop_size: int | None = setting(None, "side of a tile, pixels; null: the size of training")
-    stride: int | None = setting(None, "step between tiles, pixels; null: half a tile")
-    mask_cloud: bool = setting(
-        False, "true: a pixel that lacks any date becomes no-data; false: only one that lacks all"
-    )
-
-    def __post_init__(self) -> None:
-        for name in ("crop_size", "stride"):
-            value = getattr(self, name)
-            check(value is None or value >= 1, f"test.{name}", value, "null, or at least 1 pixel")
-        if self.crop_size is not None and self.stride is not None:
-            what = f"at most test.crop_size={self.crop_size}, so that tiles leave no gap"
-            check(self.stride <= self.crop_size, "test.stride", self.stride, what)
-
-
-@dataclass
 class Settings:
-    """Everything one run needs; the field names are the YAML keys."""
+    """All settings of a run; the field names are the YAML keys."""
 
     root_dir: str | None = setting(
         None, "folder that the tables' paths start from, or its URL (s3:// gs:// az:// https://)", *PLACE
@@ -110,16 +86,16 @@ class Settings:
     def __post_init__(self) -> None:
         check(0 <= self.seed < 2**31, "seed", self.seed, "0 or more, below 2^31")
         count = self.devices
-        sane = count == "auto" or (isinstance(count, int) and (count >= 1 or count == -1))
-        check(sane, "devices", count, "auto, or a number of devices (-1 for all)")
+        ok = count == "auto" or (isinstance(count, int) and (count >= 1 or count == -1))
+        check(ok, "devices", count, "auto, or a number of devices (-1 for all)")
         check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
         check(self.accelerator in ACCELERATORS, "accelerator", self.accelerator, f"one of {', '.join(ACCELERATORS)}")
         check(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
         check_loggers(self.logger)
         country = self.energy_country
-        sane = not self.energy if country is None else len(country) == 3 and country.isalpha() and country.isupper()
+        ok = not self.energy if country is None else len(country) == 3 and country.isalpha() and country.isupper()
         what = "the three letters of ISO 3166 for the country whose electricity this machine uses, such as KEN"
-        check(sane, "energy_country", country, what)
+        check(ok, "energy_country", country, what)
         self._check_task()
         weights, classes = self.train.class_weights, self.model.num_classes
         fits = not isinstance(weights, list) or len(weights) == classes
@@ -139,7 +115,7 @@ class Settings:
         if not self.is_reg_task:
             least = 1 if data.label_kind is LabelKind.chip_multi else 2
             check(model.num_classes >= least, "model.num_classes", model.num_classes, f"at least {least} classes")
-            off = "false without is_reg_task=true: there is no logarithm of classes"
+            off = "false without is_reg_task=true: classes have no logarithm"
             check(not model.use_log_scale, "model.use_log_scale", True, off)
             return
         model.num_classes = 1
@@ -155,15 +131,13 @@ class Settings:
         check(not data.reduce_to_zero, "dataloader.reduce_to_zero", True, off)
 
     def _check_distillation(self) -> None:
-        """Teacher and wish to learn from it come together; so do features and an encoder that learns."""
-        wanted, teacher, distill = self.train.distillation, self.train.teacher_ckpt_path, self.distill
-        if wanted != (teacher is not None):
-            missing = "train.teacher_ckpt_path" if wanted else "train.distillation=true"
-            raise ConfigError(
-                f"train.distillation={str(wanted).lower()} and train.teacher_ckpt_path={teacher} do not go together; "
-                f"{'name the teacher with' if wanted else 'add'} {missing}, or leave both out"
-            )
-        if not wanted and distill != DistillSettings():
+        """Check that a teacher comes with distillation, and features with an encoder that is trained."""
+        distillation, teacher, distill = self.train.distillation, self.train.teacher_ckpt_path, self.distill
+        if distillation != (teacher is not None):
+            pair = f"train.distillation={str(distillation).lower()} and train.teacher_ckpt_path={teacher}"
+            todo = "name the teacher with train.teacher_ckpt_path" if distillation else "add train.distillation=true"
+            raise ConfigError(f"{pair} contradict each other; {todo}, or leave both out")
+        if not distillation and distill != DistillSettings():
             raise ConfigError("distill.* does nothing without train.distillation=true; add it, or leave distill.* out")
         if not distill.feature_weight:
             return
@@ -172,20 +146,20 @@ class Settings:
 
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
-"""Number formats of training, in Lightning's words."""
+"""Number formats of training, by Lightning's names."""
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
-"""Where to compute; auto and gpu take what the machine has."""
+"""Devices to compute on; auto and gpu choose what the machine has."""
 
 STRATEGIES = ("auto", "ddp", "fsdp")
-"""Several devices: ddp copies the network to each, fsdp (GPUs alone) spreads it over them."""
+"""Ways to use several devices: ddp copies the network to each, fsdp (GPUs only) shards it over them."""
 
 
 def require_settings(settings: Settings, *names: str) -> None:
-    """Refuse to start without these settings.
+    """Check that settings are given.
 
     Raises:
-        ConfigError: One is absent; the message names it.
+        ConfigError: One is missing; the message names it.
     """
     for name in names:
         value = get_setting(settings, name)
@@ -193,11 +167,11 @@ def require_settings(settings: Settings, *names: str) -> None:
             raise ConfigError(f"mode={settings.mode.value} needs {name}; add {name}=… to the command")
     root = str(settings.root_dir)
     if "root_dir" in names and not is_remote(root) and not Path(root).expanduser().is_dir():
-        raise ConfigError(f"root_dir={root} is no folder; expected the folder that the table's paths start from")
+        raise ConfigError(f"root_dir={root} is not a folder; expected the folder that the table's paths start from")
 
 
 def get_setting(settings: Settings, name: str) -> object:
-    """The setting called `group.key`."""
+    """Return the value of the setting `group.key`."""
     value: object = settings
     for part in name.split("."):
         value = getattr(value, part)

@@ -1,17 +1,16 @@
-"""Settings of the trackers a run is told to: the group `tracking`, and the key `logger`."""
+"""Settings of experiment trackers: the group `tracking`, and the key `logger`."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-from instageo.model.settings.checks import check
-from instageo.model.settings.fields import setting
+from instageo.model.settings.fields import check, setting
 
 LOGGERS = ("tensorboard", "mlflow", "wandb")
-"""What `logger` may name beside `none`."""
+"""Valid names in `logger`, in addition to `none`."""
 
 
 class TrackingMode(Enum):
-    """Whether Weights & Biases sends what it gets."""
+    """Whether Weights & Biases uploads data."""
 
     auto = "auto"
     online = "online"
@@ -20,7 +19,7 @@ class TrackingMode(Enum):
 
 @dataclass
 class TrackingSettings:
-    """Where MLflow and Weights & Biases keep a run, and under which name."""
+    """Settings of MLflow and Weights & Biases: where to log a run, and under which name."""
 
     uri: str | None = setting(None, "MLflow's server; null: $MLFLOW_TRACKING_URI")
     experiment: str = setting("instageo", "MLflow's experiment, W&B's project")
@@ -35,18 +34,18 @@ class TrackingSettings:
 
 
 def chosen_loggers(logger: object) -> list[str]:
-    """The loggers that the key `logger` names; empty for `none` and null."""
+    """Return the loggers that the key `logger` names; empty for `none` and null."""
     names = logger if isinstance(logger, list) else [logger]
     return [str(name) for name in names if name not in (None, "none")]
 
 
 def check_loggers(logger: object) -> None:
-    """Refuse a `logger` that names something else, or one twice.
+    """Check that `logger` names existing loggers, each once.
 
     Raises:
-        ConfigError: It does.
+        ConfigError: It does not.
     """
     names = chosen_loggers(logger)
     alone = not names or not isinstance(logger, list) or len(names) == len(logger)
-    known = alone and set(names) <= set(LOGGERS) and len(set(names)) == len(names)
-    check(known, "logger", logger, f"{', '.join(LOGGERS)}, none, or a list of different ones")
+    ok = alone and set(names) <= set(LOGGERS) and len(set(names)) == len(names)
+    check(ok, "logger", logger, f"{', '.join(LOGGERS)}, none, or a list of different ones")

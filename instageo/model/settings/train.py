@@ -1,16 +1,16 @@
-"""Settings of optimisation: the group `train`."""
+"""Settings of optimisation and distillation: the groups `train` and `distill`."""
 
 import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from instageo.model.settings.checks import are_numbers, check
-from instageo.model.settings.fields import ANYTIME, Role, group, setting
+from instageo.errors import ConfigError
+from instageo.model.settings.fields import ANYTIME, Role, are_numbers, check, group, setting
 
 
 class Scheduler(Enum):
-    """How the learning rate goes over the epochs."""
+    """Learning rate schedules."""
 
     constant = "constant"
     cosine = "cosine"
@@ -20,7 +20,7 @@ class Scheduler(Enum):
 
 @dataclass
 class RangeTestSettings:
-    """The range test of `mode=lr_find`."""
+    """Settings of the learning rate range test (`mode=lr_find`)."""
 
     min: float = setting(1e-7, "lowest learning rate", *ANYTIME)
     max: float = setting(1.0, "highest learning rate", *ANYTIME)
@@ -34,7 +34,7 @@ class RangeTestSettings:
 
 @dataclass
 class TrainSettings:
-    """Optimisation."""
+    """Settings of optimisation: the group `train`."""
 
     learning_rate: float = setting(1e-4)
     num_epochs: int = setting(10, "", Role.free_on_resume)
@@ -97,7 +97,7 @@ class TrainSettings:
         check(self.batch_size >= 1, "train.batch_size", self.batch_size, "at least 1")
         check(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "0 or more")
         check(0 < self.layer_decay <= 1, "train.layer_decay", self.layer_decay, "above 0, at most 1")
-        self._check_course()
+        self._check_schedule()
         patience = self.early_stopping_patience
         check(patience is None or patience >= 1, "train.early_stopping_patience", patience, "null, or at least 1 epoch")
         clip = self.gradient_clip_val
@@ -107,10 +107,10 @@ class TrainSettings:
         if isinstance(weights, str):
             check(weights in CLASS_WEIGHTS, "train.class_weights", weights, f"a list, or {', '.join(CLASS_WEIGHTS)}")
         elif weights is not None:
-            sane = are_numbers(weights) and all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0
-            check(sane, "train.class_weights", weights, "null, or one weight of 0 or more per class, not all 0")
+            ok = are_numbers(weights) and all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0
+            check(ok, "train.class_weights", weights, "null, or one weight of 0 or more per class, not all 0")
 
-    def _check_course(self) -> None:
+    def _check_schedule(self) -> None:
         warm = self.warmup_epochs
         check(0 <= warm <= self.num_epochs, "train.warmup_epochs", warm, f"0 to train.num_epochs={self.num_epochs}")
         rises = self.scheduler is Scheduler.one_cycle
@@ -133,4 +133,40 @@ class TrainSettings:
 
 
 CLASS_WEIGHTS = ("auto", "inverse", "sqrt", "effective")
-"""Weights that are computed from the classes' pixels in the training table."""
+"""Class weights that are computed from the pixels of each class in the training table."""
+
+
+@dataclass
+class DistillSettings:
+    """Settings of distillation; `train.distillation` and `train.teacher_ckpt_path` switch it on."""
+
+    alpha: float = setting(
+        0.5, "weight of the distillation loss (0 to 1); the label loss gets 1 - alpha", former_name="weight"
+    )
+    temperature: float = setting(2.0, "softmax temperature; higher values give unlikely classes more weight")
+    feature_weight: float = setting(0.0, "weight of the distance between the tokens of both networks; 0: off")
+    feature_blocks: str = setting("last", "last | pyramid: blocks whose tokens are compared")
+    value_loss: str = setting("mse", "mse | smooth_l1: distance between regression outputs")
+    init_from_teacher: bool = setting(
+        False, "true: start from the teacher's weights, reduced to the student's depth and width"
+    )
+    teacher_layers: list[int] | None = setting(
+        None, "init_from_teacher: the teacher's block, from 0, for each block of the student; null: evenly spaced"
+    )
+
+    def __post_init__(self) -> None:
+        check(0 <= self.alpha <= 1, "distill.alpha", self.alpha, "0 to 1")
+        heat, features = self.temperature, self.feature_weight
+        check(0 < heat < math.inf, "distill.temperature", heat, "a number above 0")
+        check(0 <= features < math.inf, "distill.feature_weight", features, "0 or more")
+        choices = {"feature_blocks": ("last", "pyramid"), "value_loss": ("mse", "smooth_l1")}
+        for name, options in choices.items():
+            chosen = getattr(self, name)
+            check(chosen in options, f"distill.{name}", chosen, " or ".join(options))
+        if self.teacher_layers is not None and not self.init_from_teacher:
+            raise ConfigError("distill.teacher_layers does nothing without distill.init_from_teacher=true; add it")
+        if not (self.alpha or self.feature_weight or self.init_from_teacher):
+            raise ConfigError(
+                "distill.alpha=0 and distill.feature_weight=0 leave nothing to learn from the teacher; raise one, or "
+                "set distill.init_from_teacher=true to take its weights alone"
+            )

@@ -36,7 +36,7 @@ from instageo.model.networks.checkpoint import checkpoint_metadata
 from instageo.model.settings import Settings, TrainSettings
 from instageo.model.settings.compose import first_difference
 from instageo.model.settings.fields import Role
-from instageo.model.settings.roles import keys_with
+from instageo.model.settings.keys import keys_with
 metadata = checkpoint_metadata(Settings(), Settings(), {})["instageo"]
 other = Settings(train=TrainSettings(label_noise=0.5))
 print(json.dumps([metadata["settings"]["train.label_noise"],

@@ -11,8 +11,8 @@ from instageo.model.networks.checkpoint import Checkpoint
 from instageo.model.networks.factory import network_from_settings
 from instageo.model.networks.segmenter import HEADS
 from instageo.model.settings.compose import default_config, settings_from_config, update_settings
+from instageo.model.settings.network import SIZES, SizePreset
 from instageo.model.settings.resolve import resolve
-from instageo.model.settings.sizes import SIZES, SizePreset
 
 
 def settings(**given):

@@ -3,8 +3,13 @@
 import pytest
 
 from instageo.model.settings.fields import Role
-from instageo.model.settings.keys import group_keys, setting_keys
-from instageo.model.settings.roles import keys_with, values_before_they_existed, with_current_names
+from instageo.model.settings.keys import (
+    group_keys,
+    keys_with,
+    setting_keys,
+    values_before_they_existed,
+    with_current_names,
+)
 
 LEAVES = set(setting_keys()) - group_keys()
 
