@@ -1,22 +1,39 @@
 """Networks on Prithvi encoders, their training, scoring and inference."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from instageo.model.augmentations.pipeline import process_and_augment
     from instageo.model.backbones.prithvi import build_encoder
+    from instageo.model.metrics.torchmetrics_adapter import MultiLabelMetric, RegressionMetric, SegmentationMetric
     from instageo.model.networks.segmenter import build_network
 
-__all__ = ["build_encoder", "build_network"]
+__all__ = [
+    "MultiLabelMetric",
+    "RegressionMetric",
+    "SegmentationMetric",
+    "build_encoder",
+    "build_network",
+    "process_and_augment",
+]
+
+_MODULES = {
+    "MultiLabelMetric": "metrics.torchmetrics_adapter",
+    "RegressionMetric": "metrics.torchmetrics_adapter",
+    "SegmentationMetric": "metrics.torchmetrics_adapter",
+    "build_encoder": "backbones.prithvi",
+    "build_network": "networks.segmenter",
+    "process_and_augment": "augmentations.pipeline",
+}
+"""Module of each public name; it is imported on first use, so that the command line starts fast."""
 
 
 def __getattr__(name: str) -> object:
-    """Import PyTorch only when a network is asked for, so that the command line starts fast."""
-    if name == "build_encoder":
-        from instageo.model.backbones.prithvi import build_encoder
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
-        return build_encoder
-    if name == "build_network":
-        from instageo.model.networks.segmenter import build_network
 
-        return build_network
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,50 +1,295 @@
-"""The chips of a training run as Lightning takes them."""
+"""The chips of a training run as Lightning takes them: from datasets, or, in the Python API, from tables."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Unpack
 
 import pytorch_lightning as pl
-from torch.utils.data import DataLoader
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, default_collate
 
+from instageo.errors import ConfigError
+from instageo.model.augmentations.factory import augmentations_from_settings
+from instageo.model.augmentations.pipeline import process_and_augment
 from instageo.model.chips.sample import Sample, stack_samples
-from instageo.model.dataset.datasets import RandomCropDataset, WholeChipDataset, eval_loader, make_loader
-from instageo.model.dataset.sampler import EpochSampler, Probabilities
+from instageo.model.dataset.datasets import RandomCropDataset, WholeChipDataset, build_eval_loader, build_loader
+from instageo.model.dataset.factory import sampling_probabilities
+from instageo.model.dataset.sampler import EpochSampler, Probabilities, epoch_seed
+from instageo.model.dataset.table_dataset import ChipDataset, sample_from_dict, sample_to_dict
+from instageo.model.settings import AUTO, Settings
+from instageo.model.settings.keywords import (
+    Augmentations,
+    ChipOptions,
+    Statistics,
+    augmentation_settings,
+    chip_settings,
+    fit_settings,
+    settings_from_keywords,
+    statistics_settings,
+)
+
+log = logging.getLogger(__name__)
 
 
 class LoaderDataModule(pl.LightningDataModule):
-    """Loaders of a training run, in one process or as one of several.
+    """Data loaders of a training run in one process, or in one of several.
 
     Args:
-        train: Random windows to learn from.
-        valid: Whole chips to score on.
+        train_data: Random crops to train on.
+        val_data: Whole chips to score.
         batch_size: Chips per batch.
-        workers: Processes that read; 0 to read in the training process.
-        seed: Fixes order and windows of every epoch.
-        shares: How often each training chip is drawn; None for each once.
+        num_workers: Processes that read; 0 to read in the training process.
+        seed: Decides the order and the crops of every epoch.
+        probabilities: How often each training chip is drawn; None for each once.
     """
 
     def __init__(
         self,
-        train: RandomCropDataset,
-        valid: WholeChipDataset,
+        train_data: RandomCropDataset,
+        val_data: WholeChipDataset,
         *,
         batch_size: int,
-        workers: int,
+        num_workers: int,
         seed: int,
-        shares: Probabilities | None = None,
+        probabilities: Probabilities | None = None,
     ) -> None:
         super().__init__()
-        self.shares = shares
-        self.train, self.valid = train, valid
-        self.batch_size, self.workers, self.seed = batch_size, workers, seed
+        self.train_data, self.val_data = train_data, val_data
+        self.batch_size, self.num_workers = batch_size, num_workers
+        self.seed, self.probabilities = seed, probabilities
+
+    def _shard(self) -> dict[str, int]:
+        trainer = self.trainer
+        return {"rank": trainer.global_rank, "world_size": trainer.world_size} if trainer else {}
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Return batches of random crops."""
+        sampler = EpochSampler(len(self.train_data), self.seed, self.probabilities, **self._shard())
+        return build_loader(self.train_data, sampler, self.batch_size, self.num_workers, stack_samples)
+
+    def val_dataloader(self) -> DataLoader[list[Sample]]:
+        """Return lists of whole chips; every chip goes to exactly one process."""
+        return build_eval_loader(self.val_data, self.batch_size, self.num_workers, *self._shard())
+
+
+class DataModuleOptions(ChipOptions, total=False):
+    """Options of `ChipDataModule`: those of `ChipDataset`, and of the loaders.
+
+    Attributes:
+        bands: As in `ChipDataset`.
+        seed: Decides the order, the crops and the augmentation of every epoch; 42.
+        num_workers: Processes that read; 0 to read in the training process.
+        sampler: `shuffle` takes each chip once per epoch; `balanced` draws chips so that each class gets the same share
+            of an epoch, as far as chips allow.
+    """
+
+    bands: Sequence[int] | Sequence[str] | None
+    seed: int
+    num_workers: int
+    sampler: str
+
+
+class ChipDataModule(pl.LightningDataModule):
+    """The tables of a training run as a LightningDataModule.
+
+    Training batches are random crops, shuffled anew each epoch; validation and test batches are whole chips in the
+    order of the table, `batch_size` at a time, or one by one if their sizes differ. Batches are dictionaries, see
+    `ChipDataset`. Loaders give images in the unit of the scaled files; Lightning then calls `on_after_batch_transfer`,
+    which augments training batches and normalises all of them on the device, so that steps of a LightningModule see
+    batches that are ready for a network. In a loop without a Trainer, call `process` on each batch.
+
+    In a distributed run the rows are shared among the processes: pass `use_distributed_sampler=False` to the Trainer.
+
+    Args:
+        train: Training table: CSV, JSON or Parquet with the columns `Input` and `Label`.
+        val: Validation table.
+        test: Test table.
+        root_dir: Folder, or URL of one, that the paths in the tables start from; None for the folder of each table.
+        batch_size: Chips per batch.
+        crop_size: Side of the random crops, pixels; reduced to the size of the training chips if these are smaller.
+        statistics: "auto" normalises with mean and standard deviation of the training table; the name of a model with
+            those of its pre-training; (mean, std) with these. None leaves images in the unit of the scaled files.
+        augmentations: Applied to training batches before normalisation, by name, or with parameters by name; see
+            `ChipDataset`.
+        **options: How files are read and loaded; see `ChipOptions` and `DataModuleOptions`.
+
+    Raises:
+        ConfigError: An argument does not work.
+
+    Example:
+        >>> import instageo
+        >>> dm = instageo.ChipDataModule(train="train.csv", val="val.csv", batch_size=4, crop_size=16)
+        >>> dm.setup("fit")
+        >>> batch = dm.process(next(iter(dm.train_dataloader())), training=True)
+        >>> batch["image"].shape, len(dm.mean)
+        (torch.Size([4, 6, 1, 16, 16]), 6)
+    """
+
+    def __init__(
+        self,
+        train: str | Path | None = None,
+        val: str | Path | None = None,
+        test: str | Path | None = None,
+        *,
+        root_dir: str | Path | None = None,
+        batch_size: int = 8,
+        crop_size: int = 224,
+        statistics: Statistics = "auto",
+        augmentations: Augmentations = (),
+        **options: Unpack[DataModuleOptions],
+    ) -> None:
+        super().__init__()
+        self.tables = {"train": train, "val": val, "test": test}
+        if train is None and statistics == AUTO:
+            raise ConfigError('statistics="auto" needs a training table; pass train, or statistics=(mean, std)')
+        self.root_dir, self.batch_size, self.statistics = root_dir, batch_size, statistics
+        loading: dict[str, Any] = dict(options)
+        self.bands, self.seed = loading.pop("bands", None), loading.pop("seed", 42)
+        self.num_workers, sampler = loading.pop("num_workers", 0), loading.pop("sampler", "shuffle")
+        self._options = loading
+        values = {"dataloader.img_size": crop_size, "train.batch_size": batch_size, "seed": self.seed}
+        values |= {"dataloader.num_workers": self.num_workers, "dataloader.sampler": sampler}
+        values |= chip_settings(loading, self.bands) | statistics_settings(statistics)
+        values |= augmentation_settings(augmentations) | {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
+        normalized = statistics not in (None, AUTO)
+        self._given = self._fitted = settings_from_keywords(values, normalized=normalized)
+        self.augmentations = augmentations_from_settings(self._given)
+        if self.augmentations and statistics is None:
+            raise ConfigError('augmentations need mean and standard deviation of the bands; pass statistics="auto"')
+        self._generator, self._drawn_epoch = torch.Generator(), -1
+
+    @cached_property
+    def train_data(self) -> ChipDataset:
+        """The training table, whose items are normalised random crops."""
+        data = self._dataset("train", self.statistics)
+        self._fitted = fit_settings(self._given, data.report, crop=True)
+        data.crop_size = (self._fitted.dataloader.img_size, self._fitted.dataloader.img_size)
+        return data
+
+    @cached_property
+    def val_data(self) -> ChipDataset:
+        """The validation table, whose items are whole chips, normalised as the training chips."""
+        return self._dataset("val", self._fixed_statistics)
+
+    @cached_property
+    def test_data(self) -> ChipDataset:
+        """The test table, likewise."""
+        return self._dataset("test", self._fixed_statistics)
+
+    @property
+    def settings(self) -> Settings:
+        """All settings that chips are read and normalised by; the training table is inspected if there is one."""
+        if self.tables["train"] is not None:
+            _ = self.train_data
+        return self._fitted
+
+    @property
+    def mean(self) -> tuple[float, ...] | None:
+        """Mean of each band that images are normalised with; None if they are not."""
+        values = self.settings.dataloader.mean
+        return None if values is None else tuple(values)
+
+    @property
+    def std(self) -> tuple[float, ...] | None:
+        """Standard deviation of each band, likewise."""
+        values = self.settings.dataloader.std
+        return None if values is None else tuple(values)
+
+    @property
+    def _fixed_statistics(self) -> Statistics:
+        return None if self.mean is None or self.std is None else (self.mean, self.std)
+
+    def _dataset(self, part: str, statistics: Statistics) -> ChipDataset:
+        table = self.tables[part]
+        if table is None:
+            raise ConfigError(f"there is no {part} table; pass {part}=… to ChipDataModule")
+        return ChipDataset(
+            table, root_dir=self.root_dir, bands=self.bands, seed=self.seed, statistics=statistics, **self._options
+        )
+
+    def setup(self, stage: str) -> None:
+        """Inspect the tables that a stage needs: `fit`, `validate`, `test` or `predict`."""
+        needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
+        for part in needed[stage]:
+            if self.tables[part] is not None:
+                getattr(self, f"{part}_data")
+
+    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Return shuffled batches of random crops."""
+        data, self._drawn_epoch = self.train_data, -1
+        probabilities = sampling_probabilities(self.settings, data.report)
+        rank, world_size = self._shard()
+        sampler = EpochSampler(len(data), self.seed, probabilities, rank=rank, world_size=world_size)
+        return build_loader(_RawItems(data), sampler, self.batch_size, self.num_workers, default_collate)
+
+    def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Return batches of whole chips of the validation table."""
+        return self._eval_loader(self.val_data)
+
+    def test_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Return batches of whole chips of the test table."""
+        return self._eval_loader(self.test_data)
+
+    def predict_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Return batches of whole chips of the test table."""
+        return self._eval_loader(self.test_data)
+
+    def _eval_loader(self, data: ChipDataset) -> DataLoader[dict[str, Tensor]]:
+        rank, world_size = self._shard()
+        keys = [(0, index) for index in range(len(data))][rank::world_size]
+        batch_size = self.batch_size if len(set(data.reader.shapes)) == 1 else 1
+        return build_loader(_RawItems(data), keys, batch_size, self.num_workers, default_collate)
 
     def _shard(self) -> tuple[int, int]:
         trainer = self.trainer
-        return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        if trainer is None or trainer.world_size == 1:
+            return 0, 1
+        if trainer._accelerator_connector.use_distributed_sampler:
+            raise ConfigError(
+                "ChipDataModule shares the rows among processes; pass use_distributed_sampler=False to pl.Trainer"
+            )
+        return trainer.global_rank, trainer.world_size
 
-    def train_dataloader(self) -> DataLoader[Sample]:
-        """Batches of random windows."""
-        rank, processes = self._shard()
-        sampler = EpochSampler(len(self.train), self.seed, self.shares, rank=rank, processes=processes)
-        return make_loader(self.train, sampler, self.batch_size, self.workers, stack_samples)
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:  # noqa: ARG002
+        """Augment and normalise a batch on its device, when Lightning has moved it there; see `process`."""
+        trainer = self.trainer
+        if not isinstance(batch, Mapping) or trainer is None:
+            return batch
+        return self.process(batch, training=trainer.training, epoch=trainer.current_epoch)
 
-    def val_dataloader(self) -> DataLoader[list[Sample]]:
-        """Whole chips; every chip goes to exactly one process."""
-        return eval_loader(self.valid, self.batch_size, self.workers, self._shard())
+    def process(self, batch: Mapping[str, Tensor], *, training: bool = False, epoch: int = 0) -> dict[str, Tensor]:
+        """Return a batch of a loader ready for a network: augmented, if it is for training, and normalised.
+
+        Args:
+            batch: As a loader gives it, on any device.
+            training: Whether it is augmented.
+            epoch: Counted from 0; augmentation is drawn from the seed and the epoch.
+        """
+        sample = sample_from_dict(batch)
+        if self.mean is None or self.std is None:
+            return sample_to_dict(sample)
+        device = sample.image.device
+        mean, std = (torch.tensor(values, device=device) for values in (self.mean, self.std))
+        if training and epoch != self._drawn_epoch:
+            rank = self.trainer.global_rank if self.trainer else 0
+            self._generator.manual_seed(epoch_seed(self.seed, epoch, rank))
+            self._drawn_epoch = epoch
+        chosen = self.augmentations if training else ()
+        ignored = self.settings.train.ignore_index
+        return sample_to_dict(process_and_augment(sample, mean, std, chosen, self._generator, ignored))
+
+
+class _RawItems(Dataset[dict[str, Tensor]]):
+    """Items of a table without normalisation, by (seed, index): the rest is done to whole batches on the device."""
+
+    def __init__(self, data: ChipDataset) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
+        return sample_to_dict(self.data.read(key))

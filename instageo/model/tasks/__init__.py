@@ -1,1 +1,1 @@
-"""What differs between kinds of tasks: what outputs mean, how they are scored, and how they are written."""
+"""Kinds of tasks: what the outputs of a network mean, how they are scored, and how they are written."""

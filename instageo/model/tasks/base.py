@@ -1,4 +1,4 @@
-"""What every kind of task offers; the rest of the program knows no kinds."""
+"""The interface of every kind of task; the rest of the program does not distinguish between kinds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +27,16 @@ class Monitor:
 
 
 class TaskMetrics(Protocol):
-    """Counts what a network gives against labels."""
+    """Accumulates scores of network outputs against labels."""
 
     def reset(self, device: torch.device | str = "cpu") -> None:
-        """Forget all; what comes will lie on that device."""
+        """Forget all images; later outputs and labels will lie on `device`."""
 
     def update(self, outputs: Tensor, label: Tensor, /) -> None:
         """Count one image: outputs (C, H, W) as the network gives them, and its label."""
 
     def compute(self) -> Scores:
-        """All scores; in a distributed run every process calls it."""
+        """Return all scores; in a distributed run every process calls it."""
 
 
 class Task(Protocol):
@@ -47,45 +47,38 @@ class Task(Protocol):
         """The score by which the best epoch is chosen."""
 
     @property
-    def headline(self) -> tuple[str, ...]:
+    def primary_metrics(self) -> tuple[str, ...]:
         """The scores that networks are compared by, the one of `monitor` first."""
 
     @property
     def image_level(self) -> bool:
-        """Whether a chip has one output, not every pixel."""
+        """Whether the network gives one output per chip rather than one per pixel."""
 
     def wrap_loss(self, loss: nn.Module) -> nn.Module:
-        """A loss of the network's own scale as one that takes labels in their natural unit."""
+        """Turn a loss in the network's own scale into one that takes labels in their natural unit."""
 
-    def metrics(
+    def build_metrics(
         self,
         *,
         final: bool = True,
         sync: bool = False,
-        labels: tuple[float, float] | None = None,
+        label_range: tuple[float, float] | None = None,
         device: torch.device | str = "cpu",
     ) -> Any:
-        """Counters of the kind `report` takes.
+        """Build the metrics that `write_report` takes.
 
         Args:
-            final: Whether all scores are wanted, or those alone that training looks at.
-            sync: Whether processes of a distributed run add up.
-            labels: Lowest and highest label of the table, where labels are values.
+            final: Whether all scores are computed, or only those that training uses.
+            sync: Whether processes of a distributed run add up their counts.
+            label_range: Lowest and highest label of the table, for regression.
             device: Where outputs will lie.
         """
 
-    def report(self, metrics: Any, folder: Path) -> dict[str, float]:
-        """Show the scores as a table, and write them as JSON, CSV and pictures; gives those that are one number."""
+    def write_report(self, metrics: Any, folder: Path) -> dict[str, float]:
+        """Print the scores as a table, write them as JSON, CSV and figures, and return those that are one number."""
 
-    def prediction(self, outputs: Tensor, observed: Tensor) -> Prediction:
-        """What outputs (C, H, W) say where something was observed, (H, W); without a grid."""
+    def to_prediction(self, outputs: Tensor, observed: Tensor) -> Prediction:
+        """Convert outputs (C, H, W) to a prediction without a grid, masked where `observed` (H, W) is False."""
 
-    def write(self, prediction: Any, path: Path) -> None:
-        """Write a map as GeoTIFF on its grid.
-
-        Raises:
-            RasterError: It cannot be written.
-        """
-
-    def record(self, prediction: Any) -> dict[str, str]:
-        """What is said of a chip as a whole, as columns of a table."""
+    def to_record(self, prediction: Any) -> dict[str, str]:
+        """Return an image-level prediction as columns of a table."""

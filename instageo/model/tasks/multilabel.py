@@ -1,4 +1,4 @@
-"""Any number of classes may apply to a chip."""
+"""Multi-label classification: any number of classes may apply to a chip."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +17,19 @@ from instageo.table import NONE
 COLUMNS = {
     "iou": "mIoU", "f1": "f1", "precision": "precision", "recall": "recall", "roc_auc": "roc_auc", "ap": "mAP",
 }  # fmt: skip
-"""Scores of each class that are shown, and what their means are called."""
+"""Scores per class that are shown, and the names of their means."""
 
 
 @dataclass(frozen=True)
 class MultiLabel:
-    """Classes that apply to a chip, each by itself.
+    """Classes of which each applies to a chip or does not.
 
     Attributes:
-        names: Of the classes.
+        class_names: Names of the classes.
         ignore_index: Label that does not count.
     """
 
-    names: tuple[str, ...]
+    class_names: tuple[str, ...]
     ignore_index: int = -1
     image_level: bool = True
 
@@ -39,47 +39,44 @@ class MultiLabel:
         return Monitor("val_mAP", "max")
 
     @property
-    def headline(self) -> tuple[str, ...]:
+    def primary_metrics(self) -> tuple[str, ...]:
         """The scores that networks are compared by."""
         return "mAP", "f1"
 
     def wrap_loss(self, loss: nn.Module) -> nn.Module:
-        """The loss as it is."""
+        """Return the loss unchanged."""
         return loss
 
-    def metrics(
+    def build_metrics(
         self,
         *,
         final: bool = True,  # noqa: ARG002
         sync: bool = False,
-        labels: tuple[float, float] | None = None,  # noqa: ARG002
+        label_range: tuple[float, float] | None = None,  # noqa: ARG002
         device: torch.device | str = "cpu",
     ) -> MultiLabelMetrics:
-        """Decisions, and histograms of probabilities."""
-        return MultiLabelMetrics(len(self.names), self.ignore_index, sync=sync, device=device)
+        """Build counts of decisions, and histograms of probabilities."""
+        return MultiLabelMetrics(len(self.class_names), self.ignore_index, sync=sync, device=device)
 
-    def report(self, metrics: MultiLabelMetrics, folder: Path) -> dict[str, float]:
-        """metrics.json and metrics.csv."""
+    def write_report(self, metrics: MultiLabelMetrics, folder: Path) -> dict[str, float]:
+        """Write metrics.json and metrics.csv."""
         scores = metrics.compute()
         title = f"all classes right {float(scores['accuracy']):.4f}, mAP {float(scores['mAP']):.4f}"
-        lines = per_class_lines(scores, self.names, COLUMNS, "chips")
-        return write_scores(summarize_scores(scores, self.names), lines, title, folder)
+        lines = per_class_lines(scores, self.class_names, COLUMNS, "chips")
+        return write_scores(summarize_scores(scores, self.class_names), lines, title, folder)
 
-    def prediction(self, outputs: Tensor, observed: Tensor) -> MultiLabelPrediction:
-        """Decisions and probabilities of log-odds (K, H, W), masked where nothing was observed."""
-        seen = observed.cpu().numpy()
+    def to_prediction(self, outputs: Tensor, observed: Tensor) -> MultiLabelPrediction:
+        """Convert log-odds (K, H, W) to decisions and probabilities, masked where nothing was observed."""
+        valid = observed.cpu().numpy()
         probabilities = outputs.sigmoid().cpu().numpy()
-        applies = np.where(seen, probabilities > 0.5, np.uint8(255)).astype(np.uint8)
-        return MultiLabelPrediction(applies, np.where(seen, probabilities, np.float32(np.nan)), seen)
+        applies = np.where(valid, probabilities > 0.5, np.uint8(255)).astype(np.uint8)
+        masked = np.where(valid, probabilities, np.float32(np.nan))
+        return MultiLabelPrediction(applies, masked, valid, class_names=self.class_names)
 
-    def write(self, prediction: MultiLabelPrediction, path: Path) -> None:  # noqa: ARG002
-        """Not for whole chips."""
-        raise ValueError(f"{path}: labels of whole chips are no map")
-
-    def record(self, prediction: MultiLabelPrediction) -> dict[str, str]:
-        """The classes that apply, as tables write them, and all probabilities; empty if nothing was observed."""
+    def to_record(self, prediction: MultiLabelPrediction) -> dict[str, str]:
+        """Return the classes that apply, as tables write them, and all probabilities; empty if nothing was observed."""
         if not prediction.valid[0, 0]:
-            return {"prediction": ""} | {f"p_{name}": "" for name in self.names}
-        chosen = [name for name, holds in zip(self.names, prediction.applies[:, 0, 0], strict=True) if holds]
-        shares = zip(self.names, prediction.probabilities[:, 0, 0], strict=True)
-        return {"prediction": ";".join(chosen) or NONE} | {f"p_{name}": f"{share:.6g}" for name, share in shares}
+            return {"prediction": ""} | {f"p_{name}": "" for name in self.class_names}
+        applicable = [name for name, flag in zip(self.class_names, prediction.applies[:, 0, 0], strict=True) if flag]
+        probabilities = zip(self.class_names, prediction.probabilities[:, 0, 0], strict=True)
+        return {"prediction": ";".join(applicable) or NONE} | {f"p_{name}": f"{p:.6g}" for name, p in probabilities}

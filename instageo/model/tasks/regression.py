@@ -1,4 +1,4 @@
-"""Each pixel, or each chip, has a value."""
+"""Regression: each pixel, or each chip, has a value."""
 
 import logging
 from dataclasses import dataclass, field
@@ -17,32 +17,31 @@ from instageo.model.tasks.base import Monitor, Scores
 from instageo.model.tasks.predictions import RegressionPrediction
 from instageo.model.tasks.score_files import round_score, write_scores
 from instageo.model.tasks.target_scale import TargetScale
-from instageo.raster.writing import write_raster
 
 log = logging.getLogger(__name__)
 
 GAUSSIAN_LEVELS = 0.05, 0.95
-"""Quantiles that are told of a network that gives mean and variance."""
+"""Quantiles that are reported for a network that predicts mean and variance."""
 
 
 @dataclass(frozen=True)
 class RegressionOutputs:
-    """What the channels of a network that gives values are.
+    """The meaning of a regression network's output channels.
 
     Attributes:
-        gaussian: They are the mean and the logarithm of the variance.
-        levels: They are these quantiles, rising, one of them 0.5.
+        gaussian: Whether they are the mean and the logarithm of the variance.
+        levels: The quantiles that they are, rising, one of them 0.5; empty for no quantiles.
     """
 
     gaussian: bool = False
     levels: tuple[float, ...] = ()
 
-    def point(self, raw: Tensor) -> Tensor:
-        """The value itself, (..., H, W), of (..., C, H, W), in the network's scale: the median of `quantiles`."""
+    def point_estimate(self, raw: Tensor) -> Tensor:
+        """Return values (..., H, W) of outputs (..., C, H, W), in the network's scale: the median of `quantiles`."""
         return raw.sort(-3).values[..., self.levels.index(0.5), :, :] if self.levels else raw[..., 0, :, :]
 
     def quantiles(self, raw: Tensor) -> dict[float, Tensor]:
-        """Quantiles by level, in the network's scale; quantiles that cross are put in order."""
+        """Return quantiles by level, in the network's scale; quantiles that cross are put in order."""
         if self.levels:
             return dict(zip(self.levels, raw.sort(0).values, strict=True))
         if not self.gaussian:
@@ -56,8 +55,8 @@ class Regression:
     """Values of pixels, or of whole chips.
 
     Attributes:
-        scale: From what the network gives to natural values.
-        outputs: What its channels are.
+        scale: Converts between the network's scale and natural values.
+        outputs: The meaning of its channels.
         expected_error: Coefficients (a, b) of the share within ±(a + b |truth|); None for no such score.
         plot: Whether a scatter plot is drawn.
         image_level: Whether a chip has one value.
@@ -75,65 +74,56 @@ class Regression:
         return Monitor("val_rmse", "min")
 
     @property
-    def headline(self) -> tuple[str, ...]:
+    def primary_metrics(self) -> tuple[str, ...]:
         """The scores that networks are compared by."""
         return "rmse", "r2", "pearson"
 
     def wrap_loss(self, loss: nn.Module) -> nn.Module:
-        """The loss with labels brought into the network's scale."""
+        """Return the loss with labels converted to the network's scale."""
         return ScaledTargetLoss(loss, self.scale)
 
-    def metrics(
+    def build_metrics(
         self,
         *,
         final: bool = True,
         sync: bool = False,
-        labels: tuple[float, float] | None = None,
+        label_range: tuple[float, float] | None = None,
         device: torch.device | str = "cpu",
     ) -> "RescaledMetrics":
-        """Sums of errors in natural units and, in the end, the density for a figure."""
-        density = DensityRange.around(*labels) if final and self.plot and labels else None
-        counted = RegressionMetrics(expected_error=self.expected_error, density=density, sync=sync, device=device)
-        return RescaledMetrics(counted, self)
+        """Build sums of errors in natural units and, for final scores, the density for a figure."""
+        density = DensityRange.around(*label_range) if final and self.plot and label_range else None
+        natural = RegressionMetrics(expected_error=self.expected_error, density=density, sync=sync, device=device)
+        return RescaledMetrics(natural, self)
 
     def value(self, outputs: Tensor) -> Tensor:
-        """Natural values, (H, W), of outputs (C, H, W)."""
-        return self.scale.to_natural(self.outputs.point(outputs).float())
+        """Return natural values (H, W) of outputs (C, H, W)."""
+        return self.scale.to_natural(self.outputs.point_estimate(outputs).float())
 
-    def report(self, metrics: "RescaledMetrics", folder: Path) -> dict[str, float]:
-        """metrics.json, metrics.csv and, if wanted, scatter.png."""
+    def write_report(self, metrics: "RescaledMetrics", folder: Path) -> dict[str, float]:
+        """Write metrics.json, metrics.csv and, if `plot` is set, scatter.png."""
         scores = metrics.compute()
         numbers = {name: float(value) for name, value in scores.items()}
         line = {name: int(value) if name == "count" else round_score(value) for name, value in scores.items()}
         title = f"RMSE {numbers['rmse']:.4g}, R2 {numbers['r2']:.4f}"
-        told = write_scores(summarize_scores(scores), [dict(line)], title, folder)
-        density = metrics.counted.compute_density()
+        summary = write_scores(summarize_scores(scores), [dict(line)], title, folder)
+        density = metrics.natural.compute_density()
         if density is not None:
-            path, counted = folder / "scatter.png", "chips" if self.image_level else "pixels"
-            density_figure(density, numbers, path, expected_error=self.expected_error, counted=counted)
+            path, unit = folder / "scatter.png", "chips" if self.image_level else "pixels"
+            density_figure(density, numbers, path, expected_error=self.expected_error, counted=unit)
             log.info("scatter plot: %s", path)
-        return told
+        return summary
 
-    def prediction(self, outputs: Tensor, observed: Tensor) -> RegressionPrediction:
-        """Natural values of outputs (C, H, W), masked where nothing was observed."""
-        hidden = ~observed
+    def to_prediction(self, outputs: Tensor, observed: Tensor) -> RegressionPrediction:
+        """Convert outputs (C, H, W) to natural values, masked where nothing was observed."""
 
         def natural(raw: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-            return self.scale.to_natural(raw.float()).masked_fill(hidden, torch.nan).cpu().numpy()
+            return self.scale.to_natural(raw.float()).masked_fill(~observed, torch.nan).cpu().numpy()
 
         quantiles = {level: natural(raw) for level, raw in self.outputs.quantiles(outputs).items()}
-        return RegressionPrediction(natural(self.outputs.point(outputs)), observed.cpu().numpy(), quantiles)
+        return RegressionPrediction(natural(self.outputs.point_estimate(outputs)), observed.cpu().numpy(), quantiles)
 
-    def write(self, prediction: RegressionPrediction, path: Path) -> None:
-        """Values, and behind them quantiles, as float32 GeoTIFF in natural units; NaN where nothing was observed."""
-        if prediction.grid is None:
-            raise ValueError("a prediction of an array has no grid to write it on")
-        layers = np.stack([prediction.values, *prediction.quantiles.values()])
-        bands = ["value", *(f"quantile_{level:g}" for level in prediction.quantiles)]
-        write_raster(path, layers, prediction.grid, no_data_value=prediction.no_data_value, bands=bands)
-
-    def record(self, prediction: RegressionPrediction) -> dict[str, str]:
-        """The chip's value and its quantiles; empty where nothing was observed."""
+    def to_record(self, prediction: RegressionPrediction) -> dict[str, str]:
+        """Return the chip's value and its quantiles; empty where nothing was observed."""
         values = {"prediction": prediction.values[0, 0]}
         values |= {f"quantile_{level:g}": layer[0, 0] for level, layer in prediction.quantiles.items()}
         return {name: f"{value:.9g}" if prediction.valid[0, 0] else "" for name, value in values.items()}
@@ -147,25 +137,25 @@ class ScaledTargetLoss(nn.Module):
         self.loss, self.scale = loss, scale
 
     def forward(self, outputs: Tensor, label: Tensor) -> Tensor:
-        """Loss, a scalar."""
+        """Return the loss, a scalar."""
         loss: Tensor = self.loss(outputs, self.scale.from_natural(label))
         return loss
 
 
 class RescaledMetrics:
-    """Scores of values in natural units, from what the network gives."""
+    """Scores in natural units, from outputs in the network's scale."""
 
-    def __init__(self, counted: RegressionMetrics, task: Regression) -> None:
-        self.counted, self.task = counted, task
+    def __init__(self, natural: RegressionMetrics, task: Regression) -> None:
+        self.natural, self.task = natural, task
 
     def reset(self, device: torch.device | str = "cpu") -> None:
-        """Forget all; what comes will lie on that device."""
-        self.counted.reset(device)
+        """Forget all images; later outputs and labels will lie on `device`."""
+        self.natural.reset(device)
 
     def update(self, outputs: Tensor, label: Tensor) -> None:
         """Count one image: outputs (C, H, W) in the network's scale, label (H, W) in natural units."""
-        self.counted.update(self.task.value(outputs), label)
+        self.natural.update(self.task.value(outputs), label)
 
     def compute(self) -> Scores:
-        """All scores."""
-        return self.counted.compute()
+        """Return all scores."""
+        return self.natural.compute()

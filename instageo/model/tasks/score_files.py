@@ -1,4 +1,4 @@
-"""Scores as files and on the screen."""
+"""Scores as files and on the terminal."""
 
 import csv
 import json
@@ -10,23 +10,25 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from instageo.files import atomic_path, write_text
+
 log = logging.getLogger(__name__)
 
 Line = dict[str, object]
 
 
 def write_scores(content: Mapping[str, object], lines: Sequence[Line], title: str, folder: Path) -> dict[str, float]:
-    """Show lines as a table, and write them as metrics.csv, and the content as metrics.json.
+    """Print lines as a table, write them to metrics.csv, and write the content to metrics.json.
 
     Returns:
-        The scores of all classes together, by name.
+        The scores that are one number, by name.
     """
-    (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    with open(folder / "metrics.csv", "w", newline="", encoding="utf-8") as file:
+    write_text(folder / "metrics.json", json.dumps(content, indent=2) + "\n")
+    with atomic_path(folder / "metrics.csv") as path, open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
-    _show(lines, title)
+    Console().print(_render_table(lines, title))
     log.info("scores: %s, metrics.csv", folder / "metrics.json")
     return {name: float(value) for name, value in content.items() if isinstance(value, (int, float))}
 
@@ -34,13 +36,13 @@ def write_scores(content: Mapping[str, object], lines: Sequence[Line], title: st
 def per_class_lines(
     scores: Mapping[str, Tensor], names: Sequence[str], columns: Mapping[str, str], support: str = "pixels"
 ) -> list[Line]:
-    """One line per class and one for the mean over classes; no value where a class has no score.
+    """Return one line per class and one for the mean over classes; None where a class has no score.
 
     Args:
         scores: With `<column>_per_class` and, for the means, the scores that `columns` names.
-        names: Of the classes.
-        columns: From column to the score that is its mean.
-        support: What is counted.
+        names: Names of the classes.
+        columns: The score that is the mean of each column, by column.
+        support: Name of the units that are counted.
     """
     lines: list[Line] = []
     for position, name in enumerate(names):
@@ -51,21 +53,22 @@ def per_class_lines(
 
 
 def round_score(value: Tensor) -> float | None:
-    """A score to six digits behind the point; None where there is none."""
+    """Round a score to six decimals; return None for NaN."""
     number = float(value)
     return None if number != number else round(number, 6)
 
 
-def _show(lines: Sequence[Line], title: str) -> None:
+def _render_table(lines: Sequence[Line], title: str) -> Table:
+    """Render lines with a rule above the last, which holds the means."""
     table = Table(title=title)
     for column in lines[0]:
         table.add_column(column, justify="left" if column == "class" else "right")
     for number, line in enumerate(lines):
         if number and number == len(lines) - 1:
             table.add_section()
-        table.add_row(*map(_text, line.values()))
-    Console().print(table)
+        table.add_row(*map(_cell_text, line.values()))
+    return table
 
 
-def _text(value: object) -> str:
+def _cell_text(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str("–" if value is None else value)

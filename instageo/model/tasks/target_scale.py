@@ -1,4 +1,4 @@
-"""The scale in which a network gives values, and the way back to their natural unit."""
+"""Conversion between the natural unit of labels and the scale in which a network predicts them."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TargetScale:
-    """A network's value is (f(v) - mean) / std of the natural value v; f is log(1 + v), or nothing.
+    """The network predicts (f(v) - mean) / std for the natural value v, where f is log(1 + v) or the identity.
 
     Attributes:
-        mean: Of the labels, after the logarithm.
-        std: Likewise.
+        mean: Mean of the labels, after the logarithm.
+        std: Standard deviation of the labels, after the logarithm.
         log: Whether the logarithm is taken.
     """
 
@@ -20,10 +20,10 @@ class TargetScale:
     log: bool = False
 
     def from_natural(self, values: Tensor) -> Tensor:
-        """Natural values in the network's scale; NaN stays NaN."""
+        """Convert natural values to the network's scale; NaN stays NaN."""
         return ((values.log1p() if self.log else values) - self.mean) / self.std
 
     def to_natural(self, raw: Tensor) -> Tensor:
-        """The network's values in their natural unit; rising, so that quantiles stay quantiles."""
+        """Convert values in the network's scale to natural ones; the function rises, so quantiles stay quantiles."""
         values = raw * self.std + self.mean
         return values.expm1() if self.log else values

@@ -1,0 +1,100 @@
+"""Predictions as matplotlib figures: classes with a legend, values with a scale of colours."""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from instageo.raster.grid import Grid
+
+NO_DATA_COLOR = (225, 225, 225)
+"""Red, green, blue of pixels without an observation."""
+
+SIDE = 6.0
+"""Longer side of a map, inches."""
+
+
+class NotebookFigure(Figure):
+    """A figure that notebooks show as the result of a cell, whether or not pyplot is in use."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def draw_classes(
+    classes: NDArray[np.unsignedinteger],
+    valid: NDArray[np.bool_],
+    names: Sequence[str],
+    colors: Mapping[int, tuple[int, int, int]],
+    grid: Grid | None,
+) -> Figure:
+    """Draw classes in their colours, with those that occur in the legend.
+
+    Args:
+        classes: Shape (H, W).
+        valid: Shape (H, W), False where nothing was observed.
+        names: Names of the classes.
+        colors: Red, green, blue of each class.
+        grid: Position of the pixels; None for positions in pixels.
+    """
+    palette = np.array([*(colors[number] for number in range(len(names))), NO_DATA_COLOR], dtype=np.uint8)
+    index = np.where(valid, np.minimum(classes, len(names)), len(names)).astype(np.int64)
+    figure, axes = _new_map(classes.shape, grid)
+    axes.imshow(palette[index], extent=_extent(classes.shape, grid), interpolation="nearest")
+    labels = [*names, "no data"]
+    entries = [
+        Patch(facecolor=tuple(palette[number] / 255), edgecolor="0.5", label=labels[number])
+        for number in np.unique(index)
+    ]
+    figure.legend(handles=entries, loc="outside right upper", frameon=False)
+    return figure
+
+
+def draw_values(values: NDArray[np.float32], grid: Grid | None) -> Figure:
+    """Draw values, shape (H, W), NaN in grey, with a scale of colours."""
+    figure, axes = _new_map(values.shape, grid)
+    axes.set_facecolor(tuple(part / 255 for part in NO_DATA_COLOR))
+    image = axes.imshow(
+        np.ma.masked_invalid(values), extent=_extent(values.shape, grid), interpolation="nearest", cmap="viridis"
+    )
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    return figure
+
+
+def draw_probabilities(probabilities: NDArray[np.float32], names: Sequence[str]) -> Figure:
+    """Draw the probability of each label of a whole chip, shape (K,), as bars."""
+    figure = NotebookFigure(figsize=(SIDE, 1 + 0.3 * len(names)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.barh(names, np.nan_to_num(probabilities))
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="probability")
+    return figure
+
+
+def _new_map(shape: tuple[int, ...], grid: Grid | None) -> tuple[Figure, Axes]:
+    height, width = shape
+    scale = SIDE / max(height, width)
+    figure = NotebookFigure(figsize=(max(width * scale, 2.0) + 2, max(height * scale, 2.0)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_aspect("equal")
+    if _extent(shape, grid) is not None:
+        axes.ticklabel_format(style="plain", useOffset=False)
+        axes.tick_params(axis="x", rotation=30)
+    return figure, axes
+
+
+def _extent(shape: tuple[int, ...], grid: Grid | None) -> tuple[float, float, float, float] | None:
+    """Return left, right, bottom and top of a map in the coordinates of its CRS; None if it has none."""
+    if grid is None or grid.crs is None or grid.shape != shape or grid.transform.b or grid.transform.d:
+        return None
+    affine = grid.transform
+    return affine.c, affine.c + affine.a * grid.width, affine.f + affine.e * grid.height, affine.f

@@ -1,0 +1,82 @@
+"""Write a network that was trained in Python as the run directory that every command takes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from instageo.errors import ConfigError
+from instageo.files import atomic_path, write_text
+from instageo.model.dataset.datamodule import ChipDataModule
+from instageo.model.dataset.table_dataset import ChipDataset
+from instageo.model.networks.checkpoint import BEST, checkpoint_metadata
+from instageo.model.networks.lora import merge_lora
+from instageo.model.networks.segmenter import PrithviSegmenter
+from instageo.model.settings.compose import settings_to_yaml
+from instageo.model.settings.keywords import settings_of_network, task_settings_of_data, with_data, without_measures
+from instageo.model.training.lightning_tasks import NetworkTask
+
+
+def save_model(
+    model: NetworkTask | PrithviSegmenter,
+    folder: str | Path,
+    *,
+    data: ChipDataset | ChipDataModule | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Path:
+    """Write a trained network so that `load_model`, `instageo serve`, `mode=eval` and `registry push` take it.
+
+    The folder gets `instageo_best_checkpoint.ckpt`, which holds the weights and all that inference needs, and
+    `.hydra/config.yaml` with the settings.
+
+    Args:
+        model: A task after `Trainer.fit`, or a network from `build_network` that a loop of your own has trained.
+        folder: Where to; it is created, and files of an earlier model in it are replaced.
+        data: The training data, which say how files are read and normalised. Not needed for a task that was trained on
+            a `ChipDataModule`.
+        metrics: Validation scores by name, kept in the checkpoint; None for those that the Trainer logged last.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        ConfigError: The network was not built by `build_network`, or does not fit the data.
+
+    Example:
+        >>> import instageo
+        >>> data = instageo.ChipDataset("train.csv", statistics="auto")
+        >>> net = instageo.build_network("prithvi_eo_tiny", num_classes=2, depth=1)
+        >>> instageo.save_model(net, "runs/mine", data=data, metrics={"val_mIoU": 0.5}).name
+        'instageo_best_checkpoint.ckpt'
+        >>> instageo.load_model("runs/mine").metrics
+        {'val_mIoU': 0.5}
+    """
+    net: Any = model.net if isinstance(model, NetworkTask) else model
+    if not isinstance(net, PrithviSegmenter) or net.config is None:
+        raise ConfigError(
+            f"a {type(net).__name__} cannot be saved as a model; expected a network from instageo.build_network"
+        )
+    if isinstance(model, NetworkTask):
+        settings = model.settings if data is None else with_data(model.settings, data.settings)
+        if data is None and settings.dataloader.mean is None:
+            raise ConfigError("nothing says how chips are normalised; pass the training data to save_model as data=…")
+    elif data is None:
+        raise ConfigError("nothing says how chips are read and normalised; pass the training data as data=…")
+    else:
+        settings = with_data(settings_of_network(net, task_settings_of_data(data.settings)), data.settings)
+    settings = without_measures(settings)
+    found = _logged_metrics(model) if metrics is None else {name: float(value) for name, value in metrics.items()}
+    state = {f"net.{key}": value.detach().cpu() for key, value in net.state_dict().items()}
+    content = {"state_dict": merge_lora(net, state, "net."), **checkpoint_metadata(settings, settings, found)}
+    path = Path(folder).expanduser() / f"{BEST}.ckpt"
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+    write_text(path.parent / ".hydra" / "config.yaml", settings_to_yaml(settings))
+    return path
+
+
+def _logged_metrics(model: nn.Module) -> dict[str, float]:
+    trainer = getattr(model, "_trainer", None)
+    return {} if trainer is None else {name: float(value) for name, value in trainer.callback_metrics.items()}
