@@ -7,7 +7,7 @@ import time
 import torch
 
 from instageo.model import build_network
-from instageo.model.training.optimizer import Optimisation, build_optimiser
+from instageo.model.training.optimizer import OptimizerConfig, build_optimizer
 from instageo.model.training.schedules import Schedule
 
 
@@ -18,8 +18,8 @@ def step_times(name: str, rounds: int) -> dict[bool, list[float]]:
         parameter.grad = torch.randn_like(parameter) * 1e-3
     optimizers = {}
     for fused in (True, False):
-        course = Optimisation(1e-4, 1e-2, 1.0, Schedule("constant"), 0, fused)
-        optimizers[fused] = build_optimiser(net, course, 1, 1)["optimizer"]
+        course = OptimizerConfig(1e-4, 1e-2, 1.0, Schedule("constant"), 0, fused)
+        optimizers[fused] = build_optimizer(net, course, 1, 1)["optimizer"]
         optimizers[fused].step()
     seconds: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(rounds):

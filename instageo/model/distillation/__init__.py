@@ -1,1 +1,1 @@
-"""Train a student network with a teacher."""
+"""Distillation: train a student network with a teacher, or initialise it from one."""

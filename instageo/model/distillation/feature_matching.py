@@ -1,4 +1,4 @@
-"""How far a student's tokens lie from a teacher's, whatever the widths and patches of both.
+"""Distance between the tokens of student and teacher, which may differ in embed_dim and patch size.
 
 A learned projection maps student tokens to the width of the teacher (FitNets, Romero et al. 2015). Tokens are compared
 after normalisation, as in Wei et al. 2022 (Contrastive Learning Rivals Masked Image Modeling in Fine-tuning via Feature
@@ -15,66 +15,66 @@ from instageo.model.distillation.soft_targets import masked_mean
 
 
 class FeatureMatchingLoss(nn.Module):
-    """Mean squared distance of normalised tokens: 0 where they agree, 2 where they have nothing in common.
+    """Mean squared distance of normalised tokens: 0 where they agree, 2 where they are uncorrelated.
 
     Args:
-        student: Width and side of a patch, pixels, of the student.
-        teacher: The same of the teacher.
-        levels: Maps to compare, counted from the last block.
+        student: embed_dim and patch size (pixels) of the student.
+        teacher: embed_dim and patch size (pixels) of the teacher.
+        num_levels: Number of feature maps to compare, counted from the last block.
     """
 
-    def __init__(self, student: tuple[int, int], teacher: tuple[int, int], levels: int = 1) -> None:
+    def __init__(self, student: tuple[int, int], teacher: tuple[int, int], num_levels: int = 1) -> None:
         super().__init__()
-        self.projections = nn.ModuleList(nn.Conv3d(student[0], teacher[0], kernel_size=1) for _ in range(levels))
-        self.patch, self.ratio = student[1], student[1] / teacher[1]
+        self.projections = nn.ModuleList(nn.Conv3d(student[0], teacher[0], kernel_size=1) for _ in range(num_levels))
+        self.patch_size, self.patch_ratio = student[1], student[1] / teacher[1]
 
     def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor], valid: Tensor) -> Tensor:
-        """A scalar.
+        """Return the distance, a scalar.
 
         Args:
-            student: Maps (B, embed_dim, T, h, w), at least `levels`.
-            teacher: Maps of its own embed_dim, h and w; as many dates.
+            student: Feature maps (B, embed_dim, T, h, w), at least `num_levels`.
+            teacher: Feature maps with its own embed_dim, h and w, but the same number of dates.
             valid: Shape (B, T, H, W): a token counts by the share of its pixels that were observed.
         """
-        levels = len(self.projections)
+        num_levels = len(self.projections)
         grid = student[-1].shape[-2:]
-        share = patch_valid_fraction(valid, self.patch, grid)
-        distances = [
-            masked_mean(
-                (_normal(project(mine)) - _normal(resample_patches(theirs, grid, self.ratio))).square().mean(1), share
-            )
-            for project, mine, theirs in zip(self.projections, student[-levels:], teacher[-levels:], strict=True)
-        ]
+        weights = patch_valid_fraction(valid, self.patch_size, grid)
+        distances = []
+        levels = zip(self.projections, student[-num_levels:], teacher[-num_levels:], strict=True)
+        for project, student_map, teacher_map in levels:
+            target = resample_patches(teacher_map, grid, self.patch_ratio)
+            difference = _normalize_channels(project(student_map)) - _normalize_channels(target)
+            distances.append(masked_mean(difference.square().mean(1), weights))
         return torch.stack(distances).mean()
 
 
-def _normal(maps: Tensor) -> Tensor:
-    """Mean 0 and deviation 1 over the channels of (B, embed_dim, T, h, w)."""
+def _normalize_channels(maps: Tensor) -> Tensor:
+    """Scale the channels of (B, embed_dim, T, h, w) to mean 0 and deviation 1."""
     last = maps.float().movedim(1, -1)
     return F.layer_norm(last, last.shape[-1:]).movedim(-1, 1)
 
 
-def patch_valid_fraction(valid: Tensor, patch: int, grid: Sequence[int]) -> Tensor:
-    """Share of observed pixels of each patch, (B, T, h, w), of a mask (B, T, H, W); what is beyond it is unobserved."""
-    rows, columns = (patches * patch - side for patches, side in zip(grid, valid.shape[-2:], strict=True))
-    return F.avg_pool2d(F.pad(valid.float(), (0, columns, 0, rows)), patch)
+def patch_valid_fraction(valid: Tensor, patch_size: int, grid: Sequence[int]) -> Tensor:
+    """Return the share of observed pixels of each patch, (B, T, h, w), of a mask (B, T, H, W), padded with False."""
+    rows, columns = (patches * patch_size - side for patches, side in zip(grid, valid.shape[-2:], strict=True))
+    return F.avg_pool2d(F.pad(valid.float(), (0, columns, 0, rows)), patch_size)
 
 
 def resample_patches(maps: Tensor, grid: Sequence[int], ratio: float) -> Tensor:
-    """Maps (B, embed_dim, T, h, w) seen at the middles of other patches, between its own by bilinear interpolation.
+    """Resample feature maps (B, embed_dim, T, h, w) to the centres of other patches by bilinear interpolation.
 
     Args:
-        maps: Its first patch begins at the same pixel as the first of the grid.
+        maps: Their first patch begins at the same pixel as the first of the grid.
         grid: Rows and columns of the other patches.
-        ratio: Side of those over that of the map's own.
+        ratio: Size of the other patches divided by that of the maps' own.
     """
     if ratio == 1 and tuple(maps.shape[-2:]) == tuple(grid):
         return maps
     down, right = (
-        (torch.arange(wanted, device=maps.device) + 0.5) * ratio / own * 2 - 1  # -1 and 1 are the borders of the map
-        for wanted, own in zip(grid, maps.shape[-2:], strict=True)
+        (torch.arange(size, device=maps.device) + 0.5) * ratio / own_size * 2 - 1  # -1 and 1 are the borders of the map
+        for size, own_size in zip(grid, maps.shape[-2:], strict=True)
     )
-    places = torch.stack(torch.meshgrid(right, down, indexing="xy"), dim=-1).expand(len(maps), -1, -1, -1)
+    coords = torch.stack(torch.meshgrid(right, down, indexing="xy"), dim=-1).expand(len(maps), -1, -1, -1)
     flat = maps.float().flatten(1, 2)
-    seen = F.grid_sample(flat, places, mode="bilinear", padding_mode="border", align_corners=False)
-    return seen.reshape(*maps.shape[:3], *grid)
+    resampled = F.grid_sample(flat, coords, mode="bilinear", padding_mode="border", align_corners=False)
+    return resampled.reshape(*maps.shape[:3], *grid)

@@ -1,4 +1,4 @@
-"""Learning from a teacher beside labels: any trained network teaches any other that sees its bands."""
+"""Distillation: train a student on labels and on a trained teacher whose bands are among those of the chips."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,21 +11,21 @@ from instageo.model.distillation.feature_matching import FeatureMatchingLoss
 from instageo.model.networks.segmenter import PrithviSegmenter
 
 NetworkOutput = tuple[Tensor, list[Tensor]]
-"""Logits (B, K, H, W), and maps of tokens (B, embed_dim, T, h, w)."""
+"""Logits (B, K, H, W), and feature maps (B, embed_dim, T, h, w)."""
 
 SoftLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From outputs of student and teacher, and observed pixels (B, H, W), to a scalar; see `losses/soft_targets.py`."""
+"""From outputs of student and teacher, and observed pixels (B, H, W), to a scalar; see `soft_targets.py`."""
 
 
 class TeacherNetwork:
-    """A trained network that is asked, and neither changed nor saved.
+    """A trained network that predicts, but is neither trained nor saved.
 
-    It is no `nn.Module`: a module that holds it has none of its parameters in its state dict, and leaves it in
-    evaluation mode when it is itself put into training mode.
+    It is deliberately not an `nn.Module`: a module that holds it has none of its parameters in its state dict, and
+    leaves it in evaluation mode when it is itself put into training mode.
 
     Args:
-        net: Changed in place: to evaluation mode, without gradients, on the device of what it is asked.
-        mean: One per band of its own, in the unit of the chips.
+        net: Changed in place: to evaluation mode, without gradients, on the device of its inputs.
+        mean: One per band of the network, in the unit of the chips.
         std: One per band.
         bands: Positions of its bands among those of the chips.
     """
@@ -39,66 +39,72 @@ class TeacherNetwork:
 
     @torch.no_grad()
     def __call__(self, batch: Sample) -> NetworkOutput:
-        """What it says of decoded chips, augmented but not normalised, which stay as they are."""
+        """Return its outputs for decoded chips, augmented but not normalised, which are left unchanged."""
         device = batch.image.device
         if self._mean.device != device:
             self.net.to(device)
             self._mean, self._std = self._mean.to(device), self._std.to(device)
-        bands = batch.image
-        if self.bands != list(range(bands.shape[1])):
-            bands = bands[:, self.bands]
-        image = normalize(bands, batch.valid, self._mean, self._std)
+        image = batch.image
+        if self.bands != list(range(image.shape[1])):
+            image = image[:, self.bands]
+        image = normalize(image, batch.valid, self._mean, self._std)
         return self.net.forward_with_features(image, batch.temporal_coords, batch.location_coords)
 
 
 class DistillationLoss(nn.Module):
-    """The loss of a student: (1 - weight) x task + weight x soft + feature_weight x features.
+    """The loss of a student: (1 - alpha) x task + alpha x soft + feature_weight x feature.
 
-    The projections of `matching` are its only parameters; they are trained with the student and serve it no longer
-    than that.
+    The projections of `matching` are its only parameters; they are trained with the student and not used afterwards.
 
     Args:
-        teacher: Who is asked.
-        soft: Distance of outputs; `soft_targets` of a temperature for classes.
-        weight: 0..1.
-        matching: Distance of tokens; None to leave them out.
-        feature_weight: 0 or more.
+        teacher: The teacher.
+        soft_loss: Distance of outputs; see `soft_targets.py`.
+        alpha: Weight of `soft_loss`, 0..1.
+        matching: Distance of tokens; None to leave it out.
+        feature_weight: Weight of `matching`, 0 or more.
     """
 
     def __init__(
         self,
         teacher: TeacherNetwork,
-        soft: SoftLoss,
-        weight: float,
+        soft_loss: SoftLoss,
+        alpha: float,
         matching: FeatureMatchingLoss | None = None,
         feature_weight: float = 0.0,
     ) -> None:
         super().__init__()
-        self.teacher, self.soft, self.weight = teacher, soft, weight
+        self.teacher, self.soft_loss, self.alpha = teacher, soft_loss, alpha
         self.matching, self.feature_weight = matching, feature_weight
 
     def forward(
-        self, net: PrithviSegmenter, task: Callable[[Tensor, Tensor], Tensor], seen: Sample, ready: Sample
+        self,
+        student: PrithviSegmenter,
+        task_loss: Callable[[Tensor, Tensor], Tensor],
+        augmented: Sample,
+        normalized: Sample,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, a scalar, and its parts by name.
+        """Return the loss, a scalar, and its parts by name.
 
         Args:
-            net: The student.
-            task: Loss of outputs against labels.
-            seen: The batch as augmented, for the teacher to normalise its own way.
-            ready: The same batch, normalised for the student.
+            student: The network to train.
+            task_loss: Loss of outputs against labels.
+            augmented: The augmented batch, which the teacher normalises with its own mean and std.
+            normalized: The same batch, normalised for the student.
         """
-        answer, their_maps = self.teacher(seen)
-        inputs = ready.image, ready.temporal_coords, ready.location_coords
-        logits, maps = (net(*inputs), []) if self.matching is None else net.forward_with_features(*inputs)
-        if ready.label is None:
+        teacher_logits, teacher_maps = self.teacher(augmented)
+        inputs = normalized.image, normalized.temporal_coords, normalized.location_coords
+        logits, maps = (student(*inputs), []) if self.matching is None else student.forward_with_features(*inputs)
+        if normalized.label is None:
             raise ValueError("training needs labels")
-        observed = seen.valid.any(1)
+        observed = augmented.valid.any(1)
         if logits.shape[-2:] != observed.shape[-2:]:  # one output per chip
             observed = observed.flatten(1).any(1)[:, None, None]
-        parts = {"task": task(logits, ready.label), "soft": self.soft(logits, answer, observed)}
-        total = (1 - self.weight) * parts["task"] + self.weight * parts["soft"]
+        parts = {
+            "task": task_loss(logits, normalized.label),
+            "soft": self.soft_loss(logits, teacher_logits, observed),
+        }
+        total = (1 - self.alpha) * parts["task"] + self.alpha * parts["soft"]
         if self.matching is not None:
-            parts["feature"] = self.matching(maps, their_maps, seen.valid)
+            parts["feature"] = self.matching(maps, teacher_maps, augmented.valid)
             total = total + self.feature_weight * parts["feature"]
         return total, {name: part.detach() for name, part in parts.items()}

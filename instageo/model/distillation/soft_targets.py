@@ -1,4 +1,4 @@
-"""How far a student's output lies from a teacher's, wherever something was observed, labelled or not."""
+"""Distance between the outputs of student and teacher, on all observed pixels, labelled or not."""
 
 from collections.abc import Callable
 
@@ -7,31 +7,31 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Conversion = Callable[[Tensor], Tensor]
-"""From values in one scale to the same values in another."""
+"""Function from values in one scale to the same values in another."""
 
-MIN_PROBABILITY = 1e-6
-"""Below any weight; not so small that the gradient of nothing, divided by it and scaled, were infinite."""
+MIN_WEIGHT_SUM = 1e-6
+"""Smaller than any sum of weights, yet large enough that a zero sum, divided by it, has a finite gradient."""
 
 
 def soft_class_loss(student: Tensor, teacher: Tensor, observed: Tensor, *, temperature: float) -> Tensor:
-    """Divergence of class probabilities softened by a temperature (Hinton, Vinyals and Dean 2015).
+    """Return the divergence of class probabilities softened by a temperature (Hinton, Vinyals and Dean 2015).
 
-    KL(softmax(teacher / t) || softmax(student / t)), a mean over observed pixels, times t^2, so that gradients keep
-    their size whatever the temperature.
+    It is the mean over observed pixels of KL(softmax(teacher / t) || softmax(student / t)), times t^2, so that the size
+    of gradients does not depend on the temperature.
 
     Args:
         student: Logits, shape (B, K, H, W).
         teacher: Logits, the same shape.
         observed: Pixels that count, shape (B, H, W).
-        temperature: Above 0; higher shows more of what the teacher thinks of the less likely classes.
+        temperature: Above 0; a higher one gives more weight to the teacher's less likely classes.
     """
-    mine, theirs = ((logits.float() / temperature).log_softmax(1) for logits in (student, teacher))
-    divergence = (theirs.exp() * (theirs - mine)).sum(1)
+    student_log, teacher_log = ((logits.float() / temperature).log_softmax(1) for logits in (student, teacher))
+    divergence = (teacher_log.exp() * (teacher_log - student_log)).sum(1)
     return temperature**2 * masked_mean(divergence, observed)
 
 
 def soft_multilabel_loss(student: Tensor, teacher: Tensor, observed: Tensor, *, temperature: float) -> Tensor:
-    """The same where every label is a yes or no of its own: the mean divergence of K Bernoulli distributions.
+    """Return the softened divergence for multi-label outputs: the mean over K Bernoulli distributions.
 
     Args:
         student: Logits, shape (B, K, H, W).
@@ -39,10 +39,10 @@ def soft_multilabel_loss(student: Tensor, teacher: Tensor, observed: Tensor, *, 
         observed: Pixels that count, shape (B, H, W).
         temperature: Above 0.
     """
-    mine, theirs = student.float() / temperature, teacher.float() / temperature
-    yes = theirs.sigmoid() * (F.logsigmoid(theirs) - F.logsigmoid(mine))
-    no = (-theirs).sigmoid() * (F.logsigmoid(-theirs) - F.logsigmoid(-mine))
-    return temperature**2 * masked_mean((yes + no).mean(1), observed)
+    student, teacher = student.float() / temperature, teacher.float() / temperature
+    positive = teacher.sigmoid() * (F.logsigmoid(teacher) - F.logsigmoid(student))
+    negative = (-teacher).sigmoid() * (F.logsigmoid(-teacher) - F.logsigmoid(-student))
+    return temperature**2 * masked_mean((positive + negative).mean(1), observed)
 
 
 def soft_regression_loss(
@@ -54,32 +54,32 @@ def soft_regression_loss(
     from_natural: Conversion,
     smooth: bool = False,
 ) -> Tensor:
-    """Distance of continuous values in the scale that the student works in, whatever the teacher works in.
+    """Return the distance of regression outputs in the student's scale, whatever the teacher's scale is.
 
-    Values that the student's scale does not have, such as negative ones on a logarithmic scale, do not count.
+    Values that the student's scale cannot represent, such as negative ones on a logarithmic scale, do not count.
 
     Args:
         student: Raw output, shape (B, K, H, W).
         teacher: Raw output in its own scale, the same shape.
         observed: Pixels that count, shape (B, H, W).
-        to_natural: Turns raw output of the teacher into natural units.
-        from_natural: Turns natural units into raw output of the student.
-        smooth: Absolute rather than squared differences above 1 (smooth L1).
+        to_natural: Converts raw output of the teacher to natural units.
+        from_natural: Converts natural units to raw output of the student.
+        smooth: Whether differences above 1 count by their absolute value, not their square (smooth L1).
     """
     target = from_natural(to_natural(teacher.float()))
-    known = target.isfinite()
+    finite = target.isfinite()
     distance = (F.smooth_l1_loss if smooth else F.mse_loss)(
-        student.float(), torch.where(known, target, student.detach().float()), reduction="none"
+        student.float(), torch.where(finite, target, student.detach().float()), reduction="none"
     )
-    return masked_mean(distance, observed[:, None] & known)
+    return masked_mean(distance, observed[:, None] & finite)
 
 
 def masked_mean(values: Tensor, counted: Tensor) -> Tensor:
-    """Mean of the values that count; 0, with a zero gradient, where there are none.
+    """Return the mean of the values that count; 0, with a zero gradient, if there are none.
 
     Args:
         values: Any shape.
         counted: Bool, or a weight of 0 or more, of the same shape.
     """
     weights = counted.to(values.dtype)
-    return (values * weights).sum() / weights.sum().clamp_min(MIN_PROBABILITY)
+    return (values * weights).sum() / weights.sum().clamp_min(MIN_WEIGHT_SUM)

@@ -1,8 +1,8 @@
-"""Starting values of a network from a larger trained one: chosen blocks, and evenly spaced channels of each.
+"""Initialise a network from a larger trained one: chosen blocks, and evenly spaced channels of each.
 
 Single weights of a larger network are a better start than random ones (weight selection, Xu et al. 2024, Initializing
-Models with Larger Ones). Evenly spaced channels also keep what each channel of the position embedding stands for, if
-one embed_dim is a multiple of the other.
+Models with Larger Ones). Evenly spaced channels also keep the meaning of each channel of the position embedding, if one
+embed_dim is a multiple of the other.
 """
 
 import re
@@ -19,23 +19,23 @@ from instageo.model.heads.light import LightHead
 from instageo.model.networks.segmenter import PrithviSegmenter
 
 
-def even_indices(wanted: int, there: int) -> Tensor:
-    """Places 0..there - 1, so many of them, evenly spaced from the first on: 0 and 2 for two of four."""
-    return torch.arange(wanted) * there // wanted
+def even_indices(count: int, total: int) -> Tensor:
+    """Return `count` evenly spaced indices of 0..total - 1, starting at 0: 0 and 2 for two of four."""
+    return torch.arange(count) * total // count
 
 
-def even_blocks(wanted: int, there: int) -> list[int]:
-    """Blocks from the first to the last, evenly spaced: 0, 2, 4, 7, 9, 11 for six of twelve (as DistilBERT's)."""
-    return [round(number * (there - 1) / max(wanted - 1, 1)) for number in range(wanted)]
+def even_blocks(count: int, total: int) -> list[int]:
+    """Return evenly spaced blocks from the first to the last: 0, 2, 4, 7, 9, 11 for six of twelve (as DistilBERT)."""
+    return [round(number * (total - 1) / max(count - 1, 1)) for number in range(count)]
 
 
 @dataclass(frozen=True)
 class ChannelSelection:
-    """Which channels of a wide encoder a narrow one has.
+    """Indices of the channels of a wide encoder that a narrow one takes.
 
     Attributes:
         tokens: Of a token, shape (embed_dim,).
-        attention: Within attention, heads one after the other, shape (embed_dim,).
+        attention: Within attention, one head after the other, shape (embed_dim,).
         hidden: Within the two linear layers of a block, shape (4 * embed_dim,).
         queries: Rows of the projection to query, key and value, shape (3 * embed_dim,).
     """
@@ -45,144 +45,142 @@ class ChannelSelection:
     hidden: Tensor
     queries: Tensor
 
-    def of(self, key: str) -> tuple[Tensor, ...]:
-        """Places along the first dimensions of an encoder's tensor; all of the others."""
+    def indices_for(self, key: str) -> tuple[Tensor, ...]:
+        """Return indices along the first dimensions of an encoder's tensor; the other dimensions are taken whole."""
         layer = re.sub(r"^blocks\.\d+\.|\.(weight|bias)$", "", key)
         if layer == "cls_token":
             return torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=torch.long), self.tokens
         if layer.endswith("scale"):
             return ()
-        into = {"attn.qkv": self.queries, "mlp.fc1": self.hidden}.get(layer, self.tokens)
-        out_of = {
+        outputs = {"attn.qkv": self.queries, "mlp.fc1": self.hidden}.get(layer, self.tokens)
+        inputs = {
             "attn.qkv": self.tokens, "attn.proj": self.attention, "mlp.fc1": self.tokens, "mlp.fc2": self.hidden,
         }.get(layer)  # fmt: skip
-        return (into, out_of) if out_of is not None and key.endswith("weight") else (into,)
+        return (outputs, inputs) if inputs is not None and key.endswith("weight") else (outputs,)
 
 
-def select_channels(heir: PrithviEncoder, donor: PrithviEncoder) -> ChannelSelection:
-    """The channels of a donor that an heir gets: evenly spaced heads, and in each of them evenly spaced channels.
+def select_channels(student: PrithviEncoder, teacher: PrithviEncoder) -> ChannelSelection:
+    """Select the teacher's channels for a student: evenly spaced heads, and evenly spaced channels in each of them.
 
     Raises:
-        ConfigError: The heir has wider tokens or heads, more heads, or other patches.
+        ConfigError: The student has wider tokens or heads, more heads, or another patch size.
     """
-    (heads, each), (their_heads, their_each) = map(_heads, (heir, donor))
+    (heads, per_head), (teacher_heads, teacher_per_head) = map(_head_sizes, (student, teacher))
     sizes = {
-        "patch": (heir.patch, donor.patch, heir.patch == donor.patch),
-        "embed_dim": (heir.embed_dim, donor.embed_dim, heir.embed_dim <= donor.embed_dim),
-        "attention heads": (heads, their_heads, heads <= their_heads),
-        "channels per head": (each, their_each, each <= their_each),
+        "patch size": (student.patch_size, teacher.patch_size, student.patch_size == teacher.patch_size),
+        "embed_dim": (student.embed_dim, teacher.embed_dim, student.embed_dim <= teacher.embed_dim),
+        "attention heads": (heads, teacher_heads, heads <= teacher_heads),
+        "channels per head": (per_head, teacher_per_head, per_head <= teacher_per_head),
     }
-    for name, (mine, theirs, fits) in sizes.items():
+    for name, (student_size, teacher_size, fits) in sizes.items():
         if not fits:
             raise ConfigError(
-                f"distill.init_from_teacher=true: {name} {mine} in the student, {theirs} in the teacher; expected "
-                f"{'the same' if name == 'patch' else 'no more'}: choose another model.model_name or model.embed_dim, "
-                "or leave distill.init_from_teacher out"
+                f"distill.init_from_teacher=true: {name} {student_size} in the student, {teacher_size} in the teacher; "
+                f"expected {'the same' if name == 'patch size' else 'no more'}: choose another model.model_name or "
+                "model.embed_dim, or remove distill.init_from_teacher"
             )
-    within = (even_indices(heads, their_heads)[:, None] * their_each + even_indices(each, their_each)).flatten()
-    queries = (torch.arange(3)[:, None] * donor.embed_dim + within).flatten()
+    head_starts = even_indices(heads, teacher_heads)[:, None] * teacher_per_head
+    attention = (head_starts + even_indices(per_head, teacher_per_head)).flatten()
     return ChannelSelection(
-        even_indices(heir.embed_dim, donor.embed_dim),
-        within,
-        even_indices(4 * heir.embed_dim, 4 * donor.embed_dim),
-        queries,
+        tokens=even_indices(student.embed_dim, teacher.embed_dim),
+        attention=attention,
+        hidden=even_indices(4 * student.embed_dim, 4 * teacher.embed_dim),
+        queries=(torch.arange(3)[:, None] * teacher.embed_dim + attention).flatten(),
     )
 
 
-def _heads(encoder: PrithviEncoder) -> tuple[int, int]:
-    """Heads, and channels of each."""
-    heads = encoder.blocks[0].attn.heads
-    return heads, encoder.embed_dim // heads
+def _head_sizes(encoder: PrithviEncoder) -> tuple[int, int]:
+    """Return the number of attention heads, and the channels of each."""
+    num_heads = encoder.blocks[0].attn.num_heads
+    return num_heads, encoder.embed_dim // num_heads
 
 
-def select_layers(heir: PrithviEncoder, donor: PrithviEncoder, told: Sequence[int] | None) -> list[int]:
-    """The donor's block for each of the heir's.
+def select_layers(student: PrithviEncoder, teacher: PrithviEncoder, layers: Sequence[int] | None) -> list[int]:
+    """Select the teacher's block for each of the student's.
 
     Args:
-        heir: Network to fill.
-        donor: Network to take from.
-        told: Blocks as chosen, from 0; None for evenly spaced ones.
+        student: Network to initialise.
+        teacher: Network to take from.
+        layers: Chosen blocks, from 0; None for evenly spaced ones.
 
     Raises:
-        ConfigError: Too few, too many, or unknown ones.
+        ConfigError: They are too few, too many, or do not exist.
     """
-    mine, theirs = len(heir.blocks), len(donor.blocks)
-    if told is None and mine > theirs:
+    depth, teacher_depth = len(student.blocks), len(teacher.blocks)
+    if layers is None and depth > teacher_depth:
         raise ConfigError(
-            f"distill.init_from_teacher=true: the student has {mine} blocks, the teacher {theirs}; "
+            f"distill.init_from_teacher=true: the student has {depth} blocks, the teacher {teacher_depth}; "
             f"lower model.depth, or name the teacher's block for each with distill.teacher_layers"
         )
-    chosen = even_blocks(mine, theirs) if told is None else list(told)
-    if len(chosen) != mine or not all(0 <= block < theirs for block in chosen):
+    selected = even_blocks(depth, teacher_depth) if layers is None else list(layers)
+    if len(selected) != depth or not all(0 <= block < teacher_depth for block in selected):
         raise ConfigError(
-            f"distill.teacher_layers={chosen} does not work; expected {mine} of the teacher's blocks 0..{theirs - 1}, "
-            "one for each of the student's"
+            f"distill.teacher_layers={selected} does not work; expected {depth} of the teacher's blocks "
+            f"0..{teacher_depth - 1}, one for each of the student's"
         )
-    return chosen
+    return selected
 
 
 def init_from_teacher(
-    heir: PrithviSegmenter,
-    donor: PrithviSegmenter,
-    told: Sequence[int] | None = None,
+    student: PrithviSegmenter,
+    teacher: PrithviSegmenter,
+    layers: Sequence[int] | None = None,
     *,
     bands: tuple[Sequence[str], Sequence[str]],
     with_head: bool,
 ) -> None:
-    """Fill a network from a trained one that is as large or larger.
+    """Initialise a network from a trained one that is as large or larger.
 
-    Equal sizes and all layers give exactly the donor.
+    Equal sizes and all layers give exactly the teacher.
 
     Args:
-        heir: Changed in place.
-        donor: Stays as it is.
-        told: The donor's block for each of the heir's; None for evenly spaced ones.
-        bands: Names of the heir's and of the donor's bands, matched as for pretrained weights.
-        with_head: Whether the heads are of one kind, hidden_channels embed_dim and bands, and the heir's is filled too.
+        student: Changed in place.
+        teacher: Left unchanged.
+        layers: The teacher's block for each of the student's; None for evenly spaced ones.
+        bands: Names of the student's and of the teacher's bands, matched as for pretrained weights.
+        with_head: Whether to initialise the head too; both heads need the same kind, hidden channels and bands.
 
     Raises:
-        ConfigError: The donor does not have what it takes.
+        ConfigError: The teacher lacks the channels or blocks.
     """
-    mine, theirs = heir.prithvi_encoder, donor.prithvi_encoder
-    state, chosen, picks = theirs.state_dict(), select_layers(mine, theirs, told), select_channels(mine, theirs)
+    encoder, teacher_encoder = student.prithvi_encoder, teacher.prithvi_encoder
+    state = teacher_encoder.state_dict()
+    blocks, channels = select_layers(encoder, teacher_encoder, layers), select_channels(encoder, teacher_encoder)
     if tuple(bands[0]) != tuple(bands[1]):
         state[PATCHES] = match_bands(state[PATCHES], bands[1], bands[0])
-    filled = {}
-    for key in mine.state_dict():
-        source = re.sub(r"^blocks\.(\d+)", lambda found: f"blocks.{chosen[int(found[1])]}", key)
+    selected = {}
+    for key in encoder.state_dict():
+        source = re.sub(r"^blocks\.(\d+)", lambda match: f"blocks.{blocks[int(match[1])]}", key)
         if key != "pos_embed" and source in state:
-            filled[key] = take_indices(state[source], picks.of(key))
-    mine.load_state_dict(filled, strict=False)
+            selected[key] = take_indices(state[source], channels.indices_for(key))
+    encoder.load_state_dict(selected, strict=False)
     if with_head:
-        own = heir.segmentation_head.state_dict()
-        step = 1 if isinstance(donor.segmentation_head, LightHead) else theirs.temporal_dim  # it pools dates first
-        heir.segmentation_head.load_state_dict(_head_state(own, donor.segmentation_head.state_dict(), step))
+        head, teacher_head = student.segmentation_head, teacher.segmentation_head
+        num_dates = 1 if isinstance(teacher_head, LightHead) else teacher_encoder.temporal_dim  # it pools dates first
+        head.load_state_dict(_select_head(head.state_dict(), teacher_head.state_dict(), num_dates))
 
 
-def take_indices(tensor: Tensor, places: Sequence[Tensor]) -> Tensor:
-    """The parts of a tensor at some places along its first dimensions."""
-    for dimension, chosen in enumerate(places):
-        tensor = tensor.index_select(dimension, chosen.to(tensor.device))
+def take_indices(tensor: Tensor, indices: Sequence[Tensor]) -> Tensor:
+    """Take the parts of a tensor at given indices along its first dimensions."""
+    for dimension, positions in enumerate(indices):
+        tensor = tensor.index_select(dimension, positions.to(tensor.device))
     return tensor
 
 
-def _head_state(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
-    """Tensors of a head of wider tokens, cut to size: evenly spaced channels wherever a side is shorter.
+def _select_head(student: Mapping[str, Tensor], teacher: Mapping[str, Tensor], num_dates: int) -> dict[str, Tensor]:
+    """Cut the tensors of a head for wider tokens to size, by evenly spaced channels wherever a side is shorter.
 
     Args:
-        own: Tensors of the right shapes.
-        theirs: Tensors to take from.
-        step: Dates of a channel that lie side by side and stay together.
+        student: Tensors of the right shapes.
+        teacher: Tensors to take from.
+        num_dates: Dates of a channel, which lie next to each other and stay together.
     """
-    cut = {}
-    for key, value in theirs.items():
-        sides = zip(own[key].shape, value.shape, strict=True)
-        together = [1 if mine == wide else step for mine, wide in zip(own[key].shape, value.shape, strict=True)]
-        cut[key] = take_indices(
-            value,
-            [
-                (even_indices(mine // dates, wide // dates)[:, None] * dates + torch.arange(dates)).flatten()
-                for (mine, wide), dates in zip(sides, together, strict=True)
-            ],
-        )
-    return cut
+    selected = {}
+    for key, value in teacher.items():
+        indices = []
+        for size, teacher_size in zip(student[key].shape, value.shape, strict=True):
+            dates = 1 if size == teacher_size else num_dates
+            channels = even_indices(size // dates, teacher_size // dates)
+            indices.append((channels[:, None] * dates + torch.arange(dates)).flatten())
+        selected[key] = take_indices(value, indices)
+    return selected

@@ -1,1 +1,1 @@
-"""Scores of a task, one task a file."""
+"""Scores of each kind of task; plain classes with `update`, `compute` and `reset`, which need PyTorch alone."""

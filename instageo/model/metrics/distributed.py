@@ -1,23 +1,23 @@
-"""Counts and sums of any device, and of all processes of a distributed run."""
+"""Counts on any device, and sums over all processes of a distributed run."""
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 
-def count_cells(counts: Tensor, cells: Tensor) -> None:
-    """Add 1 to each of the cells, shape (N,), numbered through all dimensions; never waits, as `bincount` does."""
+def increment_cells(counts: Tensor, cells: Tensor) -> None:
+    """Add 1 to each cell, shape (N,), numbered through all dimensions; unlike `bincount`, never wait for a GPU."""
     one = torch.ones((), dtype=counts.dtype, device=counts.device)
     counts.view(-1).index_add_(0, cells, one.expand(len(cells)))
 
 
-def positive(values: Tensor) -> Tensor:
-    """1 where a value is above 0, else 0, int32; PyTorch's comparison takes several times as long on CPUs."""
+def is_positive(values: Tensor) -> Tensor:
+    """Return 1 where a value is above 0, else 0, int32; PyTorch's comparison takes several times as long on CPUs."""
     return values.clamp(min=0).bool().to(torch.int32)
 
 
 def sum_over_processes(counts: Tensor, sync: bool) -> Tensor:
-    """Counts on the CPU; with `sync`, in a distributed run, summed over all processes, which must all call it."""
+    """Return counts on the CPU; with `sync`, in a distributed run, the sum over all processes, which must all call."""
     if sync and dist.is_available() and dist.is_initialized():
         counts = counts.clone()
         dist.all_reduce(counts)
@@ -25,15 +25,15 @@ def sum_over_processes(counts: Tensor, sync: bool) -> Tensor:
 
 
 def gather_over_processes(values: Tensor, sync: bool) -> list[Tensor]:
-    """Values on the CPU; with `sync`, in a distributed run, those of all processes by rank, which must all call it."""
+    """Return values on the CPU; with `sync`, in a distributed run, those of each process, which must all call it."""
     if not (sync and dist.is_available() and dist.is_initialized()):
         return [values.cpu()]
-    every = [torch.empty_like(values) for _ in range(dist.get_world_size())]
-    dist.all_gather(every, values)
-    return [own.cpu() for own in every]
+    gathered = [torch.empty_like(values) for _ in range(dist.get_world_size())]
+    dist.all_gather(gathered, values)
+    return [part.cpu() for part in gathered]
 
 
 def float64_device(device: torch.device | str) -> torch.device:
-    """The device, or the CPU where it has no float64 (Apple's)."""
-    wanted = torch.device(device)
-    return torch.device("cpu") if wanted.type == "mps" else wanted
+    """Return the device, or the CPU if the device has no float64 (Apple's)."""
+    requested = torch.device(device)
+    return torch.device("cpu") if requested.type == "mps" else requested

@@ -1,4 +1,4 @@
-"""Scores of any task as plain numbers: what goes to JSON."""
+"""Scores of any task as plain numbers, for JSON."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from torch import Tensor
 
 
 def summarize_scores(scores: dict[str, Tensor], class_names: Sequence[str] = ()) -> dict[str, object]:
-    """Scores as plain numbers, NaN as None; those of classes or labels under `per_class`, by name, where there are.
+    """Return scores as plain numbers, NaN as None; those of classes or labels under `per_class`, by name.
 
     Args:
-        scores: As `compute` of a task's metrics gives them.
-        class_names: Of the K classes or labels; none for a regression.
+        scores: As returned by `compute` of a task's metrics.
+        class_names: Names of the K classes or labels; empty for a regression.
     """
     means = {name: _plain(value) for name, value in scores.items() if value.ndim == 0}
     names = [name for name in scores if name.endswith("_per_class")]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from instageo.model.figures.density import density_figure
+from instageo.model.figures.density import draw_density
 from instageo.model.metrics.density import DensityRange
 from instageo.model.metrics.regression import RegressionMetrics
 from instageo.model.metrics.summary import summarize_scores
@@ -109,7 +109,7 @@ class Regression:
         density = metrics.natural.compute_density()
         if density is not None:
             path, unit = folder / "scatter.png", "chips" if self.image_level else "pixels"
-            density_figure(density, numbers, path, expected_error=self.expected_error, counted=unit)
+            draw_density(density, numbers, path, expected_error=self.expected_error, counted=unit)
             log.info("scatter plot: %s", path)
         return summary
 

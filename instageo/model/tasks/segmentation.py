@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from instageo.model.figures.confusion import confusion_figure
+from instageo.model.figures.confusion import draw_confusion
 from instageo.model.metrics.segmentation import SegmentationMetrics, highest_class
 from instageo.model.metrics.summary import summarize_scores
 from instageo.model.tasks.base import Monitor
@@ -68,7 +68,7 @@ class Segmentation:
         scores = metrics.compute()
         lines = per_class_lines(scores, self.class_names, COLUMNS, "chips" if self.image_level else "pixels")
         title = f"accuracy {float(scores['accuracy']):.4f}, mIoU {float(scores['mIoU']):.4f}"
-        confusion_figure(scores["confusion_matrix"].tolist(), self.class_names, folder / "confusion_matrix.png")
+        draw_confusion(scores["confusion_matrix"].tolist(), self.class_names, folder / "confusion_matrix.png")
         return write_scores(summarize_scores(scores, self.class_names), lines, title, folder)
 
     def to_prediction(self, outputs: Tensor, observed: Tensor) -> ClassPrediction:

@@ -1,1 +1,1 @@
-"""A training run: the Lightning module, its data, its trainer, and what it leaves behind."""
+"""Training: the Lightning module, its optimiser and schedule, the trainer, and the files that a run writes."""

@@ -1,9 +1,8 @@
-"""What a training run leaves: checkpoints, and its history as a table that survives resuming."""
+"""Callbacks of a training run: checkpoints, and a history table that survives resuming."""
 
 import csv
 import logging
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,77 +11,81 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from instageo.errors import DataError
-from instageo.model.figures.curves import learning_curve
+from instageo.files import atomic_path
+from instageo.model.figures.curves import draw_learning_curve
 from instageo.model.networks.checkpoint import BEST, LAST
-from instageo.model.settings import Scheduler, TrainSettings
 from instageo.model.tasks.base import Monitor
 from instageo.model.training.ema import EMACallback
-from instageo.model.training.schedules import LowerOnPlateau
+from instageo.model.training.schedules import PlateauCallback
 
 log = logging.getLogger(__name__)
 
+CHECK_INTERVAL = 50
+"""Optimiser steps between two checks of the loss; reading it waits for the device."""
+
 
 class History(pl.Callback):
-    """One row per epoch: logged, written to `history.csv` and `learning_curve.png`, and kept in the checkpoints."""
+    """One row per epoch: logged, written to `history.csv` and `learning_curve.png`, and stored in the checkpoints."""
 
     def __init__(self, folder: Path, monitor: str) -> None:
         self.folder, self.monitor = folder, monitor
         self.rows: list[dict[str, float]] = []
-        self._began = time.monotonic()
+        self._epoch_start = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows so far."""
+        """Return the rows so far."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The rows of the run that is resumed."""
+        """Restore the rows of the run that is resumed."""
         self.rows = list(state_dict["rows"])
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
-        self._began = time.monotonic()
+        self._epoch_start = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add the epoch."""
-        measured = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        seconds = round(time.monotonic() - self._began, 2)
+        """Add the epoch, and write the table."""
+        scores = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        seconds = round(time.monotonic() - self._epoch_start, 2)
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        self.rows.append({"epoch": trainer.current_epoch + 1, "seconds": seconds, "learning_rate": rate, **measured})
+        self.rows.append({"epoch": trainer.current_epoch + 1, "seconds": seconds, "learning_rate": rate, **scores})
         if trainer.is_global_zero:
             self._write()
             shown = ", ".join(
-                f"{name} {measured[name]:.4f}" for name in ("train_loss", "val_loss", self.monitor) if name in measured
+                f"{name} {scores[name]:.4f}" for name in ("train_loss", "val_loss", self.monitor) if name in scores
             )
             log.info("epoch %d of %s: %s, %.1f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw the curve."""
         if trainer.is_global_zero and self.rows:
-            learning_curve(self.rows, self.folder / "learning_curve.png")
+            draw_learning_curve(self.rows, self.folder / "learning_curve.png")
 
     def _write(self) -> None:
-        temporary = self.folder / ".history.csv.part"
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
+        with (
+            atomic_path(self.folder / "history.csv") as path,
+            open(path, "w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)
-        os.replace(temporary, self.folder / "history.csv")
 
 
 class StopOnNonFinite(pl.Callback):
-    """Ends a run whose loss is no longer a number, with a sentence instead of a useless model."""
+    """Ends a run whose loss is no longer finite with an error, instead of a useless model."""
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any) -> None:
-        """Look at the loss every so often; reading it waits for the device."""
-        if trainer.global_step % 50 == 1:
-            self._refuse(float(outputs["loss"]), f"at step {trainer.global_step}")
+        """Check the loss of a step every `CHECK_INTERVAL` steps."""
+        if trainer.global_step % CHECK_INTERVAL == 1:
+            self._check(float(outputs["loss"]), f"at step {trainer.global_step}")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the epoch's mean loss, before any checkpoint is written."""
-        self._refuse(float(trainer.callback_metrics["train_loss"]), f"in epoch {trainer.current_epoch + 1}")
+        """Check the mean loss of the epoch, before any checkpoint is written."""
+        self._check(float(trainer.callback_metrics["train_loss"]), f"in epoch {trainer.current_epoch + 1}")
 
-    def _refuse(self, loss: float, when: str) -> None:
+    def _check(self, loss: float, when: str) -> None:
         if not math.isfinite(loss):
             raise DataError(
                 f"the loss is {loss} {when}; lower train.learning_rate, set train.gradient_clip_val=1, "
@@ -90,22 +93,31 @@ class StopOnNonFinite(pl.Callback):
             )
 
 
-def callbacks(folder: Path, course: TrainSettings, monitor: Monitor) -> list[pl.Callback]:
-    """The history, the best epoch's weights, the newest full state and, if asked for, what else goes with an epoch.
+def build_callbacks(
+    folder: Path,
+    monitor: Monitor,
+    *,
+    ema_decay: float | None = None,
+    reduce_on_plateau: bool = False,
+    early_stopping_patience: int | None = None,
+) -> list[pl.Callback]:
+    """Build the callbacks that write the history, the best epoch's weights and the newest full state.
 
     Args:
         folder: Where the files go.
-        course: Says whether there are averaged weights, plateaus and early stopping.
-        monitor: The validation score to go by.
+        monitor: The validation score that chooses the best epoch.
+        ema_decay: Decay of averaged weights; None for no average.
+        reduce_on_plateau: Whether the learning rate depends on the validation score.
+        early_stopping_patience: Epochs without a better score before the run ends; None or 0 for no early stopping.
     """
     score, mode = monitor.name, monitor.mode
-    chosen: list[pl.Callback] = [History(folder, score), StopOnNonFinite()]
-    if course.ema_decay is not None:
-        chosen.append(EMACallback(course.ema_decay))
-    if course.scheduler is Scheduler.plateau:
-        chosen.append(LowerOnPlateau(score, mode))
-    if course.early_stopping_patience:
-        chosen.append(EarlyStopping(score, mode=mode, patience=course.early_stopping_patience))
+    optional: list[pl.Callback] = []
+    if ema_decay is not None:
+        optional.append(EMACallback(ema_decay))
+    if reduce_on_plateau:
+        optional.append(PlateauCallback(score, mode))
+    if early_stopping_patience:
+        optional.append(EarlyStopping(score, mode=mode, patience=early_stopping_patience))
     best = ModelCheckpoint(folder, BEST, monitor=score, mode=mode, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False, save_on_train_epoch_end=True)
-    return [*chosen, best, last]
+    return [History(folder, score), StopOnNonFinite(), *optional, best, last]

@@ -1,4 +1,4 @@
-"""An exponential moving average of a network's weights: what is validated and kept, while training goes on."""
+"""An exponential moving average (EMA) of a network's weights, which is validated and saved while training goes on."""
 
 from typing import Any, cast
 
@@ -8,21 +8,21 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
-def ema_decay_at(updates: int, decay: float) -> float:
-    """Share of the average that an update keeps: less at first, so that random weights are soon forgotten.
+def ema_decay_at(num_updates: int, decay: float) -> float:
+    """Return the decay of an update: smaller at first, so that random weights are soon forgotten.
 
     Args:
-        updates: Updates before this one.
-        decay: The share in the long run.
+        num_updates: Updates before this one.
+        decay: Decay in the long run.
 
     Returns:
-        min(decay, (1 + updates) / (10 + updates)).
+        min(decay, (1 + num_updates) / (10 + num_updates)), the share of the average that the update keeps.
     """
-    return min(decay, (1 + updates) / (10 + updates))
+    return min(decay, (1 + num_updates) / (10 + num_updates))
 
 
 def averaged_tensors(net: nn.Module) -> dict[str, Tensor]:
-    """What of a network changes in training: its trained parameters, and the running mean and variance of its norms.
+    """Return the tensors that change in training: trained parameters, and running mean and variance of norms.
 
     Counters of batches are left out.
     """
@@ -33,62 +33,71 @@ def averaged_tensors(net: nn.Module) -> dict[str, Tensor]:
 
 
 class EMACallback(pl.Callback):
-    """Keeps the average of `module.net`, and puts it into the network for validation.
+    """Maintains the average of `module.net`, and swaps it into the network for validation.
 
     It stays there until the next epoch of training begins, or for good after the last: checkpoints, which are written
-    in between, hold the averaged network under its usual keys. The weights that training goes on from are this
+    in between, hold the averaged network under its usual keys. The weights with which training continues are this
     callback's state, so that the full checkpoint has both.
 
     Args:
-        decay: Share of the average that each step keeps in the long run; see `decay_at`.
+        decay: Share of the average that each step keeps in the long run; see `ema_decay_at`.
+
+    Attributes:
+        swapped_in: Whether the average is in the network.
+        stored: Whichever of average and weights is not in the network, by name.
     """
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
-        self.updates, self.steps, self.inside = 0, 0, False
-        self.aside: dict[str, Tensor] = {}
+        self.num_updates, self.global_step, self.swapped_in = 0, 0, False
+        self.stored: dict[str, Tensor] = {}
         self._network: dict[str, Tensor] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Whichever of average and weights is not in the network, and which of them is."""
-        return {"updates": self.updates, "steps": self.steps, "inside": self.inside, "aside": self.aside}
+        """Return the counters, and whichever of average and weights is not in the network."""
+        return {
+            "num_updates": self.num_updates,
+            "global_step": self.global_step,
+            "swapped_in": self.swapped_in,
+            "stored": self.stored,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on as saved."""
-        self.updates, self.steps, self.inside = (state_dict[name] for name in ("updates", "steps", "inside"))
-        self.aside = dict(state_dict["aside"])
+        """Restore the saved state."""
+        self.num_updates, self.global_step = state_dict["num_updates"], state_dict["global_step"]
+        self.swapped_in, self.stored = state_dict["swapped_in"], dict(state_dict["stored"])
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin with the weights as they are, or as resumed, on the device of the network."""
+        """Start from the weights as they are, or as resumed, on the device of the network."""
         self._network = averaged_tensors(cast(nn.Module, pl_module.net))
-        self.aside = {
-            name: self.aside[name].to(tensor.device) if name in self.aside else tensor.detach().clone()
+        self.stored = {
+            name: self.stored[name].to(tensor.device) if name in self.stored else tensor.detach().clone()
             for name, tensor in self._network.items()
         }
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Train the weights, not their average."""
-        if self.inside:
+        if self.swapped_in:
             self._swap()
 
     @torch.no_grad()
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Update the average if the optimiser has made a step; other batches only add to its gradient."""
-        if trainer.global_step == self.steps:
+        """Update the average if the optimiser has made a step; other batches only accumulate gradients."""
+        if trainer.global_step == self.global_step:
             return
-        update = get_ema_multi_avg_fn(ema_decay_at(self.updates, self.decay))
-        update(list(self.aside.values()), list(self._network.values()), self.updates)
-        self.updates, self.steps = self.updates + 1, trainer.global_step
+        update = get_ema_multi_avg_fn(ema_decay_at(self.num_updates, self.decay))
+        update(list(self.stored.values()), list(self._network.values()), self.num_updates)
+        self.num_updates, self.global_step = self.num_updates + 1, trainer.global_step
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Score the average."""
-        if not self.inside:
+        """Validate the average."""
+        if not self.swapped_in:
             self._swap()
 
     @torch.no_grad()
     def _swap(self) -> None:
         for name, tensor in self._network.items():
             current = tensor.clone()
-            tensor.copy_(self.aside[name])
-            self.aside[name] = current
-        self.inside = not self.inside
+            tensor.copy_(self.stored[name])
+            self.stored[name] = current
+        self.swapped_in = not self.swapped_in

@@ -1,4 +1,4 @@
-"""Training as a Lightning module: one step for training, validation and test."""
+"""The Lightning module: training, validation and test steps of any task."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,22 +15,24 @@ from instageo.model.distillation.loss import DistillationLoss
 from instageo.model.inference.tiling import Tiling, predict_images
 from instageo.model.networks.lora import merge_lora
 from instageo.model.tasks.base import TaskMetrics
-from instageo.model.training.optimizer import Optimisation, build_optimiser
+from instageo.model.training.optimizer import OptimizerConfig, build_optimizer
 
 
 @dataclass(frozen=True)
 class PreprocessConfig:
-    """How decoded chips become what the network sees.
+    """Steps from decoded chips to inputs of the network.
 
     Attributes:
         mean: One per band, in the unit of the chips.
         std: One per band.
-        augmentations: Applied to training batches alone, in order.
-        ignore_index: Class that does not count.
+        tiling: How validation and test images are cut.
+        augmentations: Applied to training batches only, in order.
+        ignore_index: Label that does not count.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    tiling: Tiling
     augmentations: tuple[AugmentationSpec, ...] = ()
     ignore_index: int = -1
 
@@ -42,12 +44,11 @@ class FineTuningModule(pl.LightningModule):
         net: The network.
         loss: From outputs and labels (B, H, W), in their natural unit, to a scalar.
         metrics: Scores of the validation and test images.
-        inputs: Normalisation and augmentation.
-        optimisation: Optimiser and schedule.
-        tiling: How validation and test images are cut.
-        monitor: The score that is shown while training.
-        facts: From the newest scores to further entries of checkpoints.
-        distiller: Lets the network learn from a teacher too.
+        preprocess: Normalisation, augmentation and tiling.
+        optimizer_config: Optimiser and schedule.
+        monitor: Name of the score that is shown while training.
+        checkpoint_entries: From the newest scores to further entries of checkpoints.
+        distiller: Loss against a teacher; None to train on labels only.
     """
 
     mean: Tensor
@@ -58,70 +59,71 @@ class FineTuningModule(pl.LightningModule):
         net: nn.Module,
         loss: nn.Module,
         metrics: TaskMetrics,
-        inputs: PreprocessConfig,
-        optimisation: Optimisation,
-        tiling: Tiling,
+        preprocess: PreprocessConfig,
+        optimizer_config: OptimizerConfig,
         monitor: str,
-        facts: Callable[[Mapping[str, float]], dict[str, Any]],
+        checkpoint_entries: Callable[[Mapping[str, float]], dict[str, Any]],
         distiller: DistillationLoss | None = None,
     ) -> None:
         super().__init__()
         self.net, self.loss, self.metrics, self.distiller = net, loss, metrics, distiller
-        self.inputs, self.optimisation, self.tiling = inputs, optimisation, tiling
-        self.monitor, self.facts = monitor, facts
-        self.register_buffer("mean", torch.tensor(inputs.mean), persistent=False)
-        self.register_buffer("std", torch.tensor(inputs.std), persistent=False)
+        self.preprocess, self.tiling, self.optimizer_config = preprocess, preprocess.tiling, optimizer_config
+        self.monitor, self.checkpoint_entries = monitor, checkpoint_entries
+        self.register_buffer("mean", torch.tensor(preprocess.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(preprocess.std), persistent=False)
         self.generator = torch.Generator()
 
     def forward(self, batch: Sample) -> Tensor:
-        """Outputs of a batch of decoded chips."""
-        return self._logits(replace(batch, image=normalize(batch.image, batch.valid, self.mean, self.std)))
+        """Return the outputs of a batch of decoded chips."""
+        return self._forward_normalized(self._normalize(batch))
 
-    def _logits(self, ready: Sample) -> Tensor:
-        logits: Tensor = self.net(ready.image, ready.temporal_coords, ready.location_coords)
-        return logits
+    def _normalize(self, batch: Sample) -> Sample:
+        return replace(batch, image=normalize(batch.image, batch.valid, self.mean, self.std))
+
+    def _forward_normalized(self, batch: Sample) -> Tensor:
+        outputs: Tensor = self.net(batch.image, batch.temporal_coords, batch.location_coords)
+        return outputs
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move a sample, or a list of them."""
+        """Move a sample, or a list of samples."""
         return batch.to(device) if isinstance(batch, Sample) else [sample.to(device) for sample in batch]
 
     def on_train_epoch_start(self) -> None:
-        """Make the epoch's randomness depend on seed, epoch and process alone, so that resuming is exact."""
-        seed = epoch_seed(self.optimisation.seed, self.current_epoch, self.global_rank)
+        """Make the epoch's randomness depend on seed, epoch and process only, so that resuming is exact."""
+        seed = epoch_seed(self.optimizer_config.seed, self.current_epoch, self.global_rank)
         torch.manual_seed(seed)
         self.generator.manual_seed(seed)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        """Loss of one batch of random windows."""
-        how = self.mean, self.std, self.inputs.augmentations, self.generator, self.inputs.ignore_index
+        """Return the loss of one batch of random crops."""
+        options = self.mean, self.std, self.preprocess.augmentations, self.generator, self.preprocess.ignore_index
         if self.distiller is None:
-            ready = process_and_augment(batch, *how)
-            loss: Tensor = self.loss(self._logits(ready), ready.label)
+            ready = process_and_augment(batch, *options)
+            loss: Tensor = self.loss(self._forward_normalized(ready), ready.label)
         else:
-            loss = self._taught(self.distiller, augment(batch, *how))
+            loss = self._distill(self.distiller, augment(batch, *options))
         self.log(
             "train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.image), sync_dist=True
         )
         return loss
 
-    def _taught(self, distiller: DistillationLoss, seen: Sample) -> Tensor:
-        """Loss of an augmented batch, its teacher's word included; logs the parts."""
-        ready = replace(seen, image=normalize(seen.image, seen.valid, self.mean, self.std))
-        loss, parts = distiller(self.net, self.loss, seen, ready)
+    def _distill(self, distiller: DistillationLoss, augmented: Sample) -> Tensor:
+        """Return the distillation loss of an augmented batch, and log its parts."""
+        loss, parts = distiller(self.net, self.loss, augmented, self._normalize(augmented))
         named = {f"train_{name}_loss": part for name, part in parts.items()}
-        self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(seen.image), sync_dist=True)
+        self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(augmented.image), sync_dist=True)
         total: Tensor = loss
         return total
 
     def _score(self, batch: Sequence[Sample], stage: str) -> None:
-        """Count the pixels of whole chips, and log their losses, weighted by labelled pixels, once for all of them."""
+        """Count the pixels of whole chips, and log the mean of their losses, weighted by labelled pixels."""
         losses, labelled = [], []
-        for sample, logits in zip(batch, predict_images(self, batch, self.tiling), strict=True):
+        for sample, outputs in zip(batch, predict_images(self, batch, self.tiling), strict=True):
             if sample.label is None:
                 raise ValueError("scoring needs labels")
-            self.metrics.update(logits, sample.label)
-            losses.append(self.loss(logits[None], sample.label[None]))
-            labelled.append(label_mask(sample.label, self.inputs.ignore_index).sum())
+            self.metrics.update(outputs, sample.label)
+            losses.append(self.loss(outputs[None], sample.label[None]))
+            labelled.append(label_mask(sample.label, self.preprocess.ignore_index).sum())
         weights = torch.stack(labelled)
         if total := int(weights.sum()):
             loss = (torch.stack(losses) * weights).sum() / total
@@ -132,7 +134,7 @@ class FineTuningModule(pl.LightningModule):
         self._score(batch, "val")
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the scores of the epoch before."""
+        """Forget the scores of the previous epoch."""
         self.metrics.reset(self.device)
 
     def on_validation_epoch_end(self) -> None:
@@ -142,16 +144,16 @@ class FineTuningModule(pl.LightningModule):
                 self.log(f"val_{name}", value.float(), prog_bar=f"val_{name}" == self.monitor)
 
     def configure_optimizers(self) -> Any:
-        """AdamW and its schedule, which counts optimiser steps."""
-        epochs = int(self.trainer.max_epochs or 1)
-        steps = max(int(self.trainer.estimated_stepping_batches) // epochs, 1)
-        besides = list(self.distiller.parameters()) if self.distiller else []
-        return build_optimiser(self.net, self.optimisation, steps, epochs, besides)
+        """Build AdamW and its schedule, which counts optimiser steps."""
+        num_epochs = int(self.trainer.max_epochs or 1)
+        steps_per_epoch = max(int(self.trainer.estimated_stepping_batches) // num_epochs, 1)
+        extra_parameters = list(self.distiller.parameters()) if self.distiller else []
+        return build_optimizer(self.net, self.optimizer_config, steps_per_epoch, num_epochs, extra_parameters)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what inference needs beside the weights, which it finds plain, without low-rank changes apart."""
+        """Add the entries that inference needs; merge LoRA in checkpoints without the state of the optimiser."""
         if "optimizer_states" not in checkpoint:
-            lasting = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith("net.")}
-            checkpoint["state_dict"] = merge_lora(self.net, lasting, "net.")
-        measured = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        checkpoint.update(self.facts(measured))
+            weights = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith("net.")}
+            checkpoint["state_dict"] = merge_lora(self.net, weights, "net.")
+        scores = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        checkpoint.update(self.checkpoint_entries(scores))

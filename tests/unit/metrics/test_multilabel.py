@@ -1,4 +1,4 @@
-"""Scores of several labels agree with scikit-learn, and ignored or absent labels do not count."""
+"""Multi-label scores agree with scikit-learn; ignored or absent labels do not count."""
 
 import json
 import math
@@ -14,16 +14,16 @@ from instageo.model.metrics.summary import summarize_scores
 NAN = math.nan
 
 
-def drawn(labels=5, places=3000, *, scale=1.0, ignore_index=-1, ignored=0.2, seed=0):
-    """Logits (N, K, 1, 1) that know something of the truth, and labels, rarer ones last, of which some are ignored."""
+def random_samples(labels=5, count=3000, *, scale=1.0, ignore_index=-1, ignored=0.2, seed=0):
+    """Return logits (N, K, 1, 1) correlated with the truth, and labels, rarer ones last, of which some are ignored."""
     source = np.random.default_rng(seed)
-    truth = (source.random((places, labels)) < np.linspace(0.6, 0.1, labels)).astype(int)
+    truth = (source.random((count, labels)) < np.linspace(0.6, 0.1, labels)).astype(int)
     logits = scale * (source.standard_normal(truth.shape) + 2 * truth - 1)
     label = np.where(source.random(truth.shape) < ignored, ignore_index, truth)
     return torch.from_numpy(logits.astype(np.float32))[..., None, None], torch.from_numpy(label)[..., None, None]
 
 
-def scored(logits, label, ignore_index=-1, **options):
+def compute_scores(logits, label, ignore_index=-1, **options):
     metrics = MultiLabelMetrics(logits.shape[-3], ignore_index, **options)
     metrics.update(logits, label)
     return metrics.compute()
@@ -32,9 +32,9 @@ def scored(logits, label, ignore_index=-1, **options):
 @pytest.mark.parametrize("ignore_index", [-1, 255])
 @pytest.mark.parametrize("threshold", [0.5, 0.3, 0.9])
 @pytest.mark.parametrize("labels", [1, 5])
-def test_the_same_as_scikit_learn(labels, threshold, ignore_index):  # pitfall 11
-    logits, label = drawn(labels, ignore_index=ignore_index)
-    scores = scored(logits, label, ignore_index, threshold=threshold)
+def test_scores_per_label_equal_those_of_scikit_learn(labels, threshold, ignore_index):  # pitfall 11
+    logits, label = random_samples(labels, ignore_index=ignore_index)
+    scores = compute_scores(logits, label, ignore_index, threshold=threshold)
     probabilities = torch.sigmoid(logits.double())
     for number in range(labels):
         counted = (label[:, number] != ignore_index).flatten()
@@ -56,9 +56,9 @@ def test_the_same_as_scikit_learn(labels, threshold, ignore_index):  # pitfall 1
 
 
 @pytest.mark.parametrize("labels", [2, 5])  # a single label is another task to scikit-learn
-def test_means_are_those_of_scikit_learn(labels):
-    logits, label = drawn(labels, ignored=0)
-    scores = scored(logits, label)
+def test_means_equal_those_of_scikit_learn(labels):
+    logits, label = random_samples(labels, ignored=0)
+    scores = compute_scores(logits, label)
     pair = label.flatten(1).numpy(), (logits > 0).int().flatten(1).numpy()
     assert scores["accuracy"].item() == pytest.approx(sklearn.metrics.accuracy_score(*pair), rel=1e-12)
     assert scores["f1_micro"].item() == pytest.approx(sklearn.metrics.f1_score(*pair, average="micro"), rel=1e-12)
@@ -75,13 +75,13 @@ def test_means_are_those_of_scikit_learn(labels):
 
 
 @pytest.mark.parametrize(
-    ("scale", "places"), [(0.1, 20_000), (0.3, 20_000), (3, 20_000), (20, 20_000), (0.3, 60), (3, 60), (20, 60)]
+    ("scale", "count"), [(0.1, 20_000), (0.3, 20_000), (3, 20_000), (20, 20_000), (0.3, 60), (3, 60), (20, 60)]
 )
 @pytest.mark.parametrize("tied", [False, True])
-def test_ranks_however_sure_few_or_tied(scale, places, tied):
-    logits, label = drawn(3, places, ignored=0)
+def test_rank_scores_with_extreme_few_or_tied_logits(scale, count, tied):
+    logits, label = random_samples(3, count, ignored=0)
     logits = scale * ((3 * logits).round() / 3 if tied else logits)
-    scores, ranks = scored(logits, label), logits.flatten(1).numpy()
+    scores, ranks = compute_scores(logits, label), logits.flatten(1).numpy()
     truth = label.flatten(1).numpy()
     expected = sklearn.metrics.average_precision_score(truth, ranks, average=None)
     np.testing.assert_allclose(scores["ap_per_class"], expected, atol=1e-3)
@@ -90,42 +90,42 @@ def test_ranks_however_sure_few_or_tied(scale, places, tied):
     )
 
 
-def test_by_hand():
+def test_scores_by_hand():
     """Three chips of two labels: all right; one of two wrong; one ignored, the other right. A fourth has no label."""
     label = torch.tensor([[1, 0], [1, 1], [-1, 0], [-1, -1]])
     logits = torch.tensor([[2.0, -1.0], [3.0, -2.0], [9.0, -9.0], [9.0, 9.0]])
-    scores = scored(logits[..., None, None], label[..., None, None])
+    scores = compute_scores(logits[..., None, None], label[..., None, None])
     assert scores["accuracy"].item() == pytest.approx(2 / 3)
     assert scores["confusion_matrix"].tolist() == [[[0, 0], [0, 2]], [[2, 0], [1, 0]]]
     np.testing.assert_allclose(scores["f1_per_class"], [1, 0])
     np.testing.assert_allclose(scores["precision_per_class"], [1, NAN])
     np.testing.assert_allclose(scores["recall_per_class"], [1, 0])
     assert scores["f1_micro"].item() == pytest.approx(4 / 5)
-    np.testing.assert_allclose(scores["ap_per_class"], [1, 1 / 2])  # two places of three rank as high or higher
+    np.testing.assert_allclose(scores["ap_per_class"], [1, 1 / 2])  # two samples of three rank as high or higher
     np.testing.assert_allclose(scores["roc_auc_per_class"], [NAN, 1 / 2])
     assert scores["support_per_class"].tolist() == [2, 1]
 
 
-def test_a_label_that_does_not_occur_is_left_out_of_means():  # pitfall 22
+def test_an_absent_label_is_left_out_of_means():  # pitfall 22
     scores = scores_from_pairs(torch.tensor([[[3, 1], [1, 3]], [[8, 0], [0, 0]]]), torch.tensor([8, 6]))
     np.testing.assert_allclose(scores["iou_per_class"], [3 / 5, NAN])
     assert scores["mIoU"].item() == pytest.approx(3 / 5)
     assert scores["f1"].item() == scores["recall"].item() == pytest.approx(3 / 4)
 
 
-def test_pixels_and_parts_give_the_same_as_chips():  # pitfall 23
-    logits, label = drawn(4, 60)
-    whole, parts = scored(logits, label), MultiLabelMetrics(4)
+def test_pixels_and_batches_give_the_same_scores_as_chips():  # pitfall 23
+    logits, label = random_samples(4, 60)
+    whole, parts = compute_scores(logits, label), MultiLabelMetrics(4)
     for some in zip(logits.split(7), label.split(7), strict=True):
         parts.update(*some)
     image = (tensor.view(6, 10, 4).permute(2, 0, 1) for tensor in (logits, label))
-    for other in (parts.compute(), scored(*image)):
+    for other in (parts.compute(), compute_scores(*image)):
         assert all(torch.equal(other[name].nan_to_num(-1), value.nan_to_num(-1)) for name, value in whole.items())
 
 
 def count_share(rank, folder, chips):
-    """What each of two processes does: count its share of the chips, and leave the scores of all."""
-    torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
+    """Count one process's share of the chips, and save the scores of all."""
+    torch.distributed.init_process_group("gloo", f"file://{folder}/rendezvous", rank=rank, world_size=2)
     metrics = MultiLabelMetrics(3)
     for logits, label in chips[rank]:
         metrics.update(logits, label)
@@ -135,31 +135,31 @@ def count_share(rank, folder, chips):
 
 @pytest.mark.slow
 def test_two_processes_give_the_scores_of_one(tmp_path):  # pitfall 23
-    chips = [drawn(3, 50, seed=seed) for seed in range(5)]
+    chips = [random_samples(3, 50, seed=seed) for seed in range(5)]
     torch.multiprocessing.spawn(count_share, (tmp_path, (chips[:3], chips[3:])), nprocs=2)
     alone = MultiLabelMetrics(3)
     for logits, label in chips:
         alone.update(logits, label)
     for rank in (0, 1):
         scores = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        for name, value in alone.compute().items():  # counts to the last place; sums of shares by threads, in any order
+        for name, value in alone.compute().items():  # counts exactly; sums depend on the order of threads
             assert torch.equal(scores[name], value) or torch.allclose(scores[name], value, rtol=1e-12, atol=0)
             assert value.is_floating_point() or torch.equal(scores[name], value)
 
 
-def test_nothing_labelled_has_no_score():  # pitfall 21
-    scores = scored(torch.randn(3, 4, 4), torch.full((3, 4, 4), -1))
+def test_without_labels_scores_are_nan():  # pitfall 21
+    scores = compute_scores(torch.randn(3, 4, 4), torch.full((3, 4, 4), -1))
     names = ("accuracy", "mIoU", "f1", "f1_micro", "precision", "recall", "roc_auc", "mAP")
     assert all(scores[name].isnan() for name in names)
 
 
-def test_probabilities_are_kept_on_request_alone():  # pitfall 24
-    scores = scored(*drawn(), ranks=False)
+def test_histograms_are_optional():  # pitfall 24
+    scores = compute_scores(*random_samples(), ranks=False)
     assert not {"roc_auc", "mAP", "roc_auc_per_class", "ap_per_class"} & scores.keys()
 
 
-def test_inputs_stay_as_they_are_and_reset_forgets():
-    logits, label = drawn()
+def test_inputs_are_unchanged_and_reset_forgets():
+    logits, label = random_samples()
     before = logits.clone()
     metrics = MultiLabelMetrics(5)
     metrics.update(logits[0], label[0])
@@ -171,7 +171,7 @@ def test_inputs_stay_as_they_are_and_reset_forgets():
 
 def test_a_summary_is_json_without_nan():  # pitfall 22
     content = summarize_scores(
-        scored(torch.tensor([1.0, -1.0]).view(2, 1, 1), torch.tensor([1, 0]).view(2, 1, 1)), ["a", "b"]
+        compute_scores(torch.tensor([1.0, -1.0]).view(2, 1, 1), torch.tensor([1, 0]).view(2, 1, 1)), ["a", "b"]
     )
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert content["accuracy"] == content["mAP"] == 1

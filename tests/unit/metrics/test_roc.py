@@ -1,4 +1,4 @@
-"""ROC-AUC from histograms is that of scikit-learn to 1e-3, however sure, tied or rare."""
+"""ROC-AUC from histograms equals that of scikit-learn to 1e-3, with extreme, tied or rare logits too."""
 
 import math
 
@@ -23,8 +23,8 @@ from instageo.model.metrics.segmentation import SegmentationMetrics
 NAN = math.nan
 
 
-def drawn(classes, pixels, *, scale=1.0, rarest=1.0, signal=1.0, seed=0):
-    """Logits (K, 1, N) that know something of the truth (1, N), of which class 0 has a share of `rarest` / K."""
+def random_logits(classes, pixels, *, scale=1.0, rarest=1.0, signal=1.0, seed=0):
+    """Return logits (K, 1, N) correlated with the truth (1, N), of which class 0 has a share of `rarest` / K."""
     source = np.random.default_rng(seed)
     shares = np.full(classes, (1 - rarest / classes) / (classes - 1))
     shares[0] = rarest / classes
@@ -34,9 +34,9 @@ def drawn(classes, pixels, *, scale=1.0, rarest=1.0, signal=1.0, seed=0):
 
 
 def log_odds(logits):
-    """What ranks pixels as their probabilities do, (K, N), also where float64 rounds a probability to 1.
+    """Return log-odds (K, N), which rank pixels as probabilities do, also where float64 rounds a probability to 1.
 
-    Rounded, so that equal ones stay equal whatever the order they were added up in.
+    They are rounded, so that equal ones stay equal whatever the order of additions.
     """
     values = logits.double().flatten(1)
     others = [torch.cat([values[:number], values[number + 1 :]]).logsumexp(0) for number in range(len(values))]
@@ -44,50 +44,50 @@ def log_odds(logits):
 
 
 def largest_error(logits, truth):
-    """Over the classes, between our ROC-AUC and that of scikit-learn."""
+    """Return the largest difference over classes between our ROC-AUC and that of scikit-learn."""
     metrics = SegmentationMetrics(len(logits))
     metrics.update(logits, truth)
-    found = metrics.compute()["roc_auc_per_class"].numpy()
-    known = truth.flatten().numpy()
-    expected = [roc_auc_score(known == number, ranks) for number, ranks in enumerate(log_odds(logits))]
-    return np.abs(found - expected).max()
+    actual = metrics.compute()["roc_auc_per_class"].numpy()
+    flat = truth.flatten().numpy()
+    expected = [roc_auc_score(flat == number, ranks) for number, ranks in enumerate(log_odds(logits))]
+    return np.abs(actual - expected).max()
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("classes", [2, 3, 13])  # pitfall 8
 @pytest.mark.parametrize("scale", [0.1, 1, 3, 10, 20])  # at 20 nearly all probabilities are within 1e-7 of 0 or 1
-def test_sure_or_not(classes, scale, seed):
-    assert largest_error(*drawn(classes, 5_000, scale=scale, seed=seed)) < 1e-3
+def test_logits_of_any_scale(classes, scale, seed):
+    assert largest_error(*random_logits(classes, 5_000, scale=scale, seed=seed)) < 1e-3
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("classes", [2, 3, 13])
 @pytest.mark.parametrize("scale", [1, 10])
-def test_a_class_of_few_pixels(classes, scale, seed):
-    logits, truth = drawn(classes, 8_000, scale=scale, rarest=0.002 * classes, seed=seed)
+def test_a_rare_class(classes, scale, seed):
+    logits, truth = random_logits(classes, 8_000, scale=scale, rarest=0.002 * classes, seed=seed)
     assert (truth == 0).sum() < 25
     assert largest_error(logits, truth) < 1e-3
 
 
 @pytest.mark.parametrize("classes", [2, 3, 13])
 @pytest.mark.parametrize("steps", [1, 2])
-def test_heavily_tied(classes, steps):
-    logits, truth = drawn(classes, 5_000)
+def test_many_ties(classes, steps):
+    logits, truth = random_logits(classes, 5_000)
     tied = (steps * logits).round() / steps
     assert len(tied.unique()) < 30
     assert largest_error(tied, truth) < 1e-3
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_the_same_everywhere(classes):
-    _, truth = drawn(classes, 1000)
+def test_equal_logits_everywhere(classes):
+    _, truth = random_logits(classes, 1000)
     assert largest_error(torch.zeros(classes, 1, 1000), truth) == 0
     assert largest_error(torch.arange(classes).float()[:, None, None].expand(-1, 1, 1000), truth) == 0
 
 
 @pytest.mark.parametrize("classes", [2, 3, 13])
 def test_bfloat16(classes):
-    logits, truth = drawn(classes, 5_000, scale=3)
+    logits, truth = random_logits(classes, 5_000, scale=3)
     assert largest_error(logits.bfloat16(), truth) < 1e-3
 
 
@@ -95,8 +95,8 @@ def test_bfloat16(classes):
 @given(
     st.integers(2, 6), st.floats(0.3, 25), st.floats(-1, 3), st.floats(0.05, 1), st.booleans(), st.integers(0, 2**32)
 )
-def test_any_of_these_together(classes, scale, signal, rarest, tied, seed):
-    logits, truth = drawn(classes, 3000, scale=1, rarest=rarest, signal=signal, seed=seed)
+def test_any_combination(classes, scale, signal, rarest, tied, seed):
+    logits, truth = random_logits(classes, 3000, scale=1, rarest=rarest, signal=signal, seed=seed)
     logits = scale * logits
     if tied:
         logits = (4 * logits).round() / 4
@@ -115,23 +115,23 @@ def test_any_of_these_together(classes, scale, signal, rarest, tied, seed):
         ([1, 1, 0], [0, 0, 0], NAN),
     ],
 )
-def test_by_hand(rest, own, expected):
+def test_roc_auc_by_hand(rest, own, expected):
     np.testing.assert_allclose(roc_auc(torch.tensor([[rest, own]])), [expected])
 
 
 def bins(*logits):
-    """Of one pixel: of the second of two classes, or of each of more."""
+    """Return the bins of one pixel: of the second of two classes, or of each of more."""
     values = torch.tensor(logits)[:, None]
-    found = (
+    result = (
         bin_multiclass(values - values.max(), values.argmax(0))
         if len(values) > 2
         else bin_binary(values[1:] - values[:1])
     )
-    return found.flatten().tolist()
+    return result.flatten().tolist()
 
 
 def test_bins_by_hand():
-    """128 bins to each halving of a probability, and of what it lacks to 1."""
+    """128 bins to each halving of a probability, and of its difference to 1."""
     middle, third = BINS // 2, math.log(3)
     assert BINS == 32256
     assert bins(0.0, 0.0) == [middle]
@@ -148,8 +148,8 @@ def test_bins_of_log_odds_by_hand():
     """2048 bins to each doubling of 1 + |log-odds|, on either side of 0."""
     middle = ODDS_BINS // 2
     assert ODDS_BINS == 28673
-    found = bin_log_odds(torch.tensor([-1e9, -127.0, -3.0, -1.0, -0.5, 0.0, 1e-6, 0.5, 1.0, 3.0, 126.9, 1e9]))
-    assert found.tolist() == [
+    result = bin_log_odds(torch.tensor([-1e9, -127.0, -3.0, -1.0, -0.5, 0.0, 1e-6, 0.5, 1.0, 3.0, 126.9, 1e9]))
+    assert result.tolist() == [
         1, 1, middle - 4096, middle - 2048, middle - 1024, middle, middle + 1, middle + 1025, middle + 2049,
         middle + 4097, ODDS_BINS - 4, ODDS_BINS - 1,
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every labelled pixel is scored once, maps lie on their chips, and no batch poisons the loss."""
+"""Every labelled pixel is scored once, maps lie on their chips, and no batch makes the loss NaN."""
 
 import tempfile
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from instageo.model.settings import CacheKind, DataSettings, ModelSettings, Sett
 from instageo.model.settings.augmentations import Augmentations
 from instageo.raster.reading import read_info, read_raster
 from instageo.table import write_table
-from tests.sources import LAYOUTS, write_tiff
+from tests.tiffs import LAYOUTS, write_tiff
 
 CLASSES = 3
 
 
-def passes_on(image, time, place):
-    """A network that says what it is shown: its logits are the bands, summed over dates."""
+def sum_over_dates(image, temporal_coords, location_coords):
+    """Return the bands, summed over dates, as logits, in place of a network."""
     return image.sum(dim=2)
 
 
@@ -44,19 +44,19 @@ class Scene:
     missing: float
 
     def write(self, folder):
-        """Files and table; the labels as stored and, for each date, which pixels were seen. The first one always is."""
+        """Write files and table; return stored labels and each date's valid pixels, always including the first."""
         rng, rows, truth = np.random.default_rng(self.seed), [], []
         for number, size in enumerate(self.sizes):
             label = rng.integers(0, CLASSES, size)
             whole = np.stack([(label == band) * 100 for band in range(CLASSES)] * self.dates).astype(np.int16)
-            gone, ignored = rng.random(whole.shape) < self.missing, rng.random(size) < 0.2
-            gone[:, 0, 0] = ignored[0, 0] = False
+            missing, ignored = rng.random(whole.shape) < self.missing, rng.random(size) < 0.2
+            missing[:, 0, 0] = ignored[0, 0] = False
             stored = np.where(ignored, self.ignore_index, label).astype(np.int16)
             row = {"Input": f"a/chip_{number}.tif", "Label": f"b/{number}.tif"}
-            write_tiff(folder / row["Input"], np.where(gone, np.int16(-9999), whole), layout=self.layout)
+            write_tiff(folder / row["Input"], np.where(missing, np.int16(-9999), whole), layout=self.layout)
             write_tiff(folder / row["Label"], stored[None], layout=self.layout)
             rows.append(row)
-            truth.append((stored, ~gone.reshape(self.dates, CLASSES, *size).any(axis=1)))
+            truth.append((stored, ~missing.reshape(self.dates, CLASSES, *size).any(axis=1)))
         write_table(folder / "test.csv", rows)
         return truth
 
@@ -83,7 +83,7 @@ def predictor_for(folder, scene, tile, stride, batch, *, clouds=False, cache=Cac
         ),
         test=TestSettings(crop_size=tile, stride=stride, mask_cloud=clouds),
     )
-    return Predictor(passes_on, config)
+    return Predictor(sum_over_dates, config)
 
 
 @st.composite
@@ -101,8 +101,8 @@ def test_every_labelled_pixel_is_scored_exactly_once(scene, tiling, clouds, cach
         predictor = predictor_for(folder, scene, *tiling, clouds=clouds, cache=cache)
         scores = score(predictor, inspect_table(Run(predictor.settings, Path(folder)), "test_filepath")).compute()
     expected = np.zeros(CLASSES, int)
-    for label, seen in truth:
-        counted = (seen.all(axis=0) if clouds else seen.any(axis=0)) & (label != scene.ignore_index)
+    for label, valid in truth:
+        counted = (valid.all(axis=0) if clouds else valid.any(axis=0)) & (label != scene.ignore_index)
         expected += np.bincount(label[counted], minlength=CLASSES)
     assert scores["confusion_matrix"].tolist() == np.diag(expected).tolist()
     assert scores["support_per_class"].tolist() == expected.tolist()
@@ -111,23 +111,23 @@ def test_every_labelled_pixel_is_scored_exactly_once(scene, tiling, clouds, cach
 
 @settings(max_examples=15)
 @given(scenes(), tilings(), tilings())
-def test_maps_lie_on_their_chips_however_these_are_cut(scene, one, other):  # pitfalls 1, 2, 6, 16
+def test_maps_lie_on_their_chips_whatever_the_tiling(scene, one, other):  # pitfalls 1, 2, 6, 16
     with tempfile.TemporaryDirectory() as folder:
         truth = scene.write(Path(folder))
-        for number, (label, seen) in enumerate(truth):
+        for number, (label, valid) in enumerate(truth):
             path, maps = Path(folder) / f"a/chip_{number}.tif", []
             for name, tiling in (("one", one), ("other", other)):
                 predictor = predictor_for(folder, scene, *tiling)
-                predictor.task.write(predictor.predict(path), Path(folder) / f"{name}.tif")
+                predictor.predict(path).save(Path(folder) / f"{name}.tif")
                 assert read_info(Path(folder) / f"{name}.tif").grid == read_info(path).grid
                 maps.append(read_raster(Path(folder) / f"{name}.tif"))
             assert (maps[0].values == maps[1].values).all()
-            assert (maps[0].valid[0] == seen.any(axis=0)).all()
+            assert (maps[0].valid[0] == valid.any(axis=0)).all()
             compared = maps[0].valid[0] & (label != scene.ignore_index)
             assert (maps[0].values[0][compared] == label[compared]).all()
 
 
-EVERY = tuple(
+ALL_AUGMENTATIONS = tuple(
     AugmentationSpec(name, 0.5, {key: value for key, value in vars(spec).items() if key not in ("use", "p")})
     for name, spec in vars(Augmentations()).items()
     if name != "own"
@@ -135,7 +135,7 @@ EVERY = tuple(
 
 
 def batch_of(rng, share, labelled, size=(2, 2, 2, 9, 7)):
-    """Random images, invalid in a share of pixels, labelled in a share."""
+    """Return random images, invalid in a share of pixels, labelled in a share."""
     valid = torch.from_numpy(rng.random((size[0], *size[2:])) >= share)
     image = torch.from_numpy(rng.normal(0, 1000, size).astype(np.float32)) * valid[:, None]
     label = torch.from_numpy(rng.integers(0, CLASSES, (size[0], *size[3:])))
@@ -148,10 +148,10 @@ def batch_of(rng, share, labelled, size=(2, 2, 2, 9, 7)):
     st.integers(0, 999), st.sampled_from([0.0, 0.5, 0.99, 1.0]), st.sampled_from([0.0, 0.05, 1.0]),
     st.sampled_from([[1.0, 1.0, 1.0], [0.0, 0.0, 1.0], [1e-30, 1e30, 0.0], [0.0, 0.0, 0.0]]),
 )  # fmt: skip
-def test_no_batch_gives_a_loss_that_is_no_number(seed, missing, labelled, weights):  # pitfalls 9, 21
+def test_no_batch_gives_a_non_finite_loss(seed, missing, labelled, weights):  # pitfalls 9, 21
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     mean, std = torch.tensor([0.0, 100.0]), torch.tensor([1000.0, 1e-3])
-    ready = process_and_augment(batch_of(rng, missing, labelled), mean, std, EVERY, generator)
+    ready = process_and_augment(batch_of(rng, missing, labelled), mean, std, ALL_AUGMENTATIONS, generator)
     assert torch.isfinite(ready.image).all()
     weight = torch.zeros(CLASSES, 2, requires_grad=True)
     logits = torch.einsum("kc,bcthw->bkhw", weight + 1, ready.image)
@@ -166,7 +166,7 @@ def test_no_batch_gives_a_loss_that_is_no_number(seed, missing, labelled, weight
 
 @pytest.mark.parametrize("head", ["light", "upscaling"])
 @pytest.mark.parametrize(("missing", "labelled"), [(1.0, 1.0), (0.0, 0.0), (0.5, 0.5)])
-def test_a_network_learns_from_any_batch_without_losing_its_numbers(head, missing, labelled):  # pitfall 21
+def test_gradients_of_any_batch_are_finite(head, missing, labelled):  # pitfall 21
     net = build_network(
         "prithvi_eo_tiny", num_classes=CLASSES, temporal_dim=2, img_size=32, depth=1, bands=["A", "B"], head=head
     )

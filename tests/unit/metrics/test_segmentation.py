@@ -1,4 +1,4 @@
-"""Scores agree with scikit-learn, count every labelled pixel once, and have no value where none can be had."""
+"""Segmentation scores agree with scikit-learn, count every labelled pixel once, and are NaN where undefined."""
 
 import json
 import math
@@ -20,8 +20,8 @@ from instageo.model.metrics.summary import summarize_scores
 NAN = math.nan
 
 
-def drawn(classes, *, scale=1.0, ignore_index=-1, seed=0):
-    """Logits (2, K, 40, 50) that know something of the truth, and labels of which a fifth is ignored."""
+def random_images(classes, *, scale=1.0, ignore_index=-1, seed=0):
+    """Return logits (2, K, 40, 50) correlated with the truth, and labels of which a fifth is ignored."""
     source = np.random.default_rng(seed)
     truth = source.choice(classes, (2, 40, 50), p=np.arange(1, classes + 1) / sum(range(classes + 1)))
     logits = source.standard_normal((2, classes, 40, 50)) + (truth[:, None] == np.arange(classes)[:, None, None])
@@ -29,7 +29,7 @@ def drawn(classes, *, scale=1.0, ignore_index=-1, seed=0):
     return torch.from_numpy((scale * logits).astype(np.float32)), torch.from_numpy(label)
 
 
-def scored(logits, label, classes, ignore_index=-1, **options):
+def compute_scores(logits, label, classes, ignore_index=-1, **options):
     metrics = SegmentationMetrics(classes, ignore_index, **options)
     metrics.update(logits, label)
     return metrics.compute()
@@ -37,9 +37,9 @@ def scored(logits, label, classes, ignore_index=-1, **options):
 
 @pytest.mark.parametrize("ignore_index", [-1, 255])
 @pytest.mark.parametrize("classes", [2, 3, 13])  # pitfall 8
-def test_the_same_as_scikit_learn(classes, ignore_index):  # pitfall 11
-    logits, label = drawn(classes, ignore_index=ignore_index)
-    scores = scored(logits, label, classes, ignore_index)
+def test_scores_equal_those_of_scikit_learn(classes, ignore_index):  # pitfall 11
+    logits, label = random_images(classes, ignore_index=ignore_index)
+    scores = compute_scores(logits, label, classes, ignore_index)
     counted = (label != ignore_index).numpy()
     pair = label.numpy()[counted], logits.argmax(1).numpy()[counted]
     np.testing.assert_array_equal(scores["confusion_matrix"], sklearn.metrics.confusion_matrix(*pair))
@@ -54,7 +54,7 @@ def test_the_same_as_scikit_learn(classes, ignore_index):  # pitfall 11
         assert scores[name].item() == pytest.approx(reference(*pair, average="macro"), rel=1e-12)
 
 
-def test_by_hand():
+def test_scores_by_hand():
     """Rows are the truth: class 0 has 3 hits of 4, class 1 has 1 of 2, class 2 does not occur."""
     scores = scores_from_confusion(torch.tensor([[3, 1, 0], [1, 1, 0], [0, 0, 0]]))
     assert scores["accuracy"].item() == pytest.approx(4 / 6)
@@ -74,7 +74,7 @@ def test_by_hand():
         ([[4, 0], [0, 0]], [1, NAN], [1, NAN], [1, NAN], 1),  # class 1 absent from both
     ],
 )
-def test_absent_classes(confusion, iou, precision, recall, mean_iou):  # pitfall 22
+def test_scores_of_absent_classes(confusion, iou, precision, recall, mean_iou):  # pitfall 22
     scores = scores_from_confusion(torch.tensor(confusion))
     np.testing.assert_allclose(scores["iou_per_class"], iou)
     np.testing.assert_allclose(scores["precision_per_class"], precision)
@@ -84,7 +84,7 @@ def test_absent_classes(confusion, iou, precision, recall, mean_iou):  # pitfall
 
 @settings(max_examples=40)
 @given(st.integers(2, 5), st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(0, 99))
-def test_parts_give_the_scores_of_the_whole(classes, widths, seed):  # pitfalls 20, 23
+def test_batches_give_the_scores_of_the_whole(classes, widths, seed):  # pitfalls 20, 23
     source = torch.Generator().manual_seed(seed)
     logits = torch.randn(classes, 3, sum(widths), generator=source)
     label = torch.randint(-1, classes, (3, sum(widths)), generator=source)
@@ -110,14 +110,14 @@ def test_counts_do_not_drift():  # pitfall 23
 
 
 def count_share(rank, folder, chips):
-    """What each of two processes does: score its share of the chips, and leave the scores of all."""
-    torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
+    """Score one process's share of the chips, and save the scores of all."""
+    torch.distributed.init_process_group("gloo", f"file://{folder}/rendezvous", rank=rank, world_size=2)
     metrics = SegmentationMetrics(3)
     for logits, label in chips[rank]:
         metrics.update(logits, label)
-    own = metrics.confusion.clone()
+    before = metrics.confusion.clone()
     scores = metrics.compute()
-    assert torch.equal(metrics.confusion, own)
+    assert torch.equal(metrics.confusion, before)
     torch.save(scores, folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 
@@ -125,7 +125,7 @@ def count_share(rank, folder, chips):
 @pytest.mark.slow
 @pytest.mark.parametrize("split", [3, 5])  # at 5 the second process has no chip
 def test_two_processes_give_the_scores_of_one(tmp_path, split):  # pitfall 23
-    chips = [drawn(3, seed=seed) for seed in range(5)]
+    chips = [random_images(3, seed=seed) for seed in range(5)]
     torch.multiprocessing.spawn(count_share, (tmp_path, (chips[:split], chips[split:])), nprocs=2)
     alone = SegmentationMetrics(3)
     for logits, label in chips:
@@ -137,14 +137,16 @@ def test_two_processes_give_the_scores_of_one(tmp_path, split):  # pitfall 23
         assert all(torch.equal(scores[name], value) for name, value in expected.items())
 
 
-def test_without_sync_a_process_scores_what_it_saw(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.distributed, "all_reduce", lambda counts: counts.mul_(2))  # as if another saw the same
-    torch.distributed.init_process_group("gloo", f"file://{tmp_path}/meeting", rank=0, world_size=1)
+def test_without_sync_a_process_scores_its_own_share(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        torch.distributed, "all_reduce", lambda counts: counts.mul_(2)
+    )  # as if another process had the same
+    torch.distributed.init_process_group("gloo", f"file://{tmp_path}/rendezvous", rank=0, world_size=1)
     try:
-        logits, label = drawn(3)
+        logits, label = random_images(3)
         counted = int((label >= 0).sum())
         for sync, expected in ((True, 2 * counted), (False, counted)):
-            assert scored(logits, label, 3, sync=sync)["confusion_matrix"].sum() == expected
+            assert compute_scores(logits, label, 3, sync=sync)["confusion_matrix"].sum() == expected
     finally:
         torch.distributed.destroy_process_group()
 
@@ -160,12 +162,12 @@ def test_an_image_without_labels_counts_nothing():  # pitfall 21
 def test_more_than_128_classes():  # pitfall 4
     logits, label = torch.zeros(200, 1, 2), torch.tensor([[199, 128]])
     logits[199] = 1
-    confusion = scored(logits, label, 200)["confusion_matrix"]
+    confusion = compute_scores(logits, label, 200)["confusion_matrix"]
     assert confusion.nonzero().tolist() == [[128, 199], [199, 199]]
 
 
-def test_probabilities_are_kept_on_request_alone():  # pitfall 24
-    logits, label = drawn(3)
+def test_histograms_are_optional():  # pitfall 24
+    logits, label = random_images(3)
     metrics = SegmentationMetrics(3, roc=False)
     metrics.update(logits, label)
     assert metrics.histogram.numel() == 0
@@ -174,7 +176,7 @@ def test_probabilities_are_kept_on_request_alone():  # pitfall 24
 
 def test_reset_forgets():
     metrics = SegmentationMetrics(3)
-    metrics.update(*drawn(3))
+    metrics.update(*random_images(3))
     metrics.reset()
     assert not metrics.confusion.any()
     assert not metrics.histogram.any()
@@ -182,7 +184,7 @@ def test_reset_forgets():
 
 def test_a_summary_is_json_without_nan():  # pitfall 22
     content = summarize_scores(
-        scored(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1), torch.tensor([[0]]), 3), ["a", "b", "c"]
+        compute_scores(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1), torch.tensor([[0]]), 3), ["a", "b", "c"]
     )
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert content["mIoU"] == 1
@@ -194,14 +196,14 @@ def test_a_summary_is_json_without_nan():  # pitfall 22
 
 
 @pytest.mark.parametrize("classes", [2, 3, 13])
-def test_half_precision_logits_score_as_their_values_do(classes):
-    logits, label = drawn(classes)
-    rough = logits.bfloat16()
-    scores, expected = scored(rough, label, classes), scored(rough.float(), label, classes)
+def test_half_precision_logits_score_as_the_same_values_in_float32(classes):
+    logits, label = random_images(classes)
+    half = logits.bfloat16()
+    scores, expected = compute_scores(half, label, classes), compute_scores(half.float(), label, classes)
     assert all(torch.equal(scores[name], expected[name]) for name in expected)
 
 
 @given(st.integers(2, 300), st.integers(1, 4), st.integers(0, 99))
-def test_the_highest_class_is_that_of_argmax(classes, values, seed):
-    drawn_values = np.random.default_rng(seed).integers(0, values, (classes, 3, 7))  # few values: many are equal
-    assert highest_class(torch.from_numpy(drawn_values).float()).tolist() == drawn_values.argmax(0).tolist()
+def test_highest_class_equals_argmax(classes, num_values, seed):
+    logits = np.random.default_rng(seed).integers(0, num_values, (classes, 3, 7))  # few values: many are equal
+    assert highest_class(torch.from_numpy(logits).float()).tolist() == logits.argmax(0).tolist()

@@ -1,4 +1,4 @@
-"""The scale of values a network gives, and the way back."""
+"""Conversion of labels to the network's scale, and back."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from instageo.model.tasks.target_scale import TargetScale
 
 
-def test_the_scale_by_hand():  # pitfall 3
+def test_conversion_by_hand():  # pitfall 3
     values = torch.tensor([0.0, np.e - 1, np.nan])
     raw = TargetScale(mean=0.5, std=2, log=True).from_natural(values)
     assert_allclose(raw, [-0.25, 0.25, np.nan], rtol=1e-6)
@@ -17,7 +17,7 @@ def test_the_scale_by_hand():  # pitfall 3
 
 
 @given(st.floats(-1e3, 1e3), st.floats(1e-2, 1e3), st.booleans(), st.floats(0, 1e4))
-def test_there_and_back_gives_the_same(mean, std, log, value):  # pitfall 3
+def test_conversion_round_trip(mean, std, log, value):  # pitfall 3
     scale = TargetScale(mean, std, log)
     values = torch.tensor([value], dtype=torch.float64)
     assert_allclose(scale.to_natural(scale.from_natural(values)), values, rtol=1e-9, atol=1e-6)

@@ -1,4 +1,4 @@
-"""The average of the weights, by hand."""
+"""The average of the weights, computed by hand."""
 
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ from instageo.model.training.ema import EMACallback, averaged_tensors, ema_decay
 
 
 def start(value, decay=0.5):
-    """A network of one weight, its module, and its average, begun."""
+    """Return a network of one weight, its module, and its average after the start of training."""
     net = nn.Linear(1, 1, bias=False)
     net.weight.data.fill_(value)
     average = EMACallback(decay)
@@ -26,7 +26,7 @@ def step(average, module, global_step, value):
     average.on_train_batch_end(SimpleNamespace(global_step=global_step), module)
 
 
-def test_the_decay_rises_to_what_was_asked_for():
+def test_decay_rises_to_its_setting():
     assert [ema_decay_at(n, 0.999) for n in (0, 1, 8)] == pytest.approx([1 / 10, 2 / 11, 9 / 18])
     assert ema_decay_at(9, 0.5) == 0.5
     assert ema_decay_at(10**6, 0.999) == 0.999
@@ -37,20 +37,20 @@ def test_the_average_of_three_steps():
     net, module, average = start(0.0)
     for number, (value, expected) in enumerate([(10, 9), (20, 18), (30, 27)], start=1):
         step(average, module, number, value)
-        assert average.aside["weight"].item() == pytest.approx(expected)
+        assert average.stored["weight"].item() == pytest.approx(expected)
         assert net.weight.item() == value
     step(average, module, 3, 40)  # a batch without an optimiser step
-    assert average.aside["weight"].item() == pytest.approx(27)
+    assert average.stored["weight"].item() == pytest.approx(27)
 
 
-def test_validation_sees_the_average_and_training_goes_on_from_the_weights():
+def test_validation_uses_the_average_and_training_continues_from_the_weights():
     net, module, average = start(0.0)
     step(average, module, 1, 10)
     average.on_train_epoch_start(None, module)
     assert net.weight.item() == 10
     average.on_validation_start(None, module)
     assert net.weight.item() == pytest.approx(9)
-    again, other, resumed = start(net.weight.item())  # as a checkpoint written now would be loaded
+    again, other, resumed = start(net.weight.item())  # as loaded from a checkpoint written now
     resumed.load_state_dict(average.state_dict())
     resumed.on_fit_start(None, other)
     resumed.on_train_epoch_start(None, other)
@@ -58,7 +58,7 @@ def test_validation_sees_the_average_and_training_goes_on_from_the_weights():
     assert net.weight.item() == again.weight.item() == 10
     for weights, callback in ((module, average), (other, resumed)):
         step(callback, weights, 2, 20)
-        assert callback.aside["weight"].item() == pytest.approx(18)
+        assert callback.stored["weight"].item() == pytest.approx(18)
 
 
 def test_trained_parameters_and_running_statistics_are_averaged():
@@ -69,6 +69,6 @@ def test_trained_parameters_and_running_statistics_are_averaged():
     assert set(averaged_tensors(net)) == norm | {"2.weight", "2.bias"}
 
 
-def test_a_network_spread_over_devices_is_refused():
+def test_ema_with_fsdp_is_an_error():
     with pytest.raises(ConfigError, match=r"train.ema_decay=0.9 does not work; expected null with strategy=fsdp"):
         Settings(strategy="fsdp", train=TrainSettings(ema_decay=0.9))
