@@ -5,7 +5,7 @@ from typing import Any
 
 from instageo.model.chips.sample import ignored_value
 from instageo.model.context import Run
-from instageo.model.dataset.datasets import WholeChipDataset, eval_loader
+from instageo.model.dataset.datasets import WholeChipDataset, build_eval_loader
 from instageo.model.dataset.factory import chip_reader_from_settings
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.inspection.report import TableReport
@@ -16,31 +16,31 @@ from instageo.progress import track
 
 
 def evaluate(run: Run) -> None:
-    """Score `checkpoint_path` on `test_filepath`; leaves metrics.json, metrics.csv and a picture."""
+    """Score `checkpoint_path` on `test_filepath`, and write metrics.json, metrics.csv and a figure."""
     settings = run.settings
-    which = "test_filepath" if settings.test_filepath else "valid_filepath"
+    table = "test_filepath" if settings.test_filepath else "valid_filepath"
     if not settings.valid_filepath:
         require_settings(settings, "test_filepath")
     require_settings(settings, "root_dir", "checkpoint_path")
     predictor = predictor_from_settings(settings, run.explicit)
-    report = inspect_table(replace(run, settings=predictor.settings), which)
+    report = inspect_table(replace(run, settings=predictor.settings), table)
     warn_if_units_differ(predictor.settings, report)
     with run.info.working_on(len(report.rows)):
         metrics = score(predictor, report)
-    run.info.scores = predictor.task.report(metrics, run.folder)
+    run.info.scores = predictor.task.write_report(metrics, run.folder)
     record_predictor(run.info, predictor)
 
 
 def score(predictor: Predictor, report: TableReport) -> Any:
-    """The task's metrics of a model on whole chips; every label counts once."""
+    """Return the task's metrics of a model on whole chips; every label counts once."""
     settings = predictor.settings
-    metrics = predictor.task.metrics(labels=report.label_range, device=predictor.device)
+    metrics = predictor.task.build_metrics(label_range=report.label_range, device=predictor.device)
     data = WholeChipDataset(chip_reader_from_settings(settings, report, once=True))
-    loader = eval_loader(data, settings.train.batch_size, settings.dataloader.num_workers)
+    loader = build_eval_loader(data, settings.train.batch_size, settings.dataloader.num_workers)
     for samples in track(loader, "scoring", len(loader)):
-        for sample, values in zip(samples, predictor.logits(samples), strict=True):
+        for sample, outputs in zip(samples, predictor.logits(samples), strict=True):
             if sample.label is not None:
-                nothing = ignored_value(sample.label, settings.train.ignore_index)
-                label = sample.label.masked_fill(~predictor.observed(sample.valid), nothing)
-                metrics.update(values, label.to(predictor.device))
+                ignored = ignored_value(sample.label, settings.train.ignore_index)
+                label = sample.label.masked_fill(~predictor.observed(sample.valid), ignored)
+                metrics.update(outputs, label.to(predictor.device))
     return metrics
