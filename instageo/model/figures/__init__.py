@@ -1,1 +1,1 @@
-"""Figures written as PNG; they need no screen."""
+"""Figures, written as PNG without a screen."""

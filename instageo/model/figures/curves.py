@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curve and confusion matrix, as PNG."""
+"""Draw learning curves and learning-rate range tests."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,19 +25,19 @@ CURVES: Mapping[str, Sequence[str]] = {
     ),
     "validation error, in the unit of the label": ("val_rmse", "val_mae"),
 }
-"""What the panels of a learning curve show, by label of the axis."""
+"""Curves in each panel, by label of its axis."""
 
 MIN_SCORE = -0.5
-"""Scores below are not drawn: R2 of an untrained network may be any number."""
+"""Lower end of the score axis: R2 of an untrained network may be any negative number."""
 
 LOG_SCALE_RATIO = 30
-"""Values whose largest is this many times the smallest are drawn in steps of equal ratios."""
+"""Ratio of the largest to the smallest value from which the axis is logarithmic."""
 
 
-def learning_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Losses, validation scores and errors over the epochs, as many as there are in the rows of `history.csv`."""
-    held = {name for row in rows for name in row}
-    panels = {title: names for title, names in CURVES.items() if title == "loss" or held.intersection(names)}
+def draw_learning_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Draw losses, validation scores and errors over the epochs, as far as the rows of `history.csv` have them."""
+    recorded = {name for row in rows for name in row}
+    panels = {title: names for title, names in CURVES.items() if title == "loss" or recorded.intersection(names)}
     figure = new_figure(5 * len(panels), 4)
     for panel, (title, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for name in names:
@@ -54,9 +54,14 @@ def learning_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None:
 
 
 def fit_scale(panel: "Axes", bounded: bool) -> None:
-    """Keep the first epochs of a regression from flattening the rest."""
-    drawn = [value for line in panel.lines for value in np.asarray(line.get_ydata(), dtype=float)]
-    finite = [value for value in drawn if np.isfinite(value)] or [1.0]
+    """Scale the vertical axis so that the first epochs of a regression do not flatten the rest.
+
+    Args:
+        panel: With its curves drawn.
+        bounded: Whether the values are scores, at most 1, rather than losses or errors.
+    """
+    values = [value for line in panel.lines for value in np.asarray(line.get_ydata(), dtype=float)]
+    finite = [value for value in values if np.isfinite(value)] or [1.0]
     low, high = min(finite), max(finite)
     if bounded and low < MIN_SCORE < high:
         panel.set_ylim(MIN_SCORE, 1.05)
@@ -64,17 +69,25 @@ def fit_scale(panel: "Axes", bounded: bool) -> None:
         panel.set_yscale("log")
 
 
-def range_test_figure(
+def draw_range_test(
     rates: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], best: float, path: Path
 ) -> None:
-    """Loss over the learning rate of a range test, with the suggested rate."""
+    """Draw the loss of a range test over the learning rate, with the suggested rate.
+
+    Args:
+        rates: Learning rate of each step.
+        losses: Loss of each step.
+        smoothed: Mean over neighbouring steps.
+        best: The suggested rate, one of `rates`.
+        path: The PNG.
+    """
     figure = new_figure(7, 4)
     panel = figure.subplots()
     panel.plot(rates, losses, color="0.75", linewidth=1, label="loss of a step")
     panel.plot(rates, smoothed, label="mean of neighbouring steps")
     panel.plot(best, smoothed[list(rates).index(best)], "o", color="tab:red", label=f"steepest fall: {best:.3g}")
     low, high = min(smoothed), max(smoothed[0], smoothed[list(rates).index(best)])
-    panel.set_ylim(low - 0.2 * (high - low), high + 0.6 * (high - low))  # what diverges leaves the picture
+    panel.set_ylim(low - 0.2 * (high - low), high + 0.6 * (high - low))  # a diverging loss runs out of the panel
     panel.set(xscale="log", xlabel="learning rate", ylabel="loss")
     panel.grid(alpha=0.3)
     panel.legend()

@@ -75,7 +75,9 @@ def draw_density_panel(
     limits, in_unit = (edges[0], edges[-1]), f" ({unit})" if unit else ""
     panel.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"truth{in_unit}", ylabel=f"prediction{in_unit}")
     panel.grid(alpha=0.3)
-    _write_scores(panel, format_scores(scores, unit), upper_left=_count_upper_left(counts) <= _count_upper_left(counts.T))
+    _write_scores(
+        panel, format_scores(scores, unit), upper_left=_count_upper_left(counts) <= _count_upper_left(counts.T)
+    )
 
 
 def format_scores(scores: Mapping[str, float | None], unit: str | None = None) -> list[str]:
@@ -137,5 +139,7 @@ def _write_scores(panel: "Axes", lines: list[str], upper_left: bool) -> None:
     """Write the scores in one corner and the legend in the opposite one."""
     box_style = {"facecolor": "white", "edgecolor": "0.8", "alpha": 0.85, "boxstyle": "round,pad=0.4"}
     x, y, across, up = (0.03, 0.97, "left", "top") if upper_left else (0.97, 0.03, "right", "bottom")
-    panel.text(x, y, "\n".join(lines), transform=panel.transAxes, ha=across, va=up, ma="left", fontsize=9, bbox=box_style)
+    panel.text(
+        x, y, "\n".join(lines), transform=panel.transAxes, ha=across, va=up, ma="left", fontsize=9, bbox=box_style
+    )
     panel.legend(loc="lower right" if upper_left else "upper left", fontsize=9)

@@ -2,36 +2,32 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo.model.figures.canvas import new_figure
 
-if TYPE_CHECKING:
-    pass
 
-
-def distribution_figure(
+def draw_distributions(
     values: Mapping[str, NDArray[np.float32]],
     classes: Mapping[str, int],
     path: Path,
     *,
     counted: str = "labelled pixels",
 ) -> None:
-    """Distribution of each band's values and, where there are classes, the pixels or chips of each.
+    """Draw the distribution of each band's values and, if there are classes, the number of pixels or chips of each.
 
     Args:
-        values: Sampled pixels by band.
+        values: Sampled pixels, by band.
         classes: Labelled pixels, or chips, by class; empty without classes.
-        path: Where to.
-        counted: What is counted of classes; percentages are of all that were.
+        path: The PNG.
+        counted: Unit of the counts, `labelled pixels` or `chips`.
     """
     figure = new_figure(11 if classes else 7, max(4.0, 0.22 * len(classes)))
     panels = figure.subplots(1, 2 if classes else 1, squeeze=False)[0]
-    every = np.concatenate(list(values.values()))
-    low, high = (float(edge) for edge in np.percentile(every, [0.1, 99.9]))
+    pooled = np.concatenate(list(values.values()))
+    low, high = (float(edge) for edge in np.percentile(pooled, [0.1, 99.9]))
     edges = np.linspace(low, high if high > low else low + 1, 101)
     for name, band in values.items():
         panels[0].hist(band, edges, histtype="step", density=True, label=name)

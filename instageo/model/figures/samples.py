@@ -1,4 +1,4 @@
-"""A picture of training samples before and after augmentation, as PNG."""
+"""Draw training samples before and after augmentation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ NO_DATA: Color = (240, 190, 240)
 IGNORED: Color = (250, 250, 250)
 
 PANEL = 2.6
-"""Side of a panel, inches."""
+"""Side of a panel in inches."""
 
-LINE = 44
-"""Letters that fit beside a panel."""
+LINE_LENGTH = 44
+"""Characters that fit next to a panel."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SampleStyle:
         bands: Names of the bands.
         classes: Names of the classes.
         colors: Red, green and blue of each class, 0..255.
-        ignore_index: Label that does not count.
+        ignore_index: Label value that is ignored.
     """
 
     bands: tuple[str, ...]
@@ -44,8 +44,8 @@ class SampleStyle:
     ignore_index: int
 
     @property
-    def shown(self) -> tuple[int, int, int]:
-        """Positions of the bands drawn as red, green and blue: those so called, else the first ones."""
+    def rgb_indices(self) -> tuple[int, int, int]:
+        """Indices of the bands drawn as red, green and blue: those with these names, else the first ones."""
         names = ("RED", "GREEN", "BLUE")
         if set(names) <= set(self.bands):
             red, green, blue = (self.bands.index(name) for name in names)
@@ -56,12 +56,12 @@ class SampleStyle:
 
 @dataclass(frozen=True)
 class SamplePair:
-    """One sample, single, in any unit.
+    """One sample before and after augmentation, not batched, in any unit.
 
     Attributes:
-        title: What it is called in the picture.
-        before: As it was read.
-        after: As it was changed.
+        title: Its label in the figure.
+        before: As read.
+        after: As augmented.
     """
 
     title: str
@@ -72,18 +72,18 @@ class SamplePair:
 def draw_samples(pairs: Sequence[SamplePair], style: SampleStyle, path: Path) -> None:
     """Draw image and label before and after, one row per sample; of several dates the first with observations.
 
-    Labels of whole chips are no picture: their samples have panels for images alone.
+    Samples with image-level labels have panels only for images.
     """
-    several, labelled = len(pairs[0].before.valid) > 1, pairs[0].before.pixel_label is not None
+    multitemporal, labelled = len(pairs[0].before.valid) > 1, pairs[0].before.pixel_label is not None
     kinds = ("image", "label") if labelled else ("image",)
     titles = [f"{kind} {when}" for when in ("before", "after") for kind in kinds]
-    figure = new_figure(len(titles) * PANEL + 0.5, len(pairs) * (PANEL + 0.3 * several) + 1.1)
+    figure = new_figure(len(titles) * PANEL + 0.5, len(pairs) * (PANEL + 0.3 * multitemporal) + 1.1)
     panels = figure.subplots(len(pairs), len(titles), squeeze=False)
     for pair, row in zip(pairs, panels, strict=True):
         _draw_row(pair, style, row)
     for panel, title in zip(panels[0], titles, strict=True):
         panel.set_title(f"{title}\n{panel.get_title()}".strip(), fontsize=10)
-    bands = ", ".join(style.bands[place] for place in dict.fromkeys(style.shown))
+    bands = ", ".join(style.bands[index] for index in dict.fromkeys(style.rgb_indices))
     figure.suptitle(f"{bands}, 2nd to 98th percentile before augmentation", fontsize=10)
     _legend(figure, style, labelled=labelled)
     figure.savefig(path, dpi=100)
@@ -93,36 +93,36 @@ def _draw_row(pair: SamplePair, style: SampleStyle, row: Sequence["Axes"]) -> No
     half = len(row) // 2
     for (image, *labels), sample in ((row[:half], pair.before), (row[half:], pair.after)):
         date, dates = first_date(sample), len(sample.valid)
-        image.imshow(color_image(sample, pair.before, date, style.shown), interpolation="nearest")
+        image.imshow(color_image(sample, pair.before, date, style.rgb_indices), interpolation="nearest")
         if dates > 1:
             image.set_title(f"date {date + 1} of {dates}", fontsize=9)
         for panel in labels:
             panel.imshow(color_label(sample, style), interpolation="nearest")
     for panel in row:
         panel.set(xticks=[], yticks=[])
-    lines = [part for line in pair.title.splitlines() for part in wrap(line, LINE)]
+    lines = [part for line in pair.title.splitlines() for part in wrap(line, LINE_LENGTH)]
     row[0].set_ylabel("\n".join(lines), fontsize=8)
 
 
 def first_date(sample: Sample) -> int:
-    """The first date with a valid pixel, counted from 0; 0 where there is none."""
+    """Return the index of the first date with a valid pixel; 0 if there is none."""
     return int(sample.valid.flatten(1).any(1).int().argmax())
 
 
-def color_image(sample: Sample, before: Sample, date: int, shown: tuple[int, int, int]) -> NDArray[np.uint8]:
+def color_image(sample: Sample, before: Sample, date: int, rgb_indices: tuple[int, int, int]) -> NDArray[np.uint8]:
     """Return three bands of one date as red, green and blue, shape (H, W, 3).
 
     Each is stretched between the 2nd and 98th percentile of the valid pixels of `before`, so that changes of
     brightness show.
     """
-    reference, valid = before.image[list(shown), date].numpy(), before.valid[date].numpy()
+    reference, valid = before.image[list(rgb_indices), date].numpy(), before.valid[date].numpy()
     limits = [percentile_limits(layer, valid) for layer in reference]
-    layers = sample.image[list(shown), date].numpy()
+    layers = sample.image[list(rgb_indices), date].numpy()
     return rgb_image(layers, sample.valid[date].numpy(), limits=limits, no_data=NO_DATA)
 
 
 def color_label(sample: Sample, style: SampleStyle) -> NDArray[np.uint8]:
-    """Classes in their colours, values from dark to bright, shape (H, W, 3); all ignored without a label of pixels."""
+    """Return classes in their colours, or values from dark to bright, (H, W, 3); `IGNORED` without pixel labels."""
     if sample.pixel_label is None:
         return np.full((*sample.valid.shape[1:], 3), IGNORED, dtype=np.uint8)
     label = sample.pixel_label.numpy()

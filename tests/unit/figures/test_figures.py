@@ -1,11 +1,11 @@
-"""Pictures are written as PNG, and classes have the colours they were given."""
+"""Figures are written as PNG, and classes have the given colours."""
 
 import pytest
 from matplotlib.image import imread
 
 from instageo.model.figures.canvas import PALETTE, class_colors, new_figure
-from instageo.model.figures.confusion import confusion_figure
-from instageo.model.figures.curves import fit_scale, learning_curve
+from instageo.model.figures.confusion import draw_confusion
+from instageo.model.figures.curves import draw_learning_curve, fit_scale
 
 FULL = [
     {
@@ -20,12 +20,12 @@ FULL = [
 ]
 
 
-def test_given_colours_stay():
+def test_given_colours_are_used():
     assert class_colors([[1, 2, 3], [4, 5, 6]], 2) == {0: (1, 2, 3), 1: (4, 5, 6)}
 
 
 @pytest.mark.parametrize("given", [None, []])
-def test_other_colours_come_from_the_palette(given):
+def test_default_colours_are_those_of_the_palette(given):
     colors = class_colors(given, 13)
     assert colors == dict(enumerate(PALETTE[:13]))
     assert len(set(colors.values())) == 13
@@ -37,9 +37,9 @@ def test_a_short_palette_is_repeated():
     assert colors[len(PALETTE)] == colors[0] == PALETTE[0]
 
 
-def test_a_curve_of_a_regression_has_a_panel_of_errors(tmp_path):
+def test_the_curve_of_a_regression_has_a_panel_of_errors(tmp_path):
     scores = {"train_loss": 3.0, "val_loss": 2.0, "val_r2": 0.5, "val_pearson": 0.7, "val_rmse": 9.0, "val_count": 1e9}
-    learning_curve([{"epoch": epoch, **scores} for epoch in range(3)], tmp_path / "curve.png")
+    draw_learning_curve([{"epoch": epoch, **scores} for epoch in range(3)], tmp_path / "curve.png")
     assert imread(tmp_path / "curve.png").shape[:2] == (480, 1800)
 
 
@@ -74,7 +74,7 @@ def test_first_epochs_do_not_flatten_the_rest(values, bounded, scale, lowest):
     ids=["full", "one epoch", "gaps", "no score"],
 )
 def test_a_learning_curve_is_written(tmp_path, rows):
-    learning_curve(rows, tmp_path / "curve.png")
+    draw_learning_curve(rows, tmp_path / "curve.png")
     picture = imread(tmp_path / "curve.png")
     assert picture.shape[:2] == (480, 1200)  # 4 x 10 inches at 120 dots
     assert picture[..., :3].std() > 0.05  # not one colour
@@ -84,5 +84,5 @@ def test_a_learning_curve_is_written(tmp_path, rows):
 def test_a_confusion_matrix_is_written(tmp_path, classes):
     confusion = [[1500 if row == column else 0 for column in range(classes)] for row in range(classes)]
     confusion[1] = [0] * classes  # a class without pixels
-    confusion_figure(confusion, [f"class {number}" for number in range(classes)], tmp_path / "matrix.png")
+    draw_confusion(confusion, [f"class {number}" for number in range(classes)], tmp_path / "matrix.png")
     assert imread(tmp_path / "matrix.png")[..., :3].std() > 0.05

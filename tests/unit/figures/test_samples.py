@@ -1,4 +1,4 @@
-"""The picture of samples before and after: colours by hand."""
+"""Samples before and after augmentation: colours computed by hand."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def sample(dates=1):
 
 
 @pytest.mark.parametrize(
-    ("bands", "shown"),
+    ("bands", "indices"),
     [
         (("BLUE", "GREEN", "RED", "NIR_NARROW"), (2, 1, 0)),
         (("RED", "SWIR_1", "BLUE", "GREEN"), (0, 3, 2)),
@@ -45,8 +45,8 @@ def sample(dates=1):
         (("VV",), (0, 0, 0)),
     ],
 )
-def test_bands_shown_as_colours(bands, shown):
-    assert style(*bands).shown == shown
+def test_bands_drawn_as_colours(bands, indices):
+    assert style(*bands).rgb_indices == indices
 
 
 def test_an_image_is_stretched_between_percentiles_of_valid_pixels():  # pitfall 9
@@ -58,14 +58,14 @@ def test_an_image_is_stretched_between_percentiles_of_valid_pixels():  # pitfall
     np.testing.assert_array_equal(colors[0, 3:99, 0], np.floor((np.arange(3, 99) - 2.98) / (98.02 - 2.98) * 255))
 
 
-def test_brightness_shows():
+def test_changes_of_brightness_are_visible():
     brighter = sample()
     brighter.image[:, :, :, 1:] += 20
     colors = color_image(brighter, sample(), 0, (0, 0, 0))
     assert colors[0, 30, 0] == int((50 - 2.98) / (98.02 - 2.98) * 255)
 
 
-def test_without_a_valid_pixel_all_is_no_data():
+def test_an_image_without_valid_pixels_has_the_no_data_colour():
     empty = sample()
     empty.valid[:] = False
     assert (color_image(empty, empty, 0, (0, 1, 2)) == NO_DATA).all()
@@ -73,24 +73,24 @@ def test_without_a_valid_pixel_all_is_no_data():
 
 def test_a_label_has_the_colours_of_its_classes():
     colors = color_label(sample(), style("A"))
-    assert [tuple(colors[0, place].tolist()) for place in (0, 1, 50, 51)] == [IGNORED, RED, RED, BLUE]
+    assert [tuple(colors[0, column].tolist()) for column in (0, 1, 50, 51)] == [IGNORED, RED, RED, BLUE]
     unlabelled = Sample(sample().image, sample().valid)
     assert (color_label(unlabelled, style("A")) == IGNORED).all()
 
 
-def test_the_first_date_that_has_observations():
-    dated = sample(dates=3)
-    assert first_date(dated) == 0
-    dated.valid[0] = False
-    assert first_date(dated) == 1
-    dated.valid[:] = False
-    assert first_date(dated) == 0
+def test_the_first_date_with_observations():
+    multitemporal = sample(dates=3)
+    assert first_date(multitemporal) == 0
+    multitemporal.valid[0] = False
+    assert first_date(multitemporal) == 1
+    multitemporal.valid[:] = False
+    assert first_date(multitemporal) == 0
 
 
-def test_labels_of_whole_chips_take_no_panels(tmp_path):
+def test_image_level_labels_have_no_panels(tmp_path):
     labelled = sample()
-    whole = Sample(labelled.image, labelled.valid, torch.ones(1, 1, dtype=torch.long))
-    for pair, name in ((labelled, "pixels"), (whole, "chip")):
+    image_level = Sample(labelled.image, labelled.valid, torch.ones(1, 1, dtype=torch.long))
+    for pair, name in ((labelled, "pixels"), (image_level, "chip")):
         draw_samples([SamplePair("chip.tif", pair, pair)], style("RED", "GREEN", "BLUE"), tmp_path / f"{name}.png")
     widths = [imread(tmp_path / f"{name}.png").shape[1] for name in ("pixels", "chip")]
     assert widths == [pytest.approx(100 * (panels * 2.6 + 0.5), abs=1) for panels in (4, 2)]
@@ -99,7 +99,7 @@ def test_labels_of_whole_chips_take_no_panels(tmp_path):
 
 
 @pytest.mark.parametrize("dates", [1, 3])
-def test_a_picture_is_written(tmp_path, dates):
+def test_a_figure_is_written(tmp_path, dates):
     pairs = [SamplePair("chip.tif\nhflip, " + 9 * "resized_crop, ", sample(dates), sample(dates))] * 2
     draw_samples(pairs, style("RED", "GREEN", "BLUE"), tmp_path / "samples.png")
     picture = imread(tmp_path / "samples.png")
