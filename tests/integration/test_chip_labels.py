@@ -1,4 +1,4 @@
-"""One class, several, or a value for a chip as a whole, from table to table."""
+"""Image-level labels: one class, several, or a value per chip, from table to table."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ CHIPS = [part for part in QUICK if not part.startswith("model.head")]
 
 
 def write_chips(folder, label_of, *, count=10, side=32):
-    """Chips that are dark or bright, with a label told by the table; the last has no valid pixel."""
+    """Write dark and bright chips, with labels in the table; the last has no valid pixel."""
     rng = np.random.default_rng(1)
     rows = []
     for number in range(count):
@@ -56,22 +56,22 @@ def scores(data, run, tmp_path):
     return json.loads((tmp_path / "eval" / "metrics.json").read_text())
 
 
-def test_one_class_by_name(tmp_path, run):
+def test_one_class_per_chip_by_name(tmp_path, run):
     data = write_chips(tmp_path / "data", lambda bright, _: NAMES[bright])
     chosen = ["dataloader.label_kind=chip", "model.class_names=[dry,wet]", "train.num_epochs=6"]
     augmented = [f"dataloader.augmentations.{name}.use=true" for name in ("rotate", "resized_crop", "rot90")]
     assert run(*tables(data), *CHIPS, *chosen, *augmented, "train.class_weights=auto", folder="trained")[0] == 0
     assert (tmp_path / "trained" / "confusion_matrix.png").is_file()
-    found = scores(data, run, tmp_path)
+    metrics = scores(data, run, tmp_path)
     rows = predictions(data, run, tmp_path)
     assert [row["Input"] for row in rows] == [f"chips/chip_{number}.tif" for number in range(6, 10)] + [
         "chips/empty.tif"
     ]
     assert rows[-1]["prediction"] == rows[-1]["p_dry"] == ""  # pitfall 6
     predicted = [row["prediction"] for row in rows[:-1]]
-    assert found["f1"] == pytest.approx(f1_score(["dry", "wet"] * 2, predicted, average="macro"))
-    assert found["accuracy"] == 1
-    assert found["per_class"]["wet"]["support"] == 2
+    assert metrics["f1"] == pytest.approx(f1_score(["dry", "wet"] * 2, predicted, average="macro"))
+    assert metrics["accuracy"] == 1
+    assert metrics["per_class"]["wet"]["support"] == 2
     for row in rows[:-1]:
         assert float(row["p_dry"]) + float(row["p_wet"]) == pytest.approx(1, abs=1e-5)
     prediction = load_model(tmp_path / "trained").predict(data / "chips" / "chip_7.tif")
@@ -79,7 +79,7 @@ def test_one_class_by_name(tmp_path, run):
     assert prediction.probabilities.shape == (2, 1, 1)
 
 
-def test_chips_larger_than_a_tile_get_the_mean_of_their_tiles(tmp_path, run):
+def test_predictions_of_large_chips_are_means_over_tiles(tmp_path, run):
     data = write_chips(tmp_path / "data", lambda bright, _: str(bright))
     chosen = ["dataloader.label_kind=chip", "dataloader.img_size=16"]
     assert run(*tables(data), *CHIPS, *chosen, folder="trained")[0] == 0
@@ -89,34 +89,34 @@ def test_chips_larger_than_a_tile_get_the_mean_of_their_tiles(tmp_path, run):
     assert sum(scores(data, run, tmp_path)["confusion_matrix"][0]) == 2
 
 
-def test_several_classes(tmp_path, run):
+def test_several_classes_per_chip(tmp_path, run):
     data = write_chips(
         tmp_path / "data", lambda bright, number: "wet;green" if bright else ("green" if number % 4 else "-")
     )
     chosen = ["dataloader.label_kind=chip_multi", "model.class_names=[wet,green]", "train.num_epochs=3"]
     assert run(*tables(data), *CHIPS, *chosen, folder="trained")[0] == 0
-    found = scores(data, run, tmp_path)
+    metrics = scores(data, run, tmp_path)
     rows = predictions(data, run, tmp_path)
     truth = np.array([[0, 1], [1, 1], [0, 0], [1, 1]])
     predicted = np.array([[float(row["p_wet"]) > 0.5, float(row["p_green"]) > 0.5] for row in rows[:-1]])
     expected = f1_score(truth, predicted, average=None, zero_division=0)
-    assert [found["per_class"][name]["f1"] for name in ("wet", "green")] == pytest.approx(expected)
-    assert found["accuracy"] == pytest.approx((truth == predicted).all(axis=1).mean())
+    assert [metrics["per_class"][name]["f1"] for name in ("wet", "green")] == pytest.approx(expected)
+    assert metrics["accuracy"] == pytest.approx((truth == predicted).all(axis=1).mean())
     for row, flags in zip(rows[:-1], predicted, strict=True):
         names = [name for name, flag in zip(("wet", "green"), flags, strict=True) if flag]
         assert row["prediction"] == (";".join(names) or "-")
 
 
-def test_one_value(tmp_path, run):
+def test_one_value_per_chip(tmp_path, run):
     data = write_chips(tmp_path / "data", lambda bright, number: str(10 + 5 * bright + number / 10))
     chosen = ["dataloader.label_kind=chip", "is_reg_task=true", "train.loss=gaussian_nll", "model.use_log_scale=true"]
     assert run(*tables(data), *CHIPS, *chosen, folder="trained")[0] == 0
-    found = scores(data, run, tmp_path)
+    metrics = scores(data, run, tmp_path)
     rows = predictions(data, run, tmp_path)
     truth = [10 + 5 * (number % 2) + number / 10 for number in range(6, 10)]
     predicted = [float(row["prediction"]) for row in rows[:-1]]
-    assert found["rmse"] == pytest.approx(mean_squared_error(truth, predicted) ** 0.5, rel=1e-5)
-    assert found["count"] == 4
+    assert metrics["rmse"] == pytest.approx(mean_squared_error(truth, predicted) ** 0.5, rel=1e-5)
+    assert metrics["count"] == 4
     assert all(float(r["quantile_0.05"]) < float(r["prediction"]) < float(r["quantile_0.95"]) for r in rows[:-1])
 
 
@@ -130,7 +130,7 @@ def test_one_value(tmp_path, run):
         ("", [], "expected the label of the chip"),
     ],
 )
-def test_what_does_not_work_is_told_in_one_sentence(tmp_path, run, label, chosen, words):
+def test_errors_are_one_sentence(tmp_path, run, label, chosen, words):
     data = write_chips(tmp_path / "data", lambda *_: label)
     status, _, err = run(*tables(data), *CHIPS, "dataloader.label_kind=chip", *chosen)
     assert status == 1
@@ -139,11 +139,11 @@ def test_what_does_not_work_is_told_in_one_sentence(tmp_path, run, label, chosen
 
 
 @pytest.mark.parametrize("kind", ["chip", "chip_multi"])
-def test_a_chip_as_a_whole_is_learnt_from_a_teacher(tmp_path, run, kind):  # pitfall 29
+def test_image_level_distillation(tmp_path, run, kind):  # pitfall 29
     data = write_chips(tmp_path / "data", lambda bright, _: str(bright))
     chosen = [*tables(data), *CHIPS, f"dataloader.label_kind={kind}"]
     assert run(*chosen, folder="teacher")[0] == 0
-    taught = ["model.embed_dim=64", "train.distillation=true", f"train.teacher_ckpt_path={tmp_path / 'teacher'}"]
-    assert run(*chosen, *taught, "distill.feature_weight=0.5", folder="trained")[0] == 0
+    student = ["model.embed_dim=64", "train.distillation=true", f"train.teacher_ckpt_path={tmp_path / 'teacher'}"]
+    assert run(*chosen, *student, "distill.feature_weight=0.5", folder="trained")[0] == 0
     assert "train_soft_loss" in (tmp_path / "trained" / "history.csv").read_text()
     assert scores(data, run, tmp_path)["accuracy"] >= 0

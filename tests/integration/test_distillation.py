@@ -1,4 +1,4 @@
-"""A teacher and its students by command line, from their settings to checkpoints that know no teacher."""
+"""A teacher and its students on the command line, from settings to checkpoints that do not need the teacher."""
 
 import csv
 import shutil
@@ -14,47 +14,48 @@ from tests.integration.conftest import QUICK, write_chips
 from tests.integration.test_bad_input import one_sentence
 
 TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
-OLD = [*QUICK, "model.head=light", "model.depth=3", "train.num_epochs=2"]
-YOUNG = [*QUICK, "model.head=linear", "model.depth=2", "model.embed_dim=64"]
-INHERIT = "distill.init_from_teacher=true"
-EVERYTHING = ["train.scheduler=constant", "distill.feature_weight=0.5", "distill.temperature=3", INHERIT]
+TEACHER_SIZE = [*QUICK, "model.head=light", "model.depth=3", "train.num_epochs=2"]
+STUDENT_SIZE = [*QUICK, "model.head=linear", "model.depth=2", "model.embed_dim=64"]
+INIT = "distill.init_from_teacher=true"
+ALL_PARTS = ["train.scheduler=constant", "distill.feature_weight=0.5", "distill.temperature=3", INIT]
+TIMEOUT = 1800  # seconds; only ends a deadlock, also on a busy machine
 BEST, LAST = "instageo_best_checkpoint.ckpt", "last.ckpt"
 
 
 @pytest.fixture(scope="module")
-def school(tmp_path_factory):
-    """A data folder, and the run folder of a teacher of two epochs."""
-    base = tmp_path_factory.mktemp("school")
+def trained_teacher(tmp_path_factory):
+    """Return a data folder, and the run folder of a teacher trained for two epochs."""
+    base = tmp_path_factory.mktemp("trained_teacher")
     data = write_chips(base / "data")
-    assert main([f"root_dir={data}", *TABLES, *OLD, f"hydra.run.dir={base / 'teacher'}"]) == 0
+    assert main([f"root_dir={data}", *TABLES, *TEACHER_SIZE, f"hydra.run.dir={base / 'teacher'}"]) == 0
     return data, base / "teacher"
 
 
-def learn(school, *more):
-    """Arguments of a student of that teacher."""
-    data, teacher = school
-    taught = ["train.distillation=true", f"train.teacher_ckpt_path={teacher}"]
-    return [f"root_dir={data}", *TABLES, *YOUNG, *taught, *more]
+def distill(trained_teacher, *more):
+    """Return the arguments of a student of that teacher."""
+    data, teacher = trained_teacher
+    options = ["train.distillation=true", f"train.teacher_ckpt_path={teacher}"]
+    return [f"root_dir={data}", *TABLES, *STUDENT_SIZE, *options, *more]
 
 
 def state(folder, name=BEST):
-    """The state dict of a checkpoint."""
+    """Read the state dict of a checkpoint."""
     return torch.load(folder / name, weights_only=True)["state_dict"]
 
 
 def rows(folder):
-    """The history without its seconds."""
+    """Read the history without its seconds."""
     with open(folder / "history.csv", newline="", encoding="utf-8") as file:
         return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
 
 
 @pytest.mark.slow
-def test_a_student_of_other_sizes_learns_resumes_exactly_and_needs_no_teacher_later(school, run, tmp_path):
+def test_a_student_of_another_size_resumes_exactly_and_does_not_need_the_teacher_later(trained_teacher, run, tmp_path):
     # pitfalls 29, 30, 31
-    data, teacher = school
-    gone = tmp_path / "teacher"
-    shutil.copytree(teacher, gone)
-    chosen = learn((data, gone), *EVERYTHING)
+    data, teacher = trained_teacher
+    moved = tmp_path / "teacher"
+    shutil.copytree(teacher, moved)
+    chosen = distill((data, moved), *ALL_PARTS)
     status, _, err = run(*chosen, "train.num_epochs=2", folder="whole")
     assert status == 0, err
     assert run(*chosen, "train.num_epochs=1", folder="halves")[0] == 0
@@ -69,9 +70,9 @@ def test_a_student_of_other_sizes_learns_resumes_exactly_and_needs_no_teacher_la
         assert list(first) == list(second)
         assert all(torch.equal(value, second[key]) for key, value in first.items())
     assert all(key.startswith("net.") for key in state(whole))
-    besides = {key for key in state(whole, LAST) if not key.startswith("net.")}
-    assert besides == {f"distiller.matching.projections.0.{part}" for part in ("weight", "bias")}
-    shutil.rmtree(gone)
+    extra = {key for key in state(whole, LAST) if not key.startswith("net.")}
+    assert extra == {f"distiller.matching.projections.0.{part}" for part in ("weight", "bias")}
+    shutil.rmtree(moved)
     model = load_model(whole)
     assert (model.net.prithvi_encoder.embed_dim, len(model.net.prithvi_encoder.blocks)) == (64, 2)
     common = ["mode=eval", f"root_dir={data}", "test_filepath=valid.csv", f"checkpoint_path={whole}"]
@@ -80,49 +81,49 @@ def test_a_student_of_other_sizes_learns_resumes_exactly_and_needs_no_teacher_la
 
 
 @pytest.mark.slow
-def test_an_idle_student_is_a_part_of_its_teacher_which_stays_as_it_is(school, run, tmp_path):
-    _, teacher = school
+def test_an_untrained_student_equals_part_of_its_teacher_which_is_unchanged(trained_teacher, run, tmp_path):
+    _, teacher = trained_teacher
     before = (teacher / BEST).read_bytes()
-    idle = ["distill.init_from_teacher=true", "distill.teacher_layers=[2,0]", "distill.alpha=0"]
-    status, _, err = run(*learn(school, *idle, "train.learning_rate=1e-12"))
+    options = ["distill.init_from_teacher=true", "distill.teacher_layers=[2,0]", "distill.alpha=0"]
+    status, _, err = run(*distill(trained_teacher, *options, "train.learning_rate=1e-12"))
     assert status == 0, err
-    mine, theirs = state(tmp_path / "run"), state(teacher)
+    student, weights = state(tmp_path / "run"), state(teacher)
     block = "net.prithvi_encoder.blocks.{}.mlp.fc1.weight".format
     for number, source in ((0, 2), (1, 0)):
-        torch.testing.assert_close(mine[block(number)], theirs[block(source)][::4, ::4])
+        torch.testing.assert_close(student[block(number)], weights[block(source)][::4, ::4])
     assert (teacher / BEST).read_bytes() == before
 
 
 @pytest.mark.slow
-def test_a_frozen_student_stays_as_its_teacher_made_it(school, run, tmp_path):  # pitfall 29
+def test_a_frozen_student_keeps_the_weights_of_its_teacher(trained_teacher, run, tmp_path):  # pitfall 29
     frozen = ["model.freeze_backbone=true", "distill.init_from_teacher=true"]
-    status, _, err = run(*learn(school, *frozen, "train.learning_rate=0.1"))
+    status, _, err = run(*distill(trained_teacher, *frozen, "train.learning_rate=0.1"))
     assert status == 0, err
-    mine, theirs = state(tmp_path / "run"), state(school[1])
-    encoder = [key for key in mine if "prithvi_encoder.blocks.0." in key and "qkv" not in key and "proj" not in key]
+    student, weights = state(tmp_path / "run"), state(trained_teacher[1])
+    encoder = [key for key in student if "prithvi_encoder.blocks.0." in key and "qkv" not in key and "proj" not in key]
     assert len(encoder) == 8
     for key in encoder:
-        thin = (slice(None, None, 4),) * mine[key].ndim
-        assert torch.equal(mine[key], theirs[key][thin])
-    rated = {row["train_soft_loss"] for row in rows(tmp_path / "run")}
-    assert all(0 < float(loss) < 100 for loss in rated)
+        every_fourth = (slice(None, None, 4),) * student[key].ndim
+        assert torch.equal(student[key], weights[key][every_fourth])
+    soft_losses = {row["train_soft_loss"] for row in rows(tmp_path / "run")}
+    assert all(0 < float(loss) < 100 for loss in soft_losses)
 
 
 @pytest.mark.slow
-def test_another_teacher_makes_another_student(school, run, tmp_path):
-    assert run(*learn(school, "distill.alpha=1"), folder="taught")[0] == 0
-    alone = [f"root_dir={school[0]}", *TABLES, *YOUNG]
-    assert run(*alone, folder="alone")[0] == 0
-    taught, untaught = state(tmp_path / "taught"), state(tmp_path / "alone")
-    assert list(taught) == list(untaught)
-    assert any(not torch.equal(value, untaught[key]) for key, value in taught.items())
+def test_distillation_changes_the_student(trained_teacher, run, tmp_path):
+    assert run(*distill(trained_teacher, "distill.alpha=1"), folder="distilled")[0] == 0
+    labels_only = [f"root_dir={trained_teacher[0]}", *TABLES, *STUDENT_SIZE]
+    assert run(*labels_only, folder="alone")[0] == 0
+    distilled, alone = state(tmp_path / "distilled"), state(tmp_path / "alone")
+    assert list(distilled) == list(alone)
+    assert any(not torch.equal(value, alone[key]) for key, value in distilled.items())
 
 
 @pytest.mark.slow
-def test_low_rank_changes_learn_from_four_blocks_in_half_precision_and_leave_plain_weights(school, run, tmp_path):
+def test_lora_with_feature_maps_of_four_blocks_in_half_precision_saves_merged_weights(trained_teacher, run, tmp_path):
     chosen = ["model.lora_rank=2", "precision=bf16-mixed", "model.head=light", "distill.init_from_teacher=true",
               "distill.feature_weight=1", "distill.feature_blocks=pyramid"]  # fmt: skip
-    status, _, err = run(*learn(school, *chosen))
+    status, _, err = run(*distill(trained_teacher, *chosen))
     assert status == 0, err
     plain = load_model(tmp_path / "run").net.state_dict()
     assert {key.removeprefix("net.") for key in state(tmp_path / "run")} == plain.keys()
@@ -131,11 +132,11 @@ def test_low_rank_changes_learn_from_four_blocks_in_half_precision_and_leave_pla
 
 
 @pytest.mark.slow
-def test_two_processes_learn_from_one_teacher(school, tmp_path):
-    chosen = [*learn(school, "distill.feature_weight=1"), "train.batch_size=1", "valid_filepath=train.csv"]
+def test_two_processes_distil_from_one_teacher(trained_teacher, tmp_path):
+    chosen = [*distill(trained_teacher, "distill.feature_weight=1"), "train.batch_size=1", "valid_filepath=train.csv"]
     command = [sys.executable, "-m", "instageo.model.run", *chosen, "devices=2", "strategy=ddp"]
     command += [f"hydra.run.dir={tmp_path / 'run'}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     assert float(rows(tmp_path / "run")[0]["train_soft_loss"]) > 0
     assert load_model(tmp_path / "run").net.prithvi_encoder.embed_dim == 64
@@ -146,16 +147,18 @@ BAD = {
     "model.num_classes=3": "the teacher has model.num_classes=2, the student model.num_classes=3; both need the same",
     "dataloader.temporal_dim=2": "the teacher has dataloader.temporal_dim=1, the student dataloader.temporal_dim=2",
     "dataloader.constant_multiplier=1e-4": "the teacher has dataloader.constant_multiplier=1.0, the student",
-    "dataloader.band_names=[BLUE,GREEN]": "the teacher sees RED, NIR_NARROW, SWIR_1, SWIR_2, which the chips do not",
-    f"{TEACHER}/no/where.ckpt": "train.teacher_ckpt_path=/no/where.ckpt: no such checkpoint; expected the",
-    f"{TEACHER}null": "train.distillation=true and train.teacher_ckpt_path=None do not go together; name the teacher",
+    "dataloader.band_names=[BLUE,GREEN]":
+        "the teacher needs the bands RED, NIR_NARROW, SWIR_1, SWIR_2, which the chips",
+    f"{TEACHER}/no/where.ckpt": "train.teacher_ckpt_path=/no/where.ckpt: the file does not exist; expected the",
+    f"{TEACHER}null":
+        "train.distillation=true and train.teacher_ckpt_path=None contradict each other; name the teacher",
     "train.distillation=false": "train.distillation=false and train.teacher_ckpt_path=",
     f"train.distillation=false {TEACHER}null distill.alpha=0.3": "distill.* does nothing without train.distillation",
     "distill.alpha=1.5": "distill.alpha=1.5 does not work; expected 0 to 1",
     "distill.alpha=0": "leave nothing to learn from the teacher; raise one, or set distill.init_from_teacher=true",
     "distill.temperature=0": "distill.temperature=0.0 does not work; expected a number above 0",
     "distill.feature_blocks=first": "distill.feature_blocks=first does not work; expected last or pyramid",
-    "distill.feature_weight=1 distill.feature_blocks=pyramid": "the head linear looks at the last block alone",
+    "distill.feature_weight=1 distill.feature_blocks=pyramid": "the head linear takes the last block only",
     "distill.feature_weight=1 model.freeze_backbone=true":
         "distill.feature_weight=1.0 does not work; expected 0 with model.freeze_backbone=true",
     "distill.teacher_layers=[0]": "distill.teacher_layers does nothing without distill.init_from_teacher=true; add it",
@@ -163,26 +166,32 @@ BAD = {
     "distill.init_from_teacher=true model.embed_dim=512": "512 in the student, 256 in the teacher; expected no more",
     "distill.init_from_teacher=true model.depth=4": "the student has 4 blocks, the teacher 3; lower model.depth",
     "distill.init_from_teacher=true model.weights=a.pt":
-        "distill.init_from_teacher=true and model.weights=a.pt contradict each other; choose one beginning",
+        "distill.init_from_teacher=true and model.weights=a.pt contradict each other; choose one source of initial",
     "model.embed_dim=100": "model.embed_dim is 100; expected a multiple of 16",
 }  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("overrides", BAD)
-def test_teachers_and_wishes_that_cannot_work_are_told_before_data_are_read(overrides, school, run, tmp_path):
+def test_invalid_teachers_and_options_are_reported_before_data_are_read(overrides, trained_teacher, run, tmp_path):
     changed = [override.partition("=")[0] for override in overrides.split()]
-    kept = [argument for argument in learn(school) if argument.partition("=")[0] not in changed]
-    kept[1] = "train_filepath=nowhere.csv"  # would be told if tables were read first
-    sentence = one_sentence(run(*kept, *overrides.split()))
+    others = [argument for argument in distill(trained_teacher) if argument.partition("=")[0] not in changed]
+    others[1] = "train_filepath=nowhere.csv"  # would be reported if tables were read first
+    sentence = one_sentence(run(*others, *overrides.split()))
     assert BAD[overrides] in sentence
     left = {path.name for path in (tmp_path / "run").iterdir()} if (tmp_path / "run").exists() else set()
     assert left <= {".hydra", "run.json", "run.log"}
 
 
 @pytest.mark.slow
-def test_a_teacher_of_other_class_names_is_refused(school, run, tmp_path):
-    named = [f"root_dir={school[0]}", *TABLES, *OLD, "train.num_epochs=1", "model.class_names=[land,water]"]
+def test_a_teacher_with_other_class_names_is_an_error(trained_teacher, run, tmp_path):
+    named = [
+        f"root_dir={trained_teacher[0]}",
+        *TABLES,
+        *TEACHER_SIZE,
+        "train.num_epochs=1",
+        "model.class_names=[land,water]",
+    ]
     assert run(*named, folder="named")[0] == 0
-    sentence = one_sentence(run(*learn((school[0], tmp_path / "named"), "model.class_names=[water,land]")))
+    sentence = one_sentence(run(*distill((trained_teacher[0], tmp_path / "named"), "model.class_names=[water,land]")))
     assert "the teacher's classes are ['land', 'water'], the student's ['water', 'land']; both need" in sentence

@@ -1,4 +1,4 @@
-"""Optimisation in whole runs: schedules, averages and ranges, and that a run goes on as if it had not stopped."""
+"""Optimisation in whole runs: schedules, averaged and clipped weights, and exact resuming."""
 
 import csv
 import math
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
 BEST, LAST = "instageo_best_checkpoint.ckpt", "last.ckpt"
-COURSES = {
+OPTIONS = {
     "constant": ["train.scheduler=constant", "train.warmup_epochs=2.5"],
     "cosine": ["train.scheduler=cosine", "train.warmup_epochs=0.5", "train.gradient_clip_val=0.1"],
     "one_cycle": ["train.scheduler=one_cycle"],
@@ -45,68 +45,69 @@ def same(one, other):
     return list(one) == list(other) and all(torch.equal(one[key], other[key]) for key in one)
 
 
-class Break(Callback):
+class Interrupt(Callback):
     """Ends a run within its third epoch."""
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         if trainer.current_epoch == 2 and batch_idx == 1:
-            raise DataError("broken off")
+            raise DataError("interrupted")
 
 
-@pytest.mark.parametrize("course", COURSES)
-def test_a_broken_run_goes_on_to_what_an_undisturbed_one_gives(course, data, run, tmp_path, monkeypatch):  # pitfall 31
-    command = [f"root_dir={data}", *TABLES, *QUICK, "train.num_epochs=5", *COURSES[course]]
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_resumed_run_gives_the_same_as_an_uninterrupted_one(name, data, run, tmp_path, monkeypatch):  # pitfall 31
+    command = [f"root_dir={data}", *TABLES, *QUICK, "train.num_epochs=5", *OPTIONS[name]]
     assert run(*command, folder="whole")[0] == 0
     with monkeypatch.context() as patch:
-        usual = callbacks.callbacks
-        patch.setattr(callbacks, "callbacks", lambda *given: [Break(), *usual(*given)])
-        status, _, err = run(*command, folder="broken")
+        build = callbacks.build_callbacks
+        patch.setattr(callbacks, "build_callbacks", lambda *args, **options: [Interrupt(), *build(*args, **options)])
+        status, _, err = run(*command, folder="resumed")
         assert status == 1
-        assert "broken off" in err
-    status, _, err = run(*command, "train.resume=true", folder="broken")
+        assert "interrupted" in err
+    status, _, err = run(*command, "train.resume=true", folder="resumed")
     assert status == 0, err
     assert "after epoch 2 of 5" in err
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert history(whole) == history(broken)
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    assert history(whole) == history(resumed)
     assert len({row["learning_rate"] for row in history(whole)}) > 1
-    for name in (BEST, LAST):
-        assert same(state(whole, name), state(broken, name))
-    assert (whole / "metrics.json").read_text() == (broken / "metrics.json").read_text()
-    if course in ("ema", "all"):
-        one, other = (content(folder, LAST)["callbacks"]["WeightAverage"] for folder in (whole, broken))
-        assert one.pop("inside") is other.pop("inside") is True
-        assert same(one.pop("aside"), other.pop("aside"))
+    for file in (BEST, LAST):
+        assert same(state(whole, file), state(resumed, file))
+    assert (whole / "metrics.json").read_text() == (resumed / "metrics.json").read_text()
+    if name in ("ema", "all"):
+        one, other = (content(folder, LAST)["callbacks"]["EMACallback"] for folder in (whole, resumed))
+        assert one.pop("swapped_in") is other.pop("swapped_in") is True
+        assert same(one.pop("stored"), other.pop("stored"))
         assert one == other
 
 
 def test_the_best_checkpoint_is_a_plain_file_of_the_averaged_weights(data, run, tmp_path, monkeypatch):  # pitfall 30
-    """Two steps of an average begun at the first weights: 0.1 and then 2/11 of it stay."""
-    seen = []
+    """Two steps of an average that starts from the first weights: it keeps 0.1, then 2/11, of itself."""
+    recorded = []
 
-    class Watch(ema.EMACallback):
+    class RecordingCallback(ema.EMACallback):
         def on_fit_start(self, trainer, pl_module):
             super().on_fit_start(trainer, pl_module)
-            self.note()
+            self.record()
 
         def on_train_batch_end(self, trainer, pl_module, *given):
-            self.note()
+            self.record()
             super().on_train_batch_end(trainer, pl_module, *given)
 
-        def note(self):
-            seen.append({f"net.{key}": tensor.detach().clone() for key, tensor in self._network.items()})
+        def record(self):
+            recorded.append({f"net.{key}": tensor.detach().clone() for key, tensor in self._network.items()})
 
-    monkeypatch.setattr(callbacks, "EMACallback", Watch)
+    monkeypatch.setattr(callbacks, "EMACallback", RecordingCallback)
     status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, "train.ema_decay=0.999")
     assert status == 0, err
     folder = tmp_path / "run"
-    before, first, second = seen
+    before, first, second = recorded
     best, last = state(folder, BEST), state(folder, LAST)
     assert same(best, last)
     for key, weight in second.items():
         once = before[key].lerp(first[key], 0.9)
         torch.testing.assert_close(best[key], once.lerp(weight, 9 / 11))
-    (aside,) = (kept["aside"] for name, kept in content(folder, LAST)["callbacks"].items() if name.endswith("Watch"))
-    assert all(torch.equal(aside[key.removeprefix("net.")], weight) for key, weight in second.items())
+    callback_states = content(folder, LAST)["callbacks"]
+    (stored,) = (own["stored"] for name, own in callback_states.items() if name.endswith("RecordingCallback"))
+    assert all(torch.equal(stored[key.removeprefix("net.")], weight) for key, weight in second.items())
     counters = [key for key in best if key.endswith("num_batches_tracked")]
     assert counters
     assert {int(best[key]) for key in counters} == {2}
@@ -120,16 +121,16 @@ def test_the_best_checkpoint_is_a_plain_file_of_the_averaged_weights(data, run, 
 
 
 @pytest.mark.parametrize("clip", ["null", "0.5"])
-def test_half_precision_goes_with_clipping_and_without(clip, data, run, tmp_path):
-    """With a scaled loss Lightning refuses to clip for the fused optimiser."""
+def test_half_precision_works_with_and_without_gradient_clipping(clip, data, run, tmp_path):
+    """With a scaled loss Lightning cannot clip gradients for the fused optimiser."""
     status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, "precision=16-mixed", f"train.gradient_clip_val={clip}")
     assert status == 0, err
     groups = content(tmp_path / "run", LAST)["optimizer_states"][0]["param_groups"]
     assert {bool(group["fused"]) for group in groups} == {clip == "null"}
 
 
-def test_steps_are_those_of_the_optimiser(data, run, tmp_path):
-    """Four chips one by one, three to a step: two steps an epoch, the second of what is left."""
+def test_schedules_count_optimizer_steps(data, run, tmp_path):
+    """Four batches of one chip, three to a step: two steps an epoch, the second from the one batch left."""
     more = ["train.batch_size=1", "train.accumulate_grad_batches=3", "train.num_epochs=2", "train.scheduler=cosine"]
     assert run(f"root_dir={data}", *TABLES, *QUICK, *more)[0] == 0
     stored = content(tmp_path / "run", LAST)
@@ -139,7 +140,7 @@ def test_steps_are_those_of_the_optimiser(data, run, tmp_path):
     assert float(history(tmp_path / "run")[0]["learning_rate"]) == pytest.approx(third)
 
 
-def test_weights_stay_in_their_range(data, run, tmp_path):  # pitfall 25
+def test_weights_stay_in_the_clip_range(data, run, tmp_path):  # pitfall 25
     status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, "model.weight_clip_range=[-0.02,1]")
     assert status == 0, err
     trained = [value for key, value in state(tmp_path / "run", BEST).items() if key.endswith(("weight", "bias"))]

@@ -1,4 +1,4 @@
-"""Continuous values from table to map: natural units everywhere outside the loss."""
+"""Regression from table to map: natural units everywhere outside the loss."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ TASK = ["is_reg_task=true", "dataloader.mean=auto", "train.num_epochs=2"]
 
 
 def write_values(folder, *, count=6, side=SIDE, sparse=False):
-    """Chips whose label, in hundreds, shows in every band; one corner no-data, one row of the label unlabelled."""
+    """Write chips whose label, 0 to 400, shows in every band; one corner is no-data, one row unlabelled."""
     rng = np.random.default_rng(0)
     rows = []
     for number in range(count):
@@ -72,15 +72,15 @@ def test_scores_equal_those_of_the_written_maps_in_natural_units(values, run, tm
     assert run("mode=chip_inference", *common, f"output_dir={tmp_path / 'maps'}", folder="maps_run")[0] == 0
     truth, predicted = [], []
     for number in (4, 5):
-        made = read_raster(tmp_path / "maps" / "chips" / f"prediction_{number}.tif")
+        written = read_raster(tmp_path / "maps" / "chips" / f"prediction_{number}.tif")
         label = read_raster(values / "labels" / f"label_{number}.tif").values[0]
-        assert made.values.dtype == np.float32
-        assert read_info(tmp_path / "maps" / "chips" / f"prediction_{number}.tif").grid == made.grid
-        assert not made.valid[:, :4, :4].any()
-        assert made.valid.sum() == len(made.values) * (SIDE**2 - 16)
-        counted = made.valid[0] & (label != -1)
+        assert written.values.dtype == np.float32
+        assert read_info(tmp_path / "maps" / "chips" / f"prediction_{number}.tif").grid == written.grid
+        assert not written.valid[:, :4, :4].any()
+        assert written.valid.sum() == len(written.values) * (SIDE**2 - 16)
+        counted = written.valid[0] & (label != -1)
         truth.append(label[counted].astype(float))
-        predicted.append(made.values[0][counted].astype(float))
+        predicted.append(written.values[0][counted].astype(float))
     truth, predicted = np.concatenate(truth), np.concatenate(predicted)
     error = predicted - truth
     scores = json.loads((tmp_path / "eval" / "metrics.json").read_text())
@@ -98,7 +98,7 @@ def test_scores_equal_those_of_the_written_maps_in_natural_units(values, run, tm
     assert imread(trained / "scatter.png").shape[2] == 4
 
 
-def test_a_network_with_quantiles_writes_them_in_order(values, run, tmp_path):
+def test_quantiles_are_written_in_order(values, run, tmp_path):
     chosen = ["train.loss={quantile: {quantiles: [0.1, 0.5, 0.9]}}"]
     assert run(*tables(values), *QUICK, *TASK, *chosen, folder="trained")[0] == 0
     prediction = load_model(tmp_path / "trained").predict(values / "chips" / "chip_0.tif")
@@ -109,8 +109,8 @@ def test_a_network_with_quantiles_writes_them_in_order(values, run, tmp_path):
     assert np.isnan(prediction.values[~prediction.valid]).all()
     arguments = [f"root_dir={values}", "test_filepath=valid.csv", f"checkpoint_path={tmp_path / 'trained'}"]
     assert run("mode=chip_inference", *arguments, f"output_dir={tmp_path / 'maps'}", folder="maps_run")[0] == 0
-    made = read_raster(tmp_path / "maps" / "chips" / "prediction_4.tif")
-    assert made.bands == ("value", "quantile_0.1", "quantile_0.5", "quantile_0.9")
+    written = read_raster(tmp_path / "maps" / "chips" / "prediction_4.tif")
+    assert written.bands == ("value", "quantile_0.1", "quantile_0.5", "quantile_0.9")
     info = read_info(tmp_path / "maps" / "chips" / "prediction_4.tif")
     assert np.isnan(info.no_data_value)
     other = "train.loss={quantile: {quantiles: [0.05, 0.5, 0.95]}}"
@@ -129,7 +129,7 @@ def test_sparse_labels_train_and_score(tmp_path, run):  # pitfall 21
     assert "expected_error" not in scores
 
 
-def test_a_checkpoint_decides_scale_and_outputs(values, run, tmp_path):
+def test_scale_and_outputs_are_read_from_the_checkpoint(values, run, tmp_path):
     assert run(*tables(values), *QUICK, *TASK, "model.use_log_scale=true", folder="trained")[0] == 0
     stored = torch.load(tmp_path / "trained" / "instageo_best_checkpoint.ckpt", weights_only=True)["instageo"][
         "settings"
@@ -147,25 +147,27 @@ def test_a_checkpoint_decides_scale_and_outputs(values, run, tmp_path):
     assert "was trained with model.use_log_scale=True" in err
 
 
-def test_a_published_checkpoint_of_log_values_gives_natural_units(values, run, tmp_path):  # pitfall 3
-    """Early files say nothing of a scale: their network gives the logarithm as it is."""
+def test_a_published_checkpoint_with_log_scale_predicts_natural_units(values, run, tmp_path):  # pitfall 3
+    """Early files have no mean and deviation: their networks predict the plain logarithm."""
     assert (
         run(*tables(values), *QUICK, *TASK, "model.use_log_scale=true", "train.num_epochs=1", folder="trained")[0] == 0
     )
-    ours = torch.load(tmp_path / "trained" / "instageo_best_checkpoint.ckpt", weights_only=True)
+    checkpoint = torch.load(tmp_path / "trained" / "instageo_best_checkpoint.ckpt", weights_only=True)
     early = tmp_path / "early"
     (early / ".hydra").mkdir(parents=True)
-    torch.save({"state_dict": ours["state_dict"]}, early / "instageo_best_checkpoint.ckpt")
+    torch.save({"state_dict": checkpoint["state_dict"]}, early / "instageo_best_checkpoint.ckpt")
     (early / ".hydra" / "config.yaml").write_text(
         "is_reg_task: true\nmodel: {model_name: prithvi_eo_tiny, depth: 1, num_classes: 1, use_log_scale: true}\n"
-        f"dataloader: {{mean: {ours['instageo']['settings']['dataloader.mean']}, "
-        f"std: {ours['instageo']['settings']['dataloader.std']}, temporal_dim: 1}}\n"
+        f"dataloader: {{mean: {checkpoint['instageo']['settings']['dataloader.mean']}, "
+        f"std: {checkpoint['instageo']['settings']['dataloader.std']}, temporal_dim: 1}}\n"
     )
     chip = values / "chips" / "chip_0.tif"
-    mine, theirs = load_model(tmp_path / "trained").predict(chip), load_model(early).predict(chip)
-    scale = ours["instageo"]["settings"]
-    raw = (np.log1p(mine.values) - scale["dataloader.label_mean"]) / scale["dataloader.label_std"]
-    np.testing.assert_allclose(theirs.values[theirs.valid], np.expm1(raw[mine.valid]), rtol=1e-3, atol=1e-4)
+    ours_prediction, early_prediction = (load_model(folder).predict(chip) for folder in (tmp_path / "trained", early))
+    scale = checkpoint["instageo"]["settings"]
+    raw = (np.log1p(ours_prediction.values) - scale["dataloader.label_mean"]) / scale["dataloader.label_std"]
+    np.testing.assert_allclose(
+        early_prediction.values[early_prediction.valid], np.expm1(raw[ours_prediction.valid]), rtol=1e-3, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,14 +183,14 @@ def test_a_published_checkpoint_of_log_values_gives_natural_units(values, run, t
         (["model.head=pooled"], "model.head=pooled does not fit dataloader.label_kind=raster; expected upscaling"),
     ],
 )
-def test_contradictions_are_told_in_one_sentence(values, run, chosen, words):
+def test_contradictions_are_reported_in_one_sentence(values, run, chosen, words):
     status, _, err = run(*tables(values), *QUICK, *TASK, *chosen)
     assert status == 1
     [sentence] = [line for line in err.splitlines() if line.startswith("error: ")]
     assert words in sentence
 
 
-def test_labels_that_are_all_alike_are_told(values, run):
+def test_constant_labels_are_an_error(values, run):
     for path in (values / "labels").iterdir():
         write_raster(path, np.full((1, SIDE, SIDE), 7, np.float32), read_info(path).grid)
     status, _, err = run(*tables(values), *QUICK, *TASK)
@@ -196,23 +198,23 @@ def test_labels_that_are_all_alike_are_told(values, run):
     assert "train.csv: all labels have the value 7; expected labels that vary" in err
 
 
-def test_a_batch_of_values_can_be_drawn(values, run, tmp_path):
+def test_a_regression_batch_can_be_drawn(values, run, tmp_path):
     assert run("mode=show_batch", *tables(values), *TASK, "dataloader.augmentations.rotate.use=true")[0] == 0
     assert (tmp_path / "run" / "augmentations.png").is_file()
 
 
-def test_values_are_learnt_from_a_teacher_in_another_scale(values, run, tmp_path):  # pitfall 29
+def test_distillation_from_a_teacher_in_another_scale(values, run, tmp_path):  # pitfall 29
     chosen = [*tables(values), *QUICK, *TASK]
     assert run(*chosen, "model.use_log_scale=true", folder="teacher")[0] == 0
-    taught = ["model.embed_dim=64", "train.distillation=true", f"train.teacher_ckpt_path={tmp_path / 'teacher'}"]
+    student = ["model.embed_dim=64", "train.distillation=true", f"train.teacher_ckpt_path={tmp_path / 'teacher'}"]
     more = ["train.loss=gaussian_nll", "distill.alpha=1", "train.num_epochs=6"]
-    assert run(*chosen, *taught, *more, folder="student")[0] == 0
+    assert run(*chosen, *student, *more, folder="student")[0] == 0
     with open(tmp_path / "student" / "history.csv", newline="") as file:
         soft = [float(row["train_soft_loss"]) for row in csv.DictReader(file)]
-    assert soft[-1] < soft[0] < 2  # in units of the labels' variance: a scale mistaken would be far off
+    assert soft[-1] < soft[0] < 2  # in units of the labels' variance; a wrong scale would be far off
 
 
-def test_training_goes_on_from_a_checkpoint_that_says_what_the_task_is(values, run, tmp_path):
+def test_training_continues_from_a_checkpoint_that_determines_the_task(values, run, tmp_path):
     assert run(*tables(values), *QUICK, *TASK, folder="first")[0] == 0
     start = [f"checkpoint_path={tmp_path / 'first'}", "train.num_epochs=1", "train.learning_rate=1e-9"]
     status, _, err = run(*tables(values), *start, "accelerator=cpu", folder="second")

@@ -1,4 +1,4 @@
-"""Many runs by one command, and the learning rate to run at."""
+"""Many runs with one command, and the learning-rate range test."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "training.md"
 
 @pytest.fixture
 def sweep(data, tmp_path, capfd):
-    """Run a sweep: (exit status, stderr, its folder)."""
+    """Run a sweep; return exit status, stderr and its folder."""
 
     def call(*arguments):
         status = main(["-m", f"root_dir={data}", *TABLES, *QUICK, f"hydra.sweep.dir={tmp_path / 'sweep'}", *arguments])
@@ -36,7 +36,7 @@ def best(folder):
 
 
 @pytest.mark.slow
-def test_a_job_of_a_sweep_is_the_run_it_would_be_alone(sweep, run, data, tmp_path):
+def test_a_job_of_a_sweep_equals_a_single_run(sweep, run, data, tmp_path):
     status, err, folder = sweep("train.learning_rate=1e-3,1e-5", "train.num_epochs=2")
     assert status == 0, err
     for job, rate in enumerate(("1e-3", "1e-5")):
@@ -48,11 +48,11 @@ def test_a_job_of_a_sweep_is_the_run_it_would_be_alone(sweep, run, data, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_job_that_fails_is_named_and_the_others_run(sweep):
+def test_a_failed_job_is_named_and_the_others_run(sweep):
     status, err, folder = sweep("train.learning_rate=-1,1e-3,-2")
     assert status == 1
-    told = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert told == [
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert errors == [
         f"error: job {job} (train.learning_rate={rate}): train.learning_rate={rate}.0 does not work; "
         "expected a number above 0"
         for job, rate in ((0, -1), (2, -2))
@@ -60,24 +60,24 @@ def test_a_job_that_fails_is_named_and_the_others_run(sweep):
     assert (folder / "1" / "metrics.json").is_file()
 
 
-def test_the_folder_of_a_run_means_nothing_to_a_sweep(sweep):
+def test_a_run_folder_is_an_error_in_a_sweep(sweep):
     status, err, _ = sweep("train.learning_rate=1e-3,1e-4", "hydra.run.dir=here")
     assert status == 1
     assert "hydra.run.dir has no effect on a sweep (-m); name its folder with hydra.sweep.dir=…" in err
 
 
-def test_what_the_simple_sweeper_cannot_do_is_one_sentence(sweep):
+def test_an_interval_with_the_basic_sweeper_is_one_sentence(sweep):
     status, err, _ = sweep("train.learning_rate=interval(1e-5,1e-3)")
     assert status == 1
     assert err.splitlines()[-1] == "error: BasicSweeper does not support sweep type : INTERVAL_SWEEP"
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "message"),
     [
         (
             "train.ema_decay=interval(0.9,0.5)",
-            "'train.ema_decay=interval(0.9,0.5)' is no range; expected the lower end first",
+            "'train.ema_decay=interval(0.9,0.5)' is not a valid range; expected the lower end first",
         ),
         (
             "train.learning_rate=tag(log, interval(0, 1e-2))",
@@ -86,22 +86,22 @@ def test_what_the_simple_sweeper_cannot_do_is_one_sentence(sweep):
         ("hydra.sweeper.max_batch_size=many", "hydra.sweeper.max_batch_size: Value 'many' of type 'str' could not be"),
     ],
 )
-def test_what_no_sweeper_can_do_is_one_sentence(sweep, setting, words):
+def test_invalid_ranges_are_one_sentence(sweep, setting, message):
     status, err, folder = sweep(setting)
     assert status == 1
     assert [line for line in err.splitlines() if line.startswith("error: ")] == err.splitlines()
-    assert words in err
+    assert message in err
     assert not folder.exists()
 
 
-def test_a_sweeper_that_is_not_installed_is_told_of(sweep):
+def test_a_sweeper_that_is_not_installed_is_an_error(sweep):
     status, err, _ = sweep("hydra/sweeper=ax")
     assert status == 1
     assert err.splitlines()[-1].startswith("error: there is no hydra/sweeper/ax; for Optuna's install the extra")
 
 
 def documented():
-    """The command of the docs, as words, without line ends."""
+    """Return the command of the docs, as words, without line ends."""
     text = DOCS.read_text(encoding="utf-8")
     command = next(block for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) if "sweeper=optuna" in block)
     words = re.findall(r"""(?:[^\s'\\]|'[^']*')+""", command)
@@ -109,7 +109,7 @@ def documented():
 
 
 @pytest.mark.slow
-def test_the_command_of_the_docs_finds_the_best_of_its_runs(data, tmp_path):
+def test_the_command_of_the_docs_finds_its_best_run(data, tmp_path):
     python, *words = documented()
     assert python == "python"
     replaced = {"root_dir": data, "train_filepath": "train.csv", "valid_filepath": "valid.csv"}
@@ -121,17 +121,17 @@ def test_the_command_of_the_docs_finds_the_best_of_its_runs(data, tmp_path):
         capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found = yaml.safe_load((tmp_path / "sweep" / "optimization_results.yaml").read_text())
+    results = yaml.safe_load((tmp_path / "sweep" / "optimization_results.yaml").read_text())
     scores = [best(tmp_path / "sweep" / str(job)) for job in range(3)]
     assert len(set(scores)) > 1
-    assert found["best_value"] == pytest.approx(max(scores), abs=1e-6)
-    rate = found["best_params"]["train.learning_rate"]
+    assert results["best_value"] == pytest.approx(max(scores), abs=1e-6)
+    rate = results["best_params"]["train.learning_rate"]
     config = yaml.safe_load((tmp_path / "sweep" / str(scores.index(max(scores))) / ".hydra/config.yaml").read_text())
     assert float(config["train"]["learning_rate"]) == pytest.approx(rate)
 
 
 @pytest.mark.slow
-def test_a_sweep_for_the_worst_run_is_refused(data, tmp_path):
+def test_a_sweep_for_the_worst_run_is_an_error(data, tmp_path):
     command = ["-m", "instageo.model.run", "-m", "hydra/sweeper=optuna", f"root_dir={data}", *TABLES, *QUICK]
     done = subprocess.run(
         [sys.executable, *command, "train.batch_size=choice(1,2)", f"hydra.sweep.dir={tmp_path / 'sweep'}"],
@@ -143,12 +143,12 @@ def test_a_sweep_for_the_worst_run_is_refused(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_rate_to_train_at_is_printed_and_nothing_else_is_left(data, run, tmp_path):
+def test_the_range_test_prints_a_learning_rate_and_writes_no_weights(data, run, tmp_path):
     command = ["mode=lr_find", f"root_dir={data}", *TABLES, *QUICK, "train.lr_find.steps=21", "train.lr_find.max=0.1"]
     command += ["dataloader.mean=auto"]
     status, out, err = run(*command)
     assert status == 0, err
-    found = json.loads(out.splitlines()[-1])
+    suggested = json.loads(out.splitlines()[-1])
     folder = tmp_path / "run"
     assert sorted(path.name for path in folder.iterdir()) == [
         ".hydra", "lr_find.csv", "lr_find.png", "run.json", "run.log",
@@ -157,7 +157,7 @@ def test_the_rate_to_train_at_is_printed_and_nothing_else_is_left(data, run, tmp
         rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     assert rows[0]["learning_rate"] == pytest.approx(1e-7)
     assert rows[1]["learning_rate"] / rows[0]["learning_rate"] == pytest.approx(10**0.3)
-    assert min(abs(row["learning_rate"] / found["learning_rate"] - 1) for row in rows) < 0.005
-    assert 1e-5 < found["learning_rate"] < 0.1
+    assert min(abs(row["learning_rate"] / suggested["learning_rate"] - 1) for row in rows) < 0.005
+    assert 1e-5 < suggested["learning_rate"] < 0.1
     assert imread(folder / "lr_find.png")[..., :3].std() > 0.05
     assert run(*command, folder="again")[1] == out

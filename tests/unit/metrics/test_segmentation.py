@@ -134,7 +134,9 @@ def test_two_processes_give_the_scores_of_one(tmp_path, split):  # pitfall 23
     for rank in (0, 1):
         scores = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         assert scores.keys() == expected.keys()
-        assert all(torch.equal(scores[name], value) for name, value in expected.items())
+        for name, value in expected.items():  # counts exactly; sums depend on the order of threads
+            exact = not value.is_floating_point()
+            torch.testing.assert_close(scores[name], value, rtol=0 if exact else 1e-12, atol=0, equal_nan=True)
 
 
 def test_without_sync_a_process_scores_its_own_share(tmp_path, monkeypatch):
