@@ -1,81 +1,78 @@
-"""One function over many items, by threads or processes; results come in the items' order."""
+"""Apply a function to many items with threads or processes; results keep the order of the items."""
 
+import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from threading import Thread
+from typing import TypeVar
 
 from instageo.errors import DataError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-AT_ONCE = 8
-"""Items that a process is given at a time."""
+CHUNK_SIZE = 8
+"""Items sent to a process at a time."""
 
 
-def map_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """For few items, and for work that waits."""
+def map_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Yield the results of a function, computed by threads: for few items, and for functions that wait."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(work, items)
+        yield from pool.map(function, items)
 
 
-def prefetch(work: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
-    """For steps beside each other: results are worked out by threads, `ahead` of them before they are asked for.
+def prefetch(function: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
+    """Yield the results of a function, computed by threads while the caller works on earlier results.
 
-    Items are taken in the calling thread, so that one step may take what another gives.
+    Items are taken in the calling thread, so that one stage of a pipeline may iterate over the results of another.
+
+    Args:
+        function: Called with each item.
+        items: Its arguments.
+        ahead: Number of results computed in advance.
     """
     pool = ThreadPoolExecutor(max(ahead, 1))
-    begun: deque[Future[Result]] = deque()
+    pending: deque[Future[Result]] = deque()
     try:
         for item in items:
-            begun.append(pool.submit(work, item))
-            if len(begun) > ahead:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+            pending.append(pool.submit(function, item))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def map_processes(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """For work that holds Python's lock. PyTorch's loader minds the processes: they end when this one does.
+def map_processes(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Yield the results of a function, computed by processes: for functions that hold Python's global lock.
+
+    The processes end with this one, however it ends.
 
     Raises:
-        DataError: A process was ended from outside.
+        DataError: A process was killed.
     """
-    from torch import Generator  # takes seconds, which few items are not worth
-    from torch.utils.data import DataLoader
-
-    calls: DataLoader[Result] = DataLoader(
-        _Calls(work, items),  # type: ignore[arg-type]  # a sequence is all that a loader asks for
-        batch_size=AT_ONCE,
-        num_workers=os.cpu_count() or 1,
-        collate_fn=list,
-        generator=Generator(),  # its own, so that no seed drawn elsewhere depends on this
-    )
+    pool = ProcessPoolExecutor(os.cpu_count(), initializer=_follow_parent)
     try:
-        for results in calls:
-            yield from results
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):  # what the loader says of processes that are no more
-            raise
-        raise DataError(
-            f"a process that looked at files was ended from outside, for lack of memory? ({error})"
-        ) from error
+        yield from pool.map(function, items, chunksize=CHUNK_SIZE)
+    except BrokenProcessPool as error:
+        raise DataError("a process that was reading files was killed; this happens when memory runs out") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-@dataclass(frozen=True)
-class _Calls(Generic[Item, Result]):
-    """The results as a sequence, each worked out when it is asked for."""
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent process, which then ends this one; and end when the parent is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_after_parent, daemon=True).start()
 
-    work: Callable[[Item], Result]
-    items: Sequence[Item]
 
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> Result:
-        return self.work(self.items[index])
+def _end_after_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
