@@ -1,4 +1,4 @@
-"""`mode=chip_inference` in this process and on Ray: the same files, whatever happens on the way."""
+"""`mode=chip_inference` in this process and on Ray: the same files, also after failures and interruptions."""
 
 import json
 import os
@@ -36,7 +36,7 @@ SIZES = ((32, 32), (45, 60), (16, 70), (97, 33))
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Ray on this machine, for all tests that need no Ray of their own."""
+    """Ray on this machine, for all tests that can share it."""
     with ray_cluster.ray_cluster(None):
         yield
 
@@ -50,7 +50,7 @@ def train(base, name, *extra, **chips):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Runs of classes, of 140 classes, of values in logarithms, of three dates, of whole chips."""
+    """Runs of classes, 140 classes, regression in log scale, three dates, and image-level classes."""
     base = tmp_path_factory.mktemp("models")
     data = write_chips(base / "chips_data")
     records = [{"Input": f"chips/chip_{number}.tif", "Label": number % 3} for number in range(6)]
@@ -129,8 +129,8 @@ def test_both_engines_give_the_same_files(cluster, models, tmp_path, kind):
             assert -1 < made.values[0][seen].min() < made.values[0][seen].max() < 50  # labels are 0 and 1
 
 
-def test_more_processes_and_portions(cluster, models, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_engine, "BATCH_CHIPS", 2)
+def test_more_workers_and_blocks(cluster, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_engine, "MAX_BLOCK_CHIPS", 2)
     data = new_chips(tmp_path / "data", count=20)
     assert predict("local", models["classes"], data, tmp_path / "local") == 0
     assert predict("ray", models["classes"], data, tmp_path / "ray", "ray.num_workers=2") == 0
@@ -138,7 +138,7 @@ def test_more_processes_and_portions(cluster, models, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
-def test_what_is_finished_is_kept_after_a_check(cluster, models, tmp_path, capfd, engine):
+def test_finished_predictions_are_checked_and_kept(cluster, models, tmp_path, capfd, engine):
     data, output = new_chips(tmp_path / "data"), tmp_path / "out"
     assert predict(engine, models["classes"], data, output) == 0
     before = contents(output)
@@ -147,7 +147,7 @@ def test_what_is_finished_is_kept_after_a_check(cluster, models, tmp_path, capfd
         file.write(b"more")
     (output / "a" / "prediction_2.tif").write_bytes((output / "b" / "prediction_2.tif").read_bytes())
     chip = data / "b" / "chip_0.tif"
-    os.utime(chip, ns=(0, chip.stat().st_mtime_ns + 1))  # written anew
+    os.utime(chip, ns=(0, chip.stat().st_mtime_ns + 1))  # written again
     with (output / JOURNAL).open("a") as file:
         file.write('{"chip": "cut o')
     times = {path: path.stat().st_mtime_ns for path in output.rglob("*.tif")}
@@ -169,7 +169,7 @@ def test_what_is_finished_is_kept_after_a_check(cluster, models, tmp_path, capfd
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
-def test_failures_stop_no_others(cluster, models, tmp_path, capfd, engine):  # pitfall 39
+def test_failures_do_not_stop_others(cluster, models, tmp_path, capfd, engine):  # pitfall 39
     data, output = new_chips(tmp_path / "data"), tmp_path / "out"
     path = data / "a" / "chip_1.tif"
     content = bytearray(path.read_bytes())
@@ -187,13 +187,13 @@ def test_failures_stop_no_others(cluster, models, tmp_path, capfd, engine):  # p
     assert len([path for path in output.rglob("*.tif") if path.is_file()]) == 6
     (output / "b" / "prediction_3.tif").rmdir()
     assert predict(engine, models["classes"], data, output, "dataloader.on_bad_row=skip") == 0
-    told = capfd.readouterr().err
-    assert "6 of 8 predictions were made before" in told
-    assert "1 of 8 chips could not be predicted" in told
+    err = capfd.readouterr().err
+    assert "6 of 8 predictions were made before" in err
+    assert "1 of 8 chips could not be predicted" in err
 
 
 def process_of(name):
-    """The number of a running process that is called so, or None."""
+    """The ID of a running process with this name, or None."""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if (entry / "cmdline").read_bytes().startswith(name.encode()):
@@ -204,7 +204,7 @@ def process_of(name):
 
 
 def when_written(journal, lines, act):
-    """A thread that acts once the journal has so many lines."""
+    """A thread that acts once the journal has this many lines."""
 
     def watch():
         for _ in range(6000):
@@ -232,15 +232,15 @@ def test_500_chips_and_a_killed_process(cluster, models, tmp_path, capfd):
     assert predict("ray", models["classes"], data, tmp_path / "ray") == 0
     thread.join()
     assert killed
-    told = capfd.readouterr()
-    assert "a process or a machine was lost; its chips are predicted again" in told.err
-    assert "raylet" not in told.out + told.err
+    captured = capfd.readouterr()
+    assert "a process or a machine was lost; its work is repeated" in captured.err
+    assert "raylet" not in captured.out + captured.err
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
     assert json.loads((tmp_path / "ray_run" / "run.json").read_text())["work"]["chips"] == 500
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
-def test_a_run_that_was_killed_goes_on(models, tmp_path, engine):
+def test_a_killed_run_is_resumed(models, tmp_path, engine):
     data, output = new_chips(tmp_path / "data", count=300, sizes=((40, 40),)), tmp_path / "out"
     command = [
         sys.executable, "-m", "instageo.model.run", "mode=chip_inference", f"root_dir={data}", "test_filepath=new.csv",
@@ -262,8 +262,8 @@ def test_a_run_that_was_killed_goes_on(models, tmp_path, engine):
     assert found == found | {name: content for name, content in whole.items() if name != JOURNAL}
 
 
-class DeadlyPredictor(Predictor):
-    """Reading some chips ends its process."""
+class KillingPredictor(Predictor):
+    """Kills its process when it reads some chips."""
 
     def read_row(self, row):
         if "chip_7" in row.input:
@@ -271,35 +271,35 @@ class DeadlyPredictor(Predictor):
         return super().read_row(row)
 
 
-class Deadly(ray_engine.RayWorker):
-    """A process of such a predictor."""
+class KillingWorker(ray_engine.RayWorker):
+    """A worker with such a predictor."""
 
     def _load(self):
-        found = super()._load()
-        return DeadlyPredictor(found.net, found.settings, found.metrics, found.device)
+        loaded = super()._load()
+        return KillingPredictor(loaded.net, loaded.settings, loaded.metrics, loaded.device)
 
 
-def test_a_chip_that_ends_its_process_stops_no_others(cluster, models, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(ray_engine, "RayWorker", Deadly)
+def test_a_chip_that_kills_its_process_does_not_stop_others(cluster, models, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(ray_engine, "RayWorker", KillingWorker)
     data, output = new_chips(tmp_path / "data", count=40), tmp_path / "out"
     status = predict("ray", models["classes"], data, output)
     sentence = one_sentence((status, *capfd.readouterr()))
-    assert "2 of 40 chips could not be predicted: a/chip_7.tif: its process was ended from outside" in sentence
+    assert "2 of 40 chips could not be predicted: a/chip_7.tif: its process was killed in each attempt" in sentence
     assert len(list(output.rglob("*.tif"))) == 38
 
 
 class NeverLoaded(ray_engine.RayWorker):
-    """A process that does not live to have its network."""
+    """A worker that is killed while it loads the network."""
 
     def _load(self):
         os._exit(1)
 
 
-def test_a_network_that_is_never_loaded_ends_the_run(cluster, models, tmp_path, monkeypatch, capfd):
+def test_a_network_that_cannot_be_loaded_ends_the_run(cluster, models, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(ray_engine, "RayWorker", NeverLoaded)
     status = predict("ray", models["classes"], new_chips(tmp_path / "data"), tmp_path / "out", "ray.max_retries=1")
     sentence = one_sentence((status, *capfd.readouterr()))
-    assert "processes that loaded it were ended from outside 1 times, for lack of memory?" in sentence
+    assert "2 processes were killed while they loaded it, perhaps for lack of memory" in sentence
 
 
 @pytest.mark.parametrize(
@@ -307,18 +307,18 @@ def test_a_network_that_is_never_loaded_ends_the_run(cluster, models, tmp_path, 
     [
         (["ray.address=ray://127.0.0.1:1"], "expected auto or HOST:6379, on one of the cluster's machines"),
         (["ray.num_workers=0"], "ray.num_workers=0 does not work; expected null, or at least 1 process"),
-        (["ray.max_retries=0"], "ray.max_retries=0 does not work; expected at least 1"),
+        (["ray.max_retries=-1"], "ray.max_retries=-1 does not work; expected 0 or more"),
         (["engine=dask"], "engine: Invalid value 'dask', expected one of [local, ray]"),
     ],
 )
-def test_bad_choices_are_told(models, tmp_path, capfd, overrides, words):
+def test_invalid_settings_are_reported(models, tmp_path, capfd, overrides, words):
     data = new_chips(tmp_path / "data")
     status = predict("ray", models["classes"], data, tmp_path / "out", *overrides)
     assert words in one_sentence((status, *capfd.readouterr()))
     assert not list((tmp_path / "out").rglob("*.tif"))
 
 
-def test_more_processes_than_cores_are_refused(cluster, models, tmp_path, capfd):
+def test_more_workers_than_cores_are_refused(cluster, models, tmp_path, capfd):
     data = new_chips(tmp_path / "data")
     status = predict("ray", models["classes"], data, tmp_path / "out", "ray.num_workers=9999")
     assert "ray.num_workers=9999: the cluster has " in one_sentence((status, *capfd.readouterr()))

@@ -1,1 +1,1 @@
-"""Many chips predicted, in this process or on Ray, and gone on with where a run was interrupted."""
+"""Predict many chips, in this process or on Ray, and resume an interrupted run."""

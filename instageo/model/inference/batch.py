@@ -1,4 +1,4 @@
-"""Chips through a network one by one, the next read and the one before written meanwhile."""
+"""Predict chips one after the other; reading the next and writing the previous overlap with the network."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from instageo.errors import InstaGeoError
 from instageo.model.inference.predictor import ImageWithGrid, Predictor
 from instageo.model.tasks.predictions import Prediction
 from instageo.parallel import prefetch
-from instageo.raster.writing import unfinished_files
+from instageo.raster.writing import find_unfinished_files
 from instageo.stores.download import sha256_file
 from instageo.table import Row
 
@@ -18,8 +18,8 @@ class PredictionItem:
     """A chip to predict.
 
     Attributes:
-        row: Of the table.
-        output: Where its map goes; None for chips as a whole, which become records.
+        row: Its row of the table.
+        output: Where its map is written; None for image-level predictions, which become records.
     """
 
     row: Row
@@ -28,29 +28,32 @@ class PredictionItem:
 
 @dataclass(frozen=True)
 class PredictionOutcome:
-    """What became of a chip.
+    """The result of predicting one chip.
 
     Attributes:
-        input: Where the chip lies, as its row says.
-        error: Why it could not be predicted; None if it was.
-        seen: Whether any pixel of it was valid.
-        size: Of its map, bytes.
-        sha256: Of its map.
-        record: What is said of a chip as a whole, as columns of a table.
+        input: Path or URL of the chip, as in its row.
+        error: Why the chip could not be predicted; None if it was.
+        any_valid: Whether any pixel of the chip was valid.
+        size: Size of its map, bytes.
+        sha256: Checksum of its map.
+        record: An image-level prediction as columns of a table.
     """
 
     input: str
     error: str | None = None
-    seen: bool = True
+    any_valid: bool = True
     size: int | None = None
     sha256: str | None = None
     record: dict[str, str] = field(default_factory=dict)
 
 
 def predict_items(predictor: Predictor, items: Sequence[PredictionItem], ahead: int) -> Iterator[PredictionOutcome]:
-    """The outcome of each item, in their order; one that cannot be predicted stops no other.
+    """Yield the outcome of each item in order; an item that cannot be predicted does not stop the others.
 
-    The network computes in the calling thread; `ahead` threads read so many chips before their turn, one writes.
+    Args:
+        predictor: Its network runs in the calling thread.
+        items: What to predict.
+        ahead: Chips that are read in advance by that many threads. Another thread writes; with 0 there are none.
     """
 
     def read(item: PredictionItem) -> tuple[PredictionItem, ImageWithGrid | InstaGeoError]:
@@ -64,33 +67,32 @@ def predict_items(predictor: Predictor, items: Sequence[PredictionItem], ahead: 
     ) -> tuple[PredictionItem, Prediction | InstaGeoError]:
         return item, image if isinstance(image, InstaGeoError) else predictor.predict_image(image)
 
-    def write(given: tuple[PredictionItem, Prediction | InstaGeoError]) -> PredictionOutcome:
-        item, prediction = given
+    def write(predicted: tuple[PredictionItem, Prediction | InstaGeoError]) -> PredictionOutcome:
+        item, prediction = predicted
         try:
-            return _kept(predictor, item, prediction)
+            if isinstance(prediction, InstaGeoError):
+                raise prediction
+            return _write_prediction(predictor, item, prediction)
         except InstaGeoError as error:
             return PredictionOutcome(item.row.input, error=str(error))
 
-    predictions = (predict(*each) for each in prefetch(read, items, ahead))
+    predictions = (predict(*item_and_image) for item_and_image in prefetch(read, items, ahead))
     yield from prefetch(write, predictions, min(ahead, 1))
 
 
-def _kept(predictor: Predictor, item: PredictionItem, prediction: Prediction | InstaGeoError) -> PredictionOutcome:
-    if isinstance(prediction, InstaGeoError):
-        raise prediction
-    seen = bool(prediction.valid.any())
+def _write_prediction(predictor: Predictor, item: PredictionItem, prediction: Prediction) -> PredictionOutcome:
+    any_valid = bool(prediction.valid.any())
     if item.output is None:
-        return PredictionOutcome(item.row.input, seen=seen, record=predictor.task.record(prediction))
-    predictor.task.write(prediction, item.output)
-    return PredictionOutcome(
-        item.row.input, seen=seen, size=item.output.stat().st_size, sha256=sha256_file(item.output)
-    )
+        return PredictionOutcome(item.row.input, any_valid=any_valid, record=predictor.task.to_record(prediction))
+    prediction.save(item.output)
+    size, checksum = item.output.stat().st_size, sha256_file(item.output)
+    return PredictionOutcome(item.row.input, any_valid=any_valid, size=size, sha256=checksum)
 
 
-def remove_leftovers(items: Sequence[PredictionItem]) -> None:
-    """Remove half-written files of processes that were killed while they wrote these items."""
+def remove_partial_files(items: Sequence[PredictionItem]) -> None:
+    """Remove the half-written outputs of these items, left by processes that were killed while writing."""
     outputs = {item.output for item in items if item.output is not None}
     for folder in {output.parent for output in outputs}:
-        for path, output in unfinished_files(folder).items():
+        for path, output in find_unfinished_files(folder).items():
             if output in outputs:
                 path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What was predicted before in a folder, so that an interrupted run goes on where it was."""
+"""Record finished predictions in their folder, so that an interrupted run resumes where it stopped."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -13,96 +13,103 @@ from instageo.locations import file_stamp, hide_secrets
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome
 from instageo.model.networks.checkpoint import locate_checkpoint
 from instageo.model.settings import Settings
-from instageo.model.settings.compose import flatten, settings_to_dict
-from instageo.model.settings.roles import NO_EFFECT_ON_MAPS
+from instageo.model.settings.compose import settings_to_dict
+from instageo.model.settings.fields import Role
+from instageo.model.settings.keys import flatten, keys_with
 from instageo.parallel import map_threads
 from instageo.stores.download import sha256_file
 from instageo.version import __version__
 
 JOURNAL = "finished.jsonl"
-"""File beside the predictions: a line for each."""
+"""Name of the file next to the predictions; it has a line for each finished chip."""
 
 
 class Journal:
     """The finished predictions of a folder.
 
-    A chip is finished if a line tells of the same chip (path, size and time of its file, dates and place that the table
-    gives), the same checkpoint (by its content), settings and versions, and if its map is still the one that was
-    written (size and SHA-256). A chip whose store does not tell of changes is predicted anew.
+    A chip is finished if a line describes the same chip (path, size and time of its file, dates and location from the
+    table), the same checkpoint (by its content), settings and versions, and if its map is still the one that was
+    written (size and SHA-256). A chip whose store reports neither size nor time is predicted again.
 
     Args:
-        folder: Where predictions go; need not exist.
-        mark: Of the model (`model_mark`).
+        folder: Folder of the predictions; need not exist.
+        model: Fingerprint of the model (`model_fingerprint`).
     """
 
-    def __init__(self, folder: Path, mark: str) -> None:
+    def __init__(self, folder: Path, model: str) -> None:
         self.folder = folder
-        self._model = mark
-        self._marks: dict[str, str | None] = {}
-        self._gap = ""
+        self._model = model
+        self._fingerprints: dict[str, str | None] = {}
+        self._line_break = ""
 
     def finished(self, items: Sequence[PredictionItem]) -> dict[str, PredictionOutcome]:
-        """What became of items before, by their input; without those that are still to be predicted."""
-        self._marks = {item.row.input: mark for item, mark in zip(items, map_threads(self._mark, items), strict=True)}
+        """Return the outcomes of earlier runs by input, without items that are still to be predicted."""
+        fingerprints = map_threads(self._fingerprint, items)
+        self._fingerprints = {item.row.input: value for item, value in zip(items, fingerprints, strict=True)}
         lines = self._read()
-        told = [(item, lines[mark]) for item in items if (mark := self._marks[item.row.input]) in lines]
-        whole = map_threads(lambda each: _is_whole(*each), told)
-        found = zip(told, whole, strict=True)
-        return {item.row.input: replace(outcome, input=item.row.input) for (item, outcome), holds in found if holds}
+        listed = [
+            (item, lines[fingerprint]) for item in items if (fingerprint := self._fingerprints[item.row.input]) in lines
+        ]
+        intact = map_threads(lambda each: _is_intact(*each), listed)
+        return {
+            item.row.input: replace(outcome, input=item.row.input)
+            for (item, outcome), ok in zip(listed, intact, strict=True)
+            if ok
+        }
 
     @contextmanager
     def writing(self) -> Iterator[Callable[[PredictionOutcome], None]]:
-        """Gives what writes down an outcome; failures are not finished and leave no line."""
+        """Yield a function that appends an outcome; failures get no line, since they are not finished."""
         path = self.folder / JOURNAL
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
 
             def write(outcome: PredictionOutcome) -> None:
-                mark = self._marks[outcome.input]
-                if mark is None or outcome.error is not None:
+                fingerprint = self._fingerprints[outcome.input]
+                if fingerprint is None or outcome.error is not None:
                     return
-                told = {"chip": hide_secrets(outcome.input), "mark": mark, "seen": outcome.seen}
-                told |= {"size": outcome.size, "sha256": outcome.sha256, "record": outcome.record}
-                file.write(f"{json.dumps(told)}\n")
+                line = {"chip": hide_secrets(outcome.input), "fingerprint": fingerprint, "any_valid": outcome.any_valid}
+                line |= {"size": outcome.size, "sha256": outcome.sha256, "record": outcome.record}
+                file.write(f"{json.dumps(line)}\n")
                 file.flush()
 
-            file.write(self._gap)
+            file.write(self._line_break)
             yield write
 
-    def _mark(self, item: PredictionItem) -> str | None:
-        """Changes when the prediction would."""
-        row, seen = item.row, file_stamp(item.row.input)
+    def _fingerprint(self, item: PredictionItem) -> str | None:
+        """Return a hash that changes when the prediction would, or None if the store does not report changes."""
+        row, stamp = item.row, file_stamp(item.row.input)
         output = item.output and item.output.relative_to(self.folder).as_posix()
-        told = self._model, row.input, seen, [day.isoformat() for day in row.dates], row.place, output
-        return seen and sha256(repr(told).encode()).hexdigest()
+        parts = self._model, row.input, stamp, [day.isoformat() for day in row.dates], row.lat_lon, output
+        return stamp and sha256(repr(parts).encode()).hexdigest()
 
     def _read(self) -> dict[str | None, PredictionOutcome]:
-        """Lines by their mark; one that is not whole says nothing."""
+        """Return the outcome of each line by its fingerprint; incomplete lines are skipped."""
         path, lines = self.folder / JOURNAL, {}
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "\n"
-        self._gap = "" if text.endswith("\n") else "\n"  # a line that was cut off stays one of its own
-        for line in text.splitlines():
+        self._line_break = "" if text.endswith("\n") else "\n"  # ends a line that was cut off
+        for text_line in text.splitlines():
             with suppress(ValueError, KeyError, TypeError):
-                told = json.loads(line)
-                outcome = PredictionOutcome(
-                    told["chip"], None, told["seen"], told["size"], told["sha256"], told["record"]
+                line = json.loads(text_line)
+                lines[line["fingerprint"]] = PredictionOutcome(
+                    line["chip"], None, line["any_valid"], line["size"], line["sha256"], line["record"]
                 )
-                lines[told["mark"]] = outcome
         return lines
 
 
 def model_fingerprint(settings: Settings) -> str:
-    """Changes with the checkpoint's content, with settings that predictions depend on, and with versions."""
-    told = {
+    """Return a hash of the checkpoint's content, the settings that predictions depend on, and the versions."""
+    relevant = {
         key: value
         for key, value in flatten(settings_to_dict(settings)).items()
-        if not key.startswith(NO_EFFECT_ON_MAPS)
+        if key not in keys_with(Role.no_effect_on_maps)
     }
     checkpoint = sha256_file(locate_checkpoint(str(settings.checkpoint_path)))
-    return sha256(repr((checkpoint, sorted(told.items()), __version__, torch.__version__)).encode()).hexdigest()
+    return sha256(repr((checkpoint, sorted(relevant.items()), __version__, torch.__version__)).encode()).hexdigest()
 
 
-def _is_whole(item: PredictionItem, outcome: PredictionOutcome) -> bool:
+def _is_intact(item: PredictionItem, outcome: PredictionOutcome) -> bool:
+    """Return whether the output is still the one that was written."""
     if item.output is None:
         return bool(outcome.record)
     with suppress(OSError):

@@ -12,31 +12,109 @@ from typing import Any
 import ray
 
 from instageo.errors import ConfigError
-from instageo.model.settings import Settings
 
 log = logging.getLogger(__name__)
 
-
-STORE_BYTES = 128 << 20
-"""Memory for what travels between processes."""
-
 RAY_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a process without a GPU keeps CUDA_VISIBLE_DEVICES
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # messages for Ray's developers are not shown
+    "RAY_SERVE_LOG_TO_STDERR": "0",  # logs of Ray Serve go to files
 }
-"""Nothing is sent anywhere, notes for Ray's developers are not shown; without a GPU all stays visible."""
+"""Variables that Ray's processes inherit, unless the user has set them."""
 
-GPU_CPUS = 4
-"""Cores for a process with a GPU: they read and write."""
+OBJECT_STORE_BYTES = 128 << 20
+"""Memory for objects that pass between the processes of this machine."""
 
 CONNECT_TIMEOUT_S = 5
-"""Seconds that a cluster may take to answer."""
+"""Seconds within which a cluster must accept a connection."""
+
+MAX_CPUS_PER_GPU_WORKER = 4
+"""Cores of a process with a GPU, which only reads and writes on them."""
+
+
+@contextmanager
+def ray_cluster(
+    address: str | None,
+    *,
+    setting: str = "ray.address",
+    num_cpus: int | None = None,
+    object_store_bytes: int = OBJECT_STORE_BYTES,
+) -> Iterator[None]:
+    """Connect to a Ray cluster, or start one on this machine, and disconnect when the block ends.
+
+    A connection that this process has already is used and kept.
+
+    Args:
+        address: Address of a running cluster, `auto` or HOST:PORT; None to start one on this machine.
+        setting: Name of the setting or option that holds the address, for messages.
+        num_cpus: Cores that a cluster of this machine offers; None for all.
+        object_store_bytes: Size of the object store of a cluster of this machine.
+
+    Raises:
+        ConfigError: No cluster can be reached or started.
+    """
+    os.environ.update({name: value for name, value in RAY_ENVIRONMENT.items() if name not in os.environ})
+    options: dict[str, Any] = {"address": address, "logging_level": logging.ERROR, "log_to_driver": False}
+    if not address:
+        options |= {"address": "local", "include_dashboard": False}
+        options |= {"num_cpus": num_cpus or os.cpu_count(), "object_store_memory": object_store_bytes}
+    connect = not ray.is_initialized()
+    with redirect_stdout(RayLogFilter()):
+        if connect:
+            try:
+                _check_address(address)
+                with _silenced_stderr():
+                    ray.init(**options)
+            except (OSError, RuntimeError, ValueError) as error:
+                reason = str(error).splitlines()[0]
+                if not address:
+                    raise ConfigError(f"cannot start Ray on this machine ({reason})") from error
+                raise ConfigError(
+                    f"{setting}={address}: cannot connect to a Ray cluster there ({reason}); start one with "
+                    f"'ray start --head', or leave {setting} out"
+                ) from error
+        try:
+            yield
+        finally:
+            if connect:
+                ray.shutdown()
+
+
+class RayLogFilter(io.TextIOBase):
+    """Replaces the pages that Ray prints on stdout about lost processes and machines by one line in the log."""
+
+    def write(self, text: str) -> int:
+        """Log the text."""
+        if "worker died" in text or "marked dead" in text:
+            log.warning("a process or a machine was lost; its work is repeated")
+        log.debug("%s", text.strip())
+        return len(text)
+
+
+def _check_address(address: str | None) -> None:
+    """Raise OSError if nothing listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
+
+
+@contextmanager
+def _silenced_stderr() -> Iterator[None]:
+    """Discard standard error, where Ray's core lists at its start the messages that it will leave out."""
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as devnull:
+            os.dup2(devnull.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """How many processes there are, and what each takes of a cluster.
+    """How many worker processes there are, and what each takes of a cluster.
 
     Attributes:
         size: Processes.
@@ -49,90 +127,33 @@ class WorkerPlan:
     gpus: int
 
 
-def plan_workers(settings: Settings, nodes: Sequence[dict[str, float]]) -> WorkerPlan:
-    """One process for each GPU, or for each machine where there is none, or as many as `ray.num_workers` says.
+def plan_workers(accelerator: str, num_workers: int | None, nodes: Sequence[dict[str, float]]) -> WorkerPlan:
+    """Plan one process for each GPU, or for each machine if there are no GPUs, or `num_workers` processes.
 
     Args:
-        settings: `accelerator` and `ray`.
+        accelerator: The setting `accelerator`.
+        num_workers: The setting `ray.num_workers`; None to choose by the cluster.
         nodes: Resources of each machine, by Ray's names.
 
     Raises:
-        ConfigError: The cluster lacks what is asked for.
+        ConfigError: The cluster has fewer GPUs or cores than requested.
     """
-    wanted, able = settings.ray.num_workers, [node for node in nodes if node.get("CPU", 0) >= 1]
-    found = sum(int(node.get("GPU", 0)) for node in able) if settings.accelerator in ("auto", "gpu", "cuda") else 0
-    if settings.accelerator in ("gpu", "cuda") and not found:
-        raise ConfigError(f"accelerator={settings.accelerator}: the cluster has no GPU; use auto or cpu")
-    if found:
-        if wanted is not None and wanted > found:
-            raise ConfigError(f"ray.num_workers={wanted}: the cluster has {found} GPUs; expected at most so many")
-        with_gpus = [node for node in able if node.get("GPU", 0) >= 1]
-        share = min(int(node["CPU"] // node["GPU"]) for node in with_gpus)
-        return WorkerPlan(wanted or found, max(1, min(share, GPU_CPUS)), 1)
-    size = wanted or len(able)
-    most = sum(int(node["CPU"]) for node in able)
-    if not 1 <= size <= most:
-        raise ConfigError(f"ray.num_workers={wanted}: the cluster has {most} cores; expected at most so many")
+    usable = [node for node in nodes if node.get("CPU", 0) >= 1]
+    gpus = sum(int(node.get("GPU", 0)) for node in usable) if accelerator in ("auto", "gpu", "cuda") else 0
+    if accelerator in ("gpu", "cuda") and not gpus:
+        raise ConfigError(f"accelerator={accelerator}: the cluster has no GPU; use auto or cpu")
+    if gpus:
+        if num_workers is not None and num_workers > gpus:
+            raise ConfigError(f"ray.num_workers={num_workers}: the cluster has {gpus} GPUs; use at most {gpus}")
+        with_gpus = [node for node in usable if node.get("GPU", 0) >= 1]
+        cpus_per_gpu = min(int(node["CPU"] // node["GPU"]) for node in with_gpus)
+        return WorkerPlan(num_workers or gpus, max(1, min(cpus_per_gpu, MAX_CPUS_PER_GPU_WORKER)), 1)
+    size = num_workers or len(usable)
+    cores = sum(int(node["CPU"]) for node in usable)
+    if not 1 <= size <= cores:
+        raise ConfigError(f"ray.num_workers={num_workers}: the cluster has {cores} cores; use at most {cores}")
     cpus = next(
-        cpus for cpus in range(max(int(node["CPU"]) for node in able), 0, -1)
-        if sum(int(node["CPU"]) // cpus for node in able) >= size
+        cpus for cpus in range(max(int(node["CPU"]) for node in usable), 0, -1)
+        if sum(int(node["CPU"]) // cpus for node in usable) >= size
     )  # fmt: skip
     return WorkerPlan(size, cpus, 0)
-
-
-@contextmanager
-def ray_cluster(address: str | None) -> Iterator[None]:
-    """A connection to a cluster, or one of this machine alone, while this block lasts; one there is, is used."""
-    os.environ.update({name: value for name, value in RAY_ENVIRONMENT.items() if name not in os.environ})
-    own = not ray.is_initialized()
-    asked: dict[str, Any] = {"address": address}
-    if not address:
-        asked = {"address": "local", "num_cpus": os.cpu_count(), "object_store_memory": STORE_BYTES}
-        asked |= {"include_dashboard": False}
-    with redirect_stdout(RayLogFilter()):
-        if own:
-            try:
-                _check_address(address)
-                with _silenced_stderr():
-                    ray.init(**asked, logging_level=logging.ERROR, log_to_driver=False)
-            except (OSError, RuntimeError, ValueError) as error:
-                raise ConfigError(
-                    f"ray.address={address}: no cluster of Ray can be used there ({str(error).splitlines()[0]}); start "
-                    "one with 'ray start --head', or leave ray.address out"
-                ) from error
-        try:
-            yield
-        finally:
-            if own:
-                ray.shutdown()
-
-
-@contextmanager
-def _silenced_stderr() -> Iterator[None]:
-    """Without standard error, where Ray's core says at its start which messages it will leave out."""
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-class RayLogFilter(io.TextIOBase):
-    """What Ray prints of processes and machines that ended, as one line in the log, not a page on stdout."""
-
-    def write(self, text: str) -> int:
-        """Log it."""
-        if "worker died" in text or "marked dead" in text:
-            log.warning("a process or a machine was lost; its chips are predicted again")
-        log.debug("%s", text.strip())
-        return len(text)
-
-
-def _check_address(address: str | None) -> None:
-    """See that somebody answers, which Ray would try for minutes."""
-    host, _, port = (address or "").rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()

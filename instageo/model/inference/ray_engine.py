@@ -1,7 +1,7 @@
-"""Chips predicted by processes on Ray, of this machine or a cluster, with Ray Data.
+"""Predict chips with worker processes on Ray, on this machine or a cluster, through Ray Data.
 
-A process is given a portion of chips at a time and reads, predicts and writes them itself, so that pixels never travel.
-One that is ended from outside is started anew, and its portions are predicted again.
+A worker gets a block of chips at a time and reads, predicts and writes them itself, so pixels never travel between
+processes. A worker that is killed is started again, and its blocks are predicted again.
 """
 
 import logging
@@ -28,176 +28,181 @@ from instageo.model.settings import Settings
 
 log = logging.getLogger(__name__)
 
+MAX_BLOCK_CHIPS = 32
+"""Most chips of a block."""
 
-BATCH_CHIPS = 32
-"""Chips of a portion, at the most."""
-
-MIN_BATCHES = 8
-"""Portions for each process, at the least, where there are enough chips."""
+MIN_BLOCKS_PER_WORKER = 8
+"""Fewest blocks for each worker, if there are enough chips."""
 
 LOADING = "the network"
-"""Counts as begun while a process loads it."""
+"""Key under which attempts to load the network are counted."""
 
-WORKER_DIED = "its process was ended from outside each time, for lack of memory?"
+WORKER_DIED = "its process was killed in each attempt, perhaps for lack of memory"
 """Why a chip could not be predicted."""
 
 
 @dataclass(frozen=True)
 class RayJob:
-    """What every process is told.
+    """What every worker needs to know.
 
     Attributes:
-        settings: Those the predictor is made with.
+        settings: Settings for the predictor.
         explicit: Keys that the user set.
-        mark: Of the model, which has to be the same everywhere.
-        device: Where to compute.
-        threads: That compute, on the CPU.
-        ahead: Chips read before their turn.
-        folder: That relative paths start from.
-        loads: How often a process may be ended while it loads the network.
+        fingerprint: Fingerprint of the model, which must be the same on all machines.
+        device: Device to compute on.
+        threads: Threads that compute on the CPU.
+        ahead: Chips read in advance.
+        folder: Folder that relative paths start from.
+        max_loads: Attempts to load the network, of all workers together.
     """
 
     settings: Settings
     explicit: frozenset[str]
-    mark: str
+    fingerprint: str
     device: str
     threads: int
     ahead: int
     folder: str
-    loads: int
+    max_loads: int
 
 
 def predict_on_ray(
-    settings: Settings, explicit: frozenset[str], mark: str, items: Sequence[PredictionItem], ahead: int
+    settings: Settings, explicit: frozenset[str], fingerprint: str, items: Sequence[PredictionItem], ahead: int
 ) -> Iterator[PredictionOutcome]:
-    """The outcome of each item, in any order; what cannot be predicted, or ends its process, stops no other.
+    """Yield the outcome of each item in any order; an item that fails or kills its worker does not stop the others.
 
     Args:
-        settings: Those the predictor is made with, and `ray`.
+        settings: Settings for the predictor, and `ray`.
         explicit: Keys that the user set.
-        mark: Of the model (`model_mark`).
+        fingerprint: Fingerprint of the model (`model_fingerprint`).
         items: What to predict.
-        ahead: Chips read before their turn.
+        ahead: Chips read in advance.
 
     Raises:
-        ConfigError: There is no such cluster, or it lacks what is asked for.
-        InstaGeoError: A process cannot load the model.
+        ConfigError: The cluster cannot be reached, or has fewer GPUs or cores than requested.
+        InstaGeoError: A worker cannot load the model.
     """
     with ray_cluster(settings.ray.address):
-        crew = plan_workers(settings, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        plan = plan_workers(settings.accelerator, settings.ray.num_workers, nodes)
         mps = settings.ray.address is None and pick_device(settings.accelerator) == "mps"
-        device = "cuda" if crew.gpus else "mps" if mps else "cpu"
-        cores = crew.cpus if settings.ray.address else max(torch.get_num_threads() // crew.size, 1)
-        loads = (settings.ray.max_retries + 1) * crew.size
-        job = RayJob(settings, explicit, mark, device, cores, ahead, str(Path.cwd()), loads)
+        device = "cuda" if plan.gpus else "mps" if mps else "cpu"
+        threads = plan.cpus if settings.ray.address else max(torch.get_num_threads() // plan.size, 1)
+        max_loads = (settings.ray.max_retries + 1) * plan.size
+        job = RayJob(settings, explicit, fingerprint, device, threads, ahead, str(Path.cwd()), max_loads)
         free = ray.available_resources()
-        if free.get("CPU", 0) < crew.size * crew.cpus or free.get("GPU", 0) < crew.size * crew.gpus:
-            log.warning("others use the cluster; waiting for %d times %d cores and %d GPUs", *vars(crew).values())
-        yield from _outcomes(job, crew, items)
+        if free.get("CPU", 0) < plan.size * plan.cpus or free.get("GPU", 0) < plan.size * plan.gpus:
+            log.warning(
+                "the cluster is in use by others; waiting for %d workers of %d cores and %d GPUs each",
+                plan.size, plan.cpus, plan.gpus,
+            )  # fmt: skip
+        yield from _outcomes(job, plan, items)
 
 
-def _outcomes(job: RayJob, crew: WorkerPlan, items: Sequence[PredictionItem]) -> Iterator[PredictionOutcome]:
+def _outcomes(job: RayJob, plan: WorkerPlan, items: Sequence[PredictionItem]) -> Iterator[PredictionOutcome]:
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    size = min(BATCH_CHIPS, -(-len(items) // (MIN_BATCHES * crew.size)))
-    portions = [items[start : start + size] for start in range(0, len(items), size)]
-    rows = [{"number": number, "portion": pickle.dumps(portion)} for number, portion in enumerate(portions)]
-    begun = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(AttemptCounter).remote()
-    told = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+    size = min(MAX_BLOCK_CHIPS, -(-len(items) // (MIN_BLOCKS_PER_WORKER * plan.size)))
+    blocks = [items[start : start + size] for start in range(0, len(items), size)]
+    rows = [{"number": number, "items": pickle.dumps(block)} for number, block in enumerate(blocks)]
+    attempts = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(AttemptCounter).remote()
+    results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         RayWorker,
-        fn_constructor_args=(job, begun),
+        fn_constructor_args=(job, attempts),
         batch_size=1,
-        compute=ActorPoolStrategy(size=crew.size),
-        num_cpus=crew.cpus,
-        num_gpus=crew.gpus,
+        compute=ActorPoolStrategy(size=plan.size),
+        num_cpus=plan.cpus,
+        num_gpus=plan.gpus,
     )
-    for row in told.iter_rows():
-        found = pickle.loads(row["told"])  # noqa: S301  # written by our own processes
-        if isinstance(found, InstaGeoError):
-            raise found
-        yield found
+    for row in results.iter_rows():
+        outcome = pickle.loads(row["outcome"])  # noqa: S301  # written by our own processes
+        if isinstance(outcome, InstaGeoError):
+            raise outcome
+        yield outcome
 
 
 class AttemptCounter:
-    """Counts how often something was begun and not ended; Ray would try what kills a process for ever."""
+    """Counts attempts that were begun and not completed; Ray would repeat work that kills its process for ever."""
 
     def __init__(self) -> None:
         self.counts: Counter[int | str] = Counter()
 
-    def begin(self, what: int | str) -> int:
-        """How often it was begun, with this time."""
-        self.counts[what] += 1
-        return self.counts[what]
+    def begin(self, work: int | str) -> int:
+        """Count an attempt, and return how many there are of this work."""
+        self.counts[work] += 1
+        return self.counts[work]
 
-    def end(self, what: int | str) -> None:
-        """It came to its end."""
-        self.counts[what] -= 1
+    def complete(self, work: int | str) -> None:
+        """Take back the attempt, since its process survived it."""
+        self.counts[work] -= 1
 
 
 class RayWorker:
-    """One process: its network, loaded when the first portion comes."""
+    """A worker process; loads its network when the first block arrives."""
 
-    def __init__(self, job: RayJob, begun: Any) -> None:
-        self.job, self.begun = job, begun
+    def __init__(self, job: RayJob, attempts: Any) -> None:
+        self.job, self.attempts = job, attempts
         self.predictor: Predictor | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        """Outcomes of a portion, or the error that would meet all others, too."""
-        told: Sequence[PredictionOutcome | InstaGeoError]
+        """Return the outcomes of a block, or an error that would occur for all other blocks, too."""
+        outcomes: Sequence[PredictionOutcome | InstaGeoError]
         try:
             if self.predictor is None:
-                self._refuse_endless_loads()
+                self._check_loads()
                 self.predictor = self._load()
-                self._end(LOADING)
-            portion = pickle.loads(batch["portion"][0])  # noqa: S301  # written by `_outcomes`
-            told = self._predict(self.predictor, int(batch["number"][0]), portion)
+                self._complete(LOADING)
+            items = pickle.loads(batch["items"][0])  # noqa: S301  # written by `_outcomes`
+            outcomes = self._predict(self.predictor, int(batch["number"][0]), items)
         except InstaGeoError as error:
-            told = [error]
-        return {"told": [pickle.dumps(each) for each in told]}
+            outcomes = [error]
+        return {"outcome": [pickle.dumps(outcome) for outcome in outcomes]}
 
-    def _predict(self, predictor: Predictor, number: int, portion: Sequence[PredictionItem]) -> list[PredictionOutcome]:
-        """The portion; if that ended a process before, chip by chip, without those that do it again and again."""
+    def _predict(self, predictor: Predictor, number: int, items: Sequence[PredictionItem]) -> list[PredictionOutcome]:
+        """Predict a block; if it killed a worker before, chip by chip, without chips that have no attempt left."""
         if self._begin(number) == 1:
-            return list(predict_items(predictor, portion, self.job.ahead))
-        told: list[PredictionOutcome] = []
-        for item in portion:
+            return list(predict_items(predictor, items, self.job.ahead))
+        outcomes: list[PredictionOutcome] = []
+        for item in items:
             name = item.row.input
             if self._begin(name) <= self.job.settings.ray.max_retries + 1:
-                told += predict_items(predictor, [item], 0)
+                outcomes += predict_items(predictor, [item], 0)
             else:
-                told.append(PredictionOutcome(name, WORKER_DIED))
-            self._end(name)
-        return told
+                outcomes.append(PredictionOutcome(name, WORKER_DIED))
+            self._complete(name)
+        return outcomes
 
-    def _begin(self, what: int | str) -> int:
-        count: int = ray.get(self.begun.begin.remote(what))
+    def _begin(self, work: int | str) -> int:
+        count: int = ray.get(self.attempts.begin.remote(work))
         return count
 
-    def _end(self, what: int | str) -> None:
-        ray.get(self.begun.end.remote(what))
+    def _complete(self, work: int | str) -> None:
+        ray.get(self.attempts.complete.remote(work))
 
-    def _refuse_endless_loads(self) -> None:
-        if self._begin(LOADING) > self.job.loads:
+    def _check_loads(self) -> None:
+        """Raise if loading the network has killed workers too often."""
+        if self._begin(LOADING) > self.job.max_loads:
             raise CheckpointError(
-                f"{self.job.settings.checkpoint_path}: processes that loaded it were ended from outside "
-                f"{self.job.loads} times, for lack of memory? Use fewer with ray.num_workers"
+                f"{self.job.settings.checkpoint_path}: {self.job.max_loads} processes were killed while they loaded "
+                "it, perhaps for lack of memory; use fewer with ray.num_workers"
             )
 
     def _load(self) -> Predictor:
-        job, where = self.job, ray.util.get_node_ip_address()
+        job, host = self.job, ray.util.get_node_ip_address()
         keep_freed_memory()
         torch.set_num_threads(job.threads)
         try:
             os.chdir(job.folder)
         except OSError as error:
             raise ConfigError(
-                f"{where}: has no folder {job.folder}; the cluster's machines need the paths of the one that starts"
+                f"{host}: has no folder {job.folder}; all machines of the cluster need the same paths as the one that "
+                "starts the run"
             ) from error
         predictor = predictor_from_settings(job.settings, job.explicit, job.device)
-        if model_fingerprint(predictor.settings) != job.mark:
+        if model_fingerprint(predictor.settings) != job.fingerprint:
             raise CheckpointError(
-                f"{where}: has another checkpoint at {job.settings.checkpoint_path}, or other versions of "
-                "instageo-model or PyTorch; bring them into line"
+                f"{host}: has another checkpoint at {job.settings.checkpoint_path}, or other versions of "
+                "instageo-model or PyTorch; install the same on all machines"
             )
         return predictor

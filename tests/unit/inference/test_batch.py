@@ -1,4 +1,4 @@
-"""The parts that predict many chips: steps beside each other, what is finished, how processes share a cluster."""
+"""Prediction of many chips: reading ahead, the journal of finished chips, and how workers share a cluster."""
 
 import sys
 import threading
@@ -10,16 +10,16 @@ import pytest
 from instageo.errors import ConfigError, MissingExtraError
 from instageo.model.commands.chip_inference import _predict
 from instageo.model.context import Run
-from instageo.model.inference.batch import PredictionItem, PredictionOutcome, remove_leftovers
+from instageo.model.inference.batch import PredictionItem, PredictionOutcome, remove_partial_files
 from instageo.model.inference.journal import JOURNAL, Journal
-from instageo.model.settings import Engine, RaySettings, Settings
+from instageo.model.settings import Engine, Settings
 from instageo.parallel import prefetch
 from instageo.stores.download import sha256_file
 from instageo.table import Row
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
-def test_results_come_in_order_and_no_earlier_than_asked(ahead):
+def test_prefetch_yields_in_order_and_starts_no_more_than_ahead(ahead):
     begun, taken = [], []
 
     def items():
@@ -35,7 +35,7 @@ def test_results_come_in_order_and_no_earlier_than_asked(ahead):
     assert list(results) == [number**2 for number in range(1, 10)]
 
 
-def test_what_is_not_asked_for_is_not_worked_out():
+def test_prefetch_stops_when_it_is_closed():
     begun = []
     results = prefetch(begun.append, range(1000), 2)
     next(results)
@@ -43,7 +43,7 @@ def test_what_is_not_asked_for_is_not_worked_out():
     assert len(begun) <= 3
 
 
-def test_an_error_comes_where_its_result_would():
+def test_prefetch_raises_an_error_in_place_of_its_result():
     results = prefetch(lambda number: 1 / (3 - number), range(10), 2)
     assert [next(results) for _ in range(3)] == [1 / 3, 1 / 2, 1]
     with pytest.raises(ZeroDivisionError):
@@ -51,8 +51,8 @@ def test_an_error_comes_where_its_result_would():
 
 
 @pytest.fixture
-def made(tmp_path):
-    """Two finished chips: their items, and what became of them."""
+def finished(tmp_path):
+    """Two finished chips: their items and outcomes."""
     items, outcomes = [], []
     for name in ("a", "b"):
         chip, output = tmp_path / f"{name}.tif", tmp_path / "out" / f"{name}.tif"
@@ -68,8 +68,8 @@ def made(tmp_path):
     return items, {outcome.input: outcome for outcome in outcomes}
 
 
-def test_what_was_written_down_is_finished(made, tmp_path):
-    items, outcomes = made
+def test_recorded_chips_are_finished(finished, tmp_path):
+    items, outcomes = finished
     assert Journal(tmp_path / "out", "model").finished(items) == outcomes
 
 
@@ -77,7 +77,7 @@ def change_output(items):
     items[0].output.write_bytes(b"bbbbb")
 
 
-def lose_output(items):
+def delete_output(items):
     items[0].output.unlink()
 
 
@@ -86,37 +86,37 @@ def change_chip(items):
         file.write(b"!")
 
 
-@pytest.mark.parametrize("change", [change_output, lose_output, change_chip])
-def test_what_has_changed_since_is_not_finished(made, tmp_path, change):
-    items, outcomes = made
+@pytest.mark.parametrize("change", [change_output, delete_output, change_chip])
+def test_changed_chips_or_outputs_are_not_finished(finished, tmp_path, change):
+    items, outcomes = finished
     change(items)
-    kept = {items[1].row.input: outcomes[items[1].row.input]}
-    assert Journal(tmp_path / "out", "model").finished(items) == kept
+    unchanged = {items[1].row.input: outcomes[items[1].row.input]}
+    assert Journal(tmp_path / "out", "model").finished(items) == unchanged
 
 
-def test_another_model_date_place_or_output_is_not_finished(made, tmp_path):
-    items, outcomes = made
+def test_another_model_date_location_or_output_is_not_finished(finished, tmp_path):
+    items, outcomes = finished
     assert Journal(tmp_path / "out", "other").finished(items) == {}
     first, second = items
     for other in (
         PredictionItem(replace(first.row, dates=(date(2020, 5, 1),)), first.output),
-        PredictionItem(replace(first.row, place=(1.0, 2.0)), first.output),
+        PredictionItem(replace(first.row, lat_lon=(1.0, 2.0)), first.output),
         PredictionItem(first.row, second.output),
     ):
         assert Journal(tmp_path / "out", "model").finished([other]) == {}
     assert Journal(tmp_path / "out", "model").finished(items) == outcomes
 
 
-def test_a_moved_folder_keeps_what_is_finished(made, tmp_path):
-    items, outcomes = made
+def test_a_moved_folder_keeps_its_finished_chips(finished, tmp_path):
+    items, outcomes = finished
     (tmp_path / "out").rename(tmp_path / "moved")
     moved = [PredictionItem(item.row, tmp_path / "moved" / item.output.name) for item in items]
     assert Journal(tmp_path / "moved", "model").finished(moved) == outcomes
 
 
-@pytest.mark.parametrize("garbage", ['{"chip": "cut o', "[]\n", '{"mark": 1}\n', "\xff\n", "null\n"])
-def test_lines_that_are_cut_off_or_foreign_say_nothing(made, tmp_path, garbage):
-    items, outcomes = made
+@pytest.mark.parametrize("garbage", ['{"chip": "cut o', "[]\n", '{"fingerprint": 1}\n', "\xff\n", "null\n"])
+def test_incomplete_and_foreign_lines_are_skipped(finished, tmp_path, garbage):
+    items, outcomes = finished
     path = tmp_path / "out" / JOURNAL
     path.write_bytes(path.read_bytes() + garbage.encode("latin-1"))
     items[0].output.write_bytes(b"again")
@@ -127,8 +127,8 @@ def test_lines_that_are_cut_off_or_foreign_say_nothing(made, tmp_path, garbage):
     assert len(Journal(tmp_path / "out", "model").finished(items)) == 2
 
 
-def test_failures_are_not_finished(made, tmp_path):
-    items, _ = made
+def test_failed_chips_are_not_finished(finished, tmp_path):
+    items, _ = finished
     journal = Journal(tmp_path / "out", "another model")
     journal.finished(items)
     with journal.writing() as write:
@@ -136,7 +136,7 @@ def test_failures_are_not_finished(made, tmp_path):
     assert Journal(tmp_path / "out", "another model").finished(items) == {}
 
 
-def test_a_chip_whose_store_tells_nothing_is_predicted_again(tmp_path):
+def test_a_chip_without_a_file_stamp_is_predicted_again(tmp_path):
     item = PredictionItem(Row("gone.tif", str(tmp_path / "gone.tif"), None), tmp_path / "out" / "gone.tif")
     journal = Journal(tmp_path / "out", "model")
     assert journal.finished([item]) == {}
@@ -146,20 +146,20 @@ def test_a_chip_whose_store_tells_nothing_is_predicted_again(tmp_path):
     assert (tmp_path / "out" / JOURNAL).read_text() == ""
 
 
-def test_half_written_files_of_these_items_go(tmp_path):
+def test_only_partial_files_of_these_items_are_removed(tmp_path):
     outputs = [tmp_path / "a" / "x.jp2.tif", tmp_path / "b" / "y.2020.tif"]
     names = ["a/.x.jp2.17.part.tif", "b/.y.2020.18.part.tif", "a/.z.17.part.tif", "a/x.jp2.tif"]
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    remove_leftovers([PredictionItem(Row("x", "x", None), output) for output in outputs])
+    remove_partial_files([PredictionItem(Row("x", "x", None), output) for output in outputs])
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.tif")) == sorted(names[2:])
 
 
-def crew(accelerator, workers, *nodes):
+def plan(accelerator, workers, *nodes):
     from instageo.model.inference.ray_cluster import plan_workers
 
-    return plan_workers(Settings(accelerator=accelerator, ray=RaySettings(num_workers=workers)), nodes)
+    return plan_workers(accelerator, workers, nodes)
 
 
 CPU, BIG, GPUS = {"CPU": 4.0}, {"CPU": 16.0}, {"CPU": 16.0, "GPU": 2.0}
@@ -181,38 +181,38 @@ CPU, BIG, GPUS = {"CPU": 4.0}, {"CPU": 16.0}, {"CPU": 16.0, "GPU": 2.0}
         ("cpu", None, [GPUS], (1, 16, 0)),
     ],
 )
-def test_processes_and_what_each_takes(accelerator, workers, nodes, expected):  # pitfall 34
+def test_workers_and_their_resources(accelerator, workers, nodes, expected):  # pitfall 34
     pytest.importorskip("ray", reason="the extra `serve` is not installed")
-    found = crew(accelerator, workers, *nodes)
-    assert (found.size, found.cpus, found.gpus) == expected
+    workers = plan(accelerator, workers, *nodes)
+    assert (workers.size, workers.cpus, workers.gpus) == expected
 
 
 @pytest.mark.parametrize(
     ("accelerator", "workers", "nodes", "words"),
     [
         ("gpu", None, [CPU], "accelerator=gpu: the cluster has no GPU"),
-        ("auto", 3, [GPUS], "ray.num_workers=3: the cluster has 2 GPUs"),
+        ("auto", 3, [GPUS], "ray.num_workers=3: the cluster has 2 GPUs; use at most 2"),
         ("auto", 5, [CPU], "ray.num_workers=5: the cluster has 4 cores"),
         ("auto", None, [], "ray.num_workers=None: the cluster has 0 cores"),
     ],
 )
-def test_what_a_cluster_lacks(accelerator, workers, nodes, words):
+def test_a_cluster_with_too_few_resources_is_refused(accelerator, workers, nodes, words):
     pytest.importorskip("ray", reason="the extra `serve` is not installed")
     with pytest.raises(ConfigError, match=words):
-        crew(accelerator, workers, *nodes)
+        plan(accelerator, workers, *nodes)
 
 
 @pytest.mark.parametrize("address", ["auto", "127.0.0.1:1", "nonsense"])
-def test_clusters_that_are_not_there(address):
-    bulk = pytest.importorskip("instageo.model.inference.ray_engine", reason="the extra `serve` is not installed")
-    with pytest.raises(ConfigError, match=f"ray.address={address}: no cluster of Ray can be used there"):  # noqa: SIM117
-        with bulk.cluster(address):
+def test_clusters_that_cannot_be_reached(address):
+    module = pytest.importorskip("instageo.model.inference.ray_cluster", reason="the extra `serve` is not installed")
+    with pytest.raises(ConfigError, match=f"ray.address={address}: cannot connect to a Ray cluster there"):  # noqa: SIM117
+        with module.ray_cluster(address):
             pass
 
 
-def test_the_extra_that_ray_takes_is_named(monkeypatch, tmp_path):  # pitfall 37
+def test_the_missing_extra_of_ray_is_named(monkeypatch, tmp_path):  # pitfall 37
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "instageo.model.inference.ray_engine", raising=False)
     run = Run(Settings(engine=Engine.ray), tmp_path)
-    with pytest.raises(MissingExtraError, match=r"engine=ray needs the package ray; install the extras: pip install"):
-        _predict(run, None, "mark", [], 0)
+    with pytest.raises(MissingExtraError, match=r"engine=ray needs the package ray; install the extra: pip install"):
+        _predict(run, None, "fingerprint", [], 0)
