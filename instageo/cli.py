@@ -167,43 +167,43 @@ def distill_report_command(
 @app.command("serve")
 def serve_command(
     sources: Annotated[
-        list[str], typer.Argument(metavar="MODEL…", help="[NAME=]checkpoint, run or registry:MODEL/SIZE.")
+        list[str],
+        typer.Argument(metavar="MODEL…", help="[NAME=]SOURCE; a source is a checkpoint, run or registry:MODEL/SIZE."),
     ],
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
-    replicas: Annotated[int, typer.Option(help="Processes with networks, at the most.")] = 1,
-    loaded: Annotated[int, typer.Option(help="Models that a process holds at a time.")] = 3,
-    batch_tiles: Annotated[int, typer.Option(help="Tiles that go through a network together.")] = 16,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    replicas: Annotated[int, typer.Option(help="Most processes with networks.")] = 1,
+    max_models: Annotated[int, typer.Option(help="Most models that a process keeps loaded.")] = 3,
+    batch_tiles: Annotated[int, typer.Option(help="Most tiles in a forward pass.")] = 16,
     samples: Annotated[Path | None, typer.Option(help="Folder of images that the page offers.")] = None,
     upload_mb: Annotated[int, typer.Option(help="Largest request, MB.")] = 256,
     megapixels: Annotated[int, typer.Option(help="Largest image, million pixels.")] = 100,
-    waiting: Annotated[int, typer.Option(help="Requests at a time; more are told to come back.")] = 64,
-    results_mb: Annotated[int, typer.Option(help="Disk for the page's newest results, MB.")] = 1000,
-    timeout_s: Annotated[int, typer.Option(help="Seconds for one request.")] = 300,
-    fetch: Annotated[bool, typer.Option("--fetch", help="Take URLs of images.")] = False,
-    fetch_private: Annotated[bool, typer.Option("--fetch-private", help="Also into private networks.")] = False,
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; else this machine.")] = None,
+    max_concurrency: Annotated[int, typer.Option(help="Requests at a time; further ones get HTTP 429.")] = 64,
+    results_mb: Annotated[int, typer.Option(help="Disk space for the page's newest results, MB.")] = 1000,
+    timeout_s: Annotated[int, typer.Option(help="Seconds after which a request ends with HTTP 503.")] = 300,
+    allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Accept URLs of images.")] = False,
+    allow_private_urls: Annotated[
+        bool, typer.Option("--allow-private-urls", help="With --allow-urls: also URLs in private networks.")
+    ] = False,
+    address: Annotated[str | None, typer.Option(help="Running Ray cluster; by default this machine.")] = None,
     emit_config: Annotated[Path | None, typer.Option(help="Write Ray Serve's configuration here instead.")] = None,
 ) -> None:
     """Serve models over HTTP: an API, and a page to try them.
 
-    $INSTAGEO_SERVE_TOKEN, if set, is the bearer token that is asked for.
+    If $INSTAGEO_SERVE_TOKEN is set, clients must send it as a bearer token.
     """
-    from instageo.model.commands.serve import ListenAddress, named, serve
+    from instageo.model.commands.serve import ListenAddress, name_models, serve
     from instageo.serving.settings import RequestLimits, ServerSettings
 
     limits = RequestLimits(
-        upload_mb=upload_mb, megapixels=megapixels, waiting=waiting, results_mb=results_mb,
-        timeout_s=timeout_s, fetch=fetch, fetch_private=fetch_private,
+        upload_mb=upload_mb, megapixels=megapixels, max_concurrency=max_concurrency, results_mb=results_mb,
+        timeout_s=timeout_s, allow_urls=allow_urls, allow_private_urls=allow_private_urls,
     )  # fmt: skip
-    folder = str(samples.expanduser().absolute()) if samples else None
-    serve(
-        ServerSettings(
-            models=named(sources), loaded=loaded, replicas=replicas, batch_tiles=batch_tiles,
-            samples=folder, limits=limits,
-        ),
-        ListenAddress(host, port, address, emit_config),
+    settings = ServerSettings(
+        models=name_models(sources), max_models=max_models, replicas=replicas, batch_tiles=batch_tiles,
+        samples=str(samples.expanduser().absolute()) if samples else None, limits=limits,
     )  # fmt: skip
+    serve(settings, ListenAddress(host, port, address), emit_config)
 
 
 @app.command()

@@ -1,1 +1,1 @@
-"""A server of trained models: Ray Serve with a FastAPI front."""
+"""Serve trained models over HTTP with Ray Serve and FastAPI."""

@@ -1,7 +1,7 @@
-"""Work of different requests done together: whatever waits when the one before is done.
+"""Batches across requests: all items that wait when the previous batch is done.
 
-Ray's own `serve.batch` closes a batch some milliseconds after its first item, also while the one before is still being
-worked on, so that under load batches stay as small as they were when they were closed.
+Ray's own `serve.batch` closes a batch some milliseconds after its first item, even while the previous batch is still
+being processed, so that under load batches stay as small as they were when they were closed.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,60 +17,64 @@ Result = TypeVar("Result")
 
 
 class BatchQueue(Generic[Item, Result]):
-    """One thread that works on items in batches.
+    """A thread that processes items in batches.
 
     Args:
-        work: From a batch to a result for each item.
-        size: Of an item.
-        most: Largest sum of sizes in a batch; a single item may be larger.
-        wait_s: How long the first item of a batch waits for others, seconds.
+        process: Maps a batch to a result for each item.
+        size_of: Returns the size of an item.
+        max_size: Largest sum of sizes in a batch; a single item may be larger.
+        max_wait_s: How long the first item of a batch waits for others, seconds.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Sequence[Result]], size: Callable[[Item], int], most: int, wait_s: float
+        self,
+        process: Callable[[Sequence[Item]], Sequence[Result]],
+        size_of: Callable[[Item], int],
+        max_size: int,
+        max_wait_s: float,
     ) -> None:
-        self.work, self.size, self.most, self.wait_s = work, size, most, wait_s
-        self.waiting: Queue[_Waiting[Item, Result]] = Queue()
+        self.process, self.size_of, self.max_size, self.max_wait_s = process, size_of, max_size, max_wait_s
+        self.waiting: Queue[_WaitingItem[Item, Result]] = Queue()
         Thread(target=self._run, daemon=True).start()
 
     def submit(self, item: Item) -> "Future[Result]":
-        """What will come of an item."""
+        """Queue an item, and return the future of its result."""
         future: Future[Result] = Future()
-        self.waiting.put(_Waiting(item, future))
+        self.waiting.put(_WaitingItem(item, future))
         return future
 
     def _run(self) -> None:
-        left: _Waiting[Item, Result] | None = None
+        next_first: _WaitingItem[Item, Result] | None = None
         while True:
-            batch, left = self._next(left or self.waiting.get())
-            running = [each for each in batch if each.future.set_running_or_notify_cancel()]
+            batch, next_first = self._collect(next_first or self.waiting.get())
+            running = [waiting for waiting in batch if waiting.future.set_running_or_notify_cancel()]
             try:
-                results = self.work([each.item for each in running])
-            except Exception as error:  # noqa: BLE001  # it belongs to those who wait for the results
-                for each in running:
-                    each.future.set_exception(error)
+                results = self.process([waiting.item for waiting in running])
+            except Exception as error:  # noqa: BLE001  # raised where the results are awaited
+                for waiting in running:
+                    waiting.future.set_exception(error)
             else:
-                for each, result in zip(running, results, strict=True):
-                    each.future.set_result(result)
+                for waiting, result in zip(running, results, strict=True):
+                    waiting.future.set_result(result)
 
-    def _next(
-        self, first: "_Waiting[Item, Result]"
-    ) -> "tuple[list[_Waiting[Item, Result]], _Waiting[Item, Result] | None]":
-        """The batch that begins with an item, and the item that did not fit into it any more."""
-        batch, size, end = [first], self.size(first.item), monotonic() + self.wait_s
-        while size < self.most:
+    def _collect(
+        self, first: "_WaitingItem[Item, Result]"
+    ) -> "tuple[list[_WaitingItem[Item, Result]], _WaitingItem[Item, Result] | None]":
+        """Return the batch that begins with an item, and the item that no longer fitted into it."""
+        batch, size, deadline = [first], self.size_of(first.item), monotonic() + self.max_wait_s
+        while size < self.max_size:
             try:
-                found = self.waiting.get(timeout=max(end - monotonic(), 0.0001))
+                waiting = self.waiting.get(timeout=max(deadline - monotonic(), 0.0001))
             except Empty:
                 break
-            size += self.size(found.item)
-            if size > self.most:
-                return batch, found
-            batch.append(found)
+            size += self.size_of(waiting.item)
+            if size > self.max_size:
+                return batch, waiting
+            batch.append(waiting)
         return batch, None
 
 
 @dataclass(frozen=True)
-class _Waiting(Generic[Item, Result]):
+class _WaitingItem(Generic[Item, Result]):
     item: Item
     future: "Future[Result]"

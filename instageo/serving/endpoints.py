@@ -1,7 +1,8 @@
-"""The server's HTTP: paths, their parameters, and the page."""
+"""HTTP endpoints: paths, their parameters, and the page."""
 
 import asyncio
 import inspect
+import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,103 +11,139 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, File, Form, Query, Request, UploadFile
+from fastapi import Depends, FastAPI, File, Form, Query, Request, UploadFile
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, Response
 from ray.serve.handle import DeploymentHandle
 from starlette.middleware import Middleware
 
 from instageo.model.networks.memory import keep_freed_memory
-from instageo.model.settings.resolve import band_names
-from instageo.serving.errors import RESPONSES, HTTPProblem, install_handlers
-from instageo.serving.formats import FORMATS, OutputFormat
-from instageo.serving.inputs import fetch_url
+from instageo.model.settings.derived import band_names
+from instageo.serving.errors import PROBLEM_RESPONSES, HTTPProblem, install_handlers
+from instageo.serving.formats import MEDIA_TYPES, OutputFormat
+from instageo.serving.inputs import fetch_url, temporary_image
 from instageo.serving.metrics import ServerMetrics
-from instageo.serving.middleware import LimitsMiddleware
-from instageo.serving.service import PredictionService, scratch_file
-from instageo.serving.settings import RequestLimits, ServerSettings
-from instageo.serving.tiles import MAP
+from instageo.serving.middleware import LimitsMiddleware, read_bearer_token
+from instageo.serving.service import PredictionService
+from instageo.serving.settings import TOKEN_VARIABLE, ServerSettings
+from instageo.serving.tiles import MAP_NAME
 from instageo.version import __version__
 
 PAGE = Path(__file__).parent / "page"
 
-MOST = 32
-"""Files in one batch."""
+MAX_BATCH_FILES = 32
+"""Most files in a request to `/v1/predict/batch`."""
 
-SPARE = 8
-"""Threads besides those of requests that are work."""
+SPARE_THREADS = 8
+"""Threads in addition to those of requests for predictions."""
+
+CACHE_HEADERS = {"Cache-Control": "private, max-age=3600"}
+"""Headers of results, which never change."""
 
 Upload = Annotated[UploadFile | None, File(description="A GeoTIFF in the layout of the training chips.")]
-Url = Annotated[str | None, Form(description="Of a GeoTIFF, http or https, where the server takes URLs.")]
+Url = Annotated[str | None, Form(description="URL (http or https) of a GeoTIFF, if the server allows URLs.")]
 Sample = Annotated[str | None, Form(description="One of /v1/samples.")]
-ModelName = Annotated[str | None, Query(description="One of /v1/models; the first if none is named.")]
-Kind = Annotated[OutputFormat, Query(alias="format", description="tif: Cloud-Optimized GeoTIFF.")]
-Shares = Annotated[bool, Query(description="Probabilities instead of classes, in tif and npy.")]
-
-
-Result = Annotated[str, InPath(description="As /v1/predict/show names it; kept for a while.")]
+ModelName = Annotated[str | None, Query(description="One of /v1/models; the first by default.")]
+Format = Annotated[OutputFormat, Query(alias="format", description="tif: Cloud-Optimized GeoTIFF.")]
+Probabilities = Annotated[bool, Query(description="Probabilities instead of classes, in tif and npy.")]
+Files = Annotated[list[UploadFile], File(description=f"Up to {MAX_BATCH_FILES} GeoTIFFs.")]
+ModelPath = Annotated[str, InPath(description="Name of a model; may contain slashes.")]
+Result = Annotated[str, InPath(description="Name of a result from /v1/predict/show; kept for a limited time.")]
 Layer = Annotated[Literal["image", "prediction"], InPath()]
 Level = Annotated[int, InPath(ge=0, le=30)]
-Place = Annotated[int, InPath(ge=0, le=1_000_000)]
-
-KEEP = {"Cache-Control": "private, max-age=3600"}
-"""A result never changes."""
+TileIndex = Annotated[int, InPath(ge=0, le=1_000_000)]
 
 
-def make_app(limits: RequestLimits) -> FastAPI:
-    """An application with its refusals."""
-    app = FastAPI(title="InstaGeo", version=__version__, middleware=[Middleware(LimitsMiddleware, limits=limits)],
-                  description="Maps from satellite images by fine-tuned Prithvi networks.")  # fmt: skip
+def build_app(handle: DeploymentHandle[Any], settings: ServerSettings) -> FastAPI:
+    """Build the application of one process that answers HTTP.
+
+    Args:
+        handle: Handle of the deployment of `ModelReplica`.
+        settings: Settings of the server.
+    """
+    keep_freed_memory()
+    app = FastAPI(
+        title="InstaGeo",
+        version=__version__,
+        description="Maps from satellite images by fine-tuned Prithvi networks.",
+        middleware=[Middleware(LimitsMiddleware, limits=settings.limits)],
+        dependencies=[Depends(read_bearer_token)] if os.environ.get(TOKEN_VARIABLE) else [],  # for OpenAPI
+    )
     install_handlers(app)
+    endpoints = Endpoints(handle, settings)
+    predictions = ("image/tiff", "image/png", "application/json", "application/x-npy")
+    for method, path, endpoint, media_types in (
+        (app.post, "/v1/predict", endpoints.predict, predictions),
+        (app.get, "/v1/results/{name}/{layer}/{level}/{row}/{column}.png", endpoints.tile, ("image/png",)),
+        (app.get, f"/v1/results/{{name}}/{MAP_NAME}", endpoints.download, ("image/tiff",)),
+    ):  # fmt: skip
+        content: dict[int | str, dict[str, Any]] = {200: {"content": {name: {} for name in media_types}}}
+        method(path, responses=content | PROBLEM_RESPONSES, response_class=Response)(endpoints.in_thread(endpoint))
+    for method, path, json_endpoint in (
+        (app.post, "/v1/predict/batch", endpoints.predict_batch), (app.post, "/v1/predict/show", endpoints.show),
+        (app.get, "/v1/models", endpoints.models), (app.get, "/v1/models/{name:path}", endpoints.model),
+        (app.get, "/v1/samples", endpoints.samples), (app.get, "/readyz", endpoints.ready),
+        (app.get, "/metrics", endpoints.metrics), (app.get, "/healthz", endpoints.alive),
+    ):  # fmt: skip
+        method(path, responses=PROBLEM_RESPONSES)(endpoints.in_thread(json_endpoint))
+    for path, file in (("/", "index.html"), ("/page.css", "page.css"), ("/page.js", "page.js")):
+        app.add_route(path, _serve_file(PAGE / file), include_in_schema=False)
     return app
 
 
+def _serve_file(path: Path) -> Callable[[Request], Response]:
+    return lambda _: FileResponse(path)
+
+
 class Endpoints:
-    """What the paths do."""
+    """The functions behind the paths.
 
-    def __init__(self, networks: DeploymentHandle[Any], serving: ServerSettings) -> None:
-        self.serving, self.meter = serving, ServerMetrics()
-        self.worker = PredictionService(networks, serving, self.meter)
-        self.threads = ThreadPoolExecutor(serving.limits.waiting + SPARE)
+    Args:
+        handle: Handle of the deployment of `ModelReplica`.
+        settings: Settings of the server.
+    """
 
-    def threaded(self, work: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
-        """The same, worked out by a thread that stays.
+    def __init__(self, handle: DeploymentHandle[Any], settings: ServerSettings) -> None:
+        self.settings, self.counters = settings, ServerMetrics()
+        self.service = PredictionService(handle, settings, self.counters)
+        self.threads = ThreadPoolExecutor(settings.limits.max_concurrency + SPARE_THREADS)
 
-        Threads of FastAPI's own would end with each request of Ray Serve's, and in a new one GDAL and PROJ take longer
-        to begin (10 ms) than an image to be read.
+    def in_thread(self, endpoint: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
+        """Return the endpoint as a coroutine function that runs in a permanent thread.
+
+        FastAPI's own threads would end with each request under Ray Serve, and GDAL and PROJ take longer to start in a
+        new thread (10 ms) than to read an image.
         """
 
-        async def call(**given: Any) -> Response:
-            return await asyncio.get_running_loop().run_in_executor(self.threads, partial(work, **given))
+        async def call(**arguments: Any) -> Response:
+            return await asyncio.get_running_loop().run_in_executor(self.threads, partial(endpoint, **arguments))
 
-        call.__name__, call.__doc__ = work.__name__, work.__doc__
-        call.__signature__ = inspect.signature(work)  # type: ignore[attr-defined]  # what FastAPI goes by
+        call.__name__, call.__doc__ = endpoint.__name__, endpoint.__doc__
+        call.__signature__ = inspect.signature(endpoint)  # type: ignore[attr-defined]  # FastAPI reads it
         return call
 
     def predict(
         self, file: Upload = None, url: Url = None, sample: Sample = None, model: ModelName = None,
-        kind: Kind = OutputFormat.tif, probabilities: Shares = False,
+        output: Format = OutputFormat.tif, probabilities: Probabilities = False,
     ) -> Response:  # fmt: skip
-        """Map one image, on its own grid."""
-        with self.counted(model) as name, self.image(file, url, sample) as path:
-            if kind is OutputFormat.json:
-                return JSONResponse(self.worker.summary(name, path))
-            found = self.worker.answer(name, path, kind, probabilities=probabilities)
-        disposition = {"Content-Disposition": f'attachment; filename="{found.name}"'}
-        return Response(found.content, media_type=found.kind, headers=disposition)
+        """Map one image on its own grid."""
+        with self._counted(model) as name, self._received_image(file, url, sample) as path:
+            if output is OutputFormat.json:
+                return JSONResponse(self.service.summarize(name, path))
+            body = self.service.predict(name, path, output, probabilities=probabilities)
+        disposition = {"Content-Disposition": f'attachment; filename="{body.file_name}"'}
+        return Response(body.content, media_type=body.media_type, headers=disposition)
 
-    def predict_batch(
-        self, files: Annotated[list[UploadFile], File(description=f"Up to {MOST} GeoTIFFs.")], model: ModelName = None
-    ) -> JSONResponse:
-        """Summaries of several images; one that is not taken says why and does not stop the others."""
-        if len(files) > MOST:
-            raise HTTPProblem(413, f"{len(files)} files came; this server takes {MOST} at a time")
+    def predict_batch(self, files: Files, model: ModelName = None) -> JSONResponse:
+        """Summarize several images; an image that is rejected does not stop the others, and its entry says why."""
+        if len(files) > MAX_BATCH_FILES:
+            raise HTTPProblem(413, f"received {len(files)} files; the limit is {MAX_BATCH_FILES} per request")
         results: list[dict[str, Any]] = []
         for upload in files:
-            with self.counted(model) as name:
+            with self._counted(model) as name:
                 try:
-                    with self.image(upload, None, None) as path:
-                        results.append({"file": upload.filename, **self.worker.summary(name, path)})
+                    with self._received_image(upload, None, None) as path:
+                        results.append({"file": upload.filename, **self.service.summarize(name, path)})
                 except HTTPProblem as error:
                     if error.status in (404, 429, 503):
                         raise
@@ -116,117 +153,90 @@ class Endpoints:
     def show(
         self, file: Upload = None, url: Url = None, sample: Sample = None, model: ModelName = None
     ) -> JSONResponse:
-        """A summary, and the name of a result whose tiles and map can be asked for, for the page."""
-        with self.counted(model) as name, self.image(file, url, sample) as path:
-            return JSONResponse(self.worker.show(name, path))
+        """Summarize one image, and keep its tiles and map under a name for the page."""
+        with self._counted(model) as name, self._received_image(file, url, sample) as path:
+            return JSONResponse(self.service.show(name, path))
 
-    def tile(self, name: Result, layer: Layer, level: Level, row: Place, column: Place) -> Response:
-        """A tile of 256 pixels of a result's picture; level n is 2^n times as small."""
-        return Response(self.worker.results.tile(name, layer, level, row, column), media_type="image/png", headers=KEEP)
+    def tile(self, name: Result, layer: Layer, level: Level, row: TileIndex, column: TileIndex) -> Response:
+        """Return a tile of 256 x 256 pixels of a result's picture; level n is reduced by 2^n."""
+        content = self.service.results.read_tile(name, layer, level, row, column)
+        return Response(content, media_type="image/png", headers=CACHE_HEADERS)
 
     def download(self, name: Result) -> Response:
-        """The map of a result, a Cloud-Optimized GeoTIFF."""
-        return Response(self.worker.results.download(name), media_type=FORMATS[OutputFormat.tif], headers=KEEP)
+        """Return the map of a result, a Cloud-Optimized GeoTIFF."""
+        content = self.service.results.read_map(name)
+        return Response(content, media_type=MEDIA_TYPES[OutputFormat.tif], headers=CACHE_HEADERS)
 
     def models(self) -> JSONResponse:
-        """Names of all models."""
-        return JSONResponse({"models": [{"name": name} for name in self.serving.models]})
+        """List the names of all models."""
+        return JSONResponse({"models": [{"name": name} for name in self.settings.models]})
 
-    def model(self, name: Annotated[str, InPath(description="A name; it may hold slashes.")]) -> JSONResponse:
-        """What a model needs and tells."""
-        told = self.worker.description(name)
-        settings = told.settings
+    def model(self, name: ModelPath) -> JSONResponse:
+        """Describe a model: the images it needs, its outputs and its scores."""
+        description = self.service.describe(name)
+        settings = description.settings
         data, outputs = settings.dataloader, settings.model
         classes = outputs.class_names or [str(number) for number in range(outputs.num_classes)]
         return JSONResponse({
-            "name": name, "network": outputs.model_name, "parameters": told.parameters,
+            "name": name, "network": outputs.model_name, "parameters": description.parameters,
             "bands": list(band_names(settings)),
             "dates": data.temporal_dim, "layers": data.bands, "no_data_value": data.no_data_value,
             "tile_pixels": data.img_size, "regression": settings.is_reg_task,
             "image_level": data.label_kind.value != "raster", "classes": None if settings.is_reg_task else classes,
-            "metrics": told.metrics,
+            "metrics": description.metrics,
         })  # fmt: skip
 
     def samples(self) -> JSONResponse:
-        """Images that the server offers to try."""
+        """List images that the server offers to try."""
         return JSONResponse({"samples": sorted(self._samples())})
 
     def alive(self) -> JSONResponse:
-        """Whether this process answers."""
+        """Report that this process answers."""
         return JSONResponse({"status": "alive"})
 
     def ready(self) -> JSONResponse:
-        """Whether the first model is loaded."""
-        self.worker.description(next(iter(self.serving.models)))
+        """Report that the first model is loaded."""
+        self.service.describe(self.settings.default_model)
         return JSONResponse({"status": "ready"})
 
     def metrics(self) -> Response:
-        """Counters in Prometheus' text format."""
-        return Response(self.meter.text(), media_type="text/plain; version=0.0.4")
+        """Return counters in Prometheus' text format."""
+        return Response(self.counters.text(), media_type="text/plain; version=0.0.4")
 
     @contextmanager
-    def counted(self, model: str | None) -> Iterator[str]:
-        """The model's name, while its request is counted."""
-        name = model or next(iter(self.serving.models))
-        known = name if name in self.serving.models else "unknown"
-        self.meter.inside.inc()
+    def _counted(self, model: str | None) -> Iterator[str]:
+        """Yield the name of the requested model, and count the request."""
+        name = model or self.settings.default_model
+        label = name if name in self.settings.models else "unknown"
+        self.counters.inside.inc()
         try:
             yield name
-            self.meter.requests.labels(known, "200").inc()
+            self.counters.requests.labels(label, "200").inc()
         except HTTPProblem as error:
-            self.meter.requests.labels(known, str(error.status)).inc()
+            self.counters.requests.labels(label, str(error.status)).inc()
             raise
         finally:
-            self.meter.inside.dec()
+            self.counters.inside.dec()
 
     @contextmanager
-    def image(self, file: UploadFile | None, url: str | None, sample: str | None) -> Iterator[Path]:
-        """The image that a request brings, as a file of its own."""
+    def _received_image(self, file: UploadFile | None, url: str | None, sample: str | None) -> Iterator[Path]:
+        """Yield the path of the image that a request sends or names."""
         if sum(bool(given) for given in (file, url, sample)) != 1:
-            raise HTTPProblem(422, "expected one of file, url and sample")
-        if sample is not None and sample:
-            yield self._samples().get(sample) or _unknown(sample)
+            raise HTTPProblem(422, "expected exactly one of file, url and sample")
+        if sample:
+            path = self._samples().get(sample)
+            if path is None:
+                raise HTTPProblem(404, f"there is no sample '{sample}'; /v1/samples lists them")
+            yield path
             return
-        with scratch_file() as path:
+        with temporary_image() as path:
             if file is not None:
                 with path.open("wb") as target:
                     shutil.copyfileobj(file.file, target)
             else:
-                fetch_url(str(url), path, self.serving.limits)
+                fetch_url(str(url), path, self.settings.limits)
             yield path
 
     def _samples(self) -> dict[str, Path]:
-        folder = self.serving.samples
+        folder = self.settings.samples
         return {path.name: path for path in Path(folder).glob("*.tif")} if folder else {}
-
-
-def _unknown(sample: str) -> Path:
-    raise HTTPProblem(404, f"there is no sample '{sample}'; /v1/samples lists them")
-
-
-def build_app(networks: DeploymentHandle[Any], serving: ServerSettings) -> FastAPI:
-    """The application of one front process."""
-    keep_freed_memory()
-    front, app = Endpoints(networks, serving), make_app(serving.limits)
-    files = (
-        (app.post, "/v1/predict", front.predict, ("image/tiff", "image/png", "application/json", "application/x-npy")),
-        (app.get, "/v1/results/{name}/{layer}/{level}/{row}/{column}.png", front.tile, ("image/png",)),
-        (app.get, f"/v1/results/{{name}}/{MAP}", front.download, ("image/tiff",)),
-    )
-    for method, path, answer, kinds in files:
-        content: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {} for kind in kinds}}}
-        method(path, responses=content | RESPONSES, response_class=Response)(front.threaded(answer))
-    for method, path, work in (
-        (app.post, "/v1/predict/batch", front.predict_batch), (app.post, "/v1/predict/show", front.show),
-        (app.get, "/v1/models", front.models), (app.get, "/v1/models/{name:path}", front.model),
-        (app.get, "/v1/samples", front.samples), (app.get, "/readyz", front.ready),
-        (app.get, "/metrics", front.metrics), (app.get, "/healthz", front.alive),
-    ):  # fmt: skip
-        method(path, responses=RESPONSES)(front.threaded(work))
-    for path, name in (("/", "index.html"), ("/page.css", "page.css"), ("/page.js", "page.js")):
-        app.add_route(path, _page(PAGE / name), include_in_schema=False)
-    return app
-
-
-def _page(path: Path) -> Callable[[Request], Response]:
-    return lambda _: FileResponse(path)

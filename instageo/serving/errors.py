@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: one sentence, and no trace."""
+"""Respond to errors with problem details (RFC 9457): one sentence, and no traceback."""
 
 import logging
 from http import HTTPStatus
@@ -13,22 +13,22 @@ from instageo.errors import InstaGeoError
 
 log = logging.getLogger(__name__)
 
-KIND = "application/problem+json"
+PROBLEM_JSON = "application/problem+json"
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": HTTPStatus(status).phrase, "content": {KIND: {"schema": {"type": "object"}}}}
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": {"type": "object"}}}}
     for status in (400, 401, 403, 404, 405, 411, 413, 415, 422, 429, 500, 502, 503)
 }
-"""What every path may answer beside its own, for OpenAPI."""
+"""Errors that every path may respond with, for OpenAPI."""
 
 
 class HTTPProblem(Exception):  # noqa: N818
-    """A request that is not carried out.
+    """An error that is sent to the client.
 
     Attributes:
-        status: Of the answer.
+        status: HTTP status.
         detail: One sentence.
-        headers: Further headers.
+        headers: Further headers of the response.
     """
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
@@ -37,32 +37,32 @@ class HTTPProblem(Exception):  # noqa: N818
 
 
 def problem_response(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """A problem as an answer."""
+    """Build the response to an error."""
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse(content, status, headers, KIND)
+    return JSONResponse(content, status, headers, PROBLEM_JSON)
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Let all errors of an application be answered so."""
+    """Make an application respond to all errors with problem details."""
 
     @app.exception_handler(HTTPProblem)
-    def refused(_: Request, error: HTTPProblem) -> JSONResponse:
+    def http_problem(_: Request, error: HTTPProblem) -> JSONResponse:
         return problem_response(error.status, error.detail, error.headers)
 
     @app.exception_handler(InstaGeoError)
-    def told(_: Request, error: InstaGeoError) -> JSONResponse:
+    def known_error(_: Request, error: InstaGeoError) -> JSONResponse:
         return problem_response(422, str(error))
 
     @app.exception_handler(RequestValidationError)
-    def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        found = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
-        return problem_response(422, "; ".join(found))
+    def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
+        details = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
+        return problem_response(422, "; ".join(details))
 
     @app.exception_handler(HTTPException)
-    def plain(_: Request, error: HTTPException) -> JSONResponse:
+    def http_exception(_: Request, error: HTTPException) -> JSONResponse:
         return problem_response(error.status_code, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(Exception)
-    def unforeseen(request: Request, error: Exception) -> JSONResponse:
+    def unexpected_error(request: Request, error: Exception) -> JSONResponse:
         log.error("%s %s", request.method, request.url.path, exc_info=error)
-        return problem_response(500, "something went wrong inside the server; its log tells what")
+        return problem_response(500, "an internal error occurred; the server's log describes it")

@@ -1,113 +1,127 @@
-"""Images named by URL, fetched without being led into networks that the sender could not reach."""
+"""Receive images: fetch them by URL, without access to private networks, and check them before they are decoded."""
 
 import http.client
 import ipaddress
 import socket
 import ssl
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from instageo.errors import RasterError
-from instageo.raster.cog import read_header
+from instageo.raster.cog import read_tiff_header
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.settings import RequestLimits
 
-REDIRECTS = 3
-BLOCK = 1 << 20
+MAX_REDIRECTS = 3
+BLOCK_BYTES = 1 << 20
+
+
+@contextmanager
+def temporary_image() -> Iterator[Path]:
+    """Yield a path for one image, and remove it when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="instageo-") as folder:
+        yield Path(folder) / "image.tif"
 
 
 def fetch_url(url: str, target: Path, limits: RequestLimits) -> None:
-    """Write what a URL gives to a file.
+    """Write the content of a URL to a file.
 
-    The name is resolved once, the address is looked at, and that very address is asked; so is that of a redirection.
+    The host name is resolved once, its address is checked, and the connection is made to that very address; the same
+    holds for each redirect.
 
     Raises:
-        Refused: URLs are not taken, this one leads where it may not, or it gives nothing usable.
+        HTTPProblem: URLs are not allowed (403), this one leads into a private network (403), its file is too large
+            (413), or it cannot be fetched (422).
     """
-    if not limits.fetch:
-        raise HTTPProblem(403, "this server takes no URLs; send the file itself, or start it with --fetch")
-    end = time.monotonic() + limits.fetch_s
-    for _ in range(REDIRECTS + 1):
-        following = _once(url, target, limits, end)
-        if following is None:
+    if not limits.allow_urls:
+        raise HTTPProblem(
+            403, "this server does not accept URLs; send the file itself, or start the server with --allow-urls"
+        )
+    deadline = time.monotonic() + limits.url_timeout_s
+    for _ in range(MAX_REDIRECTS + 1):
+        location = _fetch_or_redirect(url, target, limits, deadline)
+        if location is None:
             return
-        url = urljoin(url, following)
-    raise HTTPProblem(422, f"the URL redirects more than {REDIRECTS} times")
+        url = urljoin(url, location)
+    raise HTTPProblem(422, f"the URL redirects more than {MAX_REDIRECTS} times")
 
 
-def _once(url: str, target: Path, limits: RequestLimits, end: float) -> str | None:
-    """Fetch, or tell where to look instead."""
-    connection, path = _connection(url, limits)
+def check_image(path: Path, limits: RequestLimits) -> None:
+    """Check that a file is a GeoTIFF within the limits; its pixels are not read.
+
+    Raises:
+        HTTPProblem: The file is empty (422), not a GeoTIFF (415), or too large (413).
+    """
+    if path.stat().st_size == 0:
+        raise HTTPProblem(422, "the file is empty; expected a GeoTIFF")
+    try:
+        layers, rows, columns, value_bytes = read_tiff_header(path)
+    except RasterError as error:
+        raise HTTPProblem(415, str(error)) from error
+    pixels = rows * columns
+    if pixels > limits.megapixels * 1_000_000:
+        raise HTTPProblem(413, f"the image has {columns} x {rows} pixels; the limit is {limits.megapixels} million")
+    megabytes = pixels * layers * max(value_bytes, 4) / 1e6
+    if megabytes > limits.decoded_mb:
+        raise HTTPProblem(413, f"the image has {megabytes:.0f} MB when decoded; the limit is {limits.decoded_mb} MB")
+
+
+def _fetch_or_redirect(url: str, target: Path, limits: RequestLimits, deadline: float) -> str | None:
+    """Write the content of a URL to a file and return None, or return the location it redirects to."""
+    connection, path = _connect(url, limits)
     try:
         connection.request("GET", path, headers={"User-Agent": "instageo", "Accept": "image/tiff, */*"})
-        answer = connection.getresponse()
-        if answer.status in (301, 302, 303, 307, 308):
-            return answer.headers.get("Location") or ""
-        if answer.status != 200:
-            raise HTTPProblem(422, f"the URL answers {answer.status}; expected 200 and a GeoTIFF")
+        response = connection.getresponse()
+        if response.status in (301, 302, 303, 307, 308):
+            return response.headers.get("Location") or ""
+        if response.status != 200:
+            raise HTTPProblem(422, f"the URL returned the status {response.status}; expected 200 and a GeoTIFF")
         with target.open("wb") as file:
-            while block := answer.read(BLOCK):
+            while block := response.read(BLOCK_BYTES):
                 file.write(block)
                 if file.tell() > limits.upload_mb * 1_000_000:
-                    raise HTTPProblem(413, f"what the URL gives is larger than {limits.upload_mb} MB")
-                if time.monotonic() > end:
-                    raise HTTPProblem(422, f"the URL gave no whole file within {limits.fetch_s} s")
+                    raise HTTPProblem(413, f"the file at the URL is larger than {limits.upload_mb} MB")
+                if time.monotonic() > deadline:
+                    raise HTTPProblem(422, f"the file at the URL did not arrive within {limits.url_timeout_s} s")
     except (OSError, http.client.HTTPException) as error:
-        raise HTTPProblem(422, "the URL could not be fetched: no answer, or a broken one") from error
+        raise HTTPProblem(422, "the URL could not be fetched: no response, or an incomplete one") from error
     finally:
         connection.close()
     return None
 
 
-def _connection(url: str, limits: RequestLimits) -> tuple[http.client.HTTPConnection, str]:
+def _connect(url: str, limits: RequestLimits) -> tuple[http.client.HTTPConnection, str]:
+    """Return a connection to the host of a URL, and the path to request."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
         host = (parts.hostname or "").encode("idna").decode()
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (ValueError, KeyError, UnicodeError, OSError, IndexError) as error:
-        raise HTTPProblem(422, "the URL is none of http or https that leads to a host") from error
+        raise HTTPProblem(422, "the URL cannot be used; expected http or https and the name of a known host") from error
     if parts.username or parts.password:
-        raise HTTPProblem(422, "the URL holds a user or password; expected none")
-    address = str(found[4][0])
-    if not limits.fetch_private and not ipaddress.ip_address(address.partition("%")[0]).is_global:
-        raise HTTPProblem(403, "the URL leads into a private network; this server fetches from public addresses alone")
-    own: http.client.HTTPConnection = _Pinned(address, host, port, parts.scheme == "https", limits.fetch_s)
-    return own, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        raise HTTPProblem(422, "the URL contains a user name or a password; leave them out")
+    address = str(resolved[4][0])
+    if not limits.allow_private_urls and not ipaddress.ip_address(address.partition("%")[0]).is_global:
+        raise HTTPProblem(403, "the URL leads into a private network; this server fetches only from public addresses")
+    secure = parts.scheme == "https"
+    connection = _PinnedConnection(address, host, port, secure=secure, timeout=limits.url_timeout_s)
+    return connection, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-class _Pinned(http.client.HTTPConnection):
-    """A connection to one address, whatever the name leads to meanwhile."""
+class _PinnedConnection(http.client.HTTPConnection):
+    """A connection to a given address, whatever the host name resolves to by then."""
 
-    def __init__(self, address: str, host: str, port: int, secure: bool, timeout: float) -> None:
+    def __init__(self, address: str, host: str, port: int, *, secure: bool, timeout: float) -> None:
         super().__init__(host, port, timeout=timeout)
         self.address, self.secure = address, secure
 
     def connect(self) -> None:
-        """Connect to the address; the certificate is that of the name."""
+        """Connect to the address; the certificate must be that of the host name."""
         self.sock = socket.create_connection((self.address, self.port), self.timeout)
         if self.secure:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
-
-
-def check_image(path: Path, limits: RequestLimits) -> None:
-    """Refuse what is no GeoTIFF, or larger than this server decodes.
-
-    Raises:
-        Refused: With 415 or 413.
-    """
-    if path.stat().st_size == 0:
-        raise HTTPProblem(422, "the file is empty; expected a GeoTIFF")
-    try:
-        layers, rows, columns, wide = read_header(path)
-    except RasterError as error:
-        raise HTTPProblem(415, str(error)) from error
-    pixels = rows * columns
-    if pixels > limits.megapixels * 1_000_000:
-        raise HTTPProblem(
-            413, f"the image has {columns} x {rows} pixels; this server takes {limits.megapixels} million"
-        )
-    size = pixels * layers * max(wide, 4)
-    if size > limits.decoded_mb * 1_000_000:
-        raise HTTPProblem(413, f"the image has {size / 1e6:.0f} MB when decoded; this server takes {limits.decoded_mb}")

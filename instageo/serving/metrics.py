@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus."""
+"""Counters of a server, for Prometheus."""
 
 from typing import Any
 
@@ -9,17 +9,19 @@ TILES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class ServerMetrics:
-    """Counters of one front process."""
+    """Counters of one process that answers HTTP."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        own: Any = {"namespace": "instageo", "registry": self.registry}
-        self.requests = Counter("requests", "Requests for predictions, by model and status", ("model", "status"), **own)
-        self.seconds = Histogram("request_seconds", "From the whole body to the answer", buckets=SECONDS, **own)
-        self.inside = Gauge("requests_inside", "Requests that are being worked on", **own)
-        self.tiles = Histogram("batch_tiles", "Tiles that went through a network together", buckets=TILES, **own)
+        common: Any = {"namespace": "instageo", "registry": self.registry}
+        self.requests = Counter(
+            "requests", "Requests for predictions by model and status", ("model", "status"), **common
+        )
+        self.seconds = Histogram("request_seconds", "From the complete body to the response", buckets=SECONDS, **common)
+        self.inside = Gauge("requests_inside", "Requests in progress", **common)
+        self.tiles = Histogram("batch_tiles", "Tiles in the same forward pass", buckets=TILES, **common)
 
     def text(self) -> bytes:
-        """All of them in Prometheus' text format; `batch_tiles_sum / batch_tiles_count` is the mean batch."""
-        found: bytes = generate_latest(self.registry)
-        return found
+        """Return all counters in Prometheus' text format; `batch_tiles_sum / batch_tiles_count` is the mean batch."""
+        content: bytes = generate_latest(self.registry)
+        return content

@@ -1,4 +1,4 @@
-"""What every request passes first: who asks, how much it sends, and whether there is room."""
+"""Check the token, the size and the number of requests before anything else."""
 
 import hmac
 import os
@@ -6,95 +6,99 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from threading import Lock
 from typing import Any
 
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+
 from instageo.serving.errors import problem_response
-from instageo.serving.settings import TOKEN, RequestLimits
+from instageo.serving.settings import TOKEN_VARIABLE, RequestLimits
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-OPEN = ("/", "/page.css", "/page.js", "/favicon.ico", "/healthz", "/readyz")
+OPEN_PATHS = ("/", "/page.css", "/page.js", "/favicon.ico", "/healthz", "/readyz")
 """Paths that need no token."""
 
-WORK = "/v1/predict"
-"""Paths that begin so count as work, of which there may be too much."""
+PREDICTION_PREFIX = "/v1/predict"
+"""Prefix of paths whose requests `max_concurrency` limits."""
+
+read_bearer_token = HTTPBearer(auto_error=False, description=f"The value of ${TOKEN_VARIABLE} on the server.")
+"""Parses the header `Authorization`. As a dependency FastAPI would call it only after it has read the body."""
 
 
 class BodyTooLargeError(Exception):
-    """A body went over the limit while it came in."""
+    """A body exceeded the limit while it was received."""
 
 
 class LimitsMiddleware:
-    """An ASGI application in front of another.
+    """ASGI middleware that rejects requests without a valid token, too large, or too many.
 
     Args:
-        app: What comes behind.
-        limits: What is refused.
+        app: The application behind it.
+        limits: Limits of requests.
     """
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], limits: RequestLimits) -> None:
         self.app, self.limits = app, limits
-        self.token = os.environ.get(TOKEN)
-        self.inside, self.lock = 0, Lock()
+        self.token = os.environ.get(TOKEN_VARIABLE)
+        self.in_progress, self.lock = 0, Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Pass a request on, or reject it."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        headers = {key.lower(): value for key, value in scope["headers"]}
-        refusal = self._refusal(scope["path"], headers)
-        if refusal:
-            await refusal(scope, receive, send)
-            return None
-        if not scope["path"].startswith(WORK):
+        rejection = await self._reject_token(scope) or self._reject_length(scope)
+        if rejection:
+            return await rejection(scope, receive, send)
+        if not scope["path"].startswith(PREDICTION_PREFIX):
             return await self.app(scope, receive, send)
-        return await self._work(scope, receive, send)
+        return await self._predict(scope, receive, send)
 
-    def _refusal(self, path: str, headers: dict[bytes, bytes]) -> Any:
-        if self.token and path not in OPEN:
-            given = headers.get(b"authorization", b"")
-            if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
-                return problem_response(
-                    401, "no valid token; send Authorization: Bearer …", {"WWW-Authenticate": "Bearer"}
-                )
-        length = headers.get(b"content-length", b"0")
+    async def _reject_token(self, scope: Scope) -> JSONResponse | None:
+        if not self.token or scope["path"] in OPEN_PATHS:
+            return None
+        given = await read_bearer_token(Request(scope))
+        if given and hmac.compare_digest(given.credentials.encode("latin-1"), self.token.encode()):
+            return None
+        return problem_response(401, "no valid token; send Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
+
+    def _reject_length(self, scope: Scope) -> JSONResponse | None:
+        length = {key.lower(): value for key, value in scope["headers"]}.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 18:
-            return problem_response(400, "Content-Length is no number")
-        if int(length) > self.limits.upload_mb * 1_000_000:
-            return problem_response(413, self._too_large())
-        return None
+            return problem_response(400, "Content-Length is not a number")
+        return self._too_large() if int(length) > self.limits.upload_mb * 1_000_000 else None
 
-    async def _work(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request for a prediction on if there are not too many, and count the bytes of its body."""
         with self.lock:
-            full = self.inside >= self.limits.waiting
-            self.inside += not full
-        if full:
-            busy = f"{self.limits.waiting} requests are being worked on; come back in a moment"
-            await problem_response(429, busy, {"Retry-After": "1"})(scope, receive, send)
-            return
-        came, began = 0, False
+            busy = self.in_progress >= self.limits.max_concurrency
+            self.in_progress += not busy
+        if busy:
+            detail = f"the server is busy with {self.limits.max_concurrency} requests; try again in a moment"
+            return await problem_response(429, detail, {"Retry-After": "1"})(scope, receive, send)
+        received, responding = 0, False
 
-        async def counted() -> MutableMapping[str, Any]:
-            nonlocal came
+        async def receive_counted() -> MutableMapping[str, Any]:
+            nonlocal received
             message = await receive()
-            came += len(message.get("body", b""))
-            if came > self.limits.upload_mb * 1_000_000:
+            received += len(message.get("body", b""))
+            if received > self.limits.upload_mb * 1_000_000:
                 raise BodyTooLargeError
             return message
 
-        async def noted(message: MutableMapping[str, Any]) -> None:
-            nonlocal began
-            began = True
+        async def send_noted(message: MutableMapping[str, Any]) -> None:
+            nonlocal responding
+            responding = True
             await send(message)
 
         try:
-            await self.app(scope, counted, noted)
+            return await self.app(scope, receive_counted, send_noted)
         except BodyTooLargeError:
-            if not began:
-                await problem_response(413, self._too_large())(scope, receive, send)
+            return None if responding else await self._too_large()(scope, receive, send)
         finally:
             with self.lock:
-                self.inside -= 1
+                self.in_progress -= 1
 
-    def _too_large(self) -> str:
-        return f"the request is larger than {self.limits.upload_mb} MB, the most that this server takes"
+    def _too_large(self) -> JSONResponse:
+        return problem_response(413, f"the request is larger than {self.limits.upload_mb} MB, the limit of this server")

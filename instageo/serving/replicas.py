@@ -1,4 +1,4 @@
-"""Networks in processes of their own: loaded when asked for, tiles of different requests computed together."""
+"""Processes with networks: models are loaded on demand, and tiles of different requests share a forward pass."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ray import serve
 
 from instageo.model.inference.predictor import Predictor, load_model
-from instageo.model.networks.device import HALF_PRECISION
+from instageo.model.networks.device import inference_autocast
 from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.settings import Settings
 from instageo.serving.batching import BatchQueue
@@ -27,34 +27,40 @@ class TileBatch:
     """Tiles of one request.
 
     Attributes:
-        model: Name of the network.
+        model: Name of the model.
         image: Shape (B, C, T, h, w), normalised.
-        time: Shape (B, T, 2).
-        place: Shape (B, 2).
+        temporal_coords: Shape (B, T, 2).
+        location_coords: Shape (B, 2).
     """
 
     model: str
     image: Array
-    time: Array
-    place: Array
+    temporal_coords: Array
+    location_coords: Array
 
 
 @dataclass(frozen=True)
 class TileLogits:
-    """What a network gives for tiles.
+    """The network's output for the tiles of one request.
 
     Attributes:
-        logits: Shape (B, K, h, w), or (B, K, 1, 1) of chips as a whole.
-        together: Tiles that were computed in the same pass.
+        logits: Shape (B, K, h, w), or (B, K, 1, 1) if the model is image-level.
+        tiles_in_pass: Tiles, also of other requests, in the same forward pass.
     """
 
     logits: Array
-    together: int
+    tiles_in_pass: int
 
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What the front knows of a model: all but its network."""
+    """Everything about a model except its network.
+
+    Attributes:
+        settings: Those of the training run.
+        metrics: Scores that the checkpoint contains.
+        parameters: Number of parameters.
+    """
 
     settings: Settings
     metrics: dict[str, float]
@@ -62,54 +68,53 @@ class ModelDescription:
 
 
 class ModelReplica:
-    """One process's networks."""
+    """A process that loads models and computes tiles; Ray Serve starts one or more of them."""
 
-    def __init__(self, serving: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         keep_freed_memory()
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // serving.replicas))  # Ray would give it one
-        self.sources = serving.models
-        self.thread = ThreadPoolExecutor(1)  # loads networks
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.replicas))  # Ray's default is 1
+        loader = ThreadPoolExecutor(1)
 
         async def load(model: str) -> Predictor:
-            return await asyncio.get_running_loop().run_in_executor(self.thread, load_model, self.sources[model])
+            return await asyncio.get_running_loop().run_in_executor(loader, load_model, settings.models[model])
 
-        self.network = serve.multiplexed(max_num_models_per_replica=serving.loaded)(load)
-        wait_s = serving.batch_wait_ms / 1000
-        self.gathering = BatchQueue(_compute, lambda asked: len(asked[1].image), serving.batch_tiles, wait_s)
+        self.predictor = serve.multiplexed(max_num_models_per_replica=settings.max_models)(load)
+        self.queue = BatchQueue(
+            _compute_batch, lambda item: len(item[1].image), settings.batch_tiles, settings.batch_wait_ms / 1000
+        )
 
     async def describe(self, model: str) -> ModelDescription:
-        """What there is to know of a model."""
-        found = await self.network(model)
-        count = sum(parameter.numel() for parameter in found.net.parameters())
-        return ModelDescription(found.settings, found.metrics, count)
+        """Return the description of a model, which is loaded if need be."""
+        predictor = await self.predictor(model)
+        count = sum(parameter.numel() for parameter in predictor.net.parameters())
+        return ModelDescription(predictor.settings, predictor.metrics, count)
 
     async def compute(self, tiles: TileBatch) -> TileLogits:
-        """What a network gives for tiles of one request."""
-        network = await self.network(tiles.model)
-        return await asyncio.wrap_future(self.gathering.submit((network, tiles)))
+        """Return the network's output for the tiles of one request."""
+        predictor = await self.predictor(tiles.model)
+        return await asyncio.wrap_future(self.queue.submit((predictor, tiles)))
 
 
-def _compute(asked: Sequence[tuple[Predictor, TileBatch]]) -> list[TileLogits]:
-    """Requests of the same network and shape in one pass each."""
+def _compute_batch(items: Sequence[tuple[Predictor, TileBatch]]) -> list[TileLogits]:
+    """Return the output for each item; items of the same model and tile shape share a forward pass."""
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for place, (_, tiles) in enumerate(asked):
-        groups.setdefault((tiles.model, tiles.image.shape[1:]), []).append(place)
+    for index, (_, tiles) in enumerate(items):
+        groups.setdefault((tiles.model, tiles.image.shape[1:]), []).append(index)
     results: dict[int, TileLogits] = {}
-    for places in groups.values():
-        together = [asked[place][1] for place in places]
-        logits = _pass(asked[places[0]][0], together)
-        ends = np.cumsum([len(tiles.image) for tiles in together])
-        for place, part in zip(places, np.split(logits, ends[:-1]), strict=True):
-            results[place] = TileLogits(part, len(logits))
-    return [results[place] for place in range(len(asked))]
+    for indices in groups.values():
+        batches = [items[index][1] for index in indices]
+        logits = _forward(items[indices[0]][0], batches)
+        ends = np.cumsum([len(tiles.image) for tiles in batches])
+        for index, part in zip(indices, np.split(logits, ends[:-1]), strict=True):
+            results[index] = TileLogits(part, len(logits))
+    return [results[index] for index in range(len(items))]
 
 
-def _pass(predictor: Predictor, requests: Sequence[TileBatch]) -> Array:
-    image, time, place = (
-        torch.from_numpy(np.concatenate([getattr(tiles, name) for tiles in requests])).to(predictor.device)
-        for name in ("image", "time", "place")
+def _forward(predictor: Predictor, batches: Sequence[TileBatch]) -> Array:
+    image, temporal_coords, location_coords = (
+        torch.from_numpy(np.concatenate([getattr(tiles, name) for tiles in batches])).to(predictor.device)
+        for name in ("image", "temporal_coords", "location_coords")
     )
-    kind = HALF_PRECISION.get(predictor.settings.precision)
-    with torch.inference_mode(), torch.autocast(predictor.device.type, kind, enabled=kind is not None):
-        logits: Array = predictor.net(image, time, place).float().cpu().numpy()
+    with inference_autocast(predictor.device, predictor.settings.precision):
+        logits: Array = predictor.net(image, temporal_coords, location_coords).float().cpu().numpy()
     return logits

@@ -1,7 +1,6 @@
-"""From an image to an answer: the part of the front that is no HTTP."""
+"""Turn an image into a response body, without HTTP: tile, have replicas compute, blend, convert."""
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,186 +19,179 @@ from instageo.errors import InstaGeoError, RasterError
 from instageo.model.chips.factory import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.inference.predictor import Predictor
-from instageo.model.settings import Settings
 from instageo.model.settings.compose import update_settings
-from instageo.model.settings.resolve import band_names
+from instageo.model.settings.derived import band_names
 from instageo.model.tasks.predictions import Prediction, RegressionPrediction
 from instageo.serving import formats
 from instageo.serving.errors import HTTPProblem
-from instageo.serving.formats import FORMATS, OutputFormat
+from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.inputs import check_image
 from instageo.serving.metrics import ServerMetrics
 from instageo.serving.replicas import ModelDescription, TileBatch, TileLogits
 from instageo.serving.settings import ServerSettings
-from instageo.serving.tiles import TILE, ResultCache
+from instageo.serving.tiles import TILE_SIZE, ResultCache
 
 log = logging.getLogger(__name__)
+
+RETRY_PAUSE_S = 0.2
+"""Seconds before a call is repeated whose replica has died."""
 
 
 @dataclass(frozen=True)
 class ResponseBody:
-    """Bytes of a media type."""
+    """The content of a response.
+
+    Attributes:
+        content: Its bytes.
+        media_type: Its media type.
+        file_name: Name under which a browser saves it.
+    """
 
     content: bytes
-    kind: str
-    name: str
+    media_type: str
+    file_name: str
 
 
 class PredictionService:
-    """Predicts images by networks in other processes."""
+    """Predicts images with networks in other processes.
 
-    def __init__(self, handle: DeploymentHandle[Any], serving: ServerSettings, meter: ServerMetrics) -> None:
-        self.handle, self.serving, self.meter = handle, serving, meter
-        self.results = ResultCache(serving.limits.results_mb * 1_000_000)
-        self.known: dict[str, ModelDescription] = {}
-        self.lock = Lock()
+    Args:
+        handle: Handle of the deployment of `ModelReplica`.
+        settings: Settings of the server.
+        metrics: Counters to update.
+    """
 
-    def description(self, model: str, end: float | None = None) -> ModelDescription:
-        """What there is to know of a model, loaded if need be.
+    def __init__(self, handle: DeploymentHandle[Any], settings: ServerSettings, metrics: ServerMetrics) -> None:
+        self.handle, self.settings, self.metrics = handle, settings, metrics
+        self.results = ResultCache(settings.limits.results_mb * 1_000_000)
+        self._descriptions: dict[str, ModelDescription] = {}
+        self._lock = Lock()
+
+    def predict(self, model: str, path: Path, output: OutputFormat, *, probabilities: bool) -> ResponseBody:
+        """Return the prediction for a file in a format other than `json`.
 
         Raises:
-            Refused: There is no such model (404), or it cannot be loaded (503).
+            HTTPProblem: The image or the format does not fit (413, 415, 422), or there is no result in time (503).
         """
-        if model not in self.serving.models:
-            raise HTTPProblem(404, f"there is no model '{model}'; there are {', '.join(self.serving.models)}")
-        with self.lock:
-            found = self.known.get(model)
-        if found is None:
-            end = time.monotonic() + self.serving.limits.timeout_s if end is None else end
+        with self._predicted(model, path) as (predictor, prediction):
+            if output is OutputFormat.npy:
+                content = formats.encode_npy(prediction, probabilities=probabilities)
+            elif predictor.task.image_level:
+                raise HTTPProblem(
+                    422, f"the model '{model}' predicts one label per image; use format=json or format=npy"
+                )
+            elif output is OutputFormat.png:
+                content = formats.encode_png(formats.render_prediction(predictor, prediction))
+            else:
+                content = formats.encode_tif(predictor, prediction, probabilities=probabilities)
+        return ResponseBody(content, MEDIA_TYPES[output], f"prediction.{output}")
+
+    def summarize(self, model: str, path: Path) -> dict[str, object]:
+        """Return pixels and areas of the prediction for a file; raises as `predict` does."""
+        with self._predicted(model, path) as (predictor, prediction):
+            return formats.summarize_prediction(predictor, prediction, model)
+
+    def show(self, model: str, path: Path) -> dict[str, object]:
+        """Keep pictures and the map of a file for the page, and return their names with the summary."""
+        with self._predicted(model, path) as (predictor, prediction):
+            chip = read_chip(path, chip_format_from_settings(predictor.settings))
+            summary = formats.summarize_prediction(predictor, prediction, model)
+            pictures = {"image": formats.render_image(chip.image, chip.valid, band_names(predictor.settings))}
+            map_content = None
+            if not predictor.task.image_level:
+                pictures["prediction"] = formats.render_prediction(predictor, prediction)
+                if isinstance(prediction, RegressionPrediction):
+                    summary["ramp"] = formats.describe_color_ramp(prediction)
+                map_content = formats.encode_tif(predictor, prediction, probabilities=False)
+            return summary | {"tile": TILE_SIZE, **asdict(self.results.add(pictures, map_content))}
+
+    def describe(self, model: str, deadline: float | None = None) -> ModelDescription:
+        """Return the description of a model, which is loaded if need be.
+
+        The settings in it are those for tiles that are computed elsewhere: 32-bit numbers, and no more tiles at a time
+        than a forward pass takes.
+
+        Args:
+            model: Name of the model.
+            deadline: When to give up, by `time.monotonic`; None for the server's time limit from now.
+
+        Raises:
+            HTTPProblem: There is no such model (404), or it cannot be loaded (503).
+        """
+        if model not in self.settings.models:
+            raise HTTPProblem(404, f"there is no model '{model}'; there are {', '.join(self.settings.models)}")
+        with self._lock:
+            description = self._descriptions.get(model)
+        if description is None:
+            deadline = time.monotonic() + self.settings.limits.timeout_s if deadline is None else deadline
             handle = self.handle.options(multiplexed_model_id=model)
             try:
-                told: ModelDescription = call_replica(lambda: handle.describe.remote(model), end)
-            except InstaGeoError as error:  # of the process that loads it
+                description = cast(ModelDescription, call_replica(lambda: handle.describe.remote(model), deadline))
+            except InstaGeoError as error:  # raised where the model is loaded
                 log.error("%s: %s", model, error)
-                raise HTTPProblem(503, f"the model '{model}' cannot be loaded; the server's log tells why") from error
-            found = replace(told, settings=proxy_settings(told, self.serving.batch_tiles))
-            with self.lock:
-                self.known[model] = found
-        return found
+                raise HTTPProblem(503, f"the model '{model}' cannot be loaded; see the server's log") from error
+            tiles = min(description.settings.train.batch_size, self.settings.batch_tiles)
+            overrides = {"train.batch_size": tiles, "precision": "32-true"}
+            description = replace(description, settings=update_settings(description.settings, overrides))
+            with self._lock:
+                self._descriptions[model] = description
+        return description
 
     @contextmanager
-    def predicting(self, model: str, path: Path) -> Iterator[tuple[Predictor, Prediction]]:
-        """A model and what it says of a file.
-
-        Raises:
-            Refused: The file is not taken (413, 415, 422), or there is no result in time (503).
-        """
-        began = time.monotonic()
-        end = began + self.serving.limits.timeout_s
-        check_image(path, self.serving.limits)
-        network = RemoteNetwork(self.handle, model, end, self.meter.tiles.observe)
-        told = self.description(model, end)
-        predictor = proxy_predictor(told.settings, network, told.metrics)
+    def _predicted(self, model: str, path: Path) -> Iterator[tuple[Predictor, Prediction]]:
+        """Yield a predictor and its prediction for a file, and measure the time until the block ends."""
+        start = time.monotonic()
+        deadline = start + self.settings.limits.timeout_s
+        check_image(path, self.settings.limits)
+        network = RemoteNetwork(self.handle, model, deadline, self.metrics.tiles.observe)
+        description = self.describe(model, deadline)
+        predictor = Predictor(cast(Any, network), description.settings, description.metrics)
         try:
             yield predictor, predictor.predict(path)
         except RasterError as error:
             raise HTTPProblem(422, str(error).replace(str(path), "the image")) from error
         finally:
-            self.meter.seconds.observe(time.monotonic() - began)
-
-    def answer(self, model: str, path: Path, kind: OutputFormat, *, probabilities: bool) -> ResponseBody:
-        """A file's prediction in one of the formats."""
-        with self.predicting(model, path) as (predictor, prediction):
-            name = f"prediction.{kind}"
-            if kind is OutputFormat.npy:
-                return ResponseBody(formats.as_npy(prediction, probabilities=probabilities), FORMATS[kind], name)
-            if predictor.task.image_level:
-                raise HTTPProblem(422, f"the model '{model}' tells of chips as a whole; ask for format=json or npy")
-            if kind is OutputFormat.png:
-                return ResponseBody(formats.as_png(formats.picture(predictor, prediction)), FORMATS[kind], name)
-            return ResponseBody(formats.as_tif(predictor, prediction, probabilities=probabilities), FORMATS[kind], name)
-
-    def summary(self, model: str, path: Path) -> dict[str, object]:
-        """Counts and areas of a file's prediction."""
-        with self.predicting(model, path) as (predictor, prediction):
-            return formats.summary(predictor, prediction, model)
-
-    def show(self, model: str, path: Path) -> dict[str, object]:
-        """The summary, and where the page finds pictures and the map."""
-        with self.predicting(model, path) as (predictor, prediction):
-            chip = read_chip(path, chip_format_from_settings(predictor.settings))
-            told = formats.summary(predictor, prediction, model)
-            pictures = {"image": formats.view(chip.image, chip.valid, band_names(predictor.settings))}
-            content = None
-            if not predictor.task.image_level:
-                pictures["prediction"] = formats.picture(predictor, prediction)
-                if isinstance(prediction, RegressionPrediction):
-                    told["ramp"] = formats.ramp(prediction)
-                content = formats.as_tif(predictor, prediction, probabilities=False)
-            return told | {"tile": TILE, **asdict(self.results.keep(pictures, content))}
-
-
-@contextmanager
-def scratch_file() -> Iterator[Path]:
-    """A place for one image, which is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="instageo-") as folder:
-        yield Path(folder) / "image.tif"
-
-
-PAUSE_S = 0.2
-"""Before tiles are sent again whose process has died."""
+            self.metrics.seconds.observe(time.monotonic() - start)
 
 
 class RemoteNetwork(nn.Module):
-    """Sends normalised tiles to the process that holds the network.
+    """Stands in for a network, and sends normalised tiles to a replica that holds it.
 
     Args:
-        handle: Of the deployment of `Networks`.
-        model: The network's name.
-        end: When to give up, by `time.monotonic`.
-        note: Is told how many tiles were computed together.
+        handle: Handle of the deployment of `ModelReplica`.
+        model: Name of the model.
+        deadline: When to give up, by `time.monotonic`.
+        observe_tiles: Called with the number of tiles in the same forward pass.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any], model: str, end: float, note: Callable[[int], None]) -> None:
+    def __init__(
+        self, handle: DeploymentHandle[Any], model: str, deadline: float, observe_tiles: Callable[[int], None]
+    ) -> None:
         super().__init__()
         self.handle = handle.options(multiplexed_model_id=model)
-        self.model, self.end, self.note = model, end, note
+        self.model, self.deadline, self.observe_tiles = model, deadline, observe_tiles
 
-    def forward(self, image: Tensor, time_coords: Tensor, place: Tensor) -> Tensor:
-        """Logits of tiles (B, C, T, h, w); sent again where a process died under them.
-
-        Raises:
-            Refused: There is too much to do (429), or no process within the time (503).
-        """
-        found: TileLogits = call_replica(
-            lambda: self.handle.compute.remote(
-                TileBatch(self.model, image.numpy(), time_coords.numpy(), place.numpy())
-            ),
-            self.end,
-        )
-        self.note(found.together)
-        return torch.from_numpy(found.logits)
+    def forward(self, image: Tensor, temporal_coords: Tensor, location_coords: Tensor) -> Tensor:
+        """Return the logits of tiles (B, C, T, h, w); see `call_replica`."""
+        tiles = TileBatch(self.model, image.numpy(), temporal_coords.numpy(), location_coords.numpy())
+        output: TileLogits = call_replica(lambda: self.handle.compute.remote(tiles), self.deadline)
+        self.observe_tiles(output.tiles_in_pass)
+        return torch.from_numpy(output.logits)
 
 
-def call_replica(send: Callable[[], Any], end: float) -> Any:
-    """The answer of a process with networks, asked again while processes die and start.
+def call_replica(send: Callable[[], Any], deadline: float) -> Any:
+    """Send a call to a replica and return its result; send it again if the replica dies or is still starting.
 
     Raises:
-        Refused: There is too much to do (429), or no answer within the time (503).
+        HTTPProblem: Too many calls are waiting (429), or there is no result before the deadline (503).
     """
-    while True:
-        left = end - time.monotonic()
+    while (remaining := deadline - time.monotonic()) > 0:
         try:
-            if left > 0:
-                return send().result(timeout_s=left)
+            return send().result(timeout_s=remaining)
         except BackPressureError as error:
-            raise HTTPProblem(
-                429, "the server has too much to do; come back in a moment", {"Retry-After": "2"}
-            ) from error
+            raise HTTPProblem(429, "the server is busy; try again in a moment", {"Retry-After": "2"}) from error
         except TimeoutError:
-            left = 0
+            break
         except (RayActorError, DeploymentUnavailableError, RayServeException):
-            time.sleep(PAUSE_S)
-        if left <= 0:
-            raise HTTPProblem(503, "no result within the time that this server gives a request", {"Retry-After": "10"})
-
-
-def proxy_settings(told: ModelDescription, most: int) -> Settings:
-    """The settings of a model whose network is elsewhere: numbers of 32 bits, and no more tiles than go together."""
-    tiles = min(told.settings.train.batch_size, most)
-    return update_settings(told.settings, {"train.batch_size": tiles, "precision": "32-true"})
-
-
-def proxy_predictor(settings: Settings, network: RemoteNetwork, metrics: dict[str, float]) -> Predictor:
-    """A predictor whose network is elsewhere."""
-    return Predictor(cast(Any, network), settings, metrics)
+            time.sleep(RETRY_PAUSE_S)
+    raise HTTPProblem(503, "no result within the time limit of this server; try again later", {"Retry-After": "10"})

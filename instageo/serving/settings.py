@@ -1,62 +1,65 @@
-"""What a server takes and how long it waits."""
+"""Settings of a server: its models, their processes, and the limits of requests."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from instageo.errors import ConfigError
 
-TOKEN = "INSTAGEO_SERVE_TOKEN"  # noqa: S105  # the variable's name
-"""Environment variable that holds the bearer token; without it none is asked for."""
+TOKEN_VARIABLE = "INSTAGEO_SERVE_TOKEN"  # noqa: S105  # the variable's name
+"""Environment variable that holds the bearer token; if it is not set, no token is required."""
+
+APPLICATION_NAME = "instageo"
+"""Name of the application in Ray Serve."""
 
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What is refused, so that one request cannot harm others.
+    """Limits that keep one request from harming others.
 
     Attributes:
         upload_mb: Largest body of a request, MB.
         megapixels: Largest image, millions of pixels of one layer.
-        decoded_mb: Largest image in memory, MB: pixels x layers x bytes of a value.
-        waiting: Requests accepted at a time; more are told to come back (429).
-        results_mb: Disk for the page's newest results, MB.
-        timeout_s: Seconds after which a request is given up (503).
-        fetch: Whether images may be named by URL.
-        fetch_private: Whether such a URL may lead into this machine's own network.
-        fetch_s: Seconds for fetching one.
+        decoded_mb: Largest image in memory, MB: pixels x layers x bytes per value.
+        max_concurrency: Requests processed at a time; further ones get HTTP 429.
+        results_mb: Disk space for the page's newest results, MB.
+        timeout_s: Seconds after which a request ends with HTTP 503.
+        allow_urls: Whether requests may name images by URL.
+        allow_private_urls: Whether such a URL may lead into a private network, such as that of the server.
+        url_timeout_s: Seconds for fetching one.
     """
 
     upload_mb: int = 256
     megapixels: int = 100
     decoded_mb: int = 4000
-    waiting: int = 64
+    max_concurrency: int = 64
     results_mb: int = 1000
     timeout_s: int = 300
-    fetch: bool = False
-    fetch_private: bool = False
-    fetch_s: int = 30
+    allow_urls: bool = False
+    allow_private_urls: bool = False
+    url_timeout_s: int = 30
 
     def __post_init__(self) -> None:
-        for name in ("upload_mb", "megapixels", "decoded_mb", "waiting", "results_mb", "timeout_s", "fetch_s"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 1 or more")
+        _check_positive(
+            self, "upload_mb", "megapixels", "decoded_mb", "max_concurrency", "results_mb", "timeout_s", "url_timeout_s"
+        )
 
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """What a server is told.
+    """Settings of a server.
 
     Attributes:
         models: Source of each model by its name: a checkpoint, a run's directory, or `registry:…`.
-        loaded: Models that one process holds at a time; the one not used for longest goes first.
-        replicas: Processes with networks, at the most.
-        batch_tiles: Tiles that go through a network together.
+        max_models: Models that one process holds at a time; the least recently used is unloaded first.
+        replicas: Most processes with networks.
+        batch_tiles: Most tiles in a forward pass.
         batch_wait_ms: How long the first of them waits for others, milliseconds.
         samples: Folder of images that the page offers.
-        limits: What is refused.
+        limits: Limits of requests.
     """
 
     models: dict[str, str]
-    loaded: int = 3
+    max_models: int = 3
     replicas: int = 1
     batch_tiles: int = 16
     batch_wait_ms: float = 5
@@ -66,23 +69,54 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if not self.models:
             raise ConfigError("no model is named; expected a checkpoint, a run's directory, or registry:MODEL/SIZE")
-        for name in ("loaded", "replicas", "batch_tiles"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected 1 or more")
+        _check_positive(self, "max_models", "replicas", "batch_tiles")
 
-    def plain(self) -> dict[str, Any]:
-        """As plain values, for a configuration file."""
+    @property
+    def default_model(self) -> str:
+        """The model of requests that name none: the first."""
+        return next(iter(self.models))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for a configuration file."""
         return asdict(self)
 
+    def http_options(self, host: str, port: int) -> dict[str, Any]:
+        """Return options of Ray Serve's proxy; its time limit is longer than that of the server."""
+        return {"host": host, "port": port, "request_timeout_s": self.limits.timeout_s + 30}
 
-def server_settings_from_dict(plain: dict[str, Any]) -> ServerSettings:
-    """From plain values.
+
+def server_settings_from_dict(values: dict[str, Any]) -> ServerSettings:
+    """Build settings from plain values, as `ServerSettings.to_dict` returns them; missing ones get their defaults.
 
     Raises:
-        ConfigError: A key is not known.
+        ConfigError: A key is unknown, or a value out of range.
     """
-    known, limits = dict(plain), dict(plain.get("limits") or {})
     try:
-        return ServerSettings(**(known | {"limits": RequestLimits(**limits)}))
+        return ServerSettings(**(values | {"limits": RequestLimits(**values.get("limits") or {})}))
     except TypeError as error:
         raise ConfigError(f"the server's arguments do not fit: {error}") from error
+
+
+def build_serve_config(settings: ServerSettings, host: str, port: int) -> str:
+    """Return YAML for `serve deploy` and `serve run`, and for `serveConfigV2` of KubeRay; does not need Ray."""
+    import yaml  # for this function only
+
+    application = {
+        "name": APPLICATION_NAME,
+        "route_prefix": "/",
+        "import_path": "instageo.serving.app:application",
+        "args": settings.to_dict(),
+    }
+    config = {
+        "proxy_location": "EveryNode",
+        "http_options": settings.http_options(host, port),
+        "applications": [application],
+    }
+    text: str = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def _check_positive(settings: RequestLimits | ServerSettings, *names: str) -> None:
+    for name in names:
+        if (value := getattr(settings, name)) < 1:
+            raise ConfigError(f"--{name.replace('_', '-')} is {value}; expected 1 or more")

@@ -1,4 +1,4 @@
-"""The newest results of the page: pictures as tiles, and the map to download."""
+"""Keep the newest results of the page: pictures as map tiles, and the map to download."""
 
 import io
 import secrets
@@ -11,31 +11,32 @@ from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from instageo.serving.errors import HTTPProblem
 
-TILE = 256
+TILE_SIZE = 256
 """Side of a tile, pixels."""
 
-KEPT = 32
-"""Results, at the most."""
+MAX_RESULTS = 32
+"""Most results that are kept."""
 
-MAP = "prediction.tif"
-"""The file to download."""
+MAP_NAME = "prediction.tif"
+"""Name of the map to download."""
 
-MIXED = "image"
-"""The picture whose colours may be mixed."""
+IMAGE_LAYER = "image"
+"""The picture whose pixels may be averaged."""
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class CachedResult:
-    """What is kept of one result.
+    """How the page finds a result.
 
     Attributes:
-        name: What it is asked for by; nobody can guess it.
-        levels: Of its pictures: each has half the pixels of the one before, the last fits into one tile.
+        name: Random name, so that nobody can guess it.
+        levels: Zoom levels of its pictures: each has half the side of the previous one, the last fits into one tile.
         layers: Names of its pictures.
         download: Whether there is a map.
     """
@@ -47,91 +48,89 @@ class CachedResult:
 
 
 class ResultCache:
-    """Files of the newest results; the oldest goes first.
+    """Files of the newest results; the oldest are removed first, all when the process ends.
 
     Args:
-        most: Bytes of all; the newest stays, however large it is.
+        max_bytes: Most bytes of all results; the newest is kept, however large it is.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._scratch = tempfile.TemporaryDirectory(prefix="instageo-results-")  # goes with the process
-        self.folder = Path(self._scratch.name)
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._temporary = tempfile.TemporaryDirectory(prefix="instageo-results-")  # removed with this object
+        self.folder = Path(self._temporary.name)
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._lock = Lock()
 
-    def keep(self, pictures: dict[str, Pixels], content: bytes | None) -> CachedResult:
-        """Keep pictures of one size, (H, W, 4), and a map.
+    def add(self, pictures: dict[str, Pixels], map_content: bytes | None) -> CachedResult:
+        """Store pictures of one size, (H, W, 4), and a map.
 
-        The image becomes smaller by means of four pixels, a prediction by every second, so that no colour is mixed.
+        Lower levels of the image average 2 x 2 pixels; those of a prediction take every second pixel, so that colours
+        of classes are not mixed.
         """
         name = secrets.token_urlsafe(16)
         folder = self.folder / name
         folder.mkdir()
-        levels = max(level_count(*pixels.shape[:2]) for pixels in pictures.values())
+        levels = max(count_levels(*pixels.shape[:2]) for pixels in pictures.values())
         for layer, pixels in pictures.items():
             for level in range(levels):
                 np.save(folder / f"{layer}.{level}.npy", pixels)
-                pixels = _half(pixels) if layer == MIXED else pixels[::2, ::2]
-        if content is not None:
-            (folder / MAP).write_bytes(content)
+                pixels = _average_half(pixels) if layer == IMAGE_LAYER else pixels[::2, ::2]
+        if map_content is not None:
+            (folder / MAP_NAME).write_bytes(map_content)
         with self._lock:
             self._sizes[name] = sum(path.stat().st_size for path in folder.iterdir())
-            while len(self._sizes) > 1 and (len(self._sizes) > KEPT or sum(self._sizes.values()) > self.most):
+            while len(self._sizes) > 1 and (
+                len(self._sizes) > MAX_RESULTS or sum(self._sizes.values()) > self.max_bytes
+            ):
                 oldest, _ = self._sizes.popitem(last=False)
                 shutil.rmtree(self.folder / oldest, ignore_errors=True)
-        return CachedResult(name, levels, tuple(pictures), content is not None)
+        return CachedResult(name, levels, tuple(pictures), map_content is not None)
 
-    def tile(self, name: str, layer: str, level: int, row: int, column: int) -> bytes:
-        """A part of a picture as PNG, TILE pixels on each side, less at the borders.
+    def read_tile(self, name: str, layer: str, level: int, row: int, column: int) -> bytes:
+        """Return a part of a picture as PNG, TILE_SIZE pixels on each side, fewer at the borders.
 
         Raises:
-            Refused: There is no such result any more, or no such tile (404).
+            HTTPProblem: The result does not exist any more, or there is no such tile (404).
         """
-        from PIL import Image
-
-        place = self._place(name, f"{layer}.{level}.npy")
         try:
-            pixels: Pixels = np.load(place, mmap_mode="r")
-        except OSError as error:  # it went in the meantime
-            raise _gone() from error
-        part = pixels[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
+            pixels: Pixels = np.load(self._path(name, f"{layer}.{level}.npy"), mmap_mode="r")
+        except OSError as error:  # removed in the meantime
+            raise _missing_result() from error
+        rows, columns = (slice(index * TILE_SIZE, (index + 1) * TILE_SIZE) for index in (row, column))
+        part = pixels[rows, columns]
         if not part.size:
             raise HTTPProblem(404, f"the level {level} has no tile {row}, {column}")
         out = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(part)).save(out, "PNG")
         return out.getvalue()
 
-    def download(self, name: str) -> bytes:
-        """The map to download.
+    def read_map(self, name: str) -> bytes:
+        """Return the map of a result.
 
         Raises:
-            Refused: There is none (404).
+            HTTPProblem: The result does not exist any more, or it has no map (404).
         """
         try:
-            return self._place(name, MAP).read_bytes()
+            return self._path(name, MAP_NAME).read_bytes()
         except OSError as error:
-            raise _gone() from error
+            raise _missing_result() from error
 
-    def _place(self, name: str, file: str) -> Path:
+    def _path(self, name: str, file: str) -> Path:
         with self._lock:
-            known = name in self._sizes
-        if not known:
-            raise _gone()
+            if name not in self._sizes:
+                raise _missing_result()
         return self.folder / name / file
 
 
-def _half(pixels: Pixels) -> Pixels:
-    """Means of 2 x 2 pixels, weighted by what of them is seen."""
-    from PIL import Image
+def count_levels(height: int, width: int) -> int:
+    """Return the number of zoom levels until the whole picture fits into one tile."""
+    return 1 + max(0, (-(-max(height, width) // TILE_SIZE) - 1).bit_length())
 
+
+def _average_half(pixels: Pixels) -> Pixels:
+    """Return averages of 2 x 2 pixels, weighted by their opacity."""
     return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(2))
 
 
-def level_count(height: int, width: int) -> int:
-    """Levels until the whole picture fits into one tile."""
-    return 1 + max(0, (-(-max(height, width) // TILE) - 1).bit_length())
-
-
-def _gone() -> HTTPProblem:
-    return HTTPProblem(404, "there is no such result any more; ask for it again")
+def _missing_result() -> HTTPProblem:
+    return HTTPProblem(404, "there is no such result; results are kept for a limited time, so send the image again")

@@ -1,4 +1,4 @@
-"""What tests of servers share: one on a free port of loopback, what it is sent, and its processes."""
+"""Helpers of tests of servers: a server on a free port of loopback, requests to it, and its processes."""
 
 import signal
 import socket
@@ -28,20 +28,20 @@ class Server:
     port: int
     process: subprocess.Popen
 
-    def ask(self, method, path, body=None, headers=None):
+    def request(self, method, path, body=None, headers=None):
         connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
         finally:
             connection.close()
 
     def get(self, path):
-        return self.ask("GET", path)
+        return self.request("GET", path)
 
-    def network_processes(self):
-        """Process numbers of its replicas that hold networks."""
+    def replica_processes(self):
+        """Process IDs of its replicas that hold networks."""
         parents, titled = {}, []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -49,7 +49,7 @@ class Server:
                 title = (entry / "cmdline").read_bytes()
             except OSError:  # it ended in the meantime
                 continue
-            if title.startswith(b"ray::ServeReplica:instageo:Networks"):
+            if title.startswith(b"ray::ServeReplica:instageo:ModelReplica"):
                 titled.append(int(entry.name))
 
         def own(number):
@@ -66,7 +66,7 @@ class Server:
             disposition = f'Content-Disposition: form-data; name="{key}"; filename="{file}"'
             body += f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: image/tiff\r\n\r\n".encode() + data + b"\r\n"
         body += f"--{BOUNDARY}--\r\n".encode()
-        return self.ask("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+        return self.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
 
 
 @contextmanager
@@ -76,12 +76,12 @@ def serving(*arguments, stop=signal.SIGINT):
     command = [sys.executable, "-m", "instageo.cli", "serve", *map(str, arguments), "--port", str(port)]
     with started(command, port, stop) as server:
         yield server
-    assert server.process.returncode == 0  # it ended by itself, as asked
+    assert server.process.returncode == 0  # it ended by itself after the signal
 
 
 @contextmanager
 def started(command, port, stop=signal.SIGINT, **options):
-    """A server that a command starts on this port, once it is ready; stopped by a signal."""
+    """A ready server that a command starts on this port; stopped by a signal."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options) as process:
         server = Server(port, process)
         try:
@@ -101,14 +101,14 @@ def free_port():
         return free.getsockname()[1]
 
 
-def wait_ready(running):
-    """The last status of /readyz within two minutes: 200, or what it stayed at."""
+def wait_ready(server):
+    """The last status of /readyz within two minutes."""
     for _ in range(240):
         try:
-            status = running.get("/readyz")[0]
+            status = server.get("/readyz")[0]
         except OSError:
             status = 0
-        if status == 200 or running.process.poll() is not None:
+        if status == 200 or server.process.poll() is not None:
             return status
         time.sleep(0.5)
     return status
@@ -126,7 +126,7 @@ def image(tmp_path, shape, *, side=32, missing=True, name="chip.tif", dtype=np.i
 
 
 def chip_inference(run, chip, folder):
-    """What `mode=chip_inference` writes for a file."""
+    """The map that `mode=chip_inference` writes for a file."""
     (folder / "table.csv").write_text(f"Input\n{chip.name}\n")
     arguments = [f"root_dir={chip.parent}", f"test_filepath={folder / 'table.csv'}", f"checkpoint_path={run}"]
     assert main(["mode=chip_inference", *arguments, "accelerator=cpu", f"hydra.run.dir={folder / 'out'}"]) == 0

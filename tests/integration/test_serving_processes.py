@@ -1,4 +1,4 @@
-"""Processes of a server: killed, more of them under load, tokens and queues, a configuration in a file."""
+"""Processes of a server: a killed one, more under load, tokens and queues, a configuration in a file."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def run(tmp_path_factory):
 
 @contextmanager
 def load(server, content, clients):
-    """Clients that ask again and again while this block lasts; gives the statuses that they get."""
+    """Clients that send requests while this block lasts; yields the statuses of the responses."""
     over, statuses = threading.Event(), []
 
     def client():
@@ -50,25 +50,25 @@ def load(server, content, clients):
             future.result()
 
 
-def wait_for(what, seconds):
-    """Whether it comes true within some seconds."""
+def wait_for(condition, seconds):
+    """Whether a condition becomes true within some seconds."""
     end = time.monotonic() + seconds
-    while not what() and time.monotonic() < end:
+    while not condition() and time.monotonic() < end:
         time.sleep(0.5)
-    return what()
+    return condition()
 
 
 def test_a_killed_process_loses_no_request(run, tmp_path):
-    """Of those that were accepted; what was sent to it is sent to the next."""
+    """Tiles that were sent to it are sent to the next."""
     content = image(tmp_path, (6,)).read_bytes()
     with serving(f"m={run}") as server:
-        [before] = server.network_processes()
+        [before] = server.replica_processes()
         with load(server, content, clients=6) as statuses:
             assert wait_for(lambda: len(statuses) > 20, 60)
             os.kill(before, signal.SIGKILL)
-            replaced = wait_for(lambda: server.network_processes() not in ([], [before]), 120)
-            answered = len(statuses)
-            assert wait_for(lambda: len(statuses) > answered + 20, 60)
+            replaced = wait_for(lambda: server.replica_processes() not in ([], [before]), 120)
+            before_count = len(statuses)
+            assert wait_for(lambda: len(statuses) > before_count + 20, 60)
     assert replaced
     assert set(statuses) == {200}
 
@@ -79,21 +79,21 @@ def test_a_token_and_too_many_requests(run, tmp_path, monkeypatch):
     body = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.tif"\r\n\r\n'.encode()
     body += chip + f"\r\n--{BOUNDARY}--\r\n".encode()
     kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "Authorization": "Bearer hush"}
-    with serving(f"m={run}", "--waiting", "2", stop=signal.SIGTERM) as server, ThreadPoolExecutor(12) as pool:
+    with serving(f"m={run}", "--max-concurrency", "2", stop=signal.SIGTERM) as server, ThreadPoolExecutor(12) as pool:
         refused = server.send("/v1/predict", chip)
-        wrong = server.ask("GET", "/v1/models", headers={"Authorization": "Bearer wrong"})
-        right = server.ask("GET", "/v1/models", headers={"Authorization": "Bearer hush"})
+        wrong = server.request("GET", "/v1/models", headers={"Authorization": "Bearer wrong"})
+        right = server.request("GET", "/v1/models", headers={"Authorization": "Bearer hush"})
         health = server.get("/healthz")
-        answers = list(pool.map(lambda _: server.ask("POST", "/v1/predict", body, kind), range(12)))
+        responses = list(pool.map(lambda _: server.request("POST", "/v1/predict", body, kind), range(12)))
     assert (refused[0], refused[1]["www-authenticate"]) == (401, "Bearer")
     assert "hush" not in refused[2].decode()
     assert (wrong[0], right[0], health[0]) == (401, 200, 200)
-    assert {status for status, _, _ in answers} == {200, 429}
-    assert all(headers["retry-after"] == "1" for status, headers, _ in answers if status == 429)
+    assert {status for status, _, _ in responses} == {200, 429}
+    assert all(headers["retry-after"] == "1" for status, headers, _ in responses if status == 429)
 
 
-def test_a_written_configuration_grows_with_the_load(run, tmp_path):
-    """A server as Ray's own command runs it, which starts a second process and loses nothing meanwhile."""
+def test_a_server_by_configuration_grows_with_the_load(run, tmp_path):
+    """Ray's own command runs it; it starts a second process and loses no request meanwhile."""
     port, configuration = free_port(), tmp_path / "serve.yaml"
     emit = ["serve", f"m={run}", "--port", str(port), "--replicas", "2", "--batch-tiles", "4"]
     assert CliRunner().invoke(app, [*emit, "--emit-config", str(configuration)]).exit_code == 0
@@ -101,12 +101,12 @@ def test_a_written_configuration_grows_with_the_load(run, tmp_path):
     environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
     chip = image(tmp_path, (6,), side=45)
     with started(command, port, env=environment, cwd=tmp_path) as server:
-        (tmp_path / "answer.tif").write_bytes(server.send("/v1/predict", chip.read_bytes())[2])
-        assert len(server.network_processes()) == 1
+        (tmp_path / "map.tif").write_bytes(server.send("/v1/predict", chip.read_bytes())[2])
+        assert len(server.replica_processes()) == 1
         with load(server, chip.read_bytes(), clients=16) as statuses:
-            assert wait_for(lambda: len(server.network_processes()) == 2, 150)
-            answered = len(statuses)
-            assert wait_for(lambda: len(statuses) > answered + 100, 60)
+            assert wait_for(lambda: len(server.replica_processes()) == 2, 150)
+            before_count = len(statuses)
+            assert wait_for(lambda: len(statuses) > before_count + 100, 60)
     assert set(statuses) == {200}
     expected = chip_inference(run, chip, tmp_path)
-    np.testing.assert_array_equal(read_raster(tmp_path / "answer.tif").values, expected.values)
+    np.testing.assert_array_equal(read_raster(tmp_path / "map.tif").values, expected.values)

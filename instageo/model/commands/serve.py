@@ -1,66 +1,66 @@
-"""`instageo serve`: trained models behind HTTP."""
+"""`instageo serve`: serve trained models over HTTP."""
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from instageo.errors import ConfigError, MissingExtraError
+from instageo.errors import ConfigError
+from instageo.extras import required_by
+from instageo.files import write_text
 from instageo.model.registry.names import is_registry_name, parse_name
-from instageo.progress import telling
-from instageo.serving.settings import ServerSettings
+from instageo.progress import log_to_stderr
+from instageo.serving.settings import ServerSettings, build_serve_config
 
 log = logging.getLogger("instageo")
 
 
 @dataclass(frozen=True)
 class ListenAddress:
-    """Where a server listens.
+    """Where a server listens and runs.
 
     Attributes:
-        host: Address.
-        port: Port.
-        address: Of a Ray cluster; None for this machine.
-        emit: File that gets the configuration instead of a server being started.
+        host: Address to listen on.
+        port: Port to listen on.
+        address: Address of a running Ray cluster; None to start one on this machine.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     address: str | None = None
-    emit: Path | None = None
 
 
-def serve(serving: ServerSettings, where: ListenAddress) -> None:
-    """Start a server and keep it running, or write its configuration."""
-    with telling():
-        if where.emit is not None:
-            from instageo.serving.app import serve_config
+def serve(settings: ServerSettings, listen: ListenAddress, config_path: Path | None = None) -> None:
+    """Start a server and run it until it is stopped.
 
-            where.emit.write_bytes(serve_config(serving, where.host, where.port))
-            log.info("%s: for `serve deploy` or, as serveConfigV2, for KubeRay", where.emit)
+    Args:
+        settings: Its models and limits.
+        listen: Where it listens and runs.
+        config_path: Write Ray Serve's configuration to this file instead of starting a server.
+    """
+    with log_to_stderr():
+        if config_path is not None:
+            with required_by("--emit-config", "serve"):
+                config = build_serve_config(settings, listen.host, listen.port)
+            write_text(config_path, config)
+            log.info("wrote %s for `serve deploy` or, as serveConfigV2, for KubeRay", config_path)
             return
-        try:
+        with required_by("instageo serve", "model,cpu,serve"):
             from instageo.serving.app import serve_until_stopped
-
-            serve_until_stopped(serving, where.host, where.port, where.address)
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                f"a server needs the package {error.name}; install the extras: "
-                "pip install 'instageo-model[model,cpu,serve]'"
-            ) from error
+        serve_until_stopped(settings, listen.host, listen.port, listen.address)
 
 
-def named(sources: list[str]) -> dict[str, str]:
-    """Sources by the name that requests use: `NAME=SOURCE`, else the run's folder or the registry's name.
+def name_models(sources: list[str]) -> dict[str, str]:
+    """Return sources by the names for requests: NAME of `NAME=SOURCE`, else the run's folder or the registry's name.
 
     Raises:
-        ConfigError: Two have one name.
+        ConfigError: Two sources have the same name, or a checkpoint does not exist.
     """
     models: dict[str, str] = {}
     for text in sources:
-        name, mark, source = text.partition("=")
-        name, source = (name, source) if mark else (_own_name(text), text)
+        name, equals, source = text.partition("=")
+        name, source = (name, source) if equals else (_default_name(text), text)
         if name in models:
-            raise ConfigError(f"{text}: another model is called '{name}', too; name it otherwise: NAME={source}")
+            raise ConfigError(f"{text}: another model has the name '{name}'; choose another name: NAME={source}")
         models[name] = source if is_registry_name(source) else str(Path(source).expanduser().absolute())
         if not is_registry_name(source) and not Path(models[name]).exists():
             raise ConfigError(
@@ -69,9 +69,9 @@ def named(sources: list[str]) -> dict[str, str]:
     return models
 
 
-def _own_name(source: str) -> str:
+def _default_name(source: str) -> str:
     if is_registry_name(source):
-        asked = parse_name(source)
-        return f"{asked.model}/{asked.size}" if asked.size else asked.model
+        requested = parse_name(source)
+        return f"{requested.model}/{requested.size}" if requested.size else requested.model
     path = Path(source).expanduser().absolute()
     return path.parent.name if path.suffix else path.name

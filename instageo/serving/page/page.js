@@ -1,25 +1,25 @@
 "use strict";
-// One image at a time: ask the server, show image and prediction on top of each other, let the map be moved and downloaded.
-const at = (id) => document.getElementById(id);
-const view = { x: 0, y: 0, scale: 1 }; // where the image's corner lies, and what a pixel of it takes
-let shown = null; // the last answer, with the name of its file
-const tiles = new Map(); // pictures on the map, by the path that they come from
-let waiting = 0; // a frame in which the tiles are looked at
+// Sends one image at a time and shows image and prediction on top of each other; the map can be moved and downloaded.
+const element = (id) => document.getElementById(id);
+const view = { x: 0, y: 0, scale: 1 }; // position of the image's upper left corner, and screen pixels per image pixel
+let result = null; // the last response, and the name of the file
+const tiles = new Map(); // images of the tiles on the map, by their path
+let nextFrame = 0; // the animation frame that updates the tiles
 
-const headers = () => (at("token").value ? { Authorization: `Bearer ${at("token").value}` } : {});
+const headers = () => (element("token").value ? { Authorization: `Bearer ${element("token").value}` } : {});
 
-async function ask(path, options = {}) {
-  const answer = await fetch(path, { ...options, headers: headers() });
-  if (!answer.ok) {
-    const told = await answer.json().catch(() => ({}));
-    throw new Error(told.detail || `the server answers ${answer.status}`);
+async function request(path, options = {}) {
+  const response = await fetch(path, { ...options, headers: headers() });
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    throw new Error(problem.detail || `the server responded with the status ${response.status}`);
   }
-  return answer;
+  return response;
 }
 
-function say(text, wrong = false) {
-  at("status").textContent = text;
-  at("status").className = wrong ? "wrong" : "";
+function setStatus(text, isError = false) {
+  element("status").textContent = text;
+  element("status").className = isError ? "error" : "";
 }
 
 function form(source) {
@@ -29,57 +29,63 @@ function form(source) {
 }
 
 async function predict(source) {
-  const model = at("model").value;
-  say(`mapping ${source.name || source} …`);
+  const model = element("model").value;
+  setStatus(`predicting ${source.name || source} …`);
   try {
-    const answer = await ask(`v1/predict/show?model=${encodeURIComponent(model)}`, { method: "POST", body: form(source) });
-    await show({ ...(await answer.json()), file: source.name || source });
-    say("done");
+    const path = `v1/predict/show?model=${encodeURIComponent(model)}`;
+    const response = await request(path, { method: "POST", body: form(source) });
+    await showResult({ ...(await response.json()), file: source.name || source });
+    setStatus("done");
   } catch (error) {
-    say(error.message, true);
+    setStatus(error.message, true);
   }
 }
 
-function show(told) {
-  shown = told;
+function showResult(response) {
+  result = response;
   for (const tile of tiles.values()) tile.remove();
   tiles.clear();
-  at("empty").hidden = true;
-  at("empty").style.display = "none";
-  at("result").hidden = false;
-  at("legend").hidden = !told.classes;
-  const lines = (told.classes || []).map((line) => {
+  element("empty").hidden = true;
+  element("empty").style.display = "none";
+  element("result").hidden = false;
+  element("legend").hidden = !result.classes;
+  const rows = (result.classes || []).map((entry) => {
     const row = document.createElement("tr");
     const swatch = document.createElement("span");
     swatch.className = "swatch";
-    swatch.style.background = line.color;
-    const area = line.area_km2 === null ? "–" : line.area_km2.toPrecision(4);
-    for (const content of [swatch, line.name, line.pixels.toLocaleString(), area]) {
+    swatch.style.background = entry.color;
+    const area = entry.area_km2 === null ? "–" : entry.area_km2.toPrecision(4);
+    for (const content of [swatch, entry.name, entry.pixels.toLocaleString(), area]) {
       row.appendChild(document.createElement("td")).append(content);
     }
     return row;
   });
-  at("legend").tBodies[0].replaceChildren(...lines);
-  at("ramp").hidden = !told.ramp;
-  if (told.ramp) {
-    at("colors").style.background = `linear-gradient(to right, ${told.ramp.colors.join(", ")})`;
-    at("low").textContent = `≤ ${short(told.ramp.low)}`;
-    at("high").textContent = `≥ ${short(told.ramp.high)}`;
+  element("legend").tBodies[0].replaceChildren(...rows);
+  element("ramp").hidden = !result.ramp;
+  if (result.ramp) {
+    element("colors").style.background = `linear-gradient(to right, ${result.ramp.colors.join(", ")})`;
+    element("low").textContent = `≤ ${formatNumber(result.ramp.low)}`;
+    element("high").textContent = `≥ ${formatNumber(result.ramp.high)}`;
   }
-  at("facts").textContent = facts(told);
-  at("download").hidden = !told.download;
-  fit();
-  return look();
+  element("facts").textContent = describeResult();
+  element("download").hidden = !result.download;
+  fitView();
+  return updateTiles();
 }
 
-const short = (value) => Number(value.toPrecision(4)).toString();
+const formatNumber = (value) => Number(value.toPrecision(4)).toString();
 
-function facts(told) {
-  const parts = [`${told.file} by ${told.model}`, `${told.width} × ${told.height} pixels, ${(100 * told.valid_share).toFixed(1)} % observed`];
-  const { values } = told;
-  if (values && values.count) parts.push(`mean ${short(values.mean)}, ${short(values.min)} to ${short(values.max)}`);
-  if (told.chip) parts.push(Object.entries(told.chip).map(([key, value]) => `${key}: ${value}`).join(", "));
-  const box = told.bounds_lonlat;
+function describeResult() {
+  const observed = (100 * result.valid_share).toFixed(1);
+  const parts = [`${result.file}, model ${result.model}`];
+  parts.push(`${result.width} × ${result.height} pixels, ${observed} % observed`);
+  const { values } = result;
+  if (values && values.count) {
+    const [mean, min, max] = [values.mean, values.min, values.max].map(formatNumber);
+    parts.push(`mean ${mean}, ${min} to ${max}`);
+  }
+  if (result.chip) parts.push(Object.entries(result.chip).map(([key, value]) => `${key}: ${value}`).join(", "));
+  const box = result.bounds_lonlat;
   const degrees = (value, signs) => `${Math.abs(value).toFixed(4)}° ${signs[value < 0 ? 1 : 0]}`;
   if (box) {
     parts.push(`${degrees(box[1], "NS")} to ${degrees(box[3], "NS")}, ${degrees(box[0], "EW")} to ${degrees(box[2], "EW")}`);
@@ -87,33 +93,33 @@ function facts(told) {
   return parts.join("; ");
 }
 
-// The tiles in sight, of the level whose pixels are nearest to the screen's; others go once these have come.
-async function look() {
-  const told = shown, frame = at("map").getBoundingClientRect();
-  if (!told) return;
-  const level = Math.max(0, Math.min(told.levels - 1, Math.floor(-Math.log2(view.scale))));
-  const side = told.tile * 2 ** level;
-  const range = (offset, seen, whole) => {
+// Fetches the visible tiles of the level whose resolution is nearest to the screen's; then removes all others.
+async function updateTiles() {
+  const current = result, frame = element("map").getBoundingClientRect();
+  if (!current) return;
+  const level = Math.max(0, Math.min(current.levels - 1, Math.floor(-Math.log2(view.scale))));
+  const side = current.tile * 2 ** level;
+  const range = (offset, frameSize, imageSize) => {
     const first = Math.max(0, Math.floor(-offset / view.scale / side));
-    const last = Math.min(Math.ceil(whole / side) - 1, Math.floor((seen - offset) / view.scale / side));
+    const last = Math.min(Math.ceil(imageSize / side) - 1, Math.floor((frameSize - offset) / view.scale / side));
     return Array.from({ length: Math.max(0, last - first + 1) }, (_, step) => first + step);
   };
-  const wanted = new Map();
-  for (const layer of told.layers) {
-    for (const row of range(view.y, frame.height, told.height)) {
-      for (const column of range(view.x, frame.width, told.width)) {
-        wanted.set(`v1/results/${told.name}/${layer}/${level}/${row}/${column}.png`, { layer, row, column });
+  const visible = new Map();
+  for (const layer of current.layers) {
+    for (const row of range(view.y, frame.height, current.height)) {
+      for (const column of range(view.x, frame.width, current.width)) {
+        visible.set(`v1/results/${current.name}/${layer}/${level}/${row}/${column}.png`, { layer, row, column });
       }
     }
   }
   try {
-    await Promise.all([...wanted].map(([path, where]) => tiles.has(path) || fetchTile(path, where, level, side)));
+    await Promise.all([...visible].map(([path, position]) => tiles.has(path) || fetchTile(path, position, level, side)));
   } catch (error) {
-    if (told === shown) say(error.message, true);
+    if (current === result) setStatus(error.message, true);
   }
-  if (told !== shown) return;
+  if (current !== result) return;
   for (const [path, tile] of tiles) {
-    if (!wanted.has(path) && tile.complete) {
+    if (!visible.has(path) && tile.complete) {
       tile.remove();
       tiles.delete(path);
     }
@@ -124,8 +130,8 @@ async function fetchTile(path, { layer, row, column }, level, side) {
   const tile = new Image();
   tiles.set(path, tile);
   try {
-    const content = await (await ask(path)).blob();
-    if (tiles.get(path) !== tile) return; // another result came
+    const content = await (await request(path)).blob();
+    if (tiles.get(path) !== tile) return; // another result is shown
     tile.alt = "";
     tile.draggable = false;
     tile.src = URL.createObjectURL(content);
@@ -133,16 +139,16 @@ async function fetchTile(path, { layer, row, column }, level, side) {
     URL.revokeObjectURL(tile.src);
     const left = column * side, top = row * side;
     tile.box = [left, top, left + tile.naturalWidth * 2 ** level, top + tile.naturalHeight * 2 ** level];
-    lay(tile);
-    at(layer).append(tile);
+    positionTile(tile);
+    element(layer).append(tile);
   } catch (error) {
     tiles.delete(path);
     throw error;
   }
 }
 
-// Borders lie on whole pixels of the screen, the same for neighbours, so that nothing shines through between them.
-function lay(tile) {
+// Puts borders of tiles on whole screen pixels, the same for neighbours, so that there are no gaps between them.
+function positionTile(tile) {
   if (!tile.box) return;
   const dots = window.devicePixelRatio;
   const [left, top, right, bottom] = tile.box.map(
@@ -150,97 +156,102 @@ function lay(tile) {
   tile.style.cssText = `left: ${left}px; top: ${top}px; width: ${right - left}px; height: ${bottom - top}px`;
 }
 
-function place() {
-  for (const tile of tiles.values()) lay(tile);
-  cancelAnimationFrame(waiting);
-  waiting = requestAnimationFrame(look);
+function redraw() {
+  for (const tile of tiles.values()) positionTile(tile);
+  cancelAnimationFrame(nextFrame);
+  nextFrame = requestAnimationFrame(updateTiles);
 }
 
-function fit() {
-  const frame = at("map").getBoundingClientRect();
-  view.scale = Math.min(frame.width / shown.width, frame.height / shown.height);
-  view.x = (frame.width - shown.width * view.scale) / 2;
-  view.y = (frame.height - shown.height * view.scale) / 2;
-  place();
+function fitView() {
+  const frame = element("map").getBoundingClientRect();
+  view.scale = Math.min(frame.width / result.width, frame.height / result.height);
+  view.x = (frame.width - result.width * view.scale) / 2;
+  view.y = (frame.height - result.height * view.scale) / 2;
+  redraw();
 }
 
 function zoom(factor, x, y) {
   view.x = x - (x - view.x) * factor;
   view.y = y - (y - view.y) * factor;
   view.scale *= factor;
-  place();
+  redraw();
 }
 
-async function describe() {
+function setOpacity() {
+  element("prediction").style.opacity = element("opacity").value / 100;
+}
+
+async function describeModel() {
   try {
-    const told = await (await ask(`v1/models/${at("model").value.split("/").map(encodeURIComponent).join("/")}`)).json();
-    const dates = told.dates > 1 ? `${told.dates} dates of ` : "";
-    at("needs").textContent = `Needs ${dates}${told.bands.join(", ")}.`;
+    const name = element("model").value.split("/").map(encodeURIComponent).join("/");
+    const model = await (await request(`v1/models/${name}`)).json();
+    const dates = model.dates > 1 ? `${model.dates} dates of ` : "";
+    element("needs").textContent = `Needs ${dates}${model.bands.join(", ")}.`;
   } catch (error) {
-    say(error.message, true);
+    setStatus(error.message, true);
   }
 }
 
 async function start() {
   try {
-    const { models } = await (await ask("v1/models")).json();
-    at("model").replaceChildren(...models.map(({ name }) => new Option(name)));
-    const { samples } = await (await ask("v1/samples")).json();
-    at("samplerow").hidden = !samples.length;
-    at("sample").append(...samples.map((name) => new Option(name)));
-    say("");
-    await describe();
+    const { models } = await (await request("v1/models")).json();
+    element("model").replaceChildren(...models.map(({ name }) => new Option(name)));
+    const { samples } = await (await request("v1/samples")).json();
+    element("samplerow").hidden = !samples.length;
+    element("sample").replaceChildren(new Option("choose …", ""), ...samples.map((name) => new Option(name)));
+    setStatus("");
+    await describeModel();
   } catch (error) {
-    say(error.message, true);
+    setStatus(error.message, true);
   }
 }
 
-at("model").addEventListener("change", describe);
-at("token").addEventListener("change", start);
-at("file").addEventListener("change", () => at("file").files[0] && predict(at("file").files[0]));
-at("sample").addEventListener("change", () => at("sample").value && predict(at("sample").value));
-at("drop").addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && at("file").click());
+element("model").addEventListener("change", describeModel);
+element("token").addEventListener("change", start);
+element("file").addEventListener("change", () => element("file").files[0] && predict(element("file").files[0]));
+element("sample").addEventListener("change", () => element("sample").value && predict(element("sample").value));
+element("drop").addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && element("file").click());
 for (const [kind, over] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();
-    at("drop").classList.toggle("over", over);
+    element("drop").classList.toggle("over", over);
     if (kind === "drop" && event.dataTransfer.files[0]) predict(event.dataTransfer.files[0]);
   });
 }
-at("opacity").addEventListener("input", () => { at("prediction").style.opacity = at("opacity").value / 100; });
-at("prediction").style.opacity = at("opacity").value / 100;
-at("reset").addEventListener("click", () => shown && fit());
-addEventListener("resize", () => shown && look());
-at("download").addEventListener("click", async () => {
-  say("fetching the map …");
+element("opacity").addEventListener("input", setOpacity);
+setOpacity();
+element("reset").addEventListener("click", () => result && fitView());
+addEventListener("resize", () => result && updateTiles());
+element("download").addEventListener("click", async () => {
+  setStatus("downloading the map …");
   try {
-    const file = await (await ask(`v1/results/${shown.name}/prediction.tif`)).blob();
+    const file = await (await request(`v1/results/${result.name}/prediction.tif`)).blob();
     const link = document.createElement("a");
     link.href = URL.createObjectURL(file);
-    link.download = `${shown.file.replace(/\.tiff?$/i, "")}_prediction.tif`;
+    link.download = `${result.file.replace(/\.tiff?$/i, "")}_prediction.tif`;
     link.click();
     URL.revokeObjectURL(link.href);
-    say("downloaded");
+    setStatus("downloaded");
   } catch (error) {
-    say(error.message, true);
+    setStatus(error.message, true);
   }
 });
-at("map").addEventListener("wheel", (event) => {
+element("map").addEventListener("wheel", (event) => {
   event.preventDefault();
-  const frame = at("map").getBoundingClientRect();
+  const frame = element("map").getBoundingClientRect();
   zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, event.clientX - frame.left, event.clientY - frame.top);
 }, { passive: false });
-at("map").addEventListener("pointerdown", (event) => at("map").setPointerCapture(event.pointerId));
-at("map").addEventListener("pointermove", (event) => {
+element("map").addEventListener("pointerdown", (event) => element("map").setPointerCapture(event.pointerId));
+element("map").addEventListener("pointermove", (event) => {
   if (!event.buttons) return;
   view.x += event.movementX;
   view.y += event.movementY;
-  place();
+  redraw();
 });
-at("map").addEventListener("keydown", (event) => {
+element("map").addEventListener("keydown", (event) => {
   const step = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] }[event.key];
-  if (step) { view.x += step[0]; view.y += step[1]; place(); }
-  const frame = at("map").getBoundingClientRect();
+  if (step) { view.x += step[0]; view.y += step[1]; redraw(); }
+  const frame = element("map").getBoundingClientRect();
   if ("+-".includes(event.key)) zoom(event.key === "+" ? 1.2 : 1 / 1.2, frame.width / 2, frame.height / 2);
 });
 start();

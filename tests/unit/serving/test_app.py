@@ -1,0 +1,50 @@
+"""The application on Ray Serve and its configuration."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from instageo.cli import app
+from instageo.model.networks.device import pick_device
+from instageo.serving.settings import RequestLimits, ServerSettings, server_settings_from_dict
+
+
+def test_a_configuration_describes_the_whole_server(tmp_path):
+    run, config = tmp_path / "floods", tmp_path / "serve.yaml"
+    run.mkdir()
+    arguments = ["serve", str(run), "crops=registry:crops/tiny@1", "--replicas", "4", "--emit-config", str(config)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    [application] = yaml.safe_load(config.read_text())["applications"]
+    assert application["import_path"] == "instageo.serving.app:application"
+    settings = server_settings_from_dict(application["args"])
+    assert settings.models == {"floods": str(run), "crops": "registry:crops/tiny@1"}
+    assert (settings.replicas, settings.limits) == (4, RequestLimits())
+
+
+def test_the_kubernetes_example_is_a_valid_configuration():
+    example = yaml.safe_load((Path(__file__).parents[3] / "deploy" / "kuberay.yaml").read_text())
+    [application] = yaml.safe_load(example["spec"]["serveConfigV2"])["applications"]
+    assert server_settings_from_dict(application["args"]).models == {"floods/tiny": "registry:floods/tiny@production"}
+    assert application["import_path"] == "instageo.serving.app:application"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
+@pytest.mark.parametrize(("gpus", "expected"), [(0.0, {"num_cpus": 1}), (2.0, {"num_cpus": 0, "num_gpus": 1})])
+def test_replicas_request_a_gpu_if_there_are_any(monkeypatch, gpus, expected):  # pitfall 34
+    import ray
+
+    from instageo.serving.app import application
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0, "GPU": gpus})
+    bound = application(ServerSettings({"m": "registry:m"}).to_dict())
+    [replicas] = bound._bound_deployment.init_args
+    assert replicas._bound_deployment.ray_actor_options == expected
+
+
+def test_the_gpu_has_its_name_in_pytorch(monkeypatch):  # pitfall 34
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for accelerator in ("auto", "gpu", "cuda"):
+        assert torch.device(pick_device(accelerator)).type == "cuda"

@@ -1,0 +1,66 @@
+"""Limits that are checked before anything else."""
+
+import asyncio
+
+import pytest
+
+from instageo.serving.middleware import LimitsMiddleware
+from instageo.serving.settings import TOKEN_VARIABLE, RequestLimits
+
+
+def respond(middleware, scope, receive):
+    """The start of the response to a request."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(middleware(scope, receive, send))
+    return sent[0]
+
+
+def test_a_body_without_a_length_is_counted():
+    async def app(scope, receive, send):
+        while (await receive())["more_body"]:
+            pass
+
+    async def receive():
+        return {"type": "http.request", "body": b"x" * 600_000, "more_body": True}
+
+    scope = {"type": "http", "path": "/v1/predict", "method": "POST", "headers": []}
+    middleware = LimitsMiddleware(app, RequestLimits(upload_mb=1))
+    assert respond(middleware, scope, receive)["status"] == 413
+    assert middleware.in_progress == 0
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (b"Bearer hush", 200),
+        (b"bearer hush", 200),  # the scheme has no case (RFC 9110)
+        (b"Bearer wrong", 401),
+        (b"Bearer hus\xff", 401),
+        (b"Bearer", 401),
+        (b"Basic hush", 401),
+        (b"hush", 401),
+        (None, 401),
+    ],
+)
+def test_the_token_is_checked_before_the_body_is_read(monkeypatch, header, status):
+    monkeypatch.setenv(TOKEN_VARIABLE, "hush")
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive():
+        raise AssertionError("the body is read")
+
+    headers = [] if header is None else [(b"authorization", header)]
+    scope = {"type": "http", "path": "/v1/predict", "method": "POST", "headers": headers}
+    response = respond(LimitsMiddleware(app, RequestLimits()), scope, receive)
+    assert response["status"] == status
+    if status == 401:
+        assert dict(response["headers"])[b"www-authenticate"] == b"Bearer"
+        assert dict(response["headers"])[b"content-type"] == b"application/problem+json"
+    for path in ("/", "/healthz"):
+        assert respond(LimitsMiddleware(app, RequestLimits()), scope | {"path": path}, receive)["status"] == 200
