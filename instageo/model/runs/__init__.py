@@ -1,1 +1,1 @@
-"""Trained networks side by side: what they cost, how well they do, and how much that differs between seeds."""
+"""Finished training runs: compare them in cost and scores, and publish them to a registry."""

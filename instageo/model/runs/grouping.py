@@ -1,123 +1,29 @@
-"""Names of rows, made of what differs between them."""
+"""Group runs that differ only in their seed into rows of a report, and name the rows by what differs between them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
-from instageo.model.settings.roles import EVERY_RUN
+
 from instageo.errors import ConfigError
 from instageo.model.runs.trained_run import TrainedRun
-import statistics
-from dataclasses import dataclass
-from instageo.model.settings.roles import FREE_ON_RESUME
+from instageo.model.settings.fields import Role
+from instageo.model.settings.keys import keys_with
 
-
-
-PARTS = {
+NAMED_SETTINGS = {
     "model.depth": "depth", "model.embed_dim": "width", "model.head": "head", "model.head_channels": "head width",
 }  # fmt: skip
-"""Settings that are part of a name where rows differ in them, and what they are called there."""
-
-
-def row_names(runs: Sequence[TrainedRun], teacher: int) -> list[str]:
-    """A different name for each row: its network and what else it takes to tell it from the others.
-
-    Args:
-        runs: One of each row.
-        teacher: Which of them is the teacher; whether it was distilled is no part of a name.
-    """
-    parted = set(differing_keys([run.settings for run in runs]))
-    networks = [_network(run, parted) for run in runs]
-    students = {number: run for number, run in enumerate(runs) if number != teacher}
-    both = len({run.distilled for run in students.values()}) > 1
-    names = list(networks)
-    for number, run in students.items():
-        if both or networks.count(networks[number]) > 1:
-            names[number] += ", distilled" if run.distilled else ", alone"
-    return _told_apart(names, [training_identity(run) for run in runs])
-
-
-def given_names(names: Sequence[str], automatic: Sequence[str]) -> list[str]:
-    """Names as the user gives them, one per row in the order of the runs.
-
-    Raises:
-        ConfigError: There are more or fewer than rows, or two are the same.
-    """
-    if len(names) != len(automatic):
-        rows = "; ".join(automatic)
-        raise ConfigError(f"--names gives {len(names)} names, but there are {len(automatic)} rows: {rows}")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ConfigError(f"--names gives '{twice[0]}' to two rows; expected a different name for each")
-    return list(names)
-
-
-def _network(run: TrainedRun, parted: set[str]) -> str:
-    """Its size or variant, and what else of its sizes is in `parted`, the keys in which rows differ."""
-    settings = run.settings
-    network = str(settings["model.size"] or settings["model.model_name"]).removeprefix("prithvi_eo_")
-    sizes = {} if settings["model.size"] else {PARTS[key]: settings[key] for key in PARTS if key in parted}
-    return ", ".join([network, *(f"{part} {value}" for part, value in sizes.items() if value not in (None, -1))])
-
-
-def _told_apart(names: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names with further settings added to those that are the same, the shortest first, until none is."""
-    told = list(names)
-    keys = differing_keys(settings)
-    for key in sorted(keys, key=lambda key: max(len(str(each.get(key))) for each in settings)):
-        for rows in _same(told):
-            values = [settings[row].get(key) for row in rows]
-            if any(value != values[0] for value in values):
-                for row, text in zip(rows, _texts(values), strict=True):
-                    told[row] += f", {key.rpartition('.')[2]} {text}"
-    return told
-
-
-def _same(names: Sequence[str]) -> list[list[int]]:
-    """Positions of each name that is there more than once."""
-    rows: dict[str, list[int]] = {}
-    for number, name in enumerate(names):
-        rows.setdefault(name, []).append(number)
-    return [positions for positions in rows.values() if len(positions) > 1]
-
-
-def _texts(values: Sequence[object]) -> list[str]:
-    """Values as text; of paths the last part, if that tells them apart as well."""
-    whole = [str(value) for value in values]
-    short = [PurePath(text).name or text for text in whole]
-    return short if len(set(short)) == len(set(whole)) else whole
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A number over several runs.
-
-    Attributes:
-        mean: Over the runs.
-        std: Standard deviation of a sample (divided by one less than the runs); None of a single run.
-        values: Of each run.
-    """
-
-    mean: float
-    std: float | None
-    values: tuple[float, ...]
-
-    @classmethod
-    def of(cls, values: Sequence[float | None]) -> "Spread | None":
-        """Of one value per run; None if any has none."""
-        known = tuple(value for value in values if value is not None)
-        if len(known) < len(values) or not known:
-            return None
-        return cls(statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else None, known)
+"""Settings that are part of a row's name if rows differ in them, with their words in it."""
 
 
 def training_identity(run: TrainedRun) -> dict[str, Any]:
-    """The settings that decide what a run learns, but for its seed."""
-    return {key: value for key, value in sorted(run.settings.items()) if key not in EVERY_RUN}
+    """Return the settings that decide the outcome of a training, except the seed."""
+    free = keys_with(Role.free_between_repeats)
+    return {key: value for key, value in sorted(run.settings.items()) if key not in free}
 
 
 def group_by_seed(runs: Sequence[TrainedRun]) -> list[list[TrainedRun]]:
-    """Runs that differ in their seed alone together, in the order of the first of each."""
+    """Return groups of runs that differ only in their seed, in the order of the first run of each."""
     groups: dict[str, list[TrainedRun]] = {}
     for run in runs:
         groups.setdefault(repr(training_identity(run)), []).append(run)
@@ -125,6 +31,75 @@ def group_by_seed(runs: Sequence[TrainedRun]) -> list[list[TrainedRun]]:
 
 
 def differing_keys(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Keys whose values are not the same in all of several settings; a key that is missing counts as null."""
+    """Return the keys whose values are not the same in all of several settings; a missing key counts as null."""
     keys = dict.fromkeys(key for each in settings for key in each)
     return [key for key in keys if any(each.get(key) != settings[0].get(key) for each in settings)]
+
+
+def row_names(runs: Sequence[TrainedRun], teacher: int) -> list[str]:
+    """Return a different name for each row: its network, and the settings that distinguish it from the others.
+
+    Args:
+        runs: One run of each row.
+        teacher: Index of the teacher. Whether the teacher was distilled itself is not part of its name.
+    """
+    differing = differing_keys([run.settings for run in runs])
+    names = [_network_name(run, differing) for run in runs]
+    students = {number: run for number, run in enumerate(runs) if number != teacher}
+    mixed = len({run.distilled for run in students.values()}) > 1
+    ambiguous = {name for name, count in Counter(names).items() if count > 1}
+    for number, run in students.items():
+        if mixed or names[number] in ambiguous:
+            names[number] += ", distilled" if run.distilled else ", alone"
+    return _make_unique(names, [training_identity(run) for run in runs])
+
+
+def check_row_names(names: Sequence[str], automatic: Sequence[str]) -> None:
+    """Raise if names from the user do not fit the rows, which have automatic names in the order of the runs.
+
+    Raises:
+        ConfigError: There are more or fewer names than rows, or two names are the same.
+    """
+    if len(names) != len(automatic):
+        rows = "; ".join(automatic)
+        raise ConfigError(f"--names gives {len(names)} names, but there are {len(automatic)} rows: {rows}")
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ConfigError(f"--names gives '{repeated[0]}' to two rows; expected a different name for each")
+
+
+def _network_name(run: TrainedRun, differing: Sequence[str]) -> str:
+    """Return the preset or variant of a network and, without a preset, those of its sizes in which rows differ."""
+    settings = run.settings
+    network = str(settings["model.size"] or settings["model.model_name"]).removeprefix("prithvi_eo_")
+    keys = [] if settings["model.size"] else [key for key in NAMED_SETTINGS if key in differing]
+    parts = [f"{NAMED_SETTINGS[key]} {settings[key]}" for key in keys if settings[key] not in (None, -1)]
+    return ", ".join([network, *parts])
+
+
+def _make_unique(names: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return names with differing settings added to equal ones, those with the shortest values first."""
+    unique = list(names)
+    keys = differing_keys(settings)
+    for key in sorted(keys, key=lambda key: max(len(str(each.get(key))) for each in settings)):
+        for rows in _equal_names(unique):
+            values = [settings[row].get(key) for row in rows]
+            if any(value != values[0] for value in values):
+                for row, text in zip(rows, _short_texts(values), strict=True):
+                    unique[row] += f", {key.rpartition('.')[2]} {text}"
+    return unique
+
+
+def _equal_names(names: Sequence[str]) -> list[list[int]]:
+    """Return the indices of each name that occurs more than once."""
+    rows: dict[str, list[int]] = {}
+    for number, name in enumerate(names):
+        rows.setdefault(name, []).append(number)
+    return [indices for indices in rows.values() if len(indices) > 1]
+
+
+def _short_texts(values: Sequence[object]) -> list[str]:
+    """Return values as text; paths are shortened to their last part if they still differ then."""
+    texts = [str(value) for value in values]
+    short = [PurePath(text).name or text for text in texts]
+    return short if len(set(short)) == len(set(texts)) else texts

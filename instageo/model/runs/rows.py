@@ -1,15 +1,19 @@
-"""What a report says of each network: one row per group of runs that differ in their seed alone."""
+"""Rows of a report: one per group of runs that differ only in their seed."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from instageo.errors import ConfigError
-from instageo.model.runs.grouping import Spread
-from instageo.model.runs.trained_run import Scores, TrainedRun, is_at
 from instageo.model.runs.speed import NetworkSpeed
+from instageo.model.runs.trained_run import Scores, TrainedRun, is_at
 
 TEACHER, DISTILLED, ALONE = "teacher", "distilled", "alone"
+"""Roles of rows."""
+
+TRAINING_TOTALS = ("energy_kwh", "co2_kg", "wall_seconds")
+"""Totals of a training that are reported, by their names in `run.json`."""
 
 
 @dataclass(frozen=True)
@@ -26,29 +30,67 @@ class PrimaryMetrics:
 
     @property
     def main(self) -> str:
-        """The one that the figure shows."""
+        """The score shown in the figure."""
         return self.names[0]
 
 
 @dataclass(frozen=True)
-class ReportRow:
-    """One network.
+class Spread:
+    """A number over several runs.
 
     Attributes:
-        name: Its own.
+        mean: Mean over the runs.
+        std: Sample standard deviation (divided by the number of runs minus one); None for a single run.
+        values: The number of each run.
+    """
+
+    mean: float
+    std: float | None
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "Spread | None":
+        """Return mean and deviation of one value per run; None if a run has none."""
+        numbers = tuple(value for value in values if value is not None)
+        if len(numbers) < len(values) or not numbers:
+            return None
+        return cls(statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None, numbers)
+
+
+@dataclass(frozen=True)
+class NetworkMeasurements:
+    """Size and speed of the network of a row.
+
+    Attributes:
+        chip: Bands, dates, height and width of the chips that are counted and timed.
+        summary: `parameters` and `forward_flops`, as in `run.json`.
+        speed: Latency and throughput on this machine.
+    """
+
+    chip: tuple[int, ...]
+    summary: Mapping[str, Any]
+    speed: NetworkSpeed
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """One network of a report.
+
+    Attributes:
+        name: A name that no other row has.
         role: `teacher`, or how a student was trained: `distilled` or `alone`.
         runs: Folders or checkpoints of the runs, one per seed.
-        seeds: Theirs; None where unknown.
-        parameters: Of the network, head included.
+        seeds: Seeds of the runs; None if unknown.
+        parameters: Parameters of the network, head included.
         chip: Bands, dates, height and width of the chips that are counted and timed.
         flops: Floating-point operations of a forward pass of one chip.
-        flops_ratio: Those over the teacher's.
-        speed: On this machine.
-        file_bytes: Size of the first run's checkpoint as it lies.
-        weight_bytes: Of that, tensors of the network.
-        training: `energy_kwh`, `co2_kg` and `wall_seconds` of a training; None where a run does not tell.
-        scores: By name; None where a run has none.
-        differences: Mean scores less the teacher's; None where one of both has none.
+        flops_ratio: `flops` divided by the teacher's.
+        speed: Latency and throughput on this machine.
+        file_bytes: Size of the first run's checkpoint file.
+        weight_bytes: Size of the network's tensors in it.
+        training: `energy_kwh`, `co2_kg` and `wall_seconds` of a training; None unless all runs have them.
+        scores: Scores by name; None unless all runs have them.
+        differences: Mean scores minus the teacher's; None if one of them is missing.
     """
 
     name: str
@@ -67,44 +109,35 @@ class ReportRow:
     differences: Mapping[str, float | None]
 
 
-@dataclass(frozen=True)
-class NetworkMeasurements:
-    """What was found out on the network of a row.
+def find_teacher(groups: Sequence[Sequence[TrainedRun]], flops: Sequence[int], source: str | None) -> int:
+    """Return the index of the teacher's group.
 
-    Attributes:
-        chip: See `Row`.
-        account: `parameters` and `forward_flops`, as `run.json` has them.
-        speed: See `Row`.
+    It is the group that contains `source`, a folder or checkpoint; else one that other runs were distilled from; else
+    the one with the most operations.
     """
-
-    chip: tuple[int, ...]
-    account: Mapping[str, Any]
-    speed: NetworkSpeed
-
-
-def find_teacher(groups: Sequence[Sequence[TrainedRun]], flops: Sequence[int], named: str | None) -> int:
-    """Which group is the teacher: the one named; else the one that others learnt from; else the costliest."""
     for number, group in enumerate(groups):
-        if any(is_at(run, named) for run in group):
+        if any(is_at(run, source) for run in group):
             return number
-    taught_by = [run.settings["train.teacher_ckpt_path"] for group in groups for run in group if run.distilled]
+    teachers = [run.settings["train.teacher_ckpt_path"] for group in groups for run in group if run.distilled]
     for number, group in enumerate(groups):
-        if any(is_at(run, path) for run in group for path in taught_by):
+        if any(is_at(run, path) for run in group for path in teachers):
             return number
     return max(range(len(groups)), key=lambda number: (flops[number], not groups[number][0].distilled))
 
 
-def score_spreads(runs: Sequence[TrainedRun], scores: Sequence[Scores], headline: PrimaryMetrics) -> dict[str, Spread | None]:
-    """The headline scores of the runs of one row.
+def score_spreads(
+    runs: Sequence[TrainedRun], scores: Sequence[Scores], metrics: PrimaryMetrics
+) -> dict[str, Spread | None]:
+    """Return the primary metrics over the runs of one row.
 
     Raises:
-        ConfigError: A run's scores lack one of them.
+        ConfigError: The scores of a run lack one of them.
     """
-    for run, found in zip(runs, scores, strict=True):
-        for name in headline.names:
-            if name not in found:
-                raise ConfigError(f"{run.name}: its scores have no {name}; score it anew with --table")
-    return {name: Spread.of([found[name] for found in scores]) for name in headline.names}
+    for run, values in zip(runs, scores, strict=True):
+        for name in metrics.names:
+            if name not in values:
+                raise ConfigError(f"{run.name}: its scores have no {name}; score it again with --table")
+    return {name: Spread.of([values[name] for values in scores]) for name in metrics.names}
 
 
 def build_rows(
@@ -114,53 +147,51 @@ def build_rows(
     scores: Sequence[Mapping[str, Spread | None]],
     teacher: int,
 ) -> list[ReportRow]:
-    """Rows, the teacher first, then the students by falling operations.
+    """Build the rows: the teacher first, then the students from the most to the fewest operations.
 
     Args:
-        groups: Runs that differ in their seed alone.
+        groups: Runs that differ only in their seed.
         names: One per group.
         networks: One per group.
-        scores: Of each group, see `spreads_of`.
-        teacher: Which group is the teacher.
+        scores: One per group, see `score_spreads`.
+        teacher: Index of the teacher's group.
     """
     rows = [_row(*parts) for parts in zip(names, groups, networks, scores, strict=True)]
-    chosen = rows[teacher]
+    teacher_row = rows[teacher]
     compared = [
         replace(
             row,
-            role=TEACHER if row is chosen else row.role,
-            flops_ratio=row.flops / chosen.flops,
-            differences={key: _less(row.scores[key], chosen.scores[key]) for key in chosen.scores},
+            role=TEACHER if row is teacher_row else row.role,
+            flops_ratio=row.flops / teacher_row.flops,
+            differences={key: _difference(row.scores[key], teacher_row.scores[key]) for key in teacher_row.scores},
         )
         for row in rows
     ]
     return sorted(compared, key=lambda row: (row.role != TEACHER, -row.flops, row.role == ALONE))
 
 
-def _row(name: str, group: Sequence[TrainedRun], network: NetworkMeasurements, scores: Mapping[str, Spread | None]) -> ReportRow:
-    """A row by itself, not yet compared with the teacher."""
+def _row(
+    name: str, group: Sequence[TrainedRun], network: NetworkMeasurements, scores: Mapping[str, Spread | None]
+) -> ReportRow:
+    """Build a row that is not yet compared with the teacher."""
     first = group[0]
     return ReportRow(
         name=name,
         role=DISTILLED if first.distilled else ALONE,
         runs=tuple(run.name for run in group),
         seeds=tuple(run.seed for run in group),
-        parameters=network.account["parameters"],
+        parameters=network.summary["parameters"],
         chip=network.chip,
-        flops=network.account["forward_flops"],
+        flops=network.summary["forward_flops"],
         flops_ratio=1.0,
         speed=network.speed,
         file_bytes=first.file_bytes,
         weight_bytes=first.weight_bytes,
-        training={key: Spread.of([run.training.get(key) for run in group]) for key in TRAINING},
+        training={key: Spread.of([run.training_total.get(key) for run in group]) for key in TRAINING_TOTALS},
         scores=scores,
         differences={},
     )
 
 
-TRAINING = ("energy_kwh", "co2_kg", "wall_seconds")
-"""What is told of a training, by its name in `run.json`."""
-
-
-def _less(mine: Spread | None, theirs: Spread | None) -> float | None:
-    return None if mine is None or theirs is None else mine.mean - theirs.mean
+def _difference(spread: Spread | None, reference: Spread | None) -> float | None:
+    return None if spread is None or reference is None else spread.mean - reference.mean

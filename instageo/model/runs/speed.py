@@ -1,33 +1,33 @@
-"""How fast networks are on this machine, side by side."""
+"""Measure the speed of networks on this machine, timed in alternation."""
 
 import os
 import platform
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
-from instageo.model.tracking.environment import cpu_name
-from instageo.model.settings.resolve import band_names
+
 from instageo.model.inference.predictor import Predictor
-import time
-import numpy as np
+from instageo.model.settings.derived import band_names
+from instageo.model.tracking.environment import cpu_name
 from instageo.progress import track
 
-
-
-WARM_UP = 2
+WARM_UP_ROUNDS = 2
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds of one call, over several.
+    """Seconds of one call, over several calls.
 
     Attributes:
-        median: Half of the calls took less.
-        low: A tenth of the calls took less.
-        high: A tenth of the calls took more.
+        median: 50th percentile.
+        low: 10th percentile.
+        high: 90th percentile.
     """
 
     median: float
@@ -36,43 +36,37 @@ class Latency:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> "Latency":
-        """Percentiles of at least one measurement, interpolated linearly."""
+        """Return percentiles of at least one measurement, interpolated linearly."""
         low, median, high = (float(value) for value in np.percentile(seconds, [10, 50, 90]))
         return cls(median, low, high)
 
 
 @dataclass(frozen=True)
 class NetworkSpeed:
-    """Of one network.
+    """Latency and throughput of a network.
 
     Attributes:
         latency: Seconds of a forward pass of one chip.
-        chips_per_second: In batches, by the median batch.
+        chips_per_second: Throughput of the batch with the median time.
     """
 
     latency: Latency
     chips_per_second: float
 
 
-def chip_shape(predictor: Predictor) -> tuple[int, int, int, int]:
-    """Bands, dates, height and width of a chip as the network was trained on."""
-    data = predictor.settings.dataloader
-    return len(band_names(predictor.settings)), data.temporal_dim, data.img_size, data.img_size
-
-
 def measure_speed(predictors: Sequence[Predictor], *, rounds: int, batch_size: int) -> list[NetworkSpeed]:
-    """Time networks in turn: single chips, then batches, of which a quarter as many.
+    """Time networks in alternation: single chips, then a quarter as many batches.
 
-    Timed are forward passes of the network alone, of chips that are decoded and normalised, with time and place where
-    the network takes them; two rounds before do not count.
+    Only forward passes are timed, on chips that are decoded and normalised, with time and location if the network uses
+    them. Two rounds before them are not counted.
 
     Args:
-        predictors: All on one device.
+        predictors: Networks, all on one device.
         rounds: Single chips timed per network.
         batch_size: Chips in a batch.
     """
-    singles = _seconds(predictors, rounds, 1, "timing single chips")
-    batches = _seconds(predictors, batch_rounds(rounds), batch_size, "timing batches")
+    singles = _time_forward(predictors, rounds, 1, "timing single chips")
+    batches = _time_forward(predictors, batch_rounds(rounds), batch_size, "timing batches")
     return [
         NetworkSpeed(Latency.of(single), batch_size / Latency.of(batch).median)
         for single, batch in zip(singles, batches, strict=True)
@@ -80,12 +74,18 @@ def measure_speed(predictors: Sequence[Predictor], *, rounds: int, batch_size: i
 
 
 def batch_rounds(rounds: int) -> int:
-    """Batches that are timed per network, beside so many single chips."""
+    """Return the number of batches timed per network, for a number of single chips."""
     return -(-rounds // 4)
 
 
+def chip_shape(predictor: Predictor) -> tuple[int, int, int, int]:
+    """Return bands, dates, height and width of the chips a network was trained on."""
+    data = predictor.settings.dataloader
+    return len(band_names(predictor.settings)), data.temporal_dim, data.img_size, data.img_size
+
+
 def describe_device(device: torch.device) -> dict[str, Any]:
-    """On what networks are timed."""
+    """Return processor, threads, GPU and PyTorch version that networks are timed with."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "cpu": cpu_name(),
@@ -98,56 +98,56 @@ def describe_device(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _seconds(predictors: Sequence[Predictor], rounds: int, batch_size: int, what: str) -> list[list[float]]:
-    calls = [synchronized(_forward(predictor, batch_size), predictor.device) for predictor in predictors]
-    with torch.inference_mode():
-        return time_alternating(calls, rounds, warm_up=WARM_UP, shown_as=what)
-
-
-def _forward(predictor: Predictor, batch_size: int) -> Callable[[], Tensor]:
-    """A forward pass of chips whose values do not matter."""
-    shape, device = chip_shape(predictor), predictor.device
-    image = torch.ones(batch_size, *shape, device=device)
-    time = torch.tensor([2020.0, 180.0], device=device).expand(batch_size, shape[1], 2)
-    place = torch.tensor([0.0, 0.0], device=device).expand(batch_size, 2)
-    return partial(predictor.net, image, time, place)
-
-
 def time_alternating(
     calls: Sequence[Callable[[], object]],
     rounds: int,
     *,
-    warm_up: int = 2,
+    warm_up: int = WARM_UP_ROUNDS,
     clock: Callable[[], float] = time.perf_counter,
-    shown_as: str = "timing",
+    title: str = "timing",
 ) -> list[list[float]]:
-    """Seconds of every call, `rounds` of each; in every round each is called once, and another is the first.
+    """Return the seconds of each call, `rounds` of each; every round makes each call once and starts with another one.
 
     Args:
-        calls: Each waits for what it starts, see `waiting`.
+        calls: Each returns when its work is done, see `synchronized`.
         rounds: At least 1.
-        warm_up: Rounds before, which do not count.
-        clock: Seconds.
-        shown_as: What the progress bar says.
+        warm_up: Rounds before them, which are not counted.
+        clock: Returns seconds.
+        title: Text of the progress bar.
     """
     seconds: list[list[float]] = [[] for _ in calls]
-    for number in track(range(-warm_up, rounds), shown_as, warm_up + rounds):
-        for step in range(len(calls)):
-            turn = (number + step) % len(calls)
-            began = clock()
-            calls[turn]()
-            took = clock() - began
+    for number in track(range(-warm_up, rounds), title, warm_up + rounds):
+        for offset in range(len(calls)):
+            index = (number + offset) % len(calls)
+            start = clock()
+            calls[index]()
+            duration = clock() - start
             if number >= 0:
-                seconds[turn].append(took)
+                seconds[index].append(duration)
     return seconds
 
 
 def synchronized(call: Callable[[], object], device: torch.device) -> Callable[[], None]:
-    """The call, and a wait until the device has done what it was asked for."""
+    """Return a call that also waits until the device has finished the work."""
 
-    def called() -> None:
+    def call_and_wait() -> None:
         call()
         if device.type in ("cuda", "mps"):
             getattr(torch, device.type).synchronize()
 
-    return called
+    return call_and_wait
+
+
+def _time_forward(predictors: Sequence[Predictor], rounds: int, batch_size: int, title: str) -> list[list[float]]:
+    calls = [synchronized(_forward_call(predictor, batch_size), predictor.device) for predictor in predictors]
+    with torch.inference_mode():
+        return time_alternating(calls, rounds, title=title)
+
+
+def _forward_call(predictor: Predictor, batch_size: int) -> Callable[[], Tensor]:
+    """Return a forward pass of a batch of constant chips."""
+    shape, device = chip_shape(predictor), predictor.device
+    image = torch.ones(batch_size, *shape, device=device)
+    temporal_coords = torch.tensor([2020.0, 180.0], device=device).expand(batch_size, shape[1], 2)
+    location_coords = torch.tensor([0.0, 0.0], device=device).expand(batch_size, 2)
+    return partial(predictor.net, image, temporal_coords, location_coords)

@@ -1,19 +1,18 @@
-"""Rows as text and numbers: on the screen, in Markdown, and for a spreadsheet."""
+"""Format rows as text and numbers: for the screen, Markdown and a spreadsheet."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from instageo.model.runs.grouping import Spread
-from instageo.model.runs.rows import TEACHER, PrimaryMetrics, ReportRow
+from instageo.model.runs.rows import TEACHER, PrimaryMetrics, ReportRow, Spread
 
 LABELS = {"f1": "F1", "rmse": "RMSE", "r2": "R²", "pearson": "Pearson r"}
-"""How scores are written, where not as they are called."""
+"""How scores are written, if not by their names."""
 
-IN_UNITS = ("rmse",)
-"""Scores that are in the unit of the label, not shares."""
+SCORES_WITH_UNIT = ("rmse",)
+"""Scores in the unit of the label; all others are shares."""
 
-NOTHING = "–"
+MISSING = "–"
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,8 @@ class Column:
     """A column of a table.
 
     Attributes:
-        title: Its head; a line break may stand where there is little room.
-        text: What stands in a row.
+        title: Its head, with line breaks for narrow columns.
+        text: Returns the cell of a row.
     """
 
     title: str
@@ -30,43 +29,42 @@ class Column:
 
 
 def cost_columns() -> list[Column]:
-    """What a network costs."""
+    """Return the columns on the cost of a network."""
     return [
         Column("trained", lambda row: row.role),
         Column("params\n(M)", lambda row: f"{row.parameters / 1e6:.2f}"),
-        Column("GFLOPs", lambda row: digits(row.flops / 1e9)),
-        Column("of the\nteacher", lambda row: share_text(row.flops_ratio)),
-        Column("latency (ms)\n[10–90 %]", latency_text),
-        Column("chips/s", lambda row: digits(row.speed.chips_per_second)),
+        Column("GFLOPs", lambda row: format_digits(row.flops / 1e9)),
+        Column("of the\nteacher", lambda row: format_ratio(row.flops_ratio)),
+        Column("latency (ms)\n[10–90 %]", _format_latency),
+        Column("chips/s", lambda row: format_digits(row.speed.chips_per_second)),
         Column("file\n(MB)", lambda row: f"{row.file_bytes / 1e6:.1f}"),
     ]
 
 
-def score_columns(headline: PrimaryMetrics) -> list[Column]:
-    """How well a network does, and what its training took."""
-    main = headline.main
+def score_columns(metrics: PrimaryMetrics) -> list[Column]:
+    """Return the columns on the scores of a network and on the cost of its training."""
     return [
         Column("n", lambda row: str(len(row.runs))),
-        *(_score_column(name) for name in headline.names),
-        Column(f"Δ {score_label(main)}", lambda row: difference_text(row, main)),
-        Column("training\n(min)", lambda row: spread_text(_scaled(row.training["wall_seconds"], 1 / 60))),
-        Column("kWh", lambda row: spread_text(row.training["energy_kwh"])),
-        Column("CO2\n(kg)", lambda row: spread_text(row.training["co2_kg"])),
+        *(_score_column(name) for name in metrics.names),
+        Column(f"Δ {score_label(metrics.main)}", lambda row: _format_difference(row, metrics.main)),
+        Column("training\n(min)", lambda row: _format_spread(_scale(row.training["wall_seconds"], 1 / 60))),
+        Column("kWh", lambda row: _format_spread(row.training["energy_kwh"])),
+        Column("CO2\n(kg)", lambda row: _format_spread(row.training["co2_kg"])),
     ]
 
 
-def markdown_table(rows: Sequence[ReportRow], headline: PrimaryMetrics) -> str:
-    """One table to paste, a line per network."""
-    columns = [Column("network", lambda row: row.name), *cost_columns(), *score_columns(headline)]
+def markdown_table(rows: Sequence[ReportRow], metrics: PrimaryMetrics) -> str:
+    """Return one Markdown table with all columns, a line per network."""
+    columns = [Column("network", lambda row: row.name), *cost_columns(), *score_columns(metrics)]
     lines = [[column.title.replace("\n", " ") for column in columns], ["---", "---", *["--:"] * (len(columns) - 2)]]
     lines += [[column.text(row).replace("|", "\\|") for column in columns] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def csv_record(row: ReportRow, headline: PrimaryMetrics) -> dict[str, object]:
-    """A line of a spreadsheet: plain numbers, with units in their names."""
-    latency, training = row.speed.latency, row.training
-    told: dict[str, object] = {
+def csv_record(row: ReportRow, metrics: PrimaryMetrics) -> dict[str, object]:
+    """Return a line of a spreadsheet: unrounded numbers, with units in the names of their columns."""
+    latency = row.speed.latency
+    record: dict[str, object] = {
         "name": row.name,
         "role": row.role,
         "runs": len(row.runs),
@@ -81,81 +79,80 @@ def csv_record(row: ReportRow, headline: PrimaryMetrics) -> dict[str, object]:
         "file_bytes": row.file_bytes,
         "weight_bytes": row.weight_bytes,
     }
-    for name in headline.names:
-        told |= _numbers(name, row.scores[name]) | {f"{name}_less_teacher": row.differences[name]}
-    for name, spread in training.items():
-        told |= _numbers(f"training_{name}", spread)
-    return told
+    for name in metrics.names:
+        record |= _mean_and_std(name, row.scores[name]) | {f"{name}_less_teacher": row.differences[name]}
+    for name, spread in row.training.items():
+        record |= _mean_and_std(f"training_{name}", spread)
+    return record
 
 
 def score_label(name: str) -> str:
-    """How a score is written."""
+    """Return how a score is written."""
     return LABELS.get(name, name)
 
 
-def score_text(spread: Spread | None, name: str) -> str:
-    """Mean and, of several runs, ± standard deviation."""
+def format_score(spread: Spread | None, name: str) -> str:
+    """Return the mean of a score and, for several runs, ± its standard deviation."""
     if spread is None:
-        return NOTHING
-    form = _form(name, spread.mean)
-    return _minus(f"{spread.mean:{form}}" + ("" if spread.std is None else f" ± {spread.std:{form}}"))
+        return MISSING
+    form = _score_format(name, spread.mean)
+    return _with_minus(f"{spread.mean:{form}}" + ("" if spread.std is None else f" ± {spread.std:{form}}"))
 
 
-def difference_text(row: ReportRow, name: str) -> str:
-    """A student's mean less the teacher's, with its sign, as many digits behind the point as the mean has."""
-    value, spread = row.differences[name], row.scores[name]
-    return (
-        NOTHING
-        if row.role == TEACHER or value is None or spread is None
-        else _minus(f"{value:+{_form(name, spread.mean)}}")
-    )
-
-
-def share_text(ratio: float) -> str:
-    """A share of the teacher's operations, as one over something: `1/16`, `1/3.9`; above it `2.5 x`."""
+def format_ratio(ratio: float) -> str:
+    """Return a share of the teacher's operations as a fraction, `1/16` or `1/3.9`; more than all as `2.50 x`."""
     if ratio > 1 / 1.05:
-        return "1" if ratio < 1.05 else f"{digits(ratio)} x"
-    return f"1/{digits(1 / ratio, 2)}"
+        return "1" if ratio < 1.05 else f"{format_digits(ratio)} x"
+    return f"1/{format_digits(1 / ratio, 2)}"
 
 
-def latency_text(row: ReportRow) -> str:
-    """Median and, in brackets, where eight of ten calls lie, in milliseconds."""
-    latency = row.speed.latency
-    low, median, high = (digits(1e3 * value) for value in (latency.low, latency.median, latency.high))
-    return f"{median} [{low}–{high}]"
-
-
-def spread_text(spread: Spread | None) -> str:
-    """Mean and, of several runs, ± standard deviation, to three digits."""
-    if spread is None:
-        return NOTHING
-    return digits(spread.mean) + ("" if spread.std is None else f" ± {digits(spread.std, 2)}")
-
-
-def digits(value: float, count: int = 3) -> str:
-    """A positive number to so many digits, never in powers of ten above a thousandth."""
+def format_digits(value: float, count: int = 3) -> str:
+    """Return a positive number with that many significant digits, without powers of ten above a thousandth."""
     if value >= 10 ** (count - 1):
         return f"{value:,.0f}".replace(",", " ")
     return f"{value:.{count}g}" if value < 1e-3 else f"{value:#.{count}g}".rstrip(".")
 
 
 def _score_column(name: str) -> Column:
-    return Column(score_label(name), lambda row: score_text(row.scores[name], name))
+    return Column(score_label(name), lambda row: format_score(row.scores[name], name))
 
 
-def _numbers(name: str, spread: Spread | None) -> dict[str, object]:
+def _format_difference(row: ReportRow, name: str) -> str:
+    """Return a student's mean score minus the teacher's, with its sign and as many decimals as the mean."""
+    difference, spread = row.differences[name], row.scores[name]
+    if row.role == TEACHER or difference is None or spread is None:
+        return MISSING
+    return _with_minus(f"{difference:+{_score_format(name, spread.mean)}}")
+
+
+def _format_latency(row: ReportRow) -> str:
+    """Return the median latency and, in brackets, the 10th and 90th percentile, in milliseconds."""
+    latency = row.speed.latency
+    low, median, high = (format_digits(1e3 * value) for value in (latency.low, latency.median, latency.high))
+    return f"{median} [{low}–{high}]"
+
+
+def _format_spread(spread: Spread | None) -> str:
+    """Return the mean to three digits and, for several runs, ± the standard deviation."""
+    if spread is None:
+        return MISSING
+    return format_digits(spread.mean) + ("" if spread.std is None else f" ± {format_digits(spread.std, 2)}")
+
+
+def _mean_and_std(name: str, spread: Spread | None) -> dict[str, object]:
     return {f"{name}_mean": spread and spread.mean, f"{name}_std": spread and spread.std}
 
 
-def _scaled(spread: Spread | None, factor: float) -> Spread | None:
+def _scale(spread: Spread | None, factor: float) -> Spread | None:
     return spread and Spread.of([factor * value for value in spread.values])
 
 
-def _form(name: str, mean: float) -> str:
-    """Four digits behind the point of shares; of values in the unit of the label as many as make four in all."""
-    behind = 3 - math.floor(math.log10(abs(mean))) if name in IN_UNITS and mean else 4
-    return f".{max(behind, 0)}f"
+def _score_format(name: str, mean: float) -> str:
+    """Return a format with four decimals for shares, and with four significant digits for scores with a unit."""
+    decimals = 3 - math.floor(math.log10(abs(mean))) if name in SCORES_WITH_UNIT and mean else 4
+    return f".{max(decimals, 0)}f"
 
 
-def _minus(text: str) -> str:
+def _with_minus(text: str) -> str:
+    """Return a number with a minus sign in place of the hyphen."""
     return text.replace("-", "−")

@@ -1,22 +1,21 @@
-"""Calls timed in turn, on a clock that is known."""
+"""Calls timed in alternation, with a clock under control."""
 
 import torch
 
 from instageo.model.runs.speed import Latency, synchronized, time_alternating
-from instageo.model.tracking.environment import cpu_name
 
 
-def test_calls_take_turns_and_warming_up_does_not_count():
+def test_calls_alternate_and_warm_up_is_not_counted():
     now, order = [0.0], []
 
-    def call(name, seconds):
-        def called():
+    def make_call(name, seconds):
+        def call():
             order.append(name)
             now[0] += seconds + 100 * (len(order) <= 4)  # the first calls are slow
 
-        return called
+        return call
 
-    calls = [call("a", 1), call("b", 10)]
+    calls = [make_call("a", 1), make_call("b", 10)]
     assert time_alternating(calls, 3, warm_up=2, clock=lambda: now[0]) == [[1, 1, 1], [10, 10, 10]]
     assert "".join(order) == "abbaabbaab"
 
@@ -26,16 +25,9 @@ def test_percentiles_by_hand():
     assert Latency.of([0.5]) == Latency(0.5, 0.5, 0.5)
 
 
-def test_a_gpu_is_waited_for(monkeypatch):
-    done = []
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda: done.append("waited"))
-    synchronized(lambda: done.append("asked"), torch.device("cuda"))()
-    synchronized(lambda: done.append("computed"), torch.device("cpu"))()
-    assert done == ["asked", "waited", "computed"]
-
-
-def test_the_processor_has_a_name(monkeypatch):
-    monkeypatch.setattr(
-        "pathlib.Path.read_text", lambda path, encoding: "processor\t: 0\nmodel name\t: Fast CPU @ 2 GHz\n"
-    )
-    assert cpu_name() == "Fast CPU @ 2 GHz"
+def test_calls_wait_for_a_gpu(monkeypatch):
+    events = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: events.append("waited"))
+    synchronized(lambda: events.append("started"), torch.device("cuda"))()
+    synchronized(lambda: events.append("computed"), torch.device("cpu"))()
+    assert events == ["started", "waited", "computed"]

@@ -1,0 +1,128 @@
+"""What a registry's manifest records of a run: its task, classes, files and origin."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from instageo.errors import RegistryError
+from instageo.model.registry.local_models import CHECKPOINT, PUBLISHED
+from instageo.model.registry.manifest import FileChecksum
+from instageo.model.registry.names import is_registry_name, parse_name
+from instageo.model.registry.stac import FORMATS
+from instageo.model.runs.trained_run import SCORES_FILE, TrainedRun, read_trained_run
+from instageo.model.settings.derived import band_names
+from instageo.model.tracking.network_summary import summarize_predictor
+from instageo.model.tracking.run_json import RUN_FILE
+from instageo.stores.download import sha256_file
+
+EXPORTS = "exports"
+"""Subfolder of a run with its network in other formats, which are published with it."""
+
+
+def read_publishable_run(folder: Path) -> TrainedRun:
+    """Read a finished run from its folder.
+
+    Raises:
+        RegistryError: It is not finished, or its checkpoint stores no metrics or bands.
+        CheckpointError: Its checkpoint cannot be read.
+    """
+    missing = [path for path in PUBLISHED if not (folder / path).is_file()]
+    if missing:
+        raise RegistryError(f"{folder}: is not a finished run: it has no {missing[0]}; expected a folder of mode=train")
+    run = read_trained_run(folder / CHECKPOINT)
+    if not run.checkpoint_metrics:
+        raise RegistryError(
+            f"{folder}: its checkpoint stores no metrics, so it could not be compared with others; train it with "
+            "this program"
+        )
+    if not run.settings.get("dataloader.band_names"):
+        raise RegistryError(
+            f"{folder}: its checkpoint does not name its bands; train with dataloader.band_names or dataloader.sensor"
+        )
+    return run
+
+
+def numbered_classes(run: TrainedRun, names: Sequence[str]) -> dict[int, str]:
+    """Return the name of each class; empty for regression.
+
+    Args:
+        run: The run; its own names are used if `names` is empty.
+        names: Names from the user or the registry.
+
+    Raises:
+        RegistryError: The number of names is not the number of classes.
+    """
+    if run.settings["is_reg_task"]:
+        return {}
+    names, count = names or run.settings["model.class_names"] or (), run.settings["model.num_classes"]
+    if len(names) != count:
+        problem = f"{len(names)} names of classes" if names else "no names of its classes"
+        raise RegistryError(
+            f"{run.path.parent}: has {count} classes and {problem}; give --classes 'A,B,…', or train with "
+            "model.class_names"
+        )
+    return dict(enumerate(names))
+
+
+def checksum_run(run: TrainedRun) -> dict[str, FileChecksum]:
+    """Return the checksums of the files to publish, by path below the run's folder."""
+    folder = run.path.parent
+    exports = [path for path in sorted((folder / EXPORTS).glob("*")) if path.suffix in FORMATS]
+    files = [*(folder / name for name in (*PUBLISHED, RUN_FILE, SCORES_FILE)), *exports]
+    return {path.relative_to(folder).as_posix(): checksum_file(path) for path in files if path.is_file()}
+
+
+def checksum_file(path: Path) -> FileChecksum:
+    """Return size and hash of a file."""
+    return FileChecksum(path.stat().st_size, sha256_file(path))
+
+
+def version_metadata(run: TrainedRun, licence: str) -> dict[str, Any]:
+    """Return what the manifest records of a version besides its files, as plain values.
+
+    Args:
+        run: The run; its network is loaded.
+        licence: An SPDX identifier.
+
+    Raises:
+        CheckpointError: The network cannot be loaded.
+    """
+    predictor = run.load()
+    network, data = summarize_predictor(predictor), predictor.settings.dataloader
+    train_table = (run.metadata.get("tables") or {}).get("train_filepath") or {}
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "licence": licence,
+        "architecture": f"{run.settings['model.model_name']} with the head {run.settings['model.head']}",
+        "bands": list(band_names(predictor.settings)),
+        "shape": network["forward_shape"],
+        "outputs": run.settings["model.num_classes"],
+        "mean": list(data.given_mean or ()),
+        "std": list(data.std) if isinstance(data.std, list) else [],
+        "metrics": {name: round(value, 6) for name, value in run.checkpoint_metrics.items()},
+        "data_fingerprint": train_table.get("fingerprint"),
+        "teacher": identify_teacher(run.settings),
+        "num_params": network["parameters"],
+        "gflops": round(network["forward_flops"] / 1e9, 6),
+        "energy_kwh": (run.metadata.get("total") or {}).get("energy_kwh"),
+        "git_revision": (run.metadata.get("git") or {}).get("revision"),
+        "versions": dict(run.metadata.get("versions") or {"torch": version("torch")}),
+    }
+
+
+def identify_teacher(settings: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the teacher's name in a registry, or its file name and hash; None without distillation.
+
+    Args:
+        settings: Those of the run. The hash is `unknown` if the teacher's file no longer exists.
+    """
+    source = settings.get("train.teacher_ckpt_path")
+    if not source or not settings.get("train.distillation"):
+        return None
+    if is_registry_name(source):
+        return {"name": str(parse_name(source))}
+    path = Path(source).expanduser()
+    path = path / CHECKPOINT if path.is_dir() else path
+    return {"file": path.name, "sha256": sha256_file(path) if path.is_file() else "unknown"}

@@ -1,0 +1,44 @@
+"""What a manifest records of a run."""
+
+from dataclasses import replace
+
+import pytest
+
+from instageo.errors import RegistryError
+from instageo.model.runs.version_metadata import checksum_run, identify_teacher, numbered_classes
+from tests.unit.runs.conftest import make_run
+
+SHA256_OF_TEACHER = "1057a9604e04b274da5a4de0c8f4b4868d9b230989f8c8c6a28221143cc5a755"
+
+
+def test_the_teacher_is_identified_by_its_name_or_its_file(tmp_path):
+    (tmp_path / "t.ckpt").write_bytes(b"teacher")
+    settings = {"train.distillation": True, "train.teacher_ckpt_path": str(tmp_path / "t.ckpt")}
+    assert identify_teacher(settings) == {"file": "t.ckpt", "sha256": SHA256_OF_TEACHER}
+    in_registry = settings | {"train.teacher_ckpt_path": "registry:floods/big"}
+    assert identify_teacher(in_registry) == {"name": "floods/big@latest"}
+    lost = settings | {"train.teacher_ckpt_path": str(tmp_path / "gone.ckpt")}
+    assert identify_teacher(lost) == {"file": "gone.ckpt", "sha256": "unknown"}
+    assert identify_teacher(settings | {"train.distillation": False}) is None
+    assert identify_teacher({}) is None
+
+
+def test_classes_are_named_by_the_user_or_the_run():
+    run = make_run("a", model__class_names=["land", "water"])
+    assert numbered_classes(run, ()) == {0: "land", 1: "water"}
+    assert numbered_classes(run, ("dry", "wet")) == {0: "dry", 1: "wet"}
+    with pytest.raises(RegistryError, match="a: has 2 classes and 3 names of classes; give --classes"):
+        numbered_classes(run, ("A", "B", "C"))
+    with pytest.raises(RegistryError, match="a: has 2 classes and no names of its classes"):
+        numbered_classes(make_run("a"), ())
+    assert numbered_classes(make_run("a", is_reg_task=True), ("A",)) == {}
+
+
+def test_published_files_are_those_of_the_run_and_its_exports(tmp_path):
+    (tmp_path / "exports").mkdir()
+    for name in ("instageo_best_checkpoint.ckpt", "last.ckpt", "run.json", "exports/net.onnx", "exports/notes.txt"):
+        (tmp_path / name).write_bytes(b"teacher")
+    run = replace(make_run("a"), path=tmp_path / "instageo_best_checkpoint.ckpt")
+    checksums = checksum_run(run)
+    assert list(checksums) == ["instageo_best_checkpoint.ckpt", "run.json", "exports/net.onnx"]
+    assert {(checksum.size, checksum.sha256) for checksum in checksums.values()} == {(7, SHA256_OF_TEACHER)}
