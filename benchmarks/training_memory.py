@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from instageo.model import build_network
-from instageo.model.networks.cost import network_cost
+from instageo.model.networks.cost import compute_network_cost
 from instageo.model.networks.memory import keep_freed_memory
 
 STEPS = 3
@@ -69,7 +69,7 @@ def main() -> None:
     for model_name, head, checkpointing in itertools.product(given.models, given.heads, (False, True)):
         command = [sys.executable, __file__, "--one", model_name, head, str(checkpointing)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-        counted = network_cost(model_name, temporal_dim=STEPS, head=head).training_bytes / 1e9
+        counted = compute_network_cost(model_name, temporal_dim=STEPS, head=head).training_bytes / 1e9
         cells = f"{found['peak'] / 1e9:.1f} | {'' if checkpointing else f'{counted:.1f}'} | {found['seconds']:.0f}"
         print(f"| {model_name} | {head} | {'yes' if checkpointing else 'no'} | {cells} |", flush=True)
 

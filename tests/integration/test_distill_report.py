@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from instageo import load_model
 from instageo.cli import app
 from instageo.errors import InstaGeoError
-from instageo.model.networks.cost import forward_flops
+from instageo.model.networks.cost import count_forward_flops
 from instageo.model.run import main
 from tests.integration.conftest import QUICK, write_chips
 
@@ -41,7 +41,7 @@ def test_a_report_of_one_run_has_its_cost_and_its_scores(trained, tmp_path):
     told = report(tmp_path, run)
     [row] = told["rows"]
     net = load_model(run, device="cpu").net
-    assert row["flops"] == forward_flops(net, torch.zeros(1, 6, 1, 32, 32))
+    assert row["flops"] == count_forward_flops(net, torch.zeros(1, 6, 1, 32, 32))
     assert row["parameters"] == sum(parameter.numel() for parameter in net.parameters())
     assert row["file_bytes"] == (run / BEST).stat().st_size
     assert row["weight_bytes"] == pytest.approx(4 * row["parameters"], rel=0.01)
@@ -66,7 +66,7 @@ def test_other_chips_cost_more_and_another_table_is_scored_as_mode_eval_does(tra
     with torch.device("meta"):
         image = torch.empty(1, 6, 1, 64, 64)
     assert row["chip"] == [6, 1, 64, 64]
-    assert row["flops"] == forward_flops(load_model(alone, device="cpu").net.to("meta"), image)
+    assert row["flops"] == count_forward_flops(load_model(alone, device="cpu").net.to("meta"), image)
     where = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={folder}", "accelerator=cpu"]
     assert run("mode=eval", *where, folder="eval")[0] == 0
     scores = content(tmp_path / "eval" / "metrics.json")

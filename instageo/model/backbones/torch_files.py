@@ -1,4 +1,4 @@
-"""Files of tensors, read without running code from them."""
+"""Files of tensors, read without running code that they contain."""
 
 import pickle
 from collections.abc import Mapping
@@ -10,18 +10,19 @@ import torch
 from instageo.errors import InstaGeoError
 
 METADATA_KEY = "instageo"
-"""Key of a checkpoint under which this program keeps what it says of it, as plain types."""
+"""Key of a checkpoint under which this program keeps its metadata, as plain types."""
 
 
 def read_tensor_file(file: Path, error: type[InstaGeoError]) -> dict[str, Any]:
-    """The dictionary in a `.pt`, `.ckpt` or `.safetensors` file.
+    """Read the dictionary in a `.pt`, `.ckpt` or `.safetensors` file.
 
     Args:
-        file: Must exist.
-        error: What to raise.
+        file: An existing file.
+        error: Class of the error to raise.
 
     Raises:
-        InstaGeoError: Of the given kind: it is no such file, holds objects that could run code, or no dictionary.
+        InstaGeoError: Of the class `error`: it is not such a file, holds objects that could run code, or does not hold
+            a dictionary.
     """
     try:
         if file.suffix == ".safetensors":
@@ -29,12 +30,14 @@ def read_tensor_file(file: Path, error: type[InstaGeoError]) -> dict[str, Any]:
 
             return dict(load_file(file))
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as refused:
+    except pickle.UnpicklingError as unsafe:
         raise error(
-            f"{file}: is no PyTorch file of plain tensors, or holds objects that could run code; it was not loaded"
-        ) from refused
-    except (RuntimeError, EOFError, ValueError, OSError, KeyError) as broken:
-        raise error(f"{file}: is no PyTorch file of plain tensors, or a damaged one; fetch or make it anew") from broken
+            f"{file}: not a PyTorch file of plain tensors, or holds objects that could run code; it was not loaded"
+        ) from unsafe
+    except (RuntimeError, EOFError, ValueError, OSError, KeyError) as damage:
+        raise error(
+            f"{file}: not a PyTorch file of plain tensors, or a damaged one; download or create it again"
+        ) from damage
     if not isinstance(content, Mapping):
         raise error(f"{file}: holds a {type(content).__name__}; expected a dictionary of tensors")
     return dict(content)

@@ -1,20 +1,20 @@
-"""The members of the Prithvi family: their sizes, and where their published weights lie."""
+"""Members of the Prithvi family: their sizes, and where their published weights are."""
 
 from dataclasses import dataclass, replace
 from itertools import count
 
-from instageo.errors import ConfigError
+from instageo.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """A published file of weights, made for the six bands of `instageo.sensors.PRITHVI_BANDS`.
+    """A published file of weights, trained on the six bands of `instageo.sensors.PRITHVI_BANDS`.
 
     Attributes:
         repository: Hugging Face repository.
         file: File in it.
         revision: Commit of the repository that is downloaded.
-        sha256: Checksum of the file, compared after a download; empty where none is known.
+        sha256: Checksum of the file, compared after a download; empty if unknown.
     """
 
     repository: str
@@ -29,20 +29,20 @@ class Variant:
 
     Attributes:
         embed_dim: Channels of a token.
-        depth: Transformer blocks.
-        heads: Attention heads.
-        patch: Side of a square patch, pixels.
-        frames: Dates per chip in pre-training.
-        coordinates: Whether it takes the time and place of a chip.
-        statistics: Key of `instageo.sensors.PRITHVI_STATISTICS`: what its input is normalised with by default.
-        weights: Its published weights; None where there are none.
+        depth: Number of transformer blocks.
+        num_heads: Attention heads of a block.
+        patch_size: Side of a square patch, pixels.
+        num_frames: Dates per chip in pre-training.
+        coordinates: Whether it takes the dates and the location of a chip.
+        statistics: Key of `instageo.sensors.PRITHVI_STATISTICS`, the default statistics to normalise its input with.
+        weights: Its published weights; None if it has none.
     """
 
     embed_dim: int
     depth: int
-    heads: int
-    patch: int = 16
-    frames: int = 4
+    num_heads: int
+    patch_size: int = 16
+    num_frames: int = 4
     coordinates: bool = False
     statistics: str = "v2"
     weights: PublishedWeights | None = None
@@ -52,16 +52,16 @@ _NASA = "ibm-nasa-geospatial/"
 
 VARIANTS = {
     "prithvi_eo_v2_tiny_tl": Variant(
-        192, 12, 3, frames=1, coordinates=True,
+        192, 12, 3, num_frames=1, coordinates=True,
         weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-2.0-tiny-TL", "Prithvi_EO_V2_tiny_TL.pt",
             "335eadc2c45ad5abe7bd307223e1c48c5b60c41b",
             "d47326db9bad502b611f73e3e3f3a0e68b7b82640d67c22c795417f7209f8d70",
         ),
     ),
-    "prithvi_eo_tiny": Variant(256, 4, 4, frames=1, statistics="v1"),
+    "prithvi_eo_tiny": Variant(256, 4, 4, num_frames=1, statistics="v1"),
     "prithvi_eo_v1_100": Variant(
-        768, 12, 12, frames=3, statistics="v1",
+        768, 12, 12, num_frames=3, statistics="v1",
         weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-1.0-100M", "Prithvi_EO_V1_100M.pt",
             "f3a9ea7a1723621b0aeceb4de993093704d712c5",
@@ -94,14 +94,14 @@ VARIANTS = {
         ),
     ),
     "prithvi_eo_v2_600": Variant(
-        1280, 32, 16, patch=14,
+        1280, 32, 16, patch_size=14,
         weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-2.0-600M", "Prithvi_EO_V2_600M.pt",
             "87f15784813828dc37aa3197a143cd4689e4d080",
         ),
     ),
     "prithvi_eo_v2_600_tl": Variant(
-        1280, 32, 16, patch=14, coordinates=True,
+        1280, 32, 16, patch_size=14, coordinates=True,
         weights=PublishedWeights(
             f"{_NASA}Prithvi-EO-2.0-600M-TL", "Prithvi_EO_V2_600M_TL.pt",
             "3d72adc6dfc4cc3862bf4f41da8c83db267193c9",
@@ -109,35 +109,39 @@ VARIANTS = {
         ),
     ),
 }  # fmt: skip
-"""By `model.model_name`, the default first."""
+"""Variants by `model.model_name`, the default first."""
 
 
 def find_variant(model_name: str) -> Variant:
-    """The variant of that name.
+    """Return the variant of that name.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: No variant has that name.
     """
     if model_name not in VARIANTS:
-        raise ConfigError(f"model.model_name={model_name} is unknown; choose one of {', '.join(VARIANTS)}")
+        raise ConfigError(
+            f"model.model_name={model_name} is unknown; choose one of {', '.join(VARIANTS)}"
+            f"{did_you_mean(model_name, VARIANTS)}"
+        )
     return VARIANTS[model_name]
 
 
 EMBED_DIM_STEP = 16
-"""Widths are multiples of it: the position embedding shares channels out by sixteenths."""
+"""Divisor of every `embed_dim`: the position embedding splits the channels into sixteenths."""
 
 
 def with_embed_dim(variant: Variant, embed_dim: int | None) -> Variant:
-    """A variant of another embed_dim, with the fewest equal heads of at most as many channels as the variant's own.
+    """Return the variant with another `embed_dim`, with as few equal heads as possible.
 
-    Of 64 channels per head, 128 channels have 2 heads, 96 have 2 of 48, 32 have one.
+    A head has at most as many channels as in the variant itself. With 64 channels per head there, 128 channels get 2
+    heads, 96 get 2 of 48, and 32 get one.
 
     Args:
-        variant: Its depth, patch and coordinates stay.
-        embed_dim: Channels of a token; None for the variant's own.
+        variant: Its depth, patch size and coordinates stay.
+        embed_dim: Channels of a token; None for the variant's own number.
 
     Raises:
-        ConfigError: The embed_dim is no positive multiple of `EMBED_DIM_STEP`.
+        ConfigError: `embed_dim` is not a positive multiple of `EMBED_DIM_STEP`.
     """
     if embed_dim is None or embed_dim == variant.embed_dim:
         return variant
@@ -145,15 +149,15 @@ def with_embed_dim(variant: Variant, embed_dim: int | None) -> Variant:
         raise ConfigError(
             f"model.embed_dim is {embed_dim}; expected a multiple of {EMBED_DIM_STEP}, as the position embedding needs"
         )
-    fewest = -(-embed_dim // (variant.embed_dim // variant.heads))
-    heads = next(number for number in count(fewest) if embed_dim % number == 0)
-    return replace(variant, embed_dim=embed_dim, heads=heads)
+    fewest = -(-embed_dim // (variant.embed_dim // variant.num_heads))
+    num_heads = next(number for number in count(fewest) if embed_dim % number == 0)
+    return replace(variant, embed_dim=embed_dim, num_heads=num_heads)
 
 
 def pyramid_blocks(depth: int) -> tuple[int, int, int, int]:
-    """The four blocks, counted from 0, whose tokens make a pyramid: at each quarter of the depth.
+    """Return the indices of the four blocks whose tokens make a pyramid: one at each quarter of the depth.
 
-    12 blocks give 2, 5, 8, 11; of fewer than four, some come twice.
+    A depth of 12 gives 2, 5, 8, 11. With fewer than four blocks, some occur twice.
     """
     first, second, third, last = (max(depth * quarter // 4 - 1, 0) for quarter in (1, 2, 3, 4))
     return first, second, third, last

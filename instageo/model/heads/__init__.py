@@ -1,1 +1,1 @@
-"""From token maps to logits, one head a file."""
+"""Heads: from feature maps of the encoder to logits, one head per file."""

@@ -1,4 +1,4 @@
-"""What every head is given, and what it is built for."""
+"""Input of every head, and the sizes it is built for."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 class HeadInput(NamedTuple):
-    """What a head sees.
+    """Input of a head.
 
     Attributes:
-        maps: Normalised tokens as maps (B, embed_dim, T, h, w): of the last block, or, for heads with `pyramid`, of the
+        maps: Normalised tokens as maps (B, embed_dim, T, h, w): of the last block or, for heads with `pyramid`, of the
             blocks at each quarter of the depth.
-        image: The normalised image (B, C, T, H, W), H and W whole patches.
+        image: Normalised image (B, C, T, H, W); H and W are multiples of the patch size.
     """
 
     maps: list[Tensor]
@@ -21,30 +21,35 @@ class HeadInput(NamedTuple):
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """Sizes a head is built for.
+    """Sizes that a head is built for.
 
     Attributes:
         embed_dim: Channels of a token.
-        steps: Dates.
-        bands: Bands per date.
-        patch: Side of a patch, pixels.
+        temporal_dim: Dates.
+        num_bands: Bands per date.
+        patch_size: Side of a patch, pixels.
         num_classes: Output channels.
-        hidden_channels: Channels of the maps within the head, of heads that can be of several widths.
+        hidden_channels: Channels of the maps within the head; only the head `light` has a choice.
     """
 
     embed_dim: int
-    steps: int
-    bands: int
-    patch: int
+    temporal_dim: int
+    num_bands: int
+    patch_size: int
     num_classes: int
     hidden_channels: int = 32
 
     @property
-    def channels(self) -> int:
-        """Channels of the dates of a map side by side."""
-        return self.embed_dim * self.steps
+    def in_channels(self) -> int:
+        """Channels of a map after `stack_dates_as_channels`."""
+        return self.embed_dim * self.temporal_dim
+
+    @property
+    def image_channels(self) -> int:
+        """Channels of the image with its dates stacked."""
+        return self.num_bands * self.temporal_dim
 
 
 def stack_dates_as_channels(features: Tensor) -> Tensor:
-    """Dates as channels: (B, embed_dim, T, h, w) to (B, embed_dim * T, h, w); channel k of date t is at k * T + t."""
+    """Stack dates: (B, embed_dim, T, h, w) to (B, embed_dim * T, h, w), channel k of date t at k * T + t."""
     return features.flatten(1, 2)

@@ -1,4 +1,4 @@
-"""Layers that several heads are made of."""
+"""Layers that several heads share."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ NORM_GROUPS = 8
 
 
 def conv_norm_relu(channels_in: int, channels_out: int, kernel: int = 3) -> nn.Sequential:
-    """Convolution that keeps height and width, group normalisation (right for batches of one), ReLU.
+    """Build a convolution that keeps height and width, group normalisation (also right for batches of one), and ReLU.
 
     `channels_out` is a multiple of `NORM_GROUPS`.
     """
@@ -19,7 +19,7 @@ def conv_norm_relu(channels_in: int, channels_out: int, kernel: int = 3) -> nn.S
 
 
 def resize_bilinear(image: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Bilinear resizing of (B, C, h, w) to (B, C, *size); nothing is done at the right size."""
+    """Resize (B, C, h, w) to (B, C, *size) bilinearly; return the image itself if it has that size."""
     if image.shape[-2:] == size:
         return image
     return F.interpolate(image, size=size, mode="bilinear", align_corners=False)

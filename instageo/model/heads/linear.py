@@ -1,4 +1,4 @@
-"""The smallest head: one linear map of each patch, to see what an encoder knows by itself."""
+"""The smallest head, one linear map of each patch: a linear probe of the encoder."""
 
 from torch import Tensor, nn
 
@@ -6,15 +6,15 @@ from instageo.model.heads.base import HeadInput, HeadSpec, stack_dates_as_channe
 
 
 class LinearHead(nn.Module):
-    """A 1x1 convolution of all dates of the last block; the network stretches its logits to the image."""
+    """A 1x1 convolution of all dates of the last block; the network resizes its logits to the image."""
 
     pyramid = False
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
-        self.classify = nn.Conv2d(spec.channels, spec.num_classes, kernel_size=1)
+        self.classify = nn.Conv2d(spec.in_channels, spec.num_classes, kernel_size=1)
 
     def forward(self, features: HeadInput) -> Tensor:
-        """Logits (B, K, h, w)."""
+        """Return logits (B, K, h, w), one per patch."""
         logits: Tensor = self.classify(stack_dates_as_channels(features.maps[-1]))
         return logits

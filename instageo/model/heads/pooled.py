@@ -1,4 +1,4 @@
-"""One output for a whole chip, from the mean of its tokens."""
+"""One output per chip, from the mean of its tokens."""
 
 from torch import Tensor, nn
 
@@ -8,9 +8,9 @@ DROPOUT = 0.1
 
 
 class PooledHead(nn.Module):
-    """Mean of the last block's tokens over place and time, normalised, and a linear map.
+    """Mean of the last block's tokens over patches and dates, layer normalisation, and a linear map.
 
-    The mean of the patches serves fine-tuned transformers at least as well as the class token (Beyer et al. 2022).
+    For fine-tuned transformers the mean of the patches works at least as well as the class token (Beyer et al. 2022).
     """
 
     pyramid, image_level = False, True
@@ -22,7 +22,7 @@ class PooledHead(nn.Module):
         self.classify = nn.Linear(spec.embed_dim, spec.num_classes)
 
     def forward(self, features: HeadInput) -> Tensor:
-        """Logits (B, K, 1, 1)."""
+        """Return logits (B, K, 1, 1)."""
         pooled = features.maps[-1].mean(dim=(2, 3, 4))
         logits: Tensor = self.classify(self.drop(self.norm(pooled)))
         return logits[..., None, None]

@@ -1,1 +1,1 @@
-"""Encoder and head as one network, its weights, and what it costs."""
+"""Encoder and head as one network, its weights, fine-tuning and cost."""

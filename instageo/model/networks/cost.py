@@ -1,4 +1,4 @@
-"""What a network costs: parameters, arithmetic and memory, counted on a network without values."""
+"""Cost of a network: parameters, arithmetic and memory, counted on meta tensors, which hold no values."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,19 @@ from torch.utils.flop_counter import FlopCounterMode
 from instageo.model.networks.segmenter import PrithviSegmenter, build_network
 
 ADAM_BYTES = 12
-"""Bytes per parameter that stay from step to step in float32: the weight and the two moments of Adam."""
+"""Bytes per parameter that are held throughout training in float32: the weight and the two moments of Adam."""
 
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """Of one chip through a network, in float32.
+    """Cost of one chip through a network, in float32.
 
     Attributes:
-        parameters: Number of them, head included.
-        flops: Floating-point operations of a forward pass: two per multiplication and addition of matrix products,
-            convolutions and attention, as PyTorch's own counter has it; the rest is not counted.
+        parameters: Number of parameters, head included.
+        flops: Floating-point operations of a forward pass: two per multiply-add in matrix products, convolutions and
+            attention, as PyTorch's own counter counts them; the rest is not counted.
         weight_bytes: Size of the weights.
-        activation_bytes: What a forward pass keeps for the backward pass.
+        activation_bytes: Size of the tensors that a forward pass keeps for the backward pass.
     """
 
     parameters: int
@@ -31,11 +31,11 @@ class NetworkCost:
 
     @property
     def training_bytes(self) -> int:
-        """Peak of a training step: weights, moments of Adam, and the larger of what is kept and of all gradients."""
+        """Peak of a training step: weights, moments of Adam, and the larger of activations and gradients."""
         return ADAM_BYTES * self.parameters + max(self.weight_bytes, self.activation_bytes)
 
 
-def network_cost(
+def compute_network_cost(
     model_name: str,
     *,
     num_classes: int = 2,
@@ -46,9 +46,9 @@ def network_cost(
     embed_dim: int | None = None,
     head_channels: int | None = None,
 ) -> NetworkCost:
-    """Count what a network of these sizes (see `build_network`) costs for one square chip.
+    """Count the cost of one square chip through a network of these sizes, see `build_network`.
 
-    Nothing is computed and no memory is taken.
+    Nothing is computed and no memory is allocated.
 
     Raises:
         ConfigError: The network cannot be built.
@@ -66,39 +66,39 @@ def network_cost(
         ).train()
         image = torch.empty(1, net.prithvi_encoder.patch_embed.proj.in_channels, temporal_dim, img_size, img_size)
     with FlopCounterMode(display=False) as counter:
-        kept = _kept_bytes(net, image)
+        activation_bytes = _activation_bytes(net, image)
     parameters = list(net.parameters())
     return NetworkCost(
         parameters=sum(parameter.numel() for parameter in parameters),
         flops=counter.get_total_flops(),
         weight_bytes=sum(parameter.nbytes for parameter in parameters),
-        activation_bytes=kept,
+        activation_bytes=activation_bytes,
     )
 
 
-def forward_flops(net: nn.Module, image: Tensor) -> int:
-    """Floating-point operations of a forward pass of an image (B, C, T, H, W), counted as in `Cost`.
+def count_forward_flops(net: nn.Module, image: Tensor) -> int:
+    """Count the floating-point operations of a forward pass, as in `NetworkCost`.
 
     Args:
-        net: On the device of the image; on `meta` nothing is computed.
-        image: Its values do not matter.
+        net: Network on the device of the image; on `meta` nothing is computed.
+        image: Shape (B, C, T, H, W); its values do not matter.
     """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net.eval()(image)
     return int(counter.get_total_flops())
 
 
-def _kept_bytes(net: PrithviSegmenter, image: Tensor) -> int:
-    """Bytes of the tensors that a forward pass saves for the backward pass, the network's own left out."""
+def _activation_bytes(net: PrithviSegmenter, image: Tensor) -> int:
+    """Count the bytes that a forward pass saves for the backward pass, without parameters and buffers."""
     own = {tensor.untyped_storage()._cdata for tensor in (*net.parameters(), *net.buffers())}
-    kept: dict[int, torch.UntypedStorage] = {}
+    saved: dict[int, torch.UntypedStorage] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
+    def record(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage._cdata not in own:
-            kept[storage._cdata] = storage
+            saved[storage._cdata] = storage
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         net(image)
-    return sum(storage.nbytes() for storage in kept.values())
+    return sum(storage.nbytes() for storage in saved.values())

@@ -1,7 +1,9 @@
-"""Choose the device to compute on, its number format, and compilation."""
+"""The device to compute on, its number formats, and compilation."""
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -9,14 +11,14 @@ from torch import nn
 from instageo.errors import ConfigError
 
 HALF_PRECISION = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-"""Number formats of `precision` that compute in half of the bits."""
+"""Half-precision number formats by their names in `precision`."""
 
 
 def pick_device(accelerator: str) -> str:
-    """The device for inference: for `auto` a GPU if there is one, else the CPU.
+    """Return the device for inference; for `auto` a GPU if the machine has one, else the CPU.
 
     Raises:
-        ConfigError: A GPU was asked for and there is none.
+        ConfigError: The machine does not have the requested device.
     """
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return "cuda"
@@ -24,18 +26,26 @@ def pick_device(accelerator: str) -> str:
         return "mps"
     if accelerator in ("auto", "cpu"):
         return "cpu"
-    raise ConfigError(f"accelerator={accelerator} does not work on this machine: no such device; use auto or cpu")
+    raise ConfigError(f"accelerator={accelerator} does not work: this machine has no such device; use auto or cpu")
+
+
+@contextmanager
+def inference_autocast(device: torch.device, precision: str) -> Iterator[None]:
+    """Compute without gradients, in half precision if `precision` says so, while this block lasts."""
+    dtype = HALF_PRECISION.get(precision)
+    with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not None):
+        yield
 
 
 def compile_network(net: nn.Module, *, on_cpu: bool) -> None:
-    """Have a network compiled when it first runs; its keys stay as they are.
+    """Set a network to be compiled at its first forward pass; its keys stay as they are.
 
     Raises:
-        ConfigError: On a CPU without a C++ compiler.
+        ConfigError: The CPU is to be compiled for and there is no C++ compiler.
     """
     compiler = os.environ.get("CXX", "g++")
     if on_cpu and shutil.which(compiler) is None:
         raise ConfigError(
-            f"compile=true needs a C++ compiler, and there is no {compiler}; install one, or leave it out"
+            f"compile=true needs a C++ compiler, but {compiler} is not installed; install it, or remove compile=true"
         )
     net.compile()

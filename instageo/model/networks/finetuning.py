@@ -1,4 +1,4 @@
-"""What of a network is trained, and how fast each part of it."""
+"""Which parts of a network are trained, and with which learning rates."""
 
 import re
 from typing import Any
@@ -11,18 +11,19 @@ from instageo.model.networks.segmenter import PrithviSegmenter
 ENCODER = "prithvi_encoder."
 
 
-def choose_trained(net: PrithviSegmenter, *, frozen: bool = False, last_blocks: int | None = None) -> None:
-    """Let the whole network be trained, the head alone, or the head and the last blocks of the encoder.
+def freeze_parameters(net: PrithviSegmenter, *, freeze_encoder: bool = False, last_blocks: int | None = None) -> None:
+    """Freeze nothing, the encoder, or the encoder but for its last blocks.
 
-    Frozen parts hide no coordinates and leave out no blocks in training: they work as in inference.
+    Frozen parts hide no coordinates and skip no blocks in training: they work as in inference.
 
     Args:
         net: Changed in place.
-        frozen: Train the head alone.
-        last_blocks: Blocks to train, from the end, with the final norm; None for all of the encoder.
+        freeze_encoder: Train the head only.
+        last_blocks: Number of blocks to train, counted from the end, together with the final norm; None for the whole
+            encoder.
 
     Raises:
-        ConfigError: More blocks than there are.
+        ConfigError: The encoder has fewer blocks.
     """
     encoder = net.prithvi_encoder
     if last_blocks is not None and last_blocks > len(encoder.blocks):
@@ -30,34 +31,35 @@ def choose_trained(net: PrithviSegmenter, *, frozen: bool = False, last_blocks: 
             f"model.train_last_blocks={last_blocks}, but the encoder has {len(encoder.blocks)} blocks; "
             "expected at most that many"
         )
-    if not frozen and last_blocks is None:
+    if not freeze_encoder and last_blocks is None:
         return
-    trained = len(encoder.blocks) if frozen else len(encoder.blocks) - (last_blocks or 0)
+    first_trained = len(encoder.blocks) if freeze_encoder else len(encoder.blocks) - (last_blocks or 0)
     encoder.requires_grad_(False)
     encoder.coords_dropout = 0.0
-    for block in encoder.blocks[:trained]:
+    for block in encoder.blocks[:first_trained]:
         block.set_drop_path(0.0)
-    for block in encoder.blocks[trained:]:
+    for block in encoder.blocks[first_trained:]:
         block.requires_grad_(True)
-    encoder.norm.requires_grad_(not frozen)
+    encoder.norm.requires_grad_(not freeze_encoder)
 
 
-def parameter_groups(
+def build_parameter_groups(
     net: nn.Module, *, learning_rate: float, weight_decay: float, layer_decay: float
 ) -> list[dict[str, Any]]:
-    """Trained parameters in the groups an optimiser takes.
+    """Sort the trained parameters into the groups that an optimizer takes.
 
-    Vectors (biases, norms, the class token and scales) do not decay. With a `layer_decay` below 1 each block learns at
-    that share of the rate of the next one, the head at the full rate (layer-wise decay, as in BEiT, Bao et al. 2022).
+    Vectors (biases, norms, the class token and scales) have no weight decay. With a `layer_decay` below 1 the learning
+    rate of each block is that share of the next one's, and the head has the full rate (layer-wise decay as in BEiT, Bao
+    et al. 2022).
 
     Args:
-        net: A network whose encoder is called `prithvi_encoder`.
-        learning_rate: Of the head.
-        weight_decay: Of matrices.
-        layer_decay: Rate of a block over that of the next; 1 for the same everywhere.
+        net: Network whose encoder is called `prithvi_encoder`.
+        learning_rate: Learning rate of the head.
+        weight_decay: Weight decay of matrices.
+        layer_decay: Ratio of a block's learning rate to the next one's; 1 for the same rate everywhere.
     """
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
-    depth = max((_block(name) for name, _ in net.named_parameters()), default=0)
+    depth = max((_block_number(name) for name, _ in net.named_parameters()), default=0)
     for name, parameter in net.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -75,13 +77,13 @@ def parameter_groups(
     return [groups[key] for key in sorted(groups, reverse=True)]
 
 
-def _block(name: str) -> int:
-    """Number of the block a parameter belongs to, from 1; 0 if it belongs to none."""
-    found = re.match(rf"{ENCODER}blocks\.(\d+)\.", name)
-    return int(found[1]) + 1 if found else 0
+def _block_number(name: str) -> int:
+    """Return the number of the block that a parameter belongs to, from 1; 0 outside the blocks."""
+    match = re.match(rf"{ENCODER}blocks\.(\d+)\.", name)
+    return int(match[1]) + 1 if match else 0
 
 
 def _level(name: str, depth: int) -> int:
-    """0 for what comes before the blocks, 1 for the first of them, one more than the last for norm and head."""
-    before = name.startswith(ENCODER) and not name.startswith(f"{ENCODER}norm")
-    return _block(name) or (0 if before else depth + 1)
+    """Return 0 for parameters before the blocks, 1 for the first block, and depth + 1 for the norm and the head."""
+    is_embedding = name.startswith(ENCODER) and not name.startswith(f"{ENCODER}norm")
+    return _block_number(name) or (0 if is_embedding else depth + 1)

@@ -1,18 +1,18 @@
-"""Memory that a CPU run frees stays with the process, so that the next batch does not ask the system for it again."""
+"""Keep freed memory in the process on CPUs, so that the next batch need not request it from the system again."""
 
 import ctypes
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
-"""Numbers of options in glibc's malloc.h."""
+"""Option numbers from glibc's malloc.h."""
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc not to give large blocks back to the system after each use.
+    """Set glibc to keep large freed blocks instead of returning them to the system.
 
-    PyTorch on the CPU allocates every activation anew. By default glibc maps each large one from the system and unmaps
-    it again, and touching new pages costs more than many layers' arithmetic. Does nothing where the C library is
-    another. The peak does not grow; memory is given back when the process ends.
+    PyTorch on the CPU allocates a new block for every activation. By default glibc maps each large block from the
+    system and unmaps it afterwards, and the first access to new pages costs more than the arithmetic of many layers.
+    With other C libraries this does nothing. The peak does not grow, and the memory is released when the process ends.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -50,11 +50,12 @@ class ModelList(list[str]):
         for name in self:
             variant = VARIANTS[name]
             with torch.device("meta"):
-                encoder = build_random_encoder(name, temporal_dim=1, img_size=variant.patch)
+                encoder = build_random_encoder(name, temporal_dim=1, img_size=variant.patch_size)
             millions = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
             takes = "time, location" if variant.coordinates else "-"
             source = variant.weights.repository if variant.weights else "-"
-            lines.append(f"{name:22} {millions:9.1f}M {variant.patch:5} {variant.frames:5}  {takes:14} {source}")
+            sizes = f"{millions:9.1f}M {variant.patch_size:5} {variant.num_frames:5}"
+            lines.append(f"{name:22} {sizes}  {takes:14} {source}")
         return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Encoder and head as one network, from normalised image to logits at the image's own size."""
+"""Encoder and head as one network, from the normalised image to logits of the image's own size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from instageo.errors import ConfigError
+from instageo.errors import ConfigError, did_you_mean
 from instageo.model.backbones.prithvi import PrithviEncoder, build_encoder
 from instageo.model.backbones.variants import pyramid_blocks
 from instageo.model.heads.base import HeadInput, HeadSpec
@@ -28,9 +28,11 @@ HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
     "upscaling_600m": upscaling_600m_head,
     "pooled": PooledHead,
 }
-"""Heads by name: from sizes to a module that takes `Features` to logits of any height and width; its attribute
-`pyramid` tells whether it wants four blocks of the encoder or the last, `smallest`, if it has one, how many patches a
-side it needs, `image_level`, if true, that it gives one output per chip, of height and width 1."""
+"""Heads by name: functions that build, from a `HeadSpec`, a module from `HeadInput` to logits of any height and width.
+
+Attributes of the module: `pyramid` says whether it takes four blocks of the encoder or the last one; `smallest`, if
+present, how many patches per side it needs; `image_level`, if present and true, that it has one output per chip, of
+height and width 1."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,10 @@ class NetworkConfig:
 
 
 class PrithviSegmenter(nn.Module):
-    """Prithvi encoder with a segmentation head; any height and width, any number of dates it was built for."""
+    """Prithvi encoder with a segmentation head, for images of any height and width.
+
+    The number of dates is the one it was built for.
+    """
 
     def __init__(self, encoder: PrithviEncoder, head: nn.Module, config: NetworkConfig | None = None) -> None:
         super().__init__()
@@ -71,19 +76,31 @@ class PrithviSegmenter(nn.Module):
         depth = len(encoder.blocks)
         self._blocks = pyramid_blocks(depth) if head.pyramid else (depth - 1,)
         self.image_level: bool = getattr(head, "image_level", False)
-        self._smallest = getattr(head, "smallest", 1) * encoder.patch
+        self._smallest = getattr(head, "smallest", 1) * encoder.patch_size
 
     def feature_maps(
         self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
     ) -> list[Tensor]:
-        """Normalised tokens of the blocks that the head wants, as maps (B, embed_dim, T, H/patch, W/patch)."""
-        encoder = self.prithvi_encoder
-        steps, rows, columns = image.shape[2], *(side // encoder.patch for side in image.shape[3:])
-        levels = encoder.forward_intermediates(self._blocks, image, temporal_coords, location_coords)
-        return [encoder.norm(level)[:, 1:].transpose(1, 2).unflatten(2, (steps, rows, columns)) for level in levels]
+        """Return the normalised tokens of the head's blocks as maps (B, embed_dim, T, H/patch_size, W/patch_size).
+
+        Args:
+            image: Shape (B, C, T, H, W), normalised; H and W are multiples of the patch size.
+            temporal_coords: Shape (B, T, 2), year and day of year; NaN or None if unknown.
+            location_coords: Shape (B, 2), latitude and longitude; NaN or None if unknown.
+        """
+        levels = self.prithvi_encoder.forward_intermediates(
+            image,
+            self._blocks,
+            temporal_coords=temporal_coords,
+            location_coords=location_coords,
+            output_fmt="NLC",
+            norm=True,
+        )
+        grid = image.shape[2], *(side // self.prithvi_encoder.patch_size for side in image.shape[3:])
+        return [level.transpose(1, 2).unflatten(2, grid) for level in levels]
 
     def forward_features(self, image: Tensor) -> Tensor:
-        """Tokens of the last block as a map: (B, C, T, H, W) to (B, embed_dim * T, H/patch, W/patch).
+        """Return the last block's map: (B, C, T, H, W) to (B, embed_dim * T, H/patch_size, W/patch_size).
 
         Channel k of date t is at k * T + t, as the published head expects.
         """
@@ -92,21 +109,21 @@ class PrithviSegmenter(nn.Module):
     def forward(
         self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
     ) -> Tensor:
-        """Logits, shape (B, num_classes, H, W), or (B, num_classes, 1, 1) of heads that give one output per chip.
+        """Return logits (B, num_classes, H, W), or (B, num_classes, 1, 1) from heads with one output per chip.
 
-        Args as of `forward_with_features`.
+        Args:
+            image: Shape (B, C, T, H, W), normalised, of any height and width.
+            temporal_coords: Shape (B, T, 2), year and day of year; NaN or None if unknown.
+            location_coords: Shape (B, 2), latitude and longitude; NaN or None if unknown.
         """
         return self.forward_with_features(image, temporal_coords, location_coords)[0]
 
     def forward_with_features(
         self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """Logits (B, num_classes, H, W), and the maps that the head made them of, see `feature_maps`.
+        """Return the logits, see `forward`, and the maps from which the head computed them, see `feature_maps`.
 
-        Args:
-            image: Shape (B, C, T, H, W), normalised.
-            temporal_coords: Shape (B, T, 2), year and day of year; NaN or None where unknown.
-            location_coords: Shape (B, 2), latitude and longitude; NaN or None where unknown.
+        The maps are those of the image padded to whole patches.
         """
         height, width = image.shape[3:]
         padded = self._pad(image)
@@ -117,9 +134,9 @@ class PrithviSegmenter(nn.Module):
         return resize_bilinear(logits, padded.shape[3:])[..., :height, :width], maps
 
     def _pad(self, image: Tensor) -> Tensor:
-        """Zeros (the mean, after normalisation) below and to the right, up to whole patches, enough for the head."""
-        patch, least = self.prithvi_encoder.patch, self._smallest
-        bottom, right = (max(-side % patch, least - side) for side in image.shape[3:])
+        """Pad with zeros, the mean after normalisation, below and to the right: whole patches, enough for the head."""
+        patch_size, smallest = self.prithvi_encoder.patch_size, self._smallest
+        bottom, right = (max(-side % patch_size, smallest - side) for side in image.shape[3:])
         return F.pad(image, (0, right, 0, bottom)) if bottom or right else image
 
 
@@ -141,7 +158,7 @@ def build_network(
         model_name: One of `instageo.model.backbones.variants.VARIANTS`.
         num_classes: Channels of the output, at least 1.
         temporal_dim: Dates per chip.
-        img_size: Side of the square chip the stored position embedding is for, pixels.
+        img_size: Side of the square chip that the stored position embedding is for, pixels.
         depth: Transformer blocks; -1 for the variant's own number.
         bands: Band names of one date; None for the six bands of the published weights.
         head: One of `HEADS`.
@@ -149,10 +166,10 @@ def build_network(
         head_channels: Channels of the maps within the head `light`, a multiple of 4; None for 32.
 
     Raises:
-        ConfigError: An unknown name, or a size that makes no network.
+        ConfigError: A name is unknown, or a size is out of range.
     """
     if head not in HEADS:
-        raise ConfigError(f"model.head={head} is unknown; choose one of {', '.join(HEADS)}")
+        raise ConfigError(f"model.head={head} is unknown; choose one of {', '.join(HEADS)}{did_you_mean(head, HEADS)}")
     if num_classes < 1:
         raise ConfigError(f"model.num_classes is {num_classes}; expected at least 1")
     if head_channels is not None:
@@ -162,15 +179,16 @@ def build_network(
     )
     channels, hidden_channels = encoder.patch_embed.proj.in_channels, head_channels or HeadSpec.hidden_channels
     names = PRITHVI_BANDS if bands is None else tuple(bands)
+    spec = HeadSpec(encoder.embed_dim, temporal_dim, channels, encoder.patch_size, num_classes, hidden_channels)
     return PrithviSegmenter(
         encoder,
-        HEADS[head](HeadSpec(encoder.embed_dim, temporal_dim, channels, encoder.patch, num_classes, hidden_channels)),
+        HEADS[head](spec),
         NetworkConfig(model_name, num_classes, temporal_dim, img_size, depth, names, head, embed_dim, head_channels),
     )
 
 
 def _check_head_channels(head: str, channels: int) -> None:
     if HEADS[head] is not LightHead:
-        raise ConfigError(f"model.head_channels={channels} is for model.head=light; leave it out for model.head={head}")
+        raise ConfigError(f"model.head_channels={channels} is for model.head=light; remove it for model.head={head}")
     if channels < GROUPS or channels % GROUPS:
         raise ConfigError(f"model.head_channels is {channels}; expected a multiple of {GROUPS}")

@@ -1,4 +1,4 @@
-"""Published weights: which file, from the local cache or downloaded and compared; no test reaches the network."""
+"""Published weights come from the local cache or are downloaded and verified; no test uses the network."""
 
 import hashlib
 import json
@@ -33,10 +33,10 @@ PUBLISHED = {
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
-    """An empty Hugging Face cache, the network off; a connection attempted all the same fails the test."""
+    """An empty Hugging Face cache, with the network off; an attempted connection fails the test."""
 
     def refuse(*arguments):
-        pytest.fail(f"a test reached for the network: {arguments}")
+        pytest.fail(f"a test used the network: {arguments}")
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -46,7 +46,7 @@ def cache(monkeypatch, tmp_path):
 
 
 def put(cache, model_name, content, revision, *, main=None):
-    """Lay a file into the cache as the hub's client does: the content in `blobs`, a link to it in `snapshots`."""
+    """Put a file into the cache as the hub's client does: the content in `blobs`, a link to it in `snapshots`."""
     repository, file = PUBLISHED[model_name]
     folder = cache / f"models--ibm-nasa-geospatial--{repository}"
     for name in ("refs", "blobs", f"snapshots/{revision}"):
@@ -60,7 +60,7 @@ def put(cache, model_name, content, revision, *, main=None):
 
 
 def numbered(shapes):
-    """Tensors of these shapes, the n-th of them filled with n; they take no room in a file."""
+    """Tensors of these shapes, the n-th of them filled with n; they take no space in a file."""
     return {key: torch.tensor(float(n)).expand(shape) for n, (key, shape) in enumerate(shapes.items(), start=1)}
 
 
@@ -92,14 +92,14 @@ def test_every_published_layout_loads_from_the_cache(cache, model_name, layout):
     assert not [key for key in report.dropped if key in report.loaded]
 
 
-def test_the_pinned_revision_is_taken_though_main_is_another(cache, caplog):
+def test_the_pinned_revision_is_used_even_if_main_is_another(cache, caplog):
     put(cache, TINY, {}, "a" * 40, main="a" * 40)
     pinned = put(cache, TINY, {}, VARIANTS[TINY].weights.revision)
     assert find_weights(TINY) == pinned
     assert caplog.text == ""
 
 
-def test_another_revision_is_taken_where_main_points_to_it_and_the_log_warns(cache, caplog):
+def test_another_revision_is_used_with_a_warning_if_main_points_to_it(cache, caplog):
     other = put(cache, TINY, {}, "b" * 40, main="b" * 40)
     with caplog.at_level(logging.WARNING):
         assert find_weights(TINY) == other
@@ -107,28 +107,28 @@ def test_another_revision_is_taken_where_main_points_to_it_and_the_log_warns(cac
 
 
 @pytest.mark.parametrize("main", [None, "d" * 40], ids=["no-main", "main-without-the-file"])
-def test_revisions_that_nothing_points_to_are_not_taken(cache, main):
+def test_revisions_without_a_reference_are_not_used(cache, main):
     put(cache, TINY, {}, "c" * 40, main=main)
-    with pytest.raises(WeightsError, match=r"could not be had \(no network\): Prithvi_EO_V2_tiny_TL\.pt"):
+    with pytest.raises(WeightsError, match=r"could not be downloaded \(no network\): Prithvi_EO_V2_tiny_TL\.pt"):
         find_weights(TINY)
 
 
 @pytest.fixture
 def served(monkeypatch, tmp_path):
-    """The hub as it would answer: an empty cache, and `served.pt` for every download; what was asked for."""
-    asked = []
+    """A hub with an empty cache that serves `served.pt` for every download; yields the requests."""
+    requests = []
 
     def hf_hub_download(repository, file, *, revision, local_files_only=False):
         if local_files_only:
             raise LocalEntryNotFoundError("not in the cache")
-        asked.append((repository, file, revision))
+        requests.append((repository, file, revision))
         return str(tmp_path / "served.pt")
 
     (tmp_path / "served.pt").write_bytes(b"weights")
     monkeypatch.setattr("huggingface_hub.hf_hub_download", hf_hub_download)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub, "_answers", lambda url: True)
-    return asked
+    monkeypatch.setattr(hub, "_is_reachable", lambda url: True)
+    return requests
 
 
 def expect(monkeypatch, sha256):
@@ -136,46 +136,47 @@ def expect(monkeypatch, sha256):
     monkeypatch.setitem(VARIANTS, TINY, replace(variant, weights=replace(variant.weights, sha256=sha256)))
 
 
-@pytest.mark.parametrize("sha256", [hashlib.sha256(b"weights").hexdigest(), ""], ids=["right", "none-known"])
-def test_the_pinned_revision_is_downloaded_and_its_checksum_compared(served, monkeypatch, tmp_path, sha256):
+@pytest.mark.parametrize("sha256", [hashlib.sha256(b"weights").hexdigest(), ""], ids=["right", "unknown"])
+def test_the_pinned_revision_is_downloaded_and_its_checksum_verified(served, monkeypatch, tmp_path, sha256):
     expect(monkeypatch, sha256)
     assert find_weights(TINY) == tmp_path / "served.pt"
     weights = VARIANTS[TINY].weights
     assert served == [(weights.repository, weights.file, weights.revision)]
 
 
-def test_a_download_with_another_checksum_is_refused_in_one_sentence(served, monkeypatch, tmp_path):
+def test_a_download_with_another_checksum_is_refused_and_deleted(served, monkeypatch, tmp_path):
     expect(monkeypatch, "0" * 64)
     with pytest.raises(WeightsError) as refused:
         find_weights(TINY)
-    found = hashlib.sha256(b"weights").hexdigest()
+    actual = hashlib.sha256(b"weights").hexdigest()
     assert str(refused.value) == (
-        f"{tmp_path / 'served.pt'}: the SHA-256 of what was downloaded is {found}, expected {'0' * 64}; "
-        "it was deleted. "
-        "Try again, or fetch the file you trust and name it with model.weights=…"
+        f"{tmp_path / 'served.pt'}: the downloaded file has the SHA-256 {actual}, expected {'0' * 64}, and was "
+        "deleted; try again, or name a file that you trust with model.weights=…"
     )
     assert not (tmp_path / "served.pt").exists()  # the next run does not find it in the cache
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), LocalEntryNotFoundError("gone")])
-def test_a_download_that_fails_says_why_and_what_to_do(served, monkeypatch, error):
+def test_a_failed_download_says_why_and_what_to_do(served, monkeypatch, error):
     def fail(weights):
         raise error
 
     monkeypatch.setattr(hub, "_download", fail)
-    with pytest.raises(WeightsError, match=rf"could not be had \({error}\).*model\.weights=.*load_pretrained_weights="):
+    with pytest.raises(
+        WeightsError, match=rf"could not be downloaded \({error}\).*model\.weights=.*load_pretrained_weights="
+    ):
         find_weights(TINY)
 
 
-def test_a_hub_that_does_not_answer_is_not_asked_for_files(served, monkeypatch):
-    monkeypatch.setattr(hub, "_answers", lambda url: False)
+def test_an_unreachable_hub_gets_no_requests_for_files(served, monkeypatch):
+    monkeypatch.setattr(hub, "_is_reachable", lambda url: False)
     with pytest.raises(WeightsError, match="no network"):
         find_weights(TINY)
     assert served == []
 
 
 @pytest.mark.parametrize(
-    ("error", "answers"),
+    ("error", "reachable"),
     [
         (urllib.error.HTTPError("https://hub", 404, "not found", None, None), True),
         (urllib.error.URLError("no such host"), False),
@@ -183,19 +184,19 @@ def test_a_hub_that_does_not_answer_is_not_asked_for_files(served, monkeypatch):
     ],
     ids=["http-404", "no-host", "timeout"],
 )
-def test_any_answer_of_a_server_counts_as_one(monkeypatch, error, answers):
+def test_a_server_that_answers_with_an_error_is_reachable(monkeypatch, error, reachable):
     def urlopen(request, timeout):
         assert timeout <= 10
         raise error
 
     monkeypatch.setattr("urllib.request.urlopen", urlopen)
-    assert hub._answers("https://hub") is answers
+    assert hub._is_reachable("https://hub") is reachable
 
 
-def test_every_published_file_is_the_right_one_and_pinned():
+def test_every_published_file_is_pinned_to_a_revision():
     with_weights = {name: variant.weights for name, variant in VARIANTS.items() if variant.weights}
-    found = {name: (weights.repository, weights.file) for name, weights in with_weights.items()}
-    assert found == {
+    files = {name: (weights.repository, weights.file) for name, weights in with_weights.items()}
+    assert files == {
         name: (f"ibm-nasa-geospatial/{repository}", file) for name, (repository, file) in PUBLISHED.items()
     }
     for weights in with_weights.values():

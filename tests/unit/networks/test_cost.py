@@ -1,4 +1,4 @@
-"""What a network costs, against numbers by hand."""
+"""Cost of a network against numbers by hand."""
 
 import json
 
@@ -9,47 +9,47 @@ from typer.testing import CliRunner
 from instageo.cli import app
 from instageo.errors import ConfigError
 from instageo.model.backbones.variants import VARIANTS
-from instageo.model.networks.cost import NetworkCost, forward_flops, network_cost
+from instageo.model.networks.cost import NetworkCost, compute_network_cost, count_forward_flops
 from instageo.model.networks.segmenter import build_network
 
 
-def test_operations_of_a_vision_transformer_by_hand():
+def test_flops_of_a_vision_transformer_by_hand():
     """V1 100M, one date: 196 patches and a class token through 12 blocks of 768 channels, then a linear head."""
-    tokens, width = 197, 768
-    block = 12 * width**2 * tokens + 2 * tokens**2 * width  # four projections and two of fourfold width; attention
-    patches = 196 * 6 * 16**2 * width
-    head = 196 * width * 5
-    cost = network_cost("prithvi_eo_v1_100", num_classes=5, head="linear")
+    tokens, dim = 197, 768
+    block = 12 * dim**2 * tokens + 2 * tokens**2 * dim  # four projections and two of four times the width; attention
+    patches = 196 * 6 * 16**2 * dim
+    head = 196 * dim * 5
+    cost = compute_network_cost("prithvi_eo_v1_100", num_classes=5, head="linear")
     assert cost.flops == 2 * (12 * block + patches + head)
     with torch.device("meta"):
         net = build_network("prithvi_eo_v1_100", num_classes=5, head="linear")
-        assert forward_flops(net, torch.empty(1, 6, 1, 224, 224)) == cost.flops
+        assert count_forward_flops(net, torch.empty(1, 6, 1, 224, 224)) == cost.flops
 
 
-def test_operations_of_another_width_and_depth_by_hand():
-    tokens, width = 5, 32
-    block = 12 * width**2 * tokens + 2 * tokens**2 * width
-    sizes = {"img_size": 32, "head": "linear", "depth": 3, "width": width}
-    assert network_cost("prithvi_eo_tiny", **sizes).flops == 2 * (3 * block + 4 * 6 * 16**2 * width + 4 * width * 2)
+def test_flops_of_another_embed_dim_and_depth_by_hand():
+    tokens, dim = 5, 32
+    block = 12 * dim**2 * tokens + 2 * tokens**2 * dim
+    sizes = {"img_size": 32, "head": "linear", "depth": 3, "embed_dim": dim}
+    assert compute_network_cost("prithvi_eo_tiny", **sizes).flops == 2 * (3 * block + 4 * 6 * 16**2 * dim + 4 * dim * 2)
 
 
 def test_bytes_of_weights_and_training_by_hand():
-    cost = network_cost("prithvi_eo_tiny", num_classes=2, img_size=32, head="linear")
+    cost = compute_network_cost("prithvi_eo_tiny", num_classes=2, img_size=32, head="linear")
     assert cost.weight_bytes == 4 * cost.parameters
     assert NetworkCost(parameters=10, flops=0, weight_bytes=40, activation_bytes=7).training_bytes == 10 * 12 + 40
     assert NetworkCost(parameters=10, flops=0, weight_bytes=40, activation_bytes=70).training_bytes == 10 * 12 + 70
 
 
-def test_what_is_kept_for_the_backward_pass_grows_with_the_image():
+def test_activations_grow_with_the_image():
     small, large = (
-        network_cost("prithvi_eo_tiny", num_classes=2, img_size=side, head="linear").activation_bytes
+        compute_network_cost("prithvi_eo_tiny", num_classes=2, img_size=side, head="linear").activation_bytes
         for side in (64, 128)
     )
     assert 3.5 < large / small < 4.5  # four times the patches, one class token
 
 
 @pytest.mark.slow
-def test_the_list_names_every_variant_and_the_source_of_its_weights(monkeypatch):
+def test_the_models_command_lists_variants_with_sizes_and_weights(monkeypatch):
     two = {name: VARIANTS[name] for name in ("prithvi_eo_tiny", "prithvi_eo_v2_tiny_tl")}
     monkeypatch.setattr("instageo.model.commands.models.VARIANTS", two)
     done = CliRunner().invoke(app, ["models", "--img-size", "64", "--temporal-dim", "2", "--head", "light", "--json"])
@@ -64,7 +64,10 @@ def test_the_list_names_every_variant_and_the_source_of_its_weights(monkeypatch)
     assert (first["model_name"], first["weights"]) == ("prithvi_eo_tiny", None)
     assert second["weights"]["repository"] == "ibm-nasa-geospatial/Prithvi-EO-2.0-tiny-TL"
     assert len(second["weights"]["revision"]) == 40
-    assert second["flops"] == network_cost("prithvi_eo_v2_tiny_tl", temporal_dim=2, img_size=64, head="light").flops
+    assert (
+        second["flops"]
+        == compute_network_cost("prithvi_eo_v2_tiny_tl", temporal_dim=2, img_size=64, head="light").flops
+    )
     shown = CliRunner().invoke(app, ["models", "--img-size", "64"], env={"COLUMNS": "80"}).stdout
     assert "prithvi_eo_v2_tiny_tl" in shown
     assert "64 x 64 pixels, 1 date(s), head light" in shown
@@ -73,4 +76,4 @@ def test_the_list_names_every_variant_and_the_source_of_its_weights(monkeypatch)
 
 def test_an_unknown_head_is_refused_by_name():
     with pytest.raises(ConfigError, match=r"model\.head=nope is unknown; choose one of upscaling, light"):
-        network_cost("prithvi_eo_tiny", head="nope")
+        compute_network_cost("prithvi_eo_tiny", head="nope")

@@ -1,11 +1,11 @@
-"""What is trained, and at which rate, by hand."""
+"""Which parameters are trained, and with which learning rates, by hand."""
 
 import pytest
 import torch
 
 from instageo.errors import ConfigError
 from instageo.model import build_network
-from instageo.model.networks.finetuning import choose_trained, parameter_groups
+from instageo.model.networks.finetuning import build_parameter_groups, freeze_parameters
 from instageo.model.networks.lora import add_lora
 
 RATE, DECAY = 0.8, 0.01
@@ -13,7 +13,7 @@ RATE, DECAY = 0.8, 0.01
 
 @pytest.fixture
 def make_net():
-    """Function that builds a small network with time and place, and all that only training does switched on."""
+    """Function that builds a small network with coordinates, and with everything on that only training uses."""
 
     def make(depth=2, head="linear"):
         torch.manual_seed(0)
@@ -26,27 +26,27 @@ def make_net():
 
 
 def trained(net):
-    """The parts that are trained: names without the last word, blocks as a whole."""
+    """The parts that are trained: names without the last component, and whole blocks."""
     names = {name for name, parameter in net.named_parameters() if parameter.requires_grad}
     parts = {".".join(name.split(".")[:3]) if ".blocks." in name else name.rpartition(".")[0] for name in names}
     return {part.removeprefix("prithvi_encoder.") for part in parts}
 
 
 def training_only(net):
-    """Probabilities of hiding coordinates and of leaving out each block."""
+    """Probabilities of hiding coordinates and of skipping each block."""
     return net.prithvi_encoder.coords_dropout, [block._drop_path for block in net.prithvi_encoder.blocks]
 
 
 def test_by_default_everything_is_trained(make_net):
     net = make_net(3)
-    choose_trained(net)
+    freeze_parameters(net)
     assert all(parameter.requires_grad for parameter in net.parameters())
     assert training_only(net) == (0.5, [0, 0.25, 0.5])
 
 
-def test_frozen_leaves_the_head(make_net):
+def test_with_a_frozen_encoder_only_the_head_is_trained(make_net):
     net = make_net(3)
-    choose_trained(net, frozen=True)
+    freeze_parameters(net, freeze_encoder=True)
     assert trained(net) == {"segmentation_head.classify"}
     assert training_only(net) == (0, [0, 0, 0])
 
@@ -59,48 +59,50 @@ def test_frozen_leaves_the_head(make_net):
         (3, {"blocks.0", "blocks.1", "blocks.2"}, [0, 0.25, 0.5]),
     ],
 )
-def test_last_blocks_bring_norm_and_head_but_no_embedding(make_net, last, blocks, drop_path):
+def test_the_last_blocks_are_trained_with_the_norm_and_the_head_but_without_the_embedding(
+    make_net, last, blocks, drop_path
+):
     net = make_net(3)
-    choose_trained(net, last_blocks=last)
+    freeze_parameters(net, last_blocks=last)
     assert trained(net) == blocks | {"norm", "segmentation_head.classify"}
     assert training_only(net) == (0, drop_path)
     assert len(list(net.prithvi_encoder.blocks[2].parameters())) == 12
     assert all(parameter.requires_grad for parameter in net.prithvi_encoder.blocks[2].parameters())
 
 
-def test_more_blocks_than_there_are_is_one_sentence(make_net):
+def test_more_blocks_than_the_encoder_has_are_refused(make_net):
     net = make_net(2)
     with pytest.raises(ConfigError, match=r"^model\.train_last_blocks=3, but the encoder has 2 blocks; expected at m"):
-        choose_trained(net, last_blocks=3)
+        freeze_parameters(net, last_blocks=3)
 
 
 def test_a_frozen_encoder_works_in_training_as_in_inference(make_net):
     net = make_net(3)
-    choose_trained(net, frozen=True)
+    freeze_parameters(net, freeze_encoder=True)
     encoder, image = net.prithvi_encoder, torch.randn(8, 6, 1, 32, 32)
-    seen = torch.tensor([[[2020.0, 65.0]]]).repeat(8, 1, 1), torch.tensor([[36.0, -81.0]]).repeat(8, 1)
-    judged = encoder.eval()(image, *seen)
-    assert torch.equal(encoder.train()(image, *seen), judged)
+    coords = torch.tensor([[[2020.0, 65.0]]]).repeat(8, 1, 1), torch.tensor([[36.0, -81.0]]).repeat(8, 1)
+    evaluated = encoder.eval()(image, *coords)
+    assert torch.equal(encoder.train()(image, *coords), evaluated)
     free = make_net(3).prithvi_encoder
     free.load_state_dict(encoder.state_dict())
-    assert not torch.allclose(free.train()(image, *seen), judged)  # what was switched off would have shown
+    assert not torch.allclose(free.train()(image, *coords), evaluated)  # an encoder that is not frozen differs
 
 
 def groups_of(net, layer_decay):
-    """Rate and decay by name of parameter, and how many groups there are."""
+    """Learning rate and weight decay by parameter, and the number of groups."""
     names = {id(parameter): name for name, parameter in net.named_parameters()}
-    groups = parameter_groups(net, learning_rate=RATE, weight_decay=DECAY, layer_decay=layer_decay)
-    found = [(names[id(one)], (group["lr"], group["weight_decay"])) for group in groups for one in group["params"]]
-    assert len({name for name, _ in found}) == len(found)  # nobody twice
-    return dict(found), len(groups)
+    groups = build_parameter_groups(net, learning_rate=RATE, weight_decay=DECAY, layer_decay=layer_decay)
+    rates = [(names[id(one)], (group["lr"], group["weight_decay"])) for group in groups for one in group["params"]]
+    assert len({name for name, _ in rates}) == len(rates)  # no parameter twice
+    return dict(rates), len(groups)
 
 
 def test_rates_halve_from_block_to_block():
     net = build_network("prithvi_eo_v2_tiny_tl", num_classes=2, img_size=32, depth=2, head="linear")
-    found, count = groups_of(net, 0.5)
-    assert set(found) == {name for name, _ in net.named_parameters()}
+    rates, count = groups_of(net, 0.5)
+    assert set(rates) == {name for name, _ in net.named_parameters()}
     encoder = "prithvi_encoder."
-    assert {name: found[name] for name in (
+    assert {name: rates[name] for name in (
         "segmentation_head.classify.weight", "segmentation_head.classify.bias", f"{encoder}norm.weight",
         f"{encoder}blocks.1.attn.qkv.weight", f"{encoder}blocks.1.norm2.bias", f"{encoder}blocks.0.mlp.fc2.weight",
         f"{encoder}blocks.0.mlp.fc2.bias", f"{encoder}patch_embed.proj.weight", f"{encoder}patch_embed.proj.bias",
@@ -122,46 +124,46 @@ def test_rates_halve_from_block_to_block():
     assert count == 8  # four levels, each with and without decay
 
 
-def test_rates_of_twelve_blocks_do_not_go_by_the_alphabet():
+def test_rates_of_twelve_blocks_follow_their_numbers():
     net = build_network("prithvi_eo_v2_tiny_tl", num_classes=2, img_size=32, head="linear")
-    found, _ = groups_of(net, 0.5)
-    rates = [found[f"prithvi_encoder.blocks.{number}.norm1.bias"][0] for number in range(12)]
-    assert rates == pytest.approx([RATE * 0.5 ** (12 - number) for number in range(12)])
+    rates, _ = groups_of(net, 0.5)
+    by_block = [rates[f"prithvi_encoder.blocks.{number}.norm1.bias"][0] for number in range(12)]
+    assert by_block == pytest.approx([RATE * 0.5 ** (12 - number) for number in range(12)])
 
 
 @pytest.mark.parametrize("head", ["upscaling", "light", "unet"])
 def test_without_layer_decay_there_are_two_groups(make_net, head):
     net = make_net(head=head)
-    found, count = groups_of(net, 1.0)
-    assert set(found) == {name for name, _ in net.named_parameters()}
+    rates, count = groups_of(net, 1.0)
+    assert set(rates) == {name for name, _ in net.named_parameters()}
     assert count == 2
     vectors = {name for name, parameter in net.named_parameters() if parameter.ndim == 1}
-    spared = {name for name, (rate, decay) in found.items() if decay == 0}
-    assert spared == vectors | {"prithvi_encoder.cls_token"}
-    assert {rate for rate, _ in found.values()} == {RATE}
+    undecayed = {name for name, (rate, decay) in rates.items() if decay == 0}
+    assert undecayed == vectors | {"prithvi_encoder.cls_token"}
+    assert {rate for rate, _ in rates.values()} == {RATE}
 
 
 @pytest.mark.parametrize("layer_decay", [1.0, 0.5])
-def test_what_is_frozen_is_in_no_group(make_net, layer_decay):
+def test_frozen_parameters_are_in_no_group(make_net, layer_decay):
     net = make_net()
-    choose_trained(net, last_blocks=1)
-    found, _ = groups_of(net, layer_decay)
-    assert set(found) == {name for name, parameter in net.named_parameters() if parameter.requires_grad}
-    assert found["prithvi_encoder.blocks.1.attn.qkv.weight"] == (RATE * layer_decay, DECAY)
+    freeze_parameters(net, last_blocks=1)
+    rates, _ = groups_of(net, layer_decay)
+    assert set(rates) == {name for name, parameter in net.named_parameters() if parameter.requires_grad}
+    assert rates["prithvi_encoder.blocks.1.attn.qkv.weight"] == (RATE * layer_decay, DECAY)
 
 
-def test_low_rank_changes_learn_at_the_rate_of_their_block(make_net):
+def test_lora_weights_have_the_rate_of_their_block(make_net):
     net = make_net()
     add_lora(net.prithvi_encoder, rank=2, alpha=4, dropout=0, targets=["qkv"])
-    found, _ = groups_of(net, 0.5)
+    rates, _ = groups_of(net, 0.5)
     part = "prithvi_encoder.blocks.0.attn.qkv.lora_A.default.weight"
-    assert found[part] == (0.2, DECAY)
-    assert found[part.replace("blocks.0", "blocks.1")] == (0.4, DECAY)
+    assert rates[part] == (0.2, DECAY)
+    assert rates[part.replace("blocks.0", "blocks.1")] == (0.4, DECAY)
 
 
-def test_an_optimiser_moves_each_level_at_its_own_rate(make_net):
+def test_an_optimizer_moves_each_level_at_its_own_rate(make_net):
     net = make_net()
-    groups = parameter_groups(net, learning_rate=RATE, weight_decay=0, layer_decay=0.5)
+    groups = build_parameter_groups(net, learning_rate=RATE, weight_decay=0, layer_decay=0.5)
     before = {name: parameter.detach().clone() for name, parameter in net.named_parameters()}
     for parameter in net.parameters():
         parameter.grad = torch.ones_like(parameter)

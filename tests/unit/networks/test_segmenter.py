@@ -1,11 +1,10 @@
-"""Networks at any size, any number of bands, with readable errors."""
+"""Networks for any image size and any number of bands, with readable errors."""
 
 import pytest
 import torch
 
 from instageo.errors import ConfigError
 from instageo.model import build_encoder, build_network
-from instageo.model.backbones.position import sincos_3d
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (48, 32), (33, 50), (7, 16), (16, 100)])
@@ -20,55 +19,38 @@ def test_any_number_of_bands(bands):  # pitfall 27
     assert net(torch.zeros(1, len(bands), 2, 32, 32)).shape == (1, 2, 32, 32)
 
 
-def test_padding_does_not_reach_the_pixels_of_whole_patches():
+def test_padding_does_not_change_the_logits_of_whole_patches():
     net = build_network("prithvi_eo_tiny", num_classes=2, img_size=32, depth=1).eval()
     image = torch.randn(1, 6, 1, 32, 32)
     padded = torch.nn.functional.pad(image, (0, 0, 0, 16))
     torch.testing.assert_close(net(padded)[..., :32, :], net(padded[..., :40, :])[..., :32, :])
 
 
-def test_position_embedding_by_hand():
-    grid = sincos_3d(16, 2, 1, 2)[0]
-    assert grid.shape == (5, 16)
-    assert not grid[0].any()  # class token
-    # width 16: 6 channels of the column (3 sines, 3 cosines), 6 of the row, 4 of the date
-    sines = torch.sin(torch.tensor([1.0, 10000 ** (-1 / 3), 10000 ** (-2 / 3)]))
-    torch.testing.assert_close(grid[2, :3], sines)  # second patch: column 1, row 0, date 0
-    assert grid[2, 6:9].tolist() == [0, 0, 0]
-    torch.testing.assert_close(grid[3, 12:14], torch.sin(torch.tensor([1.0, 0.01])))  # third patch: date 1
-
-
-def test_all_blocks_normalised_on_request():
-    encoder = build_encoder("prithvi_eo_tiny", temporal_dim=1, img_size=32)
-    features = encoder.forward_features(torch.randn(1, 6, 1, 32, 32), normalise=True)
-    assert len(features) == 4
-    for feature in features:
-        torch.testing.assert_close(feature.mean(-1), torch.zeros(1, 5), atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"model_name": "resnet"}, "prithvi_eo_tiny, prithvi_eo_v1_100"),
+        ({"model_name": "prithvi_v2_300"}, "; did you mean prithvi_eo_v2_300[?]$"),
+        ({"head": "upnet"}, "; did you mean unet[?]$"),
         ({"head": "fpn"}, "choose one of upscaling"),
         ({"num_classes": 0}, "num_classes is 0"),
         ({"temporal_dim": 0}, "temporal_dim is 0"),
         ({"depth": 0}, "depth is 0"),
         ({"bands": ()}, "number of bands is 0"),
-        ({"width": 100}, "width is 100; expected a multiple of 16"),
-        ({"width": 0}, "width is 0"),
+        ({"embed_dim": 100}, "embed_dim is 100; expected a multiple of 16"),
+        ({"embed_dim": 0}, "embed_dim is 0"),
         ({"head": "light", "head_channels": 6}, "head_channels is 6; expected a multiple of 4"),
         ({"head": "linear", "head_channels": 8}, "head_channels=8 is for model.head=light"),
     ],
 )
-def test_what_makes_no_network_is_refused_by_name(change, words):
+def test_impossible_arguments_are_refused_by_name(change, words):
     arguments = {"model_name": "prithvi_eo_tiny", "num_classes": 2} | change
     with pytest.raises(ConfigError, match=words):
         build_network(arguments.pop("model_name"), **arguments)
 
 
 @pytest.mark.parametrize(
-    ("model_name", "width", "heads"),
+    ("model_name", "embed_dim", "num_heads"),
     [
         ("prithvi_eo_tiny", None, 4),
         ("prithvi_eo_tiny", 256, 4),
@@ -79,34 +61,36 @@ def test_what_makes_no_network_is_refused_by_name(change, words):
         ("prithvi_eo_v2_600", 160, 2),  # 80 per head
     ],
 )
-def test_heads_follow_from_the_width(model_name, width, heads):
-    encoder = build_encoder(model_name, temporal_dim=1, img_size=32, depth=1, embed_dim=width)
-    assert encoder.blocks[0].attn.heads == heads
-    assert encoder(torch.randn(1, 6, 1, 42, 42)).shape[-1] == (width or 256)
+def test_the_number_of_heads_follows_from_the_embed_dim(model_name, embed_dim, num_heads):
+    encoder = build_encoder(model_name, temporal_dim=1, img_size=32, depth=1, embed_dim=embed_dim)
+    assert encoder.blocks[0].attn.num_heads == num_heads
+    assert encoder(torch.randn(1, 6, 1, 42, 42)).shape[-1] == (embed_dim or 256)
 
 
 def test_parameters_of_a_narrow_network_by_hand():
     net = build_network("prithvi_eo_tiny", num_classes=3, depth=2, embed_dim=32, head="linear")
-    block = 12 * 32**2 + (3 + 1 + 4 + 1) * 32 + 4 * 32  # four projections and two of fourfold width; biases; two norms
+    block = (
+        12 * 32**2 + (3 + 1 + 4 + 1) * 32 + 4 * 32
+    )  # four projections and two of four times the width; biases; two norms
     encoder = 6 * 16**2 * 32 + 32 + 32 + 2 * block + 2 * 32  # patches, class token, blocks, norm
     assert sum(parameter.numel() for parameter in net.parameters()) == encoder + 3 * (32 + 1)
 
 
 @pytest.mark.parametrize("head_channels", [4, 8, 48])
-@pytest.mark.parametrize("steps", [1, 2])
-def test_the_light_head_of_another_width_trains_at_any_size(head_channels, steps):
-    options = {"num_classes": 3, "depth": 1, "width": 16, "head": "light", "temporal_dim": steps}
+@pytest.mark.parametrize("num_dates", [1, 2])
+def test_the_light_head_with_other_head_channels_trains_at_any_size(head_channels, num_dates):
+    options = {"num_classes": 3, "depth": 1, "embed_dim": 16, "head": "light", "temporal_dim": num_dates}
     net = build_network("prithvi_eo_tiny", head_channels=head_channels, **options).train()
     assert net.segmentation_head.keep.weight.shape == (head_channels, head_channels, 1, 1)
-    logits = net(torch.randn(2, 6, steps, 33, 50))
+    logits = net(torch.randn(2, 6, num_dates, 33, 50))
     assert logits.shape == (2, 3, 33, 50)
     logits.square().sum().backward()
     assert all(value.grad is not None for value in net.segmentation_head.parameters())
 
 
-def test_told_and_usual_widths_are_the_same_network():
+def test_explicit_default_sizes_build_the_same_network():
     torch.manual_seed(0)
-    usual = build_network("prithvi_eo_tiny", num_classes=2, depth=1, head="light").state_dict()
+    default = build_network("prithvi_eo_tiny", num_classes=2, depth=1, head="light").state_dict()
     torch.manual_seed(0)
-    told = build_network("prithvi_eo_tiny", num_classes=2, depth=1, head="light", embed_dim=256, head_channels=32)
-    assert all(torch.equal(usual[key], value) for key, value in told.state_dict().items())
+    explicit = build_network("prithvi_eo_tiny", num_classes=2, depth=1, head="light", embed_dim=256, head_channels=32)
+    assert all(torch.equal(default[key], value) for key, value in explicit.state_dict().items())

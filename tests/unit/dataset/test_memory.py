@@ -1,4 +1,4 @@
-"""Reading takes memory for the chips in hand, not for all that were ever read."""
+"""Reading takes memory for the chips in use, not for all chips that were read before."""
 
 import gc
 import resource
@@ -12,13 +12,14 @@ import pytest
 from instageo.model.chips.image import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat
 from instageo.model.dataset.cache import DiskCache, MemoryCache
-from instageo.model.dataset.chip_reader import cache_entries
+from instageo.model.dataset.chip_reader import list_cache_entries
 from instageo.model.dataset.datasets import RandomCropDataset, WholeChipDataset
 from instageo.table import Row
-from tests.sources import source_of, write_tiff
+from tests.readers import reader_of
+from tests.tiffs import write_tiff
 
 STATM = Path("/proc/self/statm")
-pytestmark = pytest.mark.skipif(not STATM.exists(), reason="this system does not tell the memory of a process")
+pytestmark = pytest.mark.skipif(not STATM.exists(), reason="this system does not report the memory of a process")
 
 SIDE, CHIPS, WARM, READS = 64, 10, 20, 120
 ONE = 6 * SIDE * SIDE * 4
@@ -32,25 +33,25 @@ def source(tmp_path):
         chip = write_tiff(tmp_path / f"{number}.tif", rng.integers(0, 10_000, (6, SIDE, SIDE), dtype=np.int16))
         label = write_tiff(tmp_path / f"{number}_label.tif", rng.integers(0, 3, (1, SIDE, SIDE), dtype=np.uint8))
         rows.append(Row(str(number), chip, label))
-    return source_of(rows, ChipFormat(no_data_value=-9999), LabelFormat(3))
+    return reader_of(rows, ChipFormat(no_data_value=-9999), LabelFormat(3))
 
 
 def resident():
-    """Bytes of this process in memory."""
+    """Resident memory of this process, bytes."""
     pages = int(STATM.read_text().split()[1])
     return pages * resource.getpagesize()
 
 
 def data_sets(source, kind, folder):
     if kind != "none":
-        kept = cache_entries(source, 6, ["int16"] * CHIPS)
-        source = replace(source, cache=MemoryCache(kept) if kind == "memory" else DiskCache(kept, folder))
+        entries = list_cache_entries(source, 6, ["int16"] * CHIPS)
+        source = replace(source, cache=MemoryCache(entries) if kind == "memory" else DiskCache(entries, folder))
     windows = RandomCropDataset(source, (32, 32), -1)
     return {"whole": WholeChipDataset(source).__getitem__, "windows": lambda index: windows[index, index % CHIPS]}
 
 
 def growth(read):
-    """Bytes that 120 reads leave behind, as Python and as the system count them."""
+    """Bytes by which the memory grows in 120 reads, as Python and as the system count them."""
     gc.collect()
     tracemalloc.start()
     try:
