@@ -1,4 +1,4 @@
-"""Losses as a run makes them, and outputs and labels of every kind of task."""
+"""Losses as a run builds them, and outputs and labels for every kind of task."""
 
 import torch
 
@@ -11,12 +11,12 @@ CASES = [*LOSSES, {"cross_entropy": 1, "dice": 0.5}, {"mse": 1, "huber": {"weigh
 
 
 def kind_of(value):
-    """What a loss, or the first of a sum, compares."""
+    """Kind of labels that a loss, or the first of a sum, is for."""
     return LOSSES[parse_loss_terms(value, "")[0].name].kind
 
 
 def make(value, *, weights=None, ignore_index=IGNORED, smoothing=0.0, classes=CLASSES):
-    """The loss that `train.loss=value` stands for."""
+    """Build the loss that `train.loss=value` stands for."""
     weights = None if weights is None else torch.tensor(weights)
     return build_loss(
         parse_loss_terms(value, ""), LossContext(kind_of(value), classes, weights, ignore_index, smoothing)
@@ -24,17 +24,19 @@ def make(value, *, weights=None, ignore_index=IGNORED, smoothing=0.0, classes=CL
 
 
 def draw(value, seed=0, size=SIZE):
-    """Outputs and labels for a loss, all labels counting."""
-    source = torch.Generator().manual_seed(seed)
+    """Draw random outputs and labels for a loss; all labels count."""
+    generator = torch.Generator().manual_seed(seed)
     batch, height, width = size
-    outputs = torch.randn(batch, output_channels(parse_loss_terms(value, ""), CLASSES), height, width, generator=source)
-    if kind_of(value) is LossKind.values:
-        return outputs, torch.randn(size, generator=source)
+    outputs = torch.randn(
+        batch, output_channels(parse_loss_terms(value, ""), CLASSES), height, width, generator=generator
+    )
+    if kind_of(value) is LossKind.regression:
+        return outputs, torch.randn(size, generator=generator)
     if kind_of(value) is LossKind.multilabel:
-        return outputs, torch.randint(0, 2, outputs.shape, generator=source)
-    return outputs, torch.randint(0, CLASSES, size, generator=source)
+        return outputs, torch.randint(0, 2, outputs.shape, generator=generator)
+    return outputs, torch.randint(0, CLASSES, size, generator=generator)
 
 
-def ignore(value, label, where):
-    """The labels without those at `where`."""
-    return label.masked_fill(where, float("nan") if kind_of(value) is LossKind.values else IGNORED)
+def ignore(value, label, mask):
+    """Mark the labels at `mask` as ignored."""
+    return label.masked_fill(mask, float("nan") if kind_of(value) is LossKind.regression else IGNORED)

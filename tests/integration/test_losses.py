@@ -1,4 +1,4 @@
-"""Losses on the command line: a sum trains with one of the user's own, mistakes are told before data are read."""
+"""Losses on the command line: a sum with a user-defined loss trains; mistakes are reported before data are read."""
 
 import json
 
@@ -26,7 +26,7 @@ class Constant(torch.nn.Module):
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["train.loss=focall"], "train.loss=focall is unknown; did you mean focal?"),
+        (["train.loss=focall"], "package.module:NAME; did you mean focal?"),
         (["train.loss={dice: 1, mse: 1}"], "train.loss=mse is for continuous values, but this task has classes"),
         (["train.loss={focal: {gama: 1}}"], "got an unexpected keyword argument 'gama'; it takes gamma"),
         (["train.loss=absent.py:Loss"], "train.loss=absent.py:Loss names no Python file"),
@@ -34,15 +34,15 @@ class Constant(torch.nn.Module):
         (["train.label_smoothing=1"], "train.label_smoothing=1.0 does not work; expected 0 or more, below 1"),
     ],
 )
-def test_mistakes_are_told_before_data_are_read(overrides, words, data, run, tmp_path):  # pitfall 37
+def test_mistakes_are_reported_before_data_are_read(overrides, words, data, run, tmp_path):  # pitfall 37
     (data / "chips" / "chip_0.tif").write_text("not a raster")
     assert words in one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, *overrides))
     assert not list((tmp_path / "run").glob("broken_rows*"))
 
 
 @pytest.mark.slow
-def test_a_sum_of_losses_trains_and_is_resumed_alone(data, run, tmp_path):  # pitfall 30
-    """The user's adds 100 x (1 + 3); cross-entropy and Dice of two classes begin near 0.7 and 0.5."""
+def test_a_sum_of_losses_trains_and_only_the_same_sum_is_resumed(data, run, tmp_path):  # pitfall 30
+    """The user-defined loss adds 100 x (1 + 3); cross-entropy and Dice of two classes begin near 0.7 and 0.5."""
     own = tmp_path / "own.py"
     own.write_text(OWN)
     loss = f"train.loss={{cross_entropy: 1, dice: 0.5, {own}\\:Constant: {{value: 100}}}}"
@@ -53,8 +53,8 @@ def test_a_sum_of_losses_trains_and_is_resumed_alone(data, run, tmp_path):  # pi
     rows = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
     assert 400.3 < float(rows["train_loss"]) < 403
     assert 0 < json.loads((folder / "metrics.json").read_text())["mIoU"] <= 1
-    kept = torch.load(folder / "last.ckpt", weights_only=True)
-    assert kept["instageo"]["run"]["train.loss"][f"{own}:Constant"] == {"value": 100}
+    checkpoint = torch.load(folder / "last.ckpt", weights_only=True)
+    assert checkpoint["instageo"]["run"]["train.loss"][f"{own}:Constant"] == {"value": 100}
     resumed = ["train.num_epochs=2", f"train.resume={folder}"]
     sentence = one_sentence(run(*command, *resumed, "train.loss=dice", "train.label_smoothing=0", folder="other"))
     assert "its run has train.loss={'cross_entropy': 1" in sentence

@@ -1,8 +1,6 @@
-"""Losses by name and by weighted sum, the user's own among them."""
+"""Losses by name and as weighted sums, including the user's own."""
 
-import difflib
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -10,40 +8,41 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from instageo.errors import ConfigError
+from instageo.errors import ConfigError, did_you_mean
+from instageo.model.losses.arguments import is_number
 from instageo.model.losses.composite import CompositeLoss, ValidatedLoss
 from instageo.model.losses.cross_entropy import WeightedCrossEntropy, binary_cross_entropy
 from instageo.model.losses.focal import binary_focal, focal
 from instageo.model.losses.region import dice, jaccard, lovasz, tversky
 from instageo.model.losses.regression import MaskedRegressionLoss, gaussian_nll, huber, mae, mse, quantile
-from instageo.model.settings.checks import are_numbers
 from instageo.model.user_code import is_user_code, load_user_code
 
 KEY = "train.loss"
 
 
 class LossKind(Enum):
-    """What a loss compares the network's outputs (B, channels, H, W) with; the value is for messages.
+    """Kind of labels that a loss compares outputs (B, channels, H, W) with; its value is the name in messages.
 
-    classes: Labels (B, H, W), int64. multilabel: answers 0 or 1, (B, K, H, W), int64. values: (B, H, W), float32, NaN
-    where there is none.
+    Labels of classes are (B, H, W), int64; of multilabel (B, K, H, W), int64, 0 or 1; of regression (B, H, W), float32,
+    NaN where a pixel has no label.
     """
 
     classes = "classes"
     multilabel = "several labels per chip"
-    values = "continuous values"
+    regression = "continuous values"
 
 
 @dataclass(frozen=True)
 class LossEntry:
-    """A loss that has a name.
+    """A loss that can be chosen by name.
 
     Attributes:
-        make: Called with parameters and, as far as it takes them, with what GIVEN names.
-        kind: What it suits.
+        builder: Class or function that returns the loss, called with its parameters and with those attributes of
+            `LossContext` that its signature has.
+        kind: Kind of labels that it is for.
     """
 
-    make: Callable[..., nn.Module]
+    builder: Callable[..., nn.Module]
     kind: LossKind
 
 
@@ -56,17 +55,23 @@ LOSSES = {
     "lovasz": LossEntry(lovasz, LossKind.classes),
     "binary_cross_entropy": LossEntry(binary_cross_entropy, LossKind.multilabel),
     "binary_focal": LossEntry(binary_focal, LossKind.multilabel),
-    "mse": LossEntry(mse, LossKind.values),
-    "mae": LossEntry(mae, LossKind.values),
-    "huber": LossEntry(huber, LossKind.values),
-    "quantile": LossEntry(quantile, LossKind.values),
-    "gaussian_nll": LossEntry(gaussian_nll, LossKind.values),
+    "mse": LossEntry(mse, LossKind.regression),
+    "mae": LossEntry(mae, LossKind.regression),
+    "huber": LossEntry(huber, LossKind.regression),
+    "quantile": LossEntry(quantile, LossKind.regression),
+    "gaussian_nll": LossEntry(gaussian_nll, LossKind.regression),
 }
 
 
 @dataclass(frozen=True)
 class LossTerm:
-    """One loss of a sum: its name, what it is multiplied with, and parameters of its own."""
+    """One term of a weighted sum of losses.
+
+    Attributes:
+        name: Key of `LOSSES`, or the user's own as FILE.py:NAME or package.module:NAME.
+        weight: Factor of the loss, above 0.
+        parameters: Parameters of the loss by name.
+    """
 
     name: str
     weight: float = 1.0
@@ -75,12 +80,12 @@ class LossTerm:
 
 @dataclass(frozen=True)
 class LossContext:
-    """What a run tells its losses.
+    """Properties of a run that its losses depend on.
 
     Attributes:
-        kind: What the task compares.
-        num_classes: Classes, or labels per chip.
-        class_weights: Shape (K,), 0 or more; None: all 1.
+        kind: Kind of labels of the task.
+        num_classes: Number of classes, or of labels per chip.
+        class_weights: Shape (K,), 0 or more; None for 1 everywhere.
         ignore_index: Label that does not count.
         label_smoothing: 0 or more, below 1.
     """
@@ -93,39 +98,39 @@ class LossContext:
 
 
 CONTEXT_PARAMETERS = ("num_classes", "class_weights", "ignore_index", "label_smoothing")
-"""Attributes of LossContext that a loss gets by name if its signature has them."""
+"""Attributes of `LossContext` that a loss gets by name if its signature has them."""
 
 
 def parse_loss_terms(value: object, default: str) -> tuple[LossTerm, ...]:
-    """The losses that `train.loss` names; a user's own is not loaded yet, since trained networks do not need it.
+    """Read the losses that `train.loss` names, without importing the user's own: trained networks do not need it.
 
     Args:
-        value: None, a name, a mapping from names to weights, or to mappings of `weight` and parameters.
+        value: None, a name, or a mapping from names to weights or to mappings of `weight` and parameters.
         default: Name that None stands for.
 
     Raises:
-        ConfigError: A name is unknown, or a weight is no number above 0.
+        ConfigError: A name is unknown, or a weight is not a number above 0.
     """
     named = {default if value is None else value: 1} if value is None or isinstance(value, str) else value
     if not isinstance(named, Mapping) or not named:
         raise ConfigError(
             f"{KEY}={value} does not work; expected a name, or weights by name such as {{cross_entropy: 1, dice: 0.5}}"
         )
-    return tuple(_term(str(name), given) for name, given in named.items())
+    return tuple(_parse_term(str(name), options) for name, options in named.items())
 
 
 def build_loss(terms: Sequence[LossTerm], context: LossContext) -> nn.Module:
-    """The weighted sum of these losses: from outputs and labels to a scalar, 0 with a zero gradient if nothing counts.
+    """Build the weighted sum of losses, from outputs and labels to a scalar; 0 with a zero gradient if no label counts.
 
     Raises:
         ConfigError: A loss cannot be found, is for another kind of task, or does not work with its parameters.
-        MissingExtraError: One needs kornia, which is not installed.
+        MissingExtraError: A loss needs kornia, which is not installed.
     """
-    losses = [_build(term, context) for term in terms]
+    losses = [_build_term(term, context) for term in terms]
     if context.label_smoothing and not any("label_smoothing" in _signature(term.name).parameters for term in terms):
         raise ConfigError(
-            f"train.label_smoothing={context.label_smoothing} is for cross_entropy, which {KEY} does not have; leave "
-            "it out, or add cross_entropy"
+            f"train.label_smoothing={context.label_smoothing} is for cross_entropy, which {KEY} does not have; remove "
+            "it, or add cross_entropy"
         )
     if len(terms) == 1 and terms[0].weight == 1:
         return losses[0]
@@ -133,75 +138,77 @@ def build_loss(terms: Sequence[LossTerm], context: LossContext) -> nn.Module:
 
 
 def output_channels(terms: Sequence[LossTerm], num_classes: int) -> int:
-    """How many channels these losses want of a network.
+    """Return the number of output channels that these losses need.
 
     Args:
-        terms: A user's own loss takes what the others want.
-        num_classes: Channels of losses of classes, and of the user's own on their own.
+        terms: A user's own loss takes as many channels as the others need.
+        num_classes: Channels for losses of classes, and for user-defined losses without others.
 
     Raises:
-        ConfigError: Two of them want different numbers.
+        ConfigError: Two of them need different numbers.
     """
-    wanted = {term.name: _channels(term, num_classes) for term in terms if term.name in LOSSES}
-    if len(set(wanted.values())) > 1:
-        told = ", ".join(f"{name} {count}" for name, count in wanted.items())
-        raise ConfigError(f"{KEY} adds losses of different outputs (channels: {told}); choose those of one number")
-    return next(iter(wanted.values()), num_classes)
-
-
-def _term(name: str, given: object) -> LossTerm:
-    if name not in LOSSES and not is_user_code(name):
-        near = difflib.get_close_matches(name, LOSSES, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? The losses are" if near else "the losses are"
+    channels = {term.name: _channels(term, num_classes) for term in terms if term.name in LOSSES}
+    if len(set(channels.values())) > 1:
+        counts = ", ".join(f"{name} {count}" for name, count in channels.items())
         raise ConfigError(
-            f"{KEY}={name} is unknown; {hint} {', '.join(LOSSES)}, and yours as FILE.py:NAME or package.module:NAME"
+            f"{KEY} adds up losses that need different numbers of output channels ({counts}); choose losses that need "
+            "the same number"
         )
-    parameters: dict[Any, Any] = dict(given) if isinstance(given, Mapping) else {"weight": given}
+    return next(iter(channels.values()), num_classes)
+
+
+def _parse_term(name: str, options: object) -> LossTerm:
+    if name not in LOSSES and not is_user_code(name):
+        raise ConfigError(
+            f"{KEY}={name} is unknown; choose one of {', '.join(LOSSES)}, or your own as FILE.py:NAME or "
+            f"package.module:NAME{did_you_mean(name, LOSSES, cutoff=0.5)}"
+        )
+    parameters: dict[Any, Any] = dict(options) if isinstance(options, Mapping) else {"weight": options}
     weight = parameters.pop("weight", 1)
-    if not are_numbers([weight]) or not 0 < weight < math.inf:
+    if not is_number(weight):
         raise ConfigError(f"{KEY}.{name}={weight} does not work; expected a weight above 0, or {{weight: 1, …}}")
     return LossTerm(name, float(weight), {str(key): value for key, value in parameters.items()})
 
 
-def _build(term: LossTerm, context: LossContext) -> nn.Module:
+def _build_term(term: LossTerm, context: LossContext) -> nn.Module:
     if term.name in LOSSES and LOSSES[term.name].kind is not context.kind:
-        fitting = ", ".join(name for name, known in LOSSES.items() if known.kind is context.kind)
+        fitting = ", ".join(name for name, entry in LOSSES.items() if entry.kind is context.kind)
         raise ConfigError(
             f"{KEY}={term.name} is for {LOSSES[term.name].kind.value}, but this task has {context.kind.value}; "
-            f"choose of {fitting}"
+            f"choose one of {fitting}"
         )
-    taken = _signature(term.name).parameters
-    loss = _call(term, {name: getattr(context, name) for name in CONTEXT_PARAMETERS if name in taken})
+    accepted = _signature(term.name).parameters
+    loss = _call_builder(term, {name: getattr(context, name) for name in CONTEXT_PARAMETERS if name in accepted})
     return loss if term.name in LOSSES else ValidatedLoss(loss, f"{KEY}={term.name}")
 
 
-def _call(term: LossTerm, given: Mapping[str, Any]) -> nn.Module:
+def _call_builder(term: LossTerm, context_values: Mapping[str, Any]) -> nn.Module:
     try:
-        loss = _maker(term.name)(**given, **term.parameters)
+        loss = _find_builder(term.name)(**context_values, **term.parameters)
     except (TypeError, ValueError) as error:
-        free = [name for name in _signature(term.name).parameters if name not in CONTEXT_PARAMETERS]
+        own = [name for name in _signature(term.name).parameters if name not in CONTEXT_PARAMETERS]
         raise ConfigError(
             f"{KEY}={term.name} does not work with {dict(term.parameters)}: {error}; it takes "
-            f"{', '.join(free) or 'no parameters'}"
+            f"{', '.join(own) or 'no parameters'}"
         ) from error
     if not isinstance(loss, nn.Module):
-        raise ConfigError(f"{KEY}={term.name}: gave {type(loss).__name__}; expected a torch.nn.Module")
+        raise ConfigError(f"{KEY}={term.name}: returned {type(loss).__name__}; expected a torch.nn.Module")
     return loss
 
 
-def _maker(name: str) -> Callable[..., Any]:
-    return LOSSES[name].make if name in LOSSES else load_user_code(name, KEY)
+def _find_builder(name: str) -> Callable[..., Any]:
+    return LOSSES[name].builder if name in LOSSES else load_user_code(name, KEY)
 
 
 def _signature(name: str) -> inspect.Signature:
     try:
-        return inspect.signature(_maker(name))
+        return inspect.signature(_find_builder(name))
     except ValueError as error:
-        raise ConfigError(f"{KEY}={name} does not say what it takes; wrap it in a function of yours") from error
+        raise ConfigError(f"{KEY}={name}: its parameters cannot be inspected; wrap it in a function") from error
 
 
 def _channels(term: LossTerm, num_classes: int) -> int:
-    if LOSSES[term.name].kind is not LossKind.values:
+    if LOSSES[term.name].kind is not LossKind.regression:
         return num_classes
-    loss = _call(term, {})
+    loss = _call_builder(term, {})
     return loss.channels if isinstance(loss, MaskedRegressionLoss) else 1

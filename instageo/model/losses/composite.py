@@ -1,4 +1,4 @@
-"""Weighted sums of losses, and the check on what a user's own loss returns."""
+"""Weighted sums of losses, and a check on the output of user-defined losses."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from instageo.errors import ConfigError
 
 
 class CompositeLoss(nn.Module):
-    """The sum of losses, each multiplied with its weight.
+    """Weighted sum of losses.
 
     Args:
-        losses: Called with outputs and labels; each returns a scalar.
-        weights: One each.
+        losses: Modules that are called with outputs and labels and return a scalar.
+        weights: One weight per loss.
     """
 
     def __init__(self, losses: Sequence[nn.Module], weights: Sequence[float]) -> None:
@@ -20,18 +20,18 @@ class CompositeLoss(nn.Module):
         self.losses, self.weights = nn.ModuleList(losses), tuple(weights)
 
     def forward(self, outputs: Tensor, label: Tensor) -> Tensor:
-        """Loss, a scalar."""
+        """Return the weighted sum, a scalar, of outputs (B, C, H, W) and labels."""
         first, *others = (weight * loss(outputs, label) for weight, loss in zip(self.weights, self.losses, strict=True))
         total: Tensor = sum(others, start=first)
         return total
 
 
 class ValidatedLoss(nn.Module):
-    """A loss that is refused if what it returns is none.
+    """User-defined loss whose output is checked.
 
     Args:
         loss: The user's own.
-        name: How messages call it.
+        name: Name of the loss in messages.
     """
 
     def __init__(self, loss: nn.Module, name: str) -> None:
@@ -39,13 +39,16 @@ class ValidatedLoss(nn.Module):
         self.loss, self.name = loss, name
 
     def forward(self, outputs: Tensor, label: Tensor) -> Tensor:
-        """Loss, a scalar, of outputs in float32.
+        """Return the loss, a scalar, of outputs (B, C, H, W) converted to float32.
 
         Raises:
-            ConfigError: It returned something else.
+            ConfigError: The loss returned something other than a floating-point scalar.
         """
         value = self.loss(outputs.float(), label)
         if isinstance(value, Tensor) and value.ndim == 0 and value.is_floating_point():
             return value
-        form = f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
-        raise ConfigError(f"{self.name}: returned {form}; expected one number as a tensor, the mean over what counts")
+        output = f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        raise ConfigError(
+            f"{self.name}: returned {output}; expected a floating-point tensor without dimensions, the mean over the "
+            "labels that count"
+        )

@@ -1,4 +1,4 @@
-"""Cross-entropy: of classes, over labelled pixels, and of yes or no, for several labels per chip."""
+"""Cross-entropy: of classes, over labelled pixels, and binary, for several labels per chip."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,13 +9,13 @@ from instageo.model.losses.reduction import MaskedClassLoss, binary_label_weight
 class WeightedCrossEntropy(nn.Module):
     """Mean over labelled pixels of -w[label] * log p[label], divided by the mean of w[label].
 
-    The same as `torch.nn.CrossEntropyLoss(weight, ignore_index=…, label_smoothing=…)`, but 0 with a zero gradient, not
-    NaN, where no pixel carries weight.
+    It equals `torch.nn.CrossEntropyLoss(weight, ignore_index=…, label_smoothing=…)`, but is 0 with a zero gradient, not
+    NaN, if no pixel carries weight.
 
     Args:
-        class_weights: Shape (K,), 0 or more; None: all 1.
+        class_weights: Shape (K,), 0 or more; None for 1 everywhere.
         ignore_index: Label that does not count.
-        label_smoothing: Share of each pixel's truth that is spread over all classes, 0 or more, below 1.
+        label_smoothing: Share of each pixel's target that is spread over all classes, 0 or more, below 1.
     """
 
     class_weights: Tensor | None
@@ -27,7 +27,7 @@ class WeightedCrossEntropy(nn.Module):
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
-        """Loss, a scalar, of logits (B, K, H, W) against labels (B, H, W)."""
+        """Return the loss, a scalar, of logits (B, K, H, W) and labels (B, H, W)."""
         total = F.cross_entropy(
             logits.float(), label, self.class_weights,
             ignore_index=self.ignore_index, reduction="sum", label_smoothing=self.label_smoothing,
@@ -36,11 +36,14 @@ class WeightedCrossEntropy(nn.Module):
 
 
 def binary_cross_entropy(class_weights: Tensor | None, ignore_index: int) -> MaskedClassLoss:
-    """Mean over the answers that count of -w[k] * log p, with p of the right answer, divided by the mean of w[k].
+    """Build a binary cross-entropy for several labels per chip.
+
+    It is the mean over the labels that count of -w[k] * log p, where p is the probability of the true value, divided by
+    the mean of w[k].
 
     Args:
-        class_weights: Shape (K,), 0 or more; None: all 1.
-        ignore_index: Answer that does not count.
+        class_weights: Shape (K,), 0 or more; None for 1 everywhere.
+        ignore_index: Label that does not count.
     """
 
     def value(logits: Tensor, label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:

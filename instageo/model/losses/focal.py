@@ -1,30 +1,29 @@
-"""Focal losses (Lin et al. 2017, arXiv:1708.02002): cross-entropy that looks away from what is right already."""
-
-import math
+"""Focal losses (Lin et al. 2017, arXiv:1708.02002): cross-entropy with less weight on pixels predicted well."""
 
 from torch import Tensor
 
-from instageo.model.losses.kornia_losses import from_kornia
+from instageo.model.losses.arguments import check_number
+from instageo.model.losses.kornia_losses import import_kornia_loss
 from instageo.model.losses.reduction import MaskedClassLoss, binary_label_weights, label_weight_sum, weighted_mean
-from instageo.model.settings.checks import are_numbers, check
 
 
 def focal(class_weights: Tensor | None, ignore_index: int, gamma: float = 2.0) -> MaskedClassLoss:
-    """Mean over labelled pixels of -w[label] * (1 - p[label])^gamma * log p[label], divided by the mean of w[label].
+    """Build the focal loss of classes.
 
-    With gamma = 0 it is cross-entropy.
+    It is the mean over labelled pixels of -w[label] * (1 - p[label])^gamma * log p[label], divided by the mean of
+    w[label]. With gamma = 0 it is cross-entropy.
 
     Args:
-        class_weights: Shape (K,), 0 or more; None: all 1.
+        class_weights: Shape (K,), 0 or more; None for 1 everywhere.
         ignore_index: Label that does not count.
-        gamma: 0 or more; the larger, the less do pixels count that are right already.
+        gamma: 0 or more; larger values reduce the weight of pixels that are predicted well.
 
     Raises:
-        ConfigError: `gamma` is no such number.
+        ConfigError: `gamma` is not such a number.
         MissingExtraError: kornia is not installed.
     """
-    _check_gamma("focal", gamma)
-    focal_loss = from_kornia("focal_loss")
+    check_number("train.loss.focal.gamma", gamma, allow_zero=True)
+    focal_loss = import_kornia_loss("focal_loss")
 
     def value(logits: Tensor, label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
         total = focal_loss(logits, label, None, gamma, "sum", class_weights, ignore_index)
@@ -34,27 +33,25 @@ def focal(class_weights: Tensor | None, ignore_index: int, gamma: float = 2.0) -
 
 
 def binary_focal(class_weights: Tensor | None, ignore_index: int, gamma: float = 2.0) -> MaskedClassLoss:
-    """The same for several labels per chip: mean over answers of -w[k] * (1 - p)^gamma * log p, p of the right one.
+    """Build the focal loss for several labels per chip.
+
+    It is the mean over the labels that count of -w[k] * (1 - p)^gamma * log p, where p is the probability of the true
+    value, divided by the mean of w[k].
 
     Args:
-        class_weights: Shape (K,), 0 or more; None: all 1.
-        ignore_index: Answer that does not count.
+        class_weights: Shape (K,), 0 or more; None for 1 everywhere.
+        ignore_index: Label that does not count.
         gamma: 0 or more.
 
     Raises:
-        ConfigError: `gamma` is no such number.
+        ConfigError: `gamma` is not such a number.
         MissingExtraError: kornia is not installed.
     """
-    _check_gamma("binary_focal", gamma)
-    focal_loss = from_kornia("binary_focal_loss_with_logits")
+    check_number("train.loss.binary_focal.gamma", gamma, allow_zero=True)
+    focal_loss = import_kornia_loss("binary_focal_loss_with_logits")
 
     def value(logits: Tensor, label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
         total = focal_loss(logits, label, None, gamma, "sum", weight=class_weights, ignore_index=ignore_index)
         return weighted_mean(total, binary_label_weights(label, class_weights, ignore_index).sum())
 
     return MaskedClassLoss(class_weights, ignore_index, value)
-
-
-def _check_gamma(loss: str, gamma: float) -> None:
-    sane = are_numbers([gamma]) and 0 <= gamma < math.inf
-    check(sane, f"train.loss.{loss}.gamma", gamma, "a number of 0 or more")

@@ -1,24 +1,20 @@
-"""Losses that kornia brings; it takes a second to import, so only runs that ask for one pay for it."""
+"""Losses from kornia, which is imported only if one of them is used, since the import takes a second."""
 
 import importlib
 from collections.abc import Callable
 
 from torch import Tensor
 
-from instageo.errors import MissingExtraError
+from instageo.extras import required_by
 
 
-def from_kornia(name: str) -> Callable[..., Tensor]:
-    """A function of `kornia.losses`.
+def import_kornia_loss(name: str) -> Callable[..., Tensor]:
+    """Import a function of `kornia.losses`.
 
     Raises:
         MissingExtraError: kornia is not installed.
     """
-    try:
+    with required_by("this train.loss", "model"):
         losses = importlib.import_module("kornia.losses")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"this train.loss needs the package {error.name}; install the extra: pip install 'instageo-model[model]'"
-        ) from error
-    found: Callable[..., Tensor] = getattr(losses, name)
-    return found
+    loss: Callable[..., Tensor] = getattr(losses, name)
+    return loss

@@ -1,4 +1,4 @@
-"""What counts in a loss of classes, and means over it that are never NaN. Nothing here waits for a GPU."""
+"""Weights of labels and means over them that are never NaN. Nothing here synchronises with a GPU."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 
 class MaskedClassLoss(nn.Module):
-    """A loss that knows each class's weight and the label that does not count; in float32 whatever the logits are.
+    """Loss of classes with class weights and an ignored label, computed in float32 for logits of any dtype.
 
     Args:
-        class_weights: Shape (K,), 0 or more; None: all 1. They move with the loss, but stay out of checkpoints.
+        class_weights: Shape (K,), 0 or more; None for 1 everywhere. They move with the loss to another device, but are
+            not part of checkpoints.
         ignore_index: Label that does not count.
-        value: From logits, labels, class weights and `ignore_index` to a scalar.
+        value: Function of logits, labels, class weights and `ignore_index` that returns a scalar.
     """
 
     class_weights: Tensor | None
@@ -29,12 +30,12 @@ class MaskedClassLoss(nn.Module):
         self.ignore_index, self.value = ignore_index, value
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
-        """Loss, a scalar, of logits (B, K, H, W) against labels (B, H, W), or (B, K, H, W) for several per chip."""
+        """Return the loss, a scalar, of logits (B, K, H, W) and labels (B, H, W), or (B, K, H, W) for multi-label."""
         return self.value(logits.float(), label, self.class_weights, self.ignore_index)
 
 
 def weighted_mean(total: Tensor, weight: Tensor) -> Tensor:
-    """A sum divided by the weight that went into it; where that is 0, it is 0 with a zero gradient.
+    """Divide a sum by its total weight; the result is 0 with a zero gradient if the weight is 0.
 
     Args:
         total: Scalar, finite.
@@ -44,11 +45,11 @@ def weighted_mean(total: Tensor, weight: Tensor) -> Tensor:
 
 
 def label_weight_sum(label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
-    """Sum over the labels that count of their classes' weights, a scalar; of 1 without weights.
+    """Return the sum of the class weights of all labels that count, a scalar.
 
     Args:
         label: int64, any shape.
-        class_weights: Shape (K,).
+        class_weights: Shape (K,); None for 1 everywhere.
         ignore_index: Label that does not count.
     """
     counted = label != ignore_index
@@ -58,24 +59,24 @@ def label_weight_sum(label: Tensor, class_weights: Tensor | None, ignore_index: 
 
 
 def binary_label_weights(label: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:
-    """Weight of each answer of several per chip, shape (B, K, H, W), float32: 0 where it does not count.
+    """Return the weight of each label of a multi-label task, shape (B, K, H, W), float32; 0 if it does not count.
 
     Args:
         label: Shape (B, K, H, W).
-        class_weights: Shape (K,); None: all 1.
-        ignore_index: Answer that does not count.
+        class_weights: Shape (K,); None for 1 everywhere.
+        ignore_index: Label that does not count.
     """
     counted = (label != ignore_index).float()
     return counted if class_weights is None else counted * class_weights.view(1, -1, 1, 1)
 
 
 def present_class_weights(label: Tensor, num_classes: int, class_weights: Tensor | None, ignore_index: int) -> Tensor:
-    """Each class's weight, shape (K,), float32; 0 for a class without a label that counts.
+    """Return the weight of each class, shape (K,), float32; 0 for a class without a label that counts.
 
     Args:
         label: int64, any shape.
         num_classes: K.
-        class_weights: Shape (K,); None: all 1.
+        class_weights: Shape (K,); None for 1 everywhere.
         ignore_index: Label that does not count.
     """
     slots = label.masked_fill(label == ignore_index, num_classes).flatten()

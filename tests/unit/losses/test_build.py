@@ -1,4 +1,4 @@
-"""Losses by name, by sum and by import path; what cannot work is told in one sentence."""
+"""Losses by name, as sums and by import path; impossible ones are refused in one sentence."""
 
 import math
 import re
@@ -14,7 +14,8 @@ from instageo.model.losses.cross_entropy import WeightedCrossEntropy
 from instageo.model.losses.factory import loss_from_settings
 from instageo.model.networks.factory import network_from_settings
 from instageo.model.settings import DataSettings, ModelSettings, Settings, TrainSettings
-from instageo.model.settings.compose import first_difference, flatten, settings_to_dict, update_settings
+from instageo.model.settings.compose import first_difference, settings_to_dict, update_settings
+from instageo.model.settings.keys import flatten
 from instageo.model.tasks.factory import task_from_settings
 from tests.losses import draw, make
 
@@ -31,10 +32,10 @@ class Constant(torch.nn.Module):
         super().__init__()
         if value < 0:
             raise ValueError("value is negative")
-        self.told = value, num_classes, class_weights, ignore_index
+        self.arguments = value, num_classes, class_weights, ignore_index
 
     def forward(self, outputs, label):
-        return outputs.sum() * 0 + self.told[0]
+        return outputs.sum() * 0 + self.arguments[0]
 
 
 class Returns(torch.nn.Module):
@@ -60,30 +61,30 @@ answer = 42
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """The name of a file with losses, to put before :NAME; the same as the package `own_losses`."""
+    """Path of a file with user-defined losses, which is also importable as the package `own_losses`."""
     (tmp_path / "own_losses.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path / "own_losses.py"
 
 
-def test_nothing_named_is_the_default():
+def test_without_a_name_the_default_is_used():
     assert parse_loss_terms(None, "mse") == (LossTerm("mse"),)
     assert isinstance(loss_from_settings(Settings()), WeightedCrossEntropy)
 
 
-def test_names_weights_and_parameters():
+def test_names_weights_and_parameters_are_parsed():
     assert parse_loss_terms("focal", "mse") == (LossTerm("focal"),)
-    given = {"cross_entropy": 1, "focal": {"weight": 0.5, "gamma": 3}, "dice": {}}
-    assert parse_loss_terms(given, "mse") == (
+    value = {"cross_entropy": 1, "focal": {"weight": 0.5, "gamma": 3}, "dice": {}}
+    assert parse_loss_terms(value, "mse") == (
         LossTerm("cross_entropy"), LossTerm("focal", 0.5, {"gamma": 3}), LossTerm("dice"),
     )  # fmt: skip
-    assert given["focal"] == {"weight": 0.5, "gamma": 3}
+    assert value["focal"] == {"weight": 0.5, "gamma": 3}
 
 
 @pytest.mark.parametrize(
     "weights", [{"cross_entropy": 1, "dice": 0.5}, {"lovasz": 2}, {"focal": 0.25, "jaccard": 3, "tversky": 0.1}]
 )
-def test_a_sum_is_the_sum(weights):
+def test_a_sum_of_losses_is_their_weighted_sum(weights):
     outputs, label = draw("focal")
     expected = sum(weight * make(name)(outputs, label).item() for name, weight in weights.items())
     assert make(weights)(outputs, label).item() == pytest.approx(expected, rel=1e-6)
@@ -91,17 +92,17 @@ def test_a_sum_is_the_sum(weights):
 
 def test_class_weights_and_smoothing_come_from_the_settings():
     outputs, label = draw("cross_entropy")
-    course = TrainSettings(class_weights=[1, 2, 3], label_smoothing=0.1, ignore_index=-7)
-    built = loss_from_settings(three_classes(course))
+    train = TrainSettings(class_weights=[1, 2, 3], label_smoothing=0.1, ignore_index=-7)
+    built = loss_from_settings(three_classes(train))
     expected = torch.nn.CrossEntropyLoss(torch.tensor([1.0, 2, 3]), ignore_index=-7, label_smoothing=0.1)
     assert built(outputs, label).item() == pytest.approx(expected(outputs, label).item(), rel=1e-6)
 
 
-def three_classes(course):
-    return Settings(train=course, model=ModelSettings(num_classes=3))
+def three_classes(train):
+    return Settings(train=train, model=ModelSettings(num_classes=3))
 
 
-def test_weights_still_to_be_computed_count_as_1():
+def test_class_weights_still_to_be_computed_count_as_1():
     outputs, label = draw("cross_entropy")
     built = loss_from_settings(three_classes(TrainSettings(class_weights="auto", loss="dice")))
     assert built(outputs, label).item() == make("dice")(outputs, label).item()
@@ -118,45 +119,45 @@ def test_weights_still_to_be_computed_count_as_1():
         ({"quantile": {"quantiles": [0.2, 0.4, 0.5, 0.6]}}, 4),
     ],
 )
-def test_channels_of_the_network(value, channels):
+def test_the_number_of_output_channels_follows_from_the_losses(value, channels):
     assert output_channels(parse_loss_terms(value, ""), 7) == channels
 
 
-def test_an_own_loss_takes_the_channels_of_the_others(own):
+def test_a_user_defined_loss_takes_the_channels_of_the_others(own):
     assert output_channels(parse_loss_terms({f"{own}:Constant": 1, "gaussian_nll": 1}, ""), 1) == 2
     assert output_channels(parse_loss_terms(f"{own}:Constant", ""), 5) == 5
 
 
-@pytest.mark.parametrize("values", [False, True])
+@pytest.mark.parametrize("regression", [False, True])
 @pytest.mark.parametrize("name", ["gone.py:Loss", "gone.losses:Loss"])
-def test_a_network_and_its_task_need_no_code_of_the_loss_it_was_trained_with(values, name):
+def test_a_trained_network_and_its_task_do_not_need_the_code_of_a_user_defined_loss(regression, name):
     settings = Settings(
-        is_reg_task=values, train=TrainSettings(loss={name: 1}), model=ModelSettings(model_name="prithvi_eo_tiny"),
+        is_reg_task=regression, train=TrainSettings(loss={name: 1}), model=ModelSettings(model_name="prithvi_eo_tiny"),
         dataloader=DataSettings(label_mean=0, label_std=1),
     )  # fmt: skip
     with torch.device("meta"):
-        assert network_from_settings(settings)(torch.zeros(1, 6, 1, 32, 32)).shape[1] == (1 if values else 2)
+        assert network_from_settings(settings)(torch.zeros(1, 6, 1, 32, 32)).shape[1] == (1 if regression else 2)
     task_from_settings(settings)
     with pytest.raises(ConfigError, match="gone"):
         loss_from_settings(settings)
 
 
-def test_contradicting_outputs_are_refused():
-    with pytest.raises(ConfigError, match=r"different outputs \(channels: mse 1, gaussian_nll 2\); choose"):
+def test_losses_with_different_output_channels_are_refused():
+    with pytest.raises(ConfigError, match=r"different numbers of output channels \(mse 1, gaussian_nll 2\); choose"):
         output_channels(parse_loss_terms({"mse": 1, "gaussian_nll": 1}, ""), 1)
 
 
-@pytest.mark.parametrize("place", ["file", "package"])
-def test_an_own_loss_gets_what_it_takes_by_name(own, place):
-    name = f"{own if place == 'file' else own.stem}:Constant"
+@pytest.mark.parametrize("source", ["file", "package"])
+def test_a_user_defined_loss_gets_the_arguments_in_its_signature(own, source):
+    name = f"{own if source == 'file' else own.stem}:Constant"
     built = build_loss(parse_loss_terms({name: {"weight": 2, "value": 3}}, ""), CONTEXT)
-    value, classes, weights, ignored = built.losses[0].loss.told
+    value, classes, weights, ignored = built.losses[0].loss.arguments
     assert (value, classes, ignored) == (3, 3, -1)
     assert weights.tolist() == [1, 2, 3]
     assert built(*draw("focal")).item() == 6
 
 
-def test_an_own_loss_in_a_sum(own):
+def test_a_user_defined_loss_in_a_sum(own):
     outputs, label = draw("focal")
     built = build_loss(parse_loss_terms({f"{own}:constant": {"value": 1.5}, "dice": 1}, ""), CONTEXT)
     dice = build_loss(parse_loss_terms("dice", ""), CONTEXT)
@@ -164,7 +165,7 @@ def test_an_own_loss_in_a_sum(own):
 
 
 def test_the_documented_example(tmp_path):
-    """Of four pixels two lie at an edge and count three times; 0.9 for the right class, but 0.1 in one at the edge."""
+    """Two of four pixels lie at an edge and count three times; p is 0.9, but 0.1 in one pixel at the edge."""
     [example] = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
     (tmp_path / "my_losses.py").write_text(example)
     context = LossContext(LossKind.classes, 2, None, -1)
@@ -181,11 +182,12 @@ def test_the_documented_example(tmp_path):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("focall", "train.loss=focall is unknown; did you mean focal? The losses are cross_entropy, focal, dice, "),
-        ("lovász_softmax", "did you mean lovasz? The losses are"),
-        ("zzzz", "train.loss=zzzz is unknown; the losses are cross_entropy"),
-        ({"cross_entropy": 1, "dise": 1}, "train.loss=dise is unknown; did you mean dice?"),
-        ("my-losses:Loss", "is unknown; the losses are"),
+        ("focall", "train.loss=focall is unknown; choose one of cross_entropy, focal, dice, "),
+        ("focall", "gaussian_nll, or your own as FILE.py:NAME or package.module:NAME; did you mean focal?"),
+        ("lovász_softmax", "; did you mean lovasz?"),
+        ("zzzz", "train.loss=zzzz is unknown; choose one of cross_entropy"),
+        ({"cross_entropy": 1, "dise": 1}, "package.module:NAME; did you mean dice?"),
+        ("my-losses:Loss", "is unknown; choose one of"),
         (3, "train.loss=3 does not work; expected a name, or weights by name"),
         ({}, "expected a name, or weights by name such as {cross_entropy: 1, dice: 0.5}"),
         (["focal", "dice"], "expected a name, or weights by name"),
@@ -198,7 +200,7 @@ def test_the_documented_example(tmp_path):
         ("math:Loss", "math: has no function 'Loss'; write it, or correct train.loss"),
     ],
 )
-def test_names_and_weights_that_cannot_be(value, words):
+def test_impossible_names_and_weights_are_refused(value, words):
     with pytest.raises(ConfigError, match=re.escape(words)):
         build_loss(parse_loss_terms(value, "mse"), CONTEXT)
 
@@ -214,11 +216,14 @@ def test_names_and_weights_that_cannot_be(value, words):
         ({"focal": {"gamma": "two"}}, "train.loss.focal.gamma=two does not work"),
         ({"tversky": {"alpha": -1}}, "train.loss.tversky.alpha=-1 does not work; expected a number of 0 or more"),
         ({"tversky": {"beta": 0}}, "train.loss.tversky.beta=0 does not work; expected a number above 0"),
-        ("mse", "train.loss=mse is for continuous values, but this task has classes; choose of cross_entropy, focal"),
+        (
+            "mse",
+            "train.loss=mse is for continuous values, but this task has classes; choose one of cross_entropy, focal",
+        ),
         ("binary_focal", "train.loss=binary_focal is for several labels per chip, but this task has classes"),
     ],
 )
-def test_parameters_and_kinds_that_do_not_fit(value, words):
+def test_unsuitable_parameters_and_kinds_are_refused(value, words):
     with pytest.raises(ConfigError, match=re.escape(words)):
         build_loss(parse_loss_terms(value, ""), CONTEXT)
 
@@ -229,15 +234,18 @@ def test_parameters_and_kinds_that_do_not_fit(value, words):
         ({"huber": {"delta": 0}}, "train.loss.huber.delta=0 does not work; expected a number above 0"),
         ({"gaussian_nll": {"smallest_variance": 0}}, "train.loss.gaussian_nll.smallest_variance=0 does not work"),
         *(
-            ({"quantile": {"quantiles": given}}, "rising numbers between 0 and 1, 0.5 among them")
-            for given in ([0.1, 0.9], [0.9, 0.5], [0.5, 0.5], [0, 0.5], [0.5, 1], [], 0.5, "0.5", ["a", 0.5])
+            ({"quantile": {"quantiles": quantiles}}, "rising numbers between 0 and 1, 0.5 among them")
+            for quantiles in ([0.1, 0.9], [0.9, 0.5], [0.5, 0.5], [0, 0.5], [0.5, 1], [], 0.5, "0.5", ["a", 0.5])
         ),
-        ("dice", "train.loss=dice is for classes, but this task has continuous values; choose of mse, mae, huber, "),
+        (
+            "dice",
+            "train.loss=dice is for classes, but this task has continuous values; choose one of mse, mae, huber, ",
+        ),
     ],
 )
-def test_parameters_of_values_that_do_not_fit(value, words):
+def test_unsuitable_parameters_of_regression_losses_are_refused(value, words):
     with pytest.raises(ConfigError, match=re.escape(words)):
-        build_loss(parse_loss_terms(value, ""), LossContext(LossKind.values, 1, None, -1))
+        build_loss(parse_loss_terms(value, ""), LossContext(LossKind.regression, 1, None, -1))
 
 
 def test_smoothing_without_cross_entropy_is_refused():
@@ -254,22 +262,22 @@ def test_smoothing_without_cross_entropy_is_refused():
     [
         ("Constant", {}, "missing 1 required positional argument: 'value'; it takes value"),
         ("Constant", {"value": -1}, "does not work with {'value': -1}: value is negative; it takes value"),
-        ("nothing", {}, "own_losses.py:nothing: gave NoneType; expected a torch.nn.Module"),
+        ("nothing", {}, "own_losses.py:nothing: returned NoneType; expected a torch.nn.Module"),
     ],
 )
-def test_own_losses_that_cannot_be_made(own, called, parameters, words):
+def test_user_defined_losses_that_cannot_be_built_are_refused(own, called, parameters, words):
     with pytest.raises(ConfigError, match=re.escape(words)):
         build_loss(parse_loss_terms({f"{own}:{called}": parameters}, ""), CONTEXT)
 
 
 @pytest.mark.parametrize("called", ["answer", "missing"])
-def test_own_losses_that_are_not_there(own, called):
+def test_missing_user_defined_losses_are_refused(own, called):
     with pytest.raises(ConfigError, match=f"own_losses.py: has no function '{called}'; write it, or correct"):
         build_loss(parse_loss_terms(f"{own}:{called}", ""), CONTEXT)
 
 
 @pytest.mark.parametrize(
-    ("what", "form"),
+    ("what", "output"),
     [
         ("none", "NoneType"),
         ("map", "(2, 3, 4, 5) torch.float32"),
@@ -277,21 +285,25 @@ def test_own_losses_that_are_not_there(own, called):
         ("number", "float"),
     ],
 )
-def test_own_losses_that_return_no_number(own, what, form):
+def test_user_defined_losses_that_do_not_return_a_scalar_are_refused(own, what, output):
     built = build_loss(parse_loss_terms({f"{own}:Returns": {"what": what}}, ""), CONTEXT)
-    with pytest.raises(ConfigError, match=re.escape(f"own_losses.py:Returns: returned {form}; expected one number")):
+    with pytest.raises(
+        ConfigError, match=re.escape(f"own_losses.py:Returns: returned {output}; expected a floating-point tensor")
+    ):
         built(*draw("focal"))
 
 
 def test_without_kornia_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "kornia.losses", None)
-    with pytest.raises(MissingExtraError, match=r"needs the package kornia.losses; install the extra: .*\[model\]"):
+    with pytest.raises(
+        MissingExtraError, match=r"^this train\.loss needs the package kornia.losses; install the extra: .*\[model\]"
+    ):
         make("dice")
     make({"cross_entropy": 1, "jaccard": 1})
 
 
-def test_a_sum_is_one_setting():
-    """It stays whole where settings are compared, so that a run of another sum is not resumed."""
+def test_a_sum_of_losses_is_one_setting():
+    """It is compared as one value, so that a run with another sum is not resumed."""
     one, other = (
         update_settings(Settings(), {"train.loss": {name: 1, "mine.py:Edge": {"factor": 2}}})
         for name in ("focal", "dice")

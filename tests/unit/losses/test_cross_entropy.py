@@ -1,4 +1,4 @@
-"""The loss is PyTorch's own, but finite where nothing is labelled."""
+"""The loss equals PyTorch's own, but is finite where no pixel has a label."""
 
 import math
 
@@ -34,20 +34,20 @@ def test_the_same_as_pytorch(ignore_index, weights):  # pitfall 11
     logits, label = drawn(ignore_index)
     loss, reference = WeightedCrossEntropy(weights, ignore_index), CrossEntropyLoss(weights, ignore_index=ignore_index)
     assert loss(logits, label).item() == pytest.approx(reference(logits, label).item(), rel=1e-6)
-    [mine], [theirs] = (torch.autograd.grad(each(logits, label), logits) for each in (loss, reference))
-    assert_allclose(mine, theirs, rtol=1e-5, atol=1e-8)
+    [actual], [expected] = (torch.autograd.grad(each(logits, label), logits) for each in (loss, reference))
+    assert_allclose(actual, expected, rtol=1e-5, atol=1e-8)
 
 
-def test_no_weights_are_weights_of_1():
+def test_without_weights_all_weights_are_1():
     logits, label = drawn(-1)
     without, ones = WeightedCrossEntropy(None, -1), WeightedCrossEntropy(torch.ones(3), -1)
     assert without(logits, label).item() == ones(logits, label).item()
-    [mine], [theirs] = (torch.autograd.grad(each(logits, label), logits) for each in (without, ones))
-    assert torch.equal(mine, theirs)
+    gradients = [torch.autograd.grad(each(logits, label), logits)[0] for each in (without, ones)]
+    assert torch.equal(*gradients)
 
 
 @pytest.mark.parametrize("ignore_index", [-1, 255])
-def test_nothing_labelled_is_0_with_no_gradient(ignore_index):  # pitfall 21
+def test_without_labels_loss_and_gradient_are_0(ignore_index):  # pitfall 21
     logits, label = drawn(ignore_index, share=2)
     value = WeightedCrossEntropy(WEIGHTS, ignore_index)(logits, label)
     value.backward()
@@ -55,7 +55,7 @@ def test_nothing_labelled_is_0_with_no_gradient(ignore_index):  # pitfall 21
     assert not logits.grad.any()
 
 
-def test_only_weightless_classes_are_0_with_no_gradient():  # pitfall 21
+def test_with_classes_of_weight_0_only_loss_and_gradient_are_0():  # pitfall 21
     logits = torch.randn(1, 2, 3, 3, requires_grad=True)
     value = WeightedCrossEntropy(torch.tensor([0.0, 1.0]), -1)(logits, torch.zeros(1, 3, 3, dtype=torch.long))
     value.backward()
@@ -63,15 +63,15 @@ def test_only_weightless_classes_are_0_with_no_gradient():  # pitfall 21
     assert not logits.grad.any()
 
 
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
-def test_half_precision_logits_are_summed_in_full(kind):
-    logits = torch.zeros(1, 2, 300, 300, dtype=kind)  # a sum of 90 000 x log 2 lies near the end of float16
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_logits_are_summed_in_float32(dtype):
+    logits = torch.zeros(1, 2, 300, 300, dtype=dtype)  # a sum of 90 000 x log 2 lies near the end of float16
     value = WeightedCrossEntropy(torch.ones(2), -1)(logits, torch.zeros(1, 300, 300, dtype=torch.long))
     assert value.dtype == torch.float32
     assert value.item() == pytest.approx(math.log(2), rel=1e-5)
 
 
-def test_weights_move_with_the_loss_but_stay_out_of_checkpoints():  # pitfall 30
+def test_weights_move_with_the_loss_but_are_not_in_checkpoints():  # pitfall 30
     loss = WeightedCrossEntropy(WEIGHTS, -1)
     assert [name for name, _ in loss.named_buffers()] == ["class_weights"]
     assert loss.state_dict() == {}

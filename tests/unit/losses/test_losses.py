@@ -1,4 +1,4 @@
-"""Every loss equals what SciPy, scikit-learn or NumPy compute from its definition, to 1e-6."""
+"""Every loss equals the result of SciPy, scikit-learn or NumPy from its definition, to 1e-6."""
 
 import itertools
 import math
@@ -30,23 +30,23 @@ def flat(outputs, label):
 
 
 def by_class(logits, label, index, weights):
-    """Weighted mean over the classes of the labels of one minus an index of (true, false positive, false negative)."""
-    chances = softmax(logits, axis=1)
-    found, share = [], []
+    """Weighted mean over the labelled classes of one minus an index of true and false positives and false negatives."""
+    probabilities = softmax(logits, axis=1)
+    losses, shares = [], []
     for number in np.unique(label):
-        truth, chance = label == number, chances[:, number]
-        found.append(1 - index(chance[truth].sum(), chance[~truth].sum(), (1 - chance[truth]).sum()))
-        share.append(weights[number])
-    return np.average(found, weights=share)
+        truth, probability = label == number, probabilities[:, number]
+        losses.append(1 - index(probability[truth].sum(), probability[~truth].sum(), (1 - probability[truth]).sum()))
+        shares.append(weights[number])
+    return np.average(losses, weights=shares)
 
 
 def error_of(wrong, truth):
-    """One minus the IoU of a class of which the pixels `wrong` are mistaken."""
+    """One minus the IoU of a class whose pixels `wrong` are predicted wrongly."""
     return 1 - (truth & ~wrong).sum() / (truth | wrong).sum()
 
 
 def lovasz(errors, truth):
-    """The Lovász extension as an integral over levels of the error of the pixels above each."""
+    """The Lovász extension, as an integral over levels of the error of the pixels above each level."""
     levels = np.unique(errors)
     steps = np.diff(levels, prepend=0)
     return sum(step * error_of(errors >= level, truth) for level, step in zip(levels, steps, strict=True) if step)
@@ -61,7 +61,7 @@ REFERENCES = {
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("name", REFERENCES)
-@pytest.mark.parametrize("size", [(2, 4, 5), (3, 90, 70)])  # kornia has another way for large images
+@pytest.mark.parametrize("size", [(2, 4, 5), (3, 90, 70)])  # kornia has another implementation for large images
 def test_overlap_by_counting(name, weights, size):
     outputs, label = draw(name, size=size)
     expected = by_class(*flat(outputs, label), REFERENCES[name], weights or [1] * CLASSES)
@@ -69,7 +69,7 @@ def test_overlap_by_counting(name, weights, size):
 
 
 def test_overlap_by_hand():
-    """Chances 3/4 and 1/4 for class 0 in both pixels, one of each class: P and T is 3/4 and 1/4, P is 3/2 and 1/2."""
+    """Probabilities 3/4 and 1/4 in both pixels, one pixel per class: P and T is 3/4 and 1/4, P is 3/2 and 1/2."""
     outputs = torch.tensor([math.log(3), 0.0]).view(1, 2, 1, 1).expand(1, 2, 1, 2)
     label = torch.tensor([[[0, 1]]])
     dice = 1 - (2 * 0.75 / 2.5 + 2 * 0.25 / 1.5) / 2
@@ -80,13 +80,13 @@ def test_overlap_by_hand():
 
 
 @pytest.mark.parametrize("name", ["dice", "jaccard", "lovasz"])
-def test_overlap_of_sure_predictions_is_that_of_scikit_learn(name):
+def test_overlap_of_certain_predictions_is_that_of_scikit_learn(name):
     outputs, label = draw(name, seed=3)
-    chosen = outputs.argmax(1)
-    sure = 200.0 * torch.nn.functional.one_hot(chosen, CLASSES).movedim(-1, 1)
+    predicted = outputs.argmax(1)
+    certain = 200.0 * torch.nn.functional.one_hot(predicted, CLASSES).movedim(-1, 1)
     score = f1_score if name == "dice" else jaccard_score
-    expected = 1 - score(label.flatten(), chosen.flatten(), average="macro")
-    assert make(name)(sure, label).item() == pytest.approx(expected, **EXACT)
+    expected = 1 - score(label.flatten(), predicted.flatten(), average="macro")
+    assert make(name)(certain, label).item() == pytest.approx(expected, **EXACT)
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
@@ -103,22 +103,22 @@ def test_lovasz_is_the_extension_of_the_error(weights, size):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_lovasz_is_the_largest_sum_over_all_orders(seed):
-    """The error is submodular, so that no order of the pixels gives more than the sorted one."""
+    """The error is submodular, so no order of the pixels gives a larger sum than the sorted one."""
     outputs, label = draw("lovasz", seed=seed, size=(1, 1, 5))
     logits, truth = flat(outputs, label)
-    errors, found = np.abs(softmax(logits, axis=1) - np.eye(CLASSES)[truth]), []
+    errors, largest = np.abs(softmax(logits, axis=1) - np.eye(CLASSES)[truth]), []
     for number in np.unique(truth):
         sums = []
         for order in itertools.permutations(range(5)):
             gains = np.diff([error_of(np.isin(np.arange(5), order[:n]), truth == number) for n in range(6)])
             sums.append(errors[list(order), number] @ gains)
-        found.append(max(sums))
-    assert make("lovasz")(outputs, label).item() == pytest.approx(np.mean(found), **EXACT)
+        largest.append(max(sums))
+    assert make("lovasz")(outputs, label).item() == pytest.approx(np.mean(largest), **EXACT)
 
 
 @pytest.mark.parametrize("name", ["dice", "jaccard", "lovasz"])
 def test_a_class_without_labels_is_left_out_of_the_mean(name):
-    """Of classes 0 and 1 alone, whose logits the third class's never exceed, the third adds nothing of its own."""
+    """A third class that is neither labelled nor predicted does not change the loss of the first two."""
     outputs, label = draw(name)
     outputs[:, 2] = -200
     label = label.clamp_max(1)
@@ -129,7 +129,7 @@ def test_a_class_without_labels_is_left_out_of_the_mean(name):
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("gamma", [0, 0.5, 2])
-@pytest.mark.parametrize("size", [(2, 4, 5), (3, 250, 250)])  # kornia has another way for large images
+@pytest.mark.parametrize("size", [(2, 4, 5), (3, 250, 250)])  # kornia has another implementation for large images
 def test_focal_by_its_formula(gamma, weights, size):
     outputs, label = draw("focal", size=size)
     logits, truth = flat(outputs, label)
@@ -144,27 +144,27 @@ def test_focal_by_its_formula(gamma, weights, size):
 def test_cross_entropy_is_that_of_scikit_learn():
     outputs, label = draw("cross_entropy")
     logits, truth = flat(outputs, label)
-    chances = softmax(logits, axis=1)
-    assert make("cross_entropy")(outputs, label).item() == pytest.approx(log_loss(truth, chances), **EXACT)
-    expected = log_loss(truth, chances, sample_weight=np.array(WEIGHTS)[truth])
+    probabilities = softmax(logits, axis=1)
+    assert make("cross_entropy")(outputs, label).item() == pytest.approx(log_loss(truth, probabilities), **EXACT)
+    expected = log_loss(truth, probabilities, sample_weight=np.array(WEIGHTS)[truth])
     assert make("cross_entropy", weights=WEIGHTS)(outputs, label).item() == pytest.approx(expected, **EXACT)
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
-def test_label_smoothing_is_pytorchs(weights):
+def test_label_smoothing_equals_that_of_pytorch(weights):
     outputs, label = draw("cross_entropy")
     label[0, 0] = -1
     outputs.requires_grad_()
-    own = make("cross_entropy", weights=weights, smoothing=0.2)
-    told = None if weights is None else torch.tensor(weights)
-    reference = torch.nn.CrossEntropyLoss(told, ignore_index=-1, label_smoothing=0.2)
-    assert own(outputs, label).item() == pytest.approx(reference(outputs, label).item(), **EXACT)
-    [mine], [theirs] = (torch.autograd.grad(each(outputs, label), outputs) for each in (own, reference))
-    np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-8)
+    loss = make("cross_entropy", weights=weights, smoothing=0.2)
+    class_weights = None if weights is None else torch.tensor(weights)
+    reference = torch.nn.CrossEntropyLoss(class_weights, ignore_index=-1, label_smoothing=0.2)
+    assert loss(outputs, label).item() == pytest.approx(reference(outputs, label).item(), **EXACT)
+    [actual], [expected] = (torch.autograd.grad(each(outputs, label), outputs) for each in (loss, reference))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-8)
 
 
 def test_label_smoothing_by_hand():
-    """Chances 3/4 and 1/4, smoothed by 0.2: 0.9 of the truth is the label's class, 0.1 the other."""
+    """Probabilities 3/4 and 1/4, smoothed by 0.2: 0.9 of the target is the label's class, 0.1 the other."""
     outputs = torch.tensor([math.log(3), 0.0]).view(1, 2, 1, 1)
     value = make("cross_entropy", smoothing=0.2, classes=2)(outputs, torch.zeros(1, 1, 1, dtype=torch.long))
     assert value.item() == pytest.approx(-0.9 * math.log(0.75) - 0.1 * math.log(0.25))
@@ -174,12 +174,12 @@ def test_label_smoothing_by_hand():
 @pytest.mark.parametrize("size", [(6, 1, 1), (2, 4, 5)])
 def test_binary_losses_by_their_formula(weights, size):
     outputs, label = draw("binary_focal", size=size)
-    answers, truth = outputs.flatten().double().numpy(), label.flatten().numpy()
-    right = 1 / (1 + np.exp(np.where(truth, -answers, answers)))
+    logits, truth = outputs.flatten().double().numpy(), label.flatten().numpy()
+    probability = 1 / (1 + np.exp(np.where(truth, -logits, logits)))
     share = torch.tensor(weights or [1.0] * CLASSES).view(1, -1, 1, 1).expand(outputs.shape).flatten().numpy()
-    plain = log_loss(truth, 1 / (1 + np.exp(-answers)), sample_weight=share)
+    plain = log_loss(truth, 1 / (1 + np.exp(-logits)), sample_weight=share)
     assert make("binary_cross_entropy", weights=weights)(outputs, label).item() == pytest.approx(plain, **EXACT)
-    expected = np.average(-((1 - right) ** 2) * np.log(right), weights=share)
+    expected = np.average(-((1 - probability) ** 2) * np.log(probability), weights=share)
     assert make("binary_focal", weights=weights)(outputs, label).item() == pytest.approx(expected, **EXACT)
 
 
@@ -189,37 +189,37 @@ def pinball(quantiles):
     )
 
 
-def surprise(outputs, values):
+def negative_log_likelihood(outputs, values):
     return -norm.logpdf(values, outputs[:, 0], np.exp(outputs[:, 1] / 2)).mean()
 
 
-VALUES = [
+REGRESSION = [
     ("mse", lambda outputs, values: mean_squared_error(values, outputs[:, 0])),
     ("mae", lambda outputs, values: mean_absolute_error(values, outputs[:, 0])),
     ("huber", lambda outputs, values: huber(1, values - outputs[:, 0]).mean()),
     ({"huber": {"delta": 0.3}}, lambda outputs, values: huber(0.3, values - outputs[:, 0]).mean()),
     ("quantile", pinball([0.05, 0.5, 0.95])),
     ({"quantile": {"quantiles": [0.1, 0.25, 0.5, 0.9]}}, pinball([0.1, 0.25, 0.5, 0.9])),
-    ("gaussian_nll", surprise),
+    ("gaussian_nll", negative_log_likelihood),
 ]
 
 
-@pytest.mark.parametrize(("value", "reference"), VALUES)
-def test_values_by_scikit_learn_and_scipy(value, reference):
+@pytest.mark.parametrize(("value", "reference"), REGRESSION)
+def test_regression_losses_by_scikit_learn_and_scipy(value, reference):
     outputs, label = draw(value)
     assert make(value)(outputs, label).item() == pytest.approx(reference(*flat(outputs, label)), **EXACT)
 
 
 def test_quantiles_by_hand():
-    """The truth 1 above an output 0 costs q, 1 below it 1 - q."""
+    """A value of 1 above an output of 0 costs q, a value of 1 below it costs 1 - q."""
     loss = make({"quantile": {"quantiles": [0.1, 0.5]}})
     outputs = torch.tensor([0.0, 0.0]).view(1, 2, 1, 1)
     assert loss(outputs, torch.tensor([[[1.0]]])).item() == pytest.approx((0.1 + 0.5) / 2)
     assert loss(outputs, torch.tensor([[[-1.0]]])).item() == pytest.approx((0.9 + 0.5) / 2)
 
 
-def test_a_variance_of_0_counts_as_the_smallest_but_learns():
-    """Log of variance -100: the variance counts as 1e-6, and an error of 1 asks for a larger one: (1 - 1e6) / 2."""
+def test_a_variance_below_the_limit_counts_as_the_limit_but_has_a_gradient():
+    """With a log variance of -100 the variance counts as 1e-6; the gradient at an error of 1 is (1 - 1e6) / 2."""
     outputs = torch.tensor([0.0, -100.0]).view(1, 2, 1, 1).requires_grad_()
     value = make("gaussian_nll")(outputs, torch.tensor([[[1.0]]]))
     assert value.item() == pytest.approx(-norm.logpdf(1, 0, 1e-3))
