@@ -165,6 +165,7 @@ def _validity_mask(
         no_data_value: Further value that means "no observation" in all layers.
     """
     valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=bool)
+    tags = [None if tag is None or math.isnan(tag) else tag for tag in tags]  # NaN is invalid anyway; NaN tags differ
     for tag in set(tags):
         layers: slice | list[int] = slice(None)
         if len(set(tags)) > 1:
