@@ -105,7 +105,7 @@ def _draw_row(pair: SamplePair, style: SampleStyle, row: Sequence["Axes"]) -> No
 
 
 def first_date(sample: Sample) -> int:
-    """Return the index of the first date with a valid pixel; 0 if there is none."""
+    """Return the index of the first date with a valid pixel; 0 if no date has one."""
     return int(sample.valid.flatten(1).any(1).int().argmax())
 
 

@@ -105,7 +105,7 @@ def set_alias(url: str, name: str, alias: str, target: str) -> Registry:
         target: A version number, its beginning, or another alias.
 
     Raises:
-        RegistryError: There is no such version, or the alias reads as a number.
+        RegistryError: The version does not exist, or the alias reads as a number.
     """
 
     def edit(values: dict[str, Any], newest: Manifest) -> None:
@@ -135,7 +135,7 @@ def _read_manifest(url: str, *, new: bool) -> Manifest:
     except MissingFileError as error:
         if new:
             return Manifest(url, {})
-        raise RegistryError(f"{url}: there is no registry; check the address, or create one with --new") from error
+        raise RegistryError(f"{url}: does not exist; check the address of the registry, or create one with --new") from error
 
 
 def _find_model(run: TrainedRun, manifest: Manifest, request: PushRequest) -> tuple[RegisteredModel, str]:

@@ -32,8 +32,8 @@ class TrainedRun:
         file_bytes: Size of the checkpoint file.
         weight_bytes: Size of the network's tensors in it.
         weight_types: Data types of these tensors, such as `float32`.
-        scores: Single-number scores in the `metrics.json` next to the checkpoint; None if there is no such file.
-        metadata: Content of the `run.json` next to the checkpoint; empty if there is no such file.
+        scores: Single-number scores in the `metrics.json` next to the checkpoint; None without this file.
+        metadata: Content of the `run.json` next to the checkpoint; empty without this file.
         checkpoint_metrics: Validation scores stored in the checkpoint; empty if it stores none.
     """
 

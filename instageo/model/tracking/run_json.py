@@ -57,7 +57,7 @@ class RunRecorder:
     def __enter__(self) -> "RunRecorder":
         if self._is_first:
             self._code = {"versions": package_versions(), "git": git_revision(Path.cwd())}
-            self.run.info.keep = self.write_progress
+            self.run.info.save = self.write_progress
             settings = self.run.settings
             try:
                 if settings.energy:
@@ -119,7 +119,7 @@ class RunRecorder:
 
 
 def read_run_json(path: Path) -> dict[str, Any]:
-    """Return the content of a `run.json` of this format; empty if there is none."""
+    """Return the content of a `run.json`; empty if the file is missing, unreadable or of another format."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -50,4 +50,4 @@ class ThroughputCallback(pl.Callback):
 
     def _record(self) -> None:
         self.info.work = {"epochs": self._epochs, **throughput(self._chips, self._seconds)}
-        self.info.keep()
+        self.info.save()

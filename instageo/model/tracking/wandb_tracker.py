@@ -50,10 +50,10 @@ def run_mode(tracking: TrackingSettings) -> Any:
 
 
 def check_available(tracking: TrackingSettings) -> None:
-    """Raise if the run is to be online but there is no account, for which Weights & Biases would prompt.
+    """Raise if the run is to be online without an account; Weights & Biases would prompt for one.
 
     Raises:
-        ConfigError: The mode is online and there is no key.
+        ConfigError: The mode is online and no key is set.
         ImportError: wandb is not installed.
     """
     import wandb

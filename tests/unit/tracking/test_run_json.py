@@ -92,7 +92,7 @@ def test_a_resumed_run_inherits_what_it_has_not_recorded_itself(tmp_path):
     run = Run(Settings(), tmp_path / "new")
     run.info.folder, run.info.resumed, run.info.tables = tmp_path, True, {"x": 2}
     with RunRecorder(run, "instageo"):
-        run.info.keep()
+        run.info.save()
     content = read_run_json(tmp_path / "run.json")
     assert (content["trackers"], content["tables"]) == ({"mlflow": {"run": "a"}}, {"x": 2})
     assert content["total"]["parts"] == 2
