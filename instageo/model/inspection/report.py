@@ -1,4 +1,4 @@
-"""Looks at every row of a table before work begins, so that nothing fails or vanishes later."""
+"""Inspect every row of a table before work begins, so that no row fails or is lost later."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from instageo.errors import DataError, InstaGeoError, RasterError
 from instageo.locations import file_stamp, hide_secrets, is_remote
 from instageo.model.inspection.row import InspectionSpec, inspect_row
 from instageo.model.inspection.row_stats import RowResult, RowStats, StatsCache, TransientError
-from instageo.model.inspection.statistics import Moments, merge_moments
+from instageo.model.inspection.statistics import Moments, compute_class_weights, merge_moments
 from instageo.parallel import map_processes, map_threads
 from instageo.progress import track
 from instageo.table import Row
@@ -20,164 +20,174 @@ from instageo.table import Row
 log = logging.getLogger(__name__)
 
 MAX_REASONS = 3
-"""Different reasons named in a message."""
+"""Number of different reasons that a message names at most."""
 
 MIN_ROWS_FOR_PROCESSES = 500
-"""Rows of local files from which processes are worth their start."""
+"""Number of rows of local files from which the start of processes pays off."""
 
 
 @dataclass(frozen=True)
 class TableReport:
-    """What a check found.
+    """Result of the inspection of a table.
 
     Attributes:
         rows: Rows that can be used.
-        facts: Facts on each of them.
-        dropped: Rows that cannot, each with its reason.
+        row_stats: Statistics of each of them.
+        dropped: Rows that cannot be used, each with its reason.
     """
 
     rows: tuple[Row, ...]
-    facts: tuple[RowStats, ...]
+    row_stats: tuple[RowStats, ...]
     dropped: tuple[tuple[Row, str], ...] = ()
 
     @property
-    def largest(self) -> tuple[int, int]:
-        """Rows of the tallest and columns of the widest chip."""
-        return max(fact.height for fact in self.facts), max(fact.width for fact in self.facts)
+    def max_shape(self) -> tuple[int, int]:
+        """Height of the tallest chip and width of the widest one."""
+        return max(stats.height for stats in self.row_stats), max(stats.width for stats in self.row_stats)
 
     @property
-    def layers(self) -> int:
-        """Layers of each file."""
-        return self.facts[0].layers
+    def num_layers(self) -> int:
+        """Number of layers of each file."""
+        return self.row_stats[0].num_layers
 
     @property
     def class_counts(self) -> list[int]:
-        """Labelled pixels of each class; empty where no chip has a label."""
-        labelled = [fact.class_counts for fact in self.facts if fact.class_counts]
-        return [sum(counts) for counts in zip(*labelled, strict=True)]
+        """Labelled pixels of each class; empty if no chip has a label."""
+        counts_by_row = [stats.class_counts for stats in self.row_stats if stats.class_counts]
+        return [sum(counts) for counts in zip(*counts_by_row, strict=True)]
+
+    def class_weights(self, weighting: str) -> list[float]:
+        """Return a weight per class; see `compute_class_weights`."""
+        return compute_class_weights(self.class_counts, weighting)
 
     @property
-    def values(self) -> Moments:
-        """Moments of the values of all chips, merged in the table's order."""
-        return reduce(merge_moments, [fact.values for fact in self.facts if fact.values is not None])
+    def band_moments(self) -> Moments:
+        """Moments of the bands over all chips, merged in the table's order."""
+        return reduce(merge_moments, [stats.band_moments for stats in self.row_stats if stats.band_moments is not None])
 
     @property
-    def target(self) -> Moments:
-        """Moments of all labels of continuous values, and, if they are wanted, of their log(1 + value)."""
-        return reduce(merge_moments, [fact.target for fact in self.facts if fact.target is not None])
+    def label_moments(self) -> Moments:
+        """Moments of all labels of continuous values and, if requested, of log(1 + label)."""
+        return reduce(
+            merge_moments, [stats.label_moments for stats in self.row_stats if stats.label_moments is not None]
+        )
 
     @property
-    def labelled(self) -> list[int]:
-        """Labels of each class, or, where they are values, of all in one number; empty where no chip has a label."""
-        return self.class_counts if self.label_range is None else [self.target.count]
+    def label_counts(self) -> list[int]:
+        """Number of labels of each class, or of all continuous values in one number; empty if no chip has a label."""
+        return self.class_counts if self.label_range is None else [self.label_moments.count]
 
     @property
     def label_range(self) -> tuple[float, float] | None:
-        """Lowest and highest label, where labels are values."""
-        if all(fact.target is None for fact in self.facts):
+        """Lowest and highest label of continuous values; None for classes."""
+        if all(stats.label_moments is None for stats in self.row_stats):
             return None
-        return float(self.target.low[0]), float(self.target.high[0])
+        return float(self.label_moments.low[0]), float(self.label_moments.high[0])
 
-    def coordinates(self) -> str:
-        """For how many chips time and place are known, for the log."""
-        dated = sum(fact.temporal_coords is not None for fact in self.facts)
-        placed = sum(fact.location_coords is not None for fact in self.facts)
-        return f"time is known for {dated}, place for {placed} of {len(self.facts)} chips"
+    def coordinate_summary(self) -> str:
+        """Return, for the log, for how many chips dates and location are known."""
+        dated = sum(stats.temporal_coords is not None for stats in self.row_stats)
+        located = sum(stats.location_coords is not None for stats in self.row_stats)
+        return f"dates are known for {dated}, the location for {located} of {len(self.row_stats)} chips"
 
     def summary(self) -> str:
-        """One line for the log."""
-        sizes = Counter(f"{fact.height}x{fact.width}" for fact in self.facts)
-        text = f"{len(self.rows)} chips of {self.layers} layers, {', '.join(sizes)} pixels"
+        """Return one line for the log."""
+        sizes = Counter(f"{stats.height}x{stats.width}" for stats in self.row_stats)
+        text = f"{len(self.rows)} chips of {self.num_layers} layers, {', '.join(sizes)} pixels"
         return f"{text}; left out {len(self.dropped)}: {summarize_reasons(self.dropped)}" if self.dropped else text
 
 
 def inspect_rows(
-    name: str, rows: Sequence[Row], look: InspectionSpec, known: StatsCache | None = None
+    name: str, rows: Sequence[Row], spec: InspectionSpec, cache: StatsCache | None = None
 ) -> list[RowResult]:
-    """Facts on every row, or why it cannot be used; with all cores, and at rows already known not again.
+    """Inspect every row, with all cores; rows whose result is cached are not opened again.
 
     Args:
         name: The table, for the progress bar.
         rows: Its rows.
-        look: What is looked at.
-        known: What was found before; it is brought up to date.
+        spec: How rows are inspected.
+        cache: Earlier results; it is updated.
+
+    Returns:
+        Statistics of each row, or why it cannot be used.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        stamps = list(pool.map(_stamp, rows)) if known else [None] * len(rows)
-        before = [known.get(row, mark) if known and mark else None for row, mark in zip(rows, stamps, strict=True)]
-    open_ones = [row for row, found in zip(rows, before, strict=True) if not look.suffices(found)]
-    new = iter(track(_look_at_all(open_ones, look), f"checking {name}", len(open_ones)))
-    found = [fact if fact is not None and look.suffices(fact) else next(new) for fact in before]
-    if known is not None:
-        known.keep(rows, stamps, found)
-    return _same_layers(rows, found)
+        stamps = list(pool.map(_stamp, rows)) if cache else [None] * len(rows)
+        cached = [cache.get(row, stamp) if cache and stamp else None for row, stamp in zip(rows, stamps, strict=True)]
+    pending = [row for row, result in zip(rows, cached, strict=True) if not spec.is_met_by(result)]
+    new = iter(track(_inspect_all(pending, spec), f"checking {name}", len(pending)))
+    results = [result if result is not None and spec.is_met_by(result) else next(new) for result in cached]
+    if cache is not None:
+        cache.update(rows, stamps, results)
+    return _require_same_layers(rows, results)
 
 
-def build_report(name: str, rows: Sequence[Row], found: Sequence[RowResult], *, skip_bad: bool) -> TableReport:
-    """The rows that can be used.
+def build_report(name: str, rows: Sequence[Row], results: Sequence[RowResult], *, skip_bad: bool) -> TableReport:
+    """Build the report on a table from what `inspect_rows` returned.
 
     Args:
         name: The table, for messages.
         rows: Its rows.
-        found: What `look_at_rows` found.
-        skip_bad: Leave out rows that cannot be used instead of stopping.
+        results: One for each row.
+        skip_bad: Leave out rows that cannot be used instead of raising an error.
 
     Raises:
-        DataError: A row cannot be used and `skip_bad` is off, or none can.
+        DataError: A row cannot be used and `skip_bad` is off, or no row can be used.
     """
-    good = [(row, fact) for row, fact in zip(rows, found, strict=True) if isinstance(fact, RowStats)]
-    bad = [(row, fact) for row, fact in zip(rows, found, strict=True) if isinstance(fact, str)]
+    good = [(row, result) for row, result in zip(rows, results, strict=True) if isinstance(result, RowStats)]
+    bad = [(row, result) for row, result in zip(rows, results, strict=True) if isinstance(result, str)]
     if bad and not (skip_bad and good):
-        hint = "" if skip_bad or not good else ". dataloader.on_bad_row=skip leaves such rows out"
+        hint = "" if skip_bad or not good else "; set dataloader.on_bad_row=skip to leave such rows out"
         raise DataError(f"{name}: {len(bad)} of {len(rows)} rows cannot be used: {summarize_reasons(bad)}{hint}")
-    report = TableReport(tuple(row for row, _ in good), tuple(fact for _, fact in good), tuple(bad))
+    report = TableReport(tuple(row for row, _ in good), tuple(stats for _, stats in good), tuple(bad))
     (log.warning if bad else log.info)("%s: %s", name, report.summary())
     return report
 
 
 def summarize_reasons(bad: Sequence[tuple[Row, str]]) -> str:
-    """The first row of each reason, and how many others have the same."""
-    alike: dict[str, list[str]] = {}
+    """Return the first row of each reason, and how many others have the same."""
+    groups: dict[str, list[str]] = {}
     for row, reason in bad:
-        bare = reason.replace(hide_secrets(row.input), "").replace(hide_secrets(row.label or ""), "")
-        alike.setdefault(bare, []).append(reason)
-    shown = [f"{group[0]} (and {len(group) - 1} more like it)" if group[1:] else group[0] for group in alike.values()]
+        without_paths = reason.replace(hide_secrets(row.input), "").replace(hide_secrets(row.label or ""), "")
+        groups.setdefault(without_paths, []).append(reason)
+    shown = [f"{group[0]} (and {len(group) - 1} more like it)" if group[1:] else group[0] for group in groups.values()]
     more = f"; and {len(shown) - MAX_REASONS} other reasons" if len(shown) > MAX_REASONS else ""
     return "; ".join(shown[:MAX_REASONS]) + more
 
 
 def _stamp(row: Row) -> str | None:
-    """What changes when a file of the row does; None where that cannot be known."""
+    """Return a text that changes when a file of the row does; None if changes cannot be noticed."""
     chip = file_stamp(row.input)
     label = file_stamp(row.label) if row.label and row.label_is_file else ""
     return None if chip is None or label is None else f"{chip} {label}"
 
 
-def _look_at_all(rows: Sequence[Row], look: InspectionSpec) -> Iterator[RowResult]:
-    """Facts on every row: opening a local file holds Python's lock, so many are left to processes."""
+def _inspect_all(rows: Sequence[Row], spec: InspectionSpec) -> Iterator[RowResult]:
+    """Inspect rows with threads, but many local files with processes, since opening those holds Python's lock."""
     local = not any(is_remote(row.input) for row in rows)
-    return (map_processes if local and len(rows) >= MIN_ROWS_FOR_PROCESSES else map_threads)(
-        partial(_facts, look=look), rows
-    )
+    run = map_processes if local and len(rows) >= MIN_ROWS_FOR_PROCESSES else map_threads
+    return run(partial(_try_inspect_row, spec=spec), rows)
 
 
-def _facts(row: Row, look: InspectionSpec) -> RowResult:
+def _try_inspect_row(row: Row, spec: InspectionSpec) -> RowResult:
     try:
-        return inspect_row(row, look)
+        return inspect_row(row, spec)
     except RasterError as error:
         return TransientError(error)
     except InstaGeoError as error:
         return str(error)
 
 
-def _same_layers(rows: Sequence[Row], found: Sequence[RowResult]) -> list[RowResult]:
-    counts = Counter(fact.layers for fact in found if isinstance(fact, RowStats))
+def _require_same_layers(rows: Sequence[Row], results: Sequence[RowResult]) -> list[RowResult]:
+    """Reject rows whose files have another number of layers than most."""
+    counts = Counter(result.num_layers for result in results if isinstance(result, RowStats))
     if len(counts) < 2:
-        return list(found)
+        return list(results)
     usual = counts.most_common(1)[0][0]
     return [
-        f"{row.input}: has {fact.layers} layers, most other files {usual}; one table needs one layout"
-        if isinstance(fact, RowStats) and fact.layers != usual
-        else fact
-        for row, fact in zip(rows, found, strict=True)
+        f"{row.input}: has {result.num_layers} layers, but most other files have {usual}; "
+        "all files of a table need the same layout"
+        if isinstance(result, RowStats) and result.num_layers != usual
+        else result
+        for row, result in zip(rows, results, strict=True)
     ]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instageo.errors import CheckpointError, ConfigError, DataError
 from instageo.model.backbones.variants import find_variant
-from instageo.model.inspection.statistics import Moments, compute_class_weights
 from instageo.model.settings.compose import settings_to_dict, update_settings
 from instageo.model.settings.data import AUTO, LabelKind
 from instageo.model.settings.derived import band_names
@@ -38,24 +38,39 @@ class CheckpointSettings(Protocol):
         """Settings that it stores, `group.key: value`."""
 
 
+class BandMoments(Protocol):
+    """Moments of several bands, or of labels and their logarithm."""
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of each, shape (C,)."""
+
+    @property
+    def std(self) -> NDArray[np.float64]:
+        """Standard deviation of each, shape (C,)."""
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        """Lowest value of each, shape (C,)."""
+
+
 class TableStatistics(Protocol):
     """The part of a checked training table that settings are resolved with."""
 
     @property
-    def largest(self) -> tuple[int, int]:
-        """Rows of the tallest and columns of the widest chip."""
+    def max_shape(self) -> tuple[int, int]:
+        """Height of the tallest chip and width of the widest one."""
 
     @property
-    def values(self) -> Moments:
-        """Moments of each band; asked for only if `dataloader.mean` is `auto`."""
+    def band_moments(self) -> BandMoments:
+        """Moments of the bands; used only if `dataloader.mean` is `auto`."""
 
     @property
-    def target(self) -> Moments:
+    def label_moments(self) -> BandMoments:
         """Moments of regression labels and, with `model.use_log_scale`, of their logarithm."""
 
-    @property
-    def class_counts(self) -> list[int]:
-        """Labelled pixels of each class."""
+    def class_weights(self, weighting: str) -> list[float]:
+        """Return a weight per class, computed from the labelled pixels of each."""
 
 
 def resolve(
@@ -150,7 +165,9 @@ def _apply_sensor(settings: Settings, explicit: frozenset[str]) -> Settings:
 def _sensor_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, object]:
     data = settings.dataloader
     sensor = find_sensor(str(data.sensor))
-    layers = data.bands if "dataloader.bands" in explicit else sensor.positions(band_names(settings), data.temporal_dim)
+    layers = (
+        data.bands if "dataloader.bands" in explicit else sensor.layer_indices(band_names(settings), data.temporal_dim)
+    )
     return {
         "dataloader.bands": layers,
         "dataloader.no_data_value": sensor.no_data_value,
@@ -209,7 +226,7 @@ def _apply_statistics(settings: Settings, table: TableStatistics) -> Settings:
     weighting = settings.train.class_weights
     if isinstance(weighting, str):
         name = "inverse" if weighting == AUTO else weighting
-        values["train.class_weights"] = compute_class_weights(table.class_counts, name)
+        values["train.class_weights"] = table.class_weights(name)
     for key, value in values.items():
         shown = [float(f"{number:.5g}") for number in np.atleast_1d(value)]
         log.info("%s=%s from %s", key, shown if isinstance(value, list) else shown[0], settings.train_filepath)

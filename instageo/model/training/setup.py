@@ -142,10 +142,10 @@ def _inspect_tables(run: Run) -> tuple[TableReport, TableReport]:
     settings = run.settings
     train = inspect_table(run, "train_filepath", values=settings.dataloader.mean == AUTO)
     val = inspect_table(run, "valid_filepath")
-    if train.layers != val.layers:
+    if train.num_layers != val.num_layers:
         raise DataError(
-            f"{settings.train_filepath} has files of {train.layers} layers, {settings.valid_filepath} of "
-            f"{val.layers}; both tables need the same layout"
+            f"{settings.train_filepath} has files of {train.num_layers} layers, {settings.valid_filepath} of "
+            f"{val.num_layers}; both tables need the same layout"
         )
     shared = shared_chips(train, val)
     if shared:
@@ -153,7 +153,7 @@ def _inspect_tables(run: Run) -> tuple[TableReport, TableReport]:
             "%d chips are in both %s and %s, so scores will be too good: %s%s",
             len(shared), settings.train_filepath, settings.valid_filepath, shared[0], " …" if shared[1:] else "",
         )  # fmt: skip
-    log.info(describe_layout(settings, train.layers))
+    log.info(describe_layout(settings, train.num_layers))
     if not settings.is_reg_task:
         absent = [name for name, count in zip(class_names(settings), train.class_counts, strict=True) if not count]
         if absent:

@@ -17,7 +17,7 @@ from instageo.table import Row
 def report(*bands):
     """One chip of 2 x 2 pixels with these values in each band, three pixels of class 0 and one of class 1."""
     values = np.array(bands, dtype=np.float32)
-    stats = RowStats(len(bands), 2, 2, class_counts=(3, 1), values=compute_moments(values, np.ones(4, bool)))
+    stats = RowStats(len(bands), 2, 2, class_counts=(3, 1), band_moments=compute_moments(values, np.ones(4, bool)))
     return TableReport((Row("chip.tif", "chip.tif", "label.tif"),), (stats,))
 
 
