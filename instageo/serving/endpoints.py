@@ -226,7 +226,7 @@ class Endpoints:
         if sample:
             path = self._samples().get(sample)
             if path is None:
-                raise HTTPProblem(404, f"there is no sample '{sample}'; /v1/samples lists them")
+                raise HTTPProblem(404, f"unknown sample '{sample}'; /v1/samples lists the samples")
             yield path
             return
         with temporary_image() as path:

@@ -81,9 +81,10 @@ def _fetch_or_redirect(url: str, target: Path, limits: RequestLimits, deadline: 
         if response.status != 200:
             raise HTTPProblem(422, f"the URL returned the status {response.status}; expected 200 and a GeoTIFF")
         with target.open("wb") as file:
+            written = 0
             while block := response.read(BLOCK_BYTES):
-                file.write(block)
-                if file.tell() > limits.upload_mb * 1_000_000:
+                written += file.write(block)
+                if written > limits.upload_mb * 1_000_000:
                     raise HTTPProblem(413, f"the file at the URL is larger than {limits.upload_mb} MB")
                 if time.monotonic() > deadline:
                     raise HTTPProblem(422, f"the file at the URL did not arrive within {limits.url_timeout_s} s")

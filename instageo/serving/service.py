@@ -71,7 +71,7 @@ class PredictionService:
         """Return the prediction for a file in a format other than `json`.
 
         Raises:
-            HTTPProblem: The image or the format does not fit (413, 415, 422), or there is no result in time (503).
+            HTTPProblem: The image or the format does not fit (413, 415, 422), or no result arrives in time (503).
         """
         with self._predicted(model, path) as (predictor, prediction):
             if output is OutputFormat.npy:
@@ -116,10 +116,10 @@ class PredictionService:
             deadline: When to give up, by `time.monotonic`; None for the server's time limit from now.
 
         Raises:
-            HTTPProblem: There is no such model (404), or it cannot be loaded (503).
+            HTTPProblem: The model does not exist (404), or it cannot be loaded (503).
         """
         if model not in self.settings.models:
-            raise HTTPProblem(404, f"there is no model '{model}'; there are {', '.join(self.settings.models)}")
+            raise HTTPProblem(404, f"unknown model '{model}'; expected one of {', '.join(self.settings.models)}")
         with self._lock:
             description = self._descriptions.get(model)
         if description is None:
@@ -183,7 +183,7 @@ def call_replica(send: Callable[[], Any], deadline: float) -> Any:
     """Send a call to a replica and return its result; send it again if the replica dies or is still starting.
 
     Raises:
-        HTTPProblem: Too many calls are waiting (429), or there is no result before the deadline (503).
+        HTTPProblem: Too many calls are waiting (429), or no result arrives before the deadline (503).
     """
     while (remaining := deadline - time.monotonic()) > 0:
         try:

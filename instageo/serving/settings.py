@@ -73,7 +73,7 @@ class ServerSettings:
 
     @property
     def default_model(self) -> str:
-        """The model of requests that name none: the first."""
+        """Name of the model for requests that do not name one: the first."""
         return next(iter(self.models))
 
     def to_dict(self) -> dict[str, Any]:

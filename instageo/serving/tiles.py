@@ -90,7 +90,7 @@ class ResultCache:
         """Return a part of a picture as PNG, TILE_SIZE pixels on each side, fewer at the borders.
 
         Raises:
-            HTTPProblem: The result does not exist any more, or there is no such tile (404).
+            HTTPProblem: The result does not exist any more, or has no such tile (404).
         """
         try:
             pixels: Pixels = np.load(self._path(name, f"{layer}.{level}.npy"), mmap_mode="r")
@@ -133,4 +133,4 @@ def _average_half(pixels: Pixels) -> Pixels:
 
 
 def _missing_result() -> HTTPProblem:
-    return HTTPProblem(404, "there is no such result; results are kept for a limited time, so send the image again")
+    return HTTPProblem(404, "unknown result; results are kept for a limited time, so send the image again")

@@ -96,8 +96,8 @@ def predict(engine, model, data, output, *extra):
 
 def contents(folder):
     """Files by their path; lines of the journal in any order."""
-    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return found | {JOURNAL: sorted(found[JOURNAL].splitlines())}
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return files | {JOURNAL: sorted(files[JOURNAL].splitlines())}
 
 
 # pitfall 1: twice the same; 2: on the chip's pixels; 3: natural units; 4: 140 classes; 5: equal names in two folders;
@@ -107,26 +107,26 @@ def test_both_engines_give_the_same_files(cluster, models, tmp_path, kind):
     data = new_chips(tmp_path / "data", steps=3 if kind == "dates" else 1)
     for name, engine in (("first", "local"), ("second", "local"), ("third", "ray")):
         assert predict(engine, models[kind], data, tmp_path / name) == 0
-    found = contents(tmp_path / "third")
-    assert found == contents(tmp_path / "first") == contents(tmp_path / "second")
+    files = contents(tmp_path / "third")
+    assert files == contents(tmp_path / "first") == contents(tmp_path / "second")
     if kind == "chips":
-        header, *lines = found["predictions.csv"].decode().splitlines()
+        header, *lines = files["predictions.csv"].decode().splitlines()
         assert header == "Input,prediction,p_Dry,p_Wet,p_Ice"
         assert len(lines) == 8
         assert sum(map(float, lines[0].split(",")[2:])) == pytest.approx(1, abs=1e-5)
         return
-    assert len(found) == 9
+    assert len(files) == 9
     for path in data.rglob("*.tif"):
         output = tmp_path / "third" / path.relative_to(data).parent / path.name.replace("chip", "prediction")
         chip, made = read_raster(path), read_raster(output)
         assert made.grid == chip.grid
-        seen = (chip.values != -9999).all(0)
-        np.testing.assert_array_equal(made.valid.all(0), seen)
+        valid = (chip.values != -9999).all(0)
+        np.testing.assert_array_equal(made.valid.all(0), valid)
         if kind == "many":
             assert made.values.dtype == np.uint8
-            assert (made.values[0][seen] == 139).all()
+            assert (made.values[0][valid] == 139).all()
         if kind == "values":
-            assert -1 < made.values[0][seen].min() < made.values[0][seen].max() < 50  # labels are 0 and 1
+            assert -1 < made.values[0][valid].min() < made.values[0][valid].max() < 50  # labels are 0 and 1
 
 
 def test_more_workers_and_blocks(cluster, models, tmp_path, monkeypatch):
@@ -254,12 +254,12 @@ def test_a_killed_run_is_resumed(models, tmp_path, engine):
     assert process.returncode == -signal.SIGKILL
     again = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
     assert ".cc:" not in again.stderr  # nothing of Ray's core
-    kept = int(again.stderr.split(" of 300 predictions were made before")[0].rsplit(" ", 1)[1])
-    assert 20 <= kept < 300
+    resumed = int(again.stderr.split(" of 300 predictions were made before")[0].rsplit(" ", 1)[1])
+    assert 20 <= resumed < 300
     assert predict("local", models["classes"], data, tmp_path / "whole") == 0
-    found, whole = contents(output), contents(tmp_path / "whole")
-    assert len(found) == 301  # and no half-written file
-    assert found == found | {name: content for name, content in whole.items() if name != JOURNAL}
+    files, whole = contents(output), contents(tmp_path / "whole")
+    assert len(files) == 301  # and no half-written file
+    assert files == files | {name: content for name, content in whole.items() if name != JOURNAL}
 
 
 class KillingPredictor(Predictor):

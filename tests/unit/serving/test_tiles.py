@@ -32,10 +32,10 @@ def test_tiles_make_up_the_picture(shape, levels):
     assert max(expected.shape[:2]) <= 256
     assert results.read_map(cached.name) == b"map"
     for missing in (("prediction", 0, rows + 9, 0), ("prediction", levels, 0, 0), ("image", 0, 0, 0)):
-        with pytest.raises(HTTPProblem, match=r"no such result|has no tile"):
+        with pytest.raises(HTTPProblem, match=r"unknown result|has no tile"):
             results.read_tile(cached.name, *missing)
     for name in ("", "..", "../..", "x" * 22):
-        with pytest.raises(HTTPProblem, match="no such result"):
+        with pytest.raises(HTTPProblem, match="unknown result"):
             results.read_tile(name, "prediction", 0, 0, 0)
 
 
