@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix install clean
+.PHONY: help demo test check fix docs install clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
@@ -26,6 +26,9 @@ fix: $(READY)  ## repair format and lint where that can be done by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(READY)  ## build the documentation in site/; warnings are errors
+	$(BIN)/mkdocs build --strict --quiet
+
 install: $(READY)  ## make .venv and install the project with all that development needs
 
 $(READY): pyproject.toml constraints.txt scripts/install.sh
@@ -33,4 +36,4 @@ $(READY): pyproject.toml constraints.txt scripts/install.sh
 	@touch $@
 
 clean:  ## remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis site
