@@ -1,15 +1,14 @@
 """The `instageo` command."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from instageo.errors import InstaGeoError, MissingExtraError
+from instageo.errors import InstaGeoError
+from instageo.extras import required_by
 from instageo.model.commands.registry import app as registry_app
 from instageo.version import __version__
 
@@ -19,22 +18,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Fine-tune Prithvi geospatial foundation models on satellite chips and turn imagery into maps.\n\n"
-    "Begin with [bold]instageo demo[/bold]: it trains, scores and maps a real scene in minutes and shows every command "
-    "it uses. Your own data then goes through [bold]instageo run[/bold].",
+    "Start with [bold]instageo demo[/bold]: it trains, scores and maps a real scene in minutes and shows every command "
+    "it uses. Then process your own data with [bold]instageo run[/bold].",
 )
 app.add_typer(registry_app, name="registry")
 
-
-@contextmanager
-def require_extras() -> Iterator[None]:
-    """Tell which extras to install if a package of theirs is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"the package {error.name} is not installed; install the extras: pip install 'instageo-model[model,cpu]'"
-        ) from error
-
+EXTRAS = "model,cpu"
+"""Extras that training and prediction need; `cpu` and `gpu` bring the same packages."""
 
 RUN_HELP = """Train, score, predict, and more: [bold]instageo run mode=… key=value …[/bold]
 
@@ -50,14 +40,14 @@ The same as [bold]python -m instageo.model.run[/bold]. Typical calls:
 
   instageo run mode=chip_inference root_dir=DATA test_filepath=test.csv checkpoint_path=…
 
-[bold]instageo run --cfg job[/bold] lists every setting with its value; [bold]--config-name=sen1floods11[/bold] starts
-from a preset; [bold]--debug[/bold] shows tracebacks."""
+[bold]instageo run --cfg job[/bold] lists every setting with its value; [bold]--config-name=sen1floods11[/bold] uses a
+preset; [bold]--debug[/bold] shows tracebacks."""
 
 
 @app.command("run", help=RUN_HELP, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_command(context: typer.Context) -> None:
-    """Hand everything to `instageo.model.run`."""
-    with require_extras():
+    """Pass all arguments to `instageo.model.run`."""
+    with required_by("instageo run", EXTRAS):
         from instageo.model.run import main as run_main
     raise typer.Exit(run_main(context.args))
 
@@ -65,34 +55,34 @@ def run_command(context: typer.Context) -> None:
 @app.command("check", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def check_command(
     context: typer.Context,
-    table: Annotated[str, typer.Argument(help="Table of chips; further arguments are settings, key=value.")],
+    table: Annotated[str, typer.Argument(help="Table of chips; further arguments are settings as key=value.")],
 ) -> None:
-    """Look at every chip and label of a table.
+    """Check every chip and label of a table.
 
-    For instance: instageo check train.csv model.num_classes=3 dataloader.temporal_dim=2
+    Example: instageo check train.csv model.num_classes=3 dataloader.temporal_dim=2
 
-    Paths in the table start from its own folder, unless root_dir=… says otherwise.
+    Paths in the table are relative to the table's folder unless root_dir=… is given.
     """
-    with require_extras():
+    with required_by("instageo check", EXTRAS):
         from instageo.model.run import main as run_main
-    settings = ["mode=check", f"test_filepath={_quoted(table)}", *context.args]
+    settings = {"mode": "check", "test_filepath": table}
     if not any(argument.startswith("root_dir=") for argument in context.args):
-        settings.append(f"root_dir={_quoted(table.rpartition('/')[0] or '.')}")
-    raise typer.Exit(run_main(settings))
+        settings["root_dir"] = table.rpartition("/")[0] or "."
+    overrides = [f"{key}={_quote_for_hydra(value)}" for key, value in settings.items()]
+    raise typer.Exit(run_main([*overrides, *context.args]))
 
 
-def _quoted(text: str) -> str:
-    """A value that Hydra takes as it is, whatever characters it holds."""
+def _quote_for_hydra(text: str) -> str:
     return "'" + text.replace("'", r"\'") + "'"
 
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where results go.")] = Path("demo_output"),
+    folder: Annotated[Path, typer.Option(help="Output folder.")] = Path("demo_output"),
     epochs: Annotated[int, typer.Option(min=1, help="Training epochs.")] = 60,
     seed: Annotated[int, typer.Option(help="The same seed gives the same scores.")] = 42,
 ) -> None:
-    """Train, score and map a real Landsat scene that ships with the program; needs no network."""
+    """Train, score and map a real Landsat scene that comes with the program; needs no internet."""
     from instageo.demo.workflow import run_demo
 
     run_demo(folder, epochs=epochs, seed=seed)
@@ -101,15 +91,15 @@ def demo(
 @app.command()
 def table(
     layout: Annotated[str, typer.Argument(help="Data set: sen1floods11, hls_crops or hls_burn_scars.")],
-    folder: Annotated[Path, typer.Argument(help="Where it lies; the tables' root_dir.")],
-    output: Annotated[Path | None, typer.Option(help="Where tables go; by default into the folder.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder of the data set; root_dir of the tables.")],
+    output: Annotated[Path | None, typer.Option(help="Output folder of the tables; by default FOLDER.")] = None,
 ) -> None:
-    """Make tables of a public data set's folder, and tell which command trains on them."""
+    """Make tables from the folder of a public data set, and show the command that trains on them."""
     from instageo.data.public_datasets import SKIPPED, find_tables, training_command, write_tables
 
-    arrangement = find_tables(layout, folder)
-    paths = write_tables(arrangement, output or folder)
-    for line in (arrangement.summary(), *arrangement.notes, *(f"wrote {path}" for path in paths)):
+    dataset = find_tables(layout, folder)
+    paths = write_tables(dataset, output or folder)
+    for line in (dataset.summary(), *dataset.notes, *(f"wrote {path}" for path in paths)):
         typer.echo(line)
     tables = {path.stem: path for path in paths if path.stem != SKIPPED}
     typer.echo(f"next:\n  {training_command(layout, folder, tables)}")
@@ -121,10 +111,10 @@ def models(
     temporal_dim: Annotated[int, typer.Option(min=1, help="Dates per chip.")] = 1,
     head: Annotated[str, typer.Option(help="Head, as in model.head.")] = "light",
     num_classes: Annotated[int, typer.Option(min=1, help="Classes.")] = 2,
-    json: Annotated[bool, typer.Option("--json", help="Print records instead of a table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """List the networks of the Prithvi family, and the sizes of model.size: parameters, GFLOPs, memory, weights."""
-    with require_extras():
+    """List the Prithvi networks and the sizes of model.size with parameters, GFLOPs, memory and weights."""
+    with required_by("instageo models", EXTRAS):
         from instageo.model.commands.models import list_sizes, list_variants, print_models
 
         records = list_variants(img_size=img_size, temporal_dim=temporal_dim, head=head, num_classes=num_classes)
@@ -138,30 +128,38 @@ def models(
 @app.command("distill-report")
 def distill_report_command(
     runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Folders of training runs, or checkpoints.")],
-    teacher: Annotated[str | None, typer.Option(help="Which is the teacher; else who taught others.")] = None,
-    names: Annotated[str | None, typer.Option(help="Of the rows, in the order of the runs: 'A,B,C'.")] = None,
-    table: Annotated[str | None, typer.Option(help="Score all runs anew on this table.")] = None,
-    root_dir: Annotated[str | None, typer.Option(help="Where its paths start; else its own folder.")] = None,
-    output: Annotated[Path, typer.Option(help="Folder for the report's files.")] = Path("distill_report"),
-    batch_size: Annotated[int, typer.Option(min=1, help="Chips in a batch, for chips/s.")] = 8,
-    img_size: Annotated[int | None, typer.Option(min=1, help="Side of a chip; else that of the training.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Run that is the teacher; by default the teacher of the other runs.")
+    ] = None,
+    names: Annotated[str | None, typer.Option(help="Names of the runs in the report, in their order: 'A,B,C'.")] = None,
+    table: Annotated[str | None, typer.Option(help="Evaluate all runs again on this table.")] = None,
+    root_dir: Annotated[
+        str | None, typer.Option(help="Folder that paths in the table start from; by default its own.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Output folder of the report.")] = Path("distill_report"),
+    batch_size: Annotated[int, typer.Option(min=1, help="Batch size for measuring chips/s.")] = 8,
+    img_size: Annotated[
+        int | None, typer.Option(min=1, help="Side of a chip, pixels; by default as in training.")
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Chips timed per network.")] = 20,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of tables.")] = False,
 ) -> None:
     """Compare a teacher and its students: size, speed and energy, and scores with their spread over seeds."""
-    with require_extras():
+    with required_by("instageo distill-report", EXTRAS):
         from instageo.model.commands.distill_report import ReportRequest, distill_report
         from instageo.model.runs.report import print_report, report_json
 
         chosen = [name.strip() for name in names.split(",")] if names else []
-        wish = ReportRequest(runs, teacher, chosen, table, root_dir, output, img_size, batch_size, repeats, accelerator)
-        report = distill_report(wish)
+        request = ReportRequest(
+            runs, teacher, chosen, table, root_dir, output, img_size, batch_size, repeats, accelerator
+        )
+        report = distill_report(request)
         if json:
             typer.echo(report_json(report))
         else:
             print_report(report)
-            typer.echo(f"table, numbers and figure: {output}")
+            typer.echo(f"tables and figure are in {output}")
 
 
 @app.command("serve")
@@ -213,7 +211,7 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors are told in one sentence."""
+    """Run the command line; show errors as one sentence."""
     try:
         app()
     except InstaGeoError as error:

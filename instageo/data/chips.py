@@ -1,4 +1,4 @@
-"""Cutting a scene and its label map into chips on a regular grid."""
+"""Cut a scene and its label map into chips on a regular grid."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from instageo.raster.writing import write_raster
 
 @dataclass(frozen=True)
 class ChipRecord:
-    """One chip that was written.
+    """A chip that was written.
 
     Attributes:
-        input: Path of the chip, relative to the folder it was cut into.
-        label: Path of its label, likewise.
+        input: Path of the chip, relative to the output folder.
+        label: Path of its label, relative to the output folder.
         row: First row in the scene.
         column: First column in the scene.
-        class_counts: Usable labelled pixels by label value.
+        class_counts: Number of usable labelled pixels by label value.
     """
 
     input: str
@@ -33,30 +33,30 @@ class ChipRecord:
 
 @dataclass(frozen=True)
 class CutReport:
-    """Chips kept, and why others were not.
+    """Chips that were written, and why others were dropped.
 
     Attributes:
-        chips: In reading order.
-        dropped: Number of windows by reason.
+        chips: In row-major order.
+        dropped: Number of dropped chips by reason.
     """
 
     chips: tuple[ChipRecord, ...]
     dropped: dict[str, int]
 
     def summary(self) -> str:
-        """One line for the log."""
+        """Return one line for the log."""
         return f"kept {len(self.chips)} chips, dropped {sum(self.dropped.values())}: {self.dropped}"
 
 
 def cut_chips(
     scene: str | Path, label: str | Path, folder: str | Path, *, size: int, min_labelled: float = 0.05
 ) -> CutReport:
-    """Cut a scene and its label map into chips that do not overlap; those at the border may be smaller.
+    """Cut a scene and its label map into chips that do not overlap; chips at the border may be smaller.
 
     Args:
         scene: Raster of bands.
         label: Raster of one layer on the same grid.
-        folder: Where to; gets `chips/chip_ROW_COLUMN.tif` and `labels/label_ROW_COLUMN.tif`.
+        folder: Output folder for `chips/chip_ROW_COLUMN.tif` and `labels/label_ROW_COLUMN.tif`.
         size: Side of a chip, pixels.
         min_labelled: Smallest share of a chip's pixels that have all bands and a label, in 0..1.
 
@@ -67,24 +67,27 @@ def cut_chips(
     no_data = read_info(scene).no_data_value, read_info(label).no_data_value
     if not image.grid.matches(truth.grid):
         raise RasterError(f"{label}: does not lie on the grid of {scene}; resample it to that grid first")
-    kept, dropped = [], Counter[str]()
+    chips, dropped = [], Counter[str]()
     for row in range(0, image.grid.height, size):
         for column in range(0, image.grid.width, size):
-            sides = min(size, image.grid.height - row), min(size, image.grid.width - column)
-            part, labels = crop(image, row, column, *sides), crop(truth, row, column, *sides)
-            usable = labels.values[0][np.all(part.valid, axis=0) & labels.valid[0]]
-            if usable.size / (sides[0] * sides[1]) < min_labelled:
+            height, width = min(size, image.grid.height - row), min(size, image.grid.width - column)
+            chip, chip_label = crop(image, row, column, height, width), crop(truth, row, column, height, width)
+            usable = chip_label.values[0][np.all(chip.valid, axis=0) & chip_label.valid[0]]
+            if usable.size / (height * width) < min_labelled:
                 dropped[f"under {min_labelled:.0%} usable pixels"] += 1
                 continue
-            place = f"{row:04}_{column:04}.tif"
-            counts = {
-                int(value): int(count) for value, count in zip(*np.unique(usable, return_counts=True), strict=True)
-            }
-            record = ChipRecord(f"chips/chip_{place}", f"labels/label_{place}", row, column, counts)
-            _write(part, Path(folder, record.input), no_data[0])
-            _write(labels, Path(folder, record.label), no_data[1])
-            kept.append(record)
-    return CutReport(tuple(kept), dict(dropped))
+            values, counts = np.unique(usable, return_counts=True)
+            record = ChipRecord(
+                input=f"chips/chip_{row:04}_{column:04}.tif",
+                label=f"labels/label_{row:04}_{column:04}.tif",
+                row=row,
+                column=column,
+                class_counts=dict(zip(values.astype(int).tolist(), counts.tolist(), strict=True)),
+            )
+            _write(chip, Path(folder, record.input), no_data[0])
+            _write(chip_label, Path(folder, record.label), no_data[1])
+            chips.append(record)
+    return CutReport(tuple(chips), dict(dropped))
 
 
 def _write(raster: Raster, path: Path, no_data_value: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Tables of public data sets, made from how their files are named and listed."""
+"""Make tables for public data sets from their file names and lists."""
 
 import csv
 import os
@@ -15,28 +15,28 @@ from instageo.errors import TableError
 from instageo.table import DATES, INPUT, LABEL, write_table
 
 SKIPPED = "skipped"
-"""The table of what is in no other."""
+"""Name of the table of chips and labels that are in no other table."""
 
 Rows = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
 class DatasetLayout:
-    """How a data set names its files, which may lie anywhere below its folder.
+    """File names of a data set; its files may be at any depth in its folder.
 
     Attributes:
-        chip: Pattern of a chip's file name; its group 1 is the chip's name.
-        label: The same for its label.
-        looks_for: Both in words, for messages.
-        settings: What `instageo run` needs besides tables.
-        day: Pattern that finds in a chip's name when it was seen; groups 1 and 2 are year and day of year.
+        chip: Pattern of a chip's file name; group 1 is the name of the chip.
+        label: Pattern of a label's file name; group 1 is the name of the chip.
+        description: Both in words, for messages.
+        settings: Arguments that `instageo run` needs in addition to tables.
+        acquired: Pattern of the acquisition date in a chip's name; groups 1 and 2 are year and day of year.
     """
 
     chip: re.Pattern[str]
     label: re.Pattern[str]
-    looks_for: str
+    description: str
     settings: str
-    day: re.Pattern[str] | None = None
+    acquired: re.Pattern[str] | None = None
 
 
 def _tif(name: str) -> re.Pattern[str]:
@@ -57,12 +57,18 @@ LAYOUTS = {
         re.compile(r"HLS\.[SL]30\.T\w{5}\.(\d{4})(\d{3})(?!\d)", re.IGNORECASE),
     ),
 }  # fmt: skip
-"""Data sets by name."""
+"""Layouts by name of the data set."""
 
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """A chip or label that is in no table, and why; `table` is the one whose list asked for it, if any."""
+    """A chip or label that is in no table.
+
+    Attributes:
+        name: Name of the chip.
+        table: Table whose list contains it; empty if none does.
+        reason: Why it is in no table.
+    """
 
     name: str
     table: str
@@ -71,12 +77,12 @@ class SkippedFile:
 
 @dataclass(frozen=True)
 class DatasetTables:
-    """What became of a folder.
+    """Tables made from the folder of a data set.
 
     Attributes:
         tables: Rows by the table's name, as `write_table` takes them; only tables that have rows.
-        skipped: What is in none.
-        notes: What a user should know besides.
+        skipped: Chips and labels that are in no table.
+        notes: Remarks for the user.
     """
 
     tables: Mapping[str, Rows]
@@ -84,161 +90,173 @@ class DatasetTables:
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """One line: rows of each table, and how many chips and labels were skipped for which reasons."""
-        kept = ", ".join(f"{name} {len(rows)}" for name, rows in self.tables.items())
-        return f"rows: {kept}; skipped {len(self.skipped)}" + (f": {_reasons(self.skipped)}" if self.skipped else "")
+        """Return one line: number of rows of each table, and number of skipped chips and labels by reason."""
+        counts = ", ".join(f"{name} {len(rows)}" for name, rows in self.tables.items())
+        reasons = f": {_count_reasons(self.skipped)}" if self.skipped else ""
+        return f"rows: {counts}; skipped {len(self.skipped)}{reasons}"
 
 
 def find_tables(name: str, folder: Path) -> DatasetTables:
-    """Rows of a data set's tables: by its lists, else by folders called training, validation or test, else all in one.
+    """Match the chips of a data set with their labels, and assign them to tables.
+
+    The lists of the data set decide which chip is in which table; without lists, folders called training, validation or
+    test do; without those, all chips are in one table.
 
     Args:
         name: A key of `LAYOUTS`.
-        folder: What rows are relative to; files lie there at any depth.
+        folder: Folder that paths of the rows are relative to; files may be at any depth.
 
     Raises:
-        TableError: The layout is unknown, or no pair of chip and label of it is there.
+        TableError: The layout is unknown, or the folder contains no chip with its label.
     """
     if name not in LAYOUTS:
-        raise TableError(f"layout '{name}' is not known; expected one of {', '.join(LAYOUTS)}")
+        raise TableError(f"layout '{name}' is unknown; choose one of {', '.join(LAYOUTS)}")
     if not folder.is_dir():
-        raise TableError(f"{folder}: no such folder; expected the one that the data set lies in")
-    layout, files = LAYOUTS[name], _files(folder)
-    chips, labels = _by_name(files, layout.chip), _by_name(files, layout.label)
-    first = {chip: found[0] for chip, found in chips.items()}
+        raise TableError(f"{folder}: no such folder; expected the folder of the data set")
+    layout, files = LAYOUTS[name], _list_files(folder)
+    chips, labels = _group_by_name(files, layout.chip), _group_by_name(files, layout.label)
+    first_files = {chip: paths[0] for chip, paths in chips.items()}
     lists = find_lists(files)
-    wanted = {part: read_names(found[0]) for part, found in lists.items()} or split_by_folder(first, folder)
-    taken, skipped = _sort_out(wanted, chips, labels)
-    if not any(taken.values()):
-        left_out = f"; left out: {_reasons(skipped)}" if skipped else ""
+    requested = {split: read_names(paths[0]) for split, paths in lists.items()} or split_by_folder(first_files, folder)
+    matched, skipped = _match_labels(requested, chips, labels)
+    if not any(matched.values()):
+        reasons = f"; skipped {_count_reasons(skipped)}" if skipped else ""
         raise TableError(
-            f"{folder}: nothing of the layout {name} that fits together; looked for {layout.looks_for}; "
-            f"{_found(files)}{left_out}"
+            f"{folder}: no chip with its label in the layout {name}; expected {layout.description}; "
+            f"{_describe_files(files)}{reasons}"
         )
     tables = {
-        part: [_row(first[chip], labels[chip][0], folder, layout) for chip in names] for part, names in taken.items()
+        split: [_row(first_files[chip], labels[chip][0], folder, layout) for chip in names]
+        for split, names in matched.items()
     }
-    return DatasetTables({part: rows for part, rows in tables.items() if rows}, skipped, _notes(tables, lists, folder))
+    notes = _notes(tables, lists, folder)
+    return DatasetTables({split: rows for split, rows in tables.items() if rows}, skipped, notes)
 
 
-def _files(folder: Path) -> list[Path]:
-    """Files below a folder, links followed, hidden ones left out, each folder once."""
-    found, seen = [], set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        folders[:] = [] if real in seen else [part for part in folders if not part.startswith(".")]
-        found += [] if real in seen else [Path(place, part) for part in names if not part.startswith(".")]
-        seen.add(real)
-    return sorted(found)
-
-
-def _by_name(files: Sequence[Path], pattern: re.Pattern[str]) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for file in files:
-        if match := pattern.fullmatch(file.name):
-            found.setdefault(match[1], []).append(file)
-    return found
-
-
-def _sort_out(
-    wanted: Mapping[str, Sequence[str]], chips: Mapping[str, list[Path]], labels: Mapping[str, list[Path]]
-) -> tuple[dict[str, list[str]], tuple[SkippedFile, ...]]:
-    """Names of chips by table, and what is in none, each with its reason."""
-    home: dict[str, str] = {}
-    taken: dict[str, list[str]] = {part: [] for part in wanted}
-    skipped = []
-    for part, name in ((part, name) for part, names in wanted.items() for name in names):
-        if name in home:
-            skipped.append(
-                SkippedFile(name, part, "listed twice" if home[name] == part else f"already in {home[name]}")
-            )
-        elif name not in chips:
-            skipped.append(SkippedFile(name, part, "listed, but no such chip is here"))
-        elif name not in labels:
-            skipped.append(SkippedFile(name, part, "no label"))
-        else:
-            taken[part].append(name)
-        home.setdefault(name, part)
-    skipped += [SkippedFile(name, "", "in no list") for name in chips if name not in home]
-    skipped += [
-        SkippedFile(name, "", "label without a chip") for name in labels if name not in home and name not in chips
-    ]
-    doubles = [name for files in (chips, labels) for name, found in files.items() for _ in found[1:]]
-    return taken, (*skipped, *(SkippedFile(name, "", "another file of this name comes first") for name in doubles))
-
-
-def _row(chip: Path, label: Path, folder: Path, layout: DatasetLayout) -> dict[str, str]:
-    row = {INPUT: chip.relative_to(folder).as_posix(), LABEL: label.relative_to(folder).as_posix()}
-    return row | {DATES: _day(chip.name, layout.day)} if layout.day else row
-
-
-def _day(name: str, pattern: re.Pattern[str]) -> str:
-    """The ISO date that a name tells; empty if it tells none."""
-    match = pattern.search(name)
-    year, day = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not (year and day):
-        return ""
-    found = date(year, 1, 1) + timedelta(days=day - 1)
-    return found.isoformat() if found.year == year else ""
-
-
-def _notes(tables: Mapping[str, Rows], lists: Mapping[str, list[Path]], folder: Path) -> tuple[str, ...]:
-    used = [f"{part} is as listed in {found[0].relative_to(folder)}" for part, found in lists.items()]
-    unused = [f"{file.relative_to(folder)} is not used" for found in lists.values() for file in found[1:]]
-    empty = [f"{part} has no row, so no table is written" for part, rows in tables.items() if not rows]
-    undated = sum(row.get(DATES) == "" for rows in tables.values() for row in rows)
-    alone = ["no list and no folder tells training from validation: split the table before training"]
-    return (
-        *used, *unused, *empty,
-        *([f"{undated} names tell no date"] if undated else []),
-        *(alone if list(tables) == [ALL] else []),
-    )  # fmt: skip
-
-
-def _reasons(skipped: Sequence[SkippedFile]) -> dict[str, int]:
-    return dict(Counter(part.reason for part in skipped).most_common())
-
-
-def _found(files: Sequence[Path]) -> str:
-    """Number and kinds of files, with an example of each kind."""
-    kinds = Counter(file.suffix or "no ending" for file in files)
-    example = {file.suffix or "no ending": file.name for file in reversed(files)}
-    shown = [f"{count} of {kind} such as {example[kind]}" for kind, count in kinds.most_common(3)]
-    return f"found {len(files)} files" + (f": {', '.join(shown)}" if shown else "")
-
-
-def write_tables(arrangement: DatasetTables, folder: Path) -> list[Path]:
-    """Write tables, and what was skipped, as CSV files; those that exist already must hold the same.
+def write_tables(dataset: DatasetTables, folder: Path) -> list[Path]:
+    """Write tables and the list of skipped files as CSV; files that exist already must have the same content.
 
     Raises:
-        TableError: A file holds something else.
+        TableError: A file has other content.
     """
-    tables = dict(arrangement.tables) | {SKIPPED: [vars(part) for part in arrangement.skipped]}
+    tables = dict(dataset.tables) | {SKIPPED: [vars(file) for file in dataset.skipped]}
     paths = {folder / f"{name}.csv": rows for name, rows in tables.items() if rows}
     for path, rows in paths.items():
-        if path.exists() and _rows_of(path) != rows:
-            raise TableError(f"{path}: exists and holds something else; move it away or choose another folder")
+        if path.exists() and _read_rows(path) != rows:
+            raise TableError(f"{path}: exists with other content; move it away or choose another folder")
     for path, rows in paths.items():
         write_table(path, rows)
     return list(paths)
 
 
-def _rows_of(path: Path) -> Rows:
-    with open(path, newline="", encoding="utf-8", errors="replace") as file:
-        return list(csv.DictReader(file))
-
-
 def training_command(name: str, folder: Path, tables: Mapping[str, Path]) -> str:
-    """The `instageo run` command that trains on the tables, or, without train and val, counts the first one.
+    """Return the `instageo run` command that trains on the tables.
+
+    Without the tables train and val it is the command that computes the statistics of the first table.
 
     Args:
         name: A key of `LAYOUTS`.
-        folder: What rows are relative to.
+        folder: Folder that paths of the rows are relative to.
         tables: Files by name.
     """
-    near = {part: path.name if path.parent == folder else str(path) for part, path in tables.items()}
-    which = {"train_filepath": near.get("train"), "valid_filepath": near.get("val")}
-    ready = all(which.values())
-    chosen = which | {"hydra.run.dir": f"runs/{name}"} if ready else {"train_filepath": next(iter(near.values()))}
-    words = [LAYOUTS[name].settings, *([] if ready else ["mode=stats"]), f"root_dir={folder}"]
-    return shlex.join(["instageo", "run", *words, *(f"{key}={value}" for key, value in chosen.items())])
+    paths = {table: path.name if path.parent == folder else str(path) for table, path in tables.items()}
+    words = ["instageo", "run", LAYOUTS[name].settings]
+    if "train" in paths and "val" in paths:
+        words += [f"root_dir={folder}", f"train_filepath={paths['train']}", f"valid_filepath={paths['val']}"]
+        words.append(f"hydra.run.dir=runs/{name}")
+    else:
+        words += ["mode=stats", f"root_dir={folder}", f"train_filepath={next(iter(paths.values()))}"]
+    return shlex.join(words)
+
+
+def _list_files(folder: Path) -> list[Path]:
+    """Return files below a folder; links are followed, hidden files omitted, and each folder is visited once."""
+    files, visited = [], set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real_path = os.path.realpath(parent)
+        if real_path in visited:
+            folders[:] = []
+            continue
+        visited.add(real_path)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(files)
+
+
+def _group_by_name(files: Sequence[Path], pattern: re.Pattern[str]) -> dict[str, list[Path]]:
+    groups: dict[str, list[Path]] = {}
+    for file in files:
+        if match := pattern.fullmatch(file.name):
+            groups.setdefault(match[1], []).append(file)
+    return groups
+
+
+def _match_labels(
+    requested: Mapping[str, Sequence[str]], chips: Mapping[str, list[Path]], labels: Mapping[str, list[Path]]
+) -> tuple[dict[str, list[str]], tuple[SkippedFile, ...]]:
+    """Return names of chips with a label by table, and chips and labels that are in no table with the reason."""
+    table_of: dict[str, str] = {}
+    matched: dict[str, list[str]] = {table: [] for table in requested}
+    skipped = []
+    for table, name in ((table, name) for table, names in requested.items() for name in names):
+        if name in table_of:
+            reason = "listed twice" if table_of[name] == table else f"already in {table_of[name]}"
+            skipped.append(SkippedFile(name, table, reason))
+        elif name not in chips:
+            skipped.append(SkippedFile(name, table, "listed, but there is no such chip"))
+        elif name not in labels:
+            skipped.append(SkippedFile(name, table, "no label"))
+        else:
+            matched[table].append(name)
+        table_of.setdefault(name, table)
+    skipped += [SkippedFile(name, "", "in no list") for name in chips if name not in table_of]
+    skipped += [
+        SkippedFile(name, "", "label without a chip") for name in labels if name not in table_of and name not in chips
+    ]
+    duplicates = [name for groups in (chips, labels) for name, paths in groups.items() for _ in paths[1:]]
+    skipped += [SkippedFile(name, "", "another file of this name is used") for name in duplicates]
+    return matched, tuple(skipped)
+
+
+def _row(chip: Path, label: Path, folder: Path, layout: DatasetLayout) -> dict[str, str]:
+    row = {INPUT: chip.relative_to(folder).as_posix(), LABEL: label.relative_to(folder).as_posix()}
+    return row | {DATES: _date_in_name(chip.name, layout.acquired)} if layout.acquired else row
+
+
+def _date_in_name(name: str, pattern: re.Pattern[str]) -> str:
+    """Return the ISO date in a file name; empty if it has none."""
+    match = pattern.search(name)
+    year, day = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not (year and day):
+        return ""
+    acquired = date(year, 1, 1) + timedelta(days=day - 1)
+    return acquired.isoformat() if acquired.year == year else ""
+
+
+def _notes(tables: Mapping[str, Rows], lists: Mapping[str, list[Path]], folder: Path) -> tuple[str, ...]:
+    notes = [f"{split} is taken from {paths[0].relative_to(folder)}" for split, paths in lists.items()]
+    notes += [f"{path.relative_to(folder)} is not used" for paths in lists.values() for path in paths[1:]]
+    notes += [f"{split} has no row, so no table is written" for split, rows in tables.items() if not rows]
+    undated = sum(row.get(DATES) == "" for rows in tables.values() for row in rows)
+    if undated:
+        notes.append(f"no date in {undated} file names")
+    if list(tables) == [ALL]:
+        notes.append("no list and no folder separates training from validation; split the table before training")
+    return tuple(notes)
+
+
+def _count_reasons(skipped: Sequence[SkippedFile]) -> dict[str, int]:
+    return dict(Counter(file.reason for file in skipped).most_common())
+
+
+def _describe_files(files: Sequence[Path]) -> str:
+    """Return number and endings of files, with an example of each ending."""
+    counts = Counter(file.suffix or "no ending" for file in files)
+    examples = {file.suffix or "no ending": file.name for file in reversed(files)}
+    listed = [f"{count} of {ending} such as {examples[ending]}" for ending, count in counts.most_common(3)]
+    return f"found {len(files)} files" + (f": {', '.join(listed)}" if listed else "")
+
+
+def _read_rows(path: Path) -> Rows:
+    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        return list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""Which chips belong to training, validation and test: lists that data sets bring, or the folders chips lie in."""
+"""Assign chips to training, validation and test by the lists of a data set, or by the folders that contain them."""
 
 import csv
 import re
@@ -8,33 +8,36 @@ from pathlib import Path, PurePath
 from instageo.table import INPUT
 
 ALL = "all"
-"""The part of what no list or folder assigns."""
+"""Split of chips that no list or folder assigns."""
 
-WORDS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
-"""What parts are called elsewhere, and here."""
+SPLITS = ("train", "val", "test", "bolivia", ALL)
+"""Splits in the order of the result."""
+
+SPLIT_ALIASES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
+"""Names of splits in data sets, and ours."""
 
 CHIP_COLUMN = "chip_id"
-"""Column of chips' names in a list with a header; otherwise they stand first in each line."""
+"""Column with the names of chips in a list with a header; in other lists the name is first on each line."""
 
-_PART = r"(train|training|val|valid|validation|test|testing|bolivia)"
-_LIST = re.compile(rf"(?:flood_)?{_PART}(?:_data|_split|_ids)?\.(?:txt|csv)", re.IGNORECASE)
-_FOLDER = re.compile(rf"{_PART}(?:_chips|_data|_images)?", re.IGNORECASE)
+_SPLIT = r"(train|training|val|valid|validation|test|testing|bolivia)"
+_LIST = re.compile(rf"(?:flood_)?{_SPLIT}(?:_data|_split|_ids)?\.(?:txt|csv)", re.IGNORECASE)
+_FOLDER = re.compile(rf"{_SPLIT}(?:_chips|_data|_images)?", re.IGNORECASE)
 _ENDING = re.compile(r"(_S[12]Hand|_LabelHand|_merged|\.mask)?(\.tiff?)?$", re.IGNORECASE)
 
 
 def find_lists(files: Iterable[Path]) -> dict[str, list[Path]]:
-    """Lists by part, those to prefer first: of hand-labelled chips, then those that lie nearest."""
-    found: dict[str, list[Path]] = {}
+    """Return list files by split, the preferred one first: lists of hand-labelled chips, then those least deep."""
+    lists: dict[str, list[Path]] = {}
     for file in sorted(files, key=lambda file: ("handlabeled" not in str(file).lower(), len(file.parts), file)):
         match = _LIST.fullmatch(file.name)
-        if match and INPUT not in _first(file):  # a table of ours is no list
-            found.setdefault(_part(match), []).append(file)
-    return {part: found[part] for part in sorted(found, key=_order)}
+        if match and INPUT not in next(csv.reader(_read_lines(file)), []):  # a table of ours is not a list
+            lists.setdefault(_split_name(match), []).append(file)
+    return {split: lists[split] for split in SPLITS if split in lists}
 
 
 def read_names(file: Path) -> list[str]:
-    """Names of chips in a list, without folders and endings, in its order."""
-    lines = [line for line in csv.reader(_text(file).splitlines()) if line and any(line)]
+    """Read the names of chips from a list, without folders and endings, in its order."""
+    lines = [line for line in csv.reader(_read_lines(file)) if any(line)]
     header = [cell.strip() for cell in lines[0]] if lines else []
     column = header.index(CHIP_COLUMN) if CHIP_COLUMN in header else 0
     cells = [line[column] for line in lines[CHIP_COLUMN in header :] if len(line) > column]
@@ -42,27 +45,23 @@ def read_names(file: Path) -> list[str]:
 
 
 def split_by_folder(chips: Mapping[str, Path], folder: Path) -> dict[str, Sequence[str]]:
-    """Names of chips by the part that a folder above them is called after."""
-    found: dict[str, list[str]] = {}
+    """Return names of chips by split; the split is the topmost folder on the chip's path that is named after one.
+
+    Args:
+        chips: File of each chip by name.
+        folder: Only folders below this one count.
+    """
+    names: dict[str, list[str]] = {}
     for name, file in chips.items():
         matches = [_FOLDER.fullmatch(part) for part in file.relative_to(folder).parts[:-1]]
-        parts = [_part(match) for match in matches if match]
-        found.setdefault(parts[0] if parts else ALL, []).append(name)
-    return {part: found[part] for part in sorted(found, key=_order)}
+        splits = [_split_name(match) for match in matches if match]
+        names.setdefault(splits[0] if splits else ALL, []).append(name)
+    return {split: names[split] for split in SPLITS if split in names}
 
 
-def _part(match: re.Match[str]) -> str:
-    return WORDS.get(match[1].lower(), match[1].lower())
+def _split_name(match: re.Match[str]) -> str:
+    return SPLIT_ALIASES.get(match[1].lower(), match[1].lower())
 
 
-def _order(part: str) -> int:
-    return ("train", "val", "test", "bolivia", ALL).index(part)
-
-
-def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8-sig", errors="replace")
-
-
-def _first(file: Path) -> list[str]:
-    """Cells of the first line."""
-    return next(csv.reader(_text(file).splitlines()), [])
+def _read_lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8-sig", errors="replace").splitlines()

@@ -1,1 +1,1 @@
-"""A real scene, from pixels to a map, with the commands a user types."""
+"""Demo: train on a real scene and map it, with the commands that a user types."""

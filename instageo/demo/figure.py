@@ -1,4 +1,4 @@
-"""The demo's figure: colour image, truth and prediction of a scene, with a legend."""
+"""Figure of the demo: colour image, ground truth and prediction of a scene, with a legend."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.model.figures.canvas import new_figure
-from instageo.raster.grid import Raster
+from instageo.model.figures.rgb import Color, rgb_image
 from instageo.raster.reading import read_raster
 from instageo.sensors import PRITHVI_RGB
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NO_DATA = (235, 235, 235)
-
-Color = tuple[int, int, int]
+"""Colour of pixels without observation, without label or outside the prediction."""
 
 
 def draw_overview(
@@ -35,20 +34,20 @@ def draw_overview(
     """Draw a scene, its labels and its prediction side by side as PNG.
 
     Args:
-        scene: Six bands in the order of the published weights.
-        truth: Classes from 1.
-        prediction: Classes from 0.
-        path: The PNG.
-        names: Of the classes.
+        scene: Raster of six bands in the order of `PRITHVI_BANDS`.
+        truth: Raster of classes, counted from 1.
+        prediction: Raster of classes, counted from 0.
+        path: Output file.
+        names: Names of the classes.
         colors: Red, green, blue in 0..255, one per class.
-        held_out: (row, column) of the first pixel of each chip the scores were measured on; outlined.
+        held_out: (row, column) of the first pixel of each chip of the test table; these chips are outlined.
         size: Side of a chip, pixels.
     """
     image, labels, classes = read_raster(scene), read_raster(truth), read_raster(prediction)
-    seen: NDArray[np.bool_] = np.all(image.valid, axis=0)
+    valid: NDArray[np.bool_] = np.all(image.valid, axis=0)
     pictures = {
-        "image (red, green, blue)": color_image(image),
-        "land cover, truth": color_classes(labels.values[0].astype(int) - 1, labels.valid[0] & seen, colors),
+        "image (red, green, blue)": rgb_image(image.values[list(PRITHVI_RGB)], valid, no_data=NO_DATA),
+        "land cover, truth": color_classes(labels.values[0].astype(int) - 1, labels.valid[0] & valid, colors),
         "land cover, predicted": color_classes(classes.values[0].astype(int), classes.valid[0], colors),
     }
     figure = new_figure(15, 5.6)
@@ -56,30 +55,21 @@ def draw_overview(
         panel.imshow(picture, interpolation="nearest")
         panel.set_title(title)
         panel.set_axis_off()
-        _outline(panel, held_out, size, seen.shape)
+        _outline(panel, held_out, size, valid.shape)
     _legend(figure, names, colors)
     figure.savefig(path, dpi=110)
 
 
-def color_image(image: Raster) -> NDArray[np.uint8]:
-    """Red, green and blue stretched between the 2nd and 98th percentile of valid pixels, shape (H, W, 3)."""
-    seen: NDArray[np.bool_] = np.all(image.valid, axis=0)
-    rgb = image.values[list(PRITHVI_RGB)].astype(float)
-    low, high = (np.percentile(rgb[:, seen], share, axis=1)[:, None, None] for share in (2, 98))
-    stretched = np.clip((rgb - low) / np.maximum(high - low, 1e-9), 0, 1) * 255
-    return np.where(seen[..., None], stretched.transpose(1, 2, 0), NO_DATA).astype(np.uint8)
-
-
 def color_classes(classes: NDArray[np.int_], valid: NDArray[np.bool_], colors: Sequence[Color]) -> NDArray[np.uint8]:
-    """Classes 0..K-1 in their colours, shape (H, W, 3)."""
+    """Return classes 0..K-1 in their colours, shape (H, W, 3)."""
     table = np.array([*colors, NO_DATA], dtype=np.uint8)
     return table[np.where(valid, classes, len(colors))]
 
 
-def _outline(panel: "Axes", places: Sequence[tuple[int, int]], size: int, shape: tuple[int, int]) -> None:
+def _outline(panel: "Axes", origins: Sequence[tuple[int, int]], size: int, shape: tuple[int, int]) -> None:
     from matplotlib.patches import Rectangle
 
-    for row, column in places:
+    for row, column in origins:
         height, width = min(size, shape[0] - row), min(size, shape[1] - column)
         box = Rectangle((column - 0.5, row - 0.5), width, height, fill=False, edgecolor="black", linewidth=1.2)
         panel.add_patch(box)
@@ -88,9 +78,9 @@ def _outline(panel: "Axes", places: Sequence[tuple[int, int]], size: int, shape:
 def _legend(figure: "Figure", names: Sequence[str], colors: Sequence[Color]) -> None:
     from matplotlib.patches import Patch
 
-    shown = dict(zip([*names, "no data"], [*colors, NO_DATA], strict=True))
     patches = [
-        Patch(facecolor=(red / 255, green / 255, blue / 255), label=name) for name, (red, green, blue) in shown.items()
+        Patch(facecolor=(red / 255, green / 255, blue / 255), label=name)
+        for name, (red, green, blue) in zip([*names, "no data"], [*colors, NO_DATA], strict=True)
     ]
-    patches.append(Patch(fill=False, edgecolor="black", label="held out: scores are measured here"))
+    patches.append(Patch(fill=False, edgecolor="black", label="held out: test scores are measured here"))
     figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)

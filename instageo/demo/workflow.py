@@ -1,4 +1,4 @@
-"""The demo: a real scene to chips, statistics, training, scores and maps, by the same commands a user types."""
+"""The demo: from a real scene to chips, statistics, training, scores and maps, with the commands that a user types."""
 
 import json
 import shlex
@@ -25,83 +25,81 @@ CLASS_COLORS = (
     (215, 48, 39), (254, 217, 118), (166, 217, 106), (140, 180, 60), (26, 120, 60), (33, 113, 181), (160, 120, 90),
 )  # fmt: skip
 
-CHIP, BLOCK = 64, 128
+CHIP_SIZE, BLOCK_SIZE = 64, 128
 """Sides of a chip and of a block of the split, pixels."""
 
-SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
+SPLIT_FRACTIONS = {"train": 0.6, "valid": 0.2, "test": 0.2}
 
 RESULTS = {
     "run/metrics.json": "scores on the validation blocks, by class",
     "test/metrics.csv": "scores on the held-out blocks as a table, by class",
-    "test/confusion_matrix.png": "which class is taken for which",
+    "test/confusion_matrix.png": "which classes are confused with which",
     "run/learning_curve.png": "loss and scores over the epochs",
-    "overview.png": "image, truth and prediction side by side",
+    "overview.png": "image, ground truth and prediction side by side",
     "maps/scene/raleigh_2000.tif": "land cover of the whole scene, georeferenced",
     "maps/chips": "a map of every chip",
     "run/instageo_best_checkpoint.ckpt": "the trained model",
-    "data": "chips, labels and tables, as you would prepare your own",
+    "data": "chips, labels and tables, prepared as you would prepare your own",
 }
-"""What the demo leaves, and what it is."""
+"""Files and folders that the demo writes, and what they contain."""
 
 
 def run_demo(folder: Path, *, epochs: int, seed: int) -> None:
-    """Run the whole demo into a folder, step by step.
+    """Run all steps of the demo.
 
     Args:
-        folder: Made if need be; files of an earlier demo are written over.
+        folder: Output folder; created if it does not exist; files of an earlier demo are overwritten.
         epochs: Training epochs.
-        seed: Fixes split, weights and training; the same seed gives the same scores.
+        seed: Seed of the split, the weights and training; the same seed gives the same scores.
 
     Raises:
         InstaGeoError: A step failed.
     """
     console = Console(stderr=True)
-    began = time.monotonic()
+    start = time.monotonic()
     console.rule("1 of 5 · cutting chips")
     _prepare(folder / "data", seed, console)
     console.rule("2 of 5 · statistics of the training chips")
-    tables = {part: f"{part}_filepath={part}.csv" for part in SHARES}
+    tables = {name: f"{name}_filepath={name}.csv" for name in SPLIT_FRACTIONS}
     common = [f"root_dir={folder / 'data'}", "model.num_classes=7", "dataloader.reduce_to_zero=true", f"seed={seed}"]
     output = _instageo(["mode=stats", *common, tables["train"], f"hydra.run.dir={folder / 'stats'}"], console)
     stats = json.loads(output.splitlines()[-1])
     console.rule("3 of 5 · training")
-    _instageo(
-        [*common, tables["train"], tables["valid"], *_training(stats, epochs), f"hydra.run.dir={folder / 'run'}"],
-        console,
-    )
-    trained = [f"root_dir={folder / 'data'}", f"checkpoint_path={folder / 'run' / 'instageo_best_checkpoint.ckpt'}"]
+    training = [*common, tables["train"], tables["valid"], *_training_settings(stats, epochs)]
+    _instageo([*training, f"hydra.run.dir={folder / 'run'}"], console)
+    model = [f"root_dir={folder / 'data'}", f"checkpoint_path={folder / 'run' / 'instageo_best_checkpoint.ckpt'}"]
     console.rule("4 of 5 · scores on the held-out blocks")
-    scores = _instageo(["mode=eval", *trained, tables["test"], f"hydra.run.dir={folder / 'test'}"], console)
+    scores = _instageo(["mode=eval", *model, tables["test"], f"hydra.run.dir={folder / 'test'}"], console)
     sys.stdout.write(scores)
     console.rule("5 of 5 · maps")
-    inference = ["mode=chip_inference", *trained, "test_filepath=all.csv", f"output_dir={folder / 'maps'}"]
+    inference = ["mode=chip_inference", *model, "test_filepath=all.csv", f"output_dir={folder / 'maps'}"]
     _instageo([*inference, f"hydra.run.dir={folder / 'inference'}"], console)
     draw_overview(
         SCENE, LANDCOVER, folder / "maps" / "scene" / SCENE.name, folder / "overview.png",
-        names=CLASS_NAMES, colors=CLASS_COLORS, held_out=_held_out(folder / "data"), size=CHIP,
+        names=CLASS_NAMES, colors=CLASS_COLORS, held_out=_test_chip_origins(folder / "data"), size=CHIP_SIZE,
     )  # fmt: skip
-    console.rule(f"done in {time.monotonic() - began:.0f} s")
+    console.rule(f"done in {time.monotonic() - start:.0f} s")
     _list_results(folder)
 
 
 def _prepare(folder: Path, seed: int, console: Console) -> None:
-    """Chips, labels, and the tables train.csv, valid.csv, test.csv and all.csv."""
-    report = cut_chips(SCENE, LANDCOVER, folder, size=CHIP)
+    """Write chips, labels, and the tables train.csv, valid.csv, test.csv and all.csv."""
+    report = cut_chips(SCENE, LANDCOVER, folder, size=CHIP_SIZE)
     console.print(f"{SCENE.name}: {report.summary()}")
-    places = [(chip.row, chip.column) for chip in report.chips]
+    origins = [(chip.row, chip.column) for chip in report.chips]
     counts = [[chip.class_counts.get(value, 0) for value in range(1, len(CLASS_NAMES) + 1)] for chip in report.chips]
-    parts = split_by_blocks(places, SHARES, block=BLOCK, seed=seed, class_counts=counts)
-    for part, positions in parts.items():
-        chips = [report.chips[position] for position in positions]
-        write_table(folder / f"{part}.csv", [{INPUT: chip.input, LABEL: chip.label} for chip in chips])
-        console.print(f"{part}.csv: {len(chips)} chips, from blocks of {BLOCK} pixels that no other part touches")
+    splits = split_by_blocks(origins, SPLIT_FRACTIONS, block_size=BLOCK_SIZE, seed=seed, class_counts=counts)
+    for name, indices in splits.items():
+        chips = [report.chips[index] for index in indices]
+        write_table(folder / f"{name}.csv", [{INPUT: chip.input, LABEL: chip.label} for chip in chips])
+        console.print(f"{name}.csv: {len(chips)} chips, from blocks of {BLOCK_SIZE} pixels that are in no other split")
     (folder / "scene").mkdir(exist_ok=True)
     (folder / "scene" / SCENE.name).write_bytes(SCENE.read_bytes())
-    whole = {INPUT: f"scene/{SCENE.name}", LABEL: ""}
-    write_table(folder / "all.csv", [*({INPUT: chip.input, LABEL: chip.label} for chip in report.chips), whole])
+    whole_scene = {INPUT: f"scene/{SCENE.name}", LABEL: ""}
+    write_table(folder / "all.csv", [*({INPUT: chip.input, LABEL: chip.label} for chip in report.chips), whole_scene])
 
 
-def _training(stats: dict[str, list[float]], epochs: int) -> list[str]:
+def _training_settings(stats: dict[str, list[float]], epochs: int) -> list[str]:
     names, colors = ",".join(CLASS_NAMES), ",".join(f"[{red},{green},{blue}]" for red, green, blue in CLASS_COLORS)
     return [
         "model.model_name=prithvi_eo_tiny",
@@ -111,7 +109,7 @@ def _training(stats: dict[str, list[float]], epochs: int) -> list[str]:
         f"model.class_colors=[{colors}]",
         f"dataloader.mean={_numbers(stats['mean'])}",
         f"dataloader.std={_numbers(stats['std'])}",
-        f"dataloader.img_size={CHIP}",
+        f"dataloader.img_size={CHIP_SIZE}",
         f"train.num_epochs={epochs}",
         "train.learning_rate=0.001",
         "train.batch_size=4",
@@ -125,7 +123,7 @@ def _numbers(values: Sequence[float]) -> str:
 
 
 def _instageo(arguments: Sequence[str], console: Console) -> str:
-    """Run one command as a user would, its progress shown, and return what it printed as its result."""
+    """Run one command as a user would, with its progress shown, and return its stdout."""
     console.print(
         f"[dim]$ python -m instageo.model.run {escape(shlex.join(arguments))}[/dim]", highlight=False, soft_wrap=True
     )
@@ -136,8 +134,8 @@ def _instageo(arguments: Sequence[str], console: Console) -> str:
     return done.stdout
 
 
-def _held_out(folder: Path) -> list[tuple[int, int]]:
-    """(row, column) of the test chips, from their names."""
+def _test_chip_origins(folder: Path) -> list[tuple[int, int]]:
+    """Return (row, column) of the first pixel of the test chips, from their file names."""
     lines = (folder / "test.csv").read_text(encoding="utf-8").splitlines()[1:]
     stems = [Path(line.partition(",")[0]).stem.split("_") for line in lines]
     return [(int(row), int(column)) for _, row, column in stems]

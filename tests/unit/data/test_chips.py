@@ -1,4 +1,4 @@
-"""Chips cut from a scene: every pixel once, on the scene's grid, and a reason for each that is left out."""
+"""Chips cut from a scene: every pixel once, on the grid of the scene, and a reason for each chip that is dropped."""
 
 import numpy as np
 import pytest
@@ -43,16 +43,16 @@ def test_no_data_stays_no_data(make_raster, tmp_path, kind, tag):
     assert np.argwhere(~read_raster(chip).valid).tolist() == [[0, 0, 0]]
 
 
-@pytest.mark.parametrize(("min_labelled", "kept"), [(0.0, 3), (0.25, 2), (0.5, 2), (0.51, 1), (1.0, 1)])
-def test_chips_without_enough_usable_pixels_are_counted(make_raster, tmp_path, min_labelled, kept):  # pitfall 39
+@pytest.mark.parametrize(("min_labelled", "num_chips"), [(0.0, 3), (0.25, 2), (0.5, 2), (0.51, 1), (1.0, 1)])
+def test_chips_without_enough_usable_pixels_are_counted(make_raster, tmp_path, min_labelled, num_chips):  # pitfall 39
     image, truth = np.ones((2, 2, 6), np.int16), np.ones((2, 6), np.uint8)
     image[1, 0, 2:4] = -1  # second chip: one band lacks half of the pixels
     truth[:, 4:] = 255  # third chip: no label
     scene = make_raster("scene.tif", image, no_data_value=-1)
     label = make_raster("label.tif", truth, no_data_value=255)
     report = cut_chips(scene, label, tmp_path / "cut", size=2, min_labelled=min_labelled)
-    assert len(report.chips) == kept == len(list((tmp_path / "cut" / "chips").iterdir()))
-    assert report.dropped == ({} if kept == 3 else {f"under {min_labelled:.0%} usable pixels": 3 - kept})
+    assert len(report.chips) == num_chips == len(list((tmp_path / "cut" / "chips").iterdir()))
+    assert report.dropped == ({} if num_chips == 3 else {f"under {min_labelled:.0%} usable pixels": 3 - num_chips})
 
 
 def test_class_counts_are_those_of_usable_pixels(make_raster, tmp_path):  # pitfalls 6, 11
@@ -64,21 +64,21 @@ def test_class_counts_are_those_of_usable_pixels(make_raster, tmp_path):  # pitf
     assert [chip.class_counts for chip in report.chips] == [{3: 2, 7: 1}, {7: 1}]
 
 
-def test_summary_says_why():
+def test_the_summary_gives_the_reasons():
     assert CutReport((), {"too dark": 2, "no label": 1}).summary() == (
         "kept 0 chips, dropped 3: {'too dark': 2, 'no label': 1}"
     )
 
 
 @pytest.mark.parametrize(
-    ("values", "place"),
+    ("values", "options"),
     [
         (LABEL[:, :6], {}),
         (LABEL, {"transform": Affine(30, 0, 500_030, 0, -30, 4_000_000)}),
         (LABEL, {"crs": CRS.from_epsg(32618).to_wkt()}),  # the same numbers, 6 degrees further east
     ],
 )
-def test_a_label_on_another_grid_is_refused(make_raster, tmp_path, values, place):
-    scene, label = make_raster("scene.tif", SCENE), make_raster("label.tif", values, **place)
+def test_a_label_on_another_grid_is_refused(make_raster, tmp_path, values, options):
+    scene, label = make_raster("scene.tif", SCENE), make_raster("label.tif", values, **options)
     with pytest.raises(RasterError, match=r"label\.tif: does not lie on the grid of .*scene\.tif"):
         cut_chips(scene, label, tmp_path / "cut", size=3)

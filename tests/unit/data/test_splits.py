@@ -1,4 +1,4 @@
-"""Splits keep blocks together and give every chip to one part."""
+"""Splits keep blocks together and assign every chip to one split."""
 
 import pytest
 from hypothesis import given
@@ -6,35 +6,37 @@ from hypothesis import strategies as st
 
 from instageo.data.splits import split_by_blocks
 
-PLACES = [(row, column) for row in range(0, 80, 10) for column in range(0, 80, 10)]  # 64 chips, 16 blocks of 4
+ORIGINS = [(row, column) for row in range(0, 80, 10) for column in range(0, 80, 10)]  # 64 chips, 16 blocks of 4
 
 
-def test_shares_by_hand():
-    parts = split_by_blocks(PLACES, {"train": 2, "valid": 1, "test": 1}, block=20, seed=1)
-    assert {part: len(chips) for part, chips in parts.items()} == {"train": 32, "valid": 16, "test": 16}
+def test_fractions_by_hand():
+    splits = split_by_blocks(ORIGINS, {"train": 2, "valid": 1, "test": 1}, block_size=20, seed=1)
+    assert {name: len(chips) for name, chips in splits.items()} == {"train": 32, "valid": 16, "test": 16}
 
 
 def test_a_block_is_never_divided():
-    parts = split_by_blocks(PLACES, {"train": 0.7, "test": 0.3}, block=20, seed=1)
-    blocks = {part: {(PLACES[chip][0] // 20, PLACES[chip][1] // 20) for chip in chips} for part, chips in parts.items()}
+    splits = split_by_blocks(ORIGINS, {"train": 0.7, "test": 0.3}, block_size=20, seed=1)
+    blocks = {
+        name: {(ORIGINS[chip][0] // 20, ORIGINS[chip][1] // 20) for chip in chips} for name, chips in splits.items()
+    }
     assert not blocks["train"] & blocks["test"]
 
 
-def test_a_rare_class_is_shared():
-    """Class 1 lies in four blocks of 16; with halves, two of them belong to each part."""
-    counts = [(10, 5 if column < 20 else 0) for _, column in PLACES]
+def test_a_rare_class_is_divided_between_the_splits():
+    """Class 1 lies in four blocks of 16; with halves, two of them belong to each split."""
+    counts = [(10, 5 if column < 20 else 0) for _, column in ORIGINS]
     for seed in range(5):
-        parts = split_by_blocks(PLACES, {"train": 1, "test": 1}, block=20, seed=seed, class_counts=counts)
-        assert {part: sum(counts[chip][1] for chip in chips) for part, chips in parts.items()} == {
+        splits = split_by_blocks(ORIGINS, {"train": 1, "test": 1}, block_size=20, seed=seed, class_counts=counts)
+        assert {name: sum(counts[chip][1] for chip in chips) for name, chips in splits.items()} == {
             "train": 40,
             "test": 40,
         }
-        assert sorted(parts["train"] + parts["test"]) == list(range(len(PLACES)))
+        assert sorted(splits["train"] + splits["test"]) == list(range(len(ORIGINS)))
 
 
-def test_the_seed_alone_decides():
-    shares = {"train": 0.7, "test": 0.3}
-    first, again, other = (split_by_blocks(PLACES, shares, block=20, seed=seed) for seed in (1, 1, 2))
+def test_the_split_depends_on_the_seed_alone():
+    fractions = {"train": 0.7, "test": 0.3}
+    first, again, other = (split_by_blocks(ORIGINS, fractions, block_size=20, seed=seed) for seed in (1, 1, 2))
     assert first == again != other
 
 
@@ -44,13 +46,13 @@ def test_the_seed_alone_decides():
     st.integers(1, 30),
     st.integers(0, 5),
 )
-def test_every_chip_goes_to_one_part(places, shares, block, seed):
-    named = {str(number): share for number, share in enumerate(shares)}
-    blocks = {(row // block, column // block) for row, column in places}
-    if len(blocks) < len(shares):
-        with pytest.raises(ValueError, match=f"{len(blocks)} blocks of {block} pixels cannot fill the parts"):
-            split_by_blocks(places, named, block=block, seed=seed)
+def test_every_chip_goes_to_one_split(origins, fractions, block, seed):
+    named = {str(number): fraction for number, fraction in enumerate(fractions)}
+    blocks = {(row // block, column // block) for row, column in origins}
+    if len(blocks) < len(fractions):
+        with pytest.raises(ValueError, match=f"{len(blocks)} blocks of {block} pixels cannot fill the splits"):
+            split_by_blocks(origins, named, block_size=block, seed=seed)
         return
-    parts = split_by_blocks(places, named, block=block, seed=seed)
-    assert sorted(chip for chips in parts.values() for chip in chips) == list(range(len(places)))
-    assert all(chips and chips == sorted(chips) for chips in parts.values())
+    splits = split_by_blocks(origins, named, block_size=block, seed=seed)
+    assert sorted(chip for chips in splits.values() for chip in chips) == list(range(len(origins)))
+    assert all(chips and chips == sorted(chips) for chips in splits.values())
