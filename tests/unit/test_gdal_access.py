@@ -1,4 +1,4 @@
-"""Rasters in stores, read from a server on this machine: http, and S3, Google and Azure as far as GDAL speaks to it."""
+"""Rasters in stores, read from a server on this machine: HTTP, and as much of S3, Google and Azure as GDAL requests."""
 
 import re
 import shutil
@@ -13,22 +13,22 @@ from instageo.errors import RasterError
 from instageo.gdal_access import GDAL_OPTIONS, explain_failure
 from instageo.locations import file_stamp
 from instageo.raster.reading import read_info, read_raster
-from tests.store import requests
+from tests.http_server import requests
 
 VALUES = np.arange(6 * 40 * 30, dtype=np.int16).reshape(6, 40, 30)
 
 
 @pytest.fixture
 def chip(store, make_raster):
-    """A chip in the store: its local path, and where the store's address begins."""
-    made = make_raster("chip.tif", VALUES, no_data_value=7, bands=[f"B{band}" for band in range(6)], tags={"a": "b"})
+    """Local path of a chip in the store."""
+    source = make_raster("chip.tif", VALUES, no_data_value=7, bands=[f"B{band}" for band in range(6)], tags={"a": "b"})
     path = store[0] / "a" / "chip.tif"
     path.parent.mkdir()
-    shutil.copy(made, path)
+    shutil.copy(source, path)
     return path
 
 
-def same(remote, local):
+def assert_same_raster(remote, local):
     first, second = read_raster(remote, [5, 0]), read_raster(local, [5, 0])
     assert_array_equal(first.values, VALUES[[5, 0]])
     assert_array_equal(first.valid, second.valid)
@@ -36,28 +36,28 @@ def same(remote, local):
     assert (first.grid, first.bands, first.tags) == (second.grid, second.bands, second.tags)
 
 
-def of(store):
-    """The requests for this test's files."""
+def requests_of(store):
+    """Return the requests for this test's files."""
     parts = urlsplit(store[1])
     return [(method, path) for method, path in requests(parts.port) if path.startswith(parts.path)]
 
 
 def test_a_chip_over_http_is_the_chip_on_disk(store, chip):
-    same(f"{store[1]}/a/chip.tif", chip)
+    assert_same_raster(f"{store[1]}/a/chip.tif", chip)
     assert read_info(f"{store[1]}/a/chip.tif") == read_info(chip)
-    assert {path.rpartition("/")[2] for _, path in of(store)} == {"chip.tif"}  # no search for side-car files
-    assert len(of(store)) <= 4
+    assert {path.rpartition("/")[2] for _, path in requests_of(store)} == {"chip.tif"}  # no search for side-car files
+    assert len(requests_of(store)) <= 4
 
 
 @pytest.mark.parametrize("name", ["a b.tif", "ä.tif", "a+b&c=d.tif", "100%25.tif"])
-def test_names_that_urls_must_quote(store, chip, name):
+def test_file_names_are_quoted_in_urls(store, chip, name):
     shutil.copy(chip, store[0] / name.replace("%25", "%"))
-    same(f"{store[1]}/{name}", chip)
+    assert_same_raster(f"{store[1]}/{name}", chip)
 
 
-def test_a_signed_url(store, chip):
-    same(f"{store[1]}/a/chip.tif?X-Sig=a%2Fb&n=1", chip)
-    assert all(path.endswith("?X-Sig=a%2Fb&n=1") for _, path in of(store))
+def test_a_signed_url_keeps_its_query(store, chip):
+    assert_same_raster(f"{store[1]}/a/chip.tif?X-Sig=a%2Fb&n=1", chip)
+    assert all(path.endswith("?X-Sig=a%2Fb&n=1") for _, path in requests_of(store))
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
@@ -76,7 +76,7 @@ def test_a_chip_in_a_bucket(store, chip, scheme, monkeypatch):
     }
     for name, value in settings[scheme].items():
         monkeypatch.setenv(name, value)
-    same(f"{scheme}://{store[0].name}/a/chip.tif", chip)
+    assert_same_raster(f"{scheme}://{store[0].name}/a/chip.tif", chip)
     with pytest.raises(RasterError, match=rf"^{scheme}://.*/none\.tif: no such file \(the store answers 404\); check"):
         read_info(f"{scheme}://{store[0].name}/none.tif")
 
@@ -90,7 +90,7 @@ def test_a_chip_in_a_bucket(store, chip, scheme, monkeypatch):
         ("cut.tif", "cannot be read as a raster .*; expected a GeoTIFF"),
     ],
 )
-def test_what_cannot_be_read_over_http(store, chip, name, words):
+def test_unreadable_files_over_http_are_reported_without_secrets(store, chip, name, words):
     (store[0] / "text.tif").write_text("no raster")
     (store[0] / "cut.tif").write_bytes(chip.read_bytes()[: chip.stat().st_size // 2])
     for query in ("", "?sig=secret"):
@@ -115,7 +115,7 @@ def test_what_cannot_be_read_over_http(store, chip, name, words):
         ("ftp://host/chip.tif", "unknown scheme 'ftp'; expected a local path or one of s3, gs, az, http, https"),
     ],
 )
-def test_stores_that_cannot_be_used(location, words, tmp_path, monkeypatch):
+def test_stores_without_access_are_reported(location, words, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))  # where keys may lie
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -134,37 +134,37 @@ def test_stores_that_cannot_be_used(location, words, tmp_path, monkeypatch):
         (OSError("HTTP response code: 503"), r"cannot be reached \(HTTP response code: 503\)"),
     ],
 )
-def test_what_errors_mean(error, words):
+def test_errors_are_explained(error, words):
     assert re.search(words, explain_failure("s3://b/404.csv", error))
 
 
-def test_an_error_of_content_is_none_of_access():
+def test_an_error_of_content_is_not_explained_as_one_of_access():
     assert explain_failure("s3://404/denied.csv", OSError("s3://404/denied.csv is broken")) is None
 
 
-def test_a_busy_store_is_asked_again(store, chip):
+def test_a_request_to_a_busy_store_is_repeated(store, chip):
     (store[0] / "busy").mkdir()
     shutil.copy(chip, store[0] / "busy" / "chip.tif")
-    same(f"{store[1]}/busy/chip.tif", chip)
+    assert_same_raster(f"{store[1]}/busy/chip.tif", chip)
 
 
-def test_options_of_remote_files_do_not_stay(store, chip, make_raster):
+def test_options_for_remote_files_do_not_affect_local_ones(store, chip, make_raster):
     plain = make_raster("plain.tif", VALUES)
     plain.with_name("plain.tif.aux.xml").write_text(
         '<PAMDataset><PAMRasterBand band="1"><NoDataValue>3</NoDataValue></PAMRasterBand></PAMDataset>'
     )
-    same(f"{store[1]}/a/chip.tif", chip)
+    assert_same_raster(f"{store[1]}/a/chip.tif", chip)
     assert not any(get_gdal_config(name) for name in GDAL_OPTIONS)
     assert not read_raster(plain).valid[0, 0, 3]  # side-car files of local rasters count as before
 
 
-def test_the_environment_goes_first(store, chip, monkeypatch):
+def test_the_environment_takes_precedence_over_our_options(store, chip, monkeypatch):
     monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "YES")
     read_info(f"{store[1]}/a/chip.tif")
-    assert any(path.endswith(".aux.xml") for _, path in of(store))
+    assert any(path.endswith(".aux.xml") for _, path in requests_of(store))
 
 
-def test_the_stamp_of_a_remote_file_changes_with_it(store, chip):
+def test_the_stamp_of_a_remote_file_changes_with_its_content(store, chip):
     first = file_stamp(f"{store[1]}/a/chip.tif")
     assert first == file_stamp(f"{store[1]}/a/chip.tif")
     assert first.startswith(f"{chip.stat().st_size}:")

@@ -1,4 +1,4 @@
-"""Where files lie: local paths, URLs of stores, GDAL's virtual paths."""
+"""Locations of files: local paths, URLs of stores, GDAL's virtual paths."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ from instageo.locations import file_stamp, gdal_path, hide_secrets, is_remote, j
         (Path("/vsi.tif"), False),
     ],
 )
-def test_what_is_remote(location, remote):
+def test_urls_and_virtual_paths_are_remote(location, remote):
     assert is_remote(location) is remote
 
 
@@ -43,7 +43,7 @@ def test_what_is_remote(location, remote):
         ("/vsizip//data/a.zip", "chip.tif", "/vsizip//data/a.zip/chip.tif"),
     ],
 )
-def test_names_below_a_root(root, name, expected):
+def test_names_are_joined_to_a_root(root, name, expected):
     assert join_location(root, name) == expected
 
 
@@ -59,11 +59,11 @@ def test_names_below_a_root(root, name, expected):
         ("/vsis3/bucket/chip.tif", "/vsis3/bucket/chip.tif"),
     ],
 )
-def test_what_gdal_opens(location, expected):
+def test_the_path_that_gdal_opens(location, expected):
     assert gdal_path(location) == expected
 
 
-def test_an_unknown_scheme_lists_the_known():
+def test_an_unknown_scheme_lists_the_supported_ones():
     with pytest.raises(
         ValueError, match="unknown scheme 'ftp'; expected a local path or one of s3, gs, az, http, https"
     ):
@@ -81,11 +81,11 @@ def test_an_unknown_scheme_lists_the_known():
         ("is this /data/a@b.tif? yes", "is this /data/a@b.tif? yes"),
     ],
 )
-def test_secrets_are_left_out(text, expected):
+def test_secrets_are_removed_from_urls(text, expected):
     assert hide_secrets(text) == expected
 
 
-def test_the_stamp_of_a_local_file(tmp_path):
+def test_the_stamp_of_a_local_file_is_its_size_and_time(tmp_path):
     file = tmp_path / "chip.tif"
     assert file_stamp(file) is None
     file.write_bytes(b"12345")
@@ -94,5 +94,5 @@ def test_the_stamp_of_a_local_file(tmp_path):
 
 
 @pytest.mark.parametrize("location", ["nothing://host/a", "/vsizip/a.zip/a.tif", "http://127.0.0.1:9/a.tif"])
-def test_what_cannot_be_asked_has_no_stamp(location):
+def test_a_file_that_cannot_be_reached_has_no_stamp(location):
     assert file_stamp(location) is None

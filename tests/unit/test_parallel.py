@@ -62,7 +62,7 @@ def test_a_killed_process_is_reported():
 
 
 def test_other_errors_keep_their_words():
-    with pytest.raises(RuntimeError, match="^own words$"):
+    with pytest.raises(RuntimeError, match=r"^own words$"):
         list(map_processes(fail, range(3)))
 
 

@@ -1,4 +1,4 @@
-"""Tables behind URLs."""
+"""Tables at URLs."""
 
 import json
 import sys
@@ -40,19 +40,19 @@ def test_a_table_below_a_remote_root(store, name, tmp_path, monkeypatch):
         ("table.txt", "the file name ends in '.txt'; save the table as"),
     ],
 )
-def test_what_cannot_be_had(store, name, words):
+def test_unreadable_tables_are_reported_without_secrets(store, name, words):
     (store[0] / "empty.csv").write_text("Input,Label\n")
     with pytest.raises(TableError, match=rf"^{store[1]}/{name}: {words}") as refusal:
         read_table(f"{store[1]}/{name}?sig=secret", "/data", need_label=True)
     assert "secret" not in str(refusal.value)
 
 
-def test_a_host_that_is_not_there():
+def test_a_host_that_does_not_answer_is_reported():
     with pytest.raises(TableError, match=r"^http://127\.0\.0\.1:9/a\.csv: the store cannot be reached \(.*\); check"):
         read_table("http://127.0.0.1:9/a.csv", "/data", need_label=True)
 
 
-def test_schemes_nobody_knows():
+def test_an_unknown_scheme_is_reported():
     with pytest.raises(
         TableError, match=r"^ftpx://host/a\.csv: cannot be read \(.*ftpx.*\); expected the URL of a table"
     ):

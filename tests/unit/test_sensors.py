@@ -1,4 +1,4 @@
-"""What each product stacks, in which order and unit: compared with the providers' own documents, by hand."""
+"""Layers of each product, their order and unit: compared by hand with the providers' own documents."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from instageo.errors import ConfigError
 from instageo.model.chips.factory import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.settings import DataSettings, Settings
-from instageo.model.settings.resolve import resolve_layout
+from instageo.model.settings.resolve import resolve
 from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, SENSORS, Sensor, find_sensor
 
 # Where the six bands lie if a file holds all layers of the product: counted in the providers' lists of bands.
@@ -40,17 +40,17 @@ def test_every_sensor_is_tested_here():
 
 
 @pytest.mark.parametrize("name", SENSORS)
-def test_the_six_bands_of_the_weights_lie_where_the_product_has_them(name):  # pitfalls 14, 17
+def test_the_six_bands_of_the_weights_are_found_in_every_product(name):  # pitfalls 14, 17
     sensor = find_sensor(name)
     assert len(sensor.bands) == LAYERS[name]
     assert sensor.layer_indices(PRITHVI_BANDS, 1) == POSITIONS[name]
 
 
 @pytest.mark.parametrize("name", SENSORS)
-def test_a_band_is_known_by_its_code_too(name):
+def test_bands_can_be_named_by_their_code(name):
     sensor = find_sensor(name)
     assert sensor.layer_indices(CODES[name].split(), 1) == POSITIONS[name]
-    assert all(sensor.band_index(code) == place for place, code in enumerate(sensor.band_codes))
+    assert all(sensor.band_index(code) == index for index, code in enumerate(sensor.band_codes))
     assert len(set(sensor.band_codes)) == len(set(sensor.bands)) == len(sensor.band_codes)
 
 
@@ -82,7 +82,7 @@ def test_stored_values_become_reflectance_by_the_providers_formula(make_raster, 
     values = np.full((LAYERS[name], 1, 2), stored, np.int32)
     missing = {"hls_s30": -9999, "hls_l30": -9999}.get(name, 0)
     values[:, :, 1] = missing
-    settings = resolve_layout(Settings(dataloader=DataSettings(sensor=name)), frozenset())
+    settings = resolve(Settings(dataloader=DataSettings(sensor=name)))
     chip = read_chip(make_raster("chip.tif", values), chip_format_from_settings(settings))
     assert chip.image.shape == (6, 1, 1, 2)
     np.testing.assert_allclose(chip.image[:, 0, 0, 0], 10000 * reflectance, atol=0.01)
@@ -97,7 +97,7 @@ def test_a_band_that_the_sensor_lacks_lists_those_it_has():
     assert "CIRRUS" not in str(refusal.value)
 
 
-def test_an_unknown_sensor_lists_the_known():
+def test_an_unknown_sensor_lists_the_available_ones():
     with pytest.raises(ConfigError, match=r"^dataloader\.sensor=modis is unknown; choose one of hls_s30, hls_l30, "):
         DataSettings(sensor="modis")
 
@@ -108,7 +108,7 @@ def test_a_sensor_needs_as_many_codes_as_bands():
 
 
 @pytest.mark.parametrize("generation", PRITHVI_STATISTICS)
-def test_statistics_are_in_the_unit_that_sensors_give(generation):
+def test_statistics_have_the_unit_of_the_sensors(generation):
     mean, std = PRITHVI_STATISTICS[generation]
     assert len(mean) == len(std) == len(PRITHVI_BANDS)
     assert all(500 < value < 3000 for value in (*mean, *std))  # reflectance x 10000 of land

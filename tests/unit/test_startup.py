@@ -1,4 +1,4 @@
-"""What is imported before it is needed: packages that take seconds, of which a user would ask why."""
+"""Packages that take seconds to import are imported only where they are needed."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ SLOW = {
 
 
 def imported_after(*steps):
-    """Which of the slow packages one new process has imported after each of these modules."""
+    """Return which of the slow packages a new process has imported after each of these modules."""
     code = "\n".join(f"import {step}; print(json.dumps(sorted(sys.modules)))" for step in steps)
     done = subprocess.run(
         [sys.executable, "-c", f"import json, sys\n{code}"], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Tables are read whole, or refused with the place of the mistake."""
+"""Tables are read completely, or refused with the position of the mistake."""
 
 import csv
 import json
@@ -39,11 +39,11 @@ def write(tmp_path):
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_the_same_rows_from_every_form(write, tmp_path, name, text, encoding):
+def test_every_format_gives_the_same_rows(write, tmp_path, name, text, encoding):
     rows = read_table(write(name, text, encoding), tmp_path / "root", need_label=True)
     root = tmp_path / "root"
     assert rows == [
-        Row(f"{place}/chip.tif", str(root / place / "chip.tif"), str(root / place / "label.tif")) for place in "ab"
+        Row(f"{name}/chip.tif", str(root / name / "chip.tif"), str(root / name / "label.tif")) for name in "ab"
     ]
 
 
@@ -99,7 +99,7 @@ def test_rows_without_a_label(write, tmp_path, name, text):  # pitfall 7
         ("train", as_csv(RECORDS), r"the file name ends in ''; save the table as \.csv, \.json, \.parquet, \.pq$"),
     ],
 )
-def test_what_is_no_table_is_refused(write, tmp_path, name, text, words):
+def test_malformed_tables_are_refused(write, tmp_path, name, text, words):
     path = write(name, text)
     with pytest.raises(TableError, match=words) as refusal:
         read_table(path, tmp_path, need_label=True)
@@ -112,7 +112,7 @@ def test_other_encodings_are_refused(write, tmp_path, name):
         read_table(write(name, as_csv(RECORDS), "utf-16"), tmp_path, need_label=True)
 
 
-def test_a_table_may_lie_below_the_root(write, tmp_path, monkeypatch):
+def test_a_table_may_be_named_relative_to_the_root(write, tmp_path, monkeypatch):
     write("train.csv", "Input\nchip.tif\n")
     assert len(read_table("train.csv", tmp_path, need_label=False)) == 1
     (tmp_path / "elsewhere").mkdir()
@@ -121,17 +121,17 @@ def test_a_table_may_lie_below_the_root(write, tmp_path, monkeypatch):
     assert len(read_table("train.csv", tmp_path, need_label=False)) == 2  # as given comes first
 
 
-def test_a_missing_table_names_both_places(tmp_path):
+def test_a_missing_table_names_both_paths_that_were_tried(tmp_path):
     with pytest.raises(TableError, match=r"table 'none\.csv' does not exist; looked for .* and .*none\.csv"):
         read_table("none.csv", tmp_path, need_label=False)
 
 
-def test_absolute_paths_stay(write, tmp_path):
+def test_absolute_paths_are_kept(write, tmp_path):
     [row] = read_table(write("train.csv", "Input,Label\n/data/a.tif,l.tif\n"), tmp_path, need_label=True)
     assert (row.input, row.label) == ("/data/a.tif", str(tmp_path / "l.tif"))
 
 
-def test_written_tables_are_read_again(tmp_path):
+def test_written_tables_can_be_read(tmp_path):
     written = [{"Input": "a, b.tif", "Label": "ä.tif"}, {"Input": 'c"d.tif', "Label": "e.tif"}]
     write_table(tmp_path / "new" / "train.csv", written)
     with open(tmp_path / "new" / "train.csv", newline="", encoding="utf-8") as file:
@@ -153,7 +153,7 @@ def test_written_tables_are_read_again(tmp_path):
     ],
 )
 @pytest.mark.parametrize("form", ["csv", "json"])
-def test_dates_and_place_of_a_row(write, tmp_path, form, dates, expected):
+def test_dates_and_location_of_a_row(write, tmp_path, form, dates, expected):
     record = {"Input": "chip.tif", "dates": dates, "lat": -1.25, "lon": "36.5"}
     path = write(f"test.{form}", as_csv([record]) if form == "csv" else json.dumps([record]))
     [row] = read_table(path, tmp_path, need_label=False)
@@ -169,13 +169,13 @@ def test_dates_as_a_list(write, tmp_path):
 
 
 @pytest.mark.parametrize("record", [{}, {"lat": "", "lon": ""}, {"lat": None, "lon": float("nan"), "dates": None}])
-def test_rows_without_time_and_place(write, tmp_path, record):
+def test_rows_without_dates_and_location(write, tmp_path, record):
     [row] = read_table(write("test.json", json.dumps([{"Input": "chip.tif", **record}])), tmp_path, need_label=False)
     assert (row.dates, row.lat_lon) == ((), None)
 
 
 @pytest.mark.parametrize(("lat", "lon"), [(90, 180), (-90, -180), (0, 0)])
-def test_the_ends_of_the_earth_are_places(write, tmp_path, lat, lon):
+def test_extreme_coordinates_are_accepted(write, tmp_path, lat, lon):
     path = write("test.csv", f"Input,lat,lon\nchip.tif,{lat},{lon}\n")
     [row] = read_table(path, tmp_path, need_label=False)
     assert row.lat_lon == (lat, lon)
@@ -196,7 +196,7 @@ def test_the_ends_of_the_earth_are_places(write, tmp_path, lat, lon):
         ({"lat": "inf", "lon": 0}, "lat=inf lon=0; expected degrees"),
     ],
 )
-def test_what_is_no_time_or_place_is_refused(write, tmp_path, record, words):
+def test_malformed_dates_and_coordinates_are_refused(write, tmp_path, record, words):
     records = [{"Input": "a.tif", **dict.fromkeys(record, "")}, {"Input": "b.tif", **record}]
     with pytest.raises(TableError, match=rf"train\.csv: row 2 \(b\.tif\): {words}"):
         read_table(write("train.csv", as_csv(records)), tmp_path, need_label=False)

@@ -23,7 +23,7 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["train.parquet", "train.PQ"])
-def test_the_same_rows(write, tmp_path, name):
+def test_parquet_gives_the_same_rows(write, tmp_path, name):
     path = write({"Input": ["a.tif", "b.tif"], "Label": ["c.tif", "d.tif"], "cloud": [0.5, None]}, name)
     assert read_table(path, tmp_path, need_label=True) == [
         Row("a.tif", str(tmp_path / "a.tif"), str(tmp_path / "c.tif")),
@@ -32,7 +32,7 @@ def test_the_same_rows(write, tmp_path, name):
 
 
 @pytest.mark.parametrize("kind", [pyarrow.string(), pyarrow.large_string(), pyarrow.binary()])
-def test_every_kind_of_text(write, tmp_path, kind):
+def test_every_type_of_text_is_read(write, tmp_path, kind):
     texts = pyarrow.array(["ä.tif"]).cast(kind)
     [row] = read_table(
         write({"Input": texts, "Label": texts.cast(pyarrow.string()).dictionary_encode()}), "/", need_label=True
@@ -50,7 +50,7 @@ def test_rows_without_a_label(write, tmp_path, label):  # pitfall 7
 
 
 @pytest.mark.parametrize("missing", [None, float("nan")])
-def test_numbers_that_are_missing(write, tmp_path, missing):
+def test_missing_numbers_count_as_absent(write, tmp_path, missing):
     columns = {name: pyarrow.array([missing], pyarrow.float64()) for name in ("Label", "dates", "lat", "lon")}
     [row] = read_table(write({"Input": ["a.tif"], **columns}), tmp_path, need_label=False)
     assert (row.label, row.dates, row.lat_lon) == (None, (), None)
@@ -68,18 +68,18 @@ def test_numbers_that_are_missing(write, tmp_path, missing):
         ([DAY, LATER], pyarrow.list_(pyarrow.date32()), (DAY, LATER)),
         ([datetime(2024, 3, 5, 10), datetime(2024, 6, 12)], pyarrow.list_(pyarrow.timestamp("us")), (DAY, LATER)),
         (["2024-03-05", "2024-06-12"], pyarrow.large_list(pyarrow.string()), (DAY, LATER)),
-        ([DAY, None], pyarrow.list_(pyarrow.date32()), ()),  # known in part is not known
+        ([DAY, None], pyarrow.list_(pyarrow.date32()), ()),  # a list with a gap counts as unknown
         ([], pyarrow.list_(pyarrow.date32()), ()),
         (None, pyarrow.timestamp("us"), ()),
     ],
 )
-def test_dates(write, tmp_path, value, kind, expected):
+def test_every_type_of_dates_is_read(write, tmp_path, value, kind, expected):
     path = write({"Input": ["a.tif"], "dates": pyarrow.array([value], kind), "lat": [1.5], "lon": [-2]})
     [row] = read_table(path, tmp_path, need_label=False)
     assert (row.dates, row.lat_lon) == (expected, (1.5, -2.0))
 
 
-def test_what_is_no_table_is_refused(write, tmp_path):
+def test_malformed_tables_are_refused(write, tmp_path):
     empty = write({"Input": pyarrow.array([], pyarrow.string())})
     with pytest.raises(TableError, match="the table has no rows; expected at least one chip"):  # pitfall 15
         read_table(empty, tmp_path, need_label=False)

@@ -1,4 +1,4 @@
-"""How much ground pixels cover."""
+"""Ground area of pixels."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_projected_pixels_are_squares():
     np.testing.assert_allclose(feet, 0.3048006**2, rtol=1e-6)
 
 
-def test_a_turned_grid_in_metres_keeps_its_area():
+def test_a_rotated_grid_in_metres_keeps_its_area():
     areas = compute_pixel_areas_km2(Grid(wkt(32614), Affine(24, 18, 0, 18, -24, 0), 2, 2))
     np.testing.assert_allclose(areas, [0.0009] * 2)
 
@@ -44,7 +44,7 @@ def test_a_turned_grid_in_metres_keeps_its_area():
         Grid(wkt(4326), Affine(1, 0.5, 0, 0.5, -1, 0), 2, 2),
     ],
 )
-def test_what_lies_nowhere_has_no_area(grid):
+def test_a_grid_that_is_nowhere_on_earth_has_no_area(grid):
     assert compute_pixel_areas_km2(grid) is None
 
 

@@ -1,0 +1,84 @@
+"""Reading rasters: layers, metadata, no-data, and errors."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from instageo.errors import RasterError
+from instageo.raster.reading import read_info, read_raster
+from tests.tiffs import LAYOUTS, write_tiff
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored", "tag", "no_data_value", "valid"),
+    [
+        ("int16", [-9999, 0, 5], None, None, [True, True, True]),
+        ("int16", [-9999, 0, 5], -9999, None, [False, True, True]),
+        ("int16", [-9999, 0, 5], None, -9999, [False, True, True]),
+        ("int16", [-9999, 0, 5], -9999, 0, [False, False, True]),
+        ("uint8", [255, 0, 5], 255, -9999, [False, True, True]),
+        ("uint16", [65535, 0, 5], 65535, -9999.0, [False, True, True]),
+        ("float32", [NAN, INF, 5], None, None, [False, False, True]),
+        ("float32", [-9999, NAN, 5], -9999, None, [False, False, True]),
+        ("float32", [0.1, 0, 5], 0.1, None, [False, True, True]),
+        ("float32", [-3.4028234663852886e38, 0, 5], -3.4028234663852886e38, None, [False, True, True]),
+        ("float64", [-9999, 0, 5], None, -9999, [False, True, True]),
+        ("float32", [-9999, 0, 5], None, NAN, [True, True, True]),
+        ("float32", [-9999, 0, 5], None, -1.7976931348623157e308, [True, True, True]),  # a float32 is never that
+    ],
+)
+def test_invalid_pixels_are_found_on_reading(make_raster, kind, stored, tag, no_data_value, valid):  # pitfall 9
+    path = make_raster("chip.tif", np.array([stored], dtype=kind), no_data_value=tag)
+    assert read_raster(path, no_data_value=no_data_value).valid[0, 0].tolist() == valid
+
+
+def test_metadata_of_a_file(make_raster, grid):
+    info = read_info(make_raster("chip.tif", np.zeros((13, 2, 3), np.int16), no_data_value=-9999))
+    assert (info.num_layers, info.grid, info.dtype, info.no_data_value) == (13, grid(2, 3), "int16", -9999)
+
+
+def test_layers_come_in_the_requested_order(make_raster):
+    path = make_raster("chip.tif", np.arange(4, dtype=np.uint8)[:, None, None], bands=list("abcd"))
+    raster = read_raster(path, [3, 1, 1])
+    assert raster.values.ravel().tolist() == [3, 1, 1]
+    assert raster.bands == ("d", "b", "b")
+
+
+@pytest.mark.parametrize("layers", [[4], [0, 9], [-1]])
+def test_missing_layers_are_refused(make_raster, layers):
+    path = make_raster("chip.tif", np.zeros((4, 1, 1), np.uint8))
+    with pytest.raises(RasterError, match=r"chip\.tif: has 4 layers"):
+        read_raster(path, layers)
+
+
+def test_each_layer_has_its_own_validity(make_raster):
+    path = make_raster("chip.tif", np.array([[[0, 1]], [[1, 0]]], dtype=np.uint8), no_data_value=0)
+    assert read_raster(path, [1, 0]).valid[:, 0].tolist() == [[True, False], [False, True]]
+
+
+def test_unreadable_files_are_named(make_raster, tmp_path):  # pitfall 39
+    (tmp_path / "text.tif").write_text("no raster")
+    damaged = make_raster("damaged.tif", np.sin(np.arange(4096).reshape(64, 64) / 10).round(2).astype(np.float32))
+    content = bytearray(damaged.read_bytes())
+    content[400:500] = b"\xff" * 100  # the header is whole, so that only reading pixels finds out
+    damaged.write_bytes(content)
+    assert read_info(damaged).num_layers == 1
+    for name, words in {"none": "no such file", "text": "cannot be read", "damaged": "cannot be read"}.items():
+        with pytest.raises(RasterError, match=rf"{name}\.tif: {words}"):
+            read_raster(tmp_path / f"{name}.tif")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_truncated_file_is_an_error(tmp_path, layout):  # pitfall 39
+    """Plain files are mapped into memory, where reading beyond the end would kill the process."""
+    layers = np.random.default_rng(0).integers(0, 10_000, (3, 64, 64)).astype(np.int16)
+    path = write_tiff(tmp_path / "cut.tif", layers, layout=layout)
+    assert_array_equal(read_raster(path).values, layers)
+    os.truncate(path, Path(path).stat().st_size - 1000)
+    with pytest.raises(RasterError, match="cannot be read as a raster"):
+        read_raster(path)

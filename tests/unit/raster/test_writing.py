@@ -1,0 +1,119 @@
+"""Writing GeoTIFFs: values, no-data, names, colours, and nothing half-written."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from numpy.testing import assert_array_equal
+
+from instageo.errors import RasterError
+from instageo.raster.grid import Grid
+from instageo.raster.reading import read_info, read_raster
+from instageo.raster.writing import find_unfinished_files, write_raster
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "float32", "float64"])
+def test_values_grid_and_names_survive_writing(make_raster, grid, kind):  # pitfalls 2, 4
+    limits = np.iinfo(kind) if np.dtype(kind).kind in "iu" else np.finfo(kind)
+    values = np.array([[[limits.min, 0, 1]], [[2, 100, limits.max]]], dtype=kind)
+    raster = read_raster(make_raster("a/b/chip.tif", values, bands=["RED", "NIR"]))
+    assert_array_equal(raster.values, values)
+    assert raster.values.dtype == kind
+    assert raster.valid.all()
+    assert raster.grid == grid(1, 3)
+    assert raster.bands == ("RED", "NIR")
+
+
+@pytest.mark.parametrize(("kind", "tag"), [("float32", NAN), ("float64", NAN), ("uint8", 255), ("int8", -1)])
+def test_no_data_tag_is_written(make_raster, kind, tag):
+    values = np.array([[tag, 7]], dtype=kind)
+    path = make_raster("chip.tif", values, no_data_value=tag)
+    assert_array_equal(read_info(path).no_data_value, tag)
+    assert read_raster(path).valid[0, 0].tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "tag"),
+    [
+        ("uint8", -9999), ("uint8", -9999.0), ("uint8", 256), ("uint8", 0.5), ("uint8", NAN), ("int8", 128),
+        ("int8", 255), ("uint16", 65536), ("float32", 1e300),
+    ],
+)  # fmt: skip
+def test_no_data_tag_outside_the_type_is_refused(make_raster, tmp_path, kind, tag):  # pitfall 4
+    with pytest.raises(ValueError, match=f"is outside {kind}"):
+        make_raster("chip.tif", np.zeros((2, 2), kind), no_data_value=tag)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_without_a_georeference_are_read_and_written(make_raster, tmp_path):
+    with rasterio.open(tmp_path / "plain.png", "w", driver="PNG", dtype="uint8", count=1, height=1, width=2) as target:
+        target.write(np.array([[[3, 4]]], dtype=np.uint8))
+    raster = read_raster(tmp_path / "plain.png")
+    assert raster.grid == Grid(None, Affine.identity(), 1, 2)
+    write_raster(tmp_path / "copy.tif", raster.values, raster.grid)
+    copy = read_raster(tmp_path / "copy.tif")
+    assert_array_equal(copy.values, raster.values)
+    assert copy.grid == raster.grid
+
+
+def test_classes_are_written_with_names_and_colors(make_raster):
+    path = make_raster(
+        "map.tif",
+        np.array([[0, 199, 255]], dtype=np.uint8),
+        no_data_value=255,
+        class_names=["sea", "Öde, leer"],
+        class_colors={0: (1, 2, 3), 199: (4, 5, 6)},
+        tags={"MODEL": "tiny"},
+    )
+    with rasterio.open(path) as source:
+        assert source.read().ravel().tolist() == [0, 199, 255]  # pitfall 4
+        assert json.loads(source.tags()["CLASS_NAMES"]) == ["sea", "Öde, leer"]
+        assert source.tags()["MODEL"] == "tiny"
+        assert (source.tags(1)["CLASS_0"], source.tags(1)["CLASS_1"]) == ("sea", "Öde, leer")
+        assert source.colormap(1)[0] == (1, 2, 3, 255)
+        assert source.colormap(1)[199] == (4, 5, 6, 255)
+
+
+@pytest.mark.parametrize(("side", "tiled"), [(255, False), (300, True)])
+def test_large_rasters_are_tiled(make_raster, side, tiled):
+    with rasterio.open(make_raster("map.tif", np.zeros((side, side), np.uint8))) as source:
+        assert source.profile["tiled"] == tiled
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (1, 3, 2), (1, 1, 2, 3)])
+def test_values_that_do_not_fit_the_grid_are_refused(tmp_path, grid, shape):  # pitfall 2
+    with pytest.raises(ValueError, match="do not fit the grid"):
+        write_raster(tmp_path / "map.tif", np.zeros(shape, np.uint8), grid(2, 3))
+
+
+@pytest.mark.parametrize("target", ["file/map.tif", "file/folder/map.tif", "folder.tif"])
+def test_a_failed_write_names_the_file_and_leaves_nothing(tmp_path, grid, target):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.tif").mkdir()
+    with pytest.raises(RasterError, match=r"\.tif: cannot be written"):
+        write_raster(tmp_path / target, np.zeros((1, 1, 1), np.uint8), grid(1, 1))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.tif"]
+
+
+def test_writing_replaces_the_whole_file(make_raster, tmp_path):
+    make_raster("map.tif", np.zeros((50, 50), np.uint8))
+    path = make_raster("map.tif", np.array([[7]], dtype=np.uint8))
+    assert read_raster(path).values.tolist() == [[[7]]]
+    assert [file.name for file in tmp_path.iterdir()] == ["map.tif"]
+
+
+def test_a_killed_write_leaves_a_file_that_is_found(make_raster, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", lambda *paths: None)
+        patch.setattr(Path, "unlink", lambda path: None)
+        path = make_raster("a.b.tif", np.ones((2, 2), np.uint8))
+    [(temporary, target)] = find_unfinished_files(tmp_path).items()
+    assert temporary.name.endswith(".part.tif")
+    assert target == path
+    assert not path.exists()
