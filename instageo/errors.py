@@ -7,7 +7,16 @@ from instageo.locations import hide_secrets
 
 
 class InstaGeoError(Exception):
-    """Base of every error that is shown to the user without a traceback; its text shows no secrets of URLs."""
+    """Base of every error that is shown to the user without a traceback; its text shows no secrets of URLs.
+
+    Examples:
+        >>> import instageo
+        >>> try:
+        ...     instageo.load_model("missing.ckpt")
+        ... except instageo.InstaGeoError as error:
+        ...     print(type(error).__name__)
+        CheckpointError
+    """
 
     def __str__(self) -> str:
         return hide_secrets(super().__str__())
@@ -48,7 +57,7 @@ class MissingExtraError(InstaGeoError):
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return `; did you mean NAME?` for the known name nearest to an unknown one, or nothing if none is near.
 
-    Example:
+    Examples:
         >>> did_you_mean("dise", ["dice", "focal"])
         '; did you mean dice?'
     """

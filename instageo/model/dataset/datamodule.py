@@ -72,7 +72,7 @@ class LoaderDataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[list[Sample]]:
         """Return lists of whole chips; every chip goes to exactly one process."""
-        return build_eval_loader(self.val_data, self.batch_size, self.num_workers, *self._shard())
+        return build_eval_loader(self.val_data, self.batch_size, self.num_workers, **self._shard())
 
 
 class DataModuleOptions(ChipOptions, total=False):
@@ -119,7 +119,7 @@ class ChipDataModule(pl.LightningDataModule):
     Raises:
         ConfigError: An argument does not work.
 
-    Example:
+    Examples:
         >>> import instageo
         >>> dm = instageo.ChipDataModule(train="train.csv", val="val.csv", batch_size=4, crop_size=16)
         >>> dm.setup("fit")

@@ -20,6 +20,7 @@ from instageo.model.dataset.factory import chip_reader_from_settings
 from instageo.model.inspection.report import TableReport, build_report
 from instageo.model.inspection.tables import inspect_settings_table, warn_if_units_differ
 from instageo.model.settings import AUTO
+from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names
 from instageo.model.settings.keywords import (
     Augmentations,
@@ -75,7 +76,7 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         DataError: Rows cannot be used; `on_bad_row="skip"` leaves them out.
         ConfigError: An argument does not work.
 
-    Example:
+    Examples:
         >>> import instageo
         >>> from torch.utils.data import DataLoader
         >>> data = instageo.ChipDataset("train.csv", crop_size=16, seed=1)
@@ -104,6 +105,10 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         values |= {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
         self.settings = settings_from_keywords(values, normalized=statistics not in (None, AUTO))
         self.report = self._inspect(labels=labels)
+        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size
+        self.settings = update_settings(
+            self.settings, {"dataloader.img_size": max(self.crop_size or self.report.max_shape)}
+        )
         if statistics is not None:
             self.settings = fit_settings(self.settings, self.report)
             warn_if_units_differ(self.settings, self.report)

@@ -17,6 +17,7 @@ from instageo.model.chips.coordinates import Coordinates, find_chip_coordinates
 from instageo.model.chips.factory import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.chips.sample import Sample
+from instageo.model.inference.encoding import ImageFeatures, encode_image
 from instageo.model.inference.tiling import Tiling, predict_images
 from instageo.model.networks.checkpoint import Checkpoint, load_network_state, read_checkpoint
 from instageo.model.networks.device import compile_network, inference_autocast, pick_device
@@ -45,6 +46,12 @@ class Predictor:
         settings: Resolved settings of the training run.
         metrics: Validation scores that the checkpoint carries.
         device: Device of the network.
+
+    Examples:
+        >>> import instageo
+        >>> model = instageo.load_model("model.ckpt", device="cpu")
+        >>> isinstance(model, instageo.Predictor), sorted(model.metrics)
+        (True, ['val_mIoU'])
     """
 
     net: PrithviSegmenter
@@ -75,8 +82,7 @@ class Predictor:
 
     def logits(self, samples: Sequence[Sample]) -> list[Tensor]:
         """Return the logits of decoded chips on the network's device: (K, H, W), or (K, 1, 1) if image-level."""
-        data = self.settings.dataloader
-        mean, std = (torch.tensor(values, device=self.device) for values in (data.mean, data.std))
+        mean, std = self._statistics
 
         def forward(batch: Sample) -> Tensor:
             logits: Tensor = self.net(
@@ -111,11 +117,65 @@ class Predictor:
             dates: Acquisition dates, one per date of the image; by default those in the file's tags.
             lat_lon: Latitude and longitude of its centre, degrees; by default from the file's georeference.
 
+        Returns:
+            A `ClassPrediction` with `classes`, `probabilities` and `valid`, a `RegressionPrediction` with `values`, or
+            a `MultiLabelPrediction`. Maps have the methods `save`, `plot` and `to_xarray`; those of classes `areas`.
+
         Raises:
             RasterError: The file is missing or unreadable, or has other bands or dates than the model.
             DataError: The number of `dates` differs from that of the image.
+
+        Examples:
+            >>> import instageo
+            >>> model = instageo.load_model("model.ckpt", device="cpu")
+            >>> prediction = model.predict("chip.tif")
+            >>> prediction.classes.shape, prediction.probabilities.shape
+            ((32, 32), (2, 32, 32))
+            >>> prediction.save("map.tif")
+            >>> sorted(prediction.areas("ha"))
+            ['0', '1']
         """
         return self.predict_image(self.read(source, dates, lat_lon))
+
+    def encode(
+        self,
+        source: str | Path | NDArray[np.generic],
+        *,
+        dates: Sequence[date] = (),
+        lat_lon: tuple[float, float] | None = None,
+    ) -> ImageFeatures:
+        """Return the encoder's token features of one image of any size; the head is not used.
+
+        Args:
+            source: As in `predict`.
+            dates: As in `predict`.
+            lat_lon: As in `predict`.
+
+        Returns:
+            `tokens` (T, h, w, D), one per date and patch, and `class_token` (D,).
+
+        Raises:
+            RasterError: As in `predict`.
+            DataError: As in `predict`.
+
+        Examples:
+            >>> import instageo, numpy as np
+            >>> model = instageo.load_model("model.ckpt", device="cpu")
+            >>> features = model.encode("chip.tif")
+            >>> features.tokens.shape, features.class_token.shape
+            ((1, 2, 2, 256), (256,))
+        """
+        sample = self.read(source, dates, lat_lon)[0].to(self.device)
+        tile = self.settings.test.crop_size or self.settings.dataloader.img_size
+        with inference_autocast(self.device, self.settings.precision):
+            image = normalize(sample.image, sample.valid, *self._statistics)
+            return encode_image(self.net.prithvi_encoder, replace(sample, image=image), tile)
+
+    @property
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each band, on the device."""
+        data = self.settings.dataloader
+        return torch.tensor(data.mean, device=self.device), torch.tensor(data.std, device=self.device)
 
     def read(
         self, source: str | Path | NDArray[np.generic], dates: Sequence[date], lat_lon: tuple[float, float] | None
@@ -180,6 +240,12 @@ def load_model(source: str | Path, *, device: str | torch.device | None = None) 
 
     Raises:
         CheckpointError: The checkpoint is missing, unreadable or inconsistent.
+
+    Examples:
+        >>> import instageo
+        >>> model = instageo.load_model("model.ckpt", device="cpu")
+        >>> model.class_names
+        ['0', '1']
     """
     defaults = settings_from_config(default_config())
     return predictor_from_settings(replace(defaults, checkpoint_path=str(source)), frozenset(), device)

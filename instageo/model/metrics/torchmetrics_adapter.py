@@ -58,7 +58,7 @@ class SegmentationMetric(_CountMetric):
         roc: Whether ROC-AUC is computed, too.
         **options: Of `torchmetrics.Metric`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from instageo.model import SegmentationMetric
         >>> metric = SegmentationMetric(num_classes=2)
@@ -81,7 +81,7 @@ class MultiLabelMetric(_CountMetric):
         threshold: A label is predicted if its probability is above this.
         **options: Of `torchmetrics.Metric`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from instageo.model import MultiLabelMetric
         >>> metric = MultiLabelMetric(num_labels=2)
@@ -103,7 +103,7 @@ class RegressionMetric(Metric):
             a + b |truth|; None for no such score.
         **options: Of `torchmetrics.Metric`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from instageo.model import RegressionMetric
         >>> metric = RegressionMetric()

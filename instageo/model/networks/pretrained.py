@@ -68,7 +68,7 @@ def list_models(*, pretrained: bool = False) -> ModelList:
     Args:
         pretrained: Whether to leave out variants without published weights.
 
-    Example:
+    Examples:
         >>> import instageo
         >>> instageo.list_models()[0]
         'prithvi_eo_v2_tiny_tl'
@@ -108,7 +108,7 @@ def build_network(
         ConfigError: A name is unknown, or a size makes no network.
         WeightsError: The weights cannot be found or downloaded, or do not fit.
 
-    Example:
+    Examples:
         >>> import instageo, torch
         >>> net = instageo.build_network("prithvi_eo_tiny", num_classes=3, bands=("RED", "GREEN", "BLUE"))
         >>> net(torch.zeros(2, 3, 1, 64, 64)).shape
@@ -144,7 +144,7 @@ def build_encoder(
         ConfigError: A name is unknown, or a size makes no network.
         WeightsError: The weights cannot be found or downloaded, or do not fit.
 
-    Example:
+    Examples:
         >>> import instageo, torch
         >>> encoder = instageo.build_encoder("prithvi_eo_tiny", depth=2)
         >>> encoder(torch.zeros(1, 6, 1, 32, 48)).shape

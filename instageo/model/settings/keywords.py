@@ -1,11 +1,13 @@
 """Keyword arguments of the Python API as settings: the same checks and defaults as on the command line."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Literal, TypedDict, cast
 
 from instageo.errors import ConfigError, did_you_mean
 from instageo.model.networks.segmenter import NetworkConfig
 from instageo.model.settings import AUTO, Settings
+from instageo.model.settings.augmentations import Augmentations as AugmentationSettings
 from instageo.model.settings.compose import default_config, settings_from_config, settings_to_dict, update_settings
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
@@ -20,6 +22,8 @@ Augmentations = Sequence[str] | Mapping[str, Mapping[str, Any]]
 """Names of augmentations, or their parameters by name."""
 
 AUGMENTATIONS = "dataloader.augmentations"
+
+SHIPPED_AUGMENTATIONS = tuple(entry.name for entry in fields(AugmentationSettings) if entry.name != "own")
 
 
 class ChipOptions(TypedDict, total=False):
@@ -117,6 +121,9 @@ def augmentation_settings(augmentations: Augmentations) -> dict[str, Any]:
     Args:
         augmentations: Names, or parameters by name; see docs/augmentation.md. A name `FILE.py:FUNCTION` is the
             user's own.
+
+    Raises:
+        ConfigError: There is no such augmentation.
     """
     chosen = augmentations if isinstance(augmentations, Mapping) else {name: {} for name in augmentations}
     found: dict[str, Any] = {f"{AUGMENTATIONS}.{name}.use": False for name in ("hflip", "vflip")}
@@ -126,6 +133,9 @@ def augmentation_settings(augmentations: Augmentations) -> dict[str, Any]:
             p, others = parameters.get("p", 0.5), {key: value for key, value in parameters.items() if key != "p"}
             own.append({"function": name, "p": p, "parameters": others})
             continue
+        if name not in SHIPPED_AUGMENTATIONS:
+            hint = did_you_mean(name, SHIPPED_AUGMENTATIONS) or f"; choose from {', '.join(SHIPPED_AUGMENTATIONS)}"
+            raise ConfigError(f"unknown augmentation {name}{hint}")
         found |= {f"{AUGMENTATIONS}.{name}.{key}": value for key, value in {"use": True, **parameters}.items()}
     return found | ({f"{AUGMENTATIONS}.own": own} if own else {})
 

@@ -5,7 +5,6 @@ from operator import itemgetter
 from typing import Any, TypedDict, Unpack
 
 import pytorch_lightning as pl
-import torch
 from torch import Tensor, nn
 
 from instageo.errors import ConfigError
@@ -20,8 +19,8 @@ from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import AUTO, LabelKind, Settings
 from instageo.model.settings.keywords import fit_settings, settings_of_network, with_data, without_measures
 from instageo.model.tasks.factory import task_from_settings
+from instageo.model.training.factory import optimizer_from_settings
 from instageo.model.training.module import FineTuningModule, PreprocessConfig
-from instageo.model.training.optimizer import optimizer_from_settings
 
 Loss = str | Mapping[str, Any]
 """Name of a loss, or weights by name, such as `{"cross_entropy": 1, "dice": 0.5}`; see docs/losses.md."""
@@ -63,14 +62,13 @@ class NetworkTask(FineTuningModule):
         if isinstance(net, PrithviSegmenter):
             _check_outputs(net, settings)
         self.settings, known = settings, without_measures(settings)
-        task, side = task_from_settings(known), settings.dataloader.img_size
+        task = task_from_settings(known)
         super().__init__(
             net,
             task.wrap_loss(loss_from_settings(known)),
             task.build_metrics(final=False, sync=True),
-            PreprocessConfig((0.0,), (1.0,), (), settings.train.ignore_index),
+            PreprocessConfig((0.0,), (1.0,), _tiling(settings), (), settings.train.ignore_index),
             optimizer_from_settings(settings),
-            Tiling(side, max(side // 2, 1), settings.train.batch_size),
             task.monitor.name,
             self._checkpoint_entries,
         )
@@ -81,8 +79,7 @@ class NetworkTask(FineTuningModule):
         if isinstance(data, ChipDataModule):
             settings = with_data(self.settings, data.settings)
             self.settings = fit_settings(settings, data.train_data.report) if stage == "fit" else settings
-            side = settings.dataloader.img_size
-            self.tiling = Tiling(side, max(side // 2, 1), settings.train.batch_size)
+            self.tiling = _tiling(settings)
         known = without_measures(self.settings)
         task = task_from_settings(known)
         self.loss = task.wrap_loss(loss_from_settings(known))
@@ -96,9 +93,8 @@ class NetworkTask(FineTuningModule):
         """Return the network's outputs of a batch of normalised images."""
         return super().forward(batch if isinstance(batch, Sample) else sample_from_dict(batch))
 
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move a batch of any kind."""
-        return pl.LightningModule.transfer_batch_to_device(self, batch, device, dataloader_idx)
+    # Dictionaries, which Lightning moves itself; its own method is not reported as overridden.
+    transfer_batch_to_device = pl.LightningModule.transfer_batch_to_device
 
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:  # type: ignore[override]
         """Return the loss of one batch."""
@@ -149,7 +145,7 @@ class SegmentationTask(NetworkTask):
     Raises:
         ConfigError: An argument does not work, or the network has another number of outputs.
 
-    Example:
+    Examples:
         >>> import instageo, pytorch_lightning as pl
         >>> dm = instageo.ChipDataModule(train="train.csv", val="val.csv", crop_size=16)
         >>> net = instageo.build_network("prithvi_eo_tiny", num_classes=2, depth=1, img_size=16)
@@ -202,7 +198,7 @@ class ClassificationTask(NetworkTask):
     Raises:
         ConfigError: An argument does not work, or the network does not fit.
 
-    Example:
+    Examples:
         >>> import instageo
         >>> net = instageo.build_network("prithvi_eo_tiny", num_classes=3, head="pooled", depth=1)
         >>> task = instageo.ClassificationTask(net, num_classes=3, lr=1e-3)
@@ -250,7 +246,7 @@ class RegressionTask(NetworkTask):
     Raises:
         ConfigError: An argument does not work, or the network has another number of outputs.
 
-    Example:
+    Examples:
         >>> import instageo
         >>> net = instageo.build_network("prithvi_eo_tiny", num_classes=1, depth=1)
         >>> task = instageo.RegressionTask(net, loss="huber", lr=1e-3)
@@ -303,6 +299,12 @@ def _check_outputs(net: PrithviSegmenter, settings: Settings) -> None:
     if net.image_level != (settings.dataloader.label_kind is not LabelKind.raster):
         level, head = ("chip", "light") if net.image_level else ("pixel", "pooled")
         raise ConfigError(f"the network has one output per {level}, which this task cannot use; use head={head!r}")
+
+
+def _tiling(settings: Settings) -> Tiling:
+    """Return how whole chips are cut: tiles of the training size, half of which overlaps."""
+    side = settings.dataloader.img_size
+    return Tiling(side, max(side // 2, 1), settings.train.batch_size)
 
 
 def _samples(batch: Mapping[str, Tensor]) -> list[Sample]:

@@ -44,7 +44,7 @@ def save_model(
     Raises:
         ConfigError: The network was not built by `build_network`, or does not fit the data.
 
-    Example:
+    Examples:
         >>> import instageo
         >>> data = instageo.ChipDataset("train.csv", statistics="auto")
         >>> net = instageo.build_network("prithvi_eo_tiny", num_classes=2, depth=1)
