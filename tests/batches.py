@@ -66,7 +66,7 @@ class ScriptedState(RandomState):
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         number = torch.as_tensor(next(self.numbers), dtype=torch.float)
-        return number.expand(len(self.sources), *shape).clone()
+        return number.expand(len(self.generators), *shape).clone()
 
     def integers(self, low: int, high: int) -> list[int]:
         return list(next(self.numbers))
@@ -75,4 +75,4 @@ class ScriptedState(RandomState):
 def scripted(batch, *numbers, mean=None, ignore_index=-1):
     """Return a random state that returns these numbers."""
     state = random_state(batch, mean=mean, ignore_index=ignore_index)
-    return ScriptedState(state.sources, state.mean, state.std, ignore_index, iter(numbers))
+    return ScriptedState(state.generators, state.mean, state.std, ignore_index, iter(numbers))

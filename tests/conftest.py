@@ -11,9 +11,16 @@ from rasterio.crs import CRS
 
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
-from tests.store import running
+from tests.http_server import running
 
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)
+hypothesis.settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=50,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],  # it measures how busy the machine is
+)
 hypothesis.settings.load_profile("repeatable")
 
 # Test processes share the cores; with all cores each, PyTorch's threads would wait for one another.

@@ -1,4 +1,4 @@
-"""Code that users bring, named FILE.py:NAME, or package.module:NAME where it is installed."""
+"""Load functions and classes of the user's own, named FILE.py:NAME, or package.module:NAME if installed."""
 
 import functools
 import importlib
@@ -12,32 +12,32 @@ from instageo.errors import ConfigError
 
 
 def is_user_code(name: str) -> bool:
-    """Whether it has the form FILE.py:NAME or package.module:NAME."""
-    place, _, called = name.rpartition(":")
-    module = place.endswith(".py") or all(part.isidentifier() for part in place.split("."))
-    return module and called.isidentifier()
+    """Return whether a name has the form FILE.py:NAME or package.module:NAME."""
+    location, _, attribute = name.rpartition(":")
+    is_module = location.endswith(".py") or all(part.isidentifier() for part in location.split("."))
+    return is_module and attribute.isidentifier()
 
 
 @functools.cache
 def load_user_code(name: str, setting: str) -> Callable[..., Any]:
-    """The function or class that a name of that form stands for.
+    """Load the function or class that FILE.py:NAME or package.module:NAME refers to.
 
     Args:
-        name: Its file is relative to where the command runs; its package is looked for as by `import`.
-        setting: What to correct if there is no such thing.
+        name: FILE is relative to the working directory; a package is found as by `import`.
+        setting: Setting that contains the name, for messages.
 
     Raises:
-        ConfigError: There is no such file or package, or nothing in it of that name that can be called.
+        ConfigError: The file or package does not exist, or contains nothing of that name that can be called.
     """
-    place, _, called = name.rpartition(":")
-    module = _from_file(name, setting) if place.endswith(".py") else _from_package(name, setting)
-    found = getattr(module, called, None)
-    if not callable(found):
-        raise ConfigError(f"{place}: has no function '{called}'; write it, or correct {setting}")
-    return found  # type: ignore[no-any-return]
+    location, _, attribute = name.rpartition(":")
+    module = _load_file(name, setting) if location.endswith(".py") else _import_module(name, setting)
+    loaded = getattr(module, attribute, None)
+    if not callable(loaded):
+        raise ConfigError(f"{location}: has no function '{attribute}'; write it, or correct {setting}")
+    return loaded  # type: ignore[no-any-return]
 
 
-def _from_file(name: str, setting: str) -> ModuleType:
+def _load_file(name: str, setting: str) -> ModuleType:
     path = Path(name.rpartition(":")[0]).expanduser()
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if not path.is_file() or spec is None or spec.loader is None:
@@ -47,8 +47,10 @@ def _from_file(name: str, setting: str) -> ModuleType:
     return module
 
 
-def _from_package(name: str, setting: str) -> ModuleType:
+def _import_module(name: str, setting: str) -> ModuleType:
     try:
         return importlib.import_module(name.rpartition(":")[0])
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{setting}={name}: there is no package {error.name}; install it, or correct it") from error
+        raise ConfigError(
+            f"{setting}={name}: there is no package {error.name}; install it, or correct the setting"
+        ) from error

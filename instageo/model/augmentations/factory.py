@@ -6,19 +6,19 @@ from instageo.model.settings import Settings
 
 
 def augmentations_from_settings(settings: Settings) -> tuple[AugmentationSpec, ...]:
-    """The augmentations that are switched on, in their order, the user's own last.
+    """Build the augmentations that are switched on, in their order, the user's own last.
 
     Raises:
-        ConfigError: One of the user's own cannot be found, or called with its parameters.
+        ConfigError: One of the user's own does not exist or does not take its parameters.
     """
     group = settings.dataloader.augmentations
-    chosen = {name: getattr(group, name) for name in AUGMENTATIONS}
-    shipped = [
-        AugmentationSpec(name, spec.p, {key: value for key, value in vars(spec).items() if key not in ("use", "p")})
-        for name, spec in chosen.items()
-        if spec.use
+    entries = {name: getattr(group, name) for name in AUGMENTATIONS}
+    built_in = [
+        AugmentationSpec(name, entry.p, {key: value for key, value in vars(entry).items() if key not in ("use", "p")})
+        for name, entry in entries.items()
+        if entry.use
     ]
-    own = [AugmentationSpec(spec.function, spec.p, spec.parameters) for spec in group.own if spec.use]
+    own = [AugmentationSpec(entry.function, entry.p, entry.parameters) for entry in group.own if entry.use]
     for spec in own:
         check_user_augmentation(spec.name, spec.parameters)
-    return *shipped, *own
+    return *built_in, *own

@@ -1,6 +1,6 @@
-"""From decoded chips to the network: augmentation and normalisation of whole batches on the device.
+"""Augment and normalise whole batches on the device: the step from decoded chips to the network.
 
-To add an augmentation, write a function like `hflip` in `augmentations/` and name it in `AUGMENTATIONS`.
+To add an augmentation, write a function like `hflip` in `augmentations/` and add it to `AUGMENTATIONS`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,6 +48,19 @@ class AugmentationSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class AugmentationPlan:
+    """Which augmentations one sample gets.
+
+    Attributes:
+        generator: The sample's own random generator, on the CPU.
+        applied: Whether it gets each of the augmentations.
+    """
+
+    generator: torch.Generator
+    applied: tuple[bool, ...]
+
+
 def process_and_augment(
     batch: Sample,
     mean: Tensor,
@@ -59,22 +72,33 @@ def process_and_augment(
     """Augment, then normalise a batch: the one way from decoded chips to the network, in training and inference.
 
     Args:
-        batch: Image (B, C, T, H, W) in the unit of `mean`; changed copies are returned.
+        batch: Image (B, C, T, H, W) in the unit of `mean`; a changed copy is returned.
         mean: Shape (C,).
         std: Shape (C,).
-        augmentations: Applied in order, each sample with its own draw; needs a `generator`.
-        generator: Source of randomness, best on the CPU, whatever the device of the batch: on another device each
-            batch waits for it once.
+        augmentations: Applied in order, with random numbers of its own for each sample; they need a `generator`.
+        generator: Random generator, best on the CPU, whatever the device of the batch: a generator on another device
+            makes each batch wait for it once.
         ignore_index: Label of pixels that an augmentation brings in from outside.
 
     Returns:
-        The batch with a normalised image, 0 wherever no observation is.
+        The batch with a normalised image, 0 where there is no observation.
+
+    Examples:
+        >>> import torch
+        >>> from instageo.model import process_and_augment
+        >>> from instageo.model.augmentations.pipeline import AugmentationSpec
+        >>> from instageo.model.chips.sample import Sample
+        >>> batch = Sample(torch.tensor([[[[[3.0, 5.0]]]]]), torch.ones(1, 1, 1, 2, dtype=torch.bool))
+        >>> mean, std, flip = torch.tensor([1.0]), torch.tensor([2.0]), [AugmentationSpec("hflip", p=1.0)]
+        >>> process_and_augment(batch, mean, std, flip, torch.Generator()).image.flatten()
+        tensor([2., 1.])
     """
-    on_cpu = batch.image.device.type == "cpu"
-    changed = augment(batch, mean, std, augmentations, generator, ignore_index)
-    with torch.autocast(batch.image.device.type, enabled=False):
-        own = on_cpu and bool(augmentations)  # a copy of the batch's image, which nobody else sees
-        return replace(changed, image=normalize(changed.image, changed.valid, mean, std, in_place=own))
+    device = batch.image.device.type
+    augmented = augment(batch, mean, std, augmentations, generator, ignore_index)
+    in_place = device == "cpu" and bool(augmentations)  # then the image is a copy of the batch's
+    with torch.autocast(device, enabled=False):
+        image = normalize(augmented.image, augmented.valid, mean, std, in_place=in_place)
+    return replace(augmented, image=image)
 
 
 def augment(
@@ -85,61 +109,51 @@ def augment(
     generator: torch.Generator | None,
     ignore_index: int = -1,
 ) -> Sample:
-    """The first half of `process_and_augment`, with the same arguments: the batch augmented, but not normalised."""
+    """Augment a batch without normalising it: the first half of `process_and_augment`, with the same arguments."""
     if not augmentations:
         return batch
     if generator is None:
         raise ValueError("augmentation needs a generator")
-    with torch.autocast(batch.image.device.type, enabled=False):  # half precision would misplace pixels
-        lots = plan_augmentations(augmentations, generator, len(batch.image))
-        draw = RandomState((), mean, std, ignore_index)
-        on_cpu = batch.image.device.type == "cpu"
-        return (_one_by_one if on_cpu else _augment)(batch, lots, augmentations, draw)
+    device = batch.image.device.type
+    plans = plan_augmentations(augmentations, generator, len(batch.image))
+    with torch.autocast(device, enabled=False):  # half precision would misplace pixels
+        apply = _augment_one_by_one if device == "cpu" else _augment_together
+        return apply(batch, plans, augmentations, RandomState((), mean, std, ignore_index))
 
 
 def normalize(image: Tensor, valid: Tensor, mean: Tensor, std: Tensor, *, in_place: bool = False) -> Tensor:
-    """(image - mean) / std by band, 0 where invalid.
+    """Return (image - mean) / std by band, 0 where invalid.
 
     Args:
         image: Shape (..., C, T, H, W), float32.
         valid: Shape (..., T, H, W).
         mean: Shape (C,).
         std: Shape (C,).
-        in_place: Change the image itself.
+        in_place: Change `image` itself.
     """
     centred = torch.sub(image, mean[:, None, None, None], out=image if in_place else None)
     return zero_invalid(centred.div_(std[:, None, None, None]), valid, in_place=True)
 
 
-@dataclass(frozen=True)
-class AugmentationPlan:
-    """What falls to one sample.
-
-    Attributes:
-        source: Its own source of randomness, on the CPU.
-        chosen: Whether it gets each of the augmentations.
-    """
-
-    source: torch.Generator
-    chosen: tuple[bool, ...]
-
-
 def plan_augmentations(
-    augmentations: Sequence[AugmentationSpec], generator: torch.Generator, samples: int
+    augmentations: Sequence[AugmentationSpec], generator: torch.Generator, num_samples: int
 ) -> list[AugmentationPlan]:
-    """Lots of so many samples; each depends on the generator and the sample's place, not on how many come after it."""
-    seeds = torch.randint(2**32, (samples,), generator=generator, device=generator.device).tolist()
-    lots = []
+    """Draw which augmentations each sample gets.
+
+    The draw depends on the generator and the sample's position, not on the number of samples after it.
+    """
+    seeds = torch.randint(2**32, (num_samples,), generator=generator, device=generator.device).tolist()
+    plans = []
     for seed in seeds:
-        source = torch.Generator().manual_seed(seed)
-        drawn = torch.rand(len(augmentations), generator=source).tolist()
-        chosen = tuple(number < spec.p for number, spec in zip(drawn, augmentations, strict=True))
-        lots.append(AugmentationPlan(source, chosen))
-    return lots
+        own_generator = torch.Generator().manual_seed(seed)
+        numbers = torch.rand(len(augmentations), generator=own_generator).tolist()
+        applied = tuple(number < spec.p for number, spec in zip(numbers, augmentations, strict=True))
+        plans.append(AugmentationPlan(own_generator, applied))
+    return plans
 
 
 def find_augmentation(name: str) -> Augmentation:
-    """The function called `name` in `AUGMENTATIONS`, or the user's own, named FILE.py:FUNCTION.
+    """Return the function called `name` in `AUGMENTATIONS`, or the user's own, named FILE.py:FUNCTION.
 
     Raises:
         ConfigError: There is no such file or function.
@@ -147,37 +161,39 @@ def find_augmentation(name: str) -> Augmentation:
     return AUGMENTATIONS[name] if name in AUGMENTATIONS else load_user_augmentation(name)
 
 
-def _one_by_one(
-    batch: Sample, lots: Sequence[AugmentationPlan], augmentations: Sequence[AugmentationSpec], draw: RandomState
+def _augment_one_by_one(
+    batch: Sample, plans: Sequence[AugmentationPlan], augmentations: Sequence[AugmentationSpec], rng: RandomState
 ) -> Sample:
-    """The same as `_augment`, sample after sample, as they fit into a CPU's cache."""
-    parts = [batch.map(itemgetter(slice(place, place + 1))) for place in range(len(lots))]
-    done = [_augment(part, [lot], augmentations, draw) for part, lot in zip(parts, lots, strict=True)]
-    return stack_samples([part.map(itemgetter(0)) for part in done])
+    """Augment sample after sample, since one fits into a CPU's cache; the result is that of `_augment_together`."""
+    samples = [batch.map(itemgetter(slice(index, index + 1))) for index in range(len(plans))]
+    augmented = [
+        _augment_together(sample, [plan], augmentations, rng) for sample, plan in zip(samples, plans, strict=True)
+    ]
+    return stack_samples([sample.map(itemgetter(0)) for sample in augmented])
 
 
-def _augment(
-    batch: Sample, lots: Sequence[AugmentationPlan], augmentations: Sequence[AugmentationSpec], draw: RandomState
+def _augment_together(
+    batch: Sample, plans: Sequence[AugmentationPlan], augmentations: Sequence[AugmentationSpec], rng: RandomState
 ) -> Sample:
-    """Apply to each sample what falls to it."""
+    """Apply each augmentation to all samples that get it."""
     for number, spec in enumerate(augmentations):
-        places = [place for place, lot in enumerate(lots) if lot.chosen[number]]
-        if places:
-            sources = tuple(lots[place].source for place in places)
-            batch = _change(batch, places, spec, replace(draw, sources=sources))
+        indices = [index for index, plan in enumerate(plans) if plan.applied[number]]
+        if indices:
+            generators = tuple(plans[index].generator for index in indices)
+            batch = _augment_some(batch, indices, spec, replace(rng, generators=generators))
     return batch
 
 
-def _change(batch: Sample, places: Sequence[int], spec: AugmentationSpec, draw: RandomState) -> Sample:
-    """Apply one augmentation to the samples at some places."""
+def _augment_some(batch: Sample, indices: Sequence[int], spec: AugmentationSpec, rng: RandomState) -> Sample:
+    """Apply one augmentation to the samples with these indices."""
     function = find_augmentation(spec.name)
-    if len(places) == len(batch.image):
-        return function(batch, draw, **spec.parameters)
-    index = torch.tensor(places).to(batch.image.device, non_blocking=True)
-    part = function(batch.map(lambda tensor: tensor.index_select(0, index)), draw, **spec.parameters)
+    if len(indices) == len(batch.image):
+        return function(batch, rng, **spec.parameters)
+    index = torch.tensor(indices).to(batch.image.device, non_blocking=True)
+    part = function(batch.map(lambda tensor: tensor.index_select(0, index)), rng, **spec.parameters)
 
-    def put(name: str) -> Any:
+    def merge(name: str) -> Any:
         old, new = getattr(batch, name), getattr(part, name)
         return None if old is None else old.index_copy(0, index, new)
 
-    return Sample(**{entry.name: put(entry.name) for entry in fields(Sample)})
+    return Sample(**{entry.name: merge(entry.name) for entry in fields(Sample)})

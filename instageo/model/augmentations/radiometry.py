@@ -1,4 +1,4 @@
-"""Augmentations that change values, in any unit; nodata enters none of them."""
+"""Augmentations that change values, in any unit; no-data has no influence on them."""
 
 import math
 from dataclasses import replace
@@ -7,41 +7,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from instageo.model.augmentations.random_draw import RandomState
+from instageo.model.augmentations.random_state import RandomState
 from instageo.model.chips.sample import Sample, zero_invalid
 
-SMALL = 5
-"""Side of a kernel up to which one convolution in two dimensions is faster than two in one."""
+MAX_2D_KERNEL = 5
+"""Largest side of a kernel for which one convolution in two dimensions is faster than two in one dimension."""
 
 
-def brightness(batch: Sample, draw: RandomState, limit: float) -> Sample:
+def brightness(batch: Sample, rng: RandomState, limit: float) -> Sample:
     """Multiply by one factor from 1-limit..1+limit per sample."""
-    return replace(batch, image=batch.image * _per_sample(draw.uniform(1 - limit, 1 + limit)))
+    return replace(batch, image=batch.image * _per_sample(rng.uniform(1 - limit, 1 + limit)))
 
 
-def contrast(batch: Sample, draw: RandomState, limit: float) -> Sample:
-    """Multiply the distance from the sample's mean of each band by one factor from 1-limit..1+limit per sample."""
+def contrast(batch: Sample, rng: RandomState, limit: float) -> Sample:
+    """Multiply the difference from the sample's mean of each band by one factor from 1-limit..1+limit per sample."""
     image, valid = zero_invalid(batch.image, batch.valid), batch.valid.unsqueeze(1)
-    counted = valid.sum((2, 3, 4), keepdim=True).clamp_min(1)
-    mean = image.sum((2, 3, 4), keepdim=True) / counted
-    return replace(batch, image=torch.lerp(mean, image, _per_sample(draw.uniform(1 - limit, 1 + limit))))
+    count = valid.sum((2, 3, 4), keepdim=True).clamp_min(1)
+    mean = image.sum((2, 3, 4), keepdim=True) / count
+    return replace(batch, image=torch.lerp(mean, image, _per_sample(rng.uniform(1 - limit, 1 + limit))))
 
 
-def blur(batch: Sample, draw: RandomState, sigma: float) -> Sample:
-    """Gaussian blur of `sigma` pixels over valid pixels alone; what lies outside the chip has no weight."""
-    reach = math.ceil(2 * sigma)
-    steps = torch.arange(-reach, reach + 1, device=batch.image.device)
-    known = torch.cat([zero_invalid(batch.image, batch.valid).flatten(1, 2), batch.valid.float()], dim=1)
-    mixed = _filter(known, torch.exp(-steps.square() / (2 * sigma**2)))
-    layers = known.shape[1] - batch.valid.shape[1]
-    share = mixed[:, layers:].clamp_min(1e-6).unsqueeze(1)
-    return replace(batch, image=mixed[:, :layers].view_as(batch.image).div_(share))
+def blur(batch: Sample, rng: RandomState, sigma: float) -> Sample:
+    """Apply a Gaussian blur of `sigma` pixels over valid pixels alone; pixels outside the chip have no weight."""
+    radius = math.ceil(2 * sigma)
+    offsets = torch.arange(-radius, radius + 1, device=batch.image.device)
+    masked = torch.cat([zero_invalid(batch.image, batch.valid).flatten(1, 2), batch.valid.float()], dim=1)
+    mixed = _filter(masked, torch.exp(-offsets.square() / (2 * sigma**2)))
+    num_layers = masked.shape[1] - batch.valid.shape[1]
+    weight = mixed[:, num_layers:].clamp_min(1e-6).unsqueeze(1)
+    return replace(batch, image=mixed[:, :num_layers].view_as(batch.image).div_(weight))
 
 
-def noise(batch: Sample, draw: RandomState, std: float) -> Sample:
+def noise(batch: Sample, rng: RandomState, std: float) -> Sample:
     """Add Gaussian noise of `std` times the band's standard deviation."""
-    drawn = draw.normal(*batch.image.shape[1:])
-    return replace(batch, image=torch.addcmul(batch.image, drawn, (std * draw.std)[:, None, None, None], out=drawn))
+    numbers = rng.normal(*batch.image.shape[1:])
+    return replace(batch, image=torch.addcmul(batch.image, numbers, (std * rng.std)[:, None, None, None], out=numbers))
 
 
 def _per_sample(numbers: Tensor) -> Tensor:
@@ -49,9 +49,9 @@ def _per_sample(numbers: Tensor) -> Tensor:
 
 
 def _filter(image: Tensor, taps: Tensor) -> Tensor:
-    """Filter each channel of (B, C, H, W) along rows and columns; outside is 0."""
+    """Filter each channel of (B, C, H, W) along rows and columns, with zeros outside."""
     across, down = taps[None, :], taps[:, None]
-    kernels = (across, down) if len(taps) > SMALL else (down * across,)
+    kernels = (across, down) if len(taps) > MAX_2D_KERNEL else (down * across,)
     channels = image.shape[1]
     for kernel in kernels:
         height, width = kernel.shape

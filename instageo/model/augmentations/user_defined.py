@@ -1,4 +1,4 @@
-"""Augmentations that users bring in a Python file of their own, named FILE.py:FUNCTION."""
+"""Augmentations of the user's own, named FILE.py:FUNCTION."""
 
 import functools
 import inspect
@@ -8,50 +8,51 @@ from typing import Any
 from torch import Tensor
 
 from instageo.errors import ConfigError
-from instageo.model.augmentations.random_draw import Augmentation, RandomState
+from instageo.model.augmentations.random_state import Augmentation, RandomState
 from instageo.model.chips.sample import Sample
 from instageo.model.user_code import load_user_code
 
 
 @functools.cache
 def load_user_augmentation(name: str) -> Augmentation:
-    """The function that FILE.py:FUNCTION names; FILE is relative to where the command runs. Its results are checked.
+    """Load the function FILE.py:FUNCTION, with a check of what it returns; FILE is relative to the working directory.
 
     Raises:
-        ConfigError: There is no such file, or no such function in it.
+        ConfigError: The file does not exist, or contains no such function.
     """
-    return _checked(name, load_user_code(name, "dataloader.augmentations.own"))
+    function = load_user_code(name, "dataloader.augmentations.own")
+    return _check_results(name, function)
 
 
 def check_user_augmentation(name: str, parameters: Mapping[str, Any]) -> None:
-    """Refuse a function of the user's that does not exist or does not take these parameters.
+    """Check that a user's function exists and takes these parameters.
 
     Raises:
-        ConfigError: It says what is wrong.
+        ConfigError: It does not.
     """
     signature = inspect.signature(load_user_augmentation(name))
     try:
-        signature.bind("batch", "draw", **parameters)
+        signature.bind("batch", "rng", **parameters)
     except TypeError as error:
-        raise ConfigError(f"{name}{signature} does not fit its settings {dict(parameters)}: {error}") from error
+        raise ConfigError(f"{name}{signature} does not accept the parameters {dict(parameters)}: {error}") from error
 
 
-def _checked(name: str, function: Callable[..., Any]) -> Augmentation:
-    """The function, refusing results that are no batch of the same shapes and types."""
+def _check_results(name: str, function: Callable[..., Any]) -> Augmentation:
+    """Wrap a function to raise an error if it returns anything but a batch of the same shapes and types."""
 
     @functools.wraps(function)
-    def call(batch: Sample, draw: RandomState, **parameters: Any) -> Sample:
-        changed = function(batch, draw, **parameters)
+    def checked(batch: Sample, rng: RandomState, **parameters: Any) -> Sample:
+        changed = function(batch, rng, **parameters)
         if not isinstance(changed, Sample):
-            raise ConfigError(f"{name}: returned {type(changed).__name__}; expected the batch, a changed Sample")
+            raise ConfigError(f"{name}: returned {type(changed).__name__}; expected the batch as a Sample")
         for part in ("image", "valid", "label"):
-            got, expected = _form(getattr(changed, part)), _form(getattr(batch, part))
-            if got != expected:
-                raise ConfigError(f"{name}: returned {part} {got}; expected {expected}, as it came in")
+            returned, expected = _describe(getattr(changed, part)), _describe(getattr(batch, part))
+            if returned != expected:
+                raise ConfigError(f"{name}: returned {part} {returned}; expected {expected}, as in the given batch")
         return changed
 
-    return call
+    return checked
 
 
-def _form(tensor: Tensor | None) -> str:
+def _describe(tensor: Tensor | None) -> str:
     return "None" if tensor is None else f"{tuple(tensor.shape)} {tensor.dtype}"

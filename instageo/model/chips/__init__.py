@@ -1,1 +1,1 @@
-"""One chip: its image, its label, and where and when it was seen."""
+"""One chip: its image, its label, its acquisition dates and its location."""

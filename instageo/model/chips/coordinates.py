@@ -1,4 +1,4 @@
-"""When and where a chip was seen, as the `_tl` variants take it: one function for training, scoring and inference."""
+"""Acquisition dates and location of a chip, as the `_tl` variants take them in training, scoring and inference."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,65 +19,69 @@ COORDINATE_CONVENTION = (
 DATE_TAGS = (
     "DATES", "DATE", "ACQUISITION_DATE", "ACQUISITIONDATETIME", "SENSING_TIME", "DATETIME", "TIFFTAG_DATETIME",
 )  # fmt: skip
-"""Tags of a file that are read for its dates, the first that fits."""
+"""Tags that may hold the dates of a file; the first one with the right number of dates is used."""
 
 Coordinates = tuple[NDArray[np.float32], NDArray[np.float32]]
 """`temporal_coords` (T, 2) and `location_coords` (2,); all NaN where unknown."""
 
 
-def chip_coordinates(
-    dates: Sequence[date], place: tuple[float, float] | None, grid: Grid | None, tags: Mapping[str, str], steps: int
+def find_chip_coordinates(
+    dates: Sequence[date],
+    lat_lon: tuple[float, float] | None,
+    grid: Grid | None,
+    tags: Mapping[str, str],
+    num_dates: int,
 ) -> Coordinates:
-    """Time and place of a chip: what is told of it, else what its file says.
+    """Find dates and location of a chip: those given, else those of its file.
 
     Args:
-        dates: One per date of the chip, or none.
-        place: Latitude and longitude, degrees.
-        grid: The file's; its middle is the place where none is told.
-        tags: The file's, by upper-case name; the first of `DATE_TAGS` that holds one date per date of the chip counts.
-        steps: Dates of the chip, T.
+        dates: One for each date of the chip, or none.
+        lat_lon: Latitude and longitude, degrees.
+        grid: Grid of the file; its centre is the location if `lat_lon` is None.
+        tags: Tags of the file, by upper-case name; see `DATE_TAGS`.
+        num_dates: Number of dates of the chip, T.
 
     Raises:
-        DataError: The number of dates told is not T.
+        DataError: Another number of dates than T is given.
     """
-    if dates and len(dates) != steps:
+    if dates and len(dates) != num_dates:
         raise DataError(
-            f"{len(dates)} dates are given ({', '.join(map(str, dates))}) for chips of {steps}; "
+            f"{len(dates)} dates are given ({', '.join(map(str, dates))}) for chips of {num_dates}; "
             "give one per date of the chip, or none"
         )
-    known = list(dates) or _dates_of(tags, steps)
-    time = [(float(day.year), float(day.timetuple().tm_yday)) for day in known] or [(math.nan, math.nan)] * steps
-    where = place or (grid.centre() if grid else None) or (math.nan, math.nan)
-    return np.array(time, dtype=np.float32), np.array(where, dtype=np.float32)
+    days = list(dates) or _dates_from_tags(tags, num_dates)
+    temporal = [(float(day.year), float(day.timetuple().tm_yday)) for day in days] or [(math.nan, math.nan)] * num_dates
+    location = lat_lon or (grid.center_lat_lon() if grid else None) or (math.nan, math.nan)
+    return np.array(temporal, dtype=np.float32), np.array(location, dtype=np.float32)
 
 
-def row_coordinates(row: Row, grid: Grid, tags: Mapping[str, str], steps: int) -> Coordinates:
-    """Time and place of a table's row; the table goes before the file.
+def find_row_coordinates(row: Row, grid: Grid, tags: Mapping[str, str], num_dates: int) -> Coordinates:
+    """Find dates and location of a table's row; the table takes precedence over the file.
 
     Raises:
-        DataError: The number of dates in the table is not that of the chip.
+        DataError: The table gives another number of dates than the chip has.
     """
     try:
-        return chip_coordinates(row.dates, row.place, grid, tags, steps)
+        return find_chip_coordinates(row.dates, row.lat_lon, grid, tags, num_dates)
     except DataError as error:
         raise DataError(f"{row.name}: {error}") from error
 
 
-def _dates_of(tags: Mapping[str, str], steps: int) -> list[date]:
+def _dates_from_tags(tags: Mapping[str, str], num_dates: int) -> list[date]:
     for name in DATE_TAGS:
-        days = _parsed(tags.get(name, ""))
-        if len(days) == steps:
+        days = _parse_tag(tags.get(name, ""))
+        if len(days) == num_dates:
             return days
-        if steps == 1 and len(set(days)) == 1:  # scenes of one day, as in HLS files made from two
+        if num_dates == 1 and len(set(days)) == 1:  # several scenes of one day, as in HLS files merged from two
             return days[:1]
     return []
 
 
-def _parsed(text: str) -> list[date]:
-    """Days of a tag; none if it is written in a way that is not understood."""
-    for form in (text, text.replace(",", ";"), text.replace(":", "-", 2)):
+def _parse_tag(text: str) -> list[date]:
+    """Parse the dates of a tag; return an empty list if its notation is unknown."""
+    for variant in (text, text.replace(",", ";"), text.replace(":", "-", 2)):
         try:
-            return list(parse_dates(form))
+            return list(parse_dates(variant))
         except ValueError:
             continue
     return []

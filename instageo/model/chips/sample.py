@@ -11,16 +11,17 @@ from torch.utils.data import default_collate
 
 @dataclass(frozen=True)
 class Sample:
-    """A chip as tensors, or a batch of them with a leading dimension.
+    """A chip as tensors, or a batch of chips with a leading dimension.
 
     Attributes:
         image: Shape (C, T, H, W), float32, scaled but not normalised.
         valid: Shape (T, H, W), bool.
-        label: Classes of the pixels, shape (H, W), int64, the ignored label where no date is valid; or values, float32,
-            NaN there. A label of the chip as a whole has the shape (1, 1), one of K labels that may apply (K, 1, 1).
-            None where there is none.
-        temporal_coords: Shape (T, 2), year and day of year; NaN where unknown. None is as good as all NaN.
-        location_coords: Shape (2,), latitude and longitude in degrees; NaN where unknown. None is as good as all NaN.
+        label: Labels of the pixels, shape (H, W): classes, int64, the ignored class where no date is valid; or values,
+            float32, NaN there. An image-level label has the shape (1, 1), or (K, 1, 1) where each of K classes may
+            apply. None if there is no label.
+        temporal_coords: Shape (T, 2), year and day of year; NaN where unknown. None means the same as all NaN.
+        location_coords: Shape (2,), latitude and longitude in degrees; NaN where unknown. None means the same as all
+            NaN.
     """
 
     image: Tensor
@@ -29,73 +30,79 @@ class Sample:
     temporal_coords: Tensor | None = None
     location_coords: Tensor | None = None
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> "Sample":
-        """The same sample with each of its tensors changed."""
-        parts: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
-        changed: dict[str, Any] = {name: None if value is None else change(value) for name, value in parts.items()}
-        return Sample(**changed)
-
-    def to(self, device: torch.device) -> "Sample":
-        """The same sample on a device."""
-        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def pin_memory(self) -> "Sample":
-        """The same sample in page-locked memory, from which copies to a GPU overlap with work."""
-        return self.map(torch.Tensor.pin_memory)
-
     @property
     def pixel_label(self) -> Tensor | None:
-        """The label if it is of pixels; None if it is of the chip as a whole, or if there is none."""
+        """The label of the pixels; None if the label is image-level or missing."""
         label = self.label
         return None if label is None or label.shape[-2:] != self.image.shape[-2:] else label
 
-    def map_spatial(self, change: Callable[[Tensor], Tensor], label: Callable[[Tensor], Tensor]) -> "Sample":
-        """The same sample with image and mask changed, and the label, if it is of pixels."""
-        kept = self.pixel_label
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Sample":
+        """Return a sample with a function applied to each tensor."""
+        tensors: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
+        changed = {name: None if tensor is None else function(tensor) for name, tensor in tensors.items()}
+        return Sample(**changed)
+
+    def map_spatial(self, function: Callable[[Tensor], Tensor], label_function: Callable[[Tensor], Tensor]) -> "Sample":
+        """Return a sample with functions applied to its pixels.
+
+        Args:
+            function: Applied to image and mask.
+            label_function: Applied to the label of the pixels; an image-level label stays as it is.
+        """
+        label = self.pixel_label
         return replace(
             self,
-            image=change(self.image),
-            valid=change(self.valid),
-            label=self.label if kept is None else label(kept),
+            image=function(self.image),
+            valid=function(self.valid),
+            label=self.label if label is None else label_function(label),
         )
 
-    def window(self, rows: slice, columns: slice) -> "Sample":
-        """The part of a single chip between these rows and columns."""
-        return self.map_spatial(lambda part: part[..., rows, columns], lambda part: part[rows, columns])
+    def crop(self, rows: slice, columns: slice) -> "Sample":
+        """Return a window of a single chip."""
+        return self.map_spatial(lambda tensor: tensor[..., rows, columns], lambda label: label[rows, columns])
+
+    def to(self, device: torch.device) -> "Sample":
+        """Copy the sample to a device."""
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Sample":
+        """Copy the sample to page-locked memory, from which copies to a GPU overlap with computation."""
+        return self.map(torch.Tensor.pin_memory)
 
 
 def stack_samples(samples: Sequence[Sample]) -> Sample:
-    """Samples of one size as a batch; what one of them lacks, the batch lacks.
+    """Stack samples of equal size to a batch; a part that one sample lacks is None in the batch.
 
-    A reading process puts them straight into memory that it shares with the main one.
+    In a loader's worker process the batch is created in memory that it shares with the main process.
     """
 
-    def batch(name: str) -> Any:
-        values = [getattr(sample, name) for sample in samples]
-        return None if any(value is None for value in values) else default_collate(values)
+    def stack(name: str) -> Any:
+        tensors = [getattr(sample, name) for sample in samples]
+        return None if any(tensor is None for tensor in tensors) else default_collate(tensors)
 
-    return Sample(**{part.name: batch(part.name) for part in fields(Sample)})
+    return Sample(**{part.name: stack(part.name) for part in fields(Sample)})
 
 
 def ignored_value(label: Tensor, ignore_index: int) -> float:
-    """What stands in such a label where there is none: NaN among values, the ignored class among classes."""
+    """Return the value that means "no label": NaN for values, the ignored class for classes."""
     return torch.nan if label.is_floating_point() else ignore_index
 
 
 def label_mask(label: Tensor, ignore_index: int) -> Tensor:
-    """Where there is a label, bool, of the label's shape."""
+    """Return a mask of the label's shape, bool, that is True where there is a label."""
     return label.isfinite() if label.is_floating_point() else label != ignore_index
 
 
 def zero_invalid(image: Tensor, valid: Tensor, *, in_place: bool = False) -> Tensor:
-    """The image with 0 wherever nothing is observed, whatever lies there, NaN included.
+    """Set the image to 0 where there is no observation, whatever its value there, NaN included.
 
-    The mask works on the bits of the numbers: a sixth of the time of `masked_fill` on a CPU, but no gradient passes.
+    The mask is applied to the bits of the numbers, which takes a sixth of the time of `masked_fill` on a CPU but passes
+    no gradient.
 
     Args:
         image: Shape (..., C, T, H, W), float32.
         valid: Shape (..., T, H, W), bool.
-        in_place: Change the image itself.
+        in_place: Change `image` itself.
     """
     bits = image.view(torch.int32)
     mask = -valid.unsqueeze(-4).int()

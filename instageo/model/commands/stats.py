@@ -1,4 +1,4 @@
-"""`mode=stats`: mean, standard deviation and class weights of a training table, exact."""
+"""`mode=stats`: exact mean, standard deviation and class weights of a training table."""
 
 import json
 import logging
@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from instageo.errors import DataError
+from instageo.files import write_text
 from instageo.model.chips.factory import chip_format_from_settings
 from instageo.model.context import Run
-from instageo.model.figures.distributions import distribution_figure
+from instageo.model.figures.distributions import draw_distributions
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.statistics import WEIGHTINGS, compute_class_weights, sample_pixels
 from instageo.model.inspection.tables import inspect_table
 from instageo.model.settings import LabelKind, Settings, require_settings
-from instageo.model.settings.resolve import band_names, class_names, resolve_layout
+from instageo.model.settings.derived import band_names, class_names
+from instageo.model.settings.resolve import resolve
 
 log = logging.getLogger(__name__)
 
@@ -26,40 +28,40 @@ def stats(run: Run) -> None:
     `dataloader.constant_multiplier`. The same line is written to `stats.json`; `stats.png` shows the distributions.
     """
     require_settings(run.settings, "root_dir", "train_filepath")
-    run = replace(run, settings=resolve_layout(run.settings, run.explicit, statistics=False))
+    run = replace(run, settings=resolve(run.settings, run.explicit, normalized=False))
     report = inspect_table(run, "train_filepath", values=True)
-    result = summary(run.settings, report)
+    result = compute_stats(run.settings, report)
     line = json.dumps(result)
-    (run.folder / "stats.json").write_text(line + "\n", encoding="utf-8")
-    _draw(run, report)
+    write_text(run.folder / "stats.json", line + "\n")
+    _draw_distributions(run, report)
     sys.stdout.write(line + "\n")
 
 
-def _draw(run: Run, report: TableReport) -> None:
+def _draw_distributions(run: Run, report: TableReport) -> None:
     path, names = run.folder / "stats.png", band_names(run.settings)
     values = dict(zip(names, sample_pixels(report.rows, chip_format_from_settings(run.settings)), strict=True))
     classes = {} if run.settings.is_reg_task else dict(zip(class_names(run.settings), report.class_counts, strict=True))
     counted = "labelled pixels" if run.settings.dataloader.label_kind is LabelKind.raster else "labels of chips"
-    distribution_figure(values, classes, path, counted=counted)
+    draw_distributions(values, classes, path, counted=counted)
     log.info("distributions: %s", path)
 
 
-def summary(settings: Settings, report: TableReport) -> dict[str, Any]:
-    """What the line of JSON holds.
+def compute_stats(settings: Settings, report: TableReport) -> dict[str, Any]:
+    """Compute the content of the line of JSON.
 
     Raises:
         DataError: No chip has a valid pixel.
     """
-    values = report.values
-    if not values.count:
+    bands = report.band_moments
+    if not bands.count:
         raise DataError(f"{settings.train_filepath}: no valid pixel in any chip; check dataloader.no_data_value")
-    result: dict[str, Any] = {"mean": values.mean.tolist(), "std": values.std.tolist()}
+    result: dict[str, Any] = {"mean": bands.mean.tolist(), "std": bands.std.tolist()}
     if settings.is_reg_task:
-        target = report.target
-        result |= {"label_min": float(target.low[0]), "label_max": float(target.high[0])}
-        result |= {"label_mean": float(target.mean[0]), "label_std": float(target.std[0]), "label_count": target.count}
+        labels = report.label_moments
+        result |= {"label_min": float(labels.low[0]), "label_max": float(labels.high[0])}
+        result |= {"label_mean": float(labels.mean[0]), "label_std": float(labels.std[0]), "label_count": labels.count}
         if settings.model.use_log_scale:
-            result |= {"label_log_mean": float(target.mean[1]), "label_log_std": float(target.std[1])}
+            result |= {"label_log_mean": float(labels.mean[1]), "label_log_std": float(labels.std[1])}
     else:
         counts = report.class_counts
         result |= {"class_weights": compute_class_weights(counts)}
@@ -67,4 +69,4 @@ def summary(settings: Settings, report: TableReport) -> dict[str, Any]:
             f"class_weights_{name}": compute_class_weights(counts, name) for name in WEIGHTINGS if name != "inverse"
         }
         result |= {"class_counts": counts}
-    return result | {"valid_fraction": values.count / values.pixels}
+    return result | {"valid_fraction": bands.count / bands.pixels}

@@ -1,4 +1,4 @@
-"""Decoded layers kept between epochs, in memory or on disk: the same values, without decoding files again."""
+"""Keep decoded layers between epochs, in memory or on disk: the same values, without decoding files again."""
 
 import logging
 import mmap
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import ConfigError
+from instageo.files import atomic_path
 from instageo.locations import file_stamp, is_remote
 
 log = logging.getLogger(__name__)
@@ -21,140 +22,155 @@ log = logging.getLogger(__name__)
 Array = NDArray[Any]
 
 MAX_MEMORY_SHARE = 0.8
-"""Share of the machine's memory that a cache may take."""
+"""Largest share of the machine's memory that a cache may use."""
+
+CACHE_LINE = 64
+"""Arrays in memory start at multiples of this many bytes."""
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One array to keep.
+    """One array that a cache keeps.
 
     Attributes:
         path: The file it is decoded from.
-        how: What tells apart two ways of decoding that file.
-        shape: Of the array.
+        decoding: Text that distinguishes two ways of decoding that file.
+        shape: Shape of the array.
         dtype: Name of its type.
     """
 
     path: str
-    how: str
+    decoding: str
     shape: tuple[int, ...]
     dtype: str
 
     @property
-    def size(self) -> int:
-        """Bytes."""
+    def nbytes(self) -> int:
+        """Size of the array in bytes."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
 
 class Cache(Protocol):
-    """Keeps arrays by the number of their slot."""
+    """Keeps arrays by the index of their entry."""
 
-    def get(self, number: int, read: Callable[[], Array]) -> Array:
-        """The array of a slot, not to be written to; `read` decodes it where it is not yet kept."""
+    def get(self, index: int, decode: Callable[[], Array]) -> Array:
+        """Return the array of an entry, not to be written to; `decode` is called if it is not cached yet."""
 
 
 class MemoryCache:
-    """Arrays in one block of memory that processes forked later share; each is decoded once for all of them.
+    """Arrays in one block of memory, shared with processes forked later; each is decoded once for all of them.
+
+    Args:
+        entries: The arrays to keep.
 
     Raises:
-        ConfigError: They would take more memory than the machine has.
+        ConfigError: They would need more memory than the machine has.
     """
 
-    def __init__(self, slots: Sequence[CacheEntry]) -> None:
-        self.slots = slots
-        starts = np.cumsum([0, *(-(-slot.size // 64) * 64 for slot in slots)])  # at multiples of a cache line
-        self.starts, self.size = starts[:-1].tolist(), int(starts[-1])
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if self.size > MAX_MEMORY_SHARE * there:
+    def __init__(self, entries: Sequence[CacheEntry]) -> None:
+        self.entries = entries
+        ends = np.cumsum([0, *(-(-entry.nbytes // CACHE_LINE) * CACHE_LINE for entry in entries)])
+        self.starts, self.nbytes = ends[:-1].tolist(), int(ends[-1])
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if self.nbytes > MAX_MEMORY_SHARE * memory:
             raise ConfigError(
-                f"dataloader.cache=memory would take {self.size / 1e9:.1f} GB of this machine's {there / 1e9:.1f} GB; "
-                "use dataloader.cache=disk"
+                f"dataloader.cache=memory needs {self.nbytes / 1e9:.1f} GB, more than {MAX_MEMORY_SHARE:.0%} of this "
+                f"machine's {memory / 1e9:.1f} GB; use dataloader.cache=disk"
             )
         self._allocate()
 
+    def get(self, index: int, decode: Callable[[], Array]) -> Array:
+        """Return the array of an entry, see `Cache.get`."""
+        entry = self.entries[index]
+        size = int(np.prod(entry.shape))
+        cached = np.frombuffer(self._block, entry.dtype, size, self.starts[index]).reshape(entry.shape)
+        if not self._filled[index]:
+            cached[...] = _decode(entry, decode)
+            self._filled[index] = 1  # two processes that decode at the same time write the same values
+        return cached
+
     def _allocate(self) -> None:
-        self._block = mmap.mmap(-1, max(self.size, 1) + len(self.slots))
-        self._filled = np.frombuffer(self._block, np.uint8, len(self.slots), max(self.size, 1))
+        """Reserve the arrays' memory and, after it, one flag for each entry."""
+        self._block = mmap.mmap(-1, max(self.nbytes, 1) + len(self.entries))
+        self._filled = np.frombuffer(self._block, np.uint8, len(self.entries), max(self.nbytes, 1))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the memory: processes that are started anew, not forked, keep their own."""
+        """Return the state without the memory: processes that are spawned, not forked, have their own."""
         return {name: value for name, value in vars(self).items() if name not in ("_block", "_filled")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._allocate()
 
-    def get(self, number: int, read: Callable[[], Array]) -> Array:
-        """The array of a slot."""
-        slot = self.slots[number]
-        kept = np.frombuffer(self._block, slot.dtype, int(np.prod(slot.shape)), self.starts[number]).reshape(slot.shape)
-        if not self._filled[number]:
-            kept[...] = _as_promised(read(), slot)
-            self._filled[number] = 1  # two processes that come at once write the same values
-        return kept
-
 
 class DiskCache:
-    """Arrays as files of their bare values, named by path, size and time of the file they come from.
+    """Arrays as files of their raw values, named by path, size and time of the file they are decoded from.
 
     Args:
-        slots: What is kept.
-        folder: Where to.
+        entries: The arrays to keep.
+        folder: Folder of the files.
     """
 
-    def __init__(self, slots: Sequence[CacheEntry], folder: Path) -> None:
-        self.slots, self.folder = slots, folder
-        self._remote: dict[str, str | None] = {}
-        self._full = False
+    def __init__(self, entries: Sequence[CacheEntry], folder: Path) -> None:
+        self.entries, self.folder = entries, folder
+        self._remote_stamps: dict[str, str | None] = {}
+        self._write_failed = False
 
-    def get(self, number: int, read: Callable[[], Array]) -> Array:
-        """The array of a slot."""
-        slot = self.slots[number]
-        path = self._path(slot)
+    def get(self, index: int, decode: Callable[[], Array]) -> Array:
+        """Return the array of an entry, see `Cache.get`."""
+        entry = self.entries[index]
+        path = self._path(entry)
         if path is None:
-            return read()
+            return decode()
         with suppress(OSError, ValueError):
-            if path.stat().st_size == slot.size:
-                return np.memmap(path, slot.dtype, "r", shape=slot.shape)
-        array = _as_promised(read(), slot)
-        if not self._full:
+            if path.stat().st_size == entry.nbytes:
+                return np.memmap(path, entry.dtype, "r", shape=entry.shape)
+        array = _decode(entry, decode)
+        if not self._write_failed:
             self._write(path, array)
         return array
 
-    def _path(self, slot: CacheEntry) -> Path | None:
-        place = slot.path if is_remote(slot.path) else os.path.abspath(slot.path)
-        mark = self._stamp(place)
-        if mark is None:
+    def _path(self, entry: CacheEntry) -> Path | None:
+        """Return where the array is kept, or None if changes of its source file cannot be noticed."""
+        source = entry.path if is_remote(entry.path) else os.path.abspath(entry.path)
+        stamp = self._stamp(source)
+        if stamp is None:
             return None
-        about = place, slot.how, slot.shape, slot.dtype, mark
-        name = sha256(repr(about).encode()).hexdigest()[:32]
+        key = source, entry.decoding, entry.shape, entry.dtype, stamp
+        name = sha256(repr(key).encode()).hexdigest()[:32]
         return self.folder / name[:2] / f"{name}.raw"
 
-    def _stamp(self, path: str) -> str | None:
-        """Remote files are asked once a run."""
-        if not is_remote(path):
-            return file_stamp(path)
-        if path not in self._remote:
-            self._remote[path] = file_stamp(path)
-        return self._remote[path]
+    def _stamp(self, source: str) -> str | None:
+        """Return the stamp of a file; that of a remote file is requested once per run."""
+        if not is_remote(source):
+            return file_stamp(source)
+        if source not in self._remote_stamps:
+            self._remote_stamps[source] = file_stamp(source)
+        return self._remote_stamps[source]
 
     def _write(self, path: Path, array: Array) -> None:
-        temporary = path.with_suffix(f".{os.getpid()}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(np.ascontiguousarray(array).data)
-            os.replace(temporary, path)
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(np.ascontiguousarray(array).data)
         except OSError as error:
-            self._full = True
-            log.warning("dataloader.cache=disk keeps no more: %s: %s", self.folder, error.strerror)
-            with suppress(OSError):
-                temporary.unlink()
+            self._write_failed = True
+            log.warning(
+                "dataloader.cache=disk cannot write to %s: %s; further chips are not cached",
+                self.folder,
+                error.strerror,
+            )
 
 
-def _as_promised(array: Array, slot: CacheEntry) -> Array:
-    if (array.shape, array.dtype.name) != (slot.shape, slot.dtype):
+def _decode(entry: CacheEntry, decode: Callable[[], Array]) -> Array:
+    """Decode an array and check its shape and type.
+
+    Raises:
+        ConfigError: They are not those of the entry.
+    """
+    array = decode()
+    if (array.shape, array.dtype.name) != (entry.shape, entry.dtype):
         raise ConfigError(
-            f"{slot.path}: gives {array.shape} {array.dtype}, expected {slot.shape} {slot.dtype}; "
-            "the file has changed since it was checked: start again"
+            f"{entry.path}: decoded to {array.shape} {array.dtype}, expected {entry.shape} {entry.dtype}; the file has "
+            "changed since the table was checked; run the command again"
         )
     return array

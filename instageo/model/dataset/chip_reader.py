@@ -1,4 +1,4 @@
-"""The rows of a table as samples: read whole or by window, from the files or from a cache of their decoded layers."""
+"""Read rows of a table as samples: whole or in windows, from files or from a cache of their decoded layers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from instageo.model.chips.chip_labels import ChipLabels, Labels
+from instageo.model.chips.chip_labels import AnyLabelFormat, ChipLabelFormat
 from instageo.model.chips.coordinates import Coordinates
 from instageo.model.chips.image import ChipFormat, read_layers, scale_layers
 from instageo.model.chips.sample import Sample
@@ -16,7 +16,8 @@ from instageo.model.dataset.cache import Cache, CacheEntry
 from instageo.raster.grid import Window
 from instageo.table import Row
 
-FULL_WINDOW = slice(None), slice(None)
+WHOLE = slice(None), slice(None)
+"""The window that contains all pixels."""
 
 
 @dataclass(frozen=True)
@@ -26,81 +27,83 @@ class ChipReader:
     Attributes:
         rows: One per chip.
         chip_format: How chips are read.
-        labels: How labels are read; None to leave them.
+        label_format: How labels are read; None to read none.
         shapes: Height and width of each chip.
-        seen: Time and place of each chip.
-        cache: Where decoded layers are kept; None to read files each time.
+        coordinates: Dates and location of each chip.
+        cache: Cache of decoded layers; None to read the files each time.
     """
 
     rows: Sequence[Row]
     chip_format: ChipFormat
-    labels: Labels | None
+    label_format: AnyLabelFormat | None
     shapes: Sequence[tuple[int, int]]
-    seen: Sequence[Coordinates]
+    coordinates: Sequence[Coordinates]
     cache: Cache | None = None
 
     def __post_init__(self) -> None:
-        if not len(self.rows) == len(self.shapes) == len(self.seen):
-            raise ValueError(f"{len(self.rows)} rows, {len(self.shapes)} shapes, {len(self.seen)} coordinates")
+        if not len(self.rows) == len(self.shapes) == len(self.coordinates):
+            raise ValueError(f"{len(self.rows)} rows, {len(self.shapes)} shapes, {len(self.coordinates)} coordinates")
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def read(self, index: int, window: Window | None = None) -> Sample:
-        """One chip, or a window of it, with its label where there is one; no label where no date is valid.
+        """Read a chip, or a window of it, with its label if it has one; pixels without a valid date are unlabelled.
 
         Raises:
-            RasterError: A file has gone or is broken.
+            RasterError: A file is missing or damaged.
         """
-        values, valid = self._layers(index, window)
+        values, valid = self._read_layers(index, window)
         image = torch.from_numpy(scale_layers(values, valid, self.chip_format))
-        time, place = (torch.from_numpy(part) for part in self.seen[index])
-        return Sample(image, torch.from_numpy(valid), self._label(index, window, valid), time, place)
+        temporal_coords, location_coords = (torch.from_numpy(part) for part in self.coordinates[index])
+        label = self._read_label(index, window, valid)
+        return Sample(image, torch.from_numpy(valid), label, temporal_coords, location_coords)
 
-    def _layers(self, index: int, window: Window | None) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        path, form = self.rows[index].input, self.chip_format
+    def _read_layers(self, index: int, window: Window | None) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        path, chip_format = self.rows[index].input, self.chip_format
         if self.cache is None:
-            layers = read_layers(path, form, window)
+            layers = read_layers(path, chip_format, window)
             return layers.values, layers.valid
-        packed = self.cache.get(2 * index, lambda: _packed(path, form))[:, *(window or FULL_WINDOW)]
-        return packed[: -form.temporal_dim], packed[-form.temporal_dim :] != 0
+        packed = self.cache.get(2 * index, lambda: _pack_layers(path, chip_format))[:, *(window or WHOLE)]
+        return packed[: -chip_format.temporal_dim], packed[-chip_format.temporal_dim :] != 0
 
-    def _label(self, index: int, window: Window | None, valid: NDArray[np.bool_]) -> Tensor | None:
-        path, form = self.rows[index].label, self.labels
-        if path is None or form is None:
+    def _read_label(self, index: int, window: Window | None, valid: NDArray[np.bool_]) -> Tensor | None:
+        path, label_format = self.rows[index].label, self.label_format
+        if path is None or label_format is None:
             return None
-        if isinstance(form, ChipLabels):
-            return torch.from_numpy(form.read(path))
+        if isinstance(label_format, ChipLabelFormat):
+            return torch.from_numpy(label_format.read(path))
         if self.cache is None:
-            label = form.read(path, window)
+            label = label_format.read(path, window)
         else:
-            kept = self.cache.get(2 * index + 1, lambda: form.read(path).astype(form.stored))[window or FULL_WINDOW]
-            label = kept if kept.dtype.kind == "f" else kept.astype(np.int64)
-        seen = valid.any(axis=0)
-        return torch.from_numpy(np.where(seen, label, np.array(form.unlabelled, label.dtype)))
+            cached = self.cache.get(2 * index + 1, lambda: label_format.read(path).astype(label_format.cache_dtype))
+            label = cached[window or WHOLE]
+            label = label if label.dtype.kind == "f" else label.astype(np.int64)
+        observed = valid.any(axis=0)
+        return torch.from_numpy(np.where(observed, label, np.array(label_format.ignored_value, label.dtype)))
 
 
-def cache_entries(source: ChipReader, layers: int, dtypes: Sequence[str]) -> list[CacheEntry]:
-    """What a cache keeps of a source: chips and labels in turn.
+def list_cache_entries(reader: ChipReader, num_layers: int, dtypes: Sequence[str]) -> list[CacheEntry]:
+    """List what a cache keeps for a reader: chips and labels in turn.
 
     Args:
-        source: Its rows, shapes and formats.
-        layers: Layers read of each chip.
+        reader: Rows, shapes and formats.
+        num_layers: Number of layers that are read of each chip.
         dtypes: Type of each chip's values.
     """
-    chips, labels = source.chip_format, source.labels
-    how = repr((chips.temporal_dim, chips.bands, chips.no_data_value))
-    kept = []
-    for row, shape, dtype in zip(source.rows, source.shapes, dtypes, strict=True):
-        kept.append(CacheEntry(row.input, how, (layers + chips.temporal_dim, *shape), dtype))
-        pixels = row.label is not None and labels is not None and not labels.image_level
-        kept.append(
-            CacheEntry(row.label or "", repr(labels), shape if pixels else (0, 0), labels.stored if labels else "int32")
-        )
-    return kept
+    chip_format, label_format = reader.chip_format, reader.label_format
+    decoding = repr((chip_format.temporal_dim, chip_format.bands, chip_format.no_data_value))
+    label_dtype = label_format.cache_dtype if label_format else "int32"
+    entries = []
+    for row, shape, dtype in zip(reader.rows, reader.shapes, dtypes, strict=True):
+        entries.append(CacheEntry(row.input, decoding, (num_layers + chip_format.temporal_dim, *shape), dtype))
+        has_pixel_label = row.label is not None and label_format is not None and not label_format.image_level
+        label_shape = shape if has_pixel_label else (0, 0)
+        entries.append(CacheEntry(row.label or "", repr(label_format), label_shape, label_dtype))
+    return entries
 
 
-def _packed(path: str, form: ChipFormat) -> NDArray[np.generic]:
-    """Layers and, behind them, the mask of each date, all in the type of the file."""
-    layers = read_layers(path, form)
+def _pack_layers(path: str, chip_format: ChipFormat) -> NDArray[np.generic]:
+    """Return the layers and, after them, the mask of each date, all in the type of the file."""
+    layers = read_layers(path, chip_format)
     return np.concatenate([layers.values, layers.valid.astype(layers.values.dtype)])

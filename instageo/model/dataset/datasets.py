@@ -1,4 +1,4 @@
-"""Chips as PyTorch data sets: whole for scoring, in random windows for training; and their loaders."""
+"""PyTorch datasets of chips, whole for scoring and in random crops for training, and their loaders."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,83 +10,96 @@ from torch.utils.data import DataLoader, Dataset
 
 from instageo.model.chips.sample import Sample, ignored_value
 from instageo.model.dataset.chip_reader import ChipReader
+from instageo.raster.grid import Window
 
 
 class WholeChipDataset(Dataset[Sample]):
-    """Every chip whole and as it is: for scoring."""
+    """Whole chips, unchanged, for scoring."""
 
-    def __init__(self, source: ChipReader) -> None:
-        self.source = source
+    def __init__(self, reader: ChipReader) -> None:
+        self.reader = reader
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.reader)
 
     def __getitem__(self, index: int) -> Sample:
-        return self.source.read(index)
+        return self.reader.read(index)
 
 
 class RandomCropDataset(Dataset[Sample]):
-    """One random window of every chip: for training. Smaller chips are padded with no-data.
+    """One random crop of every chip, for training. Smaller chips are padded with no-data.
 
-    Items are asked for by (seed, index): the window depends on nothing else, and nothing else of the chip is decoded.
+    Items are requested by (seed, index): the crop depends on nothing else, and only its pixels are decoded.
 
     Args:
-        source: Chips and labels.
-        size: Rows and columns of a window.
+        reader: Chips and labels.
+        crop_size: Rows and columns of a crop.
         ignore_index: Label of pixels outside the chip.
     """
 
-    def __init__(self, source: ChipReader, size: tuple[int, int], ignore_index: int) -> None:
-        self.source, self.size, self.ignore_index = source, size, ignore_index
+    def __init__(self, reader: ChipReader, crop_size: tuple[int, int], ignore_index: int) -> None:
+        self.reader, self.crop_size, self.ignore_index = reader, crop_size, ignore_index
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.reader)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         seed, index = key
-        window = random_crop(self.source.shapes[index], self.size, np.random.default_rng((seed, index)))
-        return pad_sample(self.source.read(index, window), self.size, self.ignore_index)
+        window = draw_window(self.reader.shapes[index], self.crop_size, np.random.default_rng((seed, index)))
+        return pad_sample(self.reader.read(index, window), self.crop_size, self.ignore_index)
 
 
-def random_crop(sides: tuple[int, int], size: tuple[int, int], rng: np.random.Generator) -> tuple[slice, slice]:
-    """Rows and columns of a window at a random place, as large as `size` or, where that is smaller, the chip."""
-    starts = [int(rng.integers(0, max(side - want, 0) + 1)) for side, want in zip(sides, size, strict=True)]
-    stops = [min(start + want, side) for start, want, side in zip(starts, size, sides, strict=True)]
+def draw_window(shape: tuple[int, int], crop_size: tuple[int, int], rng: np.random.Generator) -> Window:
+    """Draw the rows and columns of a window at a random position, no larger than the chip."""
+    starts = [int(rng.integers(0, max(side - size, 0) + 1)) for side, size in zip(shape, crop_size, strict=True)]
+    stops = [min(start + size, side) for start, size, side in zip(starts, crop_size, shape, strict=True)]
     return slice(starts[0], stops[0]), slice(starts[1], stops[1])
 
 
-def pad_sample(sample: Sample, size: tuple[int, int], ignore_index: int) -> Sample:
-    """The sample on exactly `size` rows and columns, its own pixels first; the others are no-data."""
+def pad_sample(sample: Sample, crop_size: tuple[int, int], ignore_index: int) -> Sample:
+    """Pad a sample with no-data, below and to the right, to exactly `crop_size` rows and columns."""
     height, width = sample.image.shape[2:]
-    if (height, width) == size:
+    if (height, width) == crop_size:
         return sample
-    pad = (0, size[1] - width, 0, size[0] - height)
+    pad = (0, crop_size[1] - width, 0, crop_size[0] - height)
     return sample.map_spatial(
-        lambda part: F.pad(part, pad), lambda label: F.pad(label, pad, value=ignored_value(label, ignore_index))
+        lambda tensor: F.pad(tensor, pad), lambda label: F.pad(label, pad, value=ignored_value(label, ignore_index))
     )
 
 
-def eval_loader(
-    data: WholeChipDataset, batch_size: int, workers: int, shard: tuple[int, int] = (0, 1)
-) -> DataLoader[list[Sample]]:
-    """Lists of whole chips, in the table's order; `shard` is (rank, processes) of a distributed run."""
-    return make_loader(data, range(len(data))[shard[0] :: shard[1]], batch_size, workers, list)
-
-
-def make_loader(
-    data: Dataset[Sample], sampler: Iterable[Any], batch_size: int, workers: int, collate: Callable[[Any], Any]
+def build_loader(
+    dataset: Dataset[Sample],
+    sampler: Iterable[Any],
+    batch_size: int,
+    num_workers: int,
+    collate: Callable[[Any], Any],
 ) -> DataLoader[Any]:
-    """A loader whose processes persist and whose batches, where there is a GPU, lie in page-locked memory.
+    """Build a loader whose worker processes persist and whose batches lie in page-locked memory if there is a GPU.
 
-    It has a generator of its own: otherwise it would draw on the global one, differently with and without workers.
+    It has a generator of its own: otherwise it would draw from the global one, differently with and without workers.
     """
     return DataLoader(
-        data,
+        dataset,
         batch_size,
         sampler=sampler,
         collate_fn=collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),
     )
+
+
+def build_eval_loader(
+    dataset: WholeChipDataset, batch_size: int, num_workers: int, rank: int = 0, world_size: int = 1
+) -> DataLoader[list[Sample]]:
+    """Build a loader of lists of whole chips, in the table's order.
+
+    Args:
+        dataset: The chips.
+        batch_size: Chips per list.
+        num_workers: Number of reading processes; 0 to read in this process.
+        rank: Rank of this process in a distributed run; every chip goes to exactly one process.
+        world_size: Number of processes in a distributed run.
+    """
+    return build_loader(dataset, range(len(dataset))[rank::world_size], batch_size, num_workers, list)

@@ -1,4 +1,4 @@
-"""Which rows an epoch of training takes, in which order, and from what its randomness starts."""
+"""Choose the rows of a training epoch, their order, and the seeds of their random crops."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,61 +7,63 @@ from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Sampler
 
 Probabilities = NDArray[np.float64]
+"""How likely each row of a table is to be drawn, summing to 1."""
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """A new order and new draws every epoch, from the seed and the epoch's number alone.
+    """A new order and new seeds in every epoch, from the seed and the number of the epoch alone.
 
-    Yields (seed, index). Without `shares` every row comes once; with them as many rows are drawn, each
-    as often as its share says. Splits the rows over the processes of a distributed run; the first ones are repeated so
-    that all get the same number.
+    Yields (seed, index). Without `probabilities` every row comes once; with them as many rows are drawn, each as often
+    as its probability says. The rows are divided among the processes of a distributed run; the first ones are repeated
+    so that all processes get the same number.
 
     Args:
-        length: Rows.
+        num_rows: Number of rows.
         seed: Fixes all draws.
-        shares: Probability of each row, summing to 1.
-        rank: Of this process.
-        processes: Of the distributed run.
+        probabilities: Probability of each row, summing to 1.
+        rank: Rank of this process in a distributed run.
+        world_size: Number of processes in a distributed run.
     """
 
     def __init__(
         self,
-        length: int,
+        num_rows: int,
         seed: int,
-        shares: Sequence[float] | Probabilities | None = None,
-        *,
+        probabilities: Sequence[float] | Probabilities | None = None,
         rank: int = 0,
-        processes: int = 1,
+        world_size: int = 1,
     ) -> None:
-        self.length, self.seed, self.shares, self.rank, self.processes = length, seed, shares, rank, processes
+        self.num_rows, self.seed, self.probabilities = num_rows, seed, probabilities
+        self.rank, self.world_size = rank, world_size
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the training loop before each epoch."""
+        """Set the number of the epoch; the training loop calls it before each."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.length // self.processes)
+        return -(-self.num_rows // self.world_size)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         rng = np.random.default_rng((self.seed, self.epoch))
-        if self.shares is None:
-            order = rng.permutation(self.length)
-        else:
-            order = rng.choice(self.length, self.length, p=self.shares)
-        places = range(self.rank, len(self) * self.processes, self.processes)
-        wanted = 1 if self.shares is None else self.length  # a row that comes twice is not cut alike twice
-        seeds = np.random.SeedSequence((self.seed, self.epoch)).generate_state(wanted)
-        return iter([(int(seeds[place % wanted]), int(order[place % self.length])) for place in places])
+        if self.probabilities is None:
+            order, num_seeds = rng.permutation(self.num_rows), 1
+        else:  # a seed for each draw, so that a row that is drawn twice is not cropped the same way twice
+            order, num_seeds = rng.choice(self.num_rows, self.num_rows, p=self.probabilities), self.num_rows
+        seeds = np.random.SeedSequence((self.seed, self.epoch)).generate_state(num_seeds)
+        positions = range(self.rank, len(self) * self.world_size, self.world_size)
+        return iter(
+            [(int(seeds[position % num_seeds]), int(order[position % self.num_rows])) for position in positions]
+        )
 
 
 def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
-    """What a run's seed becomes for one epoch in one of its processes."""
+    """Return the seed of one epoch in one process of a run."""
     return (seed * 1_000_003 + epoch) * 1_009 + rank
 
 
 def balanced_probabilities(class_counts: ArrayLike) -> Probabilities:
-    """Probabilities of rows that give every class the same share of an epoch, as far as chips allow.
+    """Compute probabilities of rows that give every class the same share of an epoch, as far as chips allow.
 
     Each class that occurs spreads one equal part over the rows in proportion to its pixels there.
 
@@ -70,5 +72,5 @@ def balanced_probabilities(class_counts: ArrayLike) -> Probabilities:
     """
     counts = np.asarray(class_counts, dtype=np.float64)
     occurring = counts[:, counts.sum(axis=0) > 0]
-    shares: Probabilities = (occurring / occurring.sum(axis=0)).mean(axis=1)
-    return shares
+    probabilities: Probabilities = (occurring / occurring.sum(axis=0)).mean(axis=1)
+    return probabilities

@@ -1,1 +1,1 @@
-"""Inspect tables: whether each row can be used, and what its chip and label hold."""
+"""Inspect tables: whether each row can be used, and statistics of its chip and label."""

@@ -1,4 +1,4 @@
-"""What tells two data sets apart without reading their pixels again."""
+"""Identify a data set without reading its pixels again."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,17 +8,16 @@ from typing import Any
 
 from instageo.locations import is_remote, relative_path
 from instageo.model.inspection.report import TableReport
-from instageo.model.inspection.row_stats import moments_to_dict
 from instageo.table import Row
 
 
 def fingerprint_table(report: TableReport, root: str) -> str:
-    """A checksum of a checked table: the same for the same data below another `root`.
+    """Compute a checksum of an inspected table: the same for the same data below another `root`.
 
-    It covers, row by row and in their order: the paths of chip and label relative to `root`, dates and place that the
-    table gives, the size of each file in bytes (of local files alone), and what the check found: layers, height, width,
-    type, valid pixels, labelled pixels per class, moments of continuous labels. It does not notice pixels that change
-    while all of these stay.
+    It covers, row by row and in their order: the paths of chip and label relative to `root`, dates and location that
+    the table gives, the size of each file in bytes (of local files alone), and the row's statistics: layers, height,
+    width, type, valid pixels, labelled pixels per class, moments of continuous labels. Changed pixels go
+    unnoticed if all of these stay the same.
 
     Args:
         report: The rows that can be used.
@@ -28,32 +27,34 @@ def fingerprint_table(report: TableReport, root: str) -> str:
         64 hexadecimal digits.
     """
     digest = sha256()
-    for row, fact in zip(report.rows, report.facts, strict=True):
-        seen = fact.layers, fact.height, fact.width, fact.dtype, fact.valid_pixels, fact.class_counts
-        target = moments_to_dict(fact.target)
-        told = [day.isoformat() for day in row.dates], row.place
-        digest.update(repr((list(_files(row, root)), told, seen, target)).encode() + b"\n")
+    for row, stats in zip(report.rows, report.row_stats, strict=True):
+        table_entry = [day.isoformat() for day in row.dates], row.lat_lon
+        counts = stats.num_layers, stats.height, stats.width, stats.dtype, stats.valid_pixels, stats.class_counts
+        label_moments = stats.label_moments and stats.label_moments.to_dict()
+        content = list(_relative_files(row, root)), table_entry, counts, label_moments
+        digest.update(repr(content).encode() + b"\n")
     return digest.hexdigest()
 
 
 def summarize_table(report: TableReport, path: str, root: str) -> dict[str, Any]:
-    """What `run.json` tells of a table."""
+    """Return the entry of a table in `run.json`."""
     return {
         "path": path,
         "chips": len(report.rows),
         "left_out": len(report.dropped),
-        "labelled_pixels": report.labelled,
+        "labelled_pixels": report.label_counts,
         "fingerprint": fingerprint_table(report, root),
     }
 
 
-def _files(row: Row, root: str) -> Iterator[tuple[str, int | None]]:
+def _relative_files(row: Row, root: str) -> Iterator[tuple[str, int | None]]:
+    """Yield the path below `root` and the size of each file of a row, and an image-level label itself."""
     if row.label is not None and not row.label_is_file:
         yield row.label, None
     for location in (row.input, row.label if row.label_is_file else None):
         if location is not None:
             size = None
-            with suppress(OSError):  # a file that is gone is told of where it is read
+            with suppress(OSError):  # a missing file is reported where it is read
                 size = None if is_remote(location) else Path(location).stat().st_size
-            inside = location.startswith(f"{root}/")  # nearly always, and sooner told than by `below`
-            yield location[len(root) + 1 :] if inside else relative_path(location, root).as_posix(), size
+            below_root = location.startswith(f"{root}/")  # true for nearly all, and faster than `relative_path`
+            yield location[len(root) + 1 :] if below_root else relative_path(location, root).as_posix(), size

@@ -1,4 +1,4 @@
-"""One row of a table: whether it can be used, and what it holds."""
+"""Inspect one row of a table: check that it can be used, and compute its statistics."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import DataError, RasterError
-from instageo.model.chips.chip_labels import ChipLabels, ChipValue, Labels, is_file_name
-from instageo.model.chips.coordinates import row_coordinates
+from instageo.model.chips.chip_labels import AnyLabelFormat, ChipLabelFormat, ChipValueFormat, is_file_name
+from instageo.model.chips.coordinates import find_row_coordinates
 from instageo.model.chips.image import ChipFormat, split_bands, split_dates
 from instageo.model.chips.pixel_labels import TargetFormat
 from instageo.model.inspection.row_stats import RowResult, RowStats
 from instageo.model.inspection.statistics import Moments, compute_moments
-from instageo.raster.grid import Grid, Raster, RasterInfo
+from instageo.raster.grid import Grid, RasterInfo
 from instageo.raster.reading import open_raster, read_raster
 from instageo.table import Row
 
@@ -22,122 +22,120 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class InspectionSpec:
-    """What is looked at in each row.
+    """How rows are inspected.
 
     Attributes:
-        chips: How chips are read.
-        labels: How labels are read; None to look at the chips' headers alone.
-        bands: Bands per date that the settings describe.
-        values: Whether moments of the values are wanted.
+        chip_format: How chips are read.
+        label_format: How labels are read; None to read the headers of chips alone.
+        num_bands: Number of bands per date in the settings.
+        with_moments: Whether to compute the moments of the bands.
     """
 
-    chips: ChipFormat
-    labels: Labels | None
-    bands: int
-    values: bool = False
+    chip_format: ChipFormat
+    label_format: AnyLabelFormat | None
+    num_bands: int
+    with_moments: bool = False
 
     @property
-    def ways(self) -> tuple[object, ...]:
-        """What of it decides the facts."""
-        return self.chips, self.labels, self.bands
+    def cache_key(self) -> tuple[object, ...]:
+        """The part that decides the statistics of a row."""
+        return self.chip_format, self.label_format, self.num_bands
 
-    def suffices(self, found: RowResult | None) -> bool:
-        """Whether facts known from before hold all that is wanted."""
-        return isinstance(found, str) or (found is not None and (found.values is not None or not self.values))
+    def is_met_by(self, cached: RowResult | None) -> bool:
+        """Return whether a cached result contains all that is requested."""
+        if isinstance(cached, RowStats):
+            return cached.band_moments is not None or not self.with_moments
+        return cached is not None
 
 
-def inspect_row(row: Row, look: InspectionSpec) -> RowStats:
-    """Facts on one row.
+def inspect_row(row: Row, spec: InspectionSpec) -> RowStats:
+    """Compute the statistics of one row.
 
     Raises:
         InstaGeoError: It cannot be used.
     """
-    chips = look.chips
+    chip_format, label_format = spec.chip_format, spec.label_format
     with open_raster(row.input) as file:
         info = file.info
-        _check_layers(row, info.layers, look)
-        facts = RowStats(info.layers, *info.grid.shape, info.dtype, *_seen(row, info, chips.temporal_dim))
-        if look.labels is None and not look.values:
-            return facts
-        layers = split_dates(file.read(chips.bands, chips.no_data_value), chips, row.input)
+        _check_layers(row, info.num_layers, spec)
+        temporal_coords, location_coords = _known_coordinates(row, info, chip_format.temporal_dim)
+        stats = RowStats(info.num_layers, *info.grid.shape, info.dtype, temporal_coords, location_coords)
+        if label_format is None and not spec.with_moments:
+            return stats
+        layers = split_dates(file.read(chip_format.bands, chip_format.no_data_value), chip_format, row.input)
     if not layers.valid.any():
-        raise DataError(f"{row.input}: no valid pixel, all is no-data; check dataloader.no_data_value")
-    values = compute_moments(split_bands(layers.values, chips), layers.valid, chips.to_unit) if look.values else None
-    facts = replace(facts, valid_pixels=int(np.count_nonzero(layers.valid)), values=values)
-    if look.labels is None or row.label is None:
-        return facts
-    valid: Mask = np.any(layers.valid, axis=0)
-    counts, target = _label_facts(row, info.grid, valid, look.labels)
-    return replace(facts, class_counts=counts, target=target)
+        raise DataError(f"{row.input}: no valid pixel, all pixels are no-data; check dataloader.no_data_value")
+    stats = replace(stats, valid_pixels=int(np.count_nonzero(layers.valid)))
+    if spec.with_moments:
+        bands = split_bands(layers.values, chip_format)
+        stats = replace(stats, band_moments=compute_moments(bands, layers.valid, chip_format.rescale))
+    if label_format is None or row.label is None:
+        return stats
+    label = _read_label(row, info.grid, label_format)
+    class_counts, label_moments = _label_stats(row, label, np.any(layers.valid, axis=0), label_format)
+    return replace(stats, class_counts=class_counts, label_moments=label_moments)
 
 
-def _seen(
-    row: Row, info: RasterInfo, steps: int
-) -> tuple[tuple[tuple[float, float], ...] | None, tuple[float, float] | None]:
-    time, place = row_coordinates(row, info.grid, info.tags, steps)
-    dates = tuple((year, day) for year, day in time.tolist()) if np.isfinite(time).all() else None
-    return dates, (float(place[0]), float(place[1])) if np.isfinite(place).all() else None
-
-
-def _label_facts(row: Row, grid: Grid, valid: Mask, form: Labels) -> tuple[tuple[int, ...], Moments | None]:
-    """Labelled pixels (or chips) per class, or moments of continuous values, where the chip has an observation."""
-    label = _label(row, grid, form)
-    usable = form.labelled(label) & (valid.any() if form.image_level else valid)
-    if not usable.any():
-        what = "label" if form.image_level else "labelled pixel"
-        raise DataError(f"{row.label}: no {what} where {row.input} has a valid observation")
-    if isinstance(form, TargetFormat | ChipValue):
-        return (), compute_moments(_scales(label, logarithm=form.above is not None), usable)
-    return form.counts(label[usable]), None
-
-
-def _label(row: Row, grid: Grid, form: Labels) -> NDArray[Any]:
-    if isinstance(form, ChipLabels):
-        return form.read(str(row.label))
-    raster = _label_raster(row)
-    _check_grids(row, grid, raster.grid)
-    return form.decode(raster, str(row.label))
-
-
-def _label_raster(row: Row) -> Raster:
-    try:
-        return read_raster(str(row.label), [0])
-    except RasterError as error:
-        if is_file_name(str(row.label)):
-            raise
-        raise RasterError(
-            f"{error}; labels of chips themselves need dataloader.label_kind=chip or chip_multi"
-        ) from error
-
-
-def _scales(target: NDArray[np.float32], *, logarithm: bool) -> NDArray[np.float64]:
-    """Values as they are and, where their logarithm will be taken, log(1 + value) beside them, shape (1 or 2, H, W)."""
-    values = target.astype(np.float64)
-    return np.stack([values, np.log1p(values)] if logarithm else [values])
-
-
-def _check_grids(row: Row, grid: Grid, other: Grid) -> None:
-    if other.shape != grid.shape:
+def _check_layers(row: Row, num_layers: int, spec: InspectionSpec) -> None:
+    bands, num_dates = spec.chip_format.bands, spec.chip_format.temporal_dim
+    needed = num_dates * spec.num_bands
+    if bands is None and num_layers != needed:
         raise DataError(
-            f"{row.label}: {other.height}x{other.width} pixels, but its chip {row.input} has "
-            f"{grid.height}x{grid.width}; a label must lie on the grid of its chip"
-        )
-    if not grid.matches(other):
-        raise DataError(
-            f"{row.label}: lies elsewhere than its chip {row.input}; a label must lie on the grid of its chip"
-        )
-
-
-def _check_layers(row: Row, layers: int, look: InspectionSpec) -> None:
-    chips, needed = look.chips, look.chips.temporal_dim * look.bands
-    if chips.bands is None and layers != needed:
-        raise DataError(
-            f"{row.input}: has {layers} layers, expected {needed} ({chips.temporal_dim} dates x {look.bands} bands); "
+            f"{row.input}: has {num_layers} layers, expected {needed} ({num_dates} dates x {spec.num_bands} bands); "
             "name the bands with dataloader.band_names, list layers in dataloader.bands, or correct "
             "dataloader.temporal_dim"
         )
-    if chips.bands is not None and max(chips.bands) >= layers:
+    if bands is not None and max(bands) >= num_layers:
         raise DataError(
-            f"{row.input}: has {layers} layers, but dataloader.bands asks for layer {max(chips.bands)} "
-            "(counted from 0); correct dataloader.bands or dataloader.sensor"
+            f"{row.input}: has {num_layers} layers, but dataloader.bands requests layer {max(bands)} (counted from 0); "
+            "correct dataloader.bands or dataloader.sensor"
         )
+
+
+def _known_coordinates(
+    row: Row, info: RasterInfo, num_dates: int
+) -> tuple[tuple[tuple[float, float], ...] | None, tuple[float, float] | None]:
+    """Find the dates and the location of a row; None for what is unknown."""
+    temporal, location = find_row_coordinates(row, info.grid, info.tags, num_dates)
+    dates = tuple((year, day) for year, day in temporal.tolist()) if np.isfinite(temporal).all() else None
+    return dates, (float(location[0]), float(location[1])) if np.isfinite(location).all() else None
+
+
+def _read_label(row: Row, grid: Grid, label_format: AnyLabelFormat) -> NDArray[Any]:
+    label = str(row.label)
+    if isinstance(label_format, ChipLabelFormat):
+        return label_format.read(label)
+    try:
+        raster = read_raster(label, [0])
+    except RasterError as error:
+        if is_file_name(label):
+            raise
+        raise RasterError(f"{error}; image-level labels need dataloader.label_kind=chip or chip_multi") from error
+    if raster.grid.shape != grid.shape:
+        raise DataError(
+            f"{label}: {raster.grid.height}x{raster.grid.width} pixels, but its chip {row.input} has "
+            f"{grid.height}x{grid.width}; a label needs the same grid as its chip"
+        )
+    if not grid.matches(raster.grid):
+        raise DataError(
+            f"{label}: lies at another location than its chip {row.input}; a label needs the same grid as its chip"
+        )
+    return label_format.decode(raster, label)
+
+
+def _label_stats(
+    row: Row, label: NDArray[Any], valid: Mask, label_format: AnyLabelFormat
+) -> tuple[tuple[int, ...], Moments | None]:
+    """Compute labelled pixels (or chips) per class, or moments of continuous values, where the chip has an observation.
+
+    The moments are those of the values and, if their logarithm will be taken, of log(1 + value).
+    """
+    usable = label_format.label_mask(label) & (valid.any() if label_format.image_level else valid)
+    if not usable.any():
+        missing = "label" if label_format.image_level else "labelled pixel"
+        raise DataError(f"{row.label}: no {missing} where {row.input} has a valid observation")
+    if isinstance(label_format, TargetFormat | ChipValueFormat):
+        values = label.astype(np.float64)
+        scales = [values] if label_format.lower_bound is None else [values, np.log1p(values)]
+        return (), compute_moments(np.stack(scales), usable)
+    return label_format.count_classes(label[usable]), None

@@ -1,9 +1,8 @@
-"""What is known of each row of a table once it has been looked at, and a file that remembers it."""
+"""Statistics of each row of a table, and a file that keeps them until the row's files change."""
 
 import json
 import logging
 import math
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -13,34 +12,35 @@ from typing import Any
 
 import numpy as np
 
+from instageo.files import write_text
 from instageo.model.chips.coordinates import Coordinates
 from instageo.model.inspection.statistics import Moments
 from instageo.table import Row
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-"""Of the file; others are not read."""
+FORMAT = 2
+"""Version of the file; files of other versions are ignored."""
 
 
 @dataclass(frozen=True)
 class RowStats:
-    """What one row holds.
+    """Statistics of one row.
 
     Attributes:
-        layers: Layers of the file.
-        height: Its rows.
-        width: Its columns.
+        num_layers: Number of layers of the file.
+        height: Rows of its pixels.
+        width: Columns of its pixels.
         dtype: Type of its values.
-        temporal_coords: Year and day of year of each date; None where unknown.
-        location_coords: Latitude and longitude, degrees; None where unknown.
-        valid_pixels: Valid pixels over all dates; None where pixels were not looked at.
+        temporal_coords: Year and day of year of each date; None if unknown.
+        location_coords: Latitude and longitude, degrees; None if unknown.
+        valid_pixels: Number of valid pixels over all dates; None if pixels were not read.
         class_counts: Labelled pixels per class; empty without classes.
-        values: Moments of each band; None where nobody asked for them.
-        target: Moments of a label of continuous values.
+        band_moments: Moments of each band; None if they were not requested.
+        label_moments: Moments of a label of continuous values and, if requested, of log(1 + label).
     """
 
-    layers: int
+    num_layers: int
     height: int
     width: int
     dtype: str = "int16"
@@ -48,62 +48,46 @@ class RowStats:
     location_coords: tuple[float, float] | None = None
     valid_pixels: int | None = None
     class_counts: tuple[int, ...] = ()
-    values: Moments | None = None
-    target: Moments | None = None
+    band_moments: Moments | None = None
+    label_moments: Moments | None = None
 
-    def coordinates(self, steps: int) -> Coordinates:
-        """Time and place as the network takes them, NaN where unknown."""
-        time = self.temporal_coords or ((math.nan, math.nan),) * steps
-        place = self.location_coords or (math.nan, math.nan)
-        return np.array(time, dtype=np.float32), np.array(place, dtype=np.float32)
+    def coordinates(self, num_dates: int) -> Coordinates:
+        """Return dates and location as the network takes them, NaN where unknown."""
+        temporal = self.temporal_coords or ((math.nan, math.nan),) * num_dates
+        location = self.location_coords or (math.nan, math.nan)
+        return np.array(temporal, dtype=np.float32), np.array(location, dtype=np.float32)
 
-    def to_plain(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return asdict(replace(self, values=None, target=None)) | {
-            "values": moments_to_dict(self.values),
-            "target": moments_to_dict(self.target),
+    def to_dict(self) -> dict[str, Any]:
+        """Return the statistics as JSON can hold them."""
+        return asdict(replace(self, band_moments=None, label_moments=None)) | {
+            "band_moments": self.band_moments and self.band_moments.to_dict(),
+            "label_moments": self.label_moments and self.label_moments.to_dict(),
         }
 
     @staticmethod
-    def from_plain(content: Mapping[str, Any]) -> "RowStats":
-        """The facts of such a dictionary."""
-        time, place = content["temporal_coords"], content["location_coords"]
-        read = {
-            "temporal_coords": time and tuple((year, day) for year, day in time),
-            "location_coords": place and tuple(place),
+    def from_dict(content: Mapping[str, Any]) -> "RowStats":
+        """Return the statistics that `to_dict` was called on."""
+        temporal, location = content["temporal_coords"], content["location_coords"]
+        converted = {
+            "temporal_coords": temporal and tuple((year, day) for year, day in temporal),
+            "location_coords": location and tuple(location),
             "class_counts": tuple(content["class_counts"]),
-            "values": _moments_from_dict(content["values"]),
-            "target": _moments_from_dict(content["target"]),
+            "band_moments": content["band_moments"] and Moments.from_dict(content["band_moments"]),
+            "label_moments": content["label_moments"] and Moments.from_dict(content["label_moments"]),
         }
-        return RowStats(**{**content, **read})
-
-
-def moments_to_dict(moments: Moments | None) -> dict[str, Any] | None:
-    """Moments as JSON holds them."""
-    if moments is None:
-        return None
-    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(moments).items()}
-
-
-def _moments_from_dict(content: Mapping[str, Any] | None) -> Moments | None:
-    if content is None:
-        return None
-    read: dict[str, Any] = {
-        name: np.array(value) if isinstance(value, list) else value for name, value in content.items()
-    }
-    return Moments(**read)
+        return RowStats(**{**content, **converted})
 
 
 RowResult = RowStats | str
-"""Facts on a row, or the reason why it cannot be used."""
+"""Statistics of a row, or the reason why it cannot be used."""
 
 
 class TransientError(str):
-    """A reason that may pass while the file stays as it is, such as a store out of reach: it is not remembered."""
+    """A reason that may pass without a change of the file, such as an unreachable store; it is not cached."""
 
 
 class StatsCache:
-    """Facts on rows whose files have not changed since they were looked at.
+    """Statistics of rows whose files have not changed since they were inspected.
 
     Args:
         path: A JSON file; it need not exist.
@@ -111,12 +95,35 @@ class StatsCache:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._text, self._known = self._read()
+        self._text, self._entries = self._read()
 
     @staticmethod
-    def of(folder: Path, *about: object) -> "StatsCache":
-        """The file in a folder for a table and the way it is read; `about` tells them apart."""
-        return StatsCache(folder / f"{sha256(repr(about).encode()).hexdigest()[:24]}.json")
+    def for_table(folder: Path, *key: object) -> "StatsCache":
+        """Return the cache in a folder for one table and one way of reading it, which `key` identifies."""
+        return StatsCache(folder / f"{sha256(repr(key).encode()).hexdigest()[:24]}.json")
+
+    def get(self, row: Row, stamp: str) -> RowResult | None:
+        """Return the cached result for a row whose files have this stamp, or None."""
+        entry = self._entries.get(_row_key(row))
+        if entry is None or entry[0] != stamp:
+            return None
+        return entry[1] if isinstance(entry[1], str) else RowStats.from_dict(entry[1])
+
+    def update(self, rows: Sequence[Row], stamps: Sequence[str | None], results: Sequence[RowResult]) -> None:
+        """Replace the content by the results for these rows; warn if the file cannot be written."""
+        entries = {
+            _row_key(row): [stamp, result if isinstance(result, str) else result.to_dict()]
+            for row, stamp, result in zip(rows, stamps, results, strict=True)
+            if stamp is not None and not isinstance(result, TransientError)
+        }
+        text = json.dumps({"format": FORMAT, "rows": entries})
+        if text == self._text:
+            return
+        self._text, self._entries = text, entries
+        try:
+            write_text(self.path, text)
+        except OSError as error:
+            log.warning("cannot cache the check of a table in %s: %s", self.path, error.strerror)
 
     def _read(self) -> tuple[str, dict[str, Any]]:
         with suppress(OSError, ValueError):
@@ -126,35 +133,7 @@ class StatsCache:
                 return text, content["rows"]
         return "", {}
 
-    def get(self, row: Row, stamp: str) -> RowResult | None:
-        """What is known of a row whose files have this stamp."""
-        known = self._known.get(_key(row))
-        if known is None or known[0] != stamp:
-            return None
-        return known[1] if isinstance(known[1], str) else RowStats.from_plain(known[1])
 
-    def keep(self, rows: Sequence[Row], stamps: Sequence[str | None], found: Sequence[RowResult]) -> None:
-        """Remember these rows, and these alone; a folder that cannot be written to is told of once and left."""
-        known = {
-            _key(row): [stamp, fact if isinstance(fact, str) else fact.to_plain()]
-            for row, stamp, fact in zip(rows, stamps, found, strict=True)
-            if stamp is not None and not isinstance(fact, TransientError)
-        }
-        text = json.dumps({"format": FORMAT, "rows": known})
-        if text == self._text:
-            return
-        self._text, self._known = text, known
-        temporary = self.path.with_suffix(f".{os.getpid()}.part")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, self.path)
-        except OSError as error:
-            log.warning("the check cannot be remembered: %s: %s", self.path, error.strerror)
-            with suppress(OSError):
-                temporary.unlink()
-
-
-def _key(row: Row) -> str:
-    """Of a row; hashed, since URLs may hold keys."""
-    return sha256(f"{row.input}|{row.label}|{row.dates}|{row.place}".encode()).hexdigest()[:32]
+def _row_key(row: Row) -> str:
+    """Return the key of a row; hashed, since URLs may contain access keys."""
+    return sha256(f"{row.input}|{row.label}|{row.dates}|{row.lat_lon}".encode()).hexdigest()[:32]

@@ -1,7 +1,8 @@
-"""Mean and standard deviation of valid pixels in float64, from parts that can be merged."""
+"""Statistics of chips and labels: moments that can be merged, samples of pixels, class weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,15 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, mean, squared deviations and range of valid pixels.
+    """Count, mean, squared deviations and range of valid pixels, in float64.
 
     Attributes:
-        count: Valid pixels (over all dates).
+        count: Number of valid pixels (over all dates).
         mean: Shape (C,).
         deviations: Shape (C,), sum of (value - mean)^2.
-        low: Shape (C,), smallest value; infinite where there is none.
-        high: Shape (C,), largest value; minus infinity where there is none.
-        pixels: All pixels, valid or not.
+        low: Shape (C,), smallest value; infinity if there is none.
+        high: Shape (C,), largest value; minus infinity if there is none.
+        pixels: Number of pixels, valid or not.
     """
 
     count: int
@@ -37,25 +38,37 @@ class Moments:
         """Standard deviation over all pixels, shape (C,)."""
         return np.sqrt(self.deviations / self.count)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the moments as JSON can hold them."""
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(self).items()}
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> "Moments":
+        """Return the moments that `to_dict` was called on."""
+        arrays: dict[str, Any] = {
+            name: np.array(value) if isinstance(value, list) else value for name, value in content.items()
+        }
+        return Moments(**arrays)
+
 
 def compute_moments(
-    values: NDArray[np.generic], valid: NDArray[np.bool_], to_unit: Callable[[Numbers], Numbers] = lambda band: band
+    values: NDArray[np.generic], valid: NDArray[np.bool_], rescale: Callable[[Numbers], Numbers] = lambda band: band
 ) -> Moments:
-    """Moments of the valid pixels of one chip.
+    """Compute the moments of the valid pixels of one chip.
 
     Args:
         values: Shape (C, *pixels), as stored.
         valid: Shape (*pixels,).
-        to_unit: From stored values, float64, to the wanted unit.
+        rescale: Converts stored values, float64, to the requested unit.
     """
-    every = bool(valid.all())
-    found = [_band_moments(to_unit((band.ravel() if every else band[valid]).astype(np.float64))) for band in values]
-    mean, deviations, low, high = np.array(found).T
+    all_valid = bool(valid.all())
+    bands = [_band_moments(rescale((band.ravel() if all_valid else band[valid]).astype(np.float64))) for band in values]
+    mean, deviations, low, high = np.array(bands).T
     return Moments(int(np.count_nonzero(valid)), mean, deviations, low, high, valid.size)
 
 
 def _band_moments(values: Numbers) -> tuple[float, float, float, float]:
-    """Mean, squared deviations, smallest and largest value; band by band, since that stays in the processor's cache."""
+    """Compute mean, squared deviations, smallest and largest value of one band, which fits the processor's cache."""
     if not values.size:
         return 0.0, 0.0, np.inf, -np.inf
     low, high, mean = values.min(), values.max(), values.mean()
@@ -64,7 +77,7 @@ def _band_moments(values: Numbers) -> tuple[float, float, float, float]:
 
 
 def merge_moments(first: Moments, second: Moments) -> Moments:
-    """Moments of both sets together (Chan, Golub and LeVeque 1979)."""
+    """Merge the moments of two sets (Chan, Golub and LeVeque 1979)."""
     count, pixels = first.count + second.count, first.pixels + second.pixels
     low, high = np.minimum(first.low, second.low), np.maximum(first.high, second.high)
     if count == 0:
@@ -75,8 +88,26 @@ def merge_moments(first: Moments, second: Moments) -> Moments:
     return Moments(count, mean, deviations, low, high, pixels)
 
 
+MAX_SAMPLED_CHIPS, MAX_SAMPLED_PIXELS = 32, 20_000
+"""How many chips, and how many pixels of each, `sample_pixels` reads at most."""
+
+
+def sample_pixels(rows: Sequence[Row], chip_format: ChipFormat) -> NDArray[np.float32]:
+    """Sample valid pixels of every band, shape (C, N); without randomness.
+
+    Raises:
+        RasterError: A chip cannot be read.
+    """
+    parts = []
+    for row in rows[:: -(-len(rows) // MAX_SAMPLED_CHIPS)]:
+        chip = read_chip(row.input, chip_format)
+        values = chip.image[:, chip.valid]
+        parts.append(values[:, :: max(1, -(-values.shape[1] // MAX_SAMPLED_PIXELS))])
+    return np.concatenate(parts, axis=1)
+
+
 def effective_number(counts: Numbers) -> Numbers:
-    """N (1 - (1 - 1/N)^count) (Cui et al. 2019), N the mean of the counts.
+    """Return N (1 - (1 - 1/N)^count) (Cui et al. 2019), N the mean of the counts.
 
     A frequent class counts for N at most, a rare one for nearly all its pixels.
     """
@@ -90,11 +121,11 @@ WEIGHTINGS: dict[str, Callable[[Numbers], Numbers]] = {
     "sqrt": np.sqrt,
     "effective": effective_number,
 }
-"""By `train.class_weights`: what a class's weight is inversely proportional to, from the classes' pixels."""
+"""By `train.class_weights`: computes, from the pixels of each class, what its weight is inversely proportional to."""
 
 
 def compute_class_weights(counts: Sequence[int], weighting: str = "inverse") -> list[float]:
-    """Weight of each class; 0 for a class without pixels.
+    """Compute the weight of each class; 0 for a class without pixels.
 
     A labelled pixel weighs, on average, the share of the classes that occur: 1 if all do. So `inverse` is
     total / (classes x count).
@@ -103,30 +134,12 @@ def compute_class_weights(counts: Sequence[int], weighting: str = "inverse") -> 
         counts: Labelled pixels per class.
         weighting: Key of `WEIGHTINGS`.
     """
-    every = np.asarray(counts, dtype=np.float64)
-    occurs = every > 0
+    all_counts = np.asarray(counts, dtype=np.float64)
+    occurs = all_counts > 0
     if not occurs.any():
-        return [0.0] * len(every)
-    present = every[occurs]
+        return [0.0] * len(all_counts)
+    present = all_counts[occurs]
     sizes = WEIGHTINGS[weighting](present)
-    weights = np.zeros_like(every)
-    weights[occurs] = present.sum() * len(present) / (len(every) * (present / sizes).sum() * sizes)
+    weights = np.zeros_like(all_counts)
+    weights[occurs] = present.sum() * len(present) / (len(all_counts) * (present / sizes).sum() * sizes)
     return [float(weight) for weight in weights]
-
-
-SAMPLED_CHIPS, SAMPLED_PIXELS = 32, 20_000
-"""Chips at most, and pixels at most of each."""
-
-
-def sample_pixels(rows: Sequence[Row], form: ChipFormat) -> NDArray[np.float32]:
-    """Valid pixels of every band, shape (C, N); without randomness.
-
-    Raises:
-        RasterError: A chip cannot be read.
-    """
-    parts = []
-    for row in rows[:: -(-len(rows) // SAMPLED_CHIPS)]:
-        chip = read_chip(row.input, form)
-        values = chip.image[:, chip.valid]
-        parts.append(values[:, :: max(1, -(-values.shape[1] // SAMPLED_PIXELS))])
-    return np.concatenate(parts, axis=1)

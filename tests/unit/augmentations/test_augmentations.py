@@ -1,4 +1,4 @@
-"""Each augmentation by numbers: geometry moves all together, values keep their unit, nodata enters nothing."""
+"""Each augmentation by numbers: geometry moves all parts together, values keep their unit, no-data has no influence."""
 
 import math
 
@@ -20,7 +20,7 @@ from tests.batches import EVERY, GEOMETRY, apply, filled, generator, numbered, r
         (AugmentationSpec("hflip", 1), [[2, 1, 0], [5, 4, 3]]),
         (AugmentationSpec("vflip", 1), [[3, 4, 5], [0, 1, 2]]),
         (AugmentationSpec("hflip", 0), [[0, 1, 2], [3, 4, 5]]),
-        (AugmentationSpec("rot90", 1), [[5, 4, 3], [2, 1, 0]]),  # not square: half a turn alone
+        (AugmentationSpec("rot90", 1), [[5, 4, 3], [2, 1, 0]]),  # not square: by 180 degrees only
         (AugmentationSpec("resized_crop", 1, {"min_scale": 1}), [[0, 1, 2], [3, 4, 5]]),
     ],
 )
@@ -38,7 +38,7 @@ def test_geometry_by_hand(spec, expected):
 @pytest.mark.parametrize("spec", GEOMETRY, ids=lambda spec: spec.name)
 @pytest.mark.parametrize("shape", [(40, 40), (30, 50)])
 def test_image_mask_and_label_move_together(spec, shape):
-    """A block planted in image and label is found at one place in both, and a gap in mask and label at another."""
+    """A block in image and label moves to one position in both, and a gap in mask and label to another."""
     batch = Sample(
         torch.zeros(16, 1, 2, *shape), torch.ones(16, 2, *shape, dtype=torch.bool), torch.zeros(16, *shape).long()
     )
@@ -46,30 +46,30 @@ def test_image_mask_and_label_move_together(spec, shape):
     batch.valid[..., 12:15, 20:27], batch.label[..., 12:15, 20:27] = False, -1
     batch.image[..., 12:15, 20:27] = -9999
     done = apply(batch, spec)
-    in_image, in_label, known = done.image[:, 0, 1] > 0.5, done.label == 1, done.label >= 0
+    in_image, in_label, labelled = done.image[:, 0, 1] > 0.5, done.label == 1, done.label >= 0
     assert in_label.flatten(1).any(1).all()
     corners = 12 if spec.parameters else 0  # pixels where bilinear and nearest may differ
     assert (in_image != in_label).flatten(1).sum(1).max() <= corners
-    assert (done.valid[:, 1] != known).flatten(1).sum(1).max() <= corners
+    assert (done.valid[:, 1] != labelled).flatten(1).sum(1).max() <= corners
 
 
-def test_a_turn_is_numpys_turn_and_each_sample_has_its_own():
+def test_rot90_is_that_of_numpy_and_differs_between_samples():
     batch = numbered(3, 4, 4)
     done = rot90(batch, scripted(batch, (1, 2, 3)))
-    for place, quarters in enumerate((1, 2, 3)):
+    for index, quarters in enumerate((1, 2, 3)):
         expected = np.rot90(np.arange(16).reshape(4, 4), quarters)
-        np.testing.assert_array_equal(done.label[place], expected)
-        np.testing.assert_array_equal(done.image[place, 1, 2], expected)
+        np.testing.assert_array_equal(done.label[index], expected)
+        np.testing.assert_array_equal(done.image[index, 1, 2], expected)
     many = numbered(300, 2, 2)
-    found = rot90(many, random_state(many)).label.flatten(1).unique(dim=0, return_counts=True)
-    assert found[0].tolist() == [[1, 3, 0, 2], [2, 0, 3, 1], [3, 2, 1, 0]]  # never as it was
-    assert found[1].min() > 60  # 100 expected each, 5 standard deviations
+    labels, counts = rot90(many, random_state(many)).label.flatten(1).unique(dim=0, return_counts=True)
+    assert labels.tolist() == [[1, 3, 0, 2], [2, 0, 3, 1], [3, 2, 1, 0]]  # never unchanged
+    assert counts.min() > 60  # 100 expected each, 5 standard deviations
 
 
 @pytest.mark.parametrize("quarter", [1, -1])
 @pytest.mark.parametrize(("height", "width"), [(6, 6), (4, 8), (8, 4)])
-def test_a_quarter_turn_by_rotation(height, width, quarter):
-    """Of a rectangle, the square in the middle turns and the rest comes from outside."""
+def test_rotating_by_90_degrees(height, width, quarter):
+    """The square in the middle of a rectangle is rotated; the rest comes from outside."""
     batch = numbered(1, height, width)
     turned = rotate(batch, scripted(batch, 90 * quarter, ignore_index=255), degrees=180)
     top, left, side = (height - min(height, width)) // 2, (width - min(height, width)) // 2, min(height, width)
@@ -85,7 +85,7 @@ def test_a_quarter_turn_by_rotation(height, width, quarter):
 
 
 @pytest.mark.parametrize("ignore_index", [-1, 255])
-def test_rotation_brings_in_nothing_from_outside(ignore_index):  # pitfalls 9, 13
+def test_pixels_from_outside_are_no_data_after_rotation(ignore_index):  # pitfalls 9, 13
     spec = AugmentationSpec("rotate", 1, {"degrees": 45})
     turned = apply(filled(7, 16, 16, batch=8), spec, ignore_index=ignore_index)
     valid = turned.valid[:, 0]
@@ -98,7 +98,7 @@ def test_rotation_brings_in_nothing_from_outside(ignore_index):  # pitfalls 9, 1
 @pytest.mark.parametrize("ignore_index", [-1, 255])
 @pytest.mark.parametrize("share", [1.0, 0.9, 0.5])
 @pytest.mark.parametrize("name", ["rotate", "resized_crop", "date_dropout"])
-def test_no_label_lies_where_nothing_is_observed(name, ignore_index, share):
+def test_pixels_without_an_observation_have_no_label(name, ignore_index, share):
     batch = filled(7, 16, 16, batch=8)
     valid = torch.rand(8, 1, 16, 16, generator=generator()) < share
     label = batch.label.masked_fill(~valid.any(1), ignore_index)
@@ -107,7 +107,7 @@ def test_no_label_lies_where_nothing_is_observed(name, ignore_index, share):
     assert (turned.label[~turned.valid.any(1)] == ignore_index).all()
 
 
-def test_a_crop_by_hand():
+def test_resized_crop_by_hand():
     """The upper left quarter of 4 x 4 pixels: new pixels lie a quarter, three quarters, … into the old ones."""
     batch = numbered(1, 4, 4)
     corner = resized_crop(batch, scripted(batch, 0.25, 0, -1, -1), min_scale=0.25)
@@ -117,7 +117,7 @@ def test_a_crop_by_hand():
     assert corner.valid.all()
 
 
-def test_a_crop_has_the_share_and_the_proportions_it_may_have():
+def test_resized_crops_have_areas_and_aspects_in_their_range():
     batch = numbered(300, 60, 80)
     done = resized_crop(batch, random_state(batch), min_scale=0.4)
     assert done.valid.all()
@@ -133,7 +133,7 @@ def test_a_crop_has_the_share_and_the_proportions_it_may_have():
 
 
 @pytest.mark.parametrize("name", ["rotate", "resized_crop", "contrast", "blur"])
-def test_no_data_is_not_mixed_into_its_neighbours(name):  # pitfall 9
+def test_no_data_does_not_influence_its_neighbours(name):  # pitfall 9
     batch = filled(7, 16, 16, batch=4)
     batch.image[..., 4:9, 5:11], batch.valid[..., 4:9, 5:11] = -9999, False
     changed = apply(batch, *[spec for spec in EVERY if spec.name == name])
@@ -157,7 +157,7 @@ def test_blur_by_hand(sigma):
     assert torch.equal(blurred.valid, batch.valid)
 
 
-def test_blur_at_the_border_takes_what_is_inside():
+def test_blur_at_the_border_uses_only_pixels_inside():
     batch = filled(0, 1, 3)
     batch.image[0, 0, 0, 0] = torch.tensor([1.0, 0, 0])
     one, two = math.exp(-0.5), math.exp(-2)
@@ -187,13 +187,13 @@ def test_contrast_by_hand(unit):  # pitfalls 9, 12
 
 
 @pytest.mark.parametrize("unit", [1.0, 10000.0])
-def test_noise_follows_the_deviation_of_the_band(unit):  # pitfall 12
+def test_noise_is_proportional_to_the_deviation_of_the_band(unit):  # pitfall 12
     batch = Sample(torch.zeros(2, 2, 1, 100, 100), torch.ones(2, 1, 100, 100, dtype=torch.bool))
     std = torch.tensor([0.1, 0.4]) * unit
     noisy = noise(batch, random_state(batch, std=std), std=0.05).image
-    found = noisy.transpose(0, 1).flatten(1).std(1)
-    np.testing.assert_allclose(found, 0.05 * std, rtol=0.03)
-    assert abs((noisy[0] * noisy[1]).mean() / (noisy[0] ** 2).mean()) < 0.05  # samples know nothing of each other
+    stds = noisy.transpose(0, 1).flatten(1).std(1)
+    np.testing.assert_allclose(stds, 0.05 * std, rtol=0.03)
+    assert abs((noisy[0] * noisy[1]).mean() / (noisy[0] ** 2).mean()) < 0.05  # samples are independent
     in_deviations = apply(batch, AugmentationSpec("noise", 1, {"std": 0.05}), std=std).image
     assert in_deviations.std().item() == pytest.approx(0.05, rel=0.03)
 
@@ -213,7 +213,7 @@ def test_a_hidden_band_is_0_after_normalising():
     assert hidden.float().mean(0).min() > 0.2
 
 
-def test_one_band_always_stays():
+def test_one_band_always_remains():
     batch = numbered(50, 4, 4)
     left = band_dropout(batch, random_state(batch, mean=torch.full((2,), -1.0)), share=1.0).image.flatten(2)
     hidden = (left == -1).all(2)
@@ -221,7 +221,7 @@ def test_one_band_always_stays():
     assert 10 < hidden[:, 0].sum() < 40  # not always the same
 
 
-def test_one_date_with_observations_always_stays():
+def test_one_date_with_observations_always_remains():
     batch = numbered(60, 4, 4)
     batch.valid[:, 1], batch.valid[:, 2, 0] = False, False
     done = date_dropout(batch, random_state(batch, ignore_index=255), share=1.0)
@@ -233,16 +233,16 @@ def test_one_date_with_observations_always_stays():
     rest = batch.valid & left[..., None, None]
     assert torch.equal(done.valid, rest)
     assert torch.equal(done.label, batch.label.masked_fill(~rest.any(1), 255))
-    assert (done.label[left[:, 2], 0] == 255).all()  # the date that stays lacks the first row
+    assert (done.label[left[:, 2], 0] == 255).all()  # the remaining date lacks the first row
 
 
 def test_dates_are_hidden_with_their_probability():
     batch = numbered(1000, 1, 1)
     hidden = ~date_dropout(batch, random_state(batch), share=0.3).valid.flatten(1)
-    assert hidden.float().mean() == pytest.approx(0.3 - 0.3**3 / 3, abs=0.03)  # one of three stays for the third
+    assert hidden.float().mean() == pytest.approx(0.3 - 0.3**3 / 3, abs=0.03)  # one of three always remains
 
 
-def test_the_only_date_stays():
+def test_the_only_date_remains():
     batch = filled(3, 4, 4, batch=20)
     done = apply(batch, AugmentationSpec("date_dropout", 1, {"share": 1}))
     assert torch.equal(done.image, batch.image)
@@ -250,7 +250,7 @@ def test_the_only_date_stays():
     assert torch.equal(done.label, batch.label)
 
 
-def test_draws_lie_in_their_range():
+def test_random_numbers_lie_in_their_range():
     drawn = random_state(filled(0, 1, 1, batch=500))
     numbers = drawn.uniform(-2, 3, 4)
     assert numbers.shape == (500, 4)

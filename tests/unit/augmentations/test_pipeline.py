@@ -1,4 +1,4 @@
-"""Augmentation and normalisation of batches: each sample has its own draw, and nodata stays nodata."""
+"""Augmentation and normalisation of batches: each sample has its own random numbers, and no-data stays no-data."""
 
 import math
 
@@ -23,7 +23,7 @@ from tests.batches import EVERY, ONE, PARAMETERS, apply, filled, generator, numb
 
 
 def real(batch=4, bands=2, dates=3, side=16, level=1500.0):
-    """Random values with gaps that hold nodata, and labels of four classes, some ignored."""
+    """Return random values with gaps of no-data, and labels of three classes, some ignored."""
     image = level * (1 + 0.1 * torch.randn(batch, bands, dates, side, side, generator=generator()))
     valid = torch.rand(batch, dates, side, side, generator=generator(1)) > 0.3
     label = torch.randint(-1, 3, (batch, side, side), generator=generator(2)).masked_fill(~valid.any(1), -1)
@@ -63,20 +63,20 @@ def test_only_chosen_samples_change(spec):
 
 
 @pytest.mark.parametrize("name", sorted(set(PARAMETERS) - {"hflip", "vflip", "blur"}))
-def test_each_sample_has_its_own_draw(name):
+def test_each_sample_has_its_own_random_numbers(name):
     batch = Sample(*(part[:1].expand(64, *part.shape[1:]) for part in (real().image, real().valid, real().label)))
     done = apply(batch, AugmentationSpec(name, 1, PARAMETERS[name]))
     different = len({tuple(image.flatten().tolist()) for image in done.image})
     assert different >= {"rot90": 3, "band_dropout": 3, "date_dropout": 7}.get(name, 64)
 
 
-def test_the_seed_alone_decides():
+def test_the_result_depends_only_on_the_seed():
     first, again, other = (apply(real(), *EVERY, seed=seed).image for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_what_a_sample_gets_does_not_depend_on_the_others_of_its_batch():
+def test_a_sample_does_not_depend_on_the_others_of_its_batch():
     half = [AugmentationSpec(spec.name, 0.5, spec.parameters) for spec in EVERY]
     batch = real(batch=8)
     whole, part = apply(batch, *half), apply(batch.map(lambda tensor: tensor[:3]), *half)
@@ -84,18 +84,18 @@ def test_what_a_sample_gets_does_not_depend_on_the_others_of_its_batch():
         assert torch.equal(getattr(whole, name)[:3], getattr(part, name))
 
 
-def test_samples_together_as_on_a_gpu_come_out_like_one_by_one():
+def test_augmenting_samples_together_equals_one_by_one():
     half = [AugmentationSpec(spec.name, 0.5, spec.parameters) for spec in EVERY]
     batch, fixed = real(batch=8), RandomState((), torch.full((2,), 1500.0), torch.full((2,), 150.0), -1)
-    ways = pipeline._augment, pipeline._one_by_one
-    together, alone = (way(batch, plan_augmentations(half, generator(), 8), half, fixed) for way in ways)
+    functions = pipeline._augment_together, pipeline._augment_one_by_one  # as on a GPU, and as on a CPU
+    together, alone = (function(batch, plan_augmentations(half, generator(), 8), half, fixed) for function in functions)
     assert torch.equal(together.valid, alone.valid)
     assert torch.equal(together.label, alone.label)
-    seen = together.valid[:, None].expand_as(together.image)
-    np.testing.assert_allclose(together.image[seen], alone.image[seen], rtol=1e-5)
+    valid = together.valid[:, None].expand_as(together.image)
+    np.testing.assert_allclose(together.image[valid], alone.image[valid], rtol=1e-5)
 
 
-def test_half_precision_of_the_network_leaves_augmentation_as_it_is():
+def test_autocast_does_not_change_augmentation():
     with torch.autocast("cpu", torch.bfloat16):
         half = apply(real(side=64), *EVERY)
     whole = apply(real(side=64), *EVERY)
@@ -126,7 +126,7 @@ def test_the_unit_does_not_matter(spec):  # pitfall 12
 
 
 @given(st.data())
-def test_every_augmentation_keeps_what_it_must(data):  # pitfalls 9, 16, 21
+def test_every_augmentation_keeps_shapes_types_and_missing_pixels(data):  # pitfalls 9, 16, 21
     height, width, bands, dates = (data.draw(st.integers(*limits)) for limits in ((1, 20), (1, 20), (1, 5), (1, 4)))
     seed, samples, share = data.draw(st.integers(0, 999)), data.draw(st.integers(1, 4)), data.draw(st.floats(0, 1))
     names = data.draw(st.lists(st.sampled_from(EVERY), max_size=4))
@@ -147,7 +147,7 @@ def test_every_augmentation_keeps_what_it_must(data):  # pitfalls 9, 16, 21
     assert (done.label[~done.valid.any(1)] == ignore_index).all()
 
 
-def test_without_augmentations_nothing_is_drawn():  # pitfall 1
+def test_without_augmentations_no_random_numbers_are_drawn():  # pitfall 1
     batch = numbered(2, 4, 4)
     state = torch.get_rng_state()
     ready = process_and_augment(batch, torch.zeros(2), torch.ones(2))
@@ -155,7 +155,7 @@ def test_without_augmentations_nothing_is_drawn():  # pitfall 1
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_the_batch_that_comes_in_stays_as_it_is():
+def test_the_given_batch_is_not_changed():
     batch, fresh = real(), real()
     for chosen in (EVERY, [AugmentationSpec("hflip", 0)], *((spec,) for spec in EVERY)):
         apply(batch, *chosen)
@@ -164,7 +164,7 @@ def test_the_batch_that_comes_in_stays_as_it_is():
         assert torch.equal(batch.label, fresh.label)
 
 
-def test_unlabelled_batches_pass():  # pitfall 7
+def test_batches_without_labels_are_augmented():  # pitfall 7
     batch = numbered(2, 8, 8)
     assert apply(Sample(batch.image, batch.valid), *EVERY).label is None
 
@@ -175,15 +175,15 @@ def test_augmentation_needs_a_generator():
 
 
 @pytest.mark.parametrize("spec", EVERY, ids=lambda spec: spec.name)
-def test_time_and_place_stay_with_their_chips(spec):  # pitfall 26
-    time, place = torch.tensor([[[2020.0, 1.0]], [[2021.0, 2.0]]]), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    batch = Sample(torch.ones(2, 1, 1, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool), None, time, place)
+def test_coordinates_stay_with_their_chips(spec):  # pitfall 26
+    temporal, location = torch.tensor([[[2020.0, 1.0]], [[2021.0, 2.0]]]), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    batch = Sample(torch.ones(2, 1, 1, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool), None, temporal, location)
     done = process_and_augment(batch, torch.zeros(1), ONE, (spec,), generator())
-    assert torch.equal(done.temporal_coords, time)
-    assert torch.equal(done.location_coords, place)
+    assert torch.equal(done.temporal_coords, temporal)
+    assert torch.equal(done.location_coords, location)
 
 
-def test_settings_name_augmentations_in_their_order():
+def test_settings_list_augmentations_in_their_order():
     assert [spec.name for spec in augmentations_from_settings(Settings())] == ["hflip", "vflip"]
     named = list(vars(Augmentations()))
     assert named == [*AUGMENTATIONS, "own"] == [*PARAMETERS, "own"]

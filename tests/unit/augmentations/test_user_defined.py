@@ -1,4 +1,4 @@
-"""Augmentations of the user's own: the documented example works, mistakes are told."""
+"""Augmentations of the user's own: the documented example works, mistakes are reported."""
 
 import re
 from pathlib import Path
@@ -17,16 +17,16 @@ from tests.batches import apply, filled, numbered
 DOCS = Path(__file__).parents[3] / "docs" / "augmentation.md"
 
 BROKEN = """
-def nothing(batch, draw):
+def nothing(batch, rng):
     pass
 
-def smaller(batch, draw):
+def smaller(batch, rng):
     return batch.map(lambda tensor: tensor[..., 1:])
 
-def whole_numbers(batch, draw):
+def integers(batch, rng):
     return batch.map(lambda tensor: tensor.long())
 
-def steps(batch, draw, count, *, size=1):
+def repeat(batch, rng, count, *, size=1):
     return batch
 
 answer = 42
@@ -35,7 +35,7 @@ answer = 42
 
 @pytest.fixture
 def documented(tmp_path):
-    """The file that the documentation shows."""
+    """Write the file that the documentation shows."""
     [example] = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
     (tmp_path / "my_augmentations.py").write_text(example)
     return tmp_path / "my_augmentations.py"
@@ -47,8 +47,8 @@ def broken(tmp_path):
     return tmp_path / "broken.py"
 
 
-def test_the_documented_example_does_what_it_says(documented):
-    """With mean 0 and standard deviation 1, white is 3: half of the way from 1 is 2 at most."""
+def test_the_documented_example_works_as_described(documented):
+    """With mean 0 and standard deviation 1, white is 3: halfway from 1 to 3 is 2."""
     spec = AugmentationSpec(f"{documented}:haze", 1, {"strength": 0.5})
     changed = apply(filled(1, 4, 4, batch=200), spec).image.flatten(1)
     assert torch.equal(changed.amin(1), changed.amax(1))
@@ -56,7 +56,7 @@ def test_the_documented_example_does_what_it_says(documented):
     assert 1.95 < changed.max() <= 2
 
 
-def test_settings_put_it_last(documented):
+def test_own_augmentations_come_last(documented):
     own = [
         OwnAugmentation(function=f"{documented}:haze", p=0.25, parameters={"strength": 0.1}),
         OwnAugmentation(function="absent.py:unused", use=False),
@@ -67,12 +67,12 @@ def test_settings_put_it_last(documented):
 
 
 @pytest.mark.parametrize("function", ["", "haze", "haze.py", "haze.txt:haze", "haze.py:2", ":haze"])
-def test_what_is_no_name_of_a_function(function):
+def test_names_of_another_form_raise_an_error(function):
     with pytest.raises(ConfigError, match=r"own.function=.* does not work; expected FILE.py:FUNCTION"):
         OwnAugmentation(function=function)
 
 
-def test_what_cannot_be_found(broken):
+def test_missing_files_and_functions_are_named(broken):
     with pytest.raises(ConfigError, match=r"absent.py:haze names no Python file"):
         load_user_augmentation("absent.py:haze")
     for name in ("haze", "answer"):
@@ -84,14 +84,14 @@ def test_what_cannot_be_found(broken):
     ("parameters", "reason"),
     [({}, "missing a required argument: 'count'"), ({"count": 1, "n": 2}, "unexpected keyword argument 'n'")],
 )
-def test_parameters_that_do_not_fit(broken, parameters, reason):
+def test_parameters_that_do_not_fit_raise_an_error(broken, parameters, reason):
     with pytest.raises(ConfigError, match=reason):
-        check_user_augmentation(f"{broken}:steps", parameters)
+        check_user_augmentation(f"{broken}:repeat", parameters)
 
 
-def test_parameters_that_fit(broken):
-    check_user_augmentation(f"{broken}:steps", {"count": 1})
-    check_user_augmentation(f"{broken}:steps", {"count": 1, "size": 2})
+def test_parameters_that_fit_are_accepted(broken):
+    check_user_augmentation(f"{broken}:repeat", {"count": 1})
+    check_user_augmentation(f"{broken}:repeat", {"count": 1, "size": 2})
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_parameters_that_fit(broken):
     [
         ("nothing", "returned NoneType; expected the batch"),
         ("smaller", r"returned image \(1, 2, 3, 4, 3\) torch.float32; expected \(1, 2, 3, 4, 4\) torch.float32"),
-        ("whole_numbers", r"returned image \(1, 2, 3, 4, 4\) torch.int64; expected"),
+        ("integers", r"returned image \(1, 2, 3, 4, 4\) torch.int64; expected"),
     ],
 )
-def test_results_that_are_no_such_batch(broken, name, reason):
+def test_results_of_another_shape_or_type_raise_an_error(broken, name, reason):
     with pytest.raises(ConfigError, match=reason):
         apply(numbered(2, 4, 4), AugmentationSpec(f"{broken}:{name}", 1))

@@ -1,4 +1,4 @@
-"""Balanced epochs: shares by hand, draws that follow them, and windows that differ."""
+"""Rows of an epoch: once each in a new order, or drawn with probabilities; divided among processes."""
 
 import numpy as np
 import pytest
@@ -10,14 +10,51 @@ from numpy.testing import assert_allclose
 from instageo.model.chips.image import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat
 from instageo.model.chips.sample import stack_samples
-from instageo.model.dataset.datasets import RandomCropDataset, make_loader
+from instageo.model.dataset.datasets import RandomCropDataset, build_loader
 from instageo.model.dataset.sampler import EpochSampler, balanced_probabilities
 from instageo.table import Row
-from tests.sources import source_of
+from tests.readers import reader_of
+
+
+def test_every_epoch_visits_every_row_once_in_a_new_order():
+    sampler = EpochSampler(20, seed=3)
+    epochs = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        epochs.append(list(sampler))
+    for items in epochs:
+        assert sorted(index for _, index in items) == list(range(20))
+        assert len({seed for seed, _ in items}) == 1
+    assert len({items[0][0] for items in epochs}) == 3
+    assert len({tuple(index for _, index in items) for items in epochs}) == 3
+
+
+def test_an_epoch_depends_only_on_seed_and_number():
+    def visited(seed):
+        sampler = EpochSampler(20, seed)
+        sampler.set_epoch(7)
+        return list(sampler)
+
+    assert visited(3) == visited(3)
+    assert visited(3) != visited(4)
+
+
+@given(st.integers(1, 40), st.integers(1, 8), st.integers(0, 3))
+def test_processes_share_the_rows(length, world_size, epoch):
+    shares = []
+    for rank in range(world_size):
+        sampler = EpochSampler(length, 3, rank=rank, world_size=world_size)
+        sampler.set_epoch(epoch)
+        shares.append(list(sampler))
+        assert len(shares[-1]) == len(sampler) == -(-length // world_size)
+    visits = np.bincount([index for share in shares for _, index in share], minlength=length)
+    assert visits.min() >= 1
+    assert visits.sum() < length + world_size
+    assert len({seed for share in shares for seed, _ in share}) == 1
 
 
 @pytest.mark.parametrize(
-    ("counts", "shares"),
+    ("counts", "probabilities"),
     [
         ([[5]], [1]),
         ([[1], [3]], [1 / 4, 3 / 4]),
@@ -27,8 +64,8 @@ from tests.sources import source_of
         ([[10**12, 1], [10**12, 0]], [3 / 4, 1 / 4]),
     ],
 )
-def test_shares_by_hand(counts, shares):
-    assert_allclose(balanced_probabilities(counts), shares)
+def test_balanced_probabilities_by_hand(counts, probabilities):
+    assert_allclose(balanced_probabilities(counts), probabilities)
 
 
 counted = st.integers(1, 4).flatmap(
@@ -39,31 +76,31 @@ counted = st.integers(1, 4).flatmap(
 
 
 @given(counted)
-def test_shares_are_probabilities_and_give_each_class_its_part(counts):
-    counts, shares = np.array(counts, float), balanced_probabilities(counts)
-    assert shares.sum() == pytest.approx(1)
-    assert (shares > 0).all()
+def test_balanced_probabilities_sum_to_one_and_give_each_class_its_share(counts):
+    counts, probabilities = np.array(counts, float), balanced_probabilities(counts)
+    assert probabilities.sum() == pytest.approx(1)
+    assert (probabilities > 0).all()
     occurring = counts[:, counts.sum(0) > 0]
     by_class = occurring / occurring.sum(0)
-    assert_allclose(shares, by_class.sum(1) / by_class.sum())
-    np.random.default_rng(0).choice(len(shares), 3, p=shares)  # sums to 1 as exactly as NumPy wants it
+    assert_allclose(probabilities, by_class.sum(1) / by_class.sum())
+    np.random.default_rng(0).choice(len(probabilities), 3, p=probabilities)  # sums to 1 within the tolerance of NumPy
 
 
 def epochs(sampler, count):
-    found = []
+    draws = []
     for epoch in range(count):
         sampler.set_epoch(epoch)
-        found.append(list(sampler))
-    return found
+        draws.append(list(sampler))
+    return draws
 
 
-def test_rows_are_drawn_as_often_as_their_shares_say():
-    shares = [0.5, 0.3, 0.15, 0.05]
-    drawn = [index for epoch in epochs(EpochSampler(4, 7, shares), 1000) for _, index in epoch]
+def test_rows_are_drawn_as_often_as_their_probabilities_say():
+    probabilities = [0.5, 0.3, 0.15, 0.05]
+    drawn = [index for epoch in epochs(EpochSampler(4, 7, probabilities), 1000) for _, index in epoch]
     # four deviations of a binomial count of 4000
-    limits = [4 * (4000 * share * (1 - share)) ** 0.5 for share in shares]
-    for count, share, limit in zip(np.bincount(drawn, minlength=4), shares, limits, strict=True):
-        assert abs(count - 4000 * share) < limit
+    limits = [4 * (4000 * p * (1 - p)) ** 0.5 for p in probabilities]
+    for count, p, limit in zip(np.bincount(drawn, minlength=4), probabilities, limits, strict=True):
+        assert abs(count - 4000 * p) < limit
 
 
 def test_an_epoch_has_as_many_draws_as_rows_and_each_its_own_seed():
@@ -76,49 +113,49 @@ def test_an_epoch_has_as_many_draws_as_rows_and_each_its_own_seed():
 
 
 @given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 3), st.booleans())
-def test_processes_share_the_draws_of_one(length, processes, epoch, balanced):
-    shares = np.arange(1, length + 1) / sum(range(1, length + 1)) if balanced else None
-    alone = EpochSampler(length, 3, shares)
+def test_processes_together_get_the_draws_of_one(length, world_size, epoch, balanced):
+    probabilities = np.arange(1, length + 1) / sum(range(1, length + 1)) if balanced else None
+    alone = EpochSampler(length, 3, probabilities)
     alone.set_epoch(epoch)
     whole, parts = list(alone), []
-    for rank in range(processes):
-        sampler = EpochSampler(length, 3, shares, rank=rank, processes=processes)
+    for rank in range(world_size):
+        sampler = EpochSampler(length, 3, probabilities, rank=rank, world_size=world_size)
         sampler.set_epoch(epoch)
         parts.append(list(sampler))
-        assert len(parts[-1]) == len(sampler) == -(-length // processes)
+        assert len(parts[-1]) == len(sampler) == -(-length // world_size)
     together = [draw for step in zip(*parts, strict=True) for draw in step]
     assert together[:length] == whole
-    assert together[length:] == [whole[place % length] for place in range(length, len(together))]
+    assert together[length:] == [whole[position % length] for position in range(length, len(together))]
 
 
 @pytest.fixture
-def source(make_raster):
-    """Two chips whose pixels count up."""
+def reader(make_raster):
+    """Return a reader of two chips whose pixels count up."""
     rows = []
     for number in range(2):
         path = make_raster(f"{number}.tif", np.arange(400, dtype=np.int16).reshape(20, 20) + 1000 * number)
         rows.append(Row(str(number), str(path), str(path)))
-    return source_of(rows, ChipFormat(), LabelFormat(10_000))
+    return reader_of(rows, ChipFormat(), LabelFormat(10_000))
 
 
-def test_a_row_that_is_drawn_twice_is_cut_in_two_places(source):
-    data = RandomCropDataset(source, (4, 4), -1)
+def test_a_row_that_is_drawn_twice_is_cropped_twice(reader):
+    dataset = RandomCropDataset(reader, (4, 4), -1)
     [epoch] = epochs(EpochSampler(2, 0, [1.0, 0.0]), 1)
     assert [index for _, index in epoch] == [0, 0]
-    corners = [{int(data[key].label[0, 0]) for key in keys} for keys in epochs(EpochSampler(2, 0, [1.0, 0.0]), 20)]
-    assert sum(len(both) == 2 for both in corners) >= 18  # alike by chance in one of 289
+    corners = [{int(dataset[key].label[0, 0]) for key in keys} for keys in epochs(EpochSampler(2, 0, [1.0, 0.0]), 20)]
+    assert sum(len(both) == 2 for both in corners) >= 18  # the same by chance in one of 289
 
 
-def test_windows_are_drawn_evenly_to_the_last_row_and_column(source):
-    data = RandomCropDataset(source, (19, 20), -1)
-    firsts = [int(data[key].label[0, 0]) for keys in epochs(EpochSampler(2, 1), 100) for key in keys if key[1] == 0]
+def test_crops_reach_the_last_row_and_column_evenly(reader):
+    dataset = RandomCropDataset(reader, (19, 20), -1)
+    firsts = [int(dataset[key].label[0, 0]) for keys in epochs(EpochSampler(2, 1), 100) for key in keys if key[1] == 0]
     assert set(firsts) == {0, 20}
     assert 30 < firsts.count(0) < 70
 
 
-def test_batches_of_a_balanced_epoch_hold_what_was_drawn(source):
+def test_batches_of_a_balanced_epoch_contain_the_drawn_rows(reader):
     sampler = EpochSampler(2, 5, [0.1, 0.9])
     sampler.set_epoch(3)
-    [batch] = make_loader(RandomCropDataset(source, (4, 4), -1), sampler, 2, 0, stack_samples)
+    [batch] = build_loader(RandomCropDataset(reader, (4, 4), -1), sampler, 2, 0, stack_samples)
     assert (batch.label[:, 0, 0] // 1000).tolist() == [index for _, index in sampler]
     assert torch.equal(batch.image[:, 0, 0], batch.label.float())

@@ -1,4 +1,4 @@
-"""What tells two data sets apart."""
+"""Fingerprints of data sets."""
 
 from dataclasses import replace
 
@@ -11,25 +11,25 @@ from instageo.model.inspection.tables import inspect_table
 from instageo.table import Row
 from tests.unit.inspection.test_tables import chip, run_on
 
-FACT = RowStats(6, 4, 4, class_counts=(3, 1))
+STATS = RowStats(6, 4, 4, class_counts=(3, 1))
 
 
-def of(folder, label, fact=FACT):
-    return fingerprint_table(
-        TableReport((Row("a.tif", f"{folder}/a.tif", label, label_is_file=False),), (fact,)), str(folder)
-    )
+def fingerprint(folder, label, stats=STATS):
+    """Return the fingerprint of a table of one chip with an image-level label."""
+    row = Row("a.tif", f"{folder}/a.tif", label, label_is_file=False)
+    return fingerprint_table(TableReport((row,), (stats,)), str(folder))
 
 
-def test_labels_of_chips_count_as_they_are_wherever_the_command_runs(tmp_path, monkeypatch):
-    before = of(tmp_path, "water")
+def test_image_level_labels_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):
+    before = fingerprint(tmp_path, "water")
     monkeypatch.chdir(tmp_path)
-    assert of(tmp_path, "water") == before
-    assert of(tmp_path, "land") != before
+    assert fingerprint(tmp_path, "water") == before
+    assert fingerprint(tmp_path, "land") != before
 
 
-@pytest.mark.parametrize("change", [{"layers": 5}, {"valid_pixels": 9}, {"class_counts": (2, 2)}])
-def test_what_the_check_found_counts(tmp_path, change):
-    assert of(tmp_path, "water", replace(FACT, **change)) != of(tmp_path, "water")
+@pytest.mark.parametrize("change", [{"num_layers": 5}, {"valid_pixels": 9}, {"class_counts": (2, 2)}])
+def test_a_fingerprint_covers_the_statistics_of_rows(tmp_path, change):
+    assert fingerprint(tmp_path, "water", replace(STATS, **change)) != fingerprint(tmp_path, "water")
 
 
 def report(folder, rows, **data):

@@ -1,4 +1,4 @@
-"""From the tables of settings to rows that can be used: lists of broken rows, odd names, half-labelled tables."""
+"""Tables as the settings describe them: lists of broken rows, unusual names, partly labelled tables."""
 
 import csv
 import logging
@@ -14,15 +14,15 @@ from instageo.model.context import Run
 from instageo.model.dataset.factory import chip_reader_from_settings
 from instageo.model.inspection.tables import inspect_table, shared_chips
 from instageo.model.settings import CacheKind, DataSettings, Mode, ModelSettings, Settings
-from instageo.model.settings.resolve import cache_dir
+from instageo.model.settings.derived import cache_dir
 from instageo.table import write_table
-from tests.sources import write_tiff
+from tests.tiffs import write_tiff
 
 ONE = np.full((1, 2, 3), 5, np.int16)
 
 
 def chip(folder, name, values=ONE, label=1):
-    """A row of a table with its files."""
+    """Write a chip and its label, and return the row of the table."""
     row = {"Input": f"{name}.tif", "Label": "" if label is None else f"{name} label.tif"}
     write_tiff(folder / row["Input"], np.asarray(values, np.int16))
     if label is not None:
@@ -42,7 +42,7 @@ def run_on(folder, rows, *, name="train.csv", root=None, mode=Mode.train, **data
     return Run(settings, folder / "run")
 
 
-def test_rows_that_cannot_be_used_are_listed_with_their_reason(tmp_path):  # pitfalls 18, 39
+def test_unusable_rows_are_listed_with_their_reasons(tmp_path):  # pitfalls 18, 39
     rows = [chip(tmp_path, "good"), chip(tmp_path, "größer, 7", label=7), {"Input": "none.tif", "Label": "no label"}]
     run = run_on(tmp_path, rows, on_bad_row="skip")
     report = inspect_table(run, "train_filepath")
@@ -55,7 +55,7 @@ def test_rows_that_cannot_be_used_are_listed_with_their_reason(tmp_path):  # pit
     assert "no such file" in listed[1]["reason"]
 
 
-def test_the_list_is_written_before_a_run_is_refused(tmp_path):  # pitfall 39
+def test_the_list_is_written_before_the_error_is_raised(tmp_path):  # pitfall 39
     run = run_on(tmp_path, [chip(tmp_path, "good"), chip(tmp_path, "bad", label=7)])
     with pytest.raises(DataError, match="1 of 2 rows cannot be used"):
         inspect_table(run, "train_filepath")
@@ -71,9 +71,9 @@ def test_good_tables_leave_no_list(tmp_path):
 @pytest.mark.parametrize(
     "name", ["with space", "comma, name", "Ärger/ünï/東京", "quote'd", "per%cent#hash", "a|b", "-dash"]
 )
-def test_any_name_of_a_file_works(tmp_path, name):
+def test_any_file_name_works(tmp_path, name):
     run = run_on(tmp_path, [chip(tmp_path, name), chip(tmp_path, "other")], cache=CacheKind.disk)
-    for _ in range(2):  # the second time from memory
+    for _ in range(2):  # the second time from the cache
         report = inspect_table(run, "train_filepath")
         assert report.class_counts == [0, 12, 0]
     assert chip_reader_from_settings(run.settings, report).read(0).image.mean() == 5
@@ -89,8 +89,8 @@ def test_a_relative_root(tmp_path, monkeypatch):
     assert chip_reader_from_settings(run.settings, first).read(0).label.unique().tolist() == [1]
 
 
-def test_the_same_relative_root_of_another_folder_is_looked_at_anew(tmp_path, monkeypatch):
-    """Copies that keep their time."""
+def test_the_same_relative_root_in_another_folder_is_inspected_again(tmp_path, monkeypatch):
+    """Copies with the same modification time."""
     for number in (1, 2):
         folder = tmp_path / str(number)
         (folder / "data").mkdir(parents=True)
@@ -101,7 +101,7 @@ def test_the_same_relative_root_of_another_folder_is_looked_at_anew(tmp_path, mo
         assert inspect_table(run, "train_filepath").class_counts == [0, 6 * (number == 1), 6 * (number == 2)]
 
 
-def test_a_folder_behind_a_link(tmp_path):
+def test_a_folder_behind_a_symbolic_link(tmp_path):
     (tmp_path / "real").mkdir()
     rows = [chip(tmp_path / "real", "chip")]
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -114,17 +114,18 @@ def test_a_chip_that_is_listed_twice_counts_twice(tmp_path):
     row = chip(tmp_path, "chip")
     report = inspect_table(run_on(tmp_path, [row, row, chip(tmp_path, "other", label=2)]), "train_filepath")
     assert report.class_counts == [0, 12, 6]
-    source = chip_reader_from_settings(run_on(tmp_path, [row, row], cache=CacheKind.memory).settings, report)
-    assert [int(source.read(index).label[0, 0]) for index in range(3)] == [1, 1, 2]
+    reader = chip_reader_from_settings(run_on(tmp_path, [row, row], cache=CacheKind.memory).settings, report)
+    assert [int(reader.read(index).label[0, 0]) for index in range(3)] == [1, 1, 2]
 
 
 def test_one_pixel_is_a_chip(tmp_path):  # pitfall 16
     report = inspect_table(run_on(tmp_path, [chip(tmp_path, "dot", [[[3]]])]), "train_filepath", values=True)
-    assert (report.values.count, report.values.mean.tolist(), report.values.std.tolist()) == (1, [3], [0])
-    assert report.largest == (1, 1)
+    moments = report.band_moments
+    assert (moments.count, moments.mean.tolist(), moments.std.tolist()) == (1, [3], [0])
+    assert report.max_shape == (1, 1)
 
 
-def test_chips_of_both_tables_are_found(tmp_path):
+def test_chips_in_both_tables_are_found(tmp_path):
     one, two, three = (chip(tmp_path, name) for name in "abc")
     first = inspect_table(run_on(tmp_path, [one, two, two]), "train_filepath")
     second = inspect_table(run_on(tmp_path, [three, {**two, "Label": one["Label"]}]), "train_filepath")
@@ -133,7 +134,7 @@ def test_chips_of_both_tables_are_found(tmp_path):
 
 
 @pytest.mark.parametrize("unlabelled", [0, 1, 2])
-def test_a_half_labelled_table_is_counted_where_it_is_labelled(tmp_path, unlabelled):  # pitfall 7
+def test_a_partly_labelled_table_is_counted_where_it_is_labelled(tmp_path, unlabelled):  # pitfall 7
     rows = [chip(tmp_path, str(number), label=None if number == unlabelled else 1) for number in range(3)]
     run = run_on(tmp_path, rows, mode=Mode.check)
     report = inspect_table(run, "train_filepath", labelled=None)
@@ -142,29 +143,29 @@ def test_a_half_labelled_table_is_counted_where_it_is_labelled(tmp_path, unlabel
 
 
 @pytest.mark.parametrize("unlabelled", [0, 1, 2])
-def test_a_half_labelled_table_is_checked(tmp_path, unlabelled, capsys):  # pitfall 7
+def test_check_accepts_a_partly_labelled_table(tmp_path, unlabelled, capsys):  # pitfall 7
     rows = [chip(tmp_path, str(number), label=None if number == unlabelled else 1) for number in range(3)]
     check_tables(run_on(tmp_path, rows, mode=Mode.check))
     lines = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if "│" in line]
     shown = {name.strip(): value.strip() for name, value in lines}
-    assert shown["chips that can be used"] == "3"
+    assert shown["usable chips"] == "3"
     assert (shown["0"], shown["1"], shown["2"]) == ("0", "12", "0")
 
 
-def test_training_asks_for_every_label(tmp_path):
+def test_training_needs_every_label(tmp_path):
     rows = [chip(tmp_path, "a"), chip(tmp_path, "b", label=None)]
     with pytest.raises(TableError, match=r"row 2 \(b\.tif\) has no value in column 'Label'"):
         inspect_table(run_on(tmp_path, rows), "train_filepath")
 
 
-def test_a_table_without_labels_is_looked_at_by_headers_alone(tmp_path):  # pitfalls 6, 7
+def test_of_a_table_without_labels_only_headers_are_read(tmp_path):  # pitfalls 6, 7
     rows = [chip(tmp_path, "a", label=None), chip(tmp_path, "b", np.full((1, 2, 3), -9999), label=None)]
     report = inspect_table(run_on(tmp_path, rows, mode=Mode.chip_inference), "train_filepath", labelled=False)
-    assert [fact.valid_pixels for fact in report.facts] == [None, None]
+    assert [stats.valid_pixels for stats in report.row_stats] == [None, None]
 
 
 @pytest.mark.parametrize(
-    ("told", "variables", "expected"),
+    ("setting", "variables", "expected"),
     [
         ("/a", {"INSTAGEO_CACHE": "/b"}, "/a"),
         (None, {"INSTAGEO_CACHE": "/b", "XDG_CACHE_HOME": "/c"}, "/b"),
@@ -173,15 +174,15 @@ def test_a_table_without_labels_is_looked_at_by_headers_alone(tmp_path):  # pitf
         ("~/x", {"HOME": "/home/me"}, "/home/me/x"),
     ],
 )
-def test_where_the_cache_lies(monkeypatch, told, variables, expected):
+def test_location_of_the_cache_folder(monkeypatch, setting, variables, expected):
     for name in ("INSTAGEO_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert cache_dir(Settings(dataloader=DataSettings(cache_dir=told))) == Path(expected)
+    assert cache_dir(Settings(dataloader=DataSettings(cache_dir=setting))) == Path(expected)
 
 
-def test_what_is_shown_of_shared_and_broken_rows(tmp_path, caplog):  # pitfalls 38, 39
+def test_check_reports_shared_and_unusable_rows(tmp_path, caplog):  # pitfalls 38, 39
     good, bad = chip(tmp_path, "good"), chip(tmp_path, "bad", label=7)
     run = run_on(tmp_path, [good, bad], mode=Mode.check)
     run.settings.valid_filepath = "train.csv"
