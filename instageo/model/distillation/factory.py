@@ -18,8 +18,7 @@ from instageo.model.settings import Settings
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names
 from instageo.model.settings.fields import Role
-from instageo.model.settings.keys import flatten
-from instageo.model.settings.keys import keys_with
+from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.tasks.factory import task_from_settings
 from instageo.model.tasks.multilabel import MultiLabel
 from instageo.model.tasks.regression import Regression

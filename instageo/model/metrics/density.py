@@ -37,7 +37,7 @@ class Density:
     Attributes:
         range: The range that the cells divide.
         counts: Shape (bins, bins), int64, by truth (rows) and prediction; a cell holds its lower edge, the last its
-            upper one too. Pairs outside lie in the nearest cell at the border.
+            upper one too. Pairs outside count in the nearest cell at the border.
         num_outside: Number of pairs outside.
     """
 
@@ -54,7 +54,7 @@ class DensityCounter:
         self.reset(device)
 
     def reset(self, device: torch.device | str = "cpu") -> None:
-        """Forget all pairs; later ones will lie on `device`."""
+        """Forget all pairs; later ones will be on `device`."""
         self._cells = torch.zeros(self.range.bins**2 + 1, dtype=torch.long, device=device)
         self._num_outside = torch.zeros((), dtype=torch.long, device=device)
 

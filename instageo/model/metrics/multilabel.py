@@ -21,7 +21,7 @@ class MultiLabelMetrics:
         threshold: A label is predicted where its probability is above this, between 0 and 1.
         ranks: Whether to keep the histograms for ROC-AUC and average precision, 0.5 MB a label.
         sync: Whether the processes of a distributed run add up their counts; otherwise each scores its own share.
-        device: Where logits and labels will lie.
+        device: Where logits and labels will be.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class MultiLabelMetrics:
         self.reset(device)
 
     def reset(self, device: torch.device | str = "cpu") -> None:
-        """Forget all samples; later logits and labels will lie on `device`."""
+        """Forget all samples; later logits and labels will be on `device`."""
         shapes = (self.num_labels, 3, 2), (self.num_labels, 2, ODDS_BINS if self.ranks else 0), (2,)
         self._pairs, self._histogram, self._samples = (
             torch.zeros(shape, dtype=torch.long, device=device) for shape in shapes

@@ -23,7 +23,7 @@ class RegressionMetrics:
             a + b |truth|, in float64. None leaves this score out.
         density: Range of the counts that `compute_density` returns, for a figure; None for no counts.
         sync: Whether the processes of a distributed run merge their sums; otherwise each scores its own share.
-        device: Where predictions and truth will lie.
+        device: Where predictions and truth will be.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class RegressionMetrics:
         self.reset(device)
 
     def reset(self, device: torch.device | str = "cpu") -> None:
-        """Forget all pixels; later predictions and truth will lie on `device`."""
+        """Forget all pixels; later predictions and truth will be on `device`."""
         self._device = float64_device(device)
         self.sums = ErrorSums.zeros(self._device)
         if self._density:

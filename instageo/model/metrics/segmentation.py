@@ -18,7 +18,7 @@ class SegmentationMetrics:
         ignore_index: Label that does not count.
         roc: Whether to keep the histograms for ROC-AUC.
         sync: Whether the processes of a distributed run add up their counts; otherwise each scores its own share.
-        device: Where logits and labels will lie.
+        device: Where logits and labels will be.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class SegmentationMetrics:
         self.reset(device)
 
     def reset(self, device: torch.device | str = "cpu") -> None:
-        """Forget all pixels; later logits and labels will lie on `device`."""
+        """Forget all pixels; later logits and labels will be on `device`."""
         classes, bins = self.num_classes, BINS if self.roc else 0
         self._pairs, self._truth_histogram, self._class_histogram = (
             torch.zeros(shape, dtype=torch.long, device=device)
@@ -87,7 +87,7 @@ class SegmentationMetrics:
     def compute(self) -> dict[str, Tensor]:
         """Return scores in 0..1, float64: means as scalars, `*_per_class` of shape (K,), the confusion matrix (K, K).
 
-        All lie on the CPU. In a distributed run, unless `sync` is off, every process must call it, and gets the same
+        All are on the CPU. In a distributed run, unless `sync` is off, every process must call it, and gets the same
         scores.
         """
         pairs, truth_histogram, class_histogram = (

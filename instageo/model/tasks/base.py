@@ -30,7 +30,7 @@ class TaskMetrics(Protocol):
     """Accumulates scores of network outputs against labels."""
 
     def reset(self, device: torch.device | str = "cpu") -> None:
-        """Forget all images; later outputs and labels will lie on `device`."""
+        """Forget all images; later outputs and labels will be on `device`."""
 
     def update(self, outputs: Tensor, label: Tensor, /) -> None:
         """Count one image: outputs (C, H, W) as the network gives them, and its label."""
@@ -71,7 +71,7 @@ class Task(Protocol):
             final: Whether all scores are computed, or only those that training uses.
             sync: Whether processes of a distributed run add up their counts.
             label_range: Lowest and highest label of the table, for regression.
-            device: Where outputs will lie.
+            device: Where outputs will be.
         """
 
     def write_report(self, metrics: Any, folder: Path) -> dict[str, float]:

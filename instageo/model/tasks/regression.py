@@ -149,7 +149,7 @@ class RescaledMetrics:
         self.natural, self.task = natural, task
 
     def reset(self, device: torch.device | str = "cpu") -> None:
-        """Forget all images; later outputs and labels will lie on `device`."""
+        """Forget all images; later outputs and labels will be on `device`."""
         self.natural.reset(device)
 
     def update(self, outputs: Tensor, label: Tensor) -> None:

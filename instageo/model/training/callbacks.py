@@ -74,7 +74,7 @@ class History(pl.Callback):
 
 
 class StopOnNonFinite(pl.Callback):
-    """Ends a run whose loss is no longer finite with an error, instead of a useless model."""
+    """Ends a run with an error as soon as its loss is not finite, instead of saving a useless model."""
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any) -> None:
         """Check the loss of a step every `CHECK_INTERVAL` steps."""

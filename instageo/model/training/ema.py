@@ -1,4 +1,4 @@
-"""An exponential moving average (EMA) of a network's weights, which is validated and saved while training goes on."""
+"""An exponential moving average (EMA) of a network's weights, which is validated and saved while training continues."""
 
 from typing import Any, cast
 
@@ -35,9 +35,9 @@ def averaged_tensors(net: nn.Module) -> dict[str, Tensor]:
 class EMACallback(pl.Callback):
     """Maintains the average of `module.net`, and swaps it into the network for validation.
 
-    It stays there until the next epoch of training begins, or for good after the last: checkpoints, which are written
-    in between, hold the averaged network under its usual keys. The weights with which training continues are this
-    callback's state, so that the full checkpoint has both.
+    It stays there until the next epoch of training starts, and permanently after the last. Checkpoints are written in
+    between, so they contain the averaged network under its usual keys. The weights with which training continues are
+    this callback's state, so that the full checkpoint has both.
 
     Args:
         decay: Share of the average that each step keeps in the long run; see `ema_decay_at`.

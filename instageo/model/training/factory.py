@@ -22,7 +22,7 @@ def check_devices(settings: Settings) -> None:
     """Check what can be known of the devices before anything is read.
 
     Raises:
-        ConfigError: There is no such device, `strategy=fsdp` was requested on the CPU, or more processes than CPU
+        ConfigError: The device does not exist, `strategy=fsdp` was requested on the CPU, or more processes than CPU
             cores, which would bring the machine to a halt.
     """
     if pick_device(settings.accelerator) != "cpu":
