@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from instageo.errors import ConfigError
-from instageo.model.settings import ModelSettings, Settings, TrainSettings
-from instageo.model.training.factory import can_fuse
+from instageo.model.settings import ModelSettings
 from instageo.model.training.optimizer import OptimizerConfig, build_optimizer
 from instageo.model.training.schedules import Schedule
 
@@ -54,22 +53,6 @@ def test_fused_optimizer_is_used_and_equals_the_plain_one():
 def test_a_device_without_the_fused_kernel_uses_the_plain_optimizer():
     optimizer = build_optimizer(small_network().to("meta"), config(), 1, 1)["optimizer"]
     assert not any(group["fused"] for group in optimizer.param_groups)
-
-
-@pytest.mark.parametrize(
-    ("precision", "clip", "strategy", "expected"),
-    [
-        ("32-true", 1.0, "auto", True),
-        ("bf16-mixed", 1.0, "ddp", False),
-        ("bf16-mixed", None, "ddp", True),
-        ("16-mixed", None, "auto", True),
-        ("16-mixed", 1.0, "auto", False),
-        ("bf16-mixed", None, "fsdp", False),
-    ],
-)
-def test_when_the_fused_optimizer_may_be_used(precision, clip, strategy, expected):
-    settings = Settings(precision=precision, strategy=strategy, train=TrainSettings(gradient_clip_val=clip))
-    assert can_fuse(settings) is expected
 
 
 def test_weights_are_clipped_after_the_step_so_gradients_belong_to_unclipped_weights():  # pitfall 25
