@@ -135,7 +135,9 @@ def _read_manifest(url: str, *, new: bool) -> Manifest:
     except MissingFileError as error:
         if new:
             return Manifest(url, {})
-        raise RegistryError(f"{url}: does not exist; check the address of the registry, or create one with --new") from error
+        raise RegistryError(
+            f"{url}: does not exist; check the address of the registry, or create one with --new"
+        ) from error
 
 
 def _find_model(run: TrainedRun, manifest: Manifest, request: PushRequest) -> tuple[RegisteredModel, str]:
