@@ -1,4 +1,4 @@
-"""Errors a user can act on: one sentence that says where, what was found, what was expected, what to do."""
+"""Errors that a user can act on: one sentence with the location, the problem, what was expected and what to do."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from instageo.locations import hide_secrets
 
 
 class InstaGeoError(Exception):
-    """Base of every error that is shown to the user without a traceback; its text shows no secrets of URLs.
+    """Base of all errors that are shown to the user without a traceback; secrets in URLs are hidden.
 
     Examples:
         >>> import instageo
@@ -23,43 +23,43 @@ class InstaGeoError(Exception):
 
 
 class ConfigError(InstaGeoError):
-    """A setting is unknown, mistyped, missing or contradicts another."""
+    """A setting is unknown, mistyped or missing, or contradicts another."""
 
 
 class TableError(InstaGeoError):
-    """A table of chips is missing, empty or not readable as one."""
+    """A table of chips is missing, empty or malformed."""
 
 
 class RasterError(InstaGeoError):
-    """A raster file is missing, unreadable or has another shape than expected."""
+    """A raster file is missing or unreadable, or has an unexpected shape."""
 
 
 class DataError(InstaGeoError):
-    """Rows of a table point to files that cannot be used."""
+    """Rows of a table name files that cannot be used."""
 
 
 class CheckpointError(InstaGeoError):
-    """A checkpoint is missing, unreadable or does not fit the settings."""
+    """A checkpoint is missing or unreadable, or does not fit the settings."""
 
 
 class WeightsError(InstaGeoError):
-    """Pretrained weights are missing, unreadable or do not fit the network."""
+    """Pretrained weights are missing or unreadable, or do not fit the network."""
 
 
 class RegistryError(InstaGeoError):
-    """A model registry, or a name in it, is missing, malformed or says something else."""
+    """A model registry, or an entry in it, is missing, malformed or inconsistent."""
 
 
 class MissingExtraError(InstaGeoError):
-    """An optional package is not installed; the message names the extra that brings it."""
+    """An optional package is not installed; the message names the extra that installs it."""
 
 
-def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return `; did you mean NAME?` for the known name nearest to an unknown one, or nothing if none is near.
+def did_you_mean(name: str, available: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return `; did you mean NAME?` for the available name nearest to an unknown one, or an empty text.
 
     Examples:
         >>> did_you_mean("dise", ["dice", "focal"])
         '; did you mean dice?'
     """
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f"; did you mean {near[0]}?" if near else ""
+    matches = difflib.get_close_matches(name, list(available), n=1, cutoff=cutoff)
+    return f"; did you mean {matches[0]}?" if matches else ""

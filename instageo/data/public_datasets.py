@@ -203,7 +203,7 @@ def _match_labels(
             reason = "listed twice" if table_of[name] == table else f"already in {table_of[name]}"
             skipped.append(SkippedFile(name, table, reason))
         elif name not in chips:
-            skipped.append(SkippedFile(name, table, "listed, but there is no such chip"))
+            skipped.append(SkippedFile(name, table, "listed, but the chip is missing"))
         elif name not in labels:
             skipped.append(SkippedFile(name, table, "no label"))
         else:

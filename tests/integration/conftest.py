@@ -1,4 +1,4 @@
-"""A tiny data set that can be learnt, and the command line in this process."""
+"""A tiny data set that a network can be trained on, and the command line in this process."""
 
 import numpy as np
 import pytest
@@ -22,21 +22,21 @@ QUICK = [
 ]
 
 
-def write_chips(folder, *, steps=1, classes=2, count=6, side=SIDE, seed=0):
-    """Chips whose class shows in every band, labels to match, one corner nodata; tables train, valid and test."""
+def write_chips(folder, *, num_dates=1, classes=2, count=6, side=SIDE, seed=0):
+    """Write chips whose bands show the class, matching labels, no-data in one corner; tables train, valid, test."""
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(count):
         label = rng.integers(0, classes, (side // 8, side // 8)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
-        image = (label.astype(int) * 1500 + rng.integers(500, 900, (6 * steps, side, side))).astype(np.int16)
+        image = (label.astype(int) * 1500 + rng.integers(500, 900, (6 * num_dates, side, side))).astype(np.int16)
         image[:, :4, :4] = -9999
         grid = Grid("EPSG:32614", Affine(30, 0, 500_000 + 960 * number, 0, -30, 4_000_000), side, side)
         row = {"Input": f"chips/chip_{number}.tif", "Label": f"labels/label_{number}.tif"}
         write_raster(folder / row["Input"], image, grid)
         write_raster(folder / row["Label"], label[None], grid)
         rows.append(row)
-    for name, part in {"train": rows[:-2], "valid": rows[-2:-1], "test": rows[-1:]}.items():
-        write_table(folder / f"{name}.csv", part)
+    for name, records in {"train": rows[:-2], "valid": rows[-2:-1], "test": rows[-1:]}.items():
+        write_table(folder / f"{name}.csv", records)
     return folder
 
 
@@ -48,7 +48,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, capfd):
-    """Run the command line with a run directory of its own: (exit status, stdout, stderr)."""
+    """Run the command line with its own run directory; returns exit status, stdout, stderr."""
 
     def call(*arguments, folder="run"):
         status = main([*arguments, f"hydra.run.dir={tmp_path / folder}"])

@@ -34,7 +34,7 @@ CHOICES = {
     "model.head=fpn": "model.head=fpn is unknown; choose one of upscaling, light",
     "dataloader.sensor=modis": "dataloader.sensor=modis is unknown; choose one of hls_s30, hls_l30",
     "dataloader.sensor=sentinel2_l2a":
-        "has 6 layers, but dataloader.bands asks for layer 11 (counted from 0); correct dataloader.bands",
+        "has 6 layers, but dataloader.bands requests layer 11 (counted from 0); correct dataloader.bands",
     "dataloader.sensor=sentinel2_l2a dataloader.band_names=[RED,CIRRUS]": "the sensor has no band CIRRUS; it has",
     f"dataloader.sensor=landsat8_c2 {SMALL}": "dataloader.sensor=landsat8_c2 gives reflectance x 10000, but",
     "dataloader.band_names=[RED,VIOLET]": "dataloader.mean has no default for the bands VIOLET; compute mean and std",
@@ -45,9 +45,9 @@ CHOICES = {
     "model.head=pooled train_filepath=none.csv":
         "model.head=pooled does not fit dataloader.label_kind=raster; expected upscaling or light or linear",
     "is_reg_task=true train.loss={mse:1,gaussian_nll:1} train_filepath=none.csv":
-        "train.loss adds losses of different outputs (channels: mse 1, gaussian_nll 2)",
+        "train.loss adds up losses that need different numbers of output channels (mse 1, gaussian_nll 2)",
     "train.weight_decay=0.1,0.2":
-        "'train.weight_decay=0.1,0.2' has several values; add -m to try each, or write one list as key=[a,b]",
+        "'train.weight_decay=0.1,0.2' has several values; add -m to try each of them, or write a list as key=[a,b]",
     "hydra.sweeper.direction=max": "hydra.sweeper.direction=max does not work; expected minimize or maximize",
     "dataloader.constant_offset=inf": "dataloader.constant_offset=inf does not work; expected a finite number",
 }  # fmt: skip
@@ -61,11 +61,11 @@ def test_choices_that_cannot_work(overrides, data, run, tmp_path):
     assert left <= {".hydra", "run.json", "run.log", "broken_rows_train.csv"}
 
 
-def with_columns(data, **told):
+def with_columns(data, **values):
     """Add columns to the first row of the training table."""
     with open(data / "train.csv", newline="", encoding="utf-8") as file:
-        rows = [row | dict.fromkeys(told, "") for row in csv.DictReader(file)]
-    write_table(data / "train.csv", [rows[0] | told, *rows[1:]])
+        rows = [row | dict.fromkeys(values, "") for row in csv.DictReader(file)]
+    write_table(data / "train.csv", [rows[0] | values, *rows[1:]])
 
 
 ROWS = {
@@ -75,15 +75,15 @@ ROWS = {
     "no date": ({"dates": "spring"}, "row 1 (chips/chip_0.tif): dates=spring; expected ISO dates such as 2024-03-05"),
     "too far north": ({"lat": 95, "lon": 10},
         "row 1 (chips/chip_0.tif): lat=95 lon=10; expected degrees (-90..90, -180..180)"),
-    "half a place": ({"lat": 45, "lon": ""}, "row 1 (chips/chip_0.tif): lat=45 lon=; expected degrees"),
+    "no longitude": ({"lat": 45, "lon": ""}, "row 1 (chips/chip_0.tif): lat=45 lon=; expected degrees"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", ROWS)
 @pytest.mark.parametrize("mode", ["train", "stats"])
-def test_times_and_places_that_cannot_be(mode, case, data, run, tmp_path):
-    told, words = ROWS[case]
-    with_columns(data, **told)
+def test_malformed_dates_and_coordinates(mode, case, data, run, tmp_path):
+    values, words = ROWS[case]
+    with_columns(data, **values)
     sentence = one_sentence(run(f"mode={mode}", f"root_dir={data}", *TABLES, *QUICK))
     assert words in sentence
     listed = ["broken_rows_train.csv"] if case == "two dates for one" else []
@@ -122,7 +122,7 @@ def test_a_sensor_contradicts_a_model_of_another_unit(data, run, tmp_path):
         assert "dataloader.sensor=landsat5_c2 gives reflectance x 10000, but dataloader.mean=[0.1, " in sentence
 
 
-def test_weights_of_a_run_of_other_width(trained, run):
+def test_weights_of_a_run_with_another_width(trained, run):
     data, folder = trained
     chosen = [*QUICK, "model.model_name=prithvi_eo_v2_tiny_tl", f"model.weights={folder}"]
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *chosen))
@@ -130,7 +130,7 @@ def test_weights_of_a_run_of_other_width(trained, run):
     assert "choose the model.model_name that the file was made for" in sentence
 
 
-def test_low_rank_changes_without_their_package(data, run, tmp_path, monkeypatch):  # pitfall 37
+def test_lora_without_its_package(data, run, tmp_path, monkeypatch):  # pitfall 37
     monkeypatch.setitem(sys.modules, "peft", None)
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, "model.lora_rank=2"))
     assert "model.lora_rank needs the package peft; install the extra: pip install 'instageo-model[lora]'" in sentence
@@ -140,23 +140,23 @@ def test_low_rank_changes_without_their_package(data, run, tmp_path, monkeypatch
 def test_compiling_without_a_compiler(data, run, tmp_path, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, "compile=true"))
-    assert "compile=true needs a C++ compiler, and there is no no-such-compiler; install one" in sentence
+    assert "compile=true needs a C++ compiler, but no-such-compiler is not installed; install it" in sentence
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", "run.json", "run.log"]
 
 
-def test_the_default_configuration_without_network_says_where_its_weights_belong(
+def test_the_default_configuration_without_internet_says_where_to_put_the_weights(
     data, run, tmp_path, monkeypatch
 ):  # pitfall 19
     from huggingface_hub import constants
 
     def refuse(*arguments, **options):
-        raise AssertionError("the network was asked")
+        raise AssertionError("the internet was used")
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
     sentence = one_sentence(run(f"root_dir={data}", *TABLES))
-    assert "the pretrained weights of prithvi_eo_v2_tiny_tl could not be had" in sentence
+    assert "the pretrained weights of prithvi_eo_v2_tiny_tl could not be downloaded" in sentence
     assert "Prithvi_EO_V2_tiny_TL.pt" in sentence
     assert str(tmp_path / "cache") in sentence
     assert "model.load_pretrained_weights=false" in sentence
@@ -164,7 +164,7 @@ def test_the_default_configuration_without_network_says_where_its_weights_belong
     assert not (tmp_path / "cache").exists()
 
 
-def test_pretrained_weights_of_another_width(data, run):
+def test_pretrained_weights_with_another_width(data, run):
     chosen = ["model.load_pretrained_weights=true", "model.embed_dim=96", "model.model_name=prithvi_eo_v2_tiny_tl"]
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, *chosen))
     assert "model.embed_dim=96, but the pretrained weights of prithvi_eo_v2_tiny_tl have 192 channels" in sentence

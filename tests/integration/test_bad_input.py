@@ -1,4 +1,4 @@
-"""Each bad input gives one readable sentence, a non-zero exit, no traceback, and nothing half-written."""
+"""Each bad input gives one readable sentence, a non-zero exit status, no traceback, and nothing half-written."""
 
 import os
 import pickle
@@ -18,7 +18,7 @@ TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
 
 
 def one_sentence(result):
-    """The error of a run that failed as it should."""
+    """Return the error message of a run, and check that it failed as it should."""
     status, out, err = result
     assert status == 1
     assert out == ""
@@ -30,15 +30,11 @@ def one_sentence(result):
 
 
 def rewrite(path, change):
-    """Replace a raster's values by `change` of them."""
+    """Replace the values of a raster by the result of a function."""
     raster, info = read_raster(path), read_info(path)
     values = change(raster.values)
     grid = raster.grid.window(0, 0, *values.shape[1:])
     write_raster(path, values, grid, no_data_value=info.no_data_value)
-
-
-def break_nothing(data):
-    pass
 
 
 def missing_chip(data):
@@ -143,7 +139,7 @@ def test_bad_tables_and_files(mode, damage, data, run, tmp_path):
 
 
 @pytest.mark.parametrize("damage", [missing_chip, text_for_a_chip, label_value_7], ids=lambda damage: damage.__name__)
-def test_bad_rows_can_be_left_out_and_are_named(damage, data, run):  # pitfall 39
+def test_bad_rows_can_be_skipped_and_are_named(damage, data, run):  # pitfall 39
     damage(data)
     status, _, err = run("mode=stats", f"root_dir={data}", *TABLES, "dataloader.on_bad_row=skip")
     assert status == 0
@@ -160,13 +156,13 @@ SETTINGS = {
     "train.num_epochs=0": "train.num_epochs=0 does not work; expected at least 1",
     "train.learning_rate=-1": "train.learning_rate=-1.0 does not work; expected a number above 0",
     "mode=fly": "mode",
-    "dataloader.std=[1,1,1,1,1,1]": "expected values beside dataloader.std",
+    "dataloader.std=[1,1,1,1,1,1]": "expected values, as for dataloader.std",
     "dataloader.bands=[1,2,3]": "dataloader.mean has no default for the bands BAND_1, BAND_2, BAND_3",
     "train.class_weights=[1,2,3]": "expected model.num_classes=2 weights",
     "train.ignore_index=1": "train.ignore_index=1 does not work; expected a value outside the classes 0..1",
     "precision=fast": "precision=fast does not work; expected one of 32-true",
     "model.model_name=resnet": "model.model_name=resnet is unknown; choose one of prithvi_eo_v2_tiny_tl",
-    "model.weights=/nowhere.pt": "/nowhere.pt: no such weights file",
+    "model.weights=/nowhere.pt": "/nowhere.pt does not exist; check model.weights",
     "model.load_pretrained_weights=true": "model.load_pretrained_weights=false",
     "train.resume=/nowhere": "train.resume=/nowhere: no such checkpoint",
     "train_filepath=none.csv": "table 'none.csv' does not exist; looked for",
@@ -179,10 +175,10 @@ SETTINGS = {
     "dataloader.mean=[a,b]": "dataloader.mean=['a', 'b'] does not work; expected a list of numbers, null, or auto",
     "dataloader.constant_multiplier=0": "expected a finite number other than 0",
     "dataloader.bands=[0,1,2,3,4,4]": "expected different positions",
-    "~train": "'~train' is no setting; expected key=value",
-    "train.num_epochs": "'train.num_epochs' is no setting; expected key=value",
-    "root_dir=~/x": "put quotes round a value",
-    "--config-name=nope": "there is no configuration 'nope'; shipped are aod, biomass, config, hls_burn_scars, locust,",
+    "~train": "'~train' is not a valid override; use key=value",
+    "train.num_epochs": "'train.num_epochs' is not a valid override; use key=value",
+    "root_dir=~/x": "quote a value with special characters",
+    "--config-name=nope": "configuration 'nope' does not exist; choose one of aod, biomass, config, hls_burn_scars, locust,",
     "test.stride=65": "test.stride=65 leaves gaps between tiles of 32 pixels",
     "devices=99": "devices=99 does not work on",
     "accelerator=tpu": "accelerator=tpu",
@@ -195,11 +191,11 @@ def test_bad_settings(override, data, run):
 
 
 @pytest.mark.parametrize("mode", ["train", "eval", "chip_inference", "stats"])
-def test_what_a_mode_needs_is_named(mode, run):  # pitfall 37
+def test_a_missing_setting_that_a_mode_needs_is_named(mode, run):  # pitfall 37
     assert f"mode={mode} needs " in one_sentence(run(f"mode={mode}"))
 
 
-def test_unknown_key_in_a_file_of_the_users_own(data, run, tmp_path):
+def test_an_unknown_key_in_a_configuration_of_the_user(data, run, tmp_path):
     (tmp_path / "mine.yaml").write_text("defaults:\n  - config\n  - _self_\ntrain:\n  epochs: 3\n")
     sentence = one_sentence(run(f"--config-dir={tmp_path}", "--config-name=mine", f"root_dir={data}", *TABLES))
     assert "unknown setting 'train.epochs'; did you mean train.num_epochs" in sentence
@@ -224,7 +220,7 @@ def test_the_error_is_in_the_log_too(data, run, tmp_path):
     assert sentence in (tmp_path / "run" / "run.log").read_text()
 
 
-def test_a_loss_that_is_no_number_ends_the_run_without_a_checkpoint(data, run, tmp_path):
+def test_a_loss_that_is_not_a_number_ends_the_run_without_a_checkpoint(data, run, tmp_path):
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *QUICK, "train.learning_rate=1e30"))
     assert "not a number" in sentence or "the loss is" in sentence
     assert "train.learning_rate" in sentence
@@ -238,12 +234,12 @@ def test_resuming_another_run_is_refused(trained, run):
     sentence = one_sentence(run(*tables, "train.weight_decay=0.5", f"train.resume={folder}"))
     assert "its run has train.weight_decay=0.01" in sentence
     weights_alone = folder / "instageo_best_checkpoint.ckpt"
-    assert "holds weights alone" in one_sentence(run(*tables, f"train.resume={weights_alone}"))
+    assert "contains weights only" in one_sentence(run(*tables, f"train.resume={weights_alone}"))
     assert (folder / "last.ckpt").read_bytes() == before
 
 
 @pytest.mark.slow
-def test_a_file_that_breaks_while_maps_are_made(trained, run, tmp_path):
+def test_a_file_that_cannot_be_read_during_prediction(trained, run, tmp_path):
     _, folder = trained
     data = write_chips(tmp_path / "data")
     path = data / "chips" / "chip_0.tif"
@@ -313,7 +309,7 @@ def test_settings_that_contradict_the_checkpoint(override, words, trained, run):
 @pytest.mark.slow
 def test_chips_that_do_not_fit_the_checkpoint(trained, run, tmp_path):
     _, folder = trained
-    other = write_chips(tmp_path / "other", steps=3)
+    other = write_chips(tmp_path / "other", num_dates=3)
     checkpoint = f"checkpoint_path={folder / 'instageo_best_checkpoint.ckpt'}"
     for mode in ("eval", "chip_inference"):
         result = run(f"mode={mode}", f"root_dir={other}", "test_filepath=test.csv", checkpoint)

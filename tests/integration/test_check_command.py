@@ -1,4 +1,4 @@
-"""`instageo check` tells what tables hold, and what in them cannot be used."""
+"""`instageo check` reports what tables contain, and which of their rows cannot be used."""
 
 import csv
 import json
@@ -16,19 +16,19 @@ from tests.integration.conftest import write_chips
 
 @pytest.fixture
 def check(tmp_path, monkeypatch):
-    """Run `instageo check` in a folder of its own: (exit status, stdout, stderr)."""
+    """Return a function that runs `instageo check` in a folder of its own: (exit status, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 
     def call(*arguments, folder="checked"):
-        done = CliRunner().invoke(app, ["check", *map(str, arguments), f"hydra.run.dir={tmp_path / folder}"])
-        return done.exit_code, done.stdout, done.stderr
+        result = CliRunner().invoke(app, ["check", *map(str, arguments), f"hydra.run.dir={tmp_path / folder}"])
+        return result.exit_code, result.stdout, result.stderr
 
     return call
 
 
-def shown(out):
-    """Lines of the printed table: name to values."""
+def printed_lines(out):
+    """Return the lines of the printed table: name to values."""
     lines = [line.split("│")[1:-1] for line in out.splitlines() if "│" in line]
     return {first.strip(): [cell.strip() for cell in rest] for first, *rest in lines}
 
@@ -41,20 +41,20 @@ def test_a_good_table(data, check):
         label = read_raster(data / f"labels/label_{number}.tif").values[0]
         label[:4, :4] = 9
         counts = [counts[value] + int((label == value).sum()) for value in (0, 1)]
-    told = shown(out)
-    assert told["chips that can be used"] == ["4"]
-    assert told["left out"] == ["0"]
-    assert told["layers"] == ["6"]
-    assert told["pixels"] == ["32 x 32 (4)"]
-    assert told["valid pixels"] == ["98.4%"]  # 1 - 16 / 1024
-    assert [told["0"], told["1"]] == [[str(count)] for count in counts]
+    lines = printed_lines(out)
+    assert lines["usable chips"] == ["4"]
+    assert lines["left out"] == ["0"]
+    assert lines["layers"] == ["6"]
+    assert lines["pixels"] == ["32 x 32 (4)"]
+    assert lines["valid pixels"] == ["98.4%"]  # 1 - 16 / 1024
+    assert [lines["0"], lines["1"]] == [[str(count)] for count in counts]
 
 
-def test_settings_go_along(tmp_path, check):  # pitfall 14
-    data = write_chips(tmp_path / "three", steps=3, classes=3)
+def test_settings_are_passed_on(tmp_path, check):  # pitfall 14
+    data = write_chips(tmp_path / "three", num_dates=3, classes=3)
     status, out, _ = check(data / "train.csv", "model.num_classes=3", "dataloader.temporal_dim=3")
     assert status == 0
-    assert shown(out)["layers"] == ["18"]
+    assert printed_lines(out)["layers"] == ["18"]
     status, _, err = check(data / "train.csv", "model.num_classes=3")
     assert status == 1
     assert "has 18 layers, expected 6 (1 dates x 6 bands)" in err
@@ -64,11 +64,11 @@ def test_a_table_without_labels(data, check):  # pitfall 7
     write_table(data / "new.csv", [{"Input": f"chips/chip_{number}.tif"} for number in range(3)])
     status, out, _ = check(data / "new.csv")
     assert status == 0
-    assert shown(out)["chips that can be used"] == ["3"]
+    assert printed_lines(out)["usable chips"] == ["3"]
 
 
 @pytest.mark.slow
-def test_broken_rows_end_it_with_a_list(data, check, tmp_path):  # pitfalls 18, 39
+def test_unusable_rows_are_an_error_and_listed(data, check, tmp_path):  # pitfalls 18, 39
     path = data / "labels/label_1.tif"
     label = read_raster(path)
     write_raster(path, np.full_like(label.values, 7), label.grid)
@@ -77,7 +77,7 @@ def test_broken_rows_end_it_with_a_list(data, check, tmp_path):  # pitfalls 18, 
     assert status == 1
     assert "2 rows cannot be used" in err
     assert "Traceback" not in err
-    assert shown(out)["left out"] == ["2"]
+    assert printed_lines(out)["left out"] == ["2"]
     with open(tmp_path / "checked" / "broken_rows_test.csv", encoding="utf-8", newline="") as file:
         listed = {row["Input"].rpartition("/")[2]: row["reason"] for row in csv.DictReader(file)}
     assert set(listed) == {"chip_1.tif", "chip_2.tif"}
@@ -87,39 +87,39 @@ def test_broken_rows_end_it_with_a_list(data, check, tmp_path):  # pitfalls 18, 
 
 
 @pytest.mark.parametrize("other", ["both.csv", "train.csv"])
-def test_chips_that_two_tables_share_are_told(data, check, other):
+def test_chips_that_two_tables_share_are_reported(data, check, other):
     rows = [{"Input": f"chips/chip_{n}.tif", "Label": f"labels/label_{n}.tif"} for n in (3, 4)]
     write_table(data / "both.csv", rows)
     status, out, err = check(data / "train.csv", f"valid_filepath={other}")
     assert status == 0
     assert f"{1 if other == 'both.csv' else 4} chips are in {other} and in " in err
-    assert shown(out)["chips that can be used"] == [str(2 if other == "both.csv" else 4), "4"]
+    assert printed_lines(out)["usable chips"] == [str(2 if other == "both.csv" else 4), "4"]
 
 
 @pytest.mark.parametrize("name", ["with space", "a, b", "tränin=g", "it's", "a$b", "(x) {y}"])
-def test_any_name_of_a_table_works(tmp_path, check, name):
+def test_any_table_name_works(tmp_path, check, name):
     data = write_chips(tmp_path / name, count=3)
     (data / "train.csv").rename(data / f"{name}.csv")
     status, out, err = check(f"{name}/{name}.csv")
     assert status == 0, err
-    assert shown(out)["chips that can be used"] == ["1"]
+    assert printed_lines(out)["usable chips"] == ["1"]
 
 
 @pytest.mark.slow
-def test_paths_may_start_elsewhere(data, check, tmp_path):
+def test_paths_may_be_relative_to_root_dir(data, check, tmp_path):
     (tmp_path / "tables").mkdir()
     (data / "train.csv").rename(tmp_path / "tables" / "train.csv")
     assert check("tables/train.csv")[0] == 1
     assert check("tables/train.csv", f"root_dir={data}")[0] == 0
 
 
-def test_what_is_no_table_is_told(check, tmp_path):
+def test_a_missing_table_is_reported(check, tmp_path):
     status, _, err = check("none.csv")
     assert status == 1
     assert "table 'none.csv' does not exist" in err
 
 
-def test_the_mode_needs_a_table(data, run):
+def test_mode_check_needs_a_table(data, run):
     status, _, err = run("mode=check", f"root_dir={data}")
     assert status == 1
     assert "mode=check needs a table" in err
@@ -132,11 +132,11 @@ def test_a_regression_is_checked_without_classes(tmp_path, run):
         write_raster(path, label.values.astype(np.float32) * 100 + 0.5, label.grid)
     status, out, err = run("mode=check", "is_reg_task=true", f"root_dir={data}", "train_filepath=train.csv")
     assert status == 0, err
-    told = shown(out)
-    assert told["chips that can be used"] == ["4"]
+    lines = printed_lines(out)
+    assert lines["usable chips"] == ["4"]
     labels = [read_raster(path) for path in (data / "labels").iterdir()]
     values = np.concatenate([label.values[0][label.valid[0]] for label in labels])
     counted = json.loads((tmp_path / "run" / "run.json").read_text())["tables"]["train_filepath"]["labelled_pixels"]
-    assert told["labels"] == [str(counted[0])]
+    assert lines["labels"] == [str(counted[0])]
     assert 0 < counted[0] <= values.size
-    assert [told["lowest label"], told["highest label"]] == [[f"{values.min():.6g}"], [f"{values.max():.6g}"]]
+    assert [lines["lowest label"], lines["highest label"]] == [[f"{values.min():.6g}"], [f"{values.max():.6g}"]]

@@ -32,7 +32,7 @@ def test_help_steers_a_newcomer():
     assert "learning_rate: 0.0001" in lists
 
 
-def test_a_wrong_command_says_what_there_is(tmp_path):
+def test_an_unknown_command_is_named(tmp_path):
     done = subprocess.run([INSTAGEO, "trian"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert "trian" in done.stderr
@@ -40,7 +40,7 @@ def test_a_wrong_command_says_what_there_is(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demo_leaves_what_it_lists_and_repeats(tmp_path):
+def test_the_demo_writes_what_it_lists_and_is_reproducible(tmp_path):
     folders = [tmp_path / "first", tmp_path / "second"]
     for folder in folders:
         command = [INSTAGEO, "demo", "--folder", folder, "--epochs", "2"]
@@ -55,7 +55,7 @@ def test_the_demo_leaves_what_it_lists_and_repeats(tmp_path):
     written = folders[0] / "maps" / "scene" / SCENE.name
     assert read_info(written).grid == read_info(SCENE).grid
     assert (read_raster(written).valid[0] == read_raster(SCENE).valid.all(axis=0)).all()
-    parts = [(folders[0] / "data" / f"{part}.csv").read_text().splitlines()[1:] for part in ("train", "valid", "test")]
-    blocks = [{(int(line[11:15]) // 128, int(line[16:20]) // 128) for line in lines} for lines in parts]
+    tables = [(folders[0] / "data" / f"{name}.csv").read_text().splitlines()[1:] for name in ("train", "valid", "test")]
+    blocks = [{(int(line[11:15]) // 128, int(line[16:20]) // 128) for line in lines} for lines in tables]
     assert all(len(names) > 0 for names in blocks)
-    assert len(set.union(*blocks)) == sum(len(names) for names in blocks)  # no block in two parts
+    assert len(set.union(*blocks)) == sum(len(names) for names in blocks)  # no block in two splits

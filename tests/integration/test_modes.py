@@ -1,11 +1,9 @@
 """Every mode from table to files, on tiny chips."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -33,7 +31,7 @@ PRESETS = {
 }
 
 
-def test_training_leaves_all_that_it_promises(trained):
+def test_training_writes_all_documented_files(trained):
     _, folder = trained
     names = {path.name for path in folder.iterdir()}
     promised = {
@@ -46,20 +44,20 @@ def test_training_leaves_all_that_it_promises(trained):
     assert list((folder / "tensorboard").iterdir())
 
 
-def test_a_checkpoint_is_plain_and_says_how_to_use_it(trained):
+def test_a_checkpoint_contains_plain_tensors_and_its_settings(trained):
     _, folder = trained
     content = torch.load(folder / "instageo_best_checkpoint.ckpt", weights_only=True)
     assert all(
         key.startswith("net.prithvi_encoder.") or key.startswith("net.segmentation_head.")
         for key in content["state_dict"]
     )
-    facts = content["instageo"]
-    assert facts["settings"]["model.num_classes"] == 2
-    assert facts["settings"]["dataloader.mean"][0] == 775.2290
-    assert facts["settings"]["dataloader.img_size"] == 32
-    assert 0 <= facts["metrics"]["val_mIoU"] <= 1
-    assert set(facts["versions"]) >= {"instageo", "torch"}
-    assert "latitude" in facts["coordinates"]
+    metadata = content["instageo"]
+    assert metadata["settings"]["model.num_classes"] == 2
+    assert metadata["settings"]["dataloader.mean"][0] == 775.2290
+    assert metadata["settings"]["dataloader.img_size"] == 32
+    assert 0 <= metadata["metrics"]["val_mIoU"] <= 1
+    assert set(metadata["versions"]) >= {"instageo", "torch"}
+    assert "latitude" in metadata["coordinates"]
 
 
 @pytest.mark.slow
@@ -94,8 +92,8 @@ def test_eval_agrees_with_a_confusion_matrix_by_hand_over_the_written_maps(train
         assert ((written == 255) == (chip == -9999).any(axis=0)).all()
         assert json.loads(tags["CLASS_NAMES"]) == ["0", "1"]
         assert len({colors[0], colors[1]}) == 2
-        seen = written != 255
-        np.add.at(confusion, (truth[seen], written[seen]), 1)
+        valid = written != 255
+        np.add.at(confusion, (truth[valid], written[valid]), 1)
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["confusion_matrix"] == confusion.tolist()
     hits, union = confusion.diagonal(), confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
@@ -166,7 +164,7 @@ def test_training_starts_from_a_checkpoint(trained, run, tmp_path):
     assert first[key].shape == best[key].shape
 
 
-def test_a_published_checkpoint_takes_its_settings_from_the_yaml_beside_it(trained, tmp_path):
+def test_a_published_checkpoint_takes_its_settings_from_the_yaml_next_to_it(trained, tmp_path):
     data, folder = trained
     content = torch.load(folder / "instageo_best_checkpoint.ckpt", weights_only=True)
     renamed = {
@@ -195,8 +193,8 @@ def test_predicting_an_array_equals_predicting_its_file(trained):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_trains_a_step(preset, run, tmp_path):
     single = preset in ("sen1floods11", "hls_burn_scars", "aod")
-    steps, classes = (1, 2) if single else (3, 13 if "crop" in preset else 2)
-    data = write_chips(tmp_path / "data", steps=steps, classes=classes, count=4)
+    num_dates, classes = (1, 2) if single else (3, 13 if "crop" in preset else 2)
+    data = write_chips(tmp_path / "data", num_dates=num_dates, classes=classes, count=4)
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     status, out, err = run(f"--config-name={preset}", *tables, *QUICK, *PRESETS[preset])
     assert status == 0, err
@@ -212,15 +210,15 @@ def test_every_augmentation_trains_a_step(data, run):
 
 
 OWN = """
-def erase(batch, draw, rows):
+def erase(batch, rng, rows):
     valid = batch.valid.clone()
     valid[..., :rows, :] = False
-    return type(batch)(batch.image, valid, batch.label.masked_fill(~valid.any(1), draw.ignore_index))
+    return type(batch)(batch.image, valid, batch.label.masked_fill(~valid.any(1), rng.ignore_index))
 """
 
 
 @pytest.mark.slow
-def test_an_augmentation_of_the_users_own(data, run, tmp_path):
+def test_a_user_defined_augmentation(data, run, tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     key, path = "dataloader.augmentations.own", tmp_path / "own.py"
@@ -232,16 +230,21 @@ def test_an_augmentation_of_the_users_own(data, run, tmp_path):
     assert "resuming" in err
     status, _, err = run(*tables, *QUICK, f"{key}=[{{function: {path}:erase}}]", folder="other")
     assert status == 1
-    assert "own.py:erase(batch, draw, rows) does not fit its settings {}: missing a required argument: 'rows'" in err
+    assert "own.py:erase(batch, rng, rows) does not accept the parameters {}: missing a required argument: 'rows'" in err
     assert "chips of" not in err  # no table was read
 
 
 @pytest.mark.slow
-def test_the_batch_figure_shows_what_training_sees(data, run, tmp_path, monkeypatch):
+def test_the_batch_figure_shows_the_samples_of_training(data, run, tmp_path, monkeypatch):
     """Its samples are those of the first epoch, whatever the size of the batches."""
-    seen, drawn = [], []
+    augmented, drawn = [], []
     augment = module.process_and_augment
-    monkeypatch.setattr(module, "process_and_augment", lambda *given: seen.append(augment(*given)) or seen[-1])
+
+    def record(*arguments):
+        augmented.append(augment(*arguments))
+        return augmented[-1]
+
+    monkeypatch.setattr(module, "process_and_augment", record)
     monkeypatch.setattr(show_batch, "draw_samples", lambda pairs, *_: drawn.extend(pairs))
     chosen = [f"dataloader.augmentations.{name}.use=true" for name in ("rotate", "resized_crop", "noise")]
     common = [f"root_dir={data}", "train_filepath=train.csv", *QUICK, *chosen, "dataloader.img_size=16", "seed=5"]
@@ -250,9 +253,10 @@ def test_the_batch_figure_shows_what_training_sees(data, run, tmp_path, monkeypa
     assert status == 0, err
     assert len(drawn) == 4
     for name in ("image", "valid", "label"):
-        trained_on = torch.cat([getattr(batch, name) for batch in seen])
+        trained_on = torch.cat([getattr(batch, name) for batch in augmented])
         assert torch.equal(torch.stack([getattr(pair.after, name) for pair in drawn]), trained_on)
-    assert not torch.equal(torch.stack([pair.before.image for pair in drawn]), torch.cat([b.image for b in seen]))
+    before, after = torch.stack([pair.before.image for pair in drawn]), torch.cat([batch.image for batch in augmented])
+    assert not torch.equal(before, after)
 
 
 def test_the_batch_figure_is_written(data, run, tmp_path):
@@ -278,8 +282,8 @@ def test_options_of_training_work(data, run, tmp_path):  # pitfall 31
     encoder = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"]
     torch.manual_seed(7)
     fresh = build_network("prithvi_eo_tiny", num_classes=2, img_size=32, depth=1).state_dict()
-    kept = [key for key in fresh if key.startswith("prithvi_encoder.")]
-    assert all(torch.equal(encoder[f"net.{key}"], fresh[key]) for key in kept)  # frozen, and from the seed
+    encoder_keys = [key for key in fresh if key.startswith("prithvi_encoder.")]
+    assert all(torch.equal(encoder[f"net.{key}"], fresh[key]) for key in encoder_keys)  # frozen, and from the seed
     assert not torch.equal(encoder["net.segmentation_head.5.weight"], fresh["segmentation_head.5.weight"])
 
 
@@ -294,22 +298,37 @@ def test_the_same_seed_gives_the_same_metrics_with_and_without_workers(data, run
     assert without_seconds[0] == without_seconds[1]
 
 
+KILLED_IN_EPOCH_6 = """
+import os, signal
+from instageo.model.run import main
+from instageo.model.training import module
+
+augment, batches = module.process_and_augment, []
+
+def process_and_augment(*arguments):
+    batches.append(arguments)
+    if len(batches) == 12:  # the second batch of the sixth epoch
+        os.kill(os.getpid(), signal.SIGKILL)
+    return augment(*arguments)
+
+module.process_and_augment = process_and_augment
+main()
+"""
+
+
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, tmp_path):
-    command = [sys.executable, "-m", "instageo.model.run", f"root_dir={data}", "train_filepath=train.csv",
-               "valid_filepath=valid.csv", *QUICK, "train.num_epochs=12",
-               "dataloader.augmentations.noise.use=true"]  # fmt: skip
+    arguments = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK,
+                 "train.num_epochs=12", "dataloader.augmentations.noise.use=true"]  # fmt: skip
+    command = [sys.executable, "-m", "instageo.model.run", *arguments]
     subprocess.run([*command, f"hydra.run.dir={tmp_path / 'whole'}"], check=True, capture_output=True)
     disturbed = tmp_path / "disturbed"
-    process = subprocess.Popen([*command, f"hydra.run.dir={disturbed}"], stderr=subprocess.DEVNULL)
-    history = disturbed / "history.csv"
-    deadline = time.monotonic() + 120
-    while not (history.exists() and len(history.read_text().splitlines()) > 4) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    seen = len(history.read_text().splitlines()) - 1
-    assert 3 < seen < 12
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_IN_EPOCH_6, *arguments, f"hydra.run.dir={disturbed}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len((disturbed / "history.csv").read_text().splitlines()) == 1 + 5
     resumed = subprocess.run(
         [*command, f"hydra.run.dir={disturbed}", "train.resume=true"], check=True, capture_output=True, text=True
     )
@@ -338,7 +357,7 @@ def test_two_processes_train_and_score_together(data, tmp_path):  # pitfall 23
 
 
 @pytest.mark.slow
-def test_a_checkpoint_knows_its_widths_and_one_without_them_has_the_usual(data, trained, run, tmp_path):
+def test_widths_are_read_from_the_checkpoint_and_have_defaults_if_missing(data, trained, run, tmp_path):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     narrow = ["model.embed_dim=48", "model.head=light", "model.head_channels=8"]
     assert run(*tables, *QUICK, *narrow)[0] == 0

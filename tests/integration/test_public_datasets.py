@@ -1,4 +1,4 @@
-"""From a public data set's folder to a trained network with the commands that `instageo table` tells."""
+"""From a public data set's folder to a trained network with the commands that `instageo table` shows."""
 
 import json
 import shlex
@@ -24,12 +24,12 @@ FILES = {
         (-1, 2),
     ),
 }  # fmt: skip
-"""Chip, label, layers, their type and the values of labels, by layout."""
+"""Chip, label, number of layers, their type and the range of labels, by layout."""
 
 
 @pytest.fixture
 def command():
-    """Call `instageo table`; gives the arguments of the command that it tells."""
+    """Function that calls `instageo table` and returns the arguments of the command that it shows."""
 
     def call(*arguments):
         result = CliRunner().invoke(app, ["table", *map(str, arguments)])
@@ -43,7 +43,7 @@ def command():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", FILES)
-def test_the_command_told_trains(layout, command, run, tmp_path):
+def test_the_command_shown_trains(layout, command, run, tmp_path):
     chip, label, layers, kind, (low, high) = FILES[layout]
     rng, grid = np.random.default_rng(0), Grid("EPSG:32614", Affine(30, 0, 500_000, 0, -30, 4_000_000), SIDE, SIDE)
     for number in range(4):

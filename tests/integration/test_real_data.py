@@ -1,4 +1,4 @@
-"""Real chips, where they are at hand: sizes, nodata and dates as users have them."""
+"""Real chips, if they are available: sizes, no-data and dates as users have them."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real chips are n
 
 
 @pytest.mark.slow
-def test_a_512_pixel_chip_is_mapped_whole_and_alike_twice(run, tmp_path):  # pitfalls 1, 2, 6
+def test_a_512_pixel_chip_is_mapped_completely_and_reproducibly(run, tmp_path):  # pitfalls 1, 2, 6
     data = REAL / "sen1floods11"
     tables = [f"root_dir={data}", "train_filepath=all.csv", "valid_filepath=all.csv"]
     status, _, err = run("--config-name=sen1floods11", *tables, *QUICK, "dataloader.img_size=128")
@@ -29,8 +29,8 @@ def test_a_512_pixel_chip_is_mapped_whole_and_alike_twice(run, tmp_path):  # pit
     chip = data / "S2Hand" / "Spain_7370579_S2Hand.tif"
     assert read_info(first).grid == read_info(chip).grid
     assert read_info(first).grid.shape == (512, 512)
-    seen = read_raster(chip, [1, 2, 3, 8, 11, 12]).valid.all(axis=0)
-    np.testing.assert_array_equal(read_raster(first).valid[0], seen)
+    valid = read_raster(chip, [1, 2, 3, 8, 11, 12]).valid.all(axis=0)
+    np.testing.assert_array_equal(read_raster(first).valid[0], valid)
 
 
 @pytest.mark.slow
@@ -40,8 +40,8 @@ def test_a_512_pixel_chip_is_mapped_whole_and_alike_twice(run, tmp_path):  # pit
 )
 def test_three_dates_train_and_score(folder, tables, classes, run):  # pitfall 21
     names = [f"train_filepath={tables[0]}.csv", f"valid_filepath={tables[1]}.csv", f"root_dir={REAL / folder}"]
-    wanted = ["dataloader.temporal_dim=3", "dataloader.reduce_to_zero=true", f"model.num_classes={classes}"]
-    status, out, err = run(*names, *wanted, *QUICK)
+    settings = ["dataloader.temporal_dim=3", "dataloader.reduce_to_zero=true", f"model.num_classes={classes}"]
+    status, out, err = run(*names, *settings, *QUICK)
     assert status == 0, err
     assert "mIoU" in out
     assert "date 3: layers [12, 13, 14, 15, 16, 17]" in err
@@ -59,19 +59,19 @@ def missing_date():
     return folder, values, read_raster(folder / "chip_178_022.mask.tif").values[0]
 
 
-def test_a_missing_date_never_enters_statistics(missing_date, run):  # pitfalls 9, 10, 11
+def test_a_missing_date_does_not_affect_statistics(missing_date, run):  # pitfalls 9, 10, 11
     folder, values, label = missing_date
     status, out, err = run("mode=stats", f"root_dir={folder}", "train_filepath=all.csv", *MISSING)
     assert status == 0, err
-    found = json.loads(out.splitlines()[-1])
+    stats = json.loads(out.splitlines()[-1])
     there = (values != -9999).all(axis=1)
     pixels = np.concatenate([values[date][:, there[date]] for date in range(3)], axis=1)
-    np.testing.assert_allclose(found["mean"], pixels.mean(axis=1), rtol=1e-12)
-    np.testing.assert_allclose(found["std"], pixels.std(axis=1), rtol=1e-12)
-    assert found["valid_fraction"] == there.sum() / (3 * 32 * 32) <= 2 / 3
-    assert min(found["mean"]) > 0
+    np.testing.assert_allclose(stats["mean"], pixels.mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(stats["std"], pixels.std(axis=1), rtol=1e-12)
+    assert stats["valid_fraction"] == there.sum() / (3 * 32 * 32) <= 2 / 3
+    assert min(stats["mean"]) > 0
     counted = label[there.any(axis=0)]
-    assert found["class_counts"] == np.bincount(counted[counted > 0] - 1, minlength=13).tolist()
+    assert stats["class_counts"] == np.bincount(counted[counted > 0] - 1, minlength=13).tolist()
 
 
 @pytest.mark.slow
@@ -108,11 +108,11 @@ def test_every_labelled_pixel_of_a_512_pixel_chip_is_scored(run, tmp_path):  # p
     assert np.sum(metrics["confusion_matrix"], axis=1).tolist() == [(counted == value).sum() for value in (0, 1)]
     status, out, err = run("--config-name=sen1floods11", "mode=stats", *tables[:2], folder="stats")
     assert status == 0, err
-    found = json.loads(out.splitlines()[-1])
+    stats = json.loads(out.splitlines()[-1])
     pixels = chip.values[:, chip.valid.all(axis=0)].astype(float) * 1e-4
-    np.testing.assert_allclose(found["mean"], pixels.mean(axis=1), rtol=1e-9)
-    np.testing.assert_allclose(found["std"], pixels.std(axis=1), rtol=1e-9)
-    assert found["class_counts"] == [(counted == value).sum() for value in (0, 1)]
+    np.testing.assert_allclose(stats["mean"], pixels.mean(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(stats["std"], pixels.std(axis=1), rtol=1e-9)
+    assert stats["class_counts"] == [(counted == value).sum() for value in (0, 1)]
 
 
 def test_a_sparse_regression_label_has_the_statistics_of_numpy(run):  # pitfalls 9, 10, 23
@@ -122,8 +122,8 @@ def test_a_sparse_regression_label_has_the_statistics_of_numpy(run):  # pitfalls
     arguments = [f"root_dir={data}", "train_filepath=all.csv", "is_reg_task=true", "dataloader.bands=[1,2,3,4,5,6]"]
     status, out, err = run("mode=stats", *arguments)
     assert status == 0, err
-    found = json.loads(out.splitlines()[-1])
+    stats = json.loads(out.splitlines()[-1])
     usable = label[(label != -1) & np.isfinite(label) & chip.valid.all(axis=0)].astype(float)
-    assert found["label_count"] == usable.size
-    assert (found["label_min"], found["label_max"]) == (usable.min(), usable.max())
-    np.testing.assert_allclose([found["label_mean"], found["label_std"]], [usable.mean(), usable.std()], rtol=1e-12)
+    assert stats["label_count"] == usable.size
+    assert (stats["label_min"], stats["label_max"]) == (usable.min(), usable.max())
+    np.testing.assert_allclose([stats["label_mean"], stats["label_std"]], [usable.mean(), usable.std()], rtol=1e-12)

@@ -12,13 +12,13 @@ TABLES = ["train_filepath=train.csv", "test_filepath=train.csv"]
 
 @pytest.fixture
 def served(trained, store):
-    """The chips behind a URL, their tables on disk and there."""
+    """The chips at a URL, their tables on disk and there."""
     shutil.copytree(trained[0], store[0], dirs_exist_ok=True)
     return store
 
 
 @pytest.mark.slow
-def test_statistics_of_chips_behind_a_url(trained, served, run, tmp_path, monkeypatch):
+def test_statistics_of_chips_at_a_url(trained, served, run, tmp_path, monkeypatch):
     monkeypatch.chdir(trained[0])  # where the table lies
     _, near, _ = run("mode=stats", f"root_dir={trained[0]}", *TABLES)
     status, far, err = run("mode=stats", f"root_dir={served[1]}", *TABLES, folder="far")
@@ -26,7 +26,7 @@ def test_statistics_of_chips_behind_a_url(trained, served, run, tmp_path, monkey
     assert json.loads(far) == json.loads(near)
 
 
-def test_maps_of_chips_behind_urls(trained, served, run, tmp_path):  # pitfalls 5, 7
+def test_maps_of_chips_at_urls(trained, served, run, tmp_path):  # pitfalls 5, 7
     data, folder = trained
     names = ["chips/chip_0.tif", f"{served[1]}/chips/chip_0.tif?sig=secret", f"{served[1]}/other/chip_0.tif"]
     (served[0] / "other").mkdir()
@@ -42,7 +42,7 @@ def test_maps_of_chips_behind_urls(trained, served, run, tmp_path):  # pitfalls 
     assert "secret" not in (tmp_path / "run" / "run.log").read_text()
 
 
-def test_what_is_missing_in_a_store_is_told_in_one_sentence(served, run, tmp_path):
+def test_missing_files_in_a_store_are_reported_in_one_sentence(served, run, tmp_path):
     write_table(tmp_path / "new.csv", [{"Input": f"{name}.tif", "Label": f"{name}.tif"} for name in "ab"])
     status, _, err = run("mode=stats", f"root_dir='{served[1]}?sig=secret'", f"train_filepath={tmp_path / 'new.csv'}")
     assert status == 1

@@ -70,7 +70,7 @@ def test_floods_by_their_lists(make_files):
     }
     assert set(dataset.skipped) == {  # pitfall 39
         SkippedFile("Ghana_1", "val", "already in train"),
-        SkippedFile("None_9", "test", "listed, but there is no such chip"),
+        SkippedFile("None_9", "test", "listed, but the chip is missing"),
         SkippedFile("Peru_7", "test", "no label"),
         SkippedFile("USA_6", "test", "listed twice"),
         SkippedFile("Spain_5", "", "in no list"),
