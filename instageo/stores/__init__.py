@@ -1,1 +1,1 @@
-"""Files in folders, object stores and on web servers."""
+"""Read and write files in folders, object stores and on web servers."""

@@ -1,7 +1,6 @@
-"""Where a registry's files lie: one small way to read, create and replace them, whatever the store."""
+"""The interface of a store of files, its errors, and the URLs of files in it."""
 
 import posixpath
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,30 +8,30 @@ from typing import Protocol
 from instageo.errors import InstaGeoError
 from instageo.locations import is_remote
 
-WRITABLE = ("gs", "s3", "az")
-"""Schemes of stores that new files can go to; those of http(s) are for reading."""
+WRITABLE_SCHEMES = ("gs", "s3", "az")
+"""Schemes of stores that files can be written to; http and https are read-only."""
 
-SCHEMES = (*WRITABLE, "http", "https")
+SCHEMES = (*WRITABLE_SCHEMES, "http", "https")
 
 
 class StoreError(InstaGeoError):
-    """A file in a store cannot be had or written."""
+    """A file in a store cannot be read or written."""
 
 
 class MissingFileError(StoreError):
-    """There is no such file."""
+    """The file does not exist."""
 
 
 class ExistsError(StoreError):
-    """A file that was to be created is there already."""
+    """A file that was to be created already exists."""
 
 
 class ChangedError(StoreError):
-    """A file is no longer what it was when it was looked at."""
+    """A file has changed since it was last read."""
 
 
 class RangesError(StoreError):
-    """A server gives files only whole."""
+    """A server does not support range requests and sends only whole files."""
 
 
 @dataclass(frozen=True)
@@ -41,65 +40,65 @@ class StoredObject:
 
     Attributes:
         data: Its bytes.
-        tag: What the store calls this content: a generation, an ETag, or a hash of the bytes.
+        etag: The store's identifier of this content: a generation, an ETag, or a hash of the bytes.
     """
 
     data: bytes
-    tag: str
+    etag: str
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a store tells of a file without sending it.
+    """Size and identifier of a file in a store, known without reading it.
 
     Attributes:
         size: Bytes.
-        tag: As in `Content`; empty where the store has none.
+        etag: As in `StoredObject`; empty if the store has none.
     """
 
     size: int
-    tag: str
+    etag: str
 
 
 class Store(Protocol):
-    """Files below one place. Paths are relative to it, with `/` between their parts.
+    """Files below one folder or URL. Paths are relative to it, with `/` as separator.
 
-    Each method raises `MissingFileError` where the file is missing and `StoreError` where it cannot be had.
+    Each method raises `MissingFileError` if the file does not exist and `StoreError` if it cannot be accessed.
     """
 
     @property
     def url(self) -> str:
-        """The place."""
+        """The folder or URL that paths are relative to."""
 
     def read(self, path: str) -> StoredObject:
-        """All of a small file."""
+        """Read all of a small file."""
 
-    def facts(self, path: str) -> FileInfo:
-        """Its size and tag."""
+    def stat(self, path: str) -> FileInfo:
+        """Return a file's size and ETag without reading it."""
 
-    def piece(self, path: str, start: int, end: int, tag: str) -> memoryview:
-        """Bytes from `start` to before `end`.
+    def read_range(self, path: str, start: int, end: int, etag: str) -> memoryview:
+        """Read the bytes from `start` up to, not including, `end`.
 
         Raises:
-            ChangedError: The file's tag is another one.
-            RangesError: The server gives files only whole.
+            ChangedError: The file has another ETag.
+            RangesError: The server sends only whole files.
         """
 
-    def whole(self, path: str, target: Path) -> None:
+    def download_to(self, path: str, target: Path) -> None:
         """Write all of a file to `target`, in bounded memory."""
 
     def create(self, path: str, data: bytes) -> None:
         """Write a new file, whole or not at all.
 
         Raises:
-            ExistsError: There is one.
+            ExistsError: The file already exists.
         """
 
-    def replace(self, path: str, data: bytes, tag: str) -> None:
-        """Write a file in place of the one with that tag, whole or not at all.
+    def replace_if_match(self, path: str, data: bytes, etag: str) -> None:
+        """Replace a file if it still has that ETag, whole or not at all.
 
         Raises:
-            ChangedError: The file there is another one.
+            ChangedError: The file has another ETag.
         """
 
     def upload(self, path: str, source: Path) -> None:
@@ -107,38 +106,39 @@ class Store(Protocol):
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """The place and the name of a file.
+    """Split a file's location into its folder and its name.
 
     Args:
         url: `scheme://bucket/folder/file` or a local path.
 
     Raises:
-        StoreError: It names no file, or its scheme is not known.
+        StoreError: The location has no file name, or an unknown scheme.
     """
-    place, _, name = url.rpartition("/")
-    scheme, mark, rest = url.partition("://")
-    if mark and not re.fullmatch("|".join(SCHEMES), scheme.lower()):
+    folder, _, name = url.rpartition("/")
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme.lower() not in SCHEMES:
         raise StoreError(f"{url}: unknown scheme '{scheme}'; expected a local path or one of {', '.join(SCHEMES)}")
-    if not name or (mark and "/" not in rest):
-        raise StoreError(f"{url}: names no file; expected {scheme + mark if mark else ''}…/registry.yaml, for instance")
-    return place or ("/" if url.startswith("/") else "."), name
+    if not name or (separator and "/" not in rest):
+        example = f"{scheme}://bucket/registry.yaml" if separator else "folder/registry.yaml"
+        raise StoreError(f"{url}: has no file name; expected a location such as {example}")
+    return folder or ("/" if url.startswith("/") else "."), name
 
 
 def child_url(root: str, name: str) -> str:
-    """The location of what a manifest names.
+    """Return the location of a folder or file that a manifest lists.
 
     Args:
-        root: The manifest's own folder or URL.
-        name: A URL, an absolute path, or a path relative to `root` that does not leave it.
+        root: Folder or URL of the manifest.
+        name: A URL, an absolute path, or a path relative to `root` that stays below it.
 
     Raises:
-        StoreError: It leaves `root`, or is a path of this machine although the manifest lies elsewhere.
+        StoreError: The path leaves `root`, or is a local path although the manifest is in a remote store.
     """
     if is_remote(name):
         return name.rstrip("/")
     if name.startswith("/") and not is_remote(root):
         return posixpath.normpath(name)
-    kept = posixpath.normpath(name)
-    if name.startswith("/") or kept.startswith("..") or "\\" in name:
-        raise StoreError(f"{root}: names '{name}', which lies outside; expected a URL or a path below the manifest")
-    return root if kept == "." else f"{root.rstrip('/')}/{kept}"
+    relative = posixpath.normpath(name)
+    if name.startswith("/") or relative.startswith("..") or "\\" in name:
+        raise StoreError(f"{root}: lists '{name}', which is outside; expected a URL or a path below the manifest")
+    return root if relative == "." else f"{root.rstrip('/')}/{relative}"

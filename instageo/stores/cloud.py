@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import obstore
 from obstore import exceptions
 from obstore.store import from_url
 
-from instageo.gdal_access import explain
+from instageo.gdal_access import explain_failure
 from instageo.locations import hide_secrets
 from instageo.stores.base import (
-    WRITABLE,
+    WRITABLE_SCHEMES,
     ChangedError,
     ExistsError,
     FileInfo,
@@ -26,18 +26,20 @@ from instageo.stores.base import (
 from instageo.stores.credentials import client_settings
 from instageo.stores.retry import failure_reason, is_transient, retry
 
+Result = TypeVar("Result")
+
 TIMEOUTS = {
     "connect_timeout": timedelta(seconds=10),
     "read_timeout": timedelta(seconds=60),
     "timeout": timedelta(hours=1),
 }
-"""How long a connection, the next bytes, and a whole request may take."""
+"""Time-outs for a connection, for the next bytes, and for a whole request."""
 
-LARGE = 64 << 20
+MULTIPART_THRESHOLD = 64 << 20
 """Bytes from which a file is uploaded in parts."""
 
-PART = 16 << 20
-"""Bytes of a part, a few of which are in memory at once."""
+MULTIPART_CHUNK_SIZE = 16 << 20
+"""Bytes of a part; a few parts are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -46,121 +48,121 @@ class ObjectStore:
 
     Attributes:
         url: `scheme://bucket/prefix`.
-        client: Of obstore, for that place.
+        client: obstore's client for that URL.
     """
 
     url: str
     client: Any
 
     def read(self, path: str) -> StoredObject:
-        """All of a small file."""
+        """Read all of a small file."""
 
-        def work() -> StoredObject:
-            found = obstore.get(self.client, path)
-            return StoredObject(bytes(found.bytes()), _tag(found.meta))
+        def request() -> StoredObject:
+            response = obstore.get(self.client, path)
+            return StoredObject(bytes(response.bytes()), _etag_and_generation(response.meta))
 
-        found: StoredObject = self._try(path, work)
-        return found
+        return self._retry(path, request)
 
-    def facts(self, path: str) -> FileInfo:
-        """Its size and tag."""
+    def stat(self, path: str) -> FileInfo:
+        """Return a file's size and ETag."""
 
-        def work() -> FileInfo:
-            found = obstore.head(self.client, path)
-            return FileInfo(found["size"], found["e_tag"] or "")
+        def request() -> FileInfo:
+            metadata = obstore.head(self.client, path)
+            return FileInfo(metadata["size"], metadata["e_tag"] or "")
 
-        told: FileInfo = self._try(path, work)
-        return told
+        return self._retry(path, request)
 
-    def piece(self, path: str, start: int, end: int, tag: str) -> memoryview:
-        """Bytes from `start` to before `end`."""
-        options: Any = {"range": (start, end), **({"if_match": tag} if tag else {})}
+    def read_range(self, path: str, start: int, end: int, etag: str) -> memoryview:
+        """Read the bytes from `start` up to, not including, `end`."""
+        options: Any = {"range": (start, end), **({"if_match": etag} if etag else {})}
 
-        def work() -> memoryview:
+        def request() -> memoryview:
             data = memoryview(obstore.get(self.client, path, options=options).bytes())  # not copied
             if len(data) != end - start:
-                raise StoreError(f"{self._name(path)}: sent {len(data)} bytes instead of {end - start}")
+                raise StoreError(f"{self.url}/{path}: sent {len(data)} bytes instead of {end - start}")
             return data
 
-        sent: memoryview = self._try(path, work)
-        return sent
+        return self._retry(path, request)
 
-    def whole(self, path: str, target: Path) -> None:
+    def download_to(self, path: str, target: Path) -> None:
         """Write all of a file to `target`."""
 
-        def work() -> None:
-            with target.open("wb") as copy:
+        def request() -> None:
+            with target.open("wb") as file:
                 for block in obstore.get(self.client, path):
-                    copy.write(block)
+                    file.write(block)
 
-        self._try(path, work)
+        self._retry(path, request)
 
     def create(self, path: str, data: bytes) -> None:
-        """Write a new file, if there is none."""
-        self._refuse_reading_only(path)
-        self._try(path, lambda: obstore.put(self.client, path, data, mode="create"))
+        """Write a new file if none exists."""
+        self._check_writable(path)
+        self._retry(path, lambda: obstore.put(self.client, path, data, mode="create"))
 
-    def replace(self, path: str, data: bytes, tag: str) -> None:
-        """Write a file in place of the one with that tag."""
-        self._refuse_reading_only(path)
-        e_tag, _, version = tag.partition("\n")
+    def replace_if_match(self, path: str, data: bytes, etag: str) -> None:
+        """Replace a file if it still has that ETag and generation."""
+        self._check_writable(path)
+        e_tag, _, version = etag.partition("\n")
         mode: Any = {key: value for key, value in (("e_tag", e_tag), ("version", version)) if value}
-        self._try(path, lambda: obstore.put(self.client, path, data, mode=mode))
+        self._retry(path, lambda: obstore.put(self.client, path, data, mode=mode))
 
     def upload(self, path: str, source: Path) -> None:
-        """Write a large file, in parts where that is worth it."""
-        self._refuse_reading_only(path)
-        parts: Any = {"use_multipart": source.stat().st_size >= LARGE, "chunk_size": PART, "max_concurrency": 4}
-        self._try(path, lambda: obstore.put(self.client, path, source, **parts))
+        """Write a large file, in parts from `MULTIPART_THRESHOLD` on."""
+        self._check_writable(path)
+        options: Any = {
+            "use_multipart": source.stat().st_size >= MULTIPART_THRESHOLD,
+            "chunk_size": MULTIPART_CHUNK_SIZE,
+            "max_concurrency": 4,
+        }
+        self._retry(path, lambda: obstore.put(self.client, path, source, **options))
 
-    def _refuse_reading_only(self, path: str) -> None:
-        if self.url.partition("://")[0].lower() not in WRITABLE:
+    def _check_writable(self, path: str) -> None:
+        if self.url.partition("://")[0].lower() not in WRITABLE_SCHEMES:
             raise StoreError(
-                f"{self._name(path)}: nothing can be written over http; name the store itself: "
-                f"{', '.join(f'{scheme}://' for scheme in WRITABLE)} or a folder"
+                f"{self.url}/{path}: http is read-only; write to the store itself, by a URL that begins with "
+                f"{', '.join(f'{scheme}://' for scheme in WRITABLE_SCHEMES)}, or to a folder"
             )
 
-    def _name(self, path: str) -> str:
-        return f"{self.url}/{path}"
+    def _retry(self, path: str, request: Callable[[], Result]) -> Result:
+        location = f"{self.url}/{path}"
+        with _store_errors(location):
+            return retry(request, hide_secrets(location), exceptions.GenericError)
 
-    def _try(self, path: str, work: Callable[[], Any]) -> Any:
-        with self._told(path):
-            return retry(work, hide_secrets(self._name(path)), exceptions.GenericError)
 
-    @contextmanager
-    def _told(self, path: str) -> Iterator[None]:
-        name = self._name(path)
-        try:
-            yield
-        except FileNotFoundError as error:
-            raise MissingFileError(f"{name}: no such file (the store answers 404)") from error
-        except exceptions.AlreadyExistsError as error:
-            raise ExistsError(f"{name}: is there already") from error
-        except exceptions.PreconditionError as error:
-            raise ChangedError(f"{name}: has been changed by somebody else") from error
-        except exceptions.NotSupportedError as error:
-            raise RangesError(f"{name}: the server gives files only whole") from error
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-            raise StoreError(str(explain(name, PermissionError(failure_reason(error))))) from error
-        except exceptions.BaseError as error:
-            told = explain(name, ConnectionError(failure_reason(error))) if is_transient(error) else None
-            raise StoreError(told or f"{name}: {str(error).splitlines()[0]}") from error
+@contextmanager
+def _store_errors(location: str) -> Iterator[None]:
+    """Turn obstore's exceptions into this package's, with what to do."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{location}: no such file (the store answers 404)") from error
+    except exceptions.AlreadyExistsError as error:
+        raise ExistsError(f"{location}: already exists") from error
+    except exceptions.PreconditionError as error:
+        raise ChangedError(f"{location}: somebody else has changed it") from error
+    except exceptions.NotSupportedError as error:
+        raise RangesError(f"{location}: the server does not support range requests") from error
+    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+        raise StoreError(str(explain_failure(location, PermissionError(failure_reason(error))))) from error
+    except exceptions.BaseError as error:
+        reason = explain_failure(location, ConnectionError(failure_reason(error))) if is_transient(error) else None
+        raise StoreError(reason or f"{location}: {str(error).splitlines()[0]}") from error
 
 
 def open_object_store(url: str) -> ObjectStore:
-    """The store at a URL, with the credentials that the environment holds.
+    """Open the store at a URL with the credentials of the environment.
 
     Raises:
-        StoreError: The URL names no bucket or host.
+        StoreError: The URL has no bucket or host.
     """
-    kept = url.rstrip("/")
+    url = url.rstrip("/")
     try:
-        client = from_url(kept, retry_config={"max_retries": 0}, **client_settings(kept, TIMEOUTS))
+        client = from_url(url, retry_config={"max_retries": 0}, **client_settings(url, TIMEOUTS))
     except exceptions.BaseError as error:
-        raise StoreError(f"{kept}: {str(error).splitlines()[0]}") from error
-    return ObjectStore(kept, client)
+        raise StoreError(f"{url}: {str(error).splitlines()[0]}") from error
+    return ObjectStore(url, client)
 
 
-def _tag(meta: Mapping[str, Any]) -> str:
-    """Both names that a store may have for a content: its ETag and, behind a line break, its generation."""
-    return f"{meta['e_tag'] or ''}\n{meta['version'] or ''}"
+def _etag_and_generation(metadata: Mapping[str, Any]) -> str:
+    """Return both identifiers that a store may have for a content: its ETag and, after a line break, its generation."""
+    return f"{metadata['e_tag'] or ''}\n{metadata['version'] or ''}"

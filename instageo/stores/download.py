@@ -1,4 +1,4 @@
-"""Files from stores to this machine: in parallel, resumed where they stopped, checked before they get their name."""
+"""Download files from stores: in parallel, resumed after interruptions, checked before they get their name."""
 
 import logging
 import shutil
@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any
 
 from instageo.locations import hide_secrets
-from instageo.progress import transferring
+from instageo.progress import transfer_progress
 from instageo.stores.base import ChangedError, FileInfo, MissingFileError, RangesError, Store, StoreError, split_url
 from instageo.stores.lock import file_lock
 from instageo.stores.open import open_store
@@ -22,90 +22,119 @@ from instageo.stores.partial import PartialFile, ResumeInfo
 log = logging.getLogger(__name__)
 
 Advance = Callable[[int], None]
-"""Moves the progress bar on by some bytes."""
+"""Advances the progress bar by a number of bytes."""
 
-PIECE = 2 << 20
-"""Bytes asked for at a time."""
+RANGE_SIZE = 2 << 20
+"""Bytes per request."""
 
-AT_ONCE = 6
-"""Pieces on their way at a time, and as many more that wait to be written: 24 MB of memory per file."""
+CONCURRENT_RANGES = 6
+"""Requests at a time; as many more results wait to be written, so a file takes at most 24 MB of memory."""
 
-FILES_AT_ONCE = 2
+CONCURRENT_FILES = 2
 
 
 @dataclass(frozen=True)
 class DownloadRequest:
-    """A file to fetch.
+    """A file to download.
 
     Attributes:
-        url: Where it lies.
-        path: Where it goes.
-        size: Its bytes, where they are known.
-        sha256: The hash of its content in hexadecimal, where it is known.
-        tag: What the store called the content that `path` holds; the same tag is not fetched again.
+        url: Its location in a store.
+        path: Where to write it.
+        size: Its bytes, if known.
+        sha256: The hash of its content in hexadecimal, if known.
+        etag: The store's identifier of the content that `path` has already; the same content is not fetched again.
     """
 
     url: str
     path: Path
     size: int | None = None
     sha256: str | None = None
-    tag: str | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True)
 class _Download:
-    """A file to fetch, with its store and what that tells of it."""
+    """A file to download, with its store and its metadata there."""
 
-    wanted: DownloadRequest
+    request: DownloadRequest
     store: Store
     name: str
-    facts: FileInfo
+    info: FileInfo
 
     @property
-    def origin(self) -> ResumeInfo:
-        return ResumeInfo(hide_secrets(self.wanted.url), self.facts.size, self.facts.tag)
+    def resume_info(self) -> ResumeInfo:
+        return ResumeInfo(hide_secrets(self.request.url), self.info.size, self.info.etag)
 
 
-def download_files(files: Sequence[DownloadRequest]) -> dict[Path, FileInfo]:
-    """Fetch files; each is whole and right under its name, or not there.
+def download_files(requests: Sequence[DownloadRequest]) -> dict[Path, FileInfo]:
+    """Download files; each has its name only if it is whole and correct.
 
     Returns:
-        What the stores tell of each.
+        Size and ETag of each file in its store, by local path.
 
     Raises:
-        StoreError: A file cannot be had, is not what was promised, or does not fit on the disk. What has come of it
-            stays as `….part`, and the next call goes on from there.
+        StoreError: A file cannot be read, is not what the registry says, or does not fit on the disk. The part that
+            has arrived stays as `….part`, and the next call resumes it.
     """
-    jobs = [_job(wanted) for wanted in files]
-    with _folders_of(jobs):
-        _refuse_full_disk(jobs)
-        _run(jobs)
-    return {job.wanted.path: job.facts for job in jobs}
+    downloads = [_prepare(request) for request in requests]
+    with _locked_folders(downloads):
+        _check_disk_space(downloads)
+        _download_all(downloads)
+    return {download.request.path: download.info for download in downloads}
+
+
+def _prepare(request: DownloadRequest) -> _Download:
+    folder, name = split_url(request.url)
+    store = open_store(folder)
+    info = store.stat(name)
+    if request.size is not None and info.size != request.size:
+        raise StoreError(
+            f"{request.url}: has {info.size} bytes, but the registry says {request.size}; the file is not the one "
+            "that was published"
+        )
+    return _Download(request, store, name, info)
 
 
 @contextmanager
-def _folders_of(jobs: Sequence[_Download]) -> Iterator[None]:
-    """Hold the folders that files go to, so that another process that wants the same ones waits and finds them."""
-    with ExitStack() as held:
-        for folder in sorted({job.wanted.path.parent for job in jobs}):
-            with _disk(folder):
+def _locked_folders(downloads: Sequence[_Download]) -> Iterator[None]:
+    """Lock the target folders, so that another process that needs the same files waits and then finds them."""
+    with ExitStack() as locks:
+        for folder in sorted({download.request.path.parent for download in downloads}):
+            with _disk_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-            held.enter_context(file_lock(folder))
+            locks.enter_context(file_lock(folder))
         yield
 
 
-def _run(jobs: Sequence[_Download]) -> None:
+def _check_disk_space(downloads: Sequence[_Download]) -> None:
+    """Raise an error if the files together need more space than is free."""
+    needed: dict[Path, int] = {}
+    for download in downloads:
+        path = download.request.path
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        existing = sum(file.stat().st_size for file in (PartialFile(path).path, path) if file.is_file())
+        needed[folder] = needed.get(folder, 0) + max(download.info.size - existing, 0)
+    for folder, size in needed.items():
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise StoreError(f"{folder}: {free / 1e6:.0f} MB free but {size / 1e6:.0f} MB needed; free some disk space")
+
+
+def _download_all(downloads: Sequence[_Download]) -> None:
     stop = Event()
-    total = sum(job.facts.size for job in jobs)
-    with transferring(total) as advance, _threads(AT_ONCE, stop) as pieces, _threads(FILES_AT_ONCE, stop) as threads:
-        running = [threads.submit(_fetch, job, pieces, advance, stop) for job in jobs]
-        for future in as_completed(running):
+    with (
+        transfer_progress(sum(download.info.size for download in downloads)) as advance,
+        _thread_pool(CONCURRENT_RANGES, stop) as range_pool,
+        _thread_pool(CONCURRENT_FILES, stop) as file_pool,
+    ):
+        futures = [file_pool.submit(_download, download, range_pool, advance, stop) for download in downloads]
+        for future in as_completed(futures):
             future.result()
 
 
 @contextmanager
-def _threads(count: int, stop: Event) -> Iterator[ThreadPoolExecutor]:
-    """A pool whose work ends soon where this block is left by an error."""
+def _thread_pool(count: int, stop: Event) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool that cancels its work soon after an error in this block."""
     pool = ThreadPoolExecutor(count)
     try:
         yield pool
@@ -116,120 +145,103 @@ def _threads(count: int, stop: Event) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=stop.is_set())
 
 
-def _job(wanted: DownloadRequest) -> _Download:
-    place, name = split_url(wanted.url)
-    store = open_store(place)
-    facts = store.facts(name)
-    if wanted.size is not None and facts.size != wanted.size:
-        raise StoreError(
-            f"{wanted.url}: has {facts.size} bytes, but the registry says {wanted.size}; the file is not what was "
-            "published"
-        )
-    return _Download(wanted, store, name, facts)
-
-
-def _fetch(job: _Download, pieces: ThreadPoolExecutor, advance: Advance, stop: Event) -> None:
-    path = job.wanted.path
-    if _is_there(job):
-        advance(job.facts.size)
+def _download(download: _Download, range_pool: ThreadPoolExecutor, advance: Advance, stop: Event) -> None:
+    """Download one file unless it exists; if its hash is wrong, try once more."""
+    request, size = download.request, download.info.size
+    if _exists(download):
+        advance(size)
         return
-    partial = PartialFile(path)
-    for last in (False, True):
-        found = _fill(job, partial, pieces, advance, stop)
-        if job.wanted.sha256 in (None, found):
-            with _disk(path):
+    partial = PartialFile(request.path)
+    for is_last in (False, True):
+        sha256 = _download_rest(download, partial, range_pool, advance, stop)
+        if request.sha256 in (None, sha256):
+            with _disk_errors(request.path):
                 partial.finish()
             return
         partial.discard()
-        if not last:
-            log.info("%s: came with another sha256 than the registry's; fetching it once more", job.origin.url)
-            advance(-job.facts.size)
+        if not is_last:
+            log.info("%s: its sha256 differs from the registry's; downloading it once more", download.resume_info.url)
+            advance(-size)
     raise StoreError(
-        f"{job.wanted.url}: the content has the sha256 {found}, but the registry says {job.wanted.sha256}; the file "
-        "was damaged or exchanged; nothing of it was kept"
+        f"{request.url}: the content has the sha256 {sha256}, but the registry says {request.sha256}; the file is "
+        "damaged or was replaced, and nothing of it was kept"
     )
 
 
-def _is_there(job: _Download) -> bool:
-    wanted = job.wanted
-    if not wanted.path.is_file() or wanted.path.stat().st_size != job.facts.size:
+def _exists(download: _Download) -> bool:
+    """Return whether the local file is the one in the store: by hash, else by size and ETag."""
+    request = download.request
+    if not request.path.is_file() or request.path.stat().st_size != download.info.size:
         return False
-    if wanted.sha256 is None:
-        return bool(job.facts.tag) and wanted.tag == job.facts.tag
-    return sha256_file(wanted.path) == wanted.sha256
+    if request.sha256 is None:
+        return bool(download.info.etag) and request.etag == download.info.etag
+    return sha256_file(request.path) == request.sha256
 
 
 def sha256_file(path: Path) -> str:
-    """The hash of a file's content in hexadecimal."""
+    """Return the sha256 of a file's content in hexadecimal."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _fill(job: _Download, partial: PartialFile, pieces: ThreadPoolExecutor, advance: Advance, stop: Event) -> str:
-    """Fetch what is missing of a file; gives the sha256 of all of it."""
-    with _disk(partial.target, partial):
-        begun = partial.begun(job.origin)
-        digest = partial.hashed()
-    if begun:
-        log.info("%s: going on after %d of %d bytes", job.origin.url, begun, job.facts.size)
-        advance(begun)
+def _download_rest(
+    download: _Download, partial: PartialFile, range_pool: ThreadPoolExecutor, advance: Advance, stop: Event
+) -> str:
+    """Download the bytes that a partial file lacks, and return the sha256 of the whole file."""
+    size = download.info.size
+    with _disk_errors(partial.target, partial):
+        start = partial.prepare(download.resume_info)
+        digest = partial.hash()
+    if start:
+        log.info("%s: resuming after %d of %d bytes", download.resume_info.url, start, size)
+        advance(start)
     try:
-        with _disk(partial.target, partial), partial.path.open("ab", buffering=0) as file:
-            for data in _hashing(_in_order(job, begun, pieces, stop), digest):
+        with _disk_errors(partial.target, partial), partial.path.open("ab", buffering=0) as file:
+            for data in _hash_while_written(_read_in_order(download, start, range_pool, stop), digest):
                 file.write(data)
                 advance(len(data))
     except RangesError:
-        with _disk(partial.target, partial):
-            job.store.whole(job.name, partial.path)
-            digest = partial.hashed()
-        advance(job.facts.size)
+        with _disk_errors(partial.target, partial):
+            download.store.download_to(download.name, partial.path)
+            digest = partial.hash()
+        advance(size)
     except ChangedError:
         partial.discard()
         raise
-    hexadecimal: str = digest.hexdigest()
-    return hexadecimal
+    sha256: str = digest.hexdigest()
+    return sha256
 
 
-def _hashing(data: Iterator[memoryview], digest: Any) -> Iterator[memoryview]:
-    """The same pieces, hashed by another thread while they are written."""
+def _hash_while_written(blocks: Iterator[memoryview], digest: Any) -> Iterator[memoryview]:
+    """Yield the same blocks; another thread hashes each while the caller writes it."""
     with ThreadPoolExecutor(1) as thread:
-        for piece in data:
-            hashed = thread.submit(digest.update, piece)
-            yield piece
+        for block in blocks:
+            hashed = thread.submit(digest.update, block)
+            yield block
             hashed.result()
 
 
-def _in_order(job: _Download, begun: int, pieces: ThreadPoolExecutor, stop: Event) -> Iterator[memoryview]:
-    """The pieces of a file from a byte on, several on their way at a time."""
-    size, waiting = job.facts.size, deque[Future[memoryview]]()
-    starts = deque(range(begun, size, PIECE))
-    while waiting or starts:
-        while starts and len(waiting) < 2 * AT_ONCE:
-            start = starts.popleft()
-            end = min(start + PIECE, size)
-            waiting.append(pieces.submit(job.store.piece, job.name, start, end, job.facts.tag.partition("\n")[0]))
+def _read_in_order(
+    download: _Download, start: int, range_pool: ThreadPoolExecutor, stop: Event
+) -> Iterator[memoryview]:
+    """Yield a file's bytes from `start` on, block by block, with several requests at a time."""
+    size, etag = download.info.size, download.info.etag.partition("\n")[0]
+    pending: deque[Future[memoryview]] = deque()
+    offsets = deque(range(start, size, RANGE_SIZE))
+    while pending or offsets:
+        while offsets and len(pending) < 2 * CONCURRENT_RANGES:
+            offset = offsets.popleft()
+            end = min(offset + RANGE_SIZE, size)
+            pending.append(range_pool.submit(download.store.read_range, download.name, offset, end, etag))
         if stop.is_set():
-            raise StoreError(f"{job.wanted.url}: was given up, since another file failed; {job.wanted.path}.part stays")
-        yield waiting.popleft().result()
-
-
-def _refuse_full_disk(jobs: Sequence[_Download]) -> None:
-    """Refuse files that together do not fit beside what is there."""
-    needed: dict[Path, int] = {}
-    for job in jobs:
-        folder = next(parent for parent in job.wanted.path.absolute().parents if parent.exists())
-        part = PartialFile(job.wanted.path).path
-        there = sum(path.stat().st_size for path in (part, job.wanted.path) if path.is_file())
-        needed[folder] = needed.get(folder, 0) + max(job.facts.size - there, 0)
-    for folder, size in needed.items():
-        free = shutil.disk_usage(folder).free
-        if size > free:
-            raise StoreError(f"{folder}: has {free / 1e6:.0f} MB free, but {size / 1e6:.0f} MB are to come; make room")
+            path = download.request.path
+            raise StoreError(f"{download.request.url}: stopped because another file failed; {path}.part remains")
+        yield pending.popleft().result()
 
 
 @contextmanager
-def _disk(path: Path, partial: PartialFile | None = None) -> Iterator[None]:
-    """Tell what the disk refuses; where it is full, room is made again."""
+def _disk_errors(path: Path, partial: PartialFile | None = None) -> Iterator[None]:
+    """Turn errors of the disk into a `StoreError`, and delete the partial file, which may fill the disk."""
     try:
         yield
     except OSError as error:
@@ -239,22 +251,24 @@ def _disk(path: Path, partial: PartialFile | None = None) -> Iterator[None]:
 
 
 def upload_files(files: Sequence[tuple[Path, str]]) -> None:
-    """Send files to stores; what is there already with the same size is left, for content has its own places.
+    """Upload files, except those that exist with the same size.
 
     Args:
-        files: Paths here, and the URLs they get, whose folders are named by their content.
+        files: Local paths, and URLs in folders whose names depend on the content, so that the same size means the
+            same file.
     """
-    with transferring(sum(path.stat().st_size for path, _ in files)) as advance:
+    with transfer_progress(sum(path.stat().st_size for path, _ in files)) as advance:
         for path, url in files:
-            place, name = split_url(url)
-            store = open_store(place)
-            if not _same_size(store, name, path.stat().st_size):
+            size = path.stat().st_size
+            folder, name = split_url(url)
+            store = open_store(folder)
+            if _stored_size(store, name) != size:
                 store.upload(name, path)
-            advance(path.stat().st_size)
+            advance(size)
 
 
-def _same_size(store: Store, name: str, size: int) -> bool:
+def _stored_size(store: Store, name: str) -> int | None:
     try:
-        return store.facts(name).size == size
+        return store.stat(name).size
     except MissingFileError:
-        return False
+        return None

@@ -7,108 +7,103 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
+from instageo.files import atomic_path
 from instageo.stores.base import ChangedError, ExistsError, FileInfo, MissingFileError, StoredObject, StoreError
 from instageo.stores.lock import file_lock
 
-BLOCK = 1 << 23
+COPY_BLOCK = 1 << 23
 """Bytes copied at a time."""
 
 
 @dataclass(frozen=True)
 class FolderStore:
-    """Files below a folder; writers wait for each other by a lock beside the file."""
+    """Files below a folder; processes that create or replace the same file wait for each other.
+
+    Attributes:
+        url: The folder.
+    """
 
     url: str
 
     def read(self, path: str) -> StoredObject:
-        """All of a small file."""
-        with _told(self._at(path)) as file:
+        """Read all of a small file; its ETag is a hash of the bytes."""
+        file = self._path(path)
+        with _store_errors(file):
             data = file.read_bytes()
-        return StoredObject(data, _tag(data))
+        return StoredObject(data, _hash(data))
 
-    def facts(self, path: str) -> FileInfo:
-        """Its size, and its time as the tag."""
-        with _told(self._at(path)) as file:
-            found = file.stat()
-        return FileInfo(found.st_size, str(found.st_mtime_ns))
+    def stat(self, path: str) -> FileInfo:
+        """Return a file's size, and its modification time as ETag."""
+        file = self._path(path)
+        with _store_errors(file):
+            stat = file.stat()
+        return FileInfo(stat.st_size, str(stat.st_mtime_ns))
 
-    def piece(self, path: str, start: int, end: int, tag: str) -> memoryview:
-        """Bytes from `start` to before `end`."""
-        with _told(self._at(path)) as file, file.open("rb") as stream:
-            if tag and str(os.fstat(stream.fileno()).st_mtime_ns) != tag:
-                raise ChangedError(f"{file}: has changed while it was read")
+    def read_range(self, path: str, start: int, end: int, etag: str) -> memoryview:
+        """Read the bytes from `start` up to, not including, `end`."""
+        file = self._path(path)
+        with _store_errors(file), file.open("rb") as stream:
+            if etag and str(os.fstat(stream.fileno()).st_mtime_ns) != etag:
+                raise ChangedError(f"{file}: changed while it was being read")
             stream.seek(start)
             return memoryview(stream.read(end - start))
 
-    def whole(self, path: str, target: Path) -> None:
-        """Copy a file."""
-        with _told(self._at(path)) as file, file.open("rb") as stream, target.open("wb") as copy:
-            shutil.copyfileobj(stream, copy, BLOCK)
+    def download_to(self, path: str, target: Path) -> None:
+        """Copy a file to `target`."""
+        file = self._path(path)
+        with _store_errors(file), file.open("rb") as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, COPY_BLOCK)
 
     def create(self, path: str, data: bytes) -> None:
         """Write a new file."""
-        file = self._at(path)
-        with _told(file), self._writing(file):
+        with self._locked(path) as file:
             if file.exists():
-                raise ExistsError(f"{file}: is there already")
-            _put(file, data)
+                raise ExistsError(f"{file}: already exists")
+            _write_to_disk(file, data)
 
-    def replace(self, path: str, data: bytes, tag: str) -> None:
-        """Write a file in place of the one whose bytes have that hash."""
-        file = self._at(path)
-        with _told(file), self._writing(file):
-            if _tag(file.read_bytes()) != tag:
-                raise ChangedError(f"{file}: has been changed by somebody else")
-            _put(file, data)
+    def replace_if_match(self, path: str, data: bytes, etag: str) -> None:
+        """Replace a file if its bytes still have that hash."""
+        with self._locked(path) as file:
+            if _hash(file.read_bytes()) != etag:
+                raise ChangedError(f"{file}: somebody else has changed it")
+            _write_to_disk(file, data)
 
     def upload(self, path: str, source: Path) -> None:
-        """Copy a large file to its place."""
-        file = self._at(path)
-        part = _part(file)
-        with _told(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                shutil.copyfile(source, part)
-                part.replace(file)
-            finally:
-                part.unlink(missing_ok=True)
+        """Copy a large file into the store."""
+        file = self._path(path)
+        with _store_errors(file), atomic_path(file) as temporary:
+            shutil.copyfile(source, temporary)
 
-    def _at(self, path: str) -> Path:
+    def _path(self, path: str) -> Path:
         return Path(self.url).expanduser() / path
 
     @contextmanager
-    def _writing(self, file: Path) -> Iterator[None]:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file_lock(file):
-            yield
+    def _locked(self, path: str) -> Iterator[Path]:
+        file = self._path(path)
+        with _store_errors(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file_lock(file):
+                yield file
 
 
-def _put(file: Path, data: bytes) -> None:
-    part = _part(file)
-    try:
-        with part.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+def _write_to_disk(file: Path, data: bytes) -> None:
+    """Write a small file whole or not at all; it is on the disk before it has its name, even if the power fails."""
+    with atomic_path(file) as temporary, temporary.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
-def _part(file: Path) -> Path:
-    return file.with_name(f".{file.name}.{uuid4().hex}")
-
-
-def _tag(data: bytes) -> str:
+def _hash(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
 @contextmanager
-def _told(file: Path) -> Iterator[Path]:
+def _store_errors(file: Path) -> Iterator[None]:
+    """Turn the operating system's errors into this package's."""
     try:
-        yield file
+        yield
     except FileNotFoundError as error:
         raise MissingFileError(f"{file}: no such file") from error
     except OSError as error:

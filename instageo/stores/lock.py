@@ -1,34 +1,31 @@
-"""One process at a time at a file."""
+"""Locks between processes."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from instageo.errors import MissingExtraError
+from instageo.extras import required_by
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def file_lock(file: Path) -> Iterator[None]:
-    """Wait until no other process holds the file (or folder), then hold it; it is freed when this process ends.
+def file_lock(path: Path) -> Iterator[None]:
+    """Wait until no other process holds the lock of a file or folder, then hold it during this block.
+
+    The operating system releases the lock if the process dies.
 
     Raises:
         MissingExtraError: The package for locks is not installed.
     """
-    try:
+    with required_by("a model registry", "registry"):
         from filelock import FileLock, Timeout
-    except ImportError as error:
-        raise MissingExtraError(
-            f"a model registry needs the package {error.name}; install the extra: "
-            "pip install 'instageo-model[registry]'"
-        ) from error
-    lock = FileLock(file / ".lock" if file.is_dir() else file.with_name(f".{file.name}.lock"))
+    lock = FileLock(path / ".lock" if path.is_dir() else path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        log.info("%s is in the hands of another process; waiting for it", file)
+        log.info("another process is using %s; waiting", path)
         lock.acquire()
     try:
         yield

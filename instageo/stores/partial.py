@@ -1,77 +1,72 @@
-"""A file on its way: what has come so far, under another name, and what it is the beginning of."""
+"""The part of a file that has been downloaded so far, so that the next call can resume."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-BLOCK = 1 << 22
-"""Bytes read at a time where what came before is hashed."""
+READ_BLOCK = 1 << 22
+"""Bytes read at a time to hash an earlier part."""
 
 
 @dataclass(frozen=True)
 class ResumeInfo:
-    """What a file on its way is the beginning of.
+    """The content that a partial file is the beginning of.
 
     Attributes:
-        url: Where it comes from.
-        size: Bytes of all of it.
-        tag: What the store calls its content.
+        url: Its location in a store.
+        size: Bytes of the whole file.
+        etag: The store's identifier of the content.
     """
 
     url: str
     size: int
-    tag: str
+    etag: str
 
 
 class PartialFile:
-    """The beginning of a file, which grows at its end only and so is true at any moment.
+    """The beginning of a file under a temporary name; it only grows at its end, so it is valid at any moment.
 
     Attributes:
-        target: The name that it gets when it is whole.
-        path: The name that it has until then.
+        target: Name of the whole file.
+        path: Temporary name, `….part`.
     """
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self.path = target.with_name(f"{target.name}.part")
-        self._record = target.with_name(f"{target.name}.part.json")
+        self._info_file = target.with_name(f"{target.name}.part.json")
 
-    def begun(self, origin: ResumeInfo) -> int:
-        """Bytes of that very content that are there already; what is there of another is dropped."""
+    def prepare(self, info: ResumeInfo) -> int:
+        """Return the number of bytes of that content that exist; delete a part of any other content."""
         try:
-            known = json.loads(self._record.read_text())
+            existing = json.loads(self._info_file.read_text())
             size = self.path.stat().st_size
         except (OSError, ValueError):
-            known, size = None, 0
-        if known == asdict(origin) and size <= origin.size:
+            existing, size = None, 0
+        if existing == asdict(info) and size <= info.size:
             return size
         self.discard()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
-        self._record.write_text(json.dumps(asdict(origin)))
+        self._info_file.write_text(json.dumps(asdict(info)))
         return 0
 
-    def hashed(self) -> Any:
-        """A running sha256 of what is there."""
+    def hash(self) -> Any:
+        """Return a sha256 of the bytes so far, which can be updated."""
         digest = sha256()
-        for block in self._blocks():
-            digest.update(block)
+        with self.path.open("rb") as file:
+            while block := file.read(READ_BLOCK):
+                digest.update(block)
         return digest
 
     def finish(self) -> None:
-        """Give it its name. The disk is not waited for: a file that a power cut shortens has the wrong size."""
+        """Rename the file to its target, without a sync: if the power fails, its size shows that it is cut short."""
         self.path.replace(self.target)
-        self._record.unlink(missing_ok=True)
+        self._info_file.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Forget what is there."""
+        """Delete the bytes so far."""
         self.path.unlink(missing_ok=True)
-        self._record.unlink(missing_ok=True)
-
-    def _blocks(self) -> Iterator[bytes]:
-        with self.path.open("rb") as file:
-            while block := file.read(BLOCK):
-                yield block
+        self._info_file.unlink(missing_ok=True)

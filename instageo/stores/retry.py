@@ -1,4 +1,4 @@
-"""Trying again what a busy server or a broken connection made fail."""
+"""Retry requests that fail because a server is busy or a connection breaks."""
 
 import logging
 import random
@@ -11,27 +11,27 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-ATTEMPTS = 8
-"""How often at the most: with the waits between, about a minute of a busy server is sat out."""
+MAX_ATTEMPTS = 8
+"""With the waits in between, a server may be busy for about a minute."""
 
-UNREACHED = 3
-"""The same where no connection comes about, since a mistyped host is told soon."""
+MAX_CONNECT_ATTEMPTS = 3
+"""The same if no connection can be opened, so that a mistyped host is reported soon."""
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
-"""Waits double from the first to the longest; of each between half and all is waited, so that not all come back at
-once."""
+FIRST_WAIT_S, MAX_WAIT_S = 0.5, 15.0
+"""Waits double from the first to the longest; each is shortened at random to between half and all of it, so that
+clients do not retry all at once."""
 
 _STATUS = re.compile(r"status code: (\d{3})")
-_PASSING = ("408", "429", "5")
+_TRANSIENT_STATUSES = ("408", "429", "5")
 
 
-def retry(work: Callable[[], Result], what: str, failure: type[Exception]) -> Result:
-    """The result of work that may fail for a while.
+def retry(request: Callable[[], Result], location: str, failure: type[Exception]) -> Result:
+    """Return the result of a request, repeated after transient failures.
 
     Args:
-        work: Done again from its start after a failure that may pass.
-        what: The file, for the log.
-        failure: What is raised then; an HTTP status other than 408, 429 and 5xx in its text does not pass.
+        request: Function that can be called again from its start.
+        location: The file, for the log.
+        failure: Exception to retry after; if its text has an HTTP status other than 408, 429 and 5xx, it is final.
 
     Raises:
         failure: The last one, after all attempts.
@@ -39,23 +39,24 @@ def retry(work: Callable[[], Result], what: str, failure: type[Exception]) -> Re
     attempt = 1
     while True:
         try:
-            return work()
+            return request()
         except failure as error:
-            if not is_transient(error) or attempt >= (UNREACHED if "kind: Connect" in str(error) else ATTEMPTS):
+            limit = MAX_CONNECT_ATTEMPTS if "kind: Connect" in str(error) else MAX_ATTEMPTS
+            if not is_transient(error) or attempt >= limit:
                 raise
-            wait = min(FIRST_WAIT_S * 2 ** (attempt - 1), LONGEST_WAIT_S) * random.uniform(0.5, 1)  # noqa: S311
-            log.info("%s: %s; trying again in %.1f s", what, failure_reason(error), wait)
+            wait = min(FIRST_WAIT_S * 2 ** (attempt - 1), MAX_WAIT_S) * random.uniform(0.5, 1)  # noqa: S311
+            log.info("%s: %s; trying again in %.1f s", location, failure_reason(error), wait)
         time.sleep(wait)
         attempt += 1
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether trying again may help: no answer, a broken one, or one that asks to wait."""
+    """Return whether a retry may help: no response, a broken one, or a status that asks to wait."""
     status = _STATUS.search(str(error))
-    return status is None or status[1].startswith(_PASSING)
+    return status is None or status[1].startswith(_TRANSIENT_STATUSES)
 
 
 def failure_reason(error: Exception) -> str:
-    """A few words on what went wrong."""
+    """Return a few words on why a request failed."""
     status = _STATUS.search(str(error))
-    return f"the store answers {status[1]}" if status else "the connection broke or did not come about"
+    return f"the store answers {status[1]}" if status else "the connection broke or could not be opened"
