@@ -1,4 +1,4 @@
-"""`instageo registry`: list, show, pull, push, point and verify models."""
+"""`instageo registry`: list, show, pull, push, alias and verify models."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,46 +8,45 @@ from typing import Annotated
 
 import typer
 
-from instageo.errors import InstaGeoError, MissingExtraError, RegistryError
-from instageo.model.registry.paths import models_folder, offline, registry_url
-from instageo.progress import telling
+from instageo.errors import InstaGeoError, RegistryError
+from instageo.extras import required_by
+from instageo.model.registry.paths import is_offline, models_folder, registry_url
+from instageo.progress import log_to_stderr
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Models under names and versions, in a folder or any store.\n\n"
-    "The registry is the URL of its registry.yaml: --registry, or $MODELS_REGISTRY_PATH. Models go to --to, or "
-    "$MODELS_PATH. Every mode takes checkpoint_path=registry:MODEL/SIZE@VERSION.",
+    help="Models with names and versions, in a folder or any store.\n\n"
+    "The registry is the URL of its registry.yaml: --registry, or $MODELS_REGISTRY_PATH. Local models are in --to, or "
+    "$MODELS_PATH. Every mode accepts checkpoint_path=registry:MODEL/SIZE@VERSION.",
 )
 
-Url = Annotated[str | None, typer.Option("--registry", help="URL of registry.yaml; else $MODELS_REGISTRY_PATH.")]
-To = Annotated[Path | None, typer.Option("--to", help="Folder for models; else $MODELS_PATH, else a cache.")]
-Alone = Annotated[bool, typer.Option("--offline", help="Ask no store; use what was fetched before.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Named = Annotated[str, typer.Argument(metavar="MODEL/SIZE", help="With @VERSION or @ALIAS where that matters.")]
+RegistryUrl = Annotated[
+    str | None, typer.Option("--registry", help="URL of registry.yaml; default: $MODELS_REGISTRY_PATH.")
+]
+ModelsFolder = Annotated[
+    Path | None, typer.Option("--to", help="Folder of local models; default: $MODELS_PATH, else a cache folder.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Access no store; use what is on this machine.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+ModelSizeName = Annotated[str, typer.Argument(metavar="MODEL/SIZE")]
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say on stderr what is done, and which extra is missing if one is."""
-    try:
-        with telling():
-            yield
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"the package {error.name} is not installed; install the extras: "
-            "pip install 'instageo-model[model,cpu,registry]'"
-        ) from error
+def _command() -> Iterator[None]:
+    """Log to stderr, and name the extras if a package is missing."""
+    with required_by("instageo registry", "model,cpu,registry"), log_to_stderr():
+        yield
 
 
 @app.command("list")
-def list_command(registry: Url = None, alone: Alone = False, json: Json = False) -> None:
+def list_command(registry: RegistryUrl = None, offline: Offline = False, as_json: AsJson = False) -> None:
     """List all models."""
-    with _told():
+    with _command():
         from instageo.model.registry.registry import open_registry
         from instageo.model.registry.tables import model_to_dict, print_registry
 
-        manifest = open_registry(registry_url(registry), alone=alone).manifest
-        if json:
+        manifest = open_registry(registry_url(registry), offline=offline).manifest
+        if as_json:
             typer.echo(dumps([model_to_dict(model) for model in manifest.models.values()], indent=2, default=str))
         else:
             print_registry(manifest)
@@ -56,18 +55,19 @@ def list_command(registry: Url = None, alone: Alone = False, json: Json = False)
 @app.command("show")
 def show_command(
     name: Annotated[str, typer.Argument(metavar="MODEL")],
-    registry: Url = None,
-    alone: Alone = False,
-    json: Json = False,
+    registry: RegistryUrl = None,
+    offline: Offline = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a model: its sizes, versions, aliases, scores and costs."""
-    with _told():
+    with _command():
         from instageo.model.registry.names import parse_name
         from instageo.model.registry.registry import open_registry
         from instageo.model.registry.tables import model_to_dict, print_model
 
-        model = open_registry(registry_url(registry), alone=alone).manifest.model(parse_name(name).model)
-        if json:
+        manifest = open_registry(registry_url(registry), offline=offline).manifest
+        model = manifest.find_model(parse_name(name).model)
+        if as_json:
             typer.echo(dumps(model_to_dict(model), indent=2, default=str))
         else:
             print_model(model)
@@ -75,67 +75,77 @@ def show_command(
 
 @app.command("pull")
 def pull_command(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[MODEL/SIZE]…", help="Which; none for all.")] = None,
-    registry: Url = None,
-    to: To = None,
-    flat: Annotated[bool, typer.Option("--flat", help="To MODEL/SIZE without a folder for the version.")] = False,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL/SIZE[@VERSION]]…", help="Default: all models.")
+    ] = None,
+    registry: RegistryUrl = None,
+    to: ModelsFolder = None,
+    flat: Annotated[bool, typer.Option("--flat", help="To MODEL/SIZE, without a folder for the version.")] = False,
 ) -> None:
-    """Fetch models: whole, checked and resumed where an earlier pull stopped."""
-    with _told():
+    """Download models and check them; resume where an earlier pull stopped."""
+    with _command():
         from instageo.model.registry.local_models import pull
         from instageo.model.registry.names import parse_name
         from instageo.model.registry.registry import open_registry
 
         folder = models_folder(to)
         source = open_registry(registry_url(registry), folder=folder)
-        every = [f"{model.key}/{size}" for model in source.manifest.models.values() for size in model.sizes]
-        failed = []
-        for name in names or every:
+        all_names = [f"{model.key}/{size}" for model in source.manifest.models.values() for size in model.sizes]
+        problems = []
+        for name in names or all_names:
             try:
-                copy = pull(source, parse_name(name), folder, flat=flat)
-                typer.echo(f"{copy.name} is in {copy.folder}")
+                model = pull(source, parse_name(name), folder, flat=flat)
+                typer.echo(f"{model.name} is in {model.folder}")
             except InstaGeoError as error:
-                failed.append(f"{name}: {error}")
-        if failed:
-            raise RegistryError("; ".join(failed))
+                problems.append(f"{name}: {error}")
+        if problems:
+            raise RegistryError("; ".join(problems))
 
 
 @app.command("push")
 def push_command(
-    run: Annotated[Path, typer.Argument(help="Directory of a finished training run.")],
-    name: Annotated[str, typer.Argument(metavar="MODEL/SIZE")],
-    registry: Url = None,
-    version: Annotated[str | None, typer.Option(help="MAJOR.MINOR.PATCH; else the next one.")] = None,
-    step: Annotated[str, typer.Option(help="What the next one counts up: major, minor or patch.")] = "minor",
-    alias: Annotated[list[str] | None, typer.Option(help="Let this alias point to it; may be repeated.")] = None,
+    run: Annotated[Path, typer.Argument(help="Folder of a finished training run.")],
+    name: ModelSizeName,
+    registry: RegistryUrl = None,
+    version: Annotated[str | None, typer.Option(help="MAJOR.MINOR.PATCH; default: the next one.")] = None,
+    step: Annotated[str, typer.Option(help="Part that the next version counts up: major, minor or patch.")] = "minor",
+    alias: Annotated[list[str] | None, typer.Option(help="Point this alias to the version; may be repeated.")] = None,
     licence: Annotated[str, typer.Option(help="SPDX identifier.")] = "Apache-2.0",
     classes: Annotated[str | None, typer.Option(help="Names of the classes, 'A,B,…'.")] = None,
-    title: Annotated[str, typer.Option(help="A new model's name for people.")] = "",
-    description: Annotated[str, typer.Option(help="What a new model is for.")] = "",
-    data_source: Annotated[str, typer.Option(help="A new model's sensor or data set.")] = "",
-    new: Annotated[bool, typer.Option("--new", help="Begin a registry where there is none.")] = False,
+    title: Annotated[str, typer.Option(help="Name of a new model for readers.")] = "",
+    description: Annotated[str, typer.Option(help="Purpose of a new model.")] = "",
+    data_source: Annotated[str, typer.Option(help="Sensor or data set of a new model.")] = "",
+    new: Annotated[bool, typer.Option("--new", help="Create the registry if it does not exist.")] = False,
 ) -> None:
     """Publish a finished run as a new version."""
-    with _told():
+    with _command():
         from instageo.model.runs.publish import PushRequest, push
 
-        named = tuple(part.strip() for part in classes.split(",")) if classes else ()
-        wish = PushRequest(
-            name, version, step, tuple(alias or ()), licence, title, description, data_source, named, new
+        request = PushRequest(
+            name=name,
+            version=version,
+            step=step,
+            aliases=tuple(alias or ()),
+            licence=licence,
+            title=title,
+            description=description,
+            data_source=data_source,
+            classes=tuple(part.strip() for part in classes.split(",")) if classes else (),
+            new=new,
         )
-        model, pushed = push(run.expanduser(), registry_url(registry), wish)
-        typer.echo(f"{model.key}/{name.partition('/')[2]}@{pushed.number} is in {pushed.folder}")
+        model, published = push(run.expanduser(), registry_url(registry), request)
+        typer.echo(f"{model.key}/{name.partition('/')[2]}@{published.number} is in {published.folder}")
 
 
 @app.command("alias")
 def alias_command(
-    name: Named,
+    name: ModelSizeName,
     alias: Annotated[str, typer.Argument(help="Such as production.")],
-    version: Annotated[str, typer.Argument(help="What it shall point to: a version or another alias.")],
-    registry: Url = None,
+    version: Annotated[str, typer.Argument(help="The version to point to, or another alias.")],
+    registry: RegistryUrl = None,
 ) -> None:
-    """Let an alias point to a version, for everybody at once."""
-    with _told():
+    """Point an alias to a version, in one step for all readers."""
+    with _command():
         from instageo.model.runs.publish import set_alias
 
         set_alias(registry_url(registry), name, alias, version)
@@ -143,19 +153,19 @@ def alias_command(
 
 
 @app.command("verify")
-def verify_command(registry: Url = None, to: To = None, alone: Alone = False) -> None:
-    """Check fetched models file by file, and that the registry's files are there."""
-    with _told():
+def verify_command(registry: RegistryUrl = None, to: ModelsFolder = None, offline: Offline = False) -> None:
+    """Read all local models and check them; check that the registry's files exist."""
+    with _command():
         from instageo.model.registry.registry import open_registry
         from instageo.model.registry.verify import verify_local_models, verify_registry
 
         folder = models_folder(to)
-        copies, faults = verify_local_models(folder)
-        typer.echo(f"{len(copies)} fetched models in {folder}")
-        if not offline(alone):
-            there, others = verify_registry(open_registry(registry_url(registry)))
-            typer.echo(f"{there} files in the registry")
-            faults += others
-        if faults:
-            raise RegistryError("\n  ".join([f"{len(faults)} faults:", *faults]))
-        typer.echo("all are as they were published")
+        models, problems = verify_local_models(folder)
+        typer.echo(f"{len(models)} local model{'s' if len(models) != 1 else ''} in {folder}")
+        if not is_offline(offline):
+            count, registry_problems = verify_registry(open_registry(registry_url(registry)))
+            typer.echo(f"{count} files in the registry")
+            problems += registry_problems
+        if problems:
+            raise RegistryError("\n  ".join([f"{len(problems)} problems:", *problems]))
+        typer.echo("all files are as published")

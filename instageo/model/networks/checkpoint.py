@@ -12,7 +12,7 @@ from instageo.errors import CheckpointError
 from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
 from instageo.model.backbones.weights import check_lora_merged
 from instageo.model.chips.coordinates import COORDINATE_CONVENTION
-from instageo.model.registry.local_models import local_checkpoint
+from instageo.model.registry.local_models import fetch_checkpoint
 from instageo.model.registry.names import is_registry_name
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import read_yaml, settings_to_dict
@@ -112,7 +112,7 @@ def locate_checkpoint(source: str | Path) -> Path:
         StoreError: It cannot be fetched.
     """
     if is_registry_name(source):
-        return local_checkpoint(str(source))
+        return fetch_checkpoint(str(source))
     path = Path(source).expanduser()
     return path / f"{BEST}.ckpt" if path.is_dir() else path
 

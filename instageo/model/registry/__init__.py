@@ -1,1 +1,1 @@
-"""Trained models under names and versions, in any store; knows no PyTorch."""
+"""A registry of trained models with names and versions, in any store; does not import PyTorch."""

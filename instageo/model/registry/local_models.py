@@ -1,4 +1,4 @@
-"""Models on this machine: fetched by name, found again, and whether they are still what was published."""
+"""Models on this machine: download them by name, find them, and check whether they are as published."""
 
 import json
 import logging
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from instageo.errors import RegistryError
+from instageo.files import write_text
 from instageo.locations import hide_secrets
 from instageo.model.registry.manifest import FileChecksum, ModelSize, ModelVersion, RegisteredModel
 from instageo.model.registry.names import ModelName, parse_name
-from instageo.model.registry.paths import models_folder, offline, registry_url
+from instageo.model.registry.paths import is_offline, models_folder, registry_url
 from instageo.model.registry.registry import Registry, open_registry
 from instageo.stores.download import DownloadRequest, download_files, sha256_file
 
@@ -20,149 +21,152 @@ log = logging.getLogger(__name__)
 CHECKPOINT = "instageo_best_checkpoint.ckpt"
 
 PUBLISHED = (CHECKPOINT, ".hydra/config.yaml")
-"""The files of a model without versions."""
+"""Files of a model without versions."""
 
 RECORD = ".registry.json"
-"""What a folder of a fetched model is, and what its files were."""
+"""File in the folder of a local model, with the model's name and the size, hash, ETag and time of its files."""
 
 UNVERSIONED = "unversioned"
 
 
 @dataclass(frozen=True)
 class LocalModel:
-    """A fetched model.
+    """A model on this machine.
 
     Attributes:
-        folder: Where it lies.
-        told: Its record: registry, model, size, version, and of each file size, sha256, tag and time.
+        folder: Folder of its files.
+        record: registry, model, size, version, and size, sha256, tag (ETag) and mtime_ns of each file.
     """
 
     folder: Path
-    told: Mapping[str, Any]
+    record: Mapping[str, Any]
 
     @property
     def name(self) -> str:
-        """What it is, for people."""
-        return f"{self.told['model']}/{self.told['size']}@{self.told['version']}"
+        """`model/size@version`."""
+        return f"{self.record['model']}/{self.record['size']}@{self.record['version']}"
 
-    def untouched(self, proofs: Mapping[str, FileChecksum]) -> bool:
-        """Whether all files are those, by size and time alone."""
-        files = self.told["files"]
-        same = {path: proof.sha256 for path, proof in proofs.items()} == {
-            p: known["sha256"] for p, known in files.items()
-        }
-        return same and all(_stamp(self.folder / path) == (f["size"], f["mtime_ns"]) for path, f in files.items())
+    def is_unchanged(self, checksums: Mapping[str, FileChecksum]) -> bool:
+        """Return whether the files are the ones with these checksums, by size and time, without reading them."""
+        files = self.record["files"]
+        if {path: checksum.sha256 for path, checksum in checksums.items()} != {
+            path: recorded["sha256"] for path, recorded in files.items()
+        }:
+            return False
+        return all(
+            _size_and_time(self.folder / path) == (recorded["size"], recorded["mtime_ns"])
+            for path, recorded in files.items()
+        )
 
-    def faults(self) -> list[str]:
-        """What is wrong with its files, read whole; empty if nothing is."""
-        found = []
-        for path, known in self.told["files"].items():
+    def find_problems(self) -> list[str]:
+        """Read all files and return a sentence for each that is missing or differs from the published one."""
+        problems = []
+        for path, recorded in self.record["files"].items():
             file = self.folder / path
             if not file.is_file():
-                found.append(f"{file}: is missing")
-            elif sha256_file(file) != known["sha256"]:
-                found.append(f"{file}: is not what was fetched from {self.told['registry']}; pull it again")
-        return found
+                problems.append(f"{file}: is missing")
+            elif sha256_file(file) != recorded["sha256"]:
+                problems.append(f"{file}: differs from the file in {self.record['registry']}; pull it again")
+        return problems
 
 
 def find_local_models(folder: Path) -> Iterator[LocalModel]:
-    """All fetched models below a folder."""
+    """Yield all local models below a folder."""
     for record in sorted(folder.rglob(RECORD)):
         yield LocalModel(record.parent, json.loads(record.read_text()))
 
 
 def pull(registry: Registry, name: ModelName, folder: Path, *, flat: bool = False) -> LocalModel:
-    """Fetch a model, unless it is there.
+    """Download a model unless it is on this machine.
 
     Args:
-        registry: Where it is published.
-        name: Which.
-        folder: Models go to `model/size/version` below it.
-        flat: To `model/size` instead.
+        registry: Registry that has it.
+        name: Its name.
+        folder: Folder of the local models; this one goes to `model/size/version` below it.
+        flat: Whether it goes to `model/size` instead.
 
     Raises:
         RegistryError: There is no such model.
-        StoreError: Its files cannot be had or are not what was published.
+        StoreError: Its files cannot be read or differ from those published.
     """
     model, size, version = registry.find(name)
-    to = folder / model.key / size.name
-    to = to if flat else to / str(version.number or UNVERSIONED)
-    known = _copy(to)
+    number = str(version.number or UNVERSIONED)
+    target = folder / model.key / size.name / ("" if flat else number)
+    existing = _read_local_model(target)
     if version.number is None:
-        log.warning("%s/%s: has no versions and no checksums; nothing vouches for its files", model.key, size.name)
-    elif known and known.untouched(version.files):
-        return known
-    proofs = dict(version.files) or dict.fromkeys(PUBLISHED)
-    wanted = [
-        _wanted(f"{version.folder}/{path}", to / path, proof, _tag(known, path)) for path, proof in proofs.items()
-    ]
-    log.info("fetching %s/%s %s to %s", model.key, size.name, version.number or UNVERSIONED, to)
-    tags = {path: facts.tag for path, facts in download_files(wanted).items()}
-    return _record(
-        to, registry, model, size, version, {file.path.relative_to(to).as_posix(): tags[file.path] for file in wanted}
-    )
+        log.warning("%s/%s: has no versions and no checksums, so its files cannot be verified", model.key, size.name)
+    elif existing and existing.is_unchanged(version.files):
+        return existing
+    log.info("downloading %s/%s %s to %s", model.key, size.name, number, target)
+    etags = _download(version, target, existing)
+    return _write_record(target, registry, model, size, version, etags)
 
 
-def local_checkpoint(text: str) -> Path:
-    """The checkpoint of a model by name, fetched where it is not on this machine yet.
+def _download(version: ModelVersion, target: Path, existing: LocalModel | None) -> dict[str, str]:
+    """Download the files of a version and return their ETags by path below the folder."""
+    recorded = existing.record["files"] if existing else {}
+    requests = {}
+    for path in version.files or PUBLISHED:
+        url, checksum = f"{version.folder}/{path}", version.files.get(path)
+        requests[path] = (
+            DownloadRequest(url, target / path, size=checksum.size, sha256=checksum.sha256)
+            if checksum
+            else DownloadRequest(url, target / path, etag=recorded.get(path, {}).get("tag"))
+        )
+    infos = download_files(list(requests.values()))
+    return {path: infos[request.path].etag for path, request in requests.items()}
+
+
+def fetch_checkpoint(text: str) -> Path:
+    """Return the checkpoint of a model by name, downloaded unless it is on this machine.
 
     Args:
-        text: `registry:model/size@version`; the environment says which registry, see `environment`.
+        text: `registry:model/size@version`, in the registry that the environment sets; see `paths`.
 
     Raises:
-        RegistryError: There is no such model, or it was not fetched before and stores are not to be asked.
-        StoreError: It cannot be had.
+        RegistryError: There is no such model, or offline mode is on and it is not on this machine.
+        StoreError: It cannot be downloaded.
     """
     name, folder = parse_name(text), models_folder()
     registry = open_registry(registry_url())
-    if offline():
+    if is_offline():
         model, size, version = registry.find(name)
-        known = _copy(folder / model.key / size.name / str(version.number or UNVERSIONED))
-        if known is None or not (known.folder / CHECKPOINT).is_file():
-            raise RegistryError(f"{text}: was not fetched before, and stores are not to be asked (INSTAGEO_OFFLINE)")
-        return known.folder / CHECKPOINT
+        existing = _read_local_model(folder / model.key / size.name / str(version.number or UNVERSIONED))
+        if existing is None or not (existing.folder / CHECKPOINT).is_file():
+            raise RegistryError(
+                f"{text}: is not on this machine, and offline mode (INSTAGEO_OFFLINE) accesses no store"
+            )
+        return existing.folder / CHECKPOINT
     return pull(registry, name, folder).folder / CHECKPOINT
 
 
-def _stamp(file: Path) -> tuple[int, int] | None:
+def _size_and_time(file: Path) -> tuple[int, int] | None:
     return (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else None
 
 
-def _copy(folder: Path) -> LocalModel | None:
+def _read_local_model(folder: Path) -> LocalModel | None:
     try:
         return LocalModel(folder, json.loads((folder / RECORD).read_text()))
     except (OSError, ValueError):
         return None
 
 
-def _wanted(url: str, path: Path, proof: FileChecksum | None, tag: str | None) -> DownloadRequest:
-    return DownloadRequest(url, path, proof.size, proof.sha256) if proof else DownloadRequest(url, path, tag=tag)
-
-
-def _tag(known: LocalModel | None, path: str) -> str | None:
-    tag: str | None = known.told["files"].get(path, {}).get("tag") if known else None
-    return tag
-
-
-def _record(
-    to: Path,
+def _write_record(
+    folder: Path,
     registry: Registry,
     model: RegisteredModel,
     size: ModelSize,
     version: ModelVersion,
-    tags: Mapping[str, str],
+    etags: Mapping[str, str],
 ) -> LocalModel:
     files = {}
-    for path, tag in tags.items():
-        file = to / path
-        proof = version.files.get(path)
-        stat, sha256 = file.stat(), proof.sha256 if proof else sha256_file(file)
-        files[path] = {"size": stat.st_size, "sha256": sha256, "tag": tag, "mtime_ns": stat.st_mtime_ns}
-    told = {
+    for path, etag in etags.items():
+        checksum, stat = version.files.get(path), (folder / path).stat()
+        sha256 = checksum.sha256 if checksum else sha256_file(folder / path)
+        files[path] = {"size": stat.st_size, "sha256": sha256, "tag": etag, "mtime_ns": stat.st_mtime_ns}
+    record = {
         "registry": hide_secrets(registry.url), "model": model.key, "size": size.name,
         "version": str(version.number or UNVERSIONED), "files": files,
     }  # fmt: skip
-    part = to / f"{RECORD}.part"
-    part.write_text(json.dumps(told, indent=2))
-    part.replace(to / RECORD)
-    return LocalModel(to, told)
+    write_text(folder / RECORD, json.dumps(record, indent=2))
+    return LocalModel(folder, record)

@@ -1,24 +1,24 @@
-"""What a registry holds: models, their sizes and versions, as values; who points where."""
+"""The contents of a registry: models, their sizes, versions and aliases."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from instageo.errors import RegistryError
-from instageo.model.registry.versions import SemVer, is_version_prefix
+from instageo.errors import RegistryError, did_you_mean
+from instageo.model.registry.names import LATEST
+from instageo.model.registry.versions import has_prefix, is_version_prefix
 
-LATEST = "latest"
-"""The alias that stands where a name says nothing of versions."""
+if TYPE_CHECKING:
+    from semver import Version
 
 
 @dataclass(frozen=True)
 class FileChecksum:
-    """What tells whether a file is what was published.
+    """Size and hash of a published file.
 
     Attributes:
         size: Bytes.
-        sha256: Of its content, hexadecimal.
+        sha256: Hash of the content, hexadecimal.
     """
 
     size: int
@@ -30,17 +30,17 @@ class ModelVersion:
     """One version of a model in one size, which never changes.
 
     Attributes:
-        number: None for a published model without versions, of which nothing is known but its folder.
-        folder: URL of the folder that holds its files.
-        files: Proofs by path below the folder.
-        facts: What else is told of it: created, licence, metrics, data_fingerprint, teacher, num_params, gflops,
-            energy_kwh, git_revision, …
+        number: None for a published model without versions; the rest of its attributes, except its folder, is empty.
+        folder: URL of the folder with its files.
+        files: Checksums by path below the folder.
+        metadata: All other keys of the manifest: created, licence, metrics, data_fingerprint, teacher, num_params,
+            gflops, energy_kwh, git_revision, …
     """
 
-    number: SemVer | None
+    number: "Version | None"
     folder: str
     files: Mapping[str, FileChecksum] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,77 +49,79 @@ class ModelSize:
 
     Attributes:
         name: Such as `tiny`.
-        num_params: As the manifest tells it.
-        versions: The lowest number first; at least one.
+        num_params: Number of parameters as written in the manifest.
+        versions: By number, the lowest first; at least one.
         aliases: Version number by name.
     """
 
     name: str
     num_params: str
     versions: tuple[ModelVersion, ...]
-    aliases: Mapping[str, SemVer] = field(default_factory=dict)
+    aliases: Mapping[str, "Version"] = field(default_factory=dict)
 
-    def find(self, asked: str) -> ModelVersion:
-        """The newest version that an alias, a number or its beginning stands for.
+    def find_version(self, name: str) -> ModelVersion:
+        """Return the version of an alias, or the newest one whose number begins with `name`.
 
         Raises:
-            RegistryError: There is none.
+            RegistryError: There is no such version.
         """
-        if asked in self.aliases:
-            return next(version for version in self.versions if version.number == self.aliases[asked])
-        if asked == LATEST:
+        if name in self.aliases:
+            return next(version for version in self.versions if version.number == self.aliases[name])
+        if name == LATEST:
             return self.versions[-1]
-        fitting = [version for version in self.versions if version.number and version.number.starts_with(asked)]
-        if fitting and is_version_prefix(asked):
-            return fitting[-1]
-        known = [*(str(version.number) for version in self.versions if version.number), *{LATEST: 0, **self.aliases}]
+        matches = [version for version in self.versions if version.number and has_prefix(version.number, name)]
+        if matches and is_version_prefix(name):
+            return matches[-1]
+        numbers = [str(version.number) for version in self.versions if version.number]
+        available = list(dict.fromkeys([*numbers, LATEST, *self.aliases]))
         raise RegistryError(
-            f"size {self.name} has no version '{asked}'; it has {', '.join(known)}{_nearest(asked, known)}"
+            f"size {self.name} has no version '{name}'; available: {', '.join(available)}"
+            f"{did_you_mean(name, available)}"
         )
 
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """A model as published.
+    """A model of a registry.
 
     Attributes:
         key: Its name in the manifest.
         short_name: Another name.
-        kind: Task: segmentation, regression, …
-        name: For people.
-        description: For people.
+        task: segmentation, regression, …
+        title: Name for readers.
+        description: Text for readers.
         classes: Name by class; empty for regressions.
         data_source: Sensor or data set.
-        temporal_step: Dates per chip.
+        num_dates: Dates per chip.
         sizes: By name.
     """
 
     key: str
     short_name: str
-    kind: str
-    name: str
+    task: str
+    title: str
     description: str
     classes: Mapping[int, str]
     data_source: str
-    temporal_step: int
+    num_dates: int
     sizes: Mapping[str, ModelSize]
 
-    def size(self, name: str | None) -> ModelSize:
-        """A size by name; the only one if none is named.
+    def find_size(self, name: str | None) -> ModelSize:
+        """Return a size by name; without a name, the only one.
 
         Raises:
-            RegistryError: There is no such size, or there are several and none is named.
+            RegistryError: There is no such size, or there are several and no name is given.
         """
-        if name is not None and name in self.sizes:
-            return self.sizes[name]
         if name is None and len(self.sizes) == 1:
             return next(iter(self.sizes.values()))
-        sizes = ", ".join(self.sizes)
         if name is None:
+            names = ", ".join(f"{self.key}/{size}" for size in self.sizes)
+            raise RegistryError(f"{self.key} has several sizes; choose one of {names}")
+        if name not in self.sizes:
             raise RegistryError(
-                f"{self.key} comes in several sizes; name one: {', '.join(f'{self.key}/{n}' for n in self.sizes)}"
+                f"{self.key} has no size '{name}'; available: {', '.join(self.sizes)}{did_you_mean(name, self.sizes)}"
             )
-        raise RegistryError(f"{self.key} has no size '{name}'; it has {sizes}{_nearest(name, self.sizes)}")
+        return self.sizes[name]
 
 
 @dataclass(frozen=True)
@@ -134,27 +136,24 @@ class Manifest:
     url: str
     models: Mapping[str, RegisteredModel]
 
-    def model(self, name: str) -> RegisteredModel:
-        """A model by its key or short name.
+    def find_model(self, name: str) -> RegisteredModel:
+        """Return a model by its key or short name.
 
         Raises:
-            RegistryError: There is none.
+            RegistryError: There is no such model.
         """
-        found = self.models.get(name) or next((m for m in self.models.values() if m.short_name == name), None)
-        if found is None:
-            known = list(self.models)
-            raise RegistryError(
-                f"{self.url}: has no model '{name}'; it has {', '.join(known) or 'none yet'}{_nearest(name, known)}"
-            )
-        return found
+        if name in self.models:
+            return self.models[name]
+        for model in self.models.values():
+            if model.short_name == name:
+                return model
+        raise RegistryError(
+            f"{self.url}: has no model '{name}'; available: {', '.join(self.models) or 'none yet'}"
+            f"{did_you_mean(name, self.models)}"
+        )
 
 
 def sort_versions(versions: Iterable[ModelVersion]) -> tuple[ModelVersion, ...]:
-    """Versions by number, the lowest first."""
-    key: Callable[[ModelVersion], SemVer] = lambda version: version.number or SemVer(0, 0, 0)  # noqa: E731
-    return tuple(sorted(versions, key=key))
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    """Return numbered versions, the lowest first."""
+    numbered = [(version.number, version) for version in versions if version.number is not None]
+    return tuple(version for _, version in sorted(numbered, key=lambda pair: pair[0]))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fetch all models of a registry: model_registry_sync.sh [REGISTRY_YAML_URL] [MODELS_DESTINATION_PATH]
-# Leaves DESTINATION/MODEL/SIZE/instageo_best_checkpoint.ckpt and .hydra/ beside it; ends with 1 if any part failed.
+# Download all models of a registry: model_registry_sync.sh [REGISTRY_YAML_URL] [MODELS_DESTINATION_PATH]
+# Writes DESTINATION/MODEL/SIZE/instageo_best_checkpoint.ckpt and .hydra/ next to it; exits with 1 if any model failed.
 set -euo pipefail
 registry=${1:-${MODELS_REGISTRY_PATH:-}}
 destination=${2:-${MODELS_PATH:-}}

@@ -4,10 +4,12 @@ import re
 from dataclasses import dataclass
 
 from instageo.errors import RegistryError
-from instageo.model.registry.manifest import LATEST
 
 PREFIX = "registry:"
-"""What tells such a name from a path."""
+"""Beginning that distinguishes such a name from a path."""
+
+LATEST = "latest"
+"""The alias of a name without a version."""
 
 _PART = r"([A-Za-z0-9][A-Za-z0-9_.-]*)"
 _NAME = re.compile(f"{_PART}(?:/{_PART})?(?:@{_PART})?")
@@ -15,11 +17,11 @@ _NAME = re.compile(f"{_PART}(?:/{_PART})?(?:@{_PART})?")
 
 @dataclass(frozen=True)
 class ModelName:
-    """A model that is asked for.
+    """Name of a model in a registry.
 
     Attributes:
         model: Key or short name.
-        size: None where the model has one size only.
+        size: None for a model that has only one size.
         version: An alias, a version number, or its beginning.
     """
 
@@ -32,17 +34,17 @@ class ModelName:
 
 
 def is_registry_name(text: object) -> bool:
-    """Whether it names a model in a registry rather than a file."""
+    """Return whether a text names a model in a registry rather than a file."""
     return str(text).startswith(PREFIX)
 
 
 def parse_name(text: str) -> ModelName:
-    """A name from its text, with or without `registry:`.
+    """Parse a name, with or without `registry:`.
 
     Raises:
-        RegistryError: It is none.
+        RegistryError: The text is not such a name.
     """
-    found = _NAME.fullmatch(text.removeprefix(PREFIX))
-    if not found:
-        raise RegistryError(f"'{text}' names no model; expected model/size@version such as sen1floods/tiny@1.2")
-    return ModelName(found[1], found[2], found[3] or LATEST)
+    match = _NAME.fullmatch(text.removeprefix(PREFIX))
+    if not match:
+        raise RegistryError(f"'{text}' is not a model's name; expected model/size@version such as sen1floods/tiny@1.2")
+    return ModelName(match[1], match[2], match[3] or LATEST)

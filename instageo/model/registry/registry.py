@@ -1,4 +1,4 @@
-"""A registry: its manifest read, found in, and changed without treading on others' changes."""
+"""A registry: read its manifest, find models in it, and change it safely while others do."""
 
 import logging
 import random
@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from instageo.errors import RegistryError
+from instageo.files import write_bytes
 from instageo.locations import hide_secrets
 from instageo.model.registry.manifest import Manifest, ModelSize, ModelVersion, RegisteredModel
 from instageo.model.registry.names import ModelName
 from instageo.model.registry.parse import parse_manifest
-from instageo.model.registry.paths import models_folder, offline
-from instageo.model.registry.yaml_io import dump_yaml
+from instageo.model.registry.paths import is_offline, models_folder
+from instageo.model.registry.yaml_io import update_yaml
 from instageo.stores.base import ChangedError, ExistsError, MissingFileError, StoreError, split_url
 from instageo.stores.open import open_store
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 20
-"""How often a change is tried anew because others changed the manifest meanwhile."""
+MAX_ATTEMPTS = 20
+"""A change is tried again at most this often if others change the manifest at the same time."""
 
-EMPTY: dict[str, Any] = {"models": {}}
+EMPTY_MANIFEST = b"models: {}\n"
 
 
 @dataclass(frozen=True)
@@ -32,110 +33,103 @@ class Registry:
     """A registry as read.
 
     Attributes:
-        manifest: What it holds.
+        manifest: Its models.
     """
 
     manifest: Manifest
 
     @property
     def url(self) -> str:
-        """Of its manifest."""
+        """URL of the manifest."""
         return self.manifest.url
 
     @property
     def root(self) -> str:
-        """The folder that its manifest lies in."""
+        """Folder of the manifest."""
         return split_url(self.url)[0]
 
     def find(self, name: ModelName) -> tuple[RegisteredModel, ModelSize, ModelVersion]:
-        """What a name stands for.
+        """Return the model, size and version of a name.
 
         Raises:
-            RegistryError: It has no such model, size or version.
+            RegistryError: The registry has no such model, size or version.
         """
-        model = self.manifest.model(name.model)
-        size = model.size(name.size)
-        return model, size, size.find(name.version)
+        model = self.manifest.find_model(name.model)
+        size = model.find_size(name.size)
+        return model, size, size.find_version(name.version)
 
 
-def open_registry(url: str, *, alone: bool = False, folder: Path | None = None) -> Registry:
-    """Read a registry's manifest; a copy stays beside the models for times without network.
+def open_registry(url: str, *, offline: bool = False, folder: Path | None = None) -> Registry:
+    """Read a registry's manifest, and save a copy next to the local models for offline use.
 
     Args:
-        url: Of the manifest.
-        alone: Read the copy and ask no store.
-        folder: Where models are kept; see `models_folder`.
+        url: URL of the manifest.
+        offline: Whether to read the copy and access no store.
+        folder: Folder of the local models; see `models_folder`.
 
     Raises:
-        StoreError: It cannot be had.
-        RegistryError: It is no manifest, or none was read before and stores are not to be asked.
+        StoreError: The manifest cannot be read.
+        RegistryError: It is not a manifest, or there is no copy for offline use.
     """
-    kept = models_folder(folder) / ".manifests" / f"{sha256(url.encode()).hexdigest()[:16]}.yaml"
-    place, name = split_url(url)
-    if offline(alone):
-        if not kept.is_file():
-            raise RegistryError(f"{url}: was never read on this machine, and stores are not to be asked (offline)")
-        return Registry(parse_manifest(kept.read_bytes(), url)[0])
+    copy = models_folder(folder) / ".manifests" / f"{sha256(url.encode()).hexdigest()[:16]}.yaml"
+    root, name = split_url(url)
+    if is_offline(offline):
+        if not copy.is_file():
+            raise RegistryError(f"{url}: has never been read on this machine, and offline mode accesses no store")
+        return Registry(parse_manifest(copy.read_bytes(), url)[0])
     try:
-        data = open_store(place).read(name).data
+        data = open_store(root).read(name).data
     except MissingFileError:
         raise
     except StoreError as error:
-        hint = "; INSTAGEO_OFFLINE=1 uses what was fetched before" if kept.is_file() else ""
+        hint = "; set INSTAGEO_OFFLINE=1 to use the models on this machine" if copy.is_file() else ""
         raise StoreError(f"{error}{hint}") from error
     manifest, _ = parse_manifest(data, url)
-    _keep(kept, data)
+    try:
+        write_bytes(copy, data)
+    except OSError as error:
+        log.info("%s: cannot save a copy of the manifest for offline use: %s", copy, error.strerror)
     return Registry(manifest)
 
 
 def change_manifest(url: str, edit: Callable[[dict[str, Any], Manifest], None], *, new: bool = False) -> Registry:
-    """Change a manifest: read it, edit it, and write it where nobody has changed it meanwhile; else all of it again.
+    """Read a manifest, edit it, and write it if nobody has changed it in the meantime; otherwise start again.
 
     Args:
-        url: Of the manifest.
-        edit: Changes the plain values in place. It sees the newest ones each time, and raises where it no longer fits.
-        new: Begin one where there is none.
+        url: URL of the manifest.
+        edit: Function that changes the YAML's plain values in place. It is called with the newest values on each
+            attempt, and raises an error if the change is no longer possible.
+        new: Whether to create a manifest if none exists.
 
     Raises:
-        RegistryError: `edit` refused, the result is no manifest, or others change it all the time.
-        StoreError: It cannot be had or written.
+        RegistryError: `edit` raised it, the result is not a manifest, or others keep changing the manifest.
+        StoreError: The manifest cannot be read or written.
     """
-    place, name = split_url(url)
-    store = open_store(place)
-    for attempt in range(ATTEMPTS):
+    root, name = split_url(url)
+    store = open_store(root)
+    for attempt in range(MAX_ATTEMPTS):
         try:
             try:
-                found = store.read(name)
+                stored = store.read(name)
             except MissingFileError:
                 if not new:
                     raise
-                plain = _edited(dump_yaml(EMPTY), url, edit)
-                store.create(name, plain)
+                data, manifest = _apply_edit(EMPTY_MANIFEST, url, edit)
+                store.create(name, data)
             else:
-                plain = _edited(found.data, url, edit)
-                store.replace(name, plain, found.tag)
+                data, manifest = _apply_edit(stored.data, url, edit)
+                store.replace_if_match(name, data, stored.etag)
         except (ChangedError, ExistsError):
-            log.info("%s: has been changed by somebody else meanwhile; applying the change anew", hide_secrets(url))
+            log.info("%s: somebody else has just changed it; applying the change again", hide_secrets(url))
             time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311
             continue
-        return Registry(parse_manifest(plain, url)[0])
-    raise RegistryError(f"{url}: is changed by others all the time; nothing was changed by this; try again later")
+        return Registry(manifest)
+    raise RegistryError(f"{url}: others keep changing it, so nothing was changed; try again later")
 
 
-def _edited(data: bytes, url: str, edit: Callable[[dict[str, Any], Manifest], None]) -> bytes:
-    manifest, plain = parse_manifest(data, url)
-    edit(plain, manifest)
-    changed = dump_yaml(plain)
-    parse_manifest(changed, url)  # nothing is written that could not be read
-    return changed
-
-
-def _keep(path: Path, data: bytes) -> None:
-    """Keep a copy; where that is not possible, there is none."""
-    part = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        log.info("%s: no copy of the manifest is kept: %s", path, error.strerror)
+def _apply_edit(data: bytes, url: str, edit: Callable[[dict[str, Any], Manifest], None]) -> tuple[bytes, Manifest]:
+    """Return the edited YAML, and the manifest that it is parsed to: nothing is written that could not be read."""
+    manifest, values = parse_manifest(data, url)
+    edit(values, manifest)
+    changed = update_yaml(data, values)
+    return changed, parse_manifest(changed, url)[0]

@@ -1,15 +1,15 @@
-"""A version as a STAC Item with the extension for machine-learning models (MLM), for catalogues that list such."""
+"""Describe a version as a STAC Item with the machine-learning model extension (MLM), for catalogues of models."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from instageo.errors import MissingExtraError
+from instageo.extras import required_by
 from instageo.model.registry.local_models import CHECKPOINT
 from instageo.model.registry.manifest import FileChecksum, ModelVersion, RegisteredModel
 
 ITEM = "item.json"
-"""The Item's file in the version's folder."""
+"""File of the Item in the folder of the version."""
 
 TASKS = {
     "segmentation": "semantic-segmentation",
@@ -18,7 +18,7 @@ TASKS = {
     "chip_multilabel": "classification",
     "chip_regression": "regression",
 }
-"""What MLM calls the tasks."""
+"""Names of the tasks in MLM."""
 
 FORMATS = {
     ".ckpt": ("application/octet-stream; application=pytorch", "torch.save"),
@@ -27,97 +27,96 @@ FORMATS = {
     ".safetensors": ("application/octet-stream; application=safetensors", "safetensors.torch.save_file"),
     ".onnx": ("application/octet-stream; application=onnx", "torch.onnx.export"),
 }
-"""Media type, and what makes such a file, by its ending: the formats of one model are assets of one Item."""
+"""Media type, and the function that writes such a file, by suffix; the formats of one model are assets of one Item."""
 
 
-def stac_item(model: RegisteredModel, size: str, version: ModelVersion) -> dict[str, Any]:
-    """The Item of a version, as GeoJSON; its assets lie beside it.
+def build_stac_item(model: RegisteredModel, size: str, version: ModelVersion) -> dict[str, Any]:
+    """Return the Item of a version as GeoJSON, with its assets next to it.
 
     Args:
         model: The model.
         size: Name of the size.
-        version: With the facts that `publishing` gathers.
+        version: The version, with the metadata that a push collects.
 
     Raises:
         MissingExtraError: pystac or its extension is not installed.
     """
-    try:
+    with required_by("a STAC Item", "registry"):
         import pystac
         from pystac.extensions.mlm import MLMExtension, TaskType
-    except ImportError as error:
-        raise MissingExtraError(
-            f"STAC Items need the package {error.name}; install the extra: pip install 'instageo-model[registry]'"
-        ) from error
-    facts = version.facts
-    created = datetime.fromisoformat(str(facts["created"]))
-    own = pystac.Item(
-        f"{model.key}-{size}-{version.number}", None, None, created,
-        {"title": f"{model.name} ({size}) {version.number}", "description": model.description or model.name,
-         "version": str(version.number), "license": facts["licence"], "created": _utc(created)},
+    metadata = version.metadata
+    created = datetime.fromisoformat(str(metadata["created"]))
+    properties = {
+        "title": f"{model.title} ({size}) {version.number}",
+        "description": model.description or model.title,
+        "version": str(version.number),
+        "license": metadata["licence"],
+        "created": created.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    item = pystac.Item(f"{model.key}-{size}-{version.number}", None, None, created, properties)
+    MLMExtension.ext(item, add_if_missing=True).apply(
+        name=f"{model.key} {size}".replace("/", " "), architecture=str(metadata["architecture"]),
+        tasks=[TaskType(TASKS[model.task])], input=[_model_input(metadata)], output=[_model_output(model, metadata)],
+        framework="PyTorch", framework_version=str(metadata["versions"]["torch"]),
+        total_parameters=metadata["num_params"], pretrained=True,
     )  # fmt: skip
-    MLMExtension.ext(own, add_if_missing=True).apply(
-        name=f"{model.key} {size}".replace("/", " "), architecture=str(facts["architecture"]),
-        tasks=[TaskType(TASKS[model.kind])], input=[_input(facts)], output=[_output(model, facts)],
-        framework="PyTorch", framework_version=str(facts["versions"]["torch"]),
-        total_parameters=facts["num_params"], pretrained=True,
-    )  # fmt: skip
-    for path, proof in version.files.items():
-        own.add_asset(path, _asset(path, proof, facts["bands"]))
-    plain: dict[str, Any] = own.to_dict(include_self_link=False)
-    return plain
+    for path, checksum in version.files.items():
+        item.add_asset(path, _asset(path, checksum, metadata["bands"]))
+    geojson: dict[str, Any] = item.to_dict(include_self_link=False)
+    return geojson
 
 
-def _input(facts: Mapping[str, Any]) -> Any:
+def _model_input(metadata: Mapping[str, Any]) -> Any:
     from pystac.extensions.mlm import InputStructure, ModelInput, ValueScaling, ValueScalingType
     from pystac.extensions.raster import DataType
 
-    channels, steps, height, width = facts["shape"]
-    order = ["batch", "bands", "time", "height", "width"]
-    shape = InputStructure.create([-1, channels, steps, height, width], order, DataType.FLOAT32)
-    text = f"{steps} date(s), from the oldest; values as in training, no-data as 0 after scaling"
-    chips = ModelInput.create("chips", list(facts["bands"]), shape, text)
-    chips.properties["value_scaling"] = [  # one per band, which the extension's class does not know yet
+    channels, num_dates, height, width = metadata["shape"]
+    dimensions = ["batch", "bands", "time", "height", "width"]
+    shape = InputStructure.create([-1, channels, num_dates, height, width], dimensions, DataType.FLOAT32)
+    description = f"{num_dates} date(s), from the oldest; values as in training, no-data as 0 after scaling"
+    chips = ModelInput.create("chips", list(metadata["bands"]), shape, description)
+    chips.properties["value_scaling"] = [  # one per band, which the extension's class does not support yet
         ValueScaling.create(ValueScalingType.Z_SCORE, mean=mean, stddev=std).to_dict()
-        for mean, std in zip(facts["mean"], facts["std"], strict=True)
+        for mean, std in zip(metadata["mean"], metadata["std"], strict=True)
     ]
     return chips
 
 
-def _output(model: RegisteredModel, facts: Mapping[str, Any]) -> Any:
+def _model_output(model: RegisteredModel, metadata: Mapping[str, Any]) -> Any:
     from pystac.extensions.classification import Classification
     from pystac.extensions.mlm import ModelOutput, ResultStructure, TaskType
     from pystac.extensions.raster import DataType
 
-    image_level = model.kind.startswith("chip")
-    shape = [-1, facts["outputs"], *([] if image_level else facts["shape"][2:])]
-    order = ["batch", "class", *([] if image_level else ["height", "width"])]
+    image_level = model.task.startswith("chip")
+    shape = [-1, metadata["outputs"], *([] if image_level else metadata["shape"][2:])]
+    dimensions = ["batch", "class", *([] if image_level else ["height", "width"])]
     classes = [
-        Classification.create(value, description=name, name=_class_name(name)) for value, name in model.classes.items()
+        Classification.create(value, description=name, name=_classification_name(name))
+        for value, name in model.classes.items()
     ]
     return ModelOutput.create(
-        name="classes" if model.classes else "values", tasks=[TaskType(TASKS[model.kind])],
-        result=ResultStructure.create(shape, order, DataType.FLOAT32), classes=classes or None,
+        name="classes" if model.classes else "values", tasks=[TaskType(TASKS[model.task])],
+        result=ResultStructure.create(shape, dimensions, DataType.FLOAT32), classes=classes or None,
     )  # fmt: skip
 
 
-def _asset(path: str, proof: FileChecksum, bands: Sequence[str]) -> Any:
+def _asset(path: str, checksum: FileChecksum, bands: Sequence[str]) -> Any:
     import pystac
 
-    ending = path[path.rfind(".") :]
-    kind, made = FORMATS.get(ending, (None, None))
-    extra: dict[str, Any] = {"file:size": proof.size, "file:checksum": f"1220{proof.sha256}"}  # multihash of a sha256
-    if kind:
-        extra |= {"mlm:artifact_type": made, "bands": [{"name": band} for band in bands]}
-    roles = ["mlm:model", "mlm:weights"] if kind else ["metadata"]
-    other = {".json": "application/json", ".yaml": "application/yaml"}.get(ending)
+    suffix = path[path.rfind(".") :]
+    media_type, artifact_type = FORMATS.get(suffix, (None, None))
+    extra: dict[str, Any] = {
+        "file:size": checksum.size,
+        "file:checksum": f"1220{checksum.sha256}",  # multihash of a sha256
+    }
+    if media_type:
+        extra |= {"mlm:artifact_type": artifact_type, "bands": [{"name": band} for band in bands]}
+    roles = ["mlm:model", "mlm:weights"] if media_type else ["metadata"]
+    other_type = {".json": "application/json", ".yaml": "application/yaml"}.get(suffix)
     title = "best checkpoint" if path == CHECKPOINT else path
-    return pystac.Asset(f"./{path}", title, None, kind or other, roles, extra)
+    return pystac.Asset(f"./{path}", title, None, media_type or other_type, roles, extra)
 
 
-def _class_name(text: str) -> str:
-    """What the classification extension takes for a name: letters, digits, `-` and `_`."""
+def _classification_name(text: str) -> str:
+    """Return a name as the classification extension allows it: letters, digits, `-` and `_`."""
     return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in text).strip("-") or "class"
-
-
-def _utc(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

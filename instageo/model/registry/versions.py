@@ -1,64 +1,52 @@
-"""Version numbers, MAJOR.MINOR.PATCH, and what of them a name may ask for."""
+"""Version numbers MAJOR.MINOR.PATCH, and their prefixes in names of models."""
 
 import re
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from instageo.errors import RegistryError
+from instageo.extras import required_by
 
-_NUMBER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-_BEGINNING = re.compile(r"\d+(\.\d+){0,2}")
-STEPS = ("major", "minor", "patch")
+if TYPE_CHECKING:
+    from semver import Version
 
+_PREFIX = re.compile(r"\d+(\.\d+){0,2}")
 
-@dataclass(frozen=True, order=True)
-class SemVer:
-    """A version number, by semver.org without its additions.
-
-    Attributes:
-        major: Counts changes that users must follow.
-        minor: Counts improvements.
-        patch: Counts repairs.
-    """
-
-    major: int
-    minor: int
-    patch: int
-
-    def __str__(self) -> str:
-        return f"{self.major}.{self.minor}.{self.patch}"
-
-    def starts_with(self, beginning: str) -> bool:
-        """Whether it is one of the versions `1` or `1.2`, or is `1.2.3`."""
-        return f"{self}.".startswith(f"{beginning}.")
-
-    def next(self, step: str) -> "SemVer":
-        """The one after it.
-
-        Args:
-            step: One of STEPS.
-        """
-        following = {
-            "major": SemVer(self.major + 1, 0, 0),
-            "minor": SemVer(self.major, self.minor + 1, 0),
-            "patch": SemVer(self.major, self.minor, self.patch + 1),
-        }
-        return following[step]
+PARTS = ("major", "minor", "patch")
+"""Parts of a number: changes that users must follow, improvements, repairs."""
 
 
-def parse_version(text: object) -> SemVer:
-    """A number from its text.
+def parse_version(text: object) -> "Version":
+    """Parse a number of semver.org, without labels for pre-releases and builds.
 
     Raises:
-        RegistryError: It is none.
+        RegistryError: The text is not such a number.
     """
-    found = _NUMBER.fullmatch(str(text))
-    if not found:
+    with required_by("a model registry", "registry"):
+        from semver import Version
+    number = Version.parse(str(text)) if Version.is_valid(str(text)) else None
+    if number is None or number.prerelease or number.build:
         raise RegistryError(
-            f"'{text}' is no version number; expected MAJOR.MINOR.PATCH such as 1.2.0 (in quotes in YAML)"
+            f"'{text}' is not a version number; expected MAJOR.MINOR.PATCH such as 1.2.0 (in quotes in YAML)"
         )
-    return SemVer(*(int(part) for part in found.groups()))
+    return number
+
+
+def next_version(number: "Version", part: str) -> "Version":
+    """Return the number with one of PARTS counted up and the parts after it at 0.
+
+    Raises:
+        RegistryError: There is no such part.
+    """
+    if part not in PARTS:
+        raise RegistryError(f"'{part}' is not a part of a version number; expected one of {', '.join(PARTS)}")
+    return number.next_version(part)
 
 
 def is_version_prefix(text: str) -> bool:
-    """Whether it asks for versions by number (`1`, `1.2`, `1.2.3`) rather than by alias."""
-    return bool(_BEGINNING.fullmatch(text))
+    """Return whether a text requests versions by number (`1`, `1.2`, `1.2.3`) rather than by alias."""
+    return bool(_PREFIX.fullmatch(text))
+
+
+def has_prefix(number: "Version", prefix: str) -> bool:
+    """Return whether a number begins with `1` or `1.2`, or is `1.2.3`."""
+    return f"{number}.".startswith(f"{prefix}.")

@@ -1,62 +1,176 @@
-"""YAML of plain values: no objects are made from it, and no key stands twice."""
+"""Read YAML as plain values, and change values in it without losing its comments, order and quotes.
 
+Only plain values are read: no tag makes an object, and no key may be repeated in a mapping. A manifest is read by YAML
+1.2, where `No` is text, and written so that readers of YAML 1.1, where it is a boolean, agree: such text gets quotes.
+"""
+
+import io
+import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from instageo.errors import MissingExtraError, RegistryError
+from instageo.errors import RegistryError
+from instageo.extras import required_by
 
-LARGEST = 16 << 20
-"""Bytes of a manifest; more is none."""
+MAX_BYTES = 16 << 20
+"""Largest manifest."""
+
+MAX_VALUES = 10_000_000
+"""Most values in a manifest, counted again for each alias (`*name`) that repeats them."""
+
+MAX_WIDTH = 1 << 16
+"""Columns of a line, enough that none is wrapped."""
+
+_HEADER = "%YAML 1.1\n---\n"
+"""Written by the emitter for YAML 1.1, and removed."""
+
+_AMBIGUOUS = re.compile(r"[-+]?0o[0-7]+|.*[\x85\u2028\u2029].*", re.DOTALL)
+"""Text that YAML 1.1 and 1.2 read differently although the emitter leaves it without quotes."""
+
+_PREAMBLE = re.compile(r"(?:[#%][^\n]*\n|[ \t]*\n)*---[ \t]*\n")
+"""Comments and directives before the first document, which ruamel.yaml does not keep."""
 
 
 def load_yaml(data: bytes) -> Any:
-    """What YAML in UTF-8 says.
+    """Return the plain values of YAML in UTF-8.
 
     Raises:
-        RegistryError: It is none, or too large for a manifest.
+        RegistryError: The text is not YAML, repeats a key, or is too large for a manifest.
     """
-    if len(data) > LARGEST:
-        raise RegistryError(f"it has {len(data)} bytes; expected at most {LARGEST}")
-    yaml, loader = _yaml(), _loader()
+    if len(data) > MAX_BYTES:
+        raise RegistryError(f"it has {len(data)} bytes; expected at most {MAX_BYTES}")
     try:
-        return yaml.load(data.decode("utf-8"), loader)
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise RegistryError(f"byte {error.start} is no UTF-8; expected YAML text") from error
-    except (yaml.YAMLError, TypeError, RecursionError) as error:
-        raise RegistryError(f"it is no YAML: {' '.join(str(error).split())[:200]}") from error
+        raise RegistryError(f"byte {error.start} is not UTF-8; expected YAML text") from error
+    yaml = _yaml("safe")
+    from ruamel.yaml.constructor import DuplicateKeyError
+    from ruamel.yaml.error import YAMLError
 
-
-def dump_yaml(plain: Mapping[str, Any]) -> bytes:
-    """YAML in UTF-8, keys in their order."""
-    text: str = _yaml().safe_dump(dict(plain), sort_keys=False, allow_unicode=True, width=120)
-    return text.encode("utf-8")
-
-
-def _yaml() -> Any:
     try:
-        import yaml
-    except ImportError as error:
-        raise MissingExtraError(
-            f"a model registry needs the package {error.name}; install the extra: "
-            "pip install 'instageo-model[registry]'"
-        ) from error
+        values = yaml.load(text)
+    except DuplicateKeyError as error:
+        key = re.search('duplicate key "(.*?)" with', error.problem)
+        line = error.problem_mark.line + 1
+        raise RegistryError(f"'{key[1] if key else ''}' is repeated (line {line}); expected each key once") from error
+    except (YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise RegistryError(f"it is not YAML: {' '.join(str(error).split())[:200]}") from error
+    if _count_values(values, {}) > MAX_VALUES:
+        raise RegistryError(f"its aliases (*name) repeat more than {MAX_VALUES} values; write them out")
+    return values
+
+
+def _count_values(value: Any, counts: dict[int, int | None]) -> int:
+    """Return how many values there are if every alias is written out.
+
+    Args:
+        value: What YAML says.
+        counts: The results so far, by identity; None for a value that is being counted.
+
+    Raises:
+        RegistryError: A value contains itself.
+    """
+    if not isinstance(value, Mapping | list):
+        return 1
+    if id(value) not in counts:
+        counts[id(value)] = None
+        items = value.values() if isinstance(value, Mapping) else value
+        counts[id(value)] = 1 + sum(_count_values(item, counts) for item in items)
+    count = counts[id(value)]
+    if count is None:
+        raise RegistryError("it is not YAML of plain values: an alias (*name) is part of what it stands for")
+    return count
+
+
+def update_yaml(data: bytes, values: Mapping[str, Any]) -> bytes:
+    """Return YAML with other values; all that stays the same keeps its comments, order and quotes.
+
+    Args:
+        data: YAML that `load_yaml` reads as a mapping.
+        values: The values of the result. New keys come last in their mapping.
+    """
+    text = data.decode("utf-8")
+    preamble = _PREAMBLE.match(text)
+    document = _yaml("rt").load(text)
+    _update(document, load_yaml(data), values)
+    yaml, stream = _yaml("rt"), io.StringIO()
+    yaml.version = (1, 1)
+    yaml.dump(document, stream)
+    return f"{preamble[0] if preamble else ''}{stream.getvalue().removeprefix(_HEADER)}".encode()
+
+
+def _update(node: Any, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> None:
+    """Change a mapping of a document from the values `old` to `new`."""
+    for key in old.keys() - new.keys():
+        del node[key]
+    for key, value in new.items():
+        if key in old and type(old[key]) is type(value) and old[key] == value:
+            continue
+        # Comments after an entry belong to what comes next, so they go behind the new values.
+        previous = key if key in node else next(reversed(node), None)
+        comments = "" if previous is None else _pop_comments_after(node, previous)
+        if isinstance(value, Mapping) and isinstance(old.get(key), Mapping):
+            _update(node[key], old[key], value)
+        else:
+            node[_new_node(key)] = _new_node(value)
+        if isinstance(value, Mapping | list):
+            node.fa.set_block_style()
+        _push_comments_after(node, key, comments)
+
+
+def _new_node(value: Any) -> Any:
+    """Return the node of a plain value."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(value, Mapping):
+        return CommentedMap({_new_node(key): _new_node(item) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return CommentedSeq(map(_new_node, value))
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and _AMBIGUOUS.fullmatch(value) else value
+
+
+def _pop_comments_after(node: Any, key: Any) -> str:
+    """Remove and return the lines of comments after an entry; a comment on its last line stays."""
+    node, key, slot = _last_line(node, key)
+    token = node.ca.items.get(key, [None] * 4)[slot]
+    if not token:
+        return ""
+    last_line, _, following = token.value.partition("\n")
+    token.value = f"{last_line}\n"
+    return str(following)
+
+
+def _push_comments_after(node: Any, key: Any, comments: str) -> None:
+    from ruamel.yaml.error import CommentMark
+    from ruamel.yaml.tokens import CommentToken
+
+    if comments:
+        node, key, slot = _last_line(node, key)
+        tokens = node.ca.items.setdefault(key, [None] * 4)
+        tokens[slot] = tokens[slot] or CommentToken("\n", CommentMark(0))
+        tokens[slot].value += comments
+
+
+def _last_line(node: Any, key: Any) -> tuple[Any, Any, int]:
+    """Return the node, key and slot where ruamel.yaml keeps the comments after an entry: those of its last line."""
+    child = node[key]
+    if isinstance(child, Mapping | list) and child and not child.fa.flow_style():
+        return _last_line(child, next(reversed(child)) if isinstance(child, Mapping) else len(child) - 1)
+    return node, key, 2 if isinstance(node, Mapping) else 0
+
+
+def _yaml(kind: str) -> Any:
+    """Return a parser of plain values (`safe`), or one that keeps comments and quotes (`rt`)."""
+    with required_by("a model registry", "registry"):
+        from ruamel.yaml import YAML
+        from ruamel.yaml.constructor import RoundTripConstructor, SafeConstructor
+        from ruamel.yaml.representer import RoundTripRepresenter, SafeRepresenter
+    yaml = YAML(typ=kind, pure=True)
+    yaml.preserve_quotes, yaml.width = True, MAX_WIDTH
+    if kind == "rt":  # classes of our own, since functions for types belong to classes
+        yaml.Constructor = type("Constructor", (RoundTripConstructor,), {})
+        yaml.Constructor.add_constructor("tag:yaml.org,2002:float", SafeConstructor.construct_yaml_float)  # all digits
+        yaml.Representer = type("Representer", (RoundTripRepresenter,), {})
+        yaml.Representer.add_representer(type(None), SafeRepresenter.represent_none)  # "null", not nothing
     return yaml
-
-
-@cache
-def _loader() -> Any:
-    yaml = _yaml()
-    loader: Any = type("Loader", (yaml.SafeLoader,), {})
-    loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-    return loader
-
-
-def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in found:
-            raise RegistryError(f"'{key}' stands twice (line {key_node.start_mark.line + 1}); expected each key once")
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
