@@ -25,7 +25,7 @@ from instageo import gdal_access
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_info, read_raster
 from instageo.raster.writing import write_raster
-from tests.store import requests, running
+from tests.http_server import requests, running
 
 CASES: dict[str, Mapping[str, str]] = {
     "GDAL's defaults": {},

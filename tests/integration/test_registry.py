@@ -1,4 +1,4 @@
-"""Models pushed to registries in real stores, pulled, used by name, verified."""
+"""Models pushed to registries in emulated stores, pulled, used by name, verified."""
 
 import json
 import os
@@ -21,7 +21,7 @@ import instageo
 from instageo.cli import app
 from instageo.errors import CheckpointError, InstaGeoError, RegistryError
 from instageo.model.registry import registry as registries
-from instageo.model.registry.local_models import local_checkpoint, pull
+from instageo.model.registry.local_models import fetch_checkpoint, pull
 from instageo.model.registry.names import parse_name
 from instageo.model.registry.registry import open_registry
 from instageo.model.registry.verify import verify_local_models, verify_registry
@@ -29,215 +29,233 @@ from instageo.model.runs import publish
 from instageo.model.runs.publish import PushRequest, push, set_alias
 from instageo.stores.base import StoreError
 from instageo.stores.open import open_store
-from tests.integration.test_stores import files_in, place, place_of, servers  # noqa: F401
+from tests.integration.test_stores import files_in, open_emulated, servers, target  # noqa: F401
 
-WISH = PushRequest("floods/tiny", classes=("Dry", "Water"), new=True)
-STORES = pytest.mark.parametrize("place", ["folder", "google", "amazon"], indirect=True)
-
-
-@pytest.fixture
-def url(place):  # noqa: F811
-    return f"{place.url}/registry.yaml"
+REQUEST = PushRequest("floods/tiny", classes=("Dry", "Water"), new=True)
+STORES = pytest.mark.parametrize("target", ["folder", "google", "amazon"], indirect=True)
 
 
 @pytest.fixture
-def folder(tmp_path):
+def url(target):  # noqa: F811
+    return f"{target.url}/registry.yaml"
+
+
+@pytest.fixture
+def local_url(tmp_path):
     return f"{tmp_path / 'registry'}/registry.yaml"
 
 
 @pytest.fixture
-def named(folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("MODELS_REGISTRY_PATH", folder)
+def environment(local_url, tmp_path, monkeypatch):
+    monkeypatch.setenv("MODELS_REGISTRY_PATH", local_url)
     monkeypatch.setenv("MODELS_PATH", str(tmp_path / "models"))
     monkeypatch.delenv("INSTAGEO_OFFLINE", raising=False)
 
 
-def call(*arguments):
-    found = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["registry", *arguments])
-    if found.exception and not isinstance(found.exception, SystemExit):
-        return 1, str(found.exception)
-    return found.exit_code, found.stdout
+def registry_command(*arguments):
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["registry", *arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        return 1, str(result.exception)
+    return result.exit_code, result.stdout
+
+
+def tiny_floods(registry):
+    return registry.manifest.find_model("floods").find_size("tiny")
+
+
+def read_values(url):
+    return yaml.safe_load(Path(url).read_text())
 
 
 @STORES
-def test_pushed_and_pulled(url, trained, tmp_path):
-    push(trained[1], url, replace(WISH, aliases=("production",)))
-    model, second = push(trained[1], url, replace(WISH, step="patch"))
+def test_a_pushed_model_can_be_pulled(url, trained, tmp_path):
+    push(trained[1], url, replace(REQUEST, aliases=("production",)))
+    model, second = push(trained[1], url, replace(REQUEST, step="patch"))
     assert (model.key, str(second.number)) == ("floods", "1.0.1")
-    found = open_registry(url, folder=tmp_path / "models")
-    copy = pull(found, parse_name("floods/tiny@production"), tmp_path / "models")
+    registry = open_registry(url, folder=tmp_path / "models")
+    copy = pull(registry, parse_name("floods/tiny@production"), tmp_path / "models")
     assert copy.name == "floods/tiny@1.0.0"
     names = [".registry.json", "config.yaml", "instageo_best_checkpoint.ckpt", "item.json", "metrics.json", "run.json"]
     assert [name for name in files_in(copy.folder) if name != ".lock"] == names
     original = (trained[1] / "instageo_best_checkpoint.ckpt").read_bytes()
     assert (copy.folder / "instageo_best_checkpoint.ckpt").read_bytes() == original
     assert verify_local_models(tmp_path / "models")[1] == []
-    assert verify_registry(found) == (10, [])
+    assert verify_registry(registry) == (10, [])
 
 
 @STORES
-def test_of_two_pushes_of_the_same_version_one_wins(url, trained):
-    push(trained[1], url, WISH)
-    told, barrier = [], threading.Barrier(2)
+def test_only_one_of_two_pushes_publishes_a_version(url, trained):
+    push(trained[1], url, REQUEST)
+    outcomes, barrier = [], threading.Barrier(2)
 
-    def one(licence):
+    def run(licence):
         barrier.wait()
         try:
-            push(trained[1], url, replace(WISH, version="2.0.0", licence=licence))
-            told.append("won")
+            push(trained[1], url, replace(REQUEST, version="2.0.0", licence=licence))
+            outcomes.append("published")
         except RegistryError as error:
-            told.append(str(error))
+            outcomes.append(str(error))
 
-    threads = [threading.Thread(target=one, args=(licence,)) for licence in ("MIT", "Apache-2.0")]
+    threads = [threading.Thread(target=run, args=(licence,)) for licence in ("MIT", "Apache-2.0")]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    lost, won = sorted(told, key=lambda text: text == "won")
-    assert won == "won"
-    assert "floods/tiny has a version 2.0.0" in lost
-    assert "versions never change; nothing was changed" in lost
-    found = open_registry(url)
-    assert [str(version.number) for version in found.manifest.model("floods").size("tiny").versions] == [
-        "1.0.0",
-        "2.0.0",
-    ]
-    assert verify_registry(found)[1] == []
+    refused, published = sorted(outcomes, key=lambda text: text == "published")
+    assert published == "published"
+    assert "floods/tiny has a version 2.0.0" in refused
+    assert "versions never change; nothing was changed" in refused
+    registry = open_registry(url)
+    assert [str(version.number) for version in tiny_floods(registry).versions] == ["1.0.0", "2.0.0"]
+    assert verify_registry(registry)[1] == []
 
 
 @STORES
-def test_changes_at_once_all_arrive(url, trained):
-    push(trained[1], url, WISH)
+def test_simultaneous_changes_are_all_kept(url, trained):
+    push(trained[1], url, REQUEST)
     threads = [threading.Thread(target=set_alias, args=(url, "floods/tiny", f"a{n}", "1.0.0")) for n in range(5)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    assert set(open_registry(url).manifest.model("floods").size("tiny").aliases) == {
-        "latest",
-        *(f"a{n}" for n in range(5)),
-    }
+    assert set(tiny_floods(open_registry(url)).aliases) == {"latest", *(f"a{n}" for n in range(5))}
 
 
-def test_what_others_change_all_the_time(folder, trained, monkeypatch):
-    push(trained[1], folder, WISH)
-    monkeypatch.setattr(registries, "ATTEMPTS", 2)
-    store = open_store(str(Path(folder).parent))
+def test_a_manifest_that_others_keep_changing_stays_as_it_is(local_url, trained, monkeypatch):
+    push(trained[1], local_url, REQUEST)
+    monkeypatch.setattr(registries, "MAX_ATTEMPTS", 2)
+    store = open_store(str(Path(local_url).parent))
     real = type(store).read
-    monkeypatch.setattr(type(store), "read", lambda self, path: replace(real(self, path), tag="older"))
-    with pytest.raises(RegistryError, match="is changed by others all the time; nothing was changed"):
-        set_alias(folder, "floods/tiny", "production", "1.0.0")
+    monkeypatch.setattr(type(store), "read", lambda self, path: replace(real(self, path), etag="older"))
+    with pytest.raises(RegistryError, match="others keep changing it, so nothing was changed; try again later"):
+        set_alias(local_url, "floods/tiny", "production", "1.0.0")
 
 
-def test_the_facts_of_a_version(folder, trained):
-    model, version = push(trained[1], folder, WISH)
-    told = json.loads((trained[1] / "run.json").read_text())
-    facts = version.facts
-    assert facts["bands"] == ["BLUE", "GREEN", "RED", "NIR_NARROW", "SWIR_1", "SWIR_2"]
-    assert facts["metrics"]["val_mIoU"] == pytest.approx(told["scores"]["mIoU"], abs=1e-6)
-    assert facts["data_fingerprint"] == told["tables"]["train_filepath"]["fingerprint"]
-    assert facts["num_params"] == told["network"]["parameters"]
-    assert facts["gflops"] == pytest.approx(told["network"]["forward_flops"] / 1e9, abs=1e-6)
-    assert (facts["licence"], facts["teacher"], model.classes) == ("Apache-2.0", None, {0: "Dry", 1: "Water"})
-    plain = yaml.safe_load(Path(folder).read_text())["models"]["floods"]["sizes"]["tiny"]
-    assert plain["aliases"] == {"latest": "1.0.0"}
-    assert plain["gcs_folder"] == plain["versions"]["1.0.0"]["folder"]  # what older programs read
+def test_the_metadata_of_a_version(local_url, trained):
+    model, version = push(trained[1], local_url, REQUEST)
+    recorded = json.loads((trained[1] / "run.json").read_text())
+    metadata = version.metadata
+    assert metadata["bands"] == ["BLUE", "GREEN", "RED", "NIR_NARROW", "SWIR_1", "SWIR_2"]
+    assert metadata["metrics"]["val_mIoU"] == pytest.approx(recorded["scores"]["mIoU"], abs=1e-6)
+    assert metadata["data_fingerprint"] == recorded["tables"]["train_filepath"]["fingerprint"]
+    assert metadata["num_params"] == recorded["network"]["parameters"]
+    assert metadata["gflops"] == pytest.approx(recorded["network"]["forward_flops"] / 1e9, abs=1e-6)
+    assert (metadata["licence"], metadata["teacher"], model.classes) == ("Apache-2.0", None, {0: "Dry", 1: "Water"})
+    entry = read_values(local_url)["models"]["floods"]["sizes"]["tiny"]
+    assert entry["aliases"] == {"latest": "1.0.0"}
+    assert entry["gcs_folder"] == entry["versions"]["1.0.0"]["folder"]  # for programs without versions
 
 
-def test_who_taught_it_is_told(tmp_path):
-    from instageo.model.runs.trained_run import _teacher
+def test_comments_in_a_manifest_survive_changes(local_url, trained):
+    push(trained[1], local_url, REQUEST)
+    manifest = Path(local_url)
+    text = manifest.read_text()
+    for line, comment in (
+        ("models:", "all our models"),
+        ("      tiny:", "fits a laptop"),
+        ("        aliases:", "ask Ann"),
+    ):
+        text = text.replace(f"{line}\n", f"{line}   # {comment}\n")
+    text = text.replace("model_name: floods", 'model_name: "floods"')
+    manifest.write_text(f"# Our registry\n{text}# The end\n")
+    push(trained[1], local_url, REQUEST)
+    set_alias(local_url, "floods/tiny", "production", "1.0.0")
+    changed = manifest.read_text()
+    for line in text.splitlines():
+        if "#" in line:
+            assert f"{line}\n" in changed
+    assert changed.startswith("# Our registry\nmodels:")
+    assert changed.endswith("# The end\n")
+    assert 'model_name: "floods"' in changed
+    assert read_values(local_url)["models"]["floods"]["sizes"]["tiny"]["aliases"] == {
+        "latest": "1.1.0", "production": "1.0.0",
+    }  # fmt: skip
 
-    (tmp_path / "t.ckpt").write_bytes(b"teacher")
-    asked = {"train.distillation": True, "train.teacher_ckpt_path": str(tmp_path / "t.ckpt")}
-    sha = "1057a9604e04b274da5a4de0c8f4b4868d9b230989f8c8c6a28221143cc5a755"
-    assert _teacher(asked) == {"file": "t.ckpt", "sha256": sha}
-    assert _teacher(asked | {"train.teacher_ckpt_path": "registry:floods/big"}) == {"name": "floods/big@latest"}
-    assert _teacher({}) is None
+
+def test_an_older_push_does_not_become_latest(local_url, trained):
+    push(trained[1], local_url, replace(REQUEST, version="2.0.0"))
+    push(trained[1], local_url, replace(REQUEST, version="1.5.0"))
+    assert str(tiny_floods(open_registry(local_url)).find_version("latest").number) == "2.0.0"
+    set_alias(local_url, "floods/tiny", "latest", "1.5")
+    entry = read_values(local_url)["models"]["floods"]["sizes"]["tiny"]
+    assert entry["gcs_folder"] == entry["versions"]["1.5.0"]["folder"]
 
 
-def test_an_older_push_does_not_become_latest(folder, trained):
-    push(trained[1], folder, replace(WISH, version="2.0.0"))
-    push(trained[1], folder, replace(WISH, version="1.5.0"))
-    assert str(open_registry(folder).manifest.model("floods").size("tiny").find("latest").number) == "2.0.0"
-    set_alias(folder, "floods/tiny", "latest", "1.5")
-    plain = yaml.safe_load(Path(folder).read_text())["models"]["floods"]["sizes"]["tiny"]
-    assert plain["gcs_folder"] == plain["versions"]["1.5.0"]["folder"]
-
-
-def changed(run, to, **section):
-    shutil.copytree(run, to)
-    file = to / "instageo_best_checkpoint.ckpt"
+def changed_run(run, copy, **section):
+    shutil.copytree(run, copy)
+    file = copy / "instageo_best_checkpoint.ckpt"
     content = torch.load(file, weights_only=True)
     for key, value in section.items():
         content["instageo"][key] = value if key == "metrics" else content["instageo"][key] | value
     torch.save(content, file)
-    return to
+    return copy
 
 
-def test_runs_that_are_refused(folder, trained, tmp_path):
-    for told, run, wish in (
-        ("has 2 classes and no names of its classes; give --classes", trained[1], replace(WISH, classes=())),
-        ("has 2 classes and 3 names of classes", trained[1], replace(WISH, classes=("A", "B", "C"))),
-        ("tells no metrics", changed(trained[1], tmp_path / "a", metrics={}), WISH),
+def test_incomplete_runs_are_not_published(local_url, trained, tmp_path):
+    for message, run, request in (
+        ("has 2 classes and no names of its classes; give --classes", trained[1], replace(REQUEST, classes=())),
+        ("has 2 classes and 3 names of classes", trained[1], replace(REQUEST, classes=("A", "B", "C"))),
+        ("stores no metrics", changed_run(trained[1], tmp_path / "a", metrics={}), REQUEST),
         (
             "does not name its bands",
-            changed(trained[1], tmp_path / "b", settings={"dataloader.band_names": None}),
-            WISH,
+            changed_run(trained[1], tmp_path / "b", settings={"dataloader.band_names": None}),
+            REQUEST,
         ),
-        ("is no finished run: it has no instageo_best_checkpoint.ckpt", tmp_path, WISH),
-        ("names no model and size", trained[1], replace(WISH, name="floods")),
-        ("is no version number", trained[1], replace(WISH, version="v2")),
+        ("is not a finished run: it has no instageo_best_checkpoint.ckpt", tmp_path, REQUEST),
+        ("names no model and size", trained[1], replace(REQUEST, name="floods")),
+        ("is not a version number", trained[1], replace(REQUEST, version="v2")),
     ):
-        with pytest.raises(RegistryError, match=told):
-            push(run, folder, wish)
-    assert not Path(folder).exists()
-    with pytest.raises(RegistryError, match="there is no registry; check the address, or begin one with --new"):
-        push(trained[1], folder, replace(WISH, new=False))
+        with pytest.raises(RegistryError, match=message):
+            push(run, local_url, request)
+    assert not Path(local_url).exists()
+    with pytest.raises(
+        RegistryError, match="does not exist; check the address of the registry, or create one with --new"
+    ):
+        push(trained[1], local_url, replace(REQUEST, new=False))
 
 
-def test_another_kind_of_model_is_refused(folder, trained):
-    push(trained[1], folder, WISH)
-    plain = yaml.safe_load(Path(folder).read_text())
-    plain["models"]["floods"]["temporal_step"] = 3
-    Path(folder).write_text(yaml.safe_dump(plain))
+def test_a_run_with_other_dates_is_not_a_version_of_a_model(local_url, trained):
+    push(trained[1], local_url, REQUEST)
+    values = read_values(local_url)
+    values["models"]["floods"]["temporal_step"] = 3
+    Path(local_url).write_text(yaml.safe_dump(values))
     with pytest.raises(RegistryError, match=r"has temporal_step 1, but floods in .* has 3; push it under another"):
-        push(trained[1], folder, WISH)
+        push(trained[1], local_url, REQUEST)
 
 
-def test_nothing_of_a_push_shows_before_all_of_it_is_there(folder, trained, monkeypatch):
-    push(trained[1], folder, WISH)
-    before = Path(folder).read_bytes()
-    monkeypatch.setattr(publish, "upload_files", lambda _: (_ for _ in ()).throw(StoreError("the line is dead")))
-    with pytest.raises(StoreError, match="the line is dead"):
-        push(trained[1], folder, WISH)
-    assert Path(folder).read_bytes() == before
+def test_a_failed_upload_leaves_the_manifest_unchanged(local_url, trained, monkeypatch):
+    push(trained[1], local_url, REQUEST)
+    before = Path(local_url).read_bytes()
+    monkeypatch.setattr(publish, "upload_files", lambda _: (_ for _ in ()).throw(StoreError("the connection broke")))
+    with pytest.raises(StoreError, match="the connection broke"):
+        push(trained[1], local_url, REQUEST)
+    assert Path(local_url).read_bytes() == before
 
 
-def test_the_item_is_valid_stac(folder, trained):
+def test_the_item_is_valid_stac(local_url, trained):
     exports = trained[1] / "exports"
     exports.mkdir()
     (exports / "net.onnx").write_bytes(b"onnx")
     try:
-        _, version = push(trained[1], folder, WISH)
+        _, version = push(trained[1], local_url, REQUEST)
     finally:
         shutil.rmtree(exports)
-    plain = json.loads((Path(folder).parent / version.folder / "item.json").read_text())
-    item = pystac.Item.from_dict(plain)
+    item = pystac.Item.from_dict(json.loads((Path(local_url).parent / version.folder / "item.json").read_text()))
     core = item.clone()
-    core.stac_extensions = []  # their schemas lie on the network; the one of STAC itself comes with pystac
+    core.stac_extensions = []  # their schemas are on the network; the one of STAC itself comes with pystac
     core.validate()
     assert "https://stac-extensions.github.io/mlm/v1.4.0/schema.json" in item.stac_extensions
     properties = MLModelProperties.model_validate({k: v for k, v in item.properties.items() if k.startswith("mlm:")})
-    assert properties.total_parameters == version.facts["num_params"]
+    assert properties.total_parameters == version.metadata["num_params"]
     assert [str(task) for task in properties.tasks] == ["semantic-segmentation"]
     assert properties.input[0].input.shape == [-1, 6, 1, 32, 32] or properties.input[0].input.shape[0] == -1
-    assert [scaling.mean for scaling in properties.input[0].value_scaling] == version.facts["mean"]
+    assert [scaling.mean for scaling in properties.input[0].value_scaling] == version.metadata["mean"]
     roles = {name for name, asset in item.assets.items() if "mlm:model" in asset.roles}
     assert roles == {"instageo_best_checkpoint.ckpt", "exports/net.onnx"}  # formats of one model, assets of one Item
     assert all(len(item.assets[name].extra_fields["bands"]) == 6 for name in roles)
 
 
-def test_used_by_name_in_modes_and_in_python(named, folder, trained, run, tmp_path):
-    data, folder_of_run = trained
-    push(folder_of_run, folder, replace(WISH, aliases=("production",)))
+def test_models_are_used_by_name_in_modes_and_in_python(environment, local_url, trained, run, tmp_path):
+    data, run_folder = trained
+    push(run_folder, local_url, replace(REQUEST, aliases=("production",)))
     shared = [f"root_dir={data}", "test_filepath=test.csv", "accelerator=cpu"]
-    for name, path in (("by_name", "registry:floods/tiny@production"), ("by_path", str(folder_of_run))):
+    for name, path in (("by_name", "registry:floods/tiny@production"), ("by_path", str(run_folder))):
         assert run("mode=chip_inference", *shared, f"checkpoint_path={path}", folder=name)[0] == 0
         assert run("mode=eval", *shared, f"checkpoint_path={path}", folder=f"eval_{name}")[0] == 0
     written = [next((tmp_path / name).rglob("prediction_*.tif")).read_bytes() for name in ("by_name", "by_path")]
@@ -245,73 +263,73 @@ def test_used_by_name_in_modes_and_in_python(named, folder, trained, run, tmp_pa
     scores = [json.loads((tmp_path / f"eval_{name}" / "metrics.json").read_text()) for name in ("by_name", "by_path")]
     assert scores[0] == scores[1]
     chip = next((data / "chips").glob("*.tif"))
-    by_name, by_path = (instageo.load_model(s, device="cpu").predict(chip) for s in ("registry:floods", folder_of_run))
+    by_name, by_path = (instageo.load_model(s, device="cpu").predict(chip) for s in ("registry:floods", run_folder))
     np.testing.assert_array_equal(by_name.classes, by_path.classes)
     status, _, err = run("mode=eval", *shared, "checkpoint_path=registry:floods/tiny@7")
     assert (status, "has no version '7'" in err) == (1, True)
 
 
-def test_offline_uses_what_was_fetched(named, folder, trained, monkeypatch):
-    push(trained[1], folder, WISH)
-    first = local_checkpoint("registry:floods/tiny@1")
-    push(trained[1], folder, WISH)
-    shutil.rmtree(Path(folder).parent)
+def test_offline_mode_uses_local_models(environment, local_url, trained, monkeypatch):
+    push(trained[1], local_url, REQUEST)
+    first = fetch_checkpoint("registry:floods/tiny@1")
+    push(trained[1], local_url, REQUEST)
+    shutil.rmtree(Path(local_url).parent)
     with pytest.raises(StoreError):
-        local_checkpoint("registry:floods/tiny@1.0.0")
+        fetch_checkpoint("registry:floods/tiny@1.0.0")
     monkeypatch.setenv("INSTAGEO_OFFLINE", "1")
-    assert local_checkpoint("registry:floods/tiny@1") == first
-    assert local_checkpoint("registry:floods@latest") == first
+    assert fetch_checkpoint("registry:floods/tiny@1") == first
+    assert fetch_checkpoint("registry:floods@latest") == first
     with pytest.raises(RegistryError, match="no version '2'"):
-        local_checkpoint("registry:floods/tiny@2")
+        fetch_checkpoint("registry:floods/tiny@2")
     shutil.rmtree(first.parent)
-    with pytest.raises(RegistryError, match="was not fetched before, and stores are not to be asked"):
-        local_checkpoint("registry:floods/tiny")
+    with pytest.raises(RegistryError, match="is not on this machine, and offline mode"):
+        fetch_checkpoint("registry:floods/tiny")
     monkeypatch.setenv("MODELS_REGISTRY_PATH", "gs://never/registry.yaml")
-    with pytest.raises(RegistryError, match="was never read on this machine"):
-        local_checkpoint("registry:floods/tiny")
+    with pytest.raises(RegistryError, match="has never been read on this machine"):
+        fetch_checkpoint("registry:floods/tiny")
 
 
-def test_what_was_fetched_is_not_read_again(named, folder, trained, monkeypatch):
-    push(trained[1], folder, WISH)
-    local_checkpoint("registry:floods/tiny")
-    shutil.rmtree(Path(folder).parent / "floods")
-    assert local_checkpoint("registry:floods/tiny").is_file()  # the manifest tells that it is the same
+def test_local_models_are_not_downloaded_again(environment, local_url, trained, monkeypatch):
+    push(trained[1], local_url, REQUEST)
+    fetch_checkpoint("registry:floods/tiny")
+    shutil.rmtree(Path(local_url).parent / "floods")
+    assert fetch_checkpoint("registry:floods/tiny").is_file()  # the checksums in the manifest are the same
 
 
-def test_verify_names_what_is_wrong(named, folder, trained, tmp_path):
-    push(trained[1], folder, WISH)
-    checkpoint = local_checkpoint("registry:floods/tiny")
-    assert call("verify") == (
+def test_verify_lists_the_problems(environment, local_url, trained, tmp_path):
+    push(trained[1], local_url, REQUEST)
+    checkpoint = fetch_checkpoint("registry:floods/tiny")
+    assert registry_command("verify") == (
         0,
-        f"1 fetched models in {tmp_path / 'models'}\n5 files in the registry\nall are as they were published\n",
+        f"1 local model in {tmp_path / 'models'}\n5 files in the registry\nall files are as published\n",
     )
     data = bytearray(checkpoint.read_bytes())
     data[1000] ^= 1
     checkpoint.write_bytes(data)
     (checkpoint.parent / "run.json").unlink()
     (checkpoint.parent / "x.ckpt.part").touch()
-    published = next((Path(folder).parent / "floods").rglob("metrics.json"))
+    published = next((Path(local_url).parent / "floods").rglob("metrics.json"))
     published.write_text("{}")
-    status, told = call("verify")
+    status, output = registry_command("verify")
     assert status == 1
-    wrong = (
-        f"{checkpoint}: is not what was fetched",
+    problems = (
+        f"{checkpoint}: differs from the file in",
         "run.json: is missing",
-        "x.ckpt.part: was not fetched to its end",
+        "x.ckpt.part: is only partly downloaded",
     )
-    for part in (*wrong, "metrics.json has 2 bytes, the registry says", "4 faults"):
-        assert part in told
+    for part in (*problems, "metrics.json has 2 bytes, but the registry says", "4 problems"):
+        assert part in output
     (checkpoint.parent / "x.ckpt.part").unlink()
-    assert "the registry says" in call("pull", "floods/tiny", "--to", str(tmp_path / "new"))[1]
+    assert "the registry says" in registry_command("pull", "floods/tiny", "--to", str(tmp_path / "new"))[1]
 
 
-def test_a_pickle_from_a_registry_is_never_run(named, folder, trained, tmp_path):  # pitfall 36
-    push(trained[1], folder, WISH)
-    plain = yaml.safe_load(Path(folder).read_text())
-    size = plain["models"]["floods"]["sizes"]["tiny"]
+def test_pickled_code_from_a_registry_is_never_run(environment, local_url, trained, tmp_path):  # pitfall 36
+    push(trained[1], local_url, REQUEST)
+    values = read_values(local_url)
+    size = values["models"]["floods"]["sizes"]["tiny"]
     for key in ("versions", "aliases"):
         del size[key]  # as published: without checksums
-    Path(folder).write_text(yaml.safe_dump(plain))
+    Path(local_url).write_text(yaml.safe_dump(values))
     ran = tmp_path / "ran"
 
     class Evil:
@@ -319,70 +337,72 @@ def test_a_pickle_from_a_registry_is_never_run(named, folder, trained, tmp_path)
             return Path.touch, (ran,)
 
     torch.save(
-        {"state_dict": {"net.x": Evil()}}, Path(folder).parent / size["gcs_folder"] / "instageo_best_checkpoint.ckpt"
+        {"state_dict": {"net.x": Evil()}}, Path(local_url).parent / size["gcs_folder"] / "instageo_best_checkpoint.ckpt"
     )
     with pytest.raises(CheckpointError, match="holds objects that could run code; it was not loaded"):
         instageo.load_model("registry:floods/tiny")
     assert not ran.exists()
 
 
-def test_commands_print_tables_and_json(named, folder, trained):
-    assert call("list")[0] == 1
+def test_commands_print_tables_and_json(environment, local_url, trained):
+    assert registry_command("list")[0] == 1
     assert (
-        call("push", str(trained[1]), "floods/tiny", "--new", "--classes", "Dry, Water", "--alias", "production")[0]
+        registry_command(
+            "push", str(trained[1]), "floods/tiny", "--new", "--classes", "Dry, Water", "--alias", "production"
+        )[0]
         == 0
     )
-    assert call("alias", "floods/tiny", "candidate", "1")[0] == 0
-    status, listed = call("list")
+    assert registry_command("alias", "floods/tiny", "candidate", "1")[0] == 0
+    status, listed = registry_command("list")
     assert (status, "floods/tiny" in listed, "mIoU" in listed) == (0, True, True)
-    told = json.loads(call("show", "floods", "--json")[1])
-    assert told["sizes"]["tiny"]["aliases"] == {"production": "1.0.0", "latest": "1.0.0", "candidate": "1.0.0"}
-    shown = call("show", "floods")[1]
+    model = json.loads(registry_command("show", "floods", "--json")[1])
+    assert model["sizes"]["tiny"]["aliases"] == {"production": "1.0.0", "latest": "1.0.0", "candidate": "1.0.0"}
+    shown = registry_command("show", "floods")[1]
     assert all(text in shown for text in ("classes: 0 Dry, 1 Water", "production", "SWIR_2", "Apache-2.0"))
-    assert call("pull", "floods/tiny@candidate")[0] == 0
-    assert "has no model 'x'" in call("pull", "x/y")[1]
+    assert registry_command("pull", "floods/tiny@candidate")[0] == 0
+    assert "has no model 'x'" in registry_command("pull", "x/y")[1]
 
 
 SYNC = Path(instageo.__file__).parent / "model" / "registry" / "model_registry_sync.sh"
 
 
-def sync(*arguments, **environment):
-    own = {"PYTHON": sys.executable, "PYTHONPATH": str(SYNC.parents[3])}
-    return subprocess.run([SYNC, *arguments], env=os.environ | own | environment, capture_output=True, text=True)
+def sync(*arguments, **variables):
+    python = {"PYTHON": sys.executable, "PYTHONPATH": str(SYNC.parents[3])}
+    return subprocess.run([SYNC, *arguments], env=os.environ | python | variables, capture_output=True, text=True)
 
 
 @pytest.mark.slow
-def test_the_sync_script(folder, trained, tmp_path):  # pitfall 35
-    push(trained[1], folder, WISH)
-    found = sync(folder, str(tmp_path / "to"))
-    assert (found.returncode, found.stderr.count("error")) == (0, 0)
-    left = tmp_path / "to" / "floods" / "tiny"
-    assert (left / "instageo_best_checkpoint.ckpt").read_bytes() == (
+def test_the_sync_script_downloads_all_models(local_url, trained, tmp_path):  # pitfall 35
+    push(trained[1], local_url, REQUEST)
+    result = sync(local_url, str(tmp_path / "to"))
+    assert (result.returncode, result.stderr.count("error")) == (0, 0)
+    model = tmp_path / "to" / "floods" / "tiny"
+    assert (model / "instageo_best_checkpoint.ckpt").read_bytes() == (
         trained[1] / "instageo_best_checkpoint.ckpt"
     ).read_bytes()
-    assert (left / ".hydra" / "config.yaml").is_file()
-    next((Path(folder).parent / "floods").rglob("*.ckpt")).unlink()
-    assert sync(MODELS_REGISTRY_PATH=folder, MODELS_PATH=str(tmp_path / "to")).returncode == 0  # all is there already
-    broken = sync(folder, str(tmp_path / "other"))
+    assert (model / ".hydra" / "config.yaml").is_file()
+    next((Path(local_url).parent / "floods").rglob("*.ckpt")).unlink()
+    assert sync(MODELS_REGISTRY_PATH=local_url, MODELS_PATH=str(tmp_path / "to")).returncode == 0  # all files exist
+    broken = sync(local_url, str(tmp_path / "other"))
     assert broken.returncode == 1
     assert "instageo_best_checkpoint.ckpt: no such file" in broken.stderr
     assert not list((tmp_path / "other").rglob("*.ckpt"))
     assert sync().returncode == 2
 
 
-def test_a_published_registry_behind_a_web_server(servers, trained, tmp_path, monkeypatch):  # noqa: F811
-    found = place_of("web", servers, tmp_path, monkeypatch)
+def test_a_registry_without_versions_on_a_web_server(servers, trained, tmp_path, monkeypatch):  # noqa: F811
+    web = open_emulated("web", servers, tmp_path, monkeypatch)
     for name in ("instageo_best_checkpoint.ckpt", ".hydra/config.yaml"):
-        found.put(f"models/floods/{name}", (trained[1] / name).read_bytes())
-    found.put("registry.yaml", b"models: {floods: {sizes: {tiny: {num_params: 1M, gcs_folder: models/floods}}}}")
-    monkeypatch.setenv("MODELS_REGISTRY_PATH", f"{found.url}/registry.yaml")
+        web.put(f"models/floods/{name}", (trained[1] / name).read_bytes())
+    web.put("registry.yaml", b"models: {floods: {sizes: {tiny: {num_params: 1M, gcs_folder: models/floods}}}}")
+    monkeypatch.setenv("MODELS_REGISTRY_PATH", f"{web.url}/registry.yaml")
     monkeypatch.setenv("MODELS_PATH", str(tmp_path / "models"))
     chip = next((trained[0] / "chips").glob("*.tif"))
     first = instageo.load_model("registry:floods", device="cpu").predict(chip)
-    requests = len(found.faults.requests)
+    requests = len(web.faults.requests)
     again = instageo.load_model("registry:floods", device="cpu").predict(chip)
     np.testing.assert_array_equal(first.classes, again.classes)
-    methods = [method for method, path in found.faults.requests[requests:] if path.endswith(".ckpt")]
-    assert methods == ["HEAD"]  # looked at, not fetched again: its tag is the same
-    with pytest.raises(InstaGeoError, match="nothing can be written over http"):
-        push(trained[1], f"{found.url}/registry.yaml", replace(WISH, name="other/tiny"))
+    methods = [method for method, path in web.faults.requests[requests:] if path.endswith(".ckpt")]
+    assert methods == ["HEAD"]  # not downloaded again, since its ETag is the same
+    with pytest.raises(InstaGeoError, match="http is read-only; write to the store itself"):
+        push(trained[1], f"{web.url}/registry.yaml", replace(REQUEST, name="other/tiny"))

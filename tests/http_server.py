@@ -1,4 +1,4 @@
-"""An HTTP store of files for tests, in a process of its own: rasterio may hold Python's lock while it waits for one."""
+"""An HTTP file server for tests, in a process of its own: rasterio may hold Python's lock while it waits for one."""
 
 import json
 import re
@@ -12,14 +12,14 @@ from pathlib import Path
 from urllib.parse import unquote
 from urllib.request import ProxyHandler, build_opener
 
-LIFETIME_S = 600
+LIFETIME_S = 3600
 
 
 class Handler(BaseHTTPRequestHandler):
     """Serves files below `root` whole or in ranges.
 
-    Below a folder `denied` all is refused (403), in `busy` the first request for each path is turned away (503), and
-    `/requests` tells the requests so far.
+    Below a folder `denied` every request gets 403; below `busy` the first request for each path gets 503; `/requests`
+    lists the requests so far.
     """
 
     protocol_version = "HTTP/1.1"
@@ -49,13 +49,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def serve(self, file):
         content = file.read_bytes()
-        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        tag = {"ETag": f'"{file.stat().st_mtime_ns}"', "Accept-Ranges": "bytes"}
-        if not found:
-            return self.reply(200, content, **tag)
-        start, end = int(found[1]), min(int(found[2] or len(content)), len(content) - 1)
+        byte_range = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        headers = {"ETag": f'"{file.stat().st_mtime_ns}"', "Accept-Ranges": "bytes"}
+        if not byte_range:
+            return self.reply(200, content, **headers)
+        start, end = int(byte_range[1]), min(int(byte_range[2] or len(content)), len(content) - 1)
         return self.reply(
-            206, content[start : end + 1], **{"Content-Range": f"bytes {start}-{end}/{len(content)}"}, **tag
+            206, content[start : end + 1], **{"Content-Range": f"bytes {start}-{end}/{len(content)}"}, **headers
         )
 
     def reply(self, status, content=b"", **headers):
@@ -69,25 +69,25 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(root, delay_s=0.0):
-    """Serve a folder, each answer after a delay; gives the port."""
+    """Serve a folder, with a delay before each response, and yield the port."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([sys.executable, __file__, str(root), str(delay_s)], **pipes) as process:
         yield int(process.stdout.readline())
-        process.stdin.close()  # which ends it
+        process.stdin.close()  # which ends the process
 
 
 def requests(port):
-    """Method and path of each request so far."""
-    with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/requests", timeout=10) as answer:
-        return json.load(answer)
+    """Return method and path of each request so far."""
+    with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/requests", timeout=10) as response:
+        return json.load(response)
 
 
 if __name__ == "__main__":
     Handler.root, Handler.delay_s = Path(sys.argv[1]), float(sys.argv[2])
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    for end in (lambda: time.sleep(LIFETIME_S), sys.stdin.read):  # whichever comes first
-        threading.Thread(target=lambda end=end: (end(), server.shutdown()), daemon=True).start()
+    for wait in (lambda: time.sleep(LIFETIME_S), sys.stdin.read):  # whichever ends first
+        threading.Thread(target=lambda wait=wait: (wait(), server.shutdown()), daemon=True).start()
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()
     server.serve_forever()
