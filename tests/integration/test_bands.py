@@ -1,4 +1,4 @@
-"""Other products and other bands than the six of the weights, from files to maps; weights of other runs."""
+"""Other products and bands than the six of the published weights, from files to maps; weights of other runs."""
 
 import json
 
@@ -18,16 +18,16 @@ PATCHES = "net.prithvi_encoder.patch_embed.proj.weight"
 GARBAGE = 31_000
 
 
-def rewrite(data, change):
-    """The same chips with other layers."""
+def rewrite(data, function):
+    """Rewrite the chips of a folder with other layers."""
     for path in (data / "chips").iterdir():
         chip = read_raster(path)
-        write_raster(path, change(chip.values), chip.grid)
+        write_raster(path, function(chip.values), chip.grid)
     return data
 
 
 def as_sentinel_2(values):
-    """Twelve layers of Sentinel-2 L2A: the six bands at their places, 0 where nothing was seen, nonsense elsewhere."""
+    """Twelve layers of Sentinel-2 L2A: the six bands at their positions, 0 for no data, nonsense in the others."""
     layers = np.full((LAYERS, *values.shape[1:]), GARBAGE, np.int16)
     layers[L2A] = np.where(values == -9999, 0, values)
     return layers
@@ -42,7 +42,7 @@ def maps(run, data, checkpoint, folder, *more):
 
 
 def scores(folder):
-    """What a run scored, without the run itself."""
+    """The scores of a run."""
     return json.loads((folder / "metrics.json").read_text())
 
 
@@ -52,17 +52,17 @@ def state(folder):
 
 
 @pytest.mark.slow
-def test_training_on_a_sensor_is_training_on_its_bands(trained, run, tmp_path):  # pitfalls 14, 17
+def test_training_on_a_sensor_equals_training_on_its_bands(trained, run, tmp_path):  # pitfalls 14, 17
     _, folder = trained
     wide = rewrite(write_chips(tmp_path / "wide"), as_sentinel_2)
     sensor = "dataloader.sensor=sentinel2_l2a"
     status, _, err = run(f"root_dir={wide}", *TABLES, *QUICK, "train.num_epochs=2", sensor)
     assert status == 0, err
     assert "reading BLUE, GREEN, RED, NIR_NARROW, SWIR_1, SWIR_2 as date 1: layers [1, 2, 3, 8, 10, 11]" in err
-    mine, theirs = state(tmp_path / "run"), state(folder)
-    assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+    actual, expected = state(tmp_path / "run"), state(folder)
+    assert all(torch.equal(actual[key], expected[key]) for key in expected)
     assert scores(tmp_path / "run") == scores(folder)
-    # the checkpoint knows the layers: no sensor has to be told
+    # the layers are read from the checkpoint, without dataloader.sensor
     status, _, err = run("mode=eval", f"root_dir={wide}", "test_filepath=valid.csv",
                          f"checkpoint_path={tmp_path / 'run'}", folder="scored")  # fmt: skip
     assert status == 0, err
@@ -92,15 +92,15 @@ def test_a_model_scores_another_sensor_in_its_own_unit(trained, run, tmp_path):
         write_raster(usgs / "chips" / f"chip_{number}.tif", np.concatenate([aerosol, values]), grid)
         reflectance = (0.275 * values - 2000).astype(np.float32)
         write_raster(plain / "chips" / f"chip_{number}.tif", reflectance, grid)
-    found = []
+    results = []
     for data, more in ((plain, []), (usgs, ["dataloader.sensor=landsat8_c2"])):
         status, _, err = run(
             "mode=eval", f"root_dir={data}", "test_filepath=train.csv", f"checkpoint_path={folder}", *more
         )
         assert status == 0, err
-        found.append(scores(tmp_path / "run"))
-    assert found[1]["confusion_matrix"] == found[0]["confusion_matrix"]
-    assert found[1]["roc_auc"] == pytest.approx(found[0]["roc_auc"], abs=1e-4)
+        results.append(scores(tmp_path / "run"))
+    assert results[1]["confusion_matrix"] == results[0]["confusion_matrix"]
+    assert results[1]["roc_auc"] == pytest.approx(results[0]["roc_auc"], abs=1e-4)
 
 
 @pytest.mark.slow
@@ -138,42 +138,42 @@ def test_bands_by_the_codes_of_a_sensor_in_any_order(run, tmp_path):  # pitfalls
     pair = rewrite(write_chips(tmp_path / "pair"), lambda values: values[[3, 0]])
     model = load_model(folder)
     two = read_raster(pair / "chips" / "chip_0.tif", no_data_value=-9999)
-    array = np.where(two.valid, two.values, 0)  # 0 is what the sensor calls no observation
+    array = np.where(two.valid, two.values, 0)  # 0 means no data for this sensor
     by_array, by_file = model.predict(array), model.predict(wide / "chips" / "chip_0.tif")
     assert (by_array.classes == by_file.classes).all()
     assert not by_array.valid[:4, :4].any()
 
 
 @pytest.mark.slow
-def test_the_encoder_of_another_run(trained, run, tmp_path):
+def test_the_encoder_of_another_run_is_loaded(trained, run, tmp_path):
     data, folder = trained
     still = ["train.learning_rate=1e-12", "train.weight_decay=0"]
     status, _, err = run(f"root_dir={data}", *TABLES, *LINEAR, *still, f"model.weights={folder}")
     assert status == 0, err
-    mine, theirs = state(tmp_path / "run"), state(folder)
-    encoder = [key for key in theirs if key.startswith("net.prithvi_encoder.")]
+    actual, expected = state(tmp_path / "run"), state(folder)
+    encoder = [key for key in expected if key.startswith("net.prithvi_encoder.")]
     assert len(encoder) > 10
     for key in encoder:
-        torch.testing.assert_close(mine[key], theirs[key])
-    assert [key for key in mine if key not in encoder] == [
+        torch.testing.assert_close(actual[key], expected[key])
+    assert [key for key in actual if key not in encoder] == [
         "net.segmentation_head.classify.weight", "net.segmentation_head.classify.bias",
     ]  # fmt: skip
 
 
 @pytest.mark.slow
-def test_bands_of_another_run_go_by_their_names(trained, run, tmp_path):  # pitfall 27
+def test_bands_of_another_run_are_matched_by_name(trained, run, tmp_path):  # pitfall 27
     _, folder = trained
     data = rewrite(write_chips(tmp_path / "data"), lambda values: values[[5, 2]])
     still = ["train.learning_rate=1e-12", "train.weight_decay=0", "dataloader.band_names=[SWIR_2,RED]"]
     status, _, err = run(f"root_dir={data}", *TABLES, *LINEAR, *still, f"model.weights={folder}")
     assert status == 0, err
     torch.testing.assert_close(state(tmp_path / "run")[PATCHES], state(folder)[PATCHES][:, [5, 2]])
-    # and back: of the six, those two are known, the others start from their mean, all scaled by 2/6
+    # and back: two of the six are shared, the others start from their mean, all scaled by 2/6
     six = write_chips(tmp_path / "six")
     status, _, err = run(f"root_dir={six}", *TABLES, *LINEAR, *still[:2], f"model.weights={tmp_path / 'run'}",
                          folder="back")  # fmt: skip
     assert status == 0, err
-    known = state(folder)[PATCHES][:, [5, 2]]
-    found = state(tmp_path / "back")[PATCHES]
-    torch.testing.assert_close(found[:, [5, 2]], known / 3)
-    torch.testing.assert_close(found[:, 0], known.mean(1) / 3)
+    shared = state(folder)[PATCHES][:, [5, 2]]
+    restored = state(tmp_path / "back")[PATCHES]
+    torch.testing.assert_close(restored[:, [5, 2]], shared / 3)
+    torch.testing.assert_close(restored[:, 0], shared.mean(1) / 3)

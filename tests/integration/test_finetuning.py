@@ -1,4 +1,4 @@
-"""Every way of fine-tuning trains what it says, and leaves a checkpoint like any other."""
+"""Every way of fine-tuning trains the right parameters and writes a usual checkpoint."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def state(folder, name=LAST):
 
 
 def fresh(**options):
-    """The state dict that a run of TWO starts from, keyed as in a checkpoint."""
+    """The state dict that a run of TWO starts from, with the keys of a checkpoint."""
     torch.manual_seed(42)
     net = build_network(
         "prithvi_eo_tiny", **{"num_classes": 2, "img_size": SIDE, "depth": 2, "head": "linear"} | options
@@ -36,8 +36,8 @@ def fresh(**options):
     return {f"net.{key}": value for key, value in net.state_dict().items()}
 
 
-def learnt(folder, name=LAST):
-    """The parts of the encoder that differ from the start, blocks as a whole."""
+def trained_parts(folder, name=LAST):
+    """The parts of the encoder that differ from the start, by block."""
     start, end = fresh(), state(folder, name)
     changed = {key.removeprefix(ENCODER) for key in start if not torch.equal(start[key], end[key])}
     parts = {".".join(key.split(".")[:2]) if key.startswith("blocks") else key.split(".")[0] for key in changed}
@@ -45,7 +45,7 @@ def learnt(folder, name=LAST):
 
 
 def history(folder):
-    """The history without its seconds."""
+    """The history without the column of seconds."""
     lines = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
     return [line[:1] + line[2:] for line in lines]
 
@@ -61,11 +61,11 @@ COSTLY = ["train.layer_decay=0.5", "model.drop_path=0.5", "model.lora_rank=2"]
 
 
 @pytest.mark.parametrize("way", [pytest.param(way, marks=pytest.mark.slow) if way in COSTLY else way for way in WAYS])
-def test_what_is_said_is_trained_and_its_checkpoint_scores_alike(way, data, run, tmp_path):
+def test_only_the_chosen_parts_are_trained_and_the_checkpoint_has_the_same_scores(way, data, run, tmp_path):
     status, _, err = run(f"root_dir={data}", *TABLES, *TWO, way)
     assert status == 0, err
     folder = tmp_path / "run"
-    assert learnt(folder, BEST) == WAYS[way]
+    assert trained_parts(folder, BEST) == WAYS[way]
     assert (folder / "history.csv").is_file()
     status, _, err = run("mode=eval", f"root_dir={data}", "test_filepath=valid.csv", f"checkpoint_path={folder}",
                          folder="scored")  # fmt: skip
@@ -74,8 +74,8 @@ def test_what_is_said_is_trained_and_its_checkpoint_scores_alike(way, data, run,
 
 
 @pytest.mark.slow
-def test_each_level_learns_at_its_own_rate(data, run, tmp_path):
-    """The first step of Adam moves a weight by the rate, whatever its gradient."""
+def test_each_level_has_its_own_learning_rate(data, run, tmp_path):
+    """The first step of Adam moves a weight by the learning rate, for any gradient."""
     chosen = [*TWO, "train.layer_decay=0.1", "train.batch_size=8", "train.weight_decay=0", "train.scheduler=constant"]
     status, _, err = run(f"root_dir={data}", *TABLES, *chosen, "train.learning_rate=0.01")
     assert status == 0, err
@@ -89,16 +89,16 @@ def test_each_level_learns_at_its_own_rate(data, run, tmp_path):
 @pytest.mark.slow
 def test_gradient_checkpointing_changes_nothing_but_memory(data, run, tmp_path):
     chosen = [f"root_dir={data}", *TABLES, *TWO, "model.drop_path=0.5"]
-    for name, more in {"plain": [], "saving": ["model.gradient_checkpointing=true"]}.items():
+    for name, more in {"plain": [], "checkpointed": ["model.gradient_checkpointing=true"]}.items():
         assert run(*chosen, *more, folder=name)[0] == 0
-    assert history(tmp_path / "plain") == history(tmp_path / "saving")
-    plain, saving = state(tmp_path / "plain"), state(tmp_path / "saving")
+    assert history(tmp_path / "plain") == history(tmp_path / "checkpointed")
+    plain, checkpointed = state(tmp_path / "plain"), state(tmp_path / "checkpointed")
     for key, value in plain.items():
-        torch.testing.assert_close(value, saving[key])
+        torch.testing.assert_close(value, checkpointed[key])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("head", [head for head in HEADS if head != "pooled"])  # which is for whole chips
+@pytest.mark.parametrize("head", [head for head in HEADS if head != "pooled"])  # which is for image-level labels
 def test_every_head_trains_scores_and_maps(head, data, run, tmp_path):  # pitfall 28
     status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, f"model.head={head}")
     assert status == 0, err
@@ -111,14 +111,14 @@ def test_every_head_trains_scores_and_maps(head, data, run, tmp_path):  # pitfal
 
 @pytest.fixture(scope="session")
 def adapted(tmp_path_factory):
-    """A data folder, and the run folder of two undisturbed epochs of low-rank changes."""
+    """A data folder, and the run folder of two uninterrupted epochs with LoRA."""
     base = tmp_path_factory.mktemp("adapted")
     data = write_chips(base / "data")
     assert main([f"root_dir={data}", *TABLES, *LORA, "train.num_epochs=2", f"hydra.run.dir={base / 'run'}"]) == 0
     return data, base / "run"
 
 
-def test_the_best_checkpoint_of_low_rank_changes_is_plain(adapted):  # pitfall 30
+def test_the_best_checkpoint_of_a_lora_run_has_plain_weights(adapted):  # pitfall 30
     _, folder = adapted
     best, start = state(folder, BEST), fresh()
     assert {key: value.shape for key, value in best.items()} == {key: value.shape for key, value in start.items()}
@@ -128,10 +128,10 @@ def test_the_best_checkpoint_of_low_rank_changes_is_plain(adapted):  # pitfall 3
     for layer in layers:
         change = best[ENCODER + layer] - start[ENCODER + layer]
         assert torch.linalg.matrix_rank(change[:16, :16], rtol=1e-3) == 2
-    assert any(".lora_A." in key for key in state(folder, LAST))  # what training goes on from
+    assert any(".lora_A." in key for key in state(folder, LAST))  # from which training resumes
 
 
-def test_low_rank_changes_are_used_without_peft(adapted, run, tmp_path, monkeypatch):  # pitfall 37
+def test_a_model_trained_with_lora_needs_no_peft(adapted, run, tmp_path, monkeypatch):  # pitfall 37
     data, folder = adapted
     monkeypatch.setitem(sys.modules, "peft", None)
     assert load_model(folder).predict(data / "chips" / "chip_5.tif").valid.any()
@@ -141,7 +141,7 @@ def test_low_rank_changes_are_used_without_peft(adapted, run, tmp_path, monkeypa
 
 
 @pytest.mark.slow
-def test_low_rank_training_goes_on_to_what_an_undisturbed_run_gives(adapted, run, tmp_path):  # pitfall 31
+def test_a_resumed_lora_run_equals_an_uninterrupted_one(adapted, run, tmp_path):  # pitfall 31
     data, folder = adapted
     chosen = [f"root_dir={data}", *TABLES, *LORA]
     assert run(*chosen, "train.num_epochs=1")[0] == 0
@@ -151,19 +151,19 @@ def test_low_rank_training_goes_on_to_what_an_undisturbed_run_gives(adapted, run
     resumed = tmp_path / "run"
     assert history(resumed) == history(folder)
     for name in (BEST, LAST):
-        whole, again = state(folder, name), state(resumed, name)
-        assert list(whole) == list(again)
-        assert all(torch.equal(whole[key], again[key]) for key in whole)
+        expected, actual = state(folder, name), state(resumed, name)
+        assert list(expected) == list(actual)
+        assert all(torch.equal(expected[key], actual[key]) for key in expected)
     assert (resumed / "metrics.json").read_text() == (folder / "metrics.json").read_text()
 
 
-def test_a_run_without_low_rank_changes_does_not_resume_one_with_them(adapted, run, tmp_path):
+def test_a_run_without_lora_does_not_resume_one_with_it(adapted, run, tmp_path):
     data, folder = adapted
     shutil.copytree(folder, tmp_path / "copy")
     chosen = [f"root_dir={data}", *TABLES, *LORA, "model.lora_rank=null", "train.num_epochs=3"]
     status, _, err = run(*chosen, f"train.resume={tmp_path / 'copy'}")
     assert status == 1
-    assert "its run has model.lora_rank=2, but model.lora_rank=None was asked for" in err
+    assert "its run has model.lora_rank=2, but you passed model.lora_rank=None" in err
 
 
 @pytest.mark.slow
@@ -179,8 +179,8 @@ def test_a_run_starts_from_the_merged_weights_of_another(adapted, run, tmp_path)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which(os.environ.get("CXX", "g++")), reason="torch.compile needs a C++ compiler")
-@pytest.mark.filterwarnings("ignore")  # those of PyTorch's own compiler
-def test_a_compiled_network_trains_a_step_and_leaves_plain_keys(data, run, tmp_path):
+@pytest.mark.filterwarnings("ignore")  # from PyTorch's own compiler
+def test_a_compiled_network_trains_and_writes_plain_keys(data, run, tmp_path):
     status, _, err = run(f"root_dir={data}", *TABLES, *TWO, "compile=true")
     assert status == 0, err
     assert run(f"root_dir={data}", *TABLES, *TWO, folder="plain")[0] == 0

@@ -1,4 +1,4 @@
-"""Checkpoints as InstaGeo published them: an early configuration beside tensors under early names, and more of them."""
+"""Checkpoints as InstaGeo published them, with an early configuration file and early or present names of tensors."""
 
 import json
 from dataclasses import replace
@@ -41,7 +41,7 @@ LIGHTNING = {
 
 
 def publish(folder, state, model=""):
-    """Write a run directory; `model` is what the configuration says of the model besides."""
+    """Write a run directory; `model` holds further keys of the configuration's section of that name."""
     (folder / ".hydra").mkdir()
     (folder / ".hydra" / "config.yaml").write_text(EARLY % model)
     torch.save(LIGHTNING | {"state_dict": state}, folder / "instageo_best_checkpoint.ckpt")
@@ -51,7 +51,7 @@ def publish(folder, state, model=""):
 @pytest.mark.parametrize(
     ("number", "encoder", "model"),
     [(2, "prithvi_100M_backbone", ", depth: 1"), (0, "prithvi_encoder", ", model_name: prithvi_eo_tiny, depth: -1")],
-    ids=["v1_100-the-only-one-then", "tiny"],
+    ids=["v1_100", "tiny"],
 )
 def test_a_published_checkpoint_gives_the_original_logits(number, encoder, model, tmp_path):  # pitfalls 1, 30, 36
     case = FIGURES["segmenter"][number]
@@ -75,10 +75,10 @@ def test_a_published_checkpoint_gives_the_original_logits(number, encoder, model
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Function that narrows a variant and gives its published state."""
+    """Function that narrows a variant and returns a network and its published state."""
 
     def make(model_name, head="upscaling"):
-        monkeypatch.setitem(VARIANTS, model_name, replace(VARIANTS[model_name], embed_dim=64, depth=1, heads=4))
+        monkeypatch.setitem(VARIANTS, model_name, replace(VARIANTS[model_name], embed_dim=64, depth=1, num_heads=4))
         torch.manual_seed(0)
         net = build_network(model_name, num_classes=2, head=head).eval()
         for module in net.modules():
@@ -90,7 +90,7 @@ def narrow(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [(224, 224), (224, 300)])
-def test_the_published_600m_head_is_known_by_its_kernels(narrow, tmp_path, size):  # pitfalls 2, 28
+def test_the_published_600m_head_is_recognised_by_its_kernels(narrow, tmp_path, size):  # pitfalls 2, 28
     net, state = narrow("prithvi_eo_v2_600", "upscaling_600m")
     assert [state[f"net.segmentation_head.{level}.2.weight"].shape[-1] for level in range(4)] == [5, 5, 5, 7]
     predictor = load_model(publish(tmp_path, state, ", model_name: prithvi_eo_v2_600"), device="cpu")
@@ -100,7 +100,9 @@ def test_the_published_600m_head_is_known_by_its_kernels(narrow, tmp_path, size)
     assert prediction.classes.shape == size
     with torch.inference_mode():
         first = net(image[None, :, None, :, :224])[0].softmax(0)
-    np.testing.assert_allclose(prediction.probabilities[..., :76], first[..., :76], atol=1e-5)  # of one tile alone
+    np.testing.assert_allclose(
+        prediction.probabilities[..., :76], first[..., :76], atol=1e-5
+    )  # pixels of a single tile
 
 
 def test_maps_of_a_published_checkpoint_lie_on_the_grid_of_the_chip(narrow, tmp_path):  # pitfalls 2, 6
@@ -124,7 +126,7 @@ def test_maps_of_a_published_checkpoint_lie_on_the_grid_of_the_chip(narrow, tmp_
         ({"net.prithvi_encoder.blocks.1.norm1.bias": (64,)}, r"unknown prithvi_encoder\.blocks\.1\.norm1\.bias"),
     ],
 )
-def test_a_published_checkpoint_that_lacks_or_bends_a_tensor_is_refused_by_its_name(narrow, change, words, tmp_path):
+def test_a_published_checkpoint_with_missing_or_misshapen_tensors_is_refused_by_name(narrow, change, words, tmp_path):
     _, state = narrow("prithvi_eo_v1_100")
     state |= {key: torch.ones(shape) if shape else None for key, shape in change.items()}
     publish(tmp_path, {key: value for key, value in state.items() if value is not None})
@@ -134,7 +136,7 @@ def test_a_published_checkpoint_that_lacks_or_bends_a_tensor_is_refused_by_its_n
 
 
 @pytest.mark.parametrize("encoder", ["prithvi_encoder", "prithvi_100M_backbone"])
-def test_what_is_no_network_beside_the_tensors_is_left_out(narrow, encoder, tmp_path):  # pitfall 30
+def test_tensors_outside_the_network_are_ignored(narrow, encoder, tmp_path):  # pitfall 30
     net, state = narrow("prithvi_eo_v1_100")
     state = {key.replace("prithvi_encoder", encoder): value for key, value in state.items() if "pos_embed" not in key}
     loaded = load_model(

@@ -66,7 +66,7 @@ class TerraTorchEncoder(nn.Module):
             temporal_coords: Shape (B, T, 2), year and day of year; NaN or None if unknown.
             location_coords: Shape (B, 2), latitude and longitude; NaN or None if unknown.
         """
-        image = x if x.ndim == 5 else x.unflatten(1, (self.encoder.temporal_dim, -1)).transpose(1, 2)
+        image = x if x.ndim == 5 else torch.unflatten(x, 1, (self.encoder.temporal_dim, -1)).transpose(1, 2)
         return self.encoder.forward_intermediates(
             image, self.indices, temporal_coords=temporal_coords, location_coords=location_coords, norm=True
         )
@@ -203,7 +203,7 @@ def sample_to_torchgeo(
 def _split_dates(image: Tensor, temporal_dim: int) -> Tensor:
     """Return an image (T, C, H, W) or (T * C, H, W) as (C, T, H, W)."""
     if image.ndim == 3 and image.shape[0] % temporal_dim == 0:
-        image = image.unflatten(0, (temporal_dim, -1))
+        image = torch.unflatten(image, 0, (temporal_dim, -1))
     if image.ndim != 4:
         raise DataError(
             f"the image has shape {tuple(image.shape)}; expected (T, C, H, W), or (T * C, H, W) with temporal_dim="

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -97,7 +98,7 @@ class PrithviSegmenter(nn.Module):
             norm=True,
         )
         grid = image.shape[2], *(side // self.prithvi_encoder.patch_size for side in image.shape[3:])
-        return [level.transpose(1, 2).unflatten(2, grid) for level in levels]
+        return [torch.unflatten(level.transpose(1, 2), 2, grid) for level in levels]
 
     def forward_features(self, image: Tensor) -> Tensor:
         """Return the last block's map: (B, C, T, H, W) to (B, embed_dim * T, H/patch_size, W/patch_size).
@@ -167,6 +168,13 @@ def build_network(
 
     Raises:
         ConfigError: A name is unknown, or a size is out of range.
+
+    Examples:
+        >>> import torch
+        >>> from instageo.model import build_network
+        >>> net = build_network("prithvi_eo_tiny", num_classes=3, depth=1, img_size=32)
+        >>> net(torch.zeros(1, 6, 1, 32, 32)).shape
+        torch.Size([1, 3, 32, 32])
     """
     if head not in HEADS:
         raise ConfigError(f"model.head={head} is unknown; choose one of {', '.join(HEADS)}{did_you_mean(head, HEADS)}")
