@@ -52,5 +52,5 @@ def _import_module(name: str, setting: str) -> ModuleType:
         return importlib.import_module(name.rpartition(":")[0])
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"{setting}={name}: there is no package {error.name}; install it, or correct the setting"
+            f"{setting}={name}: package {error.name} is not installed; install it, or correct the setting"
         ) from error

@@ -21,17 +21,17 @@ def settings_of(folder):
 
 
 def pixels_of(data, numbers):
-    """Valid pixels of chips (6, N), and the labels under them."""
+    """Return the valid pixels of chips (6, N), and their labels."""
     chips = [read_raster(data / f"chips/chip_{number}.tif").values for number in numbers]
     labels = [read_raster(data / f"labels/label_{number}.tif").values[0] for number in numbers]
-    seen = [(chip != -9999).all(axis=0) for chip in chips]
-    values = np.concatenate([chip[:, mask] for chip, mask in zip(chips, seen, strict=True)], axis=1)
-    return values.astype(float), np.concatenate([label[mask] for label, mask in zip(labels, seen, strict=True)])
+    masks = [(chip != -9999).all(axis=0) for chip in chips]
+    values = np.concatenate([chip[:, mask] for chip, mask in zip(chips, masks, strict=True)], axis=1)
+    return values.astype(float), np.concatenate([label[mask] for label, mask in zip(labels, masks, strict=True)])
 
 
 @pytest.fixture
 def yaml(tmp_path, data):
-    """A configuration of one's own that leaves statistics and weights to the table."""
+    """Write a configuration that takes statistics and weights from the table."""
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "mine.yaml").write_text(
         "defaults: [config, _self_]\n"
@@ -41,7 +41,7 @@ def yaml(tmp_path, data):
     return f"--config-dir={tmp_path / 'configs'}", "--config-name=mine"
 
 
-def test_what_is_left_to_the_table_is_measured_recorded_and_used(data, run, tmp_path, yaml):  # pitfalls 10, 19
+def test_statistics_of_the_table_are_computed_stored_and_used(data, run, tmp_path, yaml):  # pitfalls 10, 19
     status, _, err = run(*yaml, *QUICK)
     assert status == 0, err
     values, labels = pixels_of(data, range(4))
@@ -51,12 +51,12 @@ def test_what_is_left_to_the_table_is_measured_recorded_and_used(data, run, tmp_
     counts = np.bincount(labels, minlength=2)
     np.testing.assert_allclose(stored["train.class_weights"], compute_class_weights(counts.tolist(), "sqrt"))
     assert (np.array(stored["train.class_weights"]) * counts).sum() == pytest.approx(counts.sum())
-    told = (tmp_path / "run" / "metrics.json").read_text()
+    scores = (tmp_path / "run" / "metrics.json").read_text()
 
     checkpoint = f"checkpoint_path={tmp_path / 'run'}"
     status, _, err = run("mode=eval", *yaml, checkpoint, "test_filepath=valid.csv", folder="again")  # the same YAML
     assert status == 0, err
-    assert (tmp_path / "again" / "metrics.json").read_text() == told
+    assert (tmp_path / "again" / "metrics.json").read_text() == scores
     status, _, err = run("mode=chip_inference", *yaml, checkpoint, f"output_dir={tmp_path / 'maps'}", folder="maps_run")
     assert status == 0, err
     plain = ["mode=chip_inference", f"root_dir={data}", "test_filepath=test.csv", checkpoint]
@@ -66,26 +66,26 @@ def test_what_is_left_to_the_table_is_measured_recorded_and_used(data, run, tmp_
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_measured_and_written_out_are_the_same_training(data, run, tmp_path):  # pitfall 10
+def test_auto_and_explicit_statistics_give_the_same_training(data, run, tmp_path):  # pitfall 10
     common = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK]
     status, out, err = run("mode=stats", *common[:2], folder="stats")
     assert status == 0, err
-    found = json.loads(out.splitlines()[-1])
-    ways = {
+    stats = json.loads(out.splitlines()[-1])
+    variants = {
         "auto": ["dataloader.mean=auto", "train.class_weights=inverse"],
-        "told": [
-            f"dataloader.mean={found['mean']}", f"dataloader.std={found['std']}",
-            f"train.class_weights={found['class_weights']}",
+        "explicit": [
+            f"dataloader.mean={stats['mean']}", f"dataloader.std={stats['std']}",
+            f"train.class_weights={stats['class_weights']}",
         ],
     }  # fmt: skip
-    for name, more in ways.items():
+    for name, more in variants.items():
         status, _, err = run(*common, *more, folder=name)
         assert status == 0, err
-    first, second = (torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"] for name in ways)
+    first, second = (torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"] for name in variants)
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_caches_and_workers_change_nothing(data, run, tmp_path):  # pitfall 31
+def test_caches_and_workers_do_not_change_the_training(data, run, tmp_path):  # pitfall 31
     common = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK]
     common += ["dataloader.sampler=balanced", "dataloader.img_size=16", "dataloader.augmentations.noise.use=true"]
     states = []
@@ -99,14 +99,14 @@ def test_caches_and_workers_change_nothing(data, run, tmp_path):  # pitfall 31
         assert all(torch.equal(state[key], states[0][key]) for key in state)
 
 
-def test_shared_chips_are_told_in_training(data, run):
+def test_training_reports_shared_chips(data, run):
     tables = ["train_filepath=train.csv", "valid_filepath=train.csv"]
     status, _, err = run(f"root_dir={data}", *tables, *QUICK)
     assert status == 0, err
     assert "4 chips are in train.csv and in train.csv" in err
 
 
-def test_a_constant_band_has_no_deviation_to_divide_by(tmp_path, run):  # pitfall 10
+def test_a_constant_band_is_an_error(tmp_path, run):  # pitfall 10
     data = write_chips(tmp_path / "flat")
     for path in (data / "chips").iterdir():
         chip = read_raster(path)
@@ -116,7 +116,7 @@ def test_a_constant_band_has_no_deviation_to_divide_by(tmp_path, run):  # pitfal
     status, _, err = run(f"root_dir={data}", *tables, *QUICK)
     assert status == 1
     assert "Traceback" not in err
-    assert "RED has one value alone in all chips" in err
+    assert "RED is constant in all chips, so it cannot be normalised" in err
 
 
 @pytest.mark.parametrize("mode", ["eval", "chip_inference"])

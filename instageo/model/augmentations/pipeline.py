@@ -81,7 +81,7 @@ def process_and_augment(
         ignore_index: Label of pixels that an augmentation brings in from outside.
 
     Returns:
-        The batch with a normalised image, 0 where there is no observation.
+        The batch with a normalised image, 0 for pixels without an observation.
 
     Examples:
         >>> import torch
@@ -156,7 +156,7 @@ def find_augmentation(name: str) -> Augmentation:
     """Return the function called `name` in `AUGMENTATIONS`, or the user's own, named FILE.py:FUNCTION.
 
     Raises:
-        ConfigError: There is no such file or function.
+        ConfigError: The file or function does not exist.
     """
     return AUGMENTATIONS[name] if name in AUGMENTATIONS else load_user_augmentation(name)
 

@@ -102,7 +102,7 @@ AnyLabelFormat = LabelFormat | TargetFormat | ChipLabelFormat
 """How labels are read. Each format has
 
 - `image_level`: whether a label belongs to the whole chip rather than its pixels; then `read` parses the table's entry;
-- `ignored_value`: the value where there is no label: the ignored class, or NaN; `label_mask(label)` is False there;
+- `ignored_value`: the value of a missing label: the ignored class, or NaN; `label_mask(label)` is False there;
 - `cache_dtype`: the type in which a cache keeps labels of pixels.
 """
 

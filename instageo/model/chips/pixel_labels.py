@@ -112,7 +112,7 @@ class TargetFormat:
     ignored_value: ClassVar[float] = math.nan
 
     def read(self, path: str | Path, window: Window | None = None) -> Array:
-        """Read a label file, or a window of it, shape (H, W), float32; NaN where there is no label.
+        """Read a label file, or a window of it, shape (H, W), float32; pixels without a label become NaN.
 
         Raises:
             RasterError: The file is missing or unreadable.
@@ -125,7 +125,7 @@ class TargetFormat:
         return self.to_values(np.where(raster.valid[0], raster.values[0], np.nan), path)
 
     def to_values(self, stored: NDArray[np.floating], location: str) -> NDArray[np.float32]:
-        """Convert stored values, NaN where there is none, see `read`; `location` is used in messages."""
+        """Convert stored values, NaN for missing ones, see `read`; `location` is used in messages."""
         values = stored.astype(np.float32)
         if self.replace_label is not None:
             values[values == np.float32(self.replace_label[0])] = self.replace_label[1]

@@ -18,7 +18,7 @@ class Sample:
         valid: Shape (T, H, W), bool.
         label: Labels of the pixels, shape (H, W): classes, int64, the ignored class where no date is valid; or values,
             float32, NaN there. An image-level label has the shape (1, 1), or (K, 1, 1) where each of K classes may
-            apply. None if there is no label.
+            apply. None without a label.
         temporal_coords: Shape (T, 2), year and day of year; NaN where unknown. None means the same as all NaN.
         location_coords: Shape (2,), latitude and longitude in degrees; NaN where unknown. None means the same as all
             NaN.
@@ -39,7 +39,9 @@ class Sample:
     def map(self, function: Callable[[Tensor], Tensor]) -> "Sample":
         """Return a sample with a function applied to each tensor."""
         tensors: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
-        changed = {name: None if tensor is None else function(tensor) for name, tensor in tensors.items()}
+        changed: dict[str, Any] = {
+            name: None if tensor is None else function(tensor) for name, tensor in tensors.items()
+        }
         return Sample(**changed)
 
     def map_spatial(self, function: Callable[[Tensor], Tensor], label_function: Callable[[Tensor], Tensor]) -> "Sample":
@@ -94,7 +96,7 @@ def label_mask(label: Tensor, ignore_index: int) -> Tensor:
 
 
 def zero_invalid(image: Tensor, valid: Tensor, *, in_place: bool = False) -> Tensor:
-    """Set the image to 0 where there is no observation, whatever its value there, NaN included.
+    """Set pixels without an observation to 0, whatever their value, NaN included.
 
     The mask is applied to the bits of the numbers, which takes a sixth of the time of `masked_fill` on a CPU but passes
     no gradient.

@@ -68,7 +68,7 @@ def pad_sample(sample: Sample, crop_size: tuple[int, int], ignore_index: int) ->
 
 
 def build_loader(
-    dataset: Dataset[Sample],
+    dataset: Dataset[Any],
     sampler: Iterable[Any],
     batch_size: int,
     num_workers: int,

@@ -21,8 +21,8 @@ class Moments:
         count: Number of valid pixels (over all dates).
         mean: Shape (C,).
         deviations: Shape (C,), sum of (value - mean)^2.
-        low: Shape (C,), smallest value; infinity if there is none.
-        high: Shape (C,), largest value; minus infinity if there is none.
+        low: Shape (C,), smallest value; infinity without valid pixels.
+        high: Shape (C,), largest value; minus infinity without valid pixels.
         pixels: Number of pixels, valid or not.
     """
 

@@ -38,7 +38,7 @@ def test_geometry_by_hand(spec, expected):
 @pytest.mark.parametrize("spec", GEOMETRY, ids=lambda spec: spec.name)
 @pytest.mark.parametrize("shape", [(40, 40), (30, 50)])
 def test_image_mask_and_label_move_together(spec, shape):
-    """A block in image and label moves to one position in both, and a gap in mask and label to another."""
+    """Plant a block in image and label and a gap in mask and label: each moves to one position in both."""
     batch = Sample(
         torch.zeros(16, 1, 2, *shape), torch.ones(16, 2, *shape, dtype=torch.bool), torch.zeros(16, *shape).long()
     )
@@ -69,7 +69,7 @@ def test_rot90_is_that_of_numpy_and_differs_between_samples():
 @pytest.mark.parametrize("quarter", [1, -1])
 @pytest.mark.parametrize(("height", "width"), [(6, 6), (4, 8), (8, 4)])
 def test_rotating_by_90_degrees(height, width, quarter):
-    """The square in the middle of a rectangle is rotated; the rest comes from outside."""
+    """Rotate a rectangle: the square in its middle is rotated, the rest comes from outside."""
     batch = numbered(1, height, width)
     turned = rotate(batch, scripted(batch, 90 * quarter, ignore_index=255), degrees=180)
     top, left, side = (height - min(height, width)) // 2, (width - min(height, width)) // 2, min(height, width)
@@ -108,7 +108,7 @@ def test_pixels_without_an_observation_have_no_label(name, ignore_index, share):
 
 
 def test_resized_crop_by_hand():
-    """The upper left quarter of 4 x 4 pixels: new pixels lie a quarter, three quarters, … into the old ones."""
+    """Enlarge the upper left quarter of 4 x 4 pixels: new pixels lie a quarter, three quarters, … into the old ones."""
     batch = numbered(1, 4, 4)
     corner = resized_crop(batch, scripted(batch, 0.25, 0, -1, -1), min_scale=0.25)
     between = torch.tensor([0, 0.25, 0.75, 1.25])

@@ -51,7 +51,7 @@ def data_sets(source, kind, folder):
 
 
 def growth(read):
-    """Bytes by which the memory grows in 120 reads, as Python and as the system count them."""
+    """Return by how many bytes the memory grows in 120 reads, as Python and as the system count them."""
     gc.collect()
     tracemalloc.start()
     try:
