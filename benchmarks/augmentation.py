@@ -2,7 +2,7 @@
 
 python benchmarks/augmentation.py [--threads 2] [--repeats 12]
 
-With one thread the time is that of the processor, whatever else the machine does; with more it is that of the clock.
+With one thread the time is CPU time, whatever else the machine does; with more it is wall time.
 """
 
 import argparse
@@ -24,29 +24,29 @@ SIX = (
 
 
 def batch_of(bands: int, dates: int) -> Sample:
-    """Random values of which one in twenty is no-data."""
+    """Return random values with one in twenty no-data."""
     image = torch.rand(BATCH, bands, dates, SIDE, SIDE) * 3000
     valid = torch.rand(BATCH, dates, SIDE, SIDE) > 0.05
     return Sample(image, valid, torch.randint(0, 5, (BATCH, SIDE, SIDE)))
 
 
 def milliseconds(batch: Sample, specs: tuple[AugmentationSpec, ...], repeats: int) -> float:
-    """Best time per chip for each of a few seeds, and the mean of these."""
+    """Return the mean over a few seeds of the best time per chip."""
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     mean, std = (torch.full((batch.image.shape[1],), value) for value in (1500.0, 900.0))
     best = [float("inf")] * SEEDS
     for _ in range(repeats):
         for seed in range(SEEDS):
             generator = torch.Generator().manual_seed(seed)
-            began = clock()
+            start = clock()
             process_and_augment(batch, mean, std, specs, generator)
-            best[seed] = min(best[seed], clock() - began)
+            best[seed] = min(best[seed], clock() - start)
     return sum(best) / SEEDS / BATCH * 1000
 
 
 def main() -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=12)
     options = parser.parse_args()

@@ -1,10 +1,10 @@
-"""What scoring costs: one `update` per chip, and its share of `mode=eval` and of a training epoch.
+"""Cost of metrics: one `update` per chip, and its share of `mode=eval` and of a training epoch.
 
 OMP_NUM_THREADS=1 python benchmarks/metrics.py [--repeats 30] [--shares] [--reference] [--others]
 
-Updates are measured as CPU time of the thread, so that others on the machine count little. With --shares the program
-trains and scores `prithvi_eo_tiny` on chips it writes itself, by the clock; with --reference torchmetrics counts one;
-with --others regressions and several labels are scored.
+Updates are measured as CPU time of the thread, so that other work on the machine matters little. With --shares the
+program trains and scores `prithvi_eo_tiny` on chips it writes itself, in wall time; with --reference torchmetrics
+scores a chip; with --others regression and multi-label classification are scored.
 """
 
 import argparse
@@ -35,32 +35,34 @@ from instageo.raster.writing import write_raster
 from instageo.table import write_table
 
 
-def drawn(classes: int, side: int, ignored: float, sure: float) -> tuple[Tensor, Tensor]:
-    """Logits (K, side, side) that know something of the truth, times `sure`, and labels of which some are ignored."""
+def draw_chip(classes: int, side: int, ignored: float, confidence: float) -> tuple[Tensor, Tensor]:
+    """Return logits (K, side, side) correlated with the labels, times `confidence`, and labels with some ignored."""
     label = torch.randint(0, classes, (side, side))
     logits = torch.randn(classes, side, side) + 2 * torch.nn.functional.one_hot(label, classes).movedim(-1, 0)
-    return (sure * logits).contiguous(), torch.where(torch.rand(side, side) < ignored, -1, label)
+    return (confidence * logits).contiguous(), torch.where(torch.rand(side, side) < ignored, -1, label)
 
 
 def milliseconds(call: Callable[[], object], repeats: int) -> str:
-    """Median of the calls with the least and most."""
+    """Return median, minimum and maximum CPU time of the calls."""
     for _ in range(2):
         call()
     taken = []
     for _ in range(repeats):
-        began = time.thread_time()
+        start = time.thread_time()
         call()
-        taken.append(1000 * (time.thread_time() - began))
+        taken.append(1000 * (time.thread_time() - start))
     return f"{statistics.median(taken):.2f} ({min(taken):.2f}-{max(taken):.2f})"
 
 
 def show_updates(repeats: int) -> None:
-    """A line per kind of chip."""
+    """Print a line per kind of chip."""
     print("| chip | without ROC-AUC, ms | with, ms |\n|---|---|---|")
     for side in (224, 512):
         for classes in (2, 13):
-            for kind, ignored, sure in (("", 0.0, 1.0), (", half ignored", 0.5, 1.0), (", sure network", 0.0, 10.0)):
-                chip = drawn(classes, side, ignored, sure)
+            for kind, ignored, confidence in (
+                ("", 0.0, 1.0), (", half ignored", 0.5, 1.0), (", confident network", 0.0, 10.0)
+            ):  # fmt: skip
+                chip = draw_chip(classes, side, ignored, confidence)
                 cells = []
                 for roc in (False, True):
                     metrics = SegmentationMetrics(classes, roc=roc)
@@ -69,42 +71,42 @@ def show_updates(repeats: int) -> None:
 
 
 def show_others(repeats: int) -> None:
-    """A line per kind of regression and of several labels, beside the two classes of a segmentation."""
+    """Print a line per kind of regression and multi-label scoring, compared with segmentation of two classes."""
     print("| 224 pixels | ms |\n|---|---|")
-    chip, two = drawn(2, 224, 0.0, 1.0), SegmentationMetrics(2)
+    chip, two = draw_chip(2, 224, 0.0, 1.0), SegmentationMetrics(2)
     print(f"| segmentation, 2 classes | {milliseconds(lambda: two.update(*chip), repeats)} |")
     truth = 100 * torch.rand(224, 224)
     prediction = truth + 10 * torch.randn(224, 224)
     for kind, absent in (("", 0.0), (", 99 % without label", 0.99)):
-        known = torch.where(torch.rand(224, 224) < absent, torch.nan, truth)
+        labels = torch.where(torch.rand(224, 224) < absent, torch.nan, truth)
         for more, density in (("", None), (", counts for the figure", DensityRange(-10, 110))):
             metrics = RegressionMetrics(density=density)
-            taken = milliseconds(lambda metrics=metrics, known=known: metrics.update(prediction, known), repeats)
+            taken = milliseconds(lambda metrics=metrics, labels=labels: metrics.update(prediction, labels), repeats)
             print(f"| regression{kind}{more} | {taken} |", flush=True)
-    for labels in (1, 19):
-        logits, label = torch.randn(labels, 224, 224), torch.randint(0, 2, (labels, 224, 224))
-        many = MultiLabelMetrics(labels)
+    for num_labels in (1, 19):
+        logits, label = torch.randn(num_labels, 224, 224), torch.randint(0, 2, (num_labels, 224, 224))
+        many = MultiLabelMetrics(num_labels)
         for what, shown in (("every pixel", (logits, label)), ("one chip", (logits[:, :1, :1], label[:, :1, :1]))):
             taken = milliseconds(lambda many=many, shown=shown: many.update(*shown), repeats)
-            print(f"| {labels} labels, {what} | {taken} |", flush=True)
+            print(f"| {num_labels} labels, {what} | {taken} |", flush=True)
 
 
 def show_reference() -> None:
-    """Count one chip by torchmetrics of 224 pixels: confusion matrix, and ROC-AUC from 200 thresholds."""
+    """Score one chip of 224 pixels by torchmetrics: confusion matrix, and ROC-AUC from 200 thresholds."""
     from torchmetrics.functional.classification import multiclass_auroc, multiclass_confusion_matrix
 
     for classes in (2, 13):
-        logits, label = drawn(classes, 224, 0.0, 1.0)
-        began = time.thread_time()
+        logits, label = draw_chip(classes, 224, 0.0, 1.0)
+        start = time.thread_time()
         multiclass_confusion_matrix(logits[None], label[None], classes, ignore_index=-1)
         between = time.thread_time()
         multiclass_auroc(logits[None], label[None], classes, average=None, thresholds=200, ignore_index=-1)
-        first, second = between - began, time.thread_time() - between
+        first, second = between - start, time.thread_time() - between
         print(f"torchmetrics {version('torchmetrics')}, {classes} classes: {1000 * first:.0f} ms + {second:.2f} s")
 
 
 def write_chips(folder: Path, classes: int, dates: int, count: int) -> list[str]:
-    """Chips of 224 pixels of noise, and what tells the program to use a small network on them."""
+    """Write chips of 224 pixels of noise, and return the settings that use a small network on them."""
     rng, rows = np.random.default_rng(0), []
     for number in range(count):
         grid = Grid("EPSG:32614", Affine(30, 0, 10_000 * number, 0, -30, 0), 224, 224)
@@ -120,26 +122,26 @@ def write_chips(folder: Path, classes: int, dates: int, count: int) -> list[str]
 
 
 @contextmanager
-def timed(place: object, name: str) -> Iterator[list[float]]:
-    """Seconds of each call of a function, for a while."""
-    inner, taken = getattr(place, name), []
+def timed(owner: object, name: str) -> Iterator[list[float]]:
+    """Record the seconds of each call of a function inside this block."""
+    inner, taken = getattr(owner, name), []
 
     def outer(*arguments: object) -> object:
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
             return inner(*arguments)
         finally:
-            taken.append(time.perf_counter() - began)
+            taken.append(time.perf_counter() - start)
 
-    setattr(place, name, outer)
+    setattr(owner, name, outer)
     try:
         yield taken
     finally:
-        setattr(place, name, inner)
+        setattr(owner, name, inner)
 
 
 def show_shares(classes: int, epochs: int, count: int = 32) -> None:
-    """Share of updates in the epochs of a training run at three dates, and in the scoring of `mode=eval` at one."""
+    """Print the share of updates in training epochs with three dates, and in the scoring of `mode=eval` with one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = write_chips(folder, classes, 3, count)
@@ -171,30 +173,30 @@ def show_shares(classes: int, epochs: int, count: int = 32) -> None:
 
 
 def spread(values: list[float]) -> str:
-    """Median with the least and most."""
+    """Return median, minimum and maximum."""
     return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Print the requested measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--shares", action="store_true")
     parser.add_argument("--reference", action="store_true")
     parser.add_argument("--others", action="store_true")
-    given = parser.parse_args()
+    args = parser.parse_args()
     keep_freed_memory()
     torch.manual_seed(0)
     print(f"PyTorch {torch.__version__}, Python {platform.python_version()}, {torch.get_num_threads()} threads")
-    if given.shares:
+    if args.shares:
         for classes in (2, 13):
             show_shares(classes, 5)
-    elif given.reference:
+    elif args.reference:
         show_reference()
-    elif given.others:
-        show_others(given.repeats)
+    elif args.others:
+        show_others(args.repeats)
     else:
-        show_updates(given.repeats)
+        show_updates(args.repeats)
 
 
 if __name__ == "__main__":

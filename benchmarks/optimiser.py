@@ -12,21 +12,21 @@ from instageo.model.training.schedules import Schedule
 
 
 def step_times(name: str, rounds: int) -> dict[bool, list[float]]:
-    """CPU seconds of each step, by whether it is fused."""
+    """Return CPU seconds of each step, by whether it is fused."""
     net = build_network(name, num_classes=2, img_size=64, head="light")
     for parameter in net.parameters():
         parameter.grad = torch.randn_like(parameter) * 1e-3
     optimizers = {}
     for fused in (True, False):
-        course = OptimizerConfig(1e-4, 1e-2, 1.0, Schedule("constant"), 0, fused)
-        optimizers[fused] = build_optimizer(net, course, 1, 1)["optimizer"]
+        config = OptimizerConfig(1e-4, 1e-2, 1.0, Schedule("constant"), 0, fused)
+        optimizers[fused] = build_optimizer(net, config, 1, 1)["optimizer"]
         optimizers[fused].step()
     seconds: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(rounds):
         for fused, optimizer in optimizers.items():
-            begun = time.process_time()
+            start = time.process_time()
             optimizer.step()
-            seconds[fused].append(time.process_time() - begun)
+            seconds[fused].append(time.process_time() - start)
     return seconds
 
 

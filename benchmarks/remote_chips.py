@@ -1,9 +1,9 @@
-"""Requests and time that chips behind a URL cost: GDAL's defaults against `instageo.gdal_access.GDAL_OPTIONS`.
+"""Requests and time for reading chips at a URL: GDAL's defaults compared with `instageo.gdal_access.GDAL_OPTIONS`.
 
 python benchmarks/remote_chips.py [--delay 0.03] [--threads 2] [--chips 24] [--side 128]
 
-Chips lie on this machine, behind a server that answers after the delay. Each is read as training tables are checked:
-its header, then its pixels. Each round reads chips that were not read before, since GDAL keeps what it has read.
+A server on this machine answers after the delay. Each chip is read as in the check of a table: header, then pixels.
+Each round reads chips that were not read before, because GDAL caches what it has read.
 """
 
 import argparse
@@ -37,7 +37,7 @@ CASES: dict[str, Mapping[str, str]] = {
 
 @contextmanager
 def options(chosen: Mapping[str, str]) -> Iterator[None]:
-    """Read remote files with other options for a while."""
+    """Read remote files with other options inside this block."""
     before, gdal_access.GDAL_OPTIONS = gdal_access.GDAL_OPTIONS, dict(chosen)
     try:
         yield
@@ -46,36 +46,36 @@ def options(chosen: Mapping[str, str]) -> Iterator[None]:
 
 
 def read(location: str) -> None:
-    """What the check of a table does with a chip."""
+    """Read a chip as the check of a table does."""
     read_info(location)
     read_raster(location, range(6))
 
 
 def main() -> None:
-    """Print a table: option, requests per chip, chips per second with the least and most of three rounds."""
+    """Print a table: option, requests per chip, chips per second (mean, minimum and maximum of three rounds)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--delay", type=float, default=0.03)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--chips", type=int, default=24)
     parser.add_argument("--side", type=int, default=128)
-    given = parser.parse_args()
-    rng, grid = np.random.default_rng(0), Grid("EPSG:32614", Affine(30, 0, 0, 0, -30, 0), given.side, given.side)
-    with tempfile.TemporaryDirectory() as folder, running(folder, given.delay) as port:
+    args = parser.parse_args()
+    rng, grid = np.random.default_rng(0), Grid("EPSG:32614", Affine(30, 0, 0, 0, -30, 0), args.side, args.side)
+    with tempfile.TemporaryDirectory() as folder, running(folder, args.delay) as port:
         for name, chosen in CASES.items():
-            rates, asked = [], 0
+            rates, num_requests = [], 0
             for turn in range(3):
-                place = f"{name}_{turn}".replace(" ", "_")
-                files = [f"{place}/{number}.tif" for number in range(given.chips)]
+                subfolder = f"{name}_{turn}".replace(" ", "_")
+                files = [f"{subfolder}/{number}.tif" for number in range(args.chips)]
                 for file in files:
-                    values = rng.integers(0, 4000, (6, given.side, given.side)).astype(np.int16)
+                    values = rng.integers(0, 4000, (6, args.side, args.side)).astype(np.int16)
                     write_raster(Path(folder, file), values, grid)
                 before, start = len(requests(port)), time.perf_counter()
-                with options(chosen), ThreadPoolExecutor(given.threads) as pool:
+                with options(chosen), ThreadPoolExecutor(args.threads) as pool:
                     list(pool.map(read, [f"http://127.0.0.1:{port}/{file}" for file in files]))
-                rates.append(given.chips / (time.perf_counter() - start))
-                asked += len(requests(port)) - before
+                rates.append(args.chips / (time.perf_counter() - start))
+                num_requests += len(requests(port)) - before
             spread = f"{statistics.mean(rates):.1f} ({min(rates):.1f}-{max(rates):.1f})"
-            print(f"| {name} | {asked / given.chips / 3:.1f} | {spread} |", flush=True)
+            print(f"| {name} | {num_requests / args.chips / 3:.1f} | {spread} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long a command takes until it begins to work: whole processes, by the clock and in CPU time.
+"""Time until a command begins to work: whole processes, in wall time and CPU time.
 
 python benchmarks/startup.py [--repeats 5] [--as-installed]
 
@@ -41,15 +41,15 @@ CASES: dict[str, list[str]] = {
 
 
 def seconds(arguments: Iterable[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Of one process: by the clock, and of CPUs."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    """Return wall time and CPU time of one process."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment)
-    clock, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    clock, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     return clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def spread(values: Iterable[float]) -> str:
-    """Median with the least and most."""
+    """Return median, minimum and maximum."""
     values = list(values)
     return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
 
@@ -59,16 +59,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--as-installed", action="store_true")
-    given = parser.parse_args()
+    args = parser.parse_args()
     packages = ("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "typer")
     print(", ".join(f"{name} {version(name)}" for name in packages), f"Python {platform.python_version()}", sep=", ")
     taken: dict[str, list[tuple[float, float]]] = {title: [] for title in CASES}
     with tempfile.TemporaryDirectory() as cache:
-        kept = {} if given.as_installed else {"PYTHONPYCACHEPREFIX": cache, "PYTHONDONTWRITEBYTECODE": ""}
-        environment = os.environ | kept
+        bytecode = {} if args.as_installed else {"PYTHONPYCACHEPREFIX": cache, "PYTHONDONTWRITEBYTECODE": ""}
+        environment = os.environ | bytecode
         for arguments in CASES.values():
             seconds(arguments, environment)  # files and bytecode are in place from now on
-        for _ in range(given.repeats):
+        for _ in range(args.repeats):
             for title, arguments in CASES.items():
                 taken[title].append(seconds(arguments, environment))
     print("| process | by the clock, s | CPU, s |\n|---|---|---|")

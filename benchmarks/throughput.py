@@ -1,10 +1,10 @@
-"""How near the networks come to what the machine's matrix product can do, in one process.
+"""Speed of the networks compared with the matrix product of the machine, in one process.
 
 python benchmarks/throughput.py [--device cuda] [--default-malloc] [--rounds 5] [--only NAME] [--plain]
 
-Each case is timed in turn with the peak, so that a noisy machine slows both. Rates count the operations of matrix
-products, convolutions and attention (PyTorch's counter); a backward pass counts twice its forward pass. With --plain
-the peak is left out, so that nothing but the network touches memory between two calls.
+Each case is timed in alternation with the peak, so that background load affects both. Rates count the operations of
+matrix products, convolutions and attention (PyTorch's counter); a backward pass counts twice its forward pass. With
+--plain the peak is omitted, so that only the network uses memory between two calls.
 """
 
 import argparse
@@ -27,34 +27,34 @@ KINDS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Case:
-    """One network to time: what it is called, how to build it, dates, number format, with backward pass or not."""
+    """A network to time: name, function that builds it, dates, number format, with backward pass or not."""
 
     name: str
     build: Callable[[], nn.Module]
-    steps: int
+    num_dates: int
     kind: str = "float32"
     backward: bool = False
 
     @property
     def title(self) -> str:
-        """One line of the table."""
-        return f"{self.name}, T={self.steps}, {self.kind}, {'forward + backward' if self.backward else 'forward'}"
+        """First cell of the line in the table."""
+        return f"{self.name}, T={self.num_dates}, {self.kind}, {'forward + backward' if self.backward else 'forward'}"
 
 
-def encoder(steps: int) -> Callable[[], nn.Module]:
-    """prithvi_eo_v1_100 without a head."""
-    return lambda: build_encoder("prithvi_eo_v1_100", temporal_dim=steps, img_size=224)
+def encoder(num_dates: int) -> Callable[[], nn.Module]:
+    """Return a function that builds prithvi_eo_v1_100 without a head."""
+    return lambda: build_encoder("prithvi_eo_v1_100", temporal_dim=num_dates, img_size=224)
 
 
 def tiny(head: str) -> Callable[[], nn.Module]:
-    """prithvi_eo_tiny with a head of two classes."""
+    """Return a function that builds prithvi_eo_tiny with a head of two classes."""
     return lambda: build_network("prithvi_eo_tiny", num_classes=2, head=head)
 
 
 CASES = [
     *(
-        Case("prithvi_eo_v1_100 encoder", encoder(steps), steps, kind, backward)
-        for steps in (1, 3)
+        Case("prithvi_eo_v1_100 encoder", encoder(num_dates), num_dates, kind, backward)
+        for num_dates in (1, 3)
         for kind, backward in (("float32", False), ("float32", True), ("bfloat16", False), ("bfloat16", True))
     ),
     *(Case(f"prithvi_eo_tiny {head}", tiny(head), 1, kind) for kind in KINDS for head in ("upscaling", "light")),
@@ -62,32 +62,32 @@ CASES = [
 
 
 class Timer:
-    """Seconds of a call, the device waited for."""
+    """Measures the seconds of a call, including all work of the device."""
 
     def __init__(self, device: str) -> None:
         self.wait = torch.cuda.synchronize if device == "cuda" else (lambda: None)
 
     def __call__(self, call: Callable[[], object]) -> float:
-        """Seconds of one call."""
+        """Return the seconds of one call."""
         self.wait()
-        began = time.perf_counter()
+        start = time.perf_counter()
         call()
         self.wait()
-        return time.perf_counter() - began
+        return time.perf_counter() - start
 
 
 def products(kind: torch.dtype, device: str) -> list[tuple[Callable[[], object], float]]:
-    """Matrix products of several shapes, with their operations; the peak is the best of them."""
-    found = []
+    """Return matrix products of several shapes with their number of operations; the peak is the fastest of them."""
+    calls = []
     for rows, inner, columns in ((1576, 768, 3072), (2048, 2048, 2048), (4096, 4096, 4096)):
         left, right = torch.randn(rows, inner, device=device, dtype=kind), torch.randn(columns, inner, device=device)
         right = right.to(kind)
-        found.append((lambda left=left, right=right: nn.functional.linear(left, right), 2.0 * rows * inner * columns))
-    return found
+        calls.append((lambda left=left, right=right: nn.functional.linear(left, right), 2.0 * rows * inner * columns))
+    return calls
 
 
 def peak_rate(kind: torch.dtype, device: str, timer: Timer) -> float:
-    """Best operations per second of the matrix products, of three calls each."""
+    """Return the best operations per second of the matrix products, of three calls each."""
     rates = []
     for call, operations in products(kind, device):
         call()
@@ -96,23 +96,23 @@ def peak_rate(kind: torch.dtype, device: str, timer: Timer) -> float:
 
 
 def operations(case: Case) -> float:
-    """Operations of one pass of the case."""
+    """Return the operations of one pass of the case."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        case.build().eval()(torch.empty(BATCH, 6, case.steps, 224, 224))
+        case.build().eval()(torch.empty(BATCH, 6, case.num_dates, 224, 224))
     return counter.get_total_flops() * (3.0 if case.backward else 1.0)
 
 
 def measure(case: Case, device: str, rounds: int, timer: Timer, *, plain: bool) -> tuple[list[float], list[float]]:
-    """Seconds of each round, and the peak rate measured before each (infinite if `plain`)."""
+    """Return the seconds of each round, and the peak rate measured before each (infinite if `plain`)."""
     kind = KINDS[case.kind]
     net = case.build().to(device).train(case.backward)
-    image = torch.randn(BATCH, 6, case.steps, 224, 224, device=device)
+    image = torch.randn(BATCH, 6, case.num_dates, 224, 224, device=device)
 
     def call() -> None:
         with torch.autocast(device, kind, enabled=kind is not torch.float32), torch.set_grad_enabled(case.backward):
-            answer = net(image)
+            output = net(image)
             if case.backward:
-                answer.float().square().mean().backward()
+                output.float().square().mean().backward()
 
     for _ in range(2):
         call()
@@ -131,17 +131,17 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cases whose title contains this")
     parser.add_argument("--default-malloc", action="store_true", help="leave glibc's memory allocation as it is")
     parser.add_argument("--plain", action="store_true", help="leave out the peak")
-    given = parser.parse_args()
-    if not given.default_malloc:
+    args = parser.parse_args()
+    if not args.default_malloc:
         keep_freed_memory()
-    timer = Timer(given.device)
-    where = torch.cuda.get_device_name() if given.device == "cuda" else f"{torch.get_num_threads()} threads"
-    print(f"PyTorch {torch.__version__}, Python {platform.python_version()}, {given.device} ({where}), batch {BATCH}")
+    timer = Timer(args.device)
+    where = torch.cuda.get_device_name() if args.device == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"PyTorch {torch.__version__}, Python {platform.python_version()}, {args.device} ({where}), batch {BATCH}")
     print("| case | chips/s (min-max) | GFLOP/s | of the peak | peak, GFLOP/s |\n|---|---|---|---|---|")
     for case in CASES:
-        if given.only not in case.title:
+        if args.only not in case.title:
             continue
-        seconds, peaks = measure(case, given.device, given.rounds, timer, plain=given.plain)
+        seconds, peaks = measure(case, args.device, args.rounds, timer, plain=args.plain)
         rate = operations(case) / statistics.median(seconds) / 1e9
         peak = statistics.median(peaks) / 1e9
         speeds = f"{BATCH / statistics.median(seconds):.1f} ({BATCH / max(seconds):.1f}-{BATCH / min(seconds):.1f})"
