@@ -24,7 +24,7 @@ class NotebookFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         buffer = BytesIO()
-        self.savefig(buffer, format="png")
+        self.savefig(buffer, format="png", bbox_inches="tight")
         return buffer.getvalue()
 
 
@@ -53,7 +53,7 @@ def draw_classes(
         Patch(facecolor=tuple(palette[number] / 255), edgecolor="0.5", label=labels[number])
         for number in np.unique(index)
     ]
-    figure.legend(handles=entries, loc="outside right upper", frameon=False)
+    axes.legend(handles=entries, loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0, frameon=False)
     return figure
 
 
@@ -82,10 +82,10 @@ def draw_probabilities(probabilities: NDArray[np.float32], names: Sequence[str])
 def _new_map(shape: tuple[int, ...], grid: Grid | None) -> tuple[Figure, Axes]:
     height, width = shape
     scale = SIDE / max(height, width)
-    figure = NotebookFigure(figsize=(max(width * scale, 2.0) + 2, max(height * scale, 2.0)), layout="constrained")
+    figure = NotebookFigure(figsize=(max(width * scale, 2.0) + 2, max(height * scale, 2.0)))
+    figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.set_aspect("equal")
+    axes = figure.add_subplot(aspect="equal")
     if _extent(shape, grid) is not None:
         axes.ticklabel_format(style="plain", useOffset=False)
         axes.tick_params(axis="x", rotation=30)
