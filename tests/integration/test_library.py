@@ -11,7 +11,9 @@ from torch.utils.data import DataLoader
 
 import instageo
 from instageo.errors import ConfigError, WeightsError
+from instageo.model.dataset.table_dataset import sample_from_dict, sample_to_dict
 from instageo.model.networks.checkpoint import read_checkpoint
+from instageo.model.networks.interop import build_network_with_decoder, sample_from_torchgeo, sample_to_torchgeo
 from instageo.raster.reading import read_raster
 from tests.integration.conftest import QUICK, SIDE, write_chips
 
@@ -148,6 +150,32 @@ def test_a_loop_of_ones_own(data, tmp_path):
     prediction = model.predict(chips.report.rows[1].input)
     inside = item["valid"].any(0).numpy()
     assert (prediction.classes[inside] == logits.argmax(0).numpy()[inside]).mean() > 0.999
+
+
+class SumDecoder(torch.nn.Module):
+    """A decoder as TerraTorch has them: it takes four maps of these channels, and gives one."""
+
+    def __init__(self, channels, width=16):
+        super().__init__()
+        self.levels = torch.nn.ModuleList(torch.nn.Conv2d(count, width, 1) for count in channels)
+        self.out_channels = width
+
+    def forward(self, maps):
+        return sum(level(part) for level, part in zip(self.levels, maps, strict=True))
+
+
+def test_a_torchgeo_dataset_and_a_terratorch_decoder(data):
+    chips = instageo.ChipDataset(data / "train.csv", crop_size=SIDE, statistics="auto")
+    theirs = [sample_to_torchgeo(sample_from_dict(item)) for item in chips]
+    assert theirs[0]["image"].shape == (6, SIDE, SIDE)
+    ours = [sample_to_dict(sample_from_torchgeo(sample)) for sample in theirs]
+    assert all(torch.equal(ours[0][key], chips[0][key]) for key in ("image", "valid", "label"))
+    encoder = instageo.build_encoder("prithvi_eo_tiny", depth=2, img_size=SIDE)
+    net = build_network_with_decoder(encoder, SumDecoder, num_classes=2)
+    task = instageo.SegmentationTask(net, num_classes=2, lr=1e-3)
+    trainer = pl.Trainer(max_epochs=1, **TRAINER)
+    trainer.fit(task, DataLoader(ours, batch_size=2), DataLoader(ours, batch_size=2))
+    assert torch.isfinite(trainer.callback_metrics["val_mIoU"])
 
 
 def test_a_task_takes_plain_loaders(data, tmp_path):

@@ -21,6 +21,7 @@ from instageo.model.dataset.sampler import EpochSampler, Probabilities, epoch_se
 from instageo.model.dataset.table_dataset import ChipDataset, sample_from_dict, sample_to_dict
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.keywords import (
+    LABEL_SCALE,
     Augmentations,
     ChipOptions,
     Statistics,
@@ -153,7 +154,7 @@ class ChipDataModule(pl.LightningDataModule):
         values = {"dataloader.img_size": crop_size, "train.batch_size": batch_size, "seed": self.seed}
         values |= {"dataloader.num_workers": self.num_workers, "dataloader.sampler": sampler}
         values |= chip_settings(loading, self.bands) | statistics_settings(statistics)
-        values |= augmentation_settings(augmentations) | {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
+        values |= augmentation_settings(augmentations) | LABEL_SCALE
         normalized = statistics not in (None, AUTO)
         self._given = self._fitted = settings_from_keywords(values, normalized=normalized)
         self.augmentations = augmentations_from_settings(self._given)

@@ -23,6 +23,7 @@ from instageo.model.settings import AUTO
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names
 from instageo.model.settings.keywords import (
+    LABEL_SCALE,
     Augmentations,
     ChipOptions,
     Statistics,
@@ -102,7 +103,7 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         root = str(root_dir) if root_dir is not None else _folder(self.table)
         values = {"root_dir": root, "train_filepath": self.table, "seed": seed, **chip_settings(options, bands)}
         values |= statistics_settings(statistics) | augmentation_settings(augmentations)
-        values |= {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
+        values |= LABEL_SCALE
         self.settings = settings_from_keywords(values, normalized=statistics not in (None, AUTO))
         self.report = self._inspect(labels=labels)
         self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size

@@ -89,18 +89,19 @@ def chip_settings(options: Mapping[str, Any], bands: Sequence[int] | Sequence[st
     Raises:
         TypeError: An option does not exist.
     """
-    known = ", ".join(ChipOptions.__annotations__)
+    available = ", ".join(ChipOptions.__annotations__)
     for name in options:
         if name not in ChipOptions.__annotations__:
-            hint = did_you_mean(name, ChipOptions.__annotations__) or f"; the options are {known}"
+            hint = did_you_mean(name, ChipOptions.__annotations__) or f"; the options are {available}"
             raise TypeError(f"unknown option {name}{hint}")
-    found = {f"{GROUPS.get(name, 'dataloader')}.{name}".lstrip("."): to_plain(value) for name, value in options.items()}
+    keys = {name: f"{GROUPS.get(name, 'dataloader')}.{name}".lstrip(".") for name in options}
+    values = {keys[name]: to_plain(value) for name, value in options.items()}
     if bands is not None:
         key = "dataloader.band_names" if all(isinstance(band, str) for band in bands) else "dataloader.bands"
-        if found.get(key) is not None:
+        if values.get(key) is not None:
             raise TypeError("bands holds names already; pass band_names only if bands holds positions")
-        found[key] = list(bands)
-    return found
+        values[key] = list(bands)
+    return values
 
 
 def statistics_settings(statistics: Statistics) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def augmentation_settings(augmentations: Augmentations) -> dict[str, Any]:
         ConfigError: There is no such augmentation.
     """
     chosen = augmentations if isinstance(augmentations, Mapping) else {name: {} for name in augmentations}
-    found: dict[str, Any] = {f"{AUGMENTATIONS}.{name}.use": False for name in ("hflip", "vflip")}
+    values: dict[str, Any] = {f"{AUGMENTATIONS}.{name}.use": False for name in ("hflip", "vflip")}
     own = []
     for name, parameters in chosen.items():
         if is_user_code(name):
@@ -136,8 +137,8 @@ def augmentation_settings(augmentations: Augmentations) -> dict[str, Any]:
         if name not in SHIPPED_AUGMENTATIONS:
             hint = did_you_mean(name, SHIPPED_AUGMENTATIONS) or f"; choose from {', '.join(SHIPPED_AUGMENTATIONS)}"
             raise ConfigError(f"unknown augmentation {name}{hint}")
-        found |= {f"{AUGMENTATIONS}.{name}.{key}": value for key, value in {"use": True, **parameters}.items()}
-    return found | ({f"{AUGMENTATIONS}.own": own} if own else {})
+        values |= {f"{AUGMENTATIONS}.{name}.{key}": value for key, value in {"use": True, **parameters}.items()}
+    return values | ({f"{AUGMENTATIONS}.own": own} if own else {})
 
 
 def settings_from_keywords(values: Mapping[str, Any], *, normalized: bool = False) -> Settings:
@@ -195,18 +196,14 @@ def settings_of_network(net: object, values: Mapping[str, Any]) -> Settings:
     return settings_from_keywords({**own, **{key: to_plain(value) for key, value in values.items()}})
 
 
-FROM_DATA = (
-    "dataloader.bands", "dataloader.mean", "dataloader.std", "dataloader.img_size", "dataloader.no_data_value",
-    "dataloader.constant_multiplier", "dataloader.constant_offset", "dataloader.max_pixel_value",
-    "dataloader.reduce_to_zero", "dataloader.replace_label",
-)  # fmt: skip
-"""Settings of a trained network that its data decide: how files are read and normalised."""
-
 SHARED_WITH_DATA = (
     "is_reg_task", "dataloader.band_names", "dataloader.temporal_dim", "dataloader.label_kind", "model.num_classes",
     "model.use_log_scale", "train.ignore_index",
 )  # fmt: skip
 """Settings in which a task and its data agree."""
+
+LABEL_SCALE = {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
+"""Scale in which a network's output is the label itself."""
 
 
 def with_data(settings: Settings, data: Settings) -> Settings:
@@ -215,14 +212,18 @@ def with_data(settings: Settings, data: Settings) -> Settings:
     Raises:
         ConfigError: Task and data do not fit together.
     """
-    ours, theirs = (flatten(settings_to_dict(part)) for part in (settings, data))
+    of_task, of_data = (flatten(settings_to_dict(part)) for part in (settings, data))
     for key in SHARED_WITH_DATA:
-        if ours[key] != theirs[key]:
+        if of_task[key] != of_data[key]:
             name = key.rpartition(".")[2]
-            raise ConfigError(f"the task has {name}={ours[key]}, but its data have {name}={theirs[key]}; pass the same")
-    adopted = {key: theirs[key] for key in FROM_DATA}
+            raise ConfigError(
+                f"the task has {name}={of_task[key]}, but its data have {name}={of_data[key]}; pass the same to both"
+            )
+    stored = (*keys_with(Role.fixed_by_checkpoint), *keys_with(Role.default_from_checkpoint))
+    decided = {key for key in stored if key.startswith("dataloader.")} - {*SHARED_WITH_DATA, *LABEL_SCALE}
+    adopted = {key: of_data[key] for key in decided}
     for key in ("model.class_names", "model.class_colors"):
-        adopted[key] = ours[key] or theirs[key]
+        adopted[key] = of_task[key] or of_data[key]
     return update_settings(settings, adopted)
 
 
@@ -231,18 +232,16 @@ def task_settings_of_data(data: Settings) -> dict[str, Any]:
 
     Losses and optimisation are not among them: a network that was trained elsewhere does not need them.
     """
-    theirs = flatten(settings_to_dict(data))
-    return {key: theirs[key] for key in SHARED_WITH_DATA if not key.endswith(("band_names", "temporal_dim"))} | {
-        "dataloader.label_mean": 0.0,
-        "dataloader.label_std": 1.0,
-    }
+    of_data = flatten(settings_to_dict(data))
+    of_network = "dataloader.band_names", "dataloader.temporal_dim"
+    return {key: of_data[key] for key in SHARED_WITH_DATA if key not in of_network} | LABEL_SCALE
 
 
 def without_measures(settings: Settings) -> Settings:
     """Return settings with usual values for what a table has not decided yet, so that a loss can be built."""
     values: dict[str, Any] = {}
     if settings.is_reg_task and settings.dataloader.label_mean == AUTO:
-        values |= {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
+        values |= LABEL_SCALE
     if isinstance(settings.train.class_weights, str):
         values["train.class_weights"] = None
     if settings.dataloader.mean is None:

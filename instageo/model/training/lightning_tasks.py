@@ -61,11 +61,11 @@ class NetworkTask(FineTuningModule):
         settings = settings_of_network(net, values)
         if isinstance(net, PrithviSegmenter):
             _check_outputs(net, settings)
-        self.settings, known = settings, without_measures(settings)
-        task = task_from_settings(known)
+        self.settings, measured = settings, without_measures(settings)
+        task = task_from_settings(measured)
         super().__init__(
             net,
-            task.wrap_loss(loss_from_settings(known)),
+            task.wrap_loss(loss_from_settings(measured)),
             task.build_metrics(final=False, sync=True),
             PreprocessConfig((0.0,), (1.0,), _tiling(settings), (), settings.train.ignore_index),
             optimizer_from_settings(settings),
@@ -80,14 +80,14 @@ class NetworkTask(FineTuningModule):
             settings = with_data(self.settings, data.settings)
             self.settings = fit_settings(settings, data.train_data.report) if stage == "fit" else settings
             self.tiling = _tiling(settings)
-        known = without_measures(self.settings)
-        task = task_from_settings(known)
-        self.loss = task.wrap_loss(loss_from_settings(known))
+        measured = without_measures(self.settings)
+        task = task_from_settings(measured)
+        self.loss = task.wrap_loss(loss_from_settings(measured))
         self.metrics = task.build_metrics(final=stage == "test", sync=True)
 
     def _checkpoint_entries(self, metrics: Mapping[str, float]) -> dict[str, Any]:
-        known = without_measures(self.settings)
-        return checkpoint_metadata(known, known, metrics)
+        measured = without_measures(self.settings)
+        return checkpoint_metadata(measured, measured, metrics)
 
     def forward(self, batch: Sample | Mapping[str, Tensor]) -> Tensor:
         """Return the network's outputs of a batch of normalised images."""

@@ -67,9 +67,9 @@ def save_model(
     else:
         settings = with_data(settings_of_network(net, task_settings_of_data(data.settings)), data.settings)
     settings = without_measures(settings)
-    found = _logged_metrics(model) if metrics is None else {name: float(value) for name, value in metrics.items()}
+    scores = _logged_metrics(model) if metrics is None else {name: float(value) for name, value in metrics.items()}
     state = {f"net.{key}": value.detach().cpu() for key, value in net.state_dict().items()}
-    content = {"state_dict": merge_lora(net, state, "net."), **checkpoint_metadata(settings, settings, found)}
+    content = {"state_dict": merge_lora(net, state, "net."), **checkpoint_metadata(settings, settings, scores)}
     path = Path(folder).expanduser() / f"{BEST}.ckpt"
     with atomic_path(path) as temporary:
         torch.save(content, temporary)
