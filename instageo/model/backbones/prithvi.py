@@ -330,6 +330,13 @@ def build_encoder(
 
     Raises:
         ConfigError: The variant is unknown, or a size is out of range.
+
+    Examples:
+        >>> import torch
+        >>> from instageo.model import build_encoder
+        >>> encoder = build_encoder("prithvi_eo_tiny", temporal_dim=1, img_size=32, depth=2)
+        >>> encoder(torch.zeros(1, 6, 1, 32, 32)).shape
+        torch.Size([1, 5, 256])
     """
     variant = with_embed_dim(find_variant(model_name), embed_dim)
     depth = variant.depth if depth == -1 else depth

@@ -17,7 +17,7 @@ def band_names(settings: Settings) -> tuple[str, ...]:
     data = settings.dataloader
     if data.band_names is not None:
         sensor = find_sensor(data.sensor) if data.sensor else None
-        return tuple(sensor.bands[sensor.position(name)] if sensor else name for name in data.band_names)
+        return tuple(sensor.bands[sensor.band_index(name)] if sensor else name for name in data.band_names)
     count = len(PRITHVI_BANDS)
     if data.given_mean is not None:
         count = len(data.given_mean)
