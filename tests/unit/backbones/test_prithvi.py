@@ -16,7 +16,7 @@ from tests.reference_encoder import two_numbers
 SMALL = Variant(32, 4, 2, patch_size=4, coordinates=True)
 NAN = float("nan")
 DATES = torch.tensor([[[2020.0, 60.0], [2021.0, 366.0]], [[2018.0, 1.0], [2018.0, 200.0]]])
-PLACES = torch.tensor([[12.5, -3.25], [-41.0, 146.5]])
+LOCATIONS = torch.tensor([[12.5, -3.25], [-41.0, 146.5]])
 
 
 @pytest.fixture(autouse=True)
@@ -48,25 +48,25 @@ def test_dates_and_location_are_added_to_their_patches_but_not_to_the_class_toke
         encoder.location_embed_enc.scale.fill_(2)
     bare = input_tokens(encoder, images)
     time = (input_tokens(encoder, images, DATES, None) - bare).reshape(2, 9, 32)
-    place = (input_tokens(encoder, images, None, PLACES) - bare).reshape(2, 9, 32)
+    location = (input_tokens(encoder, images, None, LOCATIONS) - bare).reshape(2, 9, 32)
     assert not time[:, 0].any()
-    assert not place[:, 0].any()
+    assert not location[:, 0].any()
     for sample in range(2):
         for date in range(2):  # four patches of each date
             expected = np.tile(0.25 * two_numbers(32, DATES[sample, date].tolist()), (4, 1))
             np.testing.assert_allclose(time[sample, 1 + 4 * date : 5 + 4 * date], expected, atol=1e-6)
-        expected = np.tile(2 * two_numbers(32, PLACES[sample].tolist()), (8, 1))
-        np.testing.assert_allclose(place[sample, 1:], expected, atol=1e-6)
-    both = input_tokens(encoder, images, DATES, PLACES) - bare
-    torch.testing.assert_close(both, time + place, atol=1e-6, rtol=0)
+        expected = np.tile(2 * two_numbers(32, LOCATIONS[sample].tolist()), (8, 1))
+        np.testing.assert_allclose(location[sample, 1:], expected, atol=1e-6)
+    both = input_tokens(encoder, images, DATES, LOCATIONS) - bare
+    torch.testing.assert_close(both, time + location, atol=1e-6, rtol=0)
 
 
 def test_nan_coordinates_equal_no_coordinates():
     encoder, images = small(), chips()
     nothing = encoder(images)
-    assert torch.equal(encoder(images, torch.full_like(DATES, NAN), torch.full_like(PLACES, NAN)), nothing)
+    assert torch.equal(encoder(images, torch.full_like(DATES, NAN), torch.full_like(LOCATIONS, NAN)), nothing)
     assert not torch.allclose(encoder(images, DATES, None), nothing)
-    assert not torch.allclose(encoder(images, None, PLACES), nothing)
+    assert not torch.allclose(encoder(images, None, LOCATIONS), nothing)
 
 
 @pytest.mark.parametrize("missing", [(0, 0), (0, 1), (1, 1)])
@@ -79,17 +79,17 @@ def test_partly_missing_dates_are_ignored_for_that_sample_only(missing):
 
 
 def test_a_location_without_longitude_is_ignored_for_that_sample_only():
-    encoder, images, places = small(), chips(), PLACES.clone()
-    places[1, 1] = NAN
-    partly = encoder(images, DATES, places)
-    torch.testing.assert_close(partly[0], encoder(images, DATES, PLACES)[0])
+    encoder, images, locations = small(), chips(), LOCATIONS.clone()
+    locations[1, 1] = NAN
+    partly = encoder(images, DATES, locations)
+    torch.testing.assert_close(partly[0], encoder(images, DATES, LOCATIONS)[0])
     torch.testing.assert_close(partly[1], encoder(images, DATES, None)[1])
 
 
 def test_an_encoder_without_coordinates_ignores_them():
     encoder = PrithviEncoder(replace(SMALL, coordinates=False), channels=2, temporal_dim=2, img_size=8, depth=1)
     images = chips()
-    assert torch.equal(encoder(images, DATES, PLACES), encoder(images))
+    assert torch.equal(encoder(images, DATES, LOCATIONS), encoder(images))
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -97,14 +97,14 @@ def test_dates_and_location_change_the_logits_of_every_head(head):  # pitfall 26
     net = build_network("prithvi_eo_v2_tiny_tl", num_classes=2, temporal_dim=2, img_size=48, depth=1, head=head).eval()
     image = torch.randn(2, 6, 2, 48, 48)
     with torch.inference_mode():
-        nothing, time, place = (net(image, *coords) for coords in ((), (DATES,), (None, PLACES)))
-    for logits in (time, place):
+        nothing, time, location = (net(image, *coords) for coords in ((), (DATES,), (None, LOCATIONS)))
+    for logits in (time, location):
         assert (logits - nothing).abs().amax((1, 2, 3)).min() > 1e-5
 
 
 def test_both_scales_have_a_gradient():
     encoder = small().train()
-    encoder(chips(), DATES, PLACES).pow(3).sum().backward()
+    encoder(chips(), DATES, LOCATIONS).pow(3).sum().backward()
     assert encoder.temporal_embed_enc.scale.grad.abs() > 1e-4
     assert encoder.location_embed_enc.scale.grad.abs() > 1e-4
 
@@ -112,7 +112,7 @@ def test_both_scales_have_a_gradient():
 def test_scales_have_a_zero_gradient_without_any_coordinates():
     """Distributed training waits for the gradient of every parameter."""
     encoder = small().train()
-    encoder(chips(), torch.full_like(DATES, NAN), torch.full_like(PLACES, NAN)).pow(3).sum().backward()
+    encoder(chips(), torch.full_like(DATES, NAN), torch.full_like(LOCATIONS, NAN)).pow(3).sum().backward()
     assert encoder.temporal_embed_enc.scale.grad.tolist() == [0]
     assert encoder.location_embed_enc.scale.grad.tolist() == [0]
     assert all(torch.isfinite(parameter.grad).all() for parameter in encoder.parameters())
@@ -123,29 +123,29 @@ def hidden(encoder, count):
     masks = []
     for part in (encoder.temporal_embed_enc, encoder.location_embed_enc):
         part.register_forward_pre_hook(lambda _, arguments: masks.append(arguments[0].isnan().flatten(1)))
-    encoder(chips(count), DATES[:1].expand(count, -1, -1), PLACES[:1].expand(count, -1))
-    time, place = masks
+    encoder(chips(count), DATES[:1].expand(count, -1, -1), LOCATIONS[:1].expand(count, -1))
+    time, location = masks
     assert torch.equal(time.any(1), time.all(1))  # all dates of a sample together
-    assert torch.equal(place.any(1), place.all(1))
-    return time.all(1), place.all(1)
+    assert torch.equal(location.any(1), location.all(1))
+    return time.all(1), location.all(1)
 
 
 def test_dates_and_location_are_hidden_independently_in_the_right_share_of_training_samples():
     encoder = small(depth=1).train()
     encoder.coords_dropout = 0.3
-    time, place = hidden(encoder, 4000)
+    time, location = hidden(encoder, 4000)
     assert time.float().mean().item() == pytest.approx(0.3, abs=0.03)
-    assert place.float().mean().item() == pytest.approx(0.3, abs=0.03)
-    assert (time & place).float().mean().item() == pytest.approx(0.09, abs=0.02)
+    assert location.float().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert (time & location).float().mean().item() == pytest.approx(0.09, abs=0.02)
 
 
 @pytest.mark.parametrize(("training", "share"), [(False, 0.9), (True, 0.0)])
 def test_nothing_is_hidden_in_evaluation_or_with_a_share_of_zero(training, share):  # pitfall 1
     encoder = small(depth=1).train(training)
     encoder.coords_dropout = share
-    time, place = hidden(encoder, 100)
+    time, location = hidden(encoder, 100)
     assert not time.any()
-    assert not place.any()
+    assert not location.any()
 
 
 def simple_block(probability):
@@ -204,7 +204,7 @@ def train_once(encoder, images, checkpointing):
     encoder.zero_grad()
     encoder.gradient_checkpointing = checkpointing
     torch.manual_seed(1)  # the same hidden coordinates and skipped blocks
-    loss = encoder(images, DATES, PLACES).pow(3).sum()
+    loss = encoder(images, DATES, LOCATIONS).pow(3).sum()
     loss.backward()
     for handle in handles:
         handle.remove()
@@ -238,11 +238,11 @@ def test_all_blocks_are_normalized_on_request():
 def test_intermediates_are_the_patch_tokens_of_the_requested_blocks(indices, blocks, norm):
     encoder, images = small(), chips()
     with torch.no_grad():
-        *raw, last = encoder.forward_features(images, DATES, PLACES, norm=norm)
-        inputs = {"temporal_coords": DATES, "location_coords": PLACES, "norm": norm}
+        *raw, last = encoder.forward_features(images, DATES, LOCATIONS, norm=norm)
+        inputs = {"temporal_coords": DATES, "location_coords": LOCATIONS, "norm": norm}
         tokens = encoder.forward_intermediates(images, indices, output_fmt="NLC", **inputs)
         output, maps = encoder.forward_intermediates(images, indices, intermediates_only=False, **inputs)
-        assert torch.equal(output, encoder(images, DATES, PLACES))
+        assert torch.equal(output, encoder(images, DATES, LOCATIONS))
     assert len(tokens) == len(maps) == len(blocks)
     for index, token, feature_map in zip(blocks, tokens, maps, strict=True):
         assert token.shape == (2, 8, 32)
