@@ -32,7 +32,7 @@ def models(tmp_path_factory):
         ("values", 1, ["is_reg_task=true"]),
         ("dates", 3, ["dataloader.temporal_dim=3"]),
     ):
-        data = write_chips(base / f"{name}_data", steps=steps)
+        data = write_chips(base / f"{name}_data", num_dates=steps)
         tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
         assert main([*tables, *QUICK, *extra, f"hydra.run.dir={base / name}"]) == 0
         runs[name] = (base / name, data)
