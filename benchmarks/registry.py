@@ -35,20 +35,21 @@ WORK = """
 import json, resource, sys, time
 from pathlib import Path
 how, url, to, size, sha = sys.argv[1:]
-from instageo.model.registry.stores import open_store, split
-from instageo.model.registry.transfer import Wanted, download
-place, name = split(url)
-store = open_store(place)
+from instageo.stores.base import split_url
+from instageo.stores.download import DownloadRequest, download_files
+from instageo.stores.open import open_store
+root, name = split_url(url)
+store = open_store(root)
 began = time.perf_counter()
 if how == "pull":
-    download([Wanted(url, Path(to), int(size), sha)])
+    download_files([DownloadRequest(url, Path(to), int(size), sha)])
 elif hasattr(store, "client"):
     import obstore
     with open(to, "wb") as file:
         for block in obstore.get(store.client, name).stream(min_chunk_size=4 << 20):
             file.write(block)
 else:
-    store.whole(name, Path(to))
+    store.download_to(name, Path(to))
 took = time.perf_counter() - began
 print(json.dumps({"s": took, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """

@@ -86,7 +86,7 @@ def pull(registry: Registry, name: ModelName, folder: Path, *, flat: bool = Fals
         flat: Whether it goes to `model/size` instead.
 
     Raises:
-        RegistryError: There is no such model.
+        RegistryError: The registry has no such model.
         StoreError: Its files cannot be read or differ from those published.
     """
     model, size, version = registry.find(name)
@@ -124,7 +124,7 @@ def fetch_checkpoint(text: str) -> Path:
         text: `registry:model/size@version`, in the registry that the environment sets; see `paths`.
 
     Raises:
-        RegistryError: There is no such model, or offline mode is on and it is not on this machine.
+        RegistryError: The registry has no such model, or offline mode is on and the model is not on this machine.
         StoreError: It cannot be downloaded.
     """
     name, folder = parse_name(text), models_folder()

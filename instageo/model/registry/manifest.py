@@ -63,7 +63,7 @@ class ModelSize:
         """Return the version of an alias, or the newest one whose number begins with `name`.
 
         Raises:
-            RegistryError: There is no such version.
+            RegistryError: The size has no such version.
         """
         if name in self.aliases:
             return next(version for version in self.versions if version.number == self.aliases[name])
@@ -110,7 +110,7 @@ class RegisteredModel:
         """Return a size by name; without a name, the only one.
 
         Raises:
-            RegistryError: There is no such size, or there are several and no name is given.
+            RegistryError: The model has no such size, or several and no name is given.
         """
         if name is None and len(self.sizes) == 1:
             return next(iter(self.sizes.values()))
@@ -140,7 +140,7 @@ class Manifest:
         """Return a model by its key or short name.
 
         Raises:
-            RegistryError: There is no such model.
+            RegistryError: The registry has no such model.
         """
         if name in self.models:
             return self.models[name]

@@ -69,7 +69,7 @@ def open_registry(url: str, *, offline: bool = False, folder: Path | None = None
 
     Raises:
         StoreError: The manifest cannot be read.
-        RegistryError: It is not a manifest, or there is no copy for offline use.
+        RegistryError: It is not a manifest, or it has not been copied for offline use.
     """
     copy = models_folder(folder) / ".manifests" / f"{sha256(url.encode()).hexdigest()[:16]}.yaml"
     root, name = split_url(url)
@@ -98,7 +98,7 @@ def change_manifest(url: str, edit: Callable[[dict[str, Any], Manifest], None], 
     Args:
         url: URL of the manifest.
         edit: Function that changes the YAML's plain values in place. It is called with the newest values on each
-            attempt, and raises an error if the change is no longer possible.
+            attempt, and raises an error if it cannot be made any more.
         new: Whether to create a manifest if none exists.
 
     Raises:

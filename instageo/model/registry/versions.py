@@ -35,7 +35,7 @@ def next_version(number: "Version", part: str) -> "Version":
     """Return the number with one of PARTS counted up and the parts after it at 0.
 
     Raises:
-        RegistryError: There is no such part.
+        RegistryError: It is not one of PARTS.
     """
     if part not in PARTS:
         raise RegistryError(f"'{part}' is not a part of a version number; expected one of {', '.join(PARTS)}")

@@ -155,7 +155,7 @@ def _push_comments_after(node: Any, key: Any, comments: str) -> None:
 def _last_line(node: Any, key: Any) -> tuple[Any, Any, int]:
     """Return the node, key and slot where ruamel.yaml keeps the comments after an entry: those of its last line."""
     child = node[key]
-    if isinstance(child, Mapping | list) and child and not child.fa.flow_style():
+    if isinstance(child, Mapping | list) and child and not node[key].fa.flow_style():
         return _last_line(child, next(reversed(child)) if isinstance(child, Mapping) else len(child) - 1)
     return node, key, 2 if isinstance(node, Mapping) else 0
 
