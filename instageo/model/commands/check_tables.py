@@ -41,7 +41,7 @@ def check_tables(run: Run) -> None:
     for (one, first), (other, second) in combinations(reports, 2):
         shared = shared_chips(first, second)
         if shared:
-            log.warning("%d chips are in %s and in %s: %s", len(shared), one, other, ", ".join(shared[:3]))
+            log.warning("%d chips are in both %s and %s: %s", len(shared), one, other, ", ".join(shared[:3]))
     _print_reports(settings, reports)
     bad = sum(len(report.dropped) for _, report in reports)
     if bad and run.settings.dataloader.on_bad_row == "error":
