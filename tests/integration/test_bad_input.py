@@ -178,7 +178,7 @@ SETTINGS = {
     "~train": "'~train' is not a valid override; use key=value",
     "train.num_epochs": "'train.num_epochs' is not a valid override; use key=value",
     "root_dir=~/x": "quote a value with special characters",
-    "--config-name=nope": "configuration 'nope' does not exist; choose one of aod, biomass, config, hls_burn_scars, locust,",
+    "--config-name=nope": "configuration 'nope' does not exist; choose one of aod, biomass, config, hls_burn_scars",
     "test.stride=65": "test.stride=65 leaves gaps between tiles of 32 pixels",
     "devices=99": "devices=99 does not work on",
     "accelerator=tpu": "accelerator=tpu",

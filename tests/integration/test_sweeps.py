@@ -97,7 +97,7 @@ def test_invalid_ranges_are_one_sentence(sweep, setting, message):
 def test_a_sweeper_that_is_not_installed_is_an_error(sweep):
     status, err, _ = sweep("hydra/sweeper=ax")
     assert status == 1
-    assert err.splitlines()[-1].startswith("error: there is no hydra/sweeper/ax; for Optuna's install the extra")
+    assert err.splitlines()[-1].startswith("error: hydra/sweeper/ax does not exist; the one for Optuna needs the extra")
 
 
 def documented():

@@ -134,7 +134,7 @@ def _report_outcomes(run: Run, rows: Sequence[Row], outcomes: dict[str, Predicti
 def build_output_paths(rows: Sequence[Row], root: str | Path, folder: Path) -> list[Path]:
     """Return a different path below `folder` for each row, like the path of its input below `root`.
 
-    `chip` in the file name becomes `prediction`; if that would give two outputs the same name, the input's name is kept.
+    `chip` in the file name becomes `prediction`; where two outputs would get the same name, the input's name is kept.
 
     Raises:
         DataError: Two inputs would still be written to the same path.

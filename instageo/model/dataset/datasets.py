@@ -80,7 +80,7 @@ def build_loader(
     """
     return DataLoader(
         dataset,
-        batch_size,
+        batch_size=batch_size,  # by name, as Lightning makes the loader again to predict
         sampler=sampler,
         collate_fn=collate,
         num_workers=num_workers,

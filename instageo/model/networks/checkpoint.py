@@ -17,8 +17,7 @@ from instageo.model.registry.names import is_registry_name
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import read_yaml, settings_to_dict
 from instageo.model.settings.fields import Role
-from instageo.model.settings.keys import flatten, is_setting
-from instageo.model.settings.keys import keys_with, values_before_they_existed, with_current_names
+from instageo.model.settings.keys import flatten, is_setting, keys_with, values_before_they_existed, with_current_names
 from instageo.version import __version__
 
 BEST, LAST = "instageo_best_checkpoint", "last"

@@ -196,7 +196,7 @@ def test_the_documented_example(tmp_path):
         ({"dice": True}, "expected a weight above 0"),
         ({"dice": {"weight": math.inf}}, "expected a weight above 0"),
         ("absent.py:Loss", "train.loss=absent.py:Loss names no Python file; expected FILE.py:NAME"),
-        ("absent_package.losses:Loss", "train.loss=absent_package.losses:Loss: package absent_package is not installed;"),
+        ("absent_package.losses:Loss", "train.loss=absent_package.losses:Loss: package absent_package is not"),
         ("math:Loss", "math: has no function 'Loss'; write it, or correct train.loss"),
     ],
 )
