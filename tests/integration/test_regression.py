@@ -116,7 +116,7 @@ def test_quantiles_are_written_in_order(values, run, tmp_path):
     other = "train.loss={quantile: {quantiles: [0.05, 0.5, 0.95]}}"
     status, _, err = run("mode=chip_inference", *arguments, other, folder="other")
     assert status == 1
-    assert "leave train.loss out, the checkpoint knows it" in err
+    assert "remove train.loss, it is read from the checkpoint" in err
 
 
 def test_sparse_labels_train_and_score(tmp_path, run):  # pitfall 21
