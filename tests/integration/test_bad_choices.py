@@ -127,7 +127,7 @@ def test_weights_of_a_run_with_another_width(trained, run):
     chosen = [*QUICK, "model.model_name=prithvi_eo_v2_tiny_tl", f"model.weights={folder}"]
     sentence = one_sentence(run(f"root_dir={data}", *TABLES, *chosen))
     assert f"{folder / 'instageo_best_checkpoint.ckpt'}: cls_token has shape [1, 1, 256]" in sentence
-    assert "choose the model.model_name that the file was made for" in sentence
+    assert "choose the model.model_name that the file belongs to" in sentence
 
 
 def test_lora_without_its_package(data, run, tmp_path, monkeypatch):  # pitfall 37
