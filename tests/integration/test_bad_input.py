@@ -164,9 +164,9 @@ SETTINGS = {
     "model.model_name=resnet": "model.model_name=resnet is unknown; choose one of prithvi_eo_v2_tiny_tl",
     "model.weights=/nowhere.pt": "/nowhere.pt does not exist; check model.weights",
     "model.load_pretrained_weights=true": "model.load_pretrained_weights=false",
-    "train.resume=/nowhere": "train.resume=/nowhere: no such checkpoint",
+    "train.resume=/nowhere": "train.resume=/nowhere: the file does not exist; expected a last.ckpt or its folder",
     "train_filepath=none.csv": "table 'none.csv' does not exist; looked for",
-    "root_dir=/nowhere": "root_dir=/nowhere is no folder",
+    "root_dir=/nowhere": "root_dir=/nowhere is not a folder",
     "model.use_log_scale=true": "model.use_log_scale=True does not work; expected false without is_reg_task=true",
     "dataloader.label_kind=pixel": "dataloader.label_kind",
     "accelerator=gpu": "accelerator=gpu",
@@ -178,7 +178,8 @@ SETTINGS = {
     "~train": "'~train' is not a valid override; use key=value",
     "train.num_epochs": "'train.num_epochs' is not a valid override; use key=value",
     "root_dir=~/x": "quote a value with special characters",
-    "--config-name=nope": "configuration 'nope' does not exist; choose one of aod, biomass, config, hls_burn_scars",
+    "--config-name=nope": "configuration 'nope' does not exist; choose one of aod, biomass, config, hls_burn_scars, "
+    "locust,",
     "test.stride=65": "test.stride=65 leaves gaps between tiles of 32 pixels",
     "devices=99": "devices=99 does not work on",
     "accelerator=tpu": "accelerator=tpu",
@@ -264,15 +265,15 @@ def harmful(path):
 
 CHECKPOINTS = {
     "missing": (lambda path: None, "does not exist; check checkpoint_path"),
-    "text": (lambda path: path.write_text("hello"), "is no PyTorch file of plain tensors"),
-    "empty": (lambda path: path.touch(), "is no PyTorch file of plain tensors"),
+    "text": (lambda path: path.write_text("hello"), "not a PyTorch file of plain tensors"),
+    "empty": (lambda path: path.touch(), "not a PyTorch file of plain tensors"),
     "harmful": (harmful, "holds objects that could run code; it was not loaded"),  # pitfall 36
-    "old pickle": (lambda path: path.write_bytes(pickle.dumps({}, 2)), "is no PyTorch file of plain tensors"),
+    "old pickle": (lambda path: path.write_bytes(pickle.dumps({}, 2)), "not a PyTorch file of plain tensors"),
     "no network": (lambda path: torch.save({"state_dict": {"a": torch.ones(1)}}, path), "holds no network"),
     "list": (lambda path: torch.save([1], path), "holds a list"),
     "no settings": (
         lambda path: torch.save({"state_dict": {"net.a": torch.ones(1)}}, path),
-        "says nothing of its settings",
+        "stores no settings",
     ),
 }
 
@@ -292,7 +293,7 @@ def test_bad_checkpoints(mode, case, data, run, tmp_path):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("model.num_classes=5", "was trained with model.num_classes=2, but model.num_classes=5 was asked for"),
+        ("model.num_classes=5", "was trained with model.num_classes=2, but you passed model.num_classes=5"),
         ("model.model_name=prithvi_eo_v1_100", "was trained with model.model_name=prithvi_eo_tiny"),
         ("model.head=light", "was trained with model.head=upscaling"),
         ("--config-name=multitemporal_crop_classification", "was trained with"),

@@ -366,11 +366,11 @@ def test_widths_are_read_from_the_checkpoint_and_have_defaults_if_missing(data, 
     assert (net.prithvi_encoder.embed_dim, net.segmentation_head.keep.in_channels) == (48, 8)
     common = ["mode=eval", f"root_dir={data}", "test_filepath=test.csv"]
     status, _, err = run(*common, f"checkpoint_path={tmp_path / 'run'}", "model.embed_dim=64", folder="refused")
-    assert (status, "was trained with model.embed_dim=48, but model.embed_dim=64 was asked for" in err) == (1, True)
+    assert (status, "was trained with model.embed_dim=48, but you passed model.embed_dim=64" in err) == (1, True)
     content = torch.load(trained[1] / "instageo_best_checkpoint.ckpt", weights_only=True)
     for key in ("model.embed_dim", "model.head_channels"):
         del content["instageo"]["settings"][key]
     torch.save(content, tmp_path / "old.ckpt")
     assert load_model(tmp_path / "old.ckpt").net.prithvi_encoder.embed_dim == 256
     status, _, err = run(*common, f"checkpoint_path={tmp_path / 'old.ckpt'}", "model.embed_dim=64", folder="refused")
-    assert (status, "was trained with model.embed_dim=None, but model.embed_dim=64 was asked for" in err) == (1, True)
+    assert (status, "was trained with model.embed_dim=None, but you passed model.embed_dim=64" in err) == (1, True)
