@@ -26,8 +26,8 @@ fix: $(READY)  ## repair format and lint where that can be done by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(READY)  ## build the documentation in site/; warnings are errors
-	$(BIN)/mkdocs build --strict --quiet
+docs: $(READY)  ## build the documentation in build/site; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 install: $(READY)  ## make .venv and install the project with all that development needs
 
@@ -36,4 +36,4 @@ $(READY): pyproject.toml constraints.txt scripts/install.sh
 	@touch $@
 
 clean:  ## remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis site
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build
