@@ -120,7 +120,8 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         self.reader = reader if labels else replace(reader, label_format=None)
         self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size
         self.seed = seed
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
+        epoch: Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._epoch = epoch  # in shared memory, so that persistent workers see it change
         self._statistics = None if statistics is None else (torch.tensor(self.mean), torch.tensor(self.std))
 
     def _inspect(self, *, labels: bool) -> TableReport:

@@ -60,7 +60,8 @@ def draw_classes(
 def draw_values(values: NDArray[np.float32], grid: Grid | None) -> Figure:
     """Draw values, shape (H, W), NaN in grey, with a scale of colours."""
     figure, axes = _new_map(values.shape, grid)
-    axes.set_facecolor(tuple(part / 255 for part in NO_DATA_COLOR))
+    red, green, blue = (part / 255 for part in NO_DATA_COLOR)
+    axes.set_facecolor((red, green, blue))
     image = axes.imshow(
         np.ma.masked_invalid(values), extent=_extent(values.shape, grid), interpolation="nearest", cmap="viridis"
     )

@@ -39,8 +39,8 @@ def encode_image(encoder: PrithviEncoder, image: Sample, tile: int) -> ImageFeat
     bottom, right = (-side % patch for side in image.image.shape[-2:])
     padded, side = F.pad(image.image, (0, right, 0, bottom)), -(-tile // patch) * patch
     rows, class_tokens = [], []
-    for band in padded.split(side, dim=2):
-        parts = [_encode_tile(encoder, part, image) for part in band.split(side, dim=3)]
+    for strip in torch.split(padded, side, dim=2):
+        parts = [_encode_tile(encoder, part, image) for part in torch.split(strip, side, dim=3)]
         rows.append(torch.cat([tokens for tokens, _ in parts], dim=2))
         class_tokens += [class_token for _, class_token in parts]
     tokens, class_token = torch.cat(rows, dim=1), torch.stack(class_tokens).mean(0)
@@ -52,4 +52,4 @@ def _encode_tile(encoder: PrithviEncoder, tile: Tensor, image: Sample) -> tuple[
     time, location = (None if part is None else part[None] for part in (image.temporal_coords, image.location_coords))
     tokens: Tensor = encoder(tile[None], time, location)[0]
     shape = tile.shape[1], *(side // encoder.patch_size for side in tile.shape[2:])
-    return tokens[1:].unflatten(0, shape), tokens[0]
+    return torch.unflatten(tokens[1:], 0, shape), tokens[0]

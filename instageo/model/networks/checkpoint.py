@@ -23,6 +23,9 @@ from instageo.version import __version__
 BEST, LAST = "instageo_best_checkpoint", "last"
 """File names, without `.ckpt`, of the best epoch's weights and of the newest state to resume from."""
 
+FORMAT = 2
+"""Version of the metadata; 1 had other names for the states of averaged weights and plateaus."""
+
 STORED = (Role.fixed_by_checkpoint, Role.default_from_checkpoint, Role.recorded_in_checkpoint)
 """Roles of the settings that a checkpoint stores."""
 
@@ -62,7 +65,7 @@ def checkpoint_metadata(settings: Settings, run: Settings, metrics: Mapping[str,
     flat = flatten(settings_to_dict(settings))
     packages = ("torch", "pytorch-lightning", "rasterio", "numpy")
     section = {
-        "format": 1,
+        "format": FORMAT,
         "settings": {key: flat[key] for role in STORED for key in keys_with(role)},
         "run": flatten(settings_to_dict(run)),
         "metrics": dict(metrics),

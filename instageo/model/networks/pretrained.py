@@ -150,7 +150,9 @@ def build_encoder(
         >>> encoder(torch.zeros(1, 6, 1, 32, 48)).shape
         torch.Size([1, 7, 256])
     """
-    encoder = build_random_encoder(model_name, temporal_dim=temporal_dim, bands=bands, **{"img_size": 224, **sizes})
+    encoder = build_random_encoder(
+        model_name, temporal_dim=temporal_dim, bands=bands, **(EncoderSizes(img_size=224) | sizes)
+    )
     _fill(encoder, model_name, pretrained, bands)
     return encoder
 

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from dataclasses import field
 from enum import Enum, auto
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from instageo.errors import ConfigError
 
@@ -65,8 +65,8 @@ def setting(
     if before_it_existed is not NOT_GIVEN:
         metadata["before_it_existed"] = before_it_existed
     if isinstance(default, (str, int, float, bool, Enum, type(None))):
-        return cast(T, field(default=default, metadata=metadata))
-    return cast(T, field(default_factory=lambda: deepcopy(default), metadata=metadata))
+        return field(default=default, metadata=metadata)
+    return field(default_factory=lambda: deepcopy(default), metadata=metadata)
 
 
 def group(cls: type[T], help: str = "", *roles: Role) -> T:
@@ -77,7 +77,7 @@ def group(cls: type[T], help: str = "", *roles: Role) -> T:
         help: Comment in `config.yaml`.
         roles: Roles of all settings in the group.
     """
-    return cast(T, field(default_factory=cls, metadata={"help": help, "roles": frozenset(roles)}))
+    return field(default_factory=cls, metadata={"help": help, "roles": frozenset(roles)})
 
 
 def check(holds: bool, name: str, value: object, expected: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from instageo.model.context import RunInfo, throughput
-from instageo.model.settings.compose import flatten
+from instageo.model.settings.keys import flatten
 from instageo.model.tracking.resilient_logger import ResilientLogger
 
 

@@ -172,7 +172,8 @@ class SegmentationTask(NetworkTask):
         class_colors: Sequence[Sequence[int]] | None = None,
         **options: Unpack[OptimizerOptions],
     ) -> None:
-        values = {"model.num_classes": num_classes, "train.loss": loss, "train.class_weights": class_weights}
+        values: dict[str, Any] = {"model.num_classes": num_classes, "train.loss": loss}
+        values["train.class_weights"] = class_weights
         values |= {"train.ignore_index": ignore_index, "model.class_names": class_names}
         values |= {"model.class_colors": class_colors, "dataloader.label_kind": "raster"}
         super().__init__(net, values | optimizer_settings(lr, options))
@@ -219,7 +220,8 @@ class ClassificationTask(NetworkTask):
         class_names: Sequence[str] | None = None,
         **options: Unpack[OptimizerOptions],
     ) -> None:
-        values = {"model.num_classes": num_classes, "train.loss": loss, "train.class_weights": class_weights}
+        values: dict[str, Any] = {"model.num_classes": num_classes, "train.loss": loss}
+        values["train.class_weights"] = class_weights
         values |= {"train.ignore_index": ignore_index, "model.class_names": class_names}
         values |= {"dataloader.label_kind": "chip_multi" if multilabel else "chip"}
         super().__init__(net, values | optimizer_settings(lr, options))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from instageo.errors import CheckpointError
 from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
-from instageo.model.networks.checkpoint import LAST
-from instageo.model.settings import Settings
+from instageo.model.networks.checkpoint import FORMAT, LAST
+from instageo.model.settings import Scheduler, Settings
 from instageo.model.settings.compose import first_difference, read_yaml
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import keys_with, with_current_names
@@ -53,7 +53,15 @@ def _check_resumable(path: Path, settings: Settings) -> Path:
     content = read_tensor_file(path, CheckpointError)
     if "optimizer_states" not in content:
         raise CheckpointError(f"{path}: contains weights only; resume from the {LAST}.ckpt in the same folder")
-    stored = with_current_names(content.get(METADATA_KEY, {}).get("run", {}))
+    metadata = content.get(METADATA_KEY, {})
+    stored = with_current_names(metadata.get("run", {}))
+    if metadata.get("format", FORMAT) < FORMAT and (
+        settings.train.ema_decay is not None or settings.train.scheduler is Scheduler.plateau
+    ):
+        raise CheckpointError(
+            f"{path}: was written by an earlier version, whose averaged weights and plateaus cannot be resumed exactly; "
+            "start a new run from its weights with checkpoint_path"
+        )
     other = first_difference(settings, stored, keys_with(Role.free_on_resume))
     if other:
         key, stored_value, value = other
