@@ -59,7 +59,7 @@ def _check_resumable(path: Path, settings: Settings) -> Path:
         settings.train.ema_decay is not None or settings.train.scheduler is Scheduler.plateau
     ):
         raise CheckpointError(
-            f"{path}: was written by an earlier version, whose averaged weights and plateaus cannot be resumed exactly; "
+            f"{path}: was written by an earlier version, whose averages and plateaus cannot be resumed exactly; "
             "start a new run from its weights with checkpoint_path"
         )
     other = first_difference(settings, stored, keys_with(Role.free_on_resume))
