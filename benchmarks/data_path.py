@@ -25,12 +25,12 @@ import rasterio
 import torch
 from affine import Affine
 
-from instageo.model.augmentations.factory import augmentations_from_settings
+from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.augmentations.pipeline import process_and_augment
 from instageo.model.chips.sample import stack_samples
 from instageo.model.context import Run
 from instageo.model.dataset.datasets import RandomCropDataset, build_loader
-from instageo.model.dataset.factory import chip_reader_from_settings
+from instageo.model.dataset.from_settings import chip_reader_from_settings
 from instageo.model.dataset.sampler import EpochSampler
 from instageo.model.inspection.tables import inspect_table
 from instageo.model.networks.memory import keep_freed_memory

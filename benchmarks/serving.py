@@ -38,7 +38,7 @@ def measure_network(checkpoint: Path, chip: Path, seconds: float) -> float:
     """Return chips per second of the network by itself: batches of 16 normalised tiles, all cores."""
     code = """
 import sys, time, torch
-from instageo.model.chips.factory import chip_format_from_settings
+from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.inference.predictor import load_model
 p = load_model(sys.argv[1], device="cpu")

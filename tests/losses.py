@@ -2,7 +2,7 @@
 
 import torch
 
-from instageo.model.losses.build import LOSSES, LossContext, LossKind, build_loss, output_channels, parse_loss_terms
+from instageo.model.losses.factory import LOSSES, LossContext, LossKind, build_loss, output_channels, parse_loss_terms
 
 CLASSES, IGNORED = 3, -1
 SIZE = 2, 4, 5

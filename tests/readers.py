@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 from affine import Affine
 
-from instageo.model.chips.coordinates import find_row_coordinates
+from instageo.model.chips.dates_and_location import find_row_coordinates
 from instageo.model.dataset.chip_reader import ChipReader
 from instageo.model.inspection.report import build_report, inspect_rows
 from instageo.raster.reading import read_info

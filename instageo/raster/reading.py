@@ -1,14 +1,11 @@
 """Read rasters with their validity mask and grid, from local files and from stores."""
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import rasterio
-from numpy.typing import NDArray
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
@@ -17,7 +14,7 @@ from instageo.errors import RasterError
 from instageo.gdal_access import explain_failure, gdal_options, summarize_error
 from instageo.locations import gdal_path, is_remote
 from instageo.raster.grid import Grid, Raster, RasterInfo, Window
-from instageo.raster.writing import is_representable
+from instageo.raster.validity import validity_mask
 
 LOCAL_OPTIONS = {
     "GDAL_CACHEMAX": 256,
@@ -68,7 +65,7 @@ class OpenRaster:
             ends = (rows.start, rows.stop), (columns.start, columns.stop)
             values = source.read([layer + 1 for layer in layers], window=ends)
             grid = grid.window(rows.start, columns.start, *values.shape[1:])
-        valid = _validity_mask(values, [source.nodatavals[layer] for layer in layers], no_data_value)
+        valid = validity_mask(values, [source.nodatavals[layer] for layer in layers], no_data_value)
         names = tuple(source.descriptions[layer] or "" for layer in layers)
         return Raster(values, valid, grid, names, _tags(source))
 
@@ -152,25 +149,3 @@ def _grid(source: DatasetReader) -> Grid:
 
 def _tags(source: DatasetReader) -> dict[str, str]:
     return {key.upper(): str(value) for domain in ("IMAGERY", None) for key, value in source.tags(ns=domain).items()}
-
-
-def _validity_mask(
-    values: NDArray[np.generic], tags: Sequence[float | None], no_data_value: float | None
-) -> NDArray[np.bool_]:
-    """Return where values (L, H, W) are observations.
-
-    Args:
-        values: Layers as stored.
-        tags: No-data tag of each layer, or None.
-        no_data_value: Further value that means "no observation" in all layers.
-    """
-    valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=bool)
-    tags = [None if tag is None or math.isnan(tag) else tag for tag in tags]  # NaN is invalid anyway; NaN tags differ
-    for tag in set(tags):
-        layers: slice | list[int] = slice(None)
-        if len(set(tags)) > 1:
-            layers = [layer for layer, own_tag in enumerate(tags) if own_tag == tag]
-        for no_data in {tag, no_data_value}:
-            if no_data is not None and math.isfinite(no_data) and is_representable(no_data, values.dtype):
-                valid[layers] &= values[layers] != values.dtype.type(no_data)
-    return valid

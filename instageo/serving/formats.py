@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from instageo.model.figures.canvas import class_colors
+from instageo.model.figures.colors import class_colors
 from instageo.model.figures.rgb import percentile_limits, rgb_image, stretch
 from instageo.model.inference.predictor import Predictor
 from instageo.model.tasks.predictions import ClassPrediction, MultiLabelPrediction, Prediction, RegressionPrediction

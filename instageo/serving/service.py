@@ -16,7 +16,7 @@ from ray.serve.handle import DeploymentHandle
 from torch import Tensor, nn
 
 from instageo.errors import InstaGeoError, RasterError
-from instageo.model.chips.factory import chip_format_from_settings
+from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.inference.predictor import Predictor
 from instageo.model.settings.compose import update_settings

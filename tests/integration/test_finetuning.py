@@ -11,7 +11,7 @@ import torch
 
 from instageo import load_model
 from instageo.model import build_network
-from instageo.model.networks.segmenter import HEADS
+from instageo.model.heads.factory import HEADS
 from instageo.model.run import main
 from tests.integration.conftest import QUICK, SIDE, write_chips
 

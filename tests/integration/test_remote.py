@@ -55,4 +55,4 @@ def test_predictions_cannot_be_written_to_a_store(trained, served, run):
     common = ["mode=chip_inference", f"root_dir={trained[0]}", *TABLES, f"checkpoint_path={trained[1]}"]
     status, _, err = run(*common, "output_dir=s3://bucket/maps")
     assert status == 1
-    assert "output_dir=s3://bucket/maps: predictions are written to a local folder; name one" in err
+    assert "output_dir=s3://bucket/maps: predictions are written to a local folder; set output_dir to one" in err

@@ -15,7 +15,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-from instageo.model.inspection.statistics import compute_class_weights
+from instageo.model.inspection.class_weights import compute_class_weights
 from instageo.model.tracking import energy
 from tests.integration.conftest import QUICK
 from tests.unit.tracking.conftest import FakeEnergyTracker

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from instageo.model.inspection.statistics import compute_class_weights
+from instageo.model.inspection.class_weights import compute_class_weights
 from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
 from tests.integration.conftest import QUICK, write_chips

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from instageo.errors import ConfigError
-from instageo.model.chips.factory import chip_format_from_settings
+from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.settings import DataSettings, Settings
 from instageo.model.settings.resolve import resolve

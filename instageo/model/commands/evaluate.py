@@ -6,7 +6,7 @@ from typing import Any
 from instageo.model.chips.sample import ignored_value
 from instageo.model.context import Run
 from instageo.model.dataset.datasets import WholeChipDataset, build_eval_loader
-from instageo.model.dataset.factory import chip_reader_from_settings
+from instageo.model.dataset.from_settings import chip_reader_from_settings
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.tables import inspect_table, warn_if_units_differ

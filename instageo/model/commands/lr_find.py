@@ -10,7 +10,7 @@ from instageo.model.context import Run
 from instageo.model.figures.curves import draw_range_test
 from instageo.model.settings import require_settings
 from instageo.model.training.build import build_training
-from instageo.model.training.factory import range_test_trainer_from_settings
+from instageo.model.training.from_settings import range_test_trainer_from_settings
 from instageo.model.training.setup import prepare_training
 
 log = logging.getLogger(__name__)

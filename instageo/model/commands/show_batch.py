@@ -8,13 +8,13 @@ from pathlib import PurePosixPath
 
 import torch
 
-from instageo.model.augmentations.factory import augmentations_from_settings
+from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.augmentations.pipeline import AugmentationSpec, plan_augmentations, process_and_augment
 from instageo.model.chips.sample import stack_samples
 from instageo.model.context import Run
-from instageo.model.dataset.factory import random_crops_from_settings, sampling_probabilities
+from instageo.model.dataset.from_settings import random_crops_from_settings, sampling_probabilities
 from instageo.model.dataset.sampler import EpochSampler, epoch_seed
-from instageo.model.figures.canvas import class_colors
+from instageo.model.figures.colors import class_colors
 from instageo.model.figures.samples import SamplePair, SampleStyle, draw_samples
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.tables import inspect_table

@@ -8,11 +8,12 @@ from typing import Any
 
 from instageo.errors import DataError
 from instageo.files import write_text
-from instageo.model.chips.factory import chip_format_from_settings
+from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.context import Run
 from instageo.model.figures.distributions import draw_distributions
+from instageo.model.inspection.class_weights import WEIGHTINGS, compute_class_weights
 from instageo.model.inspection.report import TableReport
-from instageo.model.inspection.statistics import WEIGHTINGS, compute_class_weights, sample_pixels
+from instageo.model.inspection.statistics import sample_pixels
 from instageo.model.inspection.tables import inspect_table
 from instageo.model.settings import LabelKind, Settings, require_settings
 from instageo.model.settings.derived import band_names, class_names

@@ -11,11 +11,11 @@ from instageo.model.inspection.report import TableReport
 from instageo.model.networks.checkpoint import BEST
 from instageo.model.settings import Settings, require_settings
 from instageo.model.settings.compose import update_settings
-from instageo.model.tasks.factory import task_from_settings
+from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tracking.loggers import check_loggers_available, finalize_loggers
 from instageo.model.tracking.network_summary import record_network
 from instageo.model.training.build import build_training
-from instageo.model.training.factory import trainer_from_settings
+from instageo.model.training.from_settings import trainer_from_settings
 from instageo.model.training.resume import find_resume_checkpoint
 from instageo.model.training.setup import prepare_training
 from instageo.model.training.trainer import best_score, check_sweep_direction

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instageo.model.chips.chip_labels import AnyLabelFormat, ChipLabelFormat
-from instageo.model.chips.coordinates import Coordinates
+from instageo.model.chips.dates_and_location import Coordinates
 from instageo.model.chips.image import ChipFormat, read_layers, scale_layers
 from instageo.model.chips.sample import Sample
 from instageo.model.dataset.cache import Cache, CacheEntry

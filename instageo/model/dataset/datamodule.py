@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from instageo.errors import ConfigError
-from instageo.model.augmentations.factory import augmentations_from_settings
+from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.augmentations.pipeline import process_and_augment
 from instageo.model.chips.sample import Sample, stack_samples
 from instageo.model.dataset.datasets import RandomCropDataset, WholeChipDataset, build_eval_loader, build_loader
-from instageo.model.dataset.factory import sampling_probabilities
+from instageo.model.dataset.from_settings import sampling_probabilities
 from instageo.model.dataset.sampler import EpochSampler, Probabilities, epoch_seed
 from instageo.model.dataset.table_dataset import ChipDataset, sample_from_dict, sample_to_dict
 from instageo.model.settings import AUTO, Settings

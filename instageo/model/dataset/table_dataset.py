@@ -12,11 +12,11 @@ from torch.utils.data import Dataset
 
 from instageo.errors import ConfigError
 from instageo.locations import hide_secrets
-from instageo.model.augmentations.factory import augmentations_from_settings
+from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.augmentations.pipeline import process_and_augment
 from instageo.model.chips.sample import Sample, stack_samples
 from instageo.model.dataset.datasets import draw_window, pad_sample
-from instageo.model.dataset.factory import chip_reader_from_settings
+from instageo.model.dataset.from_settings import chip_reader_from_settings
 from instageo.model.inspection.report import TableReport, build_report
 from instageo.model.inspection.tables import inspect_settings_table, warn_if_units_differ
 from instageo.model.settings import AUTO

@@ -13,22 +13,22 @@ from torch import Tensor
 
 from instageo.errors import CheckpointError, ConfigError, RasterError
 from instageo.model.augmentations.pipeline import normalize
-from instageo.model.chips.coordinates import Coordinates, find_chip_coordinates
-from instageo.model.chips.factory import chip_format_from_settings
+from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
+from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.chips.sample import Sample
-from instageo.model.inference.encoding import ImageFeatures, encode_image
+from instageo.model.inference.features import ImageFeatures, encode_image
 from instageo.model.inference.tiling import Tiling, predict_images
 from instageo.model.networks.checkpoint import Checkpoint, load_network_state, read_checkpoint
 from instageo.model.networks.device import compile_network, inference_autocast, pick_device
-from instageo.model.networks.factory import network_from_settings
+from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import default_config, settings_from_config, update_settings
 from instageo.model.settings.derived import band_names, class_names
 from instageo.model.settings.resolve import resolve
 from instageo.model.tasks.base import Task
-from instageo.model.tasks.factory import task_from_settings
+from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tasks.predictions import Prediction
 from instageo.raster.grid import Grid
 from instageo.table import Row

@@ -10,9 +10,10 @@ from functools import partial, reduce
 
 from instageo.errors import DataError, InstaGeoError, RasterError
 from instageo.locations import file_stamp, hide_secrets, is_remote
+from instageo.model.inspection.class_weights import compute_class_weights
 from instageo.model.inspection.row import InspectionSpec, inspect_row
 from instageo.model.inspection.row_stats import RowResult, RowStats, StatsCache, TransientError
-from instageo.model.inspection.statistics import Moments, compute_class_weights, merge_moments
+from instageo.model.inspection.statistics import Moments, merge_moments
 from instageo.parallel import map_processes, map_threads
 from instageo.progress import track
 from instageo.table import Row

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from instageo.errors import DataError, RasterError
 from instageo.model.chips.chip_labels import AnyLabelFormat, ChipLabelFormat, ChipValueFormat, is_file_name
-from instageo.model.chips.coordinates import find_row_coordinates
+from instageo.model.chips.dates_and_location import find_row_coordinates
 from instageo.model.chips.image import ChipFormat, split_bands, split_dates
 from instageo.model.chips.pixel_labels import TargetFormat
 from instageo.model.inspection.row_stats import RowResult, RowStats

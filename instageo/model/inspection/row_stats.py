@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from instageo.files import write_text
-from instageo.model.chips.coordinates import Coordinates
+from instageo.model.chips.dates_and_location import Coordinates
 from instageo.model.inspection.statistics import Moments
 from instageo.table import Row
 

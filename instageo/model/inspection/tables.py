@@ -11,7 +11,7 @@ import numpy as np
 from instageo.errors import RasterError
 from instageo.locations import hide_secrets
 from instageo.model.backbones.variants import find_variant
-from instageo.model.chips.factory import chip_format_from_settings, label_format_from_settings
+from instageo.model.chips.from_settings import chip_format_from_settings, label_format_from_settings
 from instageo.model.context import Run
 from instageo.model.inspection.fingerprint import summarize_table
 from instageo.model.inspection.report import TableReport, build_report, inspect_rows

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from instageo.model.losses.arguments import check_number
 from instageo.model.losses.kornia_losses import import_kornia_loss
+from instageo.model.losses.parameter_checks import check_number
 from instageo.model.losses.reduction import MaskedClassLoss, binary_label_weights, label_weight_sum, weighted_mean
 
 

@@ -7,8 +7,8 @@ occur in the labels of the batch, weighted by class. They lie between 0 and 1.
 import torch
 from torch import Tensor
 
-from instageo.model.losses.arguments import check_number
 from instageo.model.losses.kornia_losses import import_kornia_loss
+from instageo.model.losses.parameter_checks import check_number
 from instageo.model.losses.reduction import MaskedClassLoss, present_class_weights, weighted_mean
 
 

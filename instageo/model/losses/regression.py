@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from instageo.errors import ConfigError
-from instageo.model.losses.arguments import check_number, is_number
+from instageo.model.losses.parameter_checks import check_number, is_number
 from instageo.model.losses.reduction import weighted_mean
 
 QUANTILES = (0.05, 0.5, 0.95)

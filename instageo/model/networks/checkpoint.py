@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from instageo.errors import CheckpointError
 from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
 from instageo.model.backbones.weights import check_lora_merged
-from instageo.model.chips.coordinates import COORDINATE_CONVENTION
+from instageo.model.chips.dates_and_location import COORDINATE_CONVENTION
 from instageo.model.registry.local_models import fetch_checkpoint
 from instageo.model.registry.names import is_registry_name
 from instageo.model.settings import Settings

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from instageo.errors import DataError
 from instageo.model.backbones.prithvi import PrithviEncoder
 from instageo.model.backbones.variants import pyramid_blocks
-from instageo.model.chips.coordinates import find_chip_coordinates
+from instageo.model.chips.dates_and_location import find_chip_coordinates
 from instageo.model.chips.sample import Sample, ignored_value, zero_invalid
 from instageo.model.heads.base import HeadInput
 from instageo.model.networks.segmenter import PrithviSegmenter

@@ -1,6 +1,6 @@
 """Encoder and head as one network, from the normalised image to logits of the image's own size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,29 +11,10 @@ from instageo.errors import ConfigError, did_you_mean
 from instageo.model.backbones.prithvi import PrithviEncoder, build_encoder
 from instageo.model.backbones.variants import pyramid_blocks
 from instageo.model.heads.base import HeadInput, HeadSpec
+from instageo.model.heads.factory import HEADS
 from instageo.model.heads.layers import resize_bilinear
 from instageo.model.heads.light import GROUPS, LightHead
-from instageo.model.heads.linear import LinearHead
-from instageo.model.heads.pooled import PooledHead
-from instageo.model.heads.unet import UNetHead
-from instageo.model.heads.upernet import UPerNetHead
-from instageo.model.heads.upscaling import upscaling_600m_head, upscaling_head
 from instageo.sensors import PRITHVI_BANDS
-
-HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
-    "upscaling": upscaling_head,
-    "light": LightHead,
-    "linear": LinearHead,
-    "unet": UNetHead,
-    "upernet": UPerNetHead,
-    "upscaling_600m": upscaling_600m_head,
-    "pooled": PooledHead,
-}
-"""Heads by name: functions that build, from a `HeadSpec`, a module from `HeadInput` to logits of any height and width.
-
-Attributes of the module: `pyramid` says whether it takes four blocks of the encoder or the last one; `smallest`, if
-present, how many patches per side it needs; `image_level`, if present and true, that it has one output per chip, of
-height and width 1."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import DataError
-from instageo.model.figures.canvas import class_colors
+from instageo.model.figures.colors import class_colors
 from instageo.raster.data_array import to_data_array
 from instageo.raster.grid import Grid
 from instageo.raster.pixel_area import compute_pixel_areas_km2

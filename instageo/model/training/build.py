@@ -6,23 +6,27 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from instageo.model.augmentations.factory import augmentations_from_settings
+from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.backbones.weights import load_pretrained
 from instageo.model.dataset.datasets import WholeChipDataset
-from instageo.model.dataset.factory import chip_reader_from_settings, random_crops_from_settings, sampling_probabilities
-from instageo.model.distillation.factory import distillation_loss_from_settings, init_student
+from instageo.model.dataset.from_settings import (
+    chip_reader_from_settings,
+    random_crops_from_settings,
+    sampling_probabilities,
+)
+from instageo.model.distillation.from_settings import distillation_loss_from_settings, init_student
 from instageo.model.inference.predictor import Predictor
-from instageo.model.losses.factory import loss_from_settings
+from instageo.model.losses.from_settings import loss_from_settings
 from instageo.model.networks.checkpoint import Checkpoint, checkpoint_metadata, load_network_state
 from instageo.model.networks.device import compile_network, pick_device
-from instageo.model.networks.factory import network_from_settings
-from instageo.model.networks.finetuning import freeze_parameters
+from instageo.model.networks.freezing import freeze_parameters
+from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.lora import add_lora
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import Settings
 from instageo.model.settings.derived import band_names
-from instageo.model.tasks.factory import task_from_settings
-from instageo.model.training.factory import optimizer_from_settings
+from instageo.model.tasks.from_settings import task_from_settings
+from instageo.model.training.from_settings import optimizer_from_settings
 from instageo.model.training.setup import InitialWeights, TrainingInputs
 
 if TYPE_CHECKING:

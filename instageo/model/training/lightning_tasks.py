@@ -12,14 +12,14 @@ from instageo.model.chips.sample import Sample
 from instageo.model.dataset.datamodule import ChipDataModule
 from instageo.model.dataset.table_dataset import sample_from_dict
 from instageo.model.inference.tiling import Tiling, predict_images
-from instageo.model.losses.build import output_channels
-from instageo.model.losses.factory import loss_from_settings, loss_terms_from_settings
+from instageo.model.losses.factory import output_channels
+from instageo.model.losses.from_settings import loss_from_settings, loss_terms_from_settings
 from instageo.model.networks.checkpoint import checkpoint_metadata
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import AUTO, LabelKind, Settings
 from instageo.model.settings.keywords import fit_settings, settings_of_network, with_data, without_measures
-from instageo.model.tasks.factory import task_from_settings
-from instageo.model.training.factory import optimizer_from_settings
+from instageo.model.tasks.from_settings import task_from_settings
+from instageo.model.training.from_settings import optimizer_from_settings
 from instageo.model.training.module import FineTuningModule, PreprocessConfig
 
 Loss = str | Mapping[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from instageo.model.networks.finetuning import build_parameter_groups
+from instageo.model.training.parameter_groups import build_parameter_groups
 from instageo.model.training.schedules import Schedule, WarmupLR
 
 FUSED_DEVICES = ("cpu", "cuda")

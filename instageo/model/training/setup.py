@@ -7,21 +7,21 @@ from pathlib import Path
 import torch
 
 from instageo.errors import ConfigError, DataError
-from instageo.model.augmentations.factory import augmentations_from_settings
+from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights
 from instageo.model.context import Run
-from instageo.model.distillation.factory import check_teacher, load_teacher
+from instageo.model.distillation.from_settings import check_teacher, load_teacher
 from instageo.model.inference.predictor import Predictor
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.tables import inspect_table, shared_chips, warn_if_units_differ
-from instageo.model.losses.factory import loss_from_settings
+from instageo.model.losses.from_settings import loss_from_settings
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
-from instageo.model.networks.factory import network_from_settings
+from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.derived import class_names, describe_layout
 from instageo.model.settings.resolve import resolve
-from instageo.model.training.factory import check_devices
+from instageo.model.training.from_settings import check_devices
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from instageo.errors import ConfigError
-from instageo.model.augmentations.factory import augmentations_from_settings
+from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.augmentations.pipeline import AugmentationSpec
 from instageo.model.augmentations.user_defined import check_user_augmentation, load_user_augmentation
 from instageo.model.settings import DataSettings, Settings

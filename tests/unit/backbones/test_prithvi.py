@@ -10,7 +10,7 @@ from instageo.errors import ConfigError
 from instageo.model import build_encoder, build_network
 from instageo.model.backbones.prithvi import Block, PrithviEncoder
 from instageo.model.backbones.variants import Variant
-from instageo.model.networks.segmenter import HEADS
+from instageo.model.heads.factory import HEADS
 from tests.reference_encoder import two_numbers
 
 SMALL = Variant(32, 4, 2, patch_size=4, coordinates=True)

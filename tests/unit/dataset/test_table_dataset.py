@@ -12,7 +12,7 @@ import instageo
 from instageo.errors import ConfigError, DataError
 from instageo.model.dataset.datamodule import LoaderDataModule
 from instageo.model.dataset.datasets import WholeChipDataset
-from instageo.model.dataset.factory import chip_reader_from_settings, random_crops_from_settings
+from instageo.model.dataset.from_settings import chip_reader_from_settings, random_crops_from_settings
 from instageo.model.settings.compose import update_settings
 from tests.integration.conftest import write_chips
 

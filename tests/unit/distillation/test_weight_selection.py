@@ -6,7 +6,7 @@ import torch
 from instageo.errors import ConfigError
 from instageo.model import build_network
 from instageo.model.distillation.weight_selection import even_blocks, even_indices, init_from_teacher, select_layers
-from instageo.model.networks.segmenter import HEADS
+from instageo.model.heads.factory import HEADS
 from instageo.sensors import PRITHVI_BANDS
 
 BANDS = (PRITHVI_BANDS, PRITHVI_BANDS)

@@ -3,7 +3,8 @@
 import pytest
 from matplotlib.image import imread
 
-from instageo.model.figures.canvas import PALETTE, class_colors, new_figure
+from instageo.model.figures.canvas import new_figure
+from instageo.model.figures.colors import PALETTE, class_colors
 from instageo.model.figures.confusion import draw_confusion
 from instageo.model.figures.curves import draw_learning_curve, fit_scale
 

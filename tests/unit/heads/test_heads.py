@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from instageo.model import build_network
 from instageo.model.backbones.variants import VARIANTS, Variant
 from instageo.model.heads.base import HeadInput, HeadSpec
+from instageo.model.heads.factory import HEADS
 from instageo.model.heads.light import SQUARE_CORRELATION, DateAttention, build_square_classifier
-from instageo.model.networks.segmenter import HEADS
 
 
 @pytest.fixture(autouse=True)

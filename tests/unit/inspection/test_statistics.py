@@ -13,14 +13,8 @@ from numpy.testing import assert_allclose
 from instageo.errors import ConfigError, DataError
 from instageo.model.commands.stats import stats
 from instageo.model.context import Run
-from instageo.model.inspection.statistics import (
-    WEIGHTINGS,
-    Moments,
-    compute_class_weights,
-    compute_moments,
-    effective_number,
-    merge_moments,
-)
+from instageo.model.inspection.class_weights import WEIGHTINGS, compute_class_weights, effective_number
+from instageo.model.inspection.statistics import Moments, compute_moments, merge_moments
 from instageo.model.settings import DataSettings, ModelSettings, Settings, TrainSettings
 from instageo.model.settings.train import CLASS_WEIGHTS
 

@@ -11,7 +11,7 @@ import pytest
 from instageo.errors import DataError, TableError
 from instageo.model.commands.check_tables import check_tables
 from instageo.model.context import Run
-from instageo.model.dataset.factory import chip_reader_from_settings
+from instageo.model.dataset.from_settings import chip_reader_from_settings
 from instageo.model.inspection.tables import inspect_table, shared_chips
 from instageo.model.settings import CacheKind, DataSettings, Mode, ModelSettings, Settings
 from instageo.model.settings.derived import cache_dir

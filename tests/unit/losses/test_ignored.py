@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instageo.model.losses.build import LossKind
+from instageo.model.losses.factory import LossKind
 from tests.losses import CASES, draw, ignore, kind_of, make
 
 WEIGHTED = [0.5, 1.0, 3.0]

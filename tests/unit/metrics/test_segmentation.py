@@ -10,11 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instageo.model.metrics.segmentation import (
-    SegmentationMetrics,
-    highest_class,
-    scores_from_confusion,
-)
+from instageo.model.metrics.segmentation import SegmentationMetrics, highest_class, scores_from_confusion
 from instageo.model.metrics.summary import summarize_scores
 
 NAN = math.nan

@@ -7,7 +7,7 @@ import pytest
 from instageo.errors import ConfigError
 from instageo.model.runs.rows import Spread, find_teacher, score_spreads
 from instageo.model.settings.compose import default_config, settings_from_config, update_settings
-from instageo.model.tasks.factory import task_from_settings
+from instageo.model.tasks.from_settings import task_from_settings
 from tests.unit.runs.conftest import SEGMENTATION, make_distilled, make_run
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from instageo.errors import CheckpointError, ConfigError
 from instageo.model.backbones.variants import VARIANTS
+from instageo.model.heads.factory import HEADS
 from instageo.model.networks.checkpoint import Checkpoint
-from instageo.model.networks.factory import network_from_settings
-from instageo.model.networks.segmenter import HEADS
+from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.settings.compose import default_config, settings_from_config, update_settings
 from instageo.model.settings.network import SIZES, SizePreset
 from instageo.model.settings.resolve import resolve

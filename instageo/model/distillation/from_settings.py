@@ -12,14 +12,14 @@ from instageo.model.distillation.weight_selection import init_from_teacher, sele
 from instageo.model.heads.base import HeadSpec
 from instageo.model.inference.predictor import Predictor, load_model
 from instageo.model.networks.checkpoint import BEST, locate_checkpoint
-from instageo.model.networks.factory import network_from_settings
+from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
-from instageo.model.tasks.factory import task_from_settings
+from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tasks.multilabel import MultiLabel
 from instageo.model.tasks.regression import Regression
 

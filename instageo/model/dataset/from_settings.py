@@ -3,7 +3,7 @@
 import logging
 from dataclasses import replace
 
-from instageo.model.chips.factory import chip_format_from_settings, label_format_from_settings
+from instageo.model.chips.from_settings import chip_format_from_settings, label_format_from_settings
 from instageo.model.dataset.cache import DiskCache, MemoryCache
 from instageo.model.dataset.chip_reader import ChipReader, list_cache_entries
 from instageo.model.dataset.datasets import RandomCropDataset

@@ -5,8 +5,9 @@ import torch
 
 from instageo.errors import ConfigError
 from instageo.model import build_network
-from instageo.model.networks.finetuning import build_parameter_groups, freeze_parameters
+from instageo.model.networks.freezing import freeze_parameters
 from instageo.model.networks.lora import add_lora
+from instageo.model.training.parameter_groups import build_parameter_groups
 
 RATE, DECAY = 0.8, 0.01
 

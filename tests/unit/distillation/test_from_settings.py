@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
-from instageo.model.distillation.factory import soft_loss_from_settings
+from instageo.model.distillation.from_settings import soft_loss_from_settings
 from instageo.model.inference.predictor import Predictor
 from instageo.model.settings import DataSettings, DistillSettings, LabelKind, ModelSettings, Settings, TrainSettings
 

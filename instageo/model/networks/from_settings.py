@@ -1,10 +1,11 @@
 """Build the network from settings."""
 
 from instageo.errors import ConfigError
-from instageo.model.chips.factory import label_format_from_settings
-from instageo.model.losses.build import output_channels
-from instageo.model.losses.factory import loss_terms_from_settings
-from instageo.model.networks.segmenter import HEADS, PrithviSegmenter, build_network
+from instageo.model.chips.from_settings import label_format_from_settings
+from instageo.model.heads.factory import HEADS
+from instageo.model.losses.factory import output_channels
+from instageo.model.losses.from_settings import loss_terms_from_settings
+from instageo.model.networks.segmenter import PrithviSegmenter, build_network
 from instageo.model.settings import Settings
 from instageo.model.settings.derived import band_names
 

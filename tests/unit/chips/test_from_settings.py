@@ -3,7 +3,7 @@
 import pytest
 
 from instageo.model.chips.chip_labels import ChipClassFormat, ChipMultiLabelFormat, ChipValueFormat
-from instageo.model.chips.factory import chip_format_from_settings, label_format_from_settings
+from instageo.model.chips.from_settings import chip_format_from_settings, label_format_from_settings
 from instageo.model.chips.image import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat, TargetFormat
 from instageo.model.settings import DataSettings, LabelKind, ModelSettings, Settings, TrainSettings

@@ -3,7 +3,7 @@
 import pytest
 
 from instageo.model.settings import Settings, TrainSettings
-from instageo.model.training.factory import can_fuse
+from instageo.model.training.from_settings import can_fuse
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from instageo.errors import ConfigError, MissingExtraError
-from instageo.model.losses.build import LossContext, LossKind, LossTerm, build_loss, output_channels, parse_loss_terms
 from instageo.model.losses.cross_entropy import WeightedCrossEntropy
-from instageo.model.losses.factory import loss_from_settings
-from instageo.model.networks.factory import network_from_settings
+from instageo.model.losses.factory import LossContext, LossKind, LossTerm, build_loss, output_channels, parse_loss_terms
+from instageo.model.losses.from_settings import loss_from_settings
+from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.settings import DataSettings, ModelSettings, Settings, TrainSettings
 from instageo.model.settings.compose import first_difference, settings_to_dict, update_settings
 from instageo.model.settings.keys import flatten
-from instageo.model.tasks.factory import task_from_settings
+from instageo.model.tasks.from_settings import task_from_settings
 from tests.losses import draw, make
 
 DOCS = Path(__file__).parents[3] / "docs" / "losses.md"

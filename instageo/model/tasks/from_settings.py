@@ -1,7 +1,7 @@
 """From settings to a task."""
 
 from instageo.errors import ConfigError
-from instageo.model.losses.factory import loss_terms_from_settings
+from instageo.model.losses.from_settings import loss_terms_from_settings
 from instageo.model.losses.regression import QUANTILES
 from instageo.model.settings import AUTO, LabelKind, Settings
 from instageo.model.settings.derived import class_names
