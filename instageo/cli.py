@@ -55,7 +55,9 @@ def run_command(context: typer.Context) -> None:
 @app.command("check", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def check_command(
     context: typer.Context,
-    table: Annotated[str, typer.Argument(help="Table of chips; further arguments are settings as key=value.")],
+    table: Annotated[
+        str, typer.Argument(help="Table of chips (path or URL). Further arguments are settings, key=value.")
+    ],
 ) -> None:
     """Check every chip and label of a table.
 
@@ -79,8 +81,8 @@ def _quote_for_hydra(text: str) -> str:
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Output folder.")] = Path("demo_output"),
-    epochs: Annotated[int, typer.Option(min=1, help="Training epochs.")] = 60,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same scores.")] = 42,
+    epochs: Annotated[int, typer.Option(min=1, help="Number of training epochs.")] = 60,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same scores.")] = 42,
 ) -> None:
     """Train, score and map a real Landsat scene that comes with the program; needs no internet."""
     from instageo.demo.workflow import run_demo
@@ -91,7 +93,7 @@ def demo(
 @app.command()
 def table(
     layout: Annotated[str, typer.Argument(help="Data set: sen1floods11, hls_crops or hls_burn_scars.")],
-    folder: Annotated[Path, typer.Argument(help="Folder of the data set; root_dir of the tables.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the data set; use it as root_dir.")],
     output: Annotated[Path | None, typer.Option(help="Output folder of the tables; by default FOLDER.")] = None,
 ) -> None:
     """Make tables from the folder of a public data set, and show the command that trains on them."""
@@ -108,12 +110,12 @@ def table(
 @app.command()
 def models(
     img_size: Annotated[int, typer.Option(min=1, help="Side of a square chip, pixels.")] = 224,
-    temporal_dim: Annotated[int, typer.Option(min=1, help="Dates per chip.")] = 1,
-    head: Annotated[str, typer.Option(help="Head, as in model.head.")] = "light",
-    num_classes: Annotated[int, typer.Option(min=1, help="Classes.")] = 2,
+    temporal_dim: Annotated[int, typer.Option(min=1, help="Number of dates per chip.")] = 1,
+    head: Annotated[str, typer.Option(help="Head, as in model.head; see docs/models.md.")] = "light",
+    num_classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 2,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """List the Prithvi networks and the sizes of model.size with parameters, GFLOPs, memory and weights."""
+    """List the Prithvi encoders and the presets of model.size with parameters, GFLOPs, memory and weights."""
     with required_by("instageo models", EXTRAS):
         from instageo.model.commands.models import list_sizes, list_variants, print_models
 
@@ -129,20 +131,22 @@ def models(
 def distill_report_command(
     runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Folders of training runs, or checkpoints.")],
     teacher: Annotated[
-        str | None, typer.Option(help="Run that is the teacher; by default the teacher of the other runs.")
+        str | None, typer.Option(help="Run of the teacher; by default the run that the others were distilled from.")
     ] = None,
     names: Annotated[str | None, typer.Option(help="Names of the runs in the report, in their order: 'A,B,C'.")] = None,
     table: Annotated[str | None, typer.Option(help="Evaluate all runs again on this table.")] = None,
     root_dir: Annotated[
-        str | None, typer.Option(help="Folder that paths in the table start from; by default its own.")
+        str | None, typer.Option(help="Folder that paths in the table start from; by default the table's folder.")
     ] = None,
     output: Annotated[Path, typer.Option(help="Output folder of the report.")] = Path("distill_report"),
     batch_size: Annotated[int, typer.Option(min=1, help="Batch size for measuring chips/s.")] = 8,
     img_size: Annotated[
         int | None, typer.Option(min=1, help="Side of a chip, pixels; by default as in training.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Chips timed per network.")] = 20,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Single chips timed per network; batches: a quarter as many.")
+    ] = 20,
+    accelerator: Annotated[str, typer.Option(help="Device to time on: auto, cpu or gpu.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of tables.")] = False,
 ) -> None:
     """Compare a teacher and its students: size, speed and energy, and scores with their spread over seeds."""
@@ -166,25 +170,36 @@ def distill_report_command(
 def serve_command(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL…", help="[NAME=]SOURCE; a source is a checkpoint, run or registry:MODEL/SIZE."),
+        typer.Argument(
+            metavar="MODEL…",
+            help="[NAME=]SOURCE, where SOURCE is a checkpoint, a run folder or registry:MODEL/SIZE[@VERSION].",
+        ),
     ],
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all interfaces.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
-    replicas: Annotated[int, typer.Option(help="Most processes with networks.")] = 1,
-    max_models: Annotated[int, typer.Option(help="Most models that a process keeps loaded.")] = 3,
-    batch_tiles: Annotated[int, typer.Option(help="Most tiles in a forward pass.")] = 16,
-    samples: Annotated[Path | None, typer.Option(help="Folder of images that the page offers.")] = None,
-    upload_mb: Annotated[int, typer.Option(help="Largest request, MB.")] = 256,
-    megapixels: Annotated[int, typer.Option(help="Largest image, million pixels.")] = 100,
-    max_concurrency: Annotated[int, typer.Option(help="Requests at a time; further ones get HTTP 429.")] = 64,
-    results_mb: Annotated[int, typer.Option(help="Disk space for the page's newest results, MB.")] = 1000,
+    replicas: Annotated[int, typer.Option(help="Maximum number of processes with networks (replicas).")] = 1,
+    max_models: Annotated[int, typer.Option(help="Maximum number of models loaded per replica.")] = 3,
+    batch_tiles: Annotated[int, typer.Option(help="Maximum number of tiles per forward pass.")] = 16,
+    samples: Annotated[Path | None, typer.Option(help="Folder of sample images shown on the page.")] = None,
+    upload_mb: Annotated[int, typer.Option(help="Maximum size of a request, MB.")] = 256,
+    megapixels: Annotated[int, typer.Option(help="Maximum size of an image, megapixels.")] = 100,
+    max_concurrency: Annotated[
+        int, typer.Option(help="Maximum number of concurrent requests; further ones get HTTP 429.")
+    ] = 64,
+    results_mb: Annotated[
+        int, typer.Option(help="Disk space for results of the page, MB; the oldest are removed.")
+    ] = 1000,
     timeout_s: Annotated[int, typer.Option(help="Seconds after which a request ends with HTTP 503.")] = 300,
-    allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Accept URLs of images.")] = False,
+    allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Allow requests to name images by URL.")] = False,
     allow_private_urls: Annotated[
-        bool, typer.Option("--allow-private-urls", help="With --allow-urls: also URLs in private networks.")
+        bool, typer.Option("--allow-private-urls", help="With --allow-urls: also allow private addresses.")
     ] = False,
-    address: Annotated[str | None, typer.Option(help="Running Ray cluster; by default this machine.")] = None,
-    emit_config: Annotated[Path | None, typer.Option(help="Write Ray Serve's configuration here instead.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Address of a running Ray cluster; by default Ray is started here.")
+    ] = None,
+    emit_config: Annotated[
+        Path | None, typer.Option(help="Write a configuration for `serve deploy` to this file instead of serving.")
+    ] = None,
 ) -> None:
     """Serve models over HTTP: an API, and a page to try them.
 

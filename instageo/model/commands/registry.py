@@ -15,9 +15,9 @@ from instageo.progress import log_to_stderr
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Models with names and versions, in a folder or any store.\n\n"
-    "The registry is the URL of its registry.yaml: --registry, or $MODELS_REGISTRY_PATH. Local models are in --to, or "
-    "$MODELS_PATH. Every mode accepts checkpoint_path=registry:MODEL/SIZE@VERSION.",
+    help="Manage named, versioned models in a local folder or an object store.\n\n"
+    "--registry or $MODELS_REGISTRY_PATH is the URL of registry.yaml; --to or $MODELS_PATH is the folder of local "
+    "models. Every mode accepts checkpoint_path=registry:MODEL/SIZE@VERSION.",
 )
 
 RegistryUrl = Annotated[
@@ -26,7 +26,7 @@ RegistryUrl = Annotated[
 ModelsFolder = Annotated[
     Path | None, typer.Option("--to", help="Folder of local models; default: $MODELS_PATH, else a cache folder.")
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Access no store; use what is on this machine.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Do not access any store; use what is on this machine.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 ModelSizeName = Annotated[str, typer.Argument(metavar="MODEL/SIZE")]
 
@@ -76,11 +76,11 @@ def show_command(
 @app.command("pull")
 def pull_command(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL/SIZE[@VERSION]]…", help="Default: all models.")
+        list[str] | None, typer.Argument(metavar="[MODEL/SIZE[@VERSION]]…", help="Models to download; default: all.")
     ] = None,
     registry: RegistryUrl = None,
     to: ModelsFolder = None,
-    flat: Annotated[bool, typer.Option("--flat", help="To MODEL/SIZE, without a folder for the version.")] = False,
+    flat: Annotated[bool, typer.Option("--flat", help="Write to MODEL/SIZE, without a folder per version.")] = False,
 ) -> None:
     """Download models and check them; resume where an earlier pull stopped."""
     with _command():
@@ -107,14 +107,16 @@ def push_command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished training run.")],
     name: ModelSizeName,
     registry: RegistryUrl = None,
-    version: Annotated[str | None, typer.Option(help="MAJOR.MINOR.PATCH; default: the next one.")] = None,
-    step: Annotated[str, typer.Option(help="Part that the next version counts up: major, minor or patch.")] = "minor",
+    version: Annotated[
+        str | None, typer.Option(help="Version MAJOR.MINOR.PATCH; default: the next one, see --step.")
+    ] = None,
+    step: Annotated[str, typer.Option(help="Part of the version number to raise: major, minor or patch.")] = "minor",
     alias: Annotated[list[str] | None, typer.Option(help="Point this alias to the version; may be repeated.")] = None,
-    licence: Annotated[str, typer.Option(help="SPDX identifier.")] = "Apache-2.0",
+    licence: Annotated[str, typer.Option(help="SPDX identifier of the licence.")] = "Apache-2.0",
     classes: Annotated[str | None, typer.Option(help="Names of the classes, 'A,B,…'.")] = None,
-    title: Annotated[str, typer.Option(help="Name of a new model for readers.")] = "",
-    description: Annotated[str, typer.Option(help="Purpose of a new model.")] = "",
-    data_source: Annotated[str, typer.Option(help="Sensor or data set of a new model.")] = "",
+    title: Annotated[str, typer.Option(help="For a new model: title.")] = "",
+    description: Annotated[str, typer.Option(help="For a new model: description.")] = "",
+    data_source: Annotated[str, typer.Option(help="For a new model: sensor or data set.")] = "",
     new: Annotated[bool, typer.Option("--new", help="Create the registry if it does not exist.")] = False,
 ) -> None:
     """Publish a finished run as a new version."""
@@ -140,11 +142,11 @@ def push_command(
 @app.command("alias")
 def alias_command(
     name: ModelSizeName,
-    alias: Annotated[str, typer.Argument(help="Such as production.")],
+    alias: Annotated[str, typer.Argument(help="Name of the alias, such as production.")],
     version: Annotated[str, typer.Argument(help="The version to point to, or another alias.")],
     registry: RegistryUrl = None,
 ) -> None:
-    """Point an alias to a version, in one step for all readers."""
+    """Point an alias to a version, atomically."""
     with _command():
         from instageo.model.runs.publish import set_alias
 
@@ -154,7 +156,7 @@ def alias_command(
 
 @app.command("verify")
 def verify_command(registry: RegistryUrl = None, to: ModelsFolder = None, offline: Offline = False) -> None:
-    """Read all local models and check them; check that the registry's files exist."""
+    """Verify local models by checksum, and check that the registry's files exist."""
     with _command():
         from instageo.model.registry.registry import open_registry
         from instageo.model.registry.verify import verify_local_models, verify_registry
@@ -167,5 +169,7 @@ def verify_command(registry: RegistryUrl = None, to: ModelsFolder = None, offlin
             typer.echo(f"{count} files in the registry")
             problems += registry_problems
         if problems:
-            raise RegistryError("\n  ".join([f"{len(problems)} problems:", *problems]))
+            raise RegistryError(
+                "\n  ".join([f"{len(problems)} problem{'s' if len(problems) != 1 else ''}:", *problems])
+            )
         typer.echo("all files are as published")

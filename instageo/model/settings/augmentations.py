@@ -122,16 +122,18 @@ class Augmentations:
     vflip: Augmentation = setting(Augmentation(use=True))
     rot90: Augmentation = setting(Augmentation(), "by 90, 180 or 270 degrees", former_name="turn90")
     rotate: RotateAugmentation = setting(RotateAugmentation(), "by an angle between -degrees and degrees")
-    resized_crop: CropAugmentation = setting(CropAugmentation(), "a window of this share of the area or more, enlarged")
-    brightness: BrightnessAugmentation = setting(BrightnessAugmentation(), "times 1 - limit .. 1 + limit")
-    contrast: ContrastAugmentation = setting(ContrastAugmentation(), "likewise, around the mean of each band")
+    resized_crop: CropAugmentation = setting(CropAugmentation(), "enlarge a window of at least this share of the area")
+    brightness: BrightnessAugmentation = setting(
+        BrightnessAugmentation(), "multiply by a factor in 1 - limit .. 1 + limit"
+    )
+    contrast: ContrastAugmentation = setting(ContrastAugmentation(), "the same, for differences from the band's mean")
     blur: BlurAugmentation = setting(BlurAugmentation(), "Gaussian, sigma in pixels")
     noise: NoiseAugmentation = setting(NoiseAugmentation(), "Gaussian, std times the standard deviation of the band")
     band_dropout: DropoutAugmentation = setting(
-        DropoutAugmentation(), "each band becomes its mean with this probability, never all"
+        DropoutAugmentation(), "each band becomes its mean with this probability, but never all bands"
     )
     date_dropout: DropoutAugmentation = setting(
-        DropoutAugmentation(), "each date becomes no-data with this probability, never all"
+        DropoutAugmentation(), "each date becomes no-data with this probability, but never all dates"
     )
     own: list[OwnAugmentation] = setting(
         [], "your own: [{function: FILE.py:FUNCTION, p: 0.5, parameters: {…}}]; see docs/augmentation.md"

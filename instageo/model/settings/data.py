@@ -53,14 +53,16 @@ class DataSettings:
         Role.set_by_sensor,
     )
     band_names: list[str] | None = setting(
-        None, "of one date; null: BLUE, GREEN, RED, NIR_NARROW, SWIR_1, SWIR_2", Role.fixed_by_checkpoint
+        None,
+        "names of the bands of one date; null: BLUE, GREEN, RED, NIR_NARROW, SWIR_1, SWIR_2",
+        Role.fixed_by_checkpoint,
     )
     mean: Any = setting(
         None,
-        "one per band of a date; auto: computed from the training table; null: of the pre-training, x 10000",
+        "mean of each band; auto: computed from the training table; null: that of the pre-training data (x 10000)",
         Role.fixed_by_checkpoint,
     )
-    std: Any = setting(None, "likewise", Role.fixed_by_checkpoint)
+    std: Any = setting(None, "standard deviation of each band, likewise", Role.fixed_by_checkpoint)
     img_size: int = setting(224, "side of the training windows, pixels", Role.default_from_checkpoint)
     temporal_dim: int = setting(1, "dates per chip", Role.fixed_by_checkpoint, Role.shared_with_teacher)
     label_kind: LabelKind = setting(
@@ -78,14 +80,20 @@ class DataSettings:
     )
     label_std: Any = setting(
         AUTO,
-        "regression: likewise; the predicted value is the network's output x label_std + label_mean",
+        "regression: standard deviation of the labels, likewise; the predicted value is the network's output "
+        "x label_std + label_mean",
         Role.fixed_by_checkpoint,
         before_it_existed=1.0,
     )
-    replace_label: list[int] | None = setting(None, "[from, to]", Role.default_from_checkpoint)
-    reduce_to_zero: bool = setting(False, "labels count from 1; 0 is ignored", Role.default_from_checkpoint)
+    replace_label: list[int] | None = setting(
+        None, "[from, to]: replace this label value when reading", Role.default_from_checkpoint
+    )
+    reduce_to_zero: bool = setting(False, "true: labels count from 1, and 0 is ignored", Role.default_from_checkpoint)
     no_data_value: float | None = setting(
-        -9999, "in addition to the file's own tag and NaN", Role.default_from_checkpoint, Role.set_by_sensor
+        -9999,
+        "further value that means no-data, besides the file's own and NaN",
+        Role.default_from_checkpoint,
+        Role.set_by_sensor,
     )
     constant_multiplier: float = setting(1.0, "factor applied to stored values", *UNIT)
     constant_offset: float = setting(0.0, "added after the factor", *UNIT)
@@ -95,7 +103,7 @@ class DataSettings:
         Role.fixed_by_checkpoint,
         Role.shared_with_teacher,
     )
-    num_workers: int = setting(0, "processes that read chips", *ANYTIME, Role.no_effect_on_maps)
+    num_workers: int = setting(0, "worker processes that read chips; 0: none", *ANYTIME, Role.no_effect_on_maps)
     cache: CacheKind = setting(
         CacheKind.none,
         "none | memory | disk: keep decoded chips between epochs",
@@ -104,7 +112,7 @@ class DataSettings:
     )
     cache_dir: str | None = setting(
         None,
-        "for results of checks and cache=disk; null: $INSTAGEO_CACHE, else the user's cache folder",
+        "folder for results of table checks and for cache=disk; null: $INSTAGEO_CACHE, else the user's cache folder",
         Role.free_between_repeats,
         Role.no_effect_on_maps,
     )
@@ -113,7 +121,7 @@ class DataSettings:
         "shuffle | balanced: every class gets an equal share of an epoch, as far as the chips allow",
         Role.no_effect_on_maps,
     )
-    on_bad_row: str = setting("error", "error | skip", Role.no_effect_on_maps)
+    on_bad_row: str = setting("error", "error | skip: what to do with rows that cannot be used", Role.no_effect_on_maps)
     augmentations: Augmentations = group(
         Augmentations, "drawn for each sample of a training batch, in this order", Role.no_effect_on_maps
     )

@@ -17,7 +17,9 @@ class Engine(Enum):
 class RaySettings:
     """Settings of the worker processes and their cluster."""
 
-    address: str | None = setting(None, "of a running cluster: auto or HOST:6379; null: this machine alone")
+    address: str | None = setting(
+        None, "address of a running cluster: auto or HOST:6379; null: start Ray on this machine"
+    )
     num_workers: int | None = setting(
         None, "worker processes; null: one for each GPU, or one for each machine without a GPU", former_name="workers"
     )
@@ -41,11 +43,13 @@ class TestSettings:
 
     __test__ = False  # not a test case
 
-    img_size: int | None = setting(None, "published key without effect: inputs of any size are mapped whole")
+    img_size: int | None = setting(
+        None, "accepted for compatibility, has no effect: inputs of any size are mapped whole"
+    )
     crop_size: int | None = setting(None, "side of a tile, pixels; null: the size of training")
     stride: int | None = setting(None, "step between tiles, pixels; null: half a tile")
     mask_cloud: bool = setting(
-        False, "true: a pixel that lacks any date becomes no-data; false: only one that lacks all"
+        False, "true: pixels that lack any date become no-data; false: only pixels that lack all dates"
     )
 
     def __post_init__(self) -> None:

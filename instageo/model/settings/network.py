@@ -18,26 +18,28 @@ class ModelSettings:
     )
     model_name: str = setting("prithvi_eo_v2_tiny_tl", "`instageo models` lists them", Role.fixed_by_checkpoint)
     load_pretrained_weights: bool = setting(True, "encoder weights from the Hugging Face hub; false: random weights")
-    weights: str | None = setting(
-        None, "local file with encoder weights instead, or another run's folder or checkpoint"
-    )
+    weights: str | None = setting(None, "load encoder weights from this local file, run folder or checkpoint instead")
     freeze_backbone: bool = setting(False, "true: train only the head")
     train_last_blocks: int | None = setting(None, "train only this many last blocks of the encoder; null: all")
     lora_rank: int | None = setting(None, "train low-rank adapters (LoRA) instead of the encoder, e.g. 8; null: off")
-    lora_alpha: float | None = setting(None, "scale of the adapters; null: twice the rank")
+    lora_alpha: float | None = setting(None, "scaling factor (alpha) of the adapters; null: twice the rank")
     lora_dropout: float = setting(0.0)
     lora_targets: list[str] = setting(["qkv", "proj"], "layers that get adapters: some of qkv, proj, fc1, fc2")
     drop_path: float = setting(0.0, "stochastic depth: drop rate of the last block; earlier blocks have lower rates")
     coords_dropout: float = setting(
         0.1, "_tl variants: share of training samples whose time, and independently whose location, is hidden"
     )
-    gradient_checkpointing: bool = setting(False, "less memory, a third more time", *ANYTIME)
+    gradient_checkpointing: bool = setting(False, "less memory, about a third more time", *ANYTIME)
     num_classes: int = setting(2, "", Role.fixed_by_checkpoint, Role.shared_with_teacher, Role.same_task)
     class_names: list[str] | None = setting(None, "", Role.default_from_checkpoint, Role.same_task)
     class_colors: list[list[int]] | None = setting(
         None, "[red, green, blue] in 0..255 for each class", Role.default_from_checkpoint
     )
-    head: str = setting("light", "light | upscaling (published) | unet | upernet | linear", Role.fixed_by_checkpoint)
+    head: str = setting(
+        "light",
+        "light | upscaling (published) | upscaling_600m | unet | upernet | linear | pooled (image-level)",
+        Role.fixed_by_checkpoint,
+    )
     head_channels: int | None = setting(
         None,
         "head light: channels of its feature maps, a multiple of 4; null: 32",
@@ -55,7 +57,7 @@ class ModelSettings:
     )
     use_log_scale: bool = setting(
         False,
-        "regression: the network predicts log(1 + label); files and scores are in natural units",
+        "regression: the network predicts log(1 + label); files and scores are in the unit of the labels",
         Role.fixed_by_checkpoint,
     )
     plot_reg_results: bool = setting(
@@ -76,7 +78,7 @@ class ModelSettings:
     )
 
     def __post_init__(self) -> None:
-        check(self.num_classes >= 1, "model.num_classes", self.num_classes, "at least 2 classes")
+        check(self.num_classes >= 1, "model.num_classes", self.num_classes, "at least 1 class")
         check(self.num_classes <= 65535, "model.num_classes", self.num_classes, "at most 65535 classes")
         check(self.depth == -1 or self.depth >= 1, "model.depth", self.depth, "-1, or at least 1 block")
         for name in ("coords_dropout", "drop_path", "lora_dropout"):

@@ -32,7 +32,7 @@ class Settings:
     """All settings of a run; the field names are the YAML keys."""
 
     root_dir: str | None = setting(
-        None, "folder that the tables' paths start from, or its URL (s3:// gs:// az:// https://)", *PLACE
+        None, "folder or URL that paths in the tables are relative to (s3:// gs:// az:// https://)", *PLACE
     )
     train_filepath: str | None = setting(
         None, "tables: CSV, JSON or Parquet with the columns Input and Label", Role.no_effect_on_maps
@@ -41,15 +41,17 @@ class Settings:
     test_filepath: str | None = setting(None, "", *PLACE)
     checkpoint_path: str | None = setting(
         None,
-        "for eval and chip_inference; for train: start from its weights",
+        "checkpoint for eval and chip_inference; in training: initial weights",
         Role.free_on_resume,
         Role.no_effect_on_maps,
     )
-    output_dir: str | None = setting(None, "of predictions; null: `predictions` in the run directory", *PLACE)
+    output_dir: str | None = setting(
+        None, "output folder of predictions; null: `predictions` in the run directory", *PLACE
+    )
     mode: Mode = setting(Mode.train, " | ".join(mode.value for mode in Mode), *PLACE)
     engine: Engine = setting(
         Engine.local,
-        "of chip_inference: local | ray, on this machine or a cluster (extra `serve`)",
+        "engine of chip_inference: local | ray, on this machine or a cluster (extra `serve`)",
         Role.free_on_resume,
         Role.no_effect_on_maps,
     )
@@ -64,10 +66,10 @@ class Settings:
     precision: str = setting("32-true", "32-true | bf16-mixed | 16-mixed")
     accelerator: str = setting("auto", "auto | cpu | gpu | cuda | mps", *ANYTIME)
     devices: Any = setting("auto", "number of devices, -1 for all, or auto", *ANYTIME)
-    strategy: str = setting("auto", "auto | ddp | fsdp: how several devices share the work", *ANYTIME)
-    compile: bool = setting(False, "true: torch.compile; minutes to start, then faster", *ANYTIME)
+    strategy: str = setting("auto", "auto | ddp | fsdp: how to use several devices", *ANYTIME)
+    compile: bool = setting(False, "true: use torch.compile; takes minutes to start, then faster", *ANYTIME)
     energy: bool = setting(False, "true: measure energy and CO2 of the run for run.json (extra `energy`)", *PLACE)
-    energy_country: str | None = setting(None, "whose electricity: three letters of ISO 3166, such as KEN", *PLACE)
+    energy_country: str | None = setting(None, "country of the electricity, ISO 3166 alpha-3 code, such as KEN", *PLACE)
     logger: Any = setting(
         "tensorboard", "tensorboard | mlflow | wandb | none, or a list: [tensorboard, mlflow]", *PLACE
     )

@@ -22,10 +22,11 @@ class TrackingSettings:
     """Settings of MLflow and Weights & Biases: where to log a run, and under which name."""
 
     uri: str | None = setting(None, "MLflow's server; null: $MLFLOW_TRACKING_URI")
-    experiment: str = setting("instageo", "MLflow's experiment, W&B's project")
+    experiment: str = setting("instageo", "MLflow experiment or W&B project")
     name: str | None = setting(None, "name of the run; null: chosen by the tracker")
     mode: TrackingMode = setting(
-        TrackingMode.auto, "W&B: online | offline | auto: online if $WANDB_API_KEY is set, else offline"
+        TrackingMode.auto,
+        "W&B: online | offline | auto: as $WANDB_MODE, else online if $WANDB_API_KEY is set, else offline",
     )
     upload: bool = setting(False, "true: upload the best checkpoint to the tracker")
 

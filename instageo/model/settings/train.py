@@ -45,25 +45,25 @@ class TrainSettings:
         "sum such as {cross_entropy: 1, dice: 0.5}, or your own; null: the default of the task; see docs/losses.md",
         Role.default_from_checkpoint,
     )
-    label_smoothing: float = setting(0.0, "cross_entropy: share of each label's weight that is spread over all classes")
+    label_smoothing: float = setting(0.0, "cross_entropy: share of each label's weight spread over all classes")
     class_weights: Any = setting(
         None,
         "one weight per class; inverse (or auto), sqrt, effective: computed from the training table; null: all 1",
         Role.recorded_in_checkpoint,
     )
-    ignore_index: int = setting(-1, "label value that does not count", Role.default_from_checkpoint)
+    ignore_index: int = setting(-1, "label value that is ignored", Role.default_from_checkpoint)
     weight_decay: float = setting(1e-2)
     layer_decay: float = setting(
-        1.0, "learning rate of each block divided by that of the next; 0.75 is usual, 1 is off"
+        1.0, "ratio of a block's learning rate to that of the next block; 1: off, 0.75 is usual"
     )
     scheduler: Scheduler = setting(Scheduler.cosine, "cosine | constant | one_cycle | plateau")
     warmup_epochs: float = setting(0.0, "epochs over which the learning rate rises from 0; not with one_cycle")
     plateau_factor: float = setting(0.5, "plateau: factor by which the learning rate is multiplied")
-    plateau_patience: int = setting(5, "plateau: epochs without a better validation score before that")
+    plateau_patience: int = setting(5, "plateau: epochs without a better validation score before the rate is reduced")
     accumulate_grad_batches: int = setting(1, "batches per optimiser step", former_name="accumulate")
     ema_decay: float | None = setting(
         None,
-        "exponential moving average of the weights: share kept at each step, e.g. 0.999; null: off",
+        "decay of the exponential moving average of the weights, e.g. 0.999; null: off",
         former_name="ema",
     )
     gradient_clip_val: float | None = setting(
@@ -151,7 +151,7 @@ class DistillSettings:
         False, "true: start from the teacher's weights, reduced to the student's depth and width"
     )
     teacher_layers: list[int] | None = setting(
-        None, "init_from_teacher: the teacher's block, from 0, for each block of the student; null: evenly spaced"
+        None, "with init_from_teacher: teacher block (from 0) for each student block; null: evenly spaced"
     )
 
     def __post_init__(self) -> None:
