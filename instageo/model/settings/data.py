@@ -56,6 +56,7 @@ class DataSettings:
         None,
         "names of the bands of one date; null: BLUE, GREEN, RED, NIR_NARROW, SWIR_1, SWIR_2",
         Role.fixed_by_checkpoint,
+        Role.shared_with_data,
     )
     mean: Any = setting(
         None,
@@ -64,11 +65,14 @@ class DataSettings:
     )
     std: Any = setting(None, "standard deviation of each band, likewise", Role.fixed_by_checkpoint)
     img_size: int = setting(224, "side of the training windows, pixels", Role.default_from_checkpoint)
-    temporal_dim: int = setting(1, "dates per chip", Role.fixed_by_checkpoint, Role.shared_with_teacher)
+    temporal_dim: int = setting(
+        1, "dates per chip", Role.fixed_by_checkpoint, Role.shared_with_data, Role.shared_with_teacher
+    )
     label_kind: LabelKind = setting(
         LabelKind.raster,
         "raster: the column Label names label files; chip: it holds one label per chip; chip_multi: several, a;b;c",
         Role.fixed_by_checkpoint,
+        Role.shared_with_data,
         Role.shared_with_teacher,
         Role.same_task,
     )

@@ -33,6 +33,8 @@ class Role(Enum):
     """`dataloader.sensor` decides it unless the user sets it."""
     shared_with_teacher = auto()
     """Teacher and student need the same value."""
+    shared_with_data = auto()
+    """In the Python API, a task and its data module need the same value."""
     same_task = auto()
     """Runs in one report need the same value."""
 

@@ -5,7 +5,6 @@ from dataclasses import fields
 from typing import Any, Literal, TypedDict, cast
 
 from instageo.errors import ConfigError, did_you_mean
-from instageo.model.networks.segmenter import NetworkConfig
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.augmentations import Augmentations as AugmentationSettings
 from instageo.model.settings.compose import default_config, settings_from_config, settings_to_dict, update_settings
@@ -184,23 +183,22 @@ class _FixedShape:
 def settings_of_network(net: object, values: Mapping[str, Any]) -> Settings:
     """Return the settings of a task on a network; what the network itself decides is read from its `config`.
 
+    Args:
+        net: A network from `build_network`, whose `config` holds its arguments; any other module has none of these.
+        values: Settings of the task, `group.key: value`.
+
     Raises:
         ConfigError: A value does not work.
     """
     config, own = getattr(net, "config", None), {}
-    if isinstance(config, NetworkConfig):
-        model = {name: getattr(config, name) for name in ("model_name", "depth", "head", "embed_dim", "head_channels")}
+    names = ("model_name", "depth", "head", "embed_dim", "head_channels")
+    if all(hasattr(config, name) for name in names):
+        model = {name: getattr(config, name) for name in names}
         data = {"temporal_dim": config.temporal_dim, "img_size": config.img_size, "band_names": list(config.bands)}
         own = {f"model.{name}": value for name, value in model.items()}
         own |= {f"dataloader.{name}": value for name, value in data.items()}
     return settings_from_keywords({**own, **{key: to_plain(value) for key, value in values.items()}})
 
-
-SHARED_WITH_DATA = (
-    "is_reg_task", "dataloader.band_names", "dataloader.temporal_dim", "dataloader.label_kind", "model.num_classes",
-    "model.use_log_scale", "train.ignore_index",
-)  # fmt: skip
-"""Settings in which a task and its data agree."""
 
 LABEL_SCALE = {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
 """Scale in which a network's output is the label itself."""
@@ -213,14 +211,17 @@ def with_data(settings: Settings, data: Settings) -> Settings:
         ConfigError: Task and data do not fit together.
     """
     of_task, of_data = (flatten(settings_to_dict(part)) for part in (settings, data))
-    for key in SHARED_WITH_DATA:
+    for key in keys_with(Role.shared_with_data):
         if of_task[key] != of_data[key]:
             name = key.rpartition(".")[2]
             raise ConfigError(
                 f"the task has {name}={of_task[key]}, but its data have {name}={of_data[key]}; pass the same to both"
             )
     stored = (*keys_with(Role.fixed_by_checkpoint), *keys_with(Role.default_from_checkpoint))
-    decided = {key for key in stored if key.startswith("dataloader.")} - {*SHARED_WITH_DATA, *LABEL_SCALE}
+    decided = {key for key in stored if key.startswith("dataloader.")} - {
+        *keys_with(Role.shared_with_data),
+        *LABEL_SCALE,
+    }
     adopted = {key: of_data[key] for key in decided}
     for key in ("model.class_names", "model.class_colors"):
         adopted[key] = of_task[key] or of_data[key]
@@ -234,7 +235,7 @@ def task_settings_of_data(data: Settings) -> dict[str, Any]:
     """
     of_data = flatten(settings_to_dict(data))
     of_network = "dataloader.band_names", "dataloader.temporal_dim"
-    return {key: of_data[key] for key in SHARED_WITH_DATA if key not in of_network} | LABEL_SCALE
+    return {key: of_data[key] for key in keys_with(Role.shared_with_data) if key not in of_network} | LABEL_SCALE
 
 
 def without_measures(settings: Settings) -> Settings:

@@ -30,7 +30,9 @@ class ModelSettings:
         0.1, "_tl variants: share of training samples whose time, and independently whose location, is hidden"
     )
     gradient_checkpointing: bool = setting(False, "less memory, about a third more time", *ANYTIME)
-    num_classes: int = setting(2, "", Role.fixed_by_checkpoint, Role.shared_with_teacher, Role.same_task)
+    num_classes: int = setting(
+        2, "", Role.fixed_by_checkpoint, Role.shared_with_teacher, Role.shared_with_data, Role.same_task
+    )
     class_names: list[str] | None = setting(None, "", Role.default_from_checkpoint, Role.same_task)
     class_colors: list[list[int]] | None = setting(
         None, "[red, green, blue] in 0..255 for each class", Role.default_from_checkpoint
@@ -59,6 +61,7 @@ class ModelSettings:
         False,
         "regression: the network predicts log(1 + label); files and scores are in the unit of the labels",
         Role.fixed_by_checkpoint,
+        Role.shared_with_data,
     )
     plot_reg_results: bool = setting(
         True, "regression: draw predictions against labels as scatter.png", Role.default_from_checkpoint

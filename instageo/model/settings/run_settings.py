@@ -60,6 +60,7 @@ class Settings:
         "true: regression; labels are values, not classes",
         Role.fixed_by_checkpoint,
         Role.shared_with_teacher,
+        Role.shared_with_data,
         Role.same_task,
     )
     seed: int = setting(42, "", Role.free_between_repeats, Role.no_effect_on_maps)

@@ -51,7 +51,7 @@ class TrainSettings:
         "one weight per class; inverse (or auto), sqrt, effective: computed from the training table; null: all 1",
         Role.recorded_in_checkpoint,
     )
-    ignore_index: int = setting(-1, "label value that is ignored", Role.default_from_checkpoint)
+    ignore_index: int = setting(-1, "label value that is ignored", Role.default_from_checkpoint, Role.shared_with_data)
     weight_decay: float = setting(1e-2)
     layer_decay: float = setting(
         1.0, "ratio of a block's learning rate to that of the next block; 1: off, 0.75 is usual"
