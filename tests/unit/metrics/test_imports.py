@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 CODE = """
 import importlib, pkgutil, sys
 import instageo.model.metrics as package
@@ -13,6 +15,7 @@ print(*(name for name in ("torch", "torchmetrics", "pytorch_lightning") if name 
 """
 
 
+@pytest.mark.slow
 def test_importing_metrics_does_not_import_torchmetrics():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["torch"]

@@ -61,6 +61,7 @@ def changed(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_new_setting_needs_its_dataclass_alone(changed, tmp_path):
     assert "  label_noise: 0.25\n" in changed("-m", "instageo.model.run", "--cfg", "job")
     changed("-m", "instageo.model.settings.config_file")
