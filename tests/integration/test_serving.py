@@ -310,7 +310,7 @@ def test_the_page_in_a_browser(server, tmp_path):
             list(chip.read_bytes()),
         )
         page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
-        page.wait_for_function("document.getElementById('status').textContent === 'done'", timeout=60_000)
+        page.wait_for_function("document.getElementById('status').textContent === 'done'", timeout=600_000)
         names = page.eval_on_selector_all(
             "#legend tbody td:nth-child(2)", "cells => cells.map(cell => cell.textContent)"
         )
