@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from instageo.model.inference.predictor import Predictor, load_model
     from instageo.model.networks.pretrained import build_encoder, build_network, list_models
     from instageo.model.training.lightning_tasks import ClassificationTask, RegressionTask, SegmentationTask
-    from instageo.model.training.saving import save_model
+    from instageo.model.training.save_model import save_model
 
 __all__ = [
     "ChipDataModule",
@@ -42,7 +42,7 @@ _MODULES = {
     "build_network": "model.networks.pretrained",
     "list_models": "model.networks.pretrained",
     "load_model": "model.inference.predictor",
-    "save_model": "model.training.saving",
+    "save_model": "model.training.save_model",
 }
 """Module of each public name; it is imported on first use, so that `import instageo` does not import PyTorch."""
 

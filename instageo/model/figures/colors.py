@@ -1,11 +1,6 @@
 """Colours of classes."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 PALETTE = (
     (215, 48, 39), (254, 217, 118), (166, 217, 106), (26, 152, 80), (33, 113, 181), (158, 154, 200), (140, 81, 10),

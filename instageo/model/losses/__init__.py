@@ -1,1 +1,1 @@
-"""Losses: from outputs of the network and labels to a scalar. `build` finds them by name."""
+"""Losses: from outputs of the network and labels to a scalar. `factory` finds them by name."""
