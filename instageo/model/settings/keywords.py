@@ -190,7 +190,8 @@ def settings_of_network(net: object, values: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigError: A value does not work.
     """
-    config, own = getattr(net, "config", None), {}
+    config: Any = getattr(net, "config", None)
+    own: dict[str, Any] = {}
     names = ("model_name", "depth", "head", "embed_dim", "head_channels")
     if all(hasattr(config, name) for name in names):
         model = {name: getattr(config, name) for name in names}
