@@ -68,7 +68,7 @@ def models(tmp_path_factory):
         "classes": train(base, "classes"),
         "many": many,
         "values": train(base, "values", "is_reg_task=true", "model.use_log_scale=true"),
-        "dates": train(base, "dates", "dataloader.temporal_dim=3", steps=3),
+        "dates": train(base, "dates", "dataloader.temporal_dim=3", num_dates=3),
         "chips": base / "chips",
     }
 
