@@ -334,3 +334,11 @@ def test_models_are_listed_as_names_and_as_a_table():
         "prithvi_eo_v2_300_tl", "303.9M", "16", "4", "time,", "location",
         "ibm-nasa-geospatial/Prithvi-EO-2.0-300M-TL",
     ]  # fmt: skip
+
+
+def test_a_network_with_other_outputs_than_its_data_have_classes_is_not_saved(data, tmp_path):
+    chips = instageo.ChipDataset(data / "train.csv", statistics="auto")
+    net = instageo.build_network("prithvi_eo_tiny", num_classes=3, depth=1, img_size=32)
+    with pytest.raises(ConfigError, match="the network has 3 outputs, but the task needs 2"):
+        instageo.save_model(net, tmp_path / "mine", data=chips)
+    assert not (tmp_path / "mine").exists()

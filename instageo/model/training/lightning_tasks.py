@@ -60,7 +60,7 @@ class NetworkTask(FineTuningModule):
     def __init__(self, net: nn.Module, values: Mapping[str, Any]) -> None:
         settings = settings_of_network(net, values)
         if isinstance(net, PrithviSegmenter):
-            _check_outputs(net, settings)
+            check_outputs(net, settings)
         self.settings, measured = settings, without_measures(settings)
         task = task_from_settings(measured)
         super().__init__(
@@ -286,7 +286,7 @@ def optimizer_settings(lr: float, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"train.learning_rate": lr, **values}
 
 
-def _check_outputs(net: PrithviSegmenter, settings: Settings) -> None:
+def check_outputs(net: PrithviSegmenter, settings: Settings) -> None:
     """Check that the network has the outputs that task and loss need.
 
     Raises:

@@ -16,7 +16,7 @@ from instageo.model.networks.lora import merge_lora
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings.compose import settings_to_yaml
 from instageo.model.settings.keywords import settings_of_network, task_settings_of_data, with_data, without_measures
-from instageo.model.training.lightning_tasks import NetworkTask
+from instageo.model.training.lightning_tasks import NetworkTask, check_outputs
 
 
 def save_model(
@@ -67,6 +67,7 @@ def save_model(
     else:
         settings = with_data(settings_of_network(net, task_settings_of_data(data.settings)), data.settings)
     settings = without_measures(settings)
+    check_outputs(net, settings)
     scores = _logged_metrics(model) if metrics is None else {name: float(value) for name, value in metrics.items()}
     state = {f"net.{key}": value.detach().cpu() for key, value in net.state_dict().items()}
     content = {"state_dict": merge_lora(net, state, "net."), **checkpoint_metadata(settings, settings, scores)}
