@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import instageo
-from instageo.errors import ConfigError, WeightsError
+from instageo.errors import ConfigError, DataError, WeightsError
 from instageo.model.dataset.table_dataset import sample_from_dict, sample_to_dict
 from instageo.model.networks.checkpoint import read_checkpoint
 from instageo.model.networks.interop import build_network_with_decoder, sample_from_torchgeo, sample_to_torchgeo
@@ -342,3 +342,13 @@ def test_a_network_with_other_outputs_than_its_data_have_classes_is_not_saved(da
     with pytest.raises(ConfigError, match="the network has 3 outputs, but the task needs 2"):
         instageo.save_model(net, tmp_path / "mine", data=chips)
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_map_is_not_written_over_its_input(trained):
+    data, run = trained
+    chip = data / "chips" / "chip_0.tif"
+    before = chip.read_bytes()
+    prediction = instageo.load_model(run, device="cpu").predict(chip)
+    with pytest.raises(DataError, match="the map would overwrite the image it was predicted from"):
+        prediction.save(chip.parent / ".." / "chips" / chip.name)
+    assert chip.read_bytes() == before

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instageo.errors import CheckpointError, ConfigError, RasterError
+from instageo.locations import is_remote
 from instageo.model.augmentations.pipeline import normalize
 from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
 from instageo.model.chips.from_settings import chip_format_from_settings
@@ -135,7 +136,10 @@ class Predictor:
             >>> sorted(prediction.areas("ha"))
             ['0', '1']
         """
-        return self.predict_image(self.read(source, dates, lat_lon))
+        prediction = self.predict_image(self.read(source, dates, lat_lon))
+        if isinstance(source, np.ndarray) or is_remote(source):
+            return prediction
+        return replace(prediction, source=Path(source).resolve())
 
     def encode(
         self,

@@ -33,6 +33,7 @@ class ClassPrediction:
         valid: Shape (H, W), False where nothing was observed.
         no_data_value: 255, or 65535 above 254 classes.
         grid: Grid of the input; None for arrays.
+        source: File of the input, which `save` does not overwrite; None for arrays and URLs.
         class_names: Names of the K classes; empty for their numbers.
         class_colors: Red, green, blue in 0..255 of each class; None for those of the palette.
     """
@@ -44,14 +45,16 @@ class ClassPrediction:
     grid: Grid | None = None
     class_names: tuple[str, ...] = ()
     class_colors: Sequence[Sequence[int]] | None = None
+    source: Path | None = None
 
     def save(self, path: str | Path) -> None:
         """Write the classes as GeoTIFF with no-data, class names and colours, as `mode=chip_inference` does.
 
         Raises:
-            DataError: It is a prediction of an array, or of a whole chip, which is not a map.
+            DataError: It is a prediction of an array, or of a whole chip, which is not a map; or the path is its input.
             RasterError: The file cannot be written.
         """
+        _check_not_input(path, self.source)
         write_raster(
             path,
             self.classes[None],
@@ -115,6 +118,7 @@ class MultiLabelPrediction:
         valid: Shape (H, W), False where nothing was observed.
         no_data_value: 255.
         grid: Grid of the input; None for arrays.
+        source: File of the input, which `save` does not overwrite; None for arrays and URLs.
         class_names: Names of the K labels; empty for their numbers.
     """
 
@@ -124,6 +128,7 @@ class MultiLabelPrediction:
     no_data_value: int = 255
     grid: Grid | None = None
     class_names: tuple[str, ...] = ()
+    source: Path | None = None
 
     def save(self, path: str | Path) -> None:
         """Raise a DataError, since image-level labels are not a map."""
@@ -148,6 +153,7 @@ class RegressionPrediction:
             unless the network was trained to predict them.
         no_data_value: NaN.
         grid: Grid of the input; None for arrays.
+        source: File of the input, which `save` does not overwrite; None for arrays and URLs.
     """
 
     values: NDArray[np.float32]
@@ -155,14 +161,16 @@ class RegressionPrediction:
     quantiles: Mapping[float, NDArray[np.float32]] = field(default_factory=dict)
     no_data_value: float = np.nan
     grid: Grid | None = None
+    source: Path | None = None
 
     def save(self, path: str | Path) -> None:
         """Write values, followed by quantiles, as float32 GeoTIFF in natural units, as `mode=chip_inference` does.
 
         Raises:
-            DataError: It is a prediction of an array, or of a whole chip, which is not a map.
+            DataError: It is a prediction of an array, or of a whole chip, which is not a map; or the path is its input.
             RasterError: The file cannot be written.
         """
+        _check_not_input(path, self.source)
         layers = np.stack([self.values, *self.quantiles.values()])
         bands = ["value", *(f"quantile_{level:g}" for level in self.quantiles)]
         grid = _map_grid(self.grid, self.valid)
@@ -184,6 +192,11 @@ class RegressionPrediction:
 
 
 Prediction = ClassPrediction | MultiLabelPrediction | RegressionPrediction
+
+
+def _check_not_input(path: str | Path, source: Path | None) -> None:
+    if source is not None and Path(path).expanduser().resolve() == source:
+        raise DataError(f"{path}: the map would overwrite the image it was predicted from; choose another path")
 
 
 def _map_grid(grid: Grid | None, valid: NDArray[np.bool_]) -> Grid:
