@@ -1,6 +1,7 @@
 """Tiny GeoTIFFs for every test."""
 
 import os
+import signal
 
 import hypothesis
 import numpy as np
@@ -25,6 +26,9 @@ hypothesis.settings.load_profile("repeatable")
 
 # Test processes share the cores; with all cores each, PyTorch's threads would wait for one another.
 torch.set_num_threads(max((os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), 1))
+
+# A shell that starts a job in the background lets it ignore Ctrl-C, and the programs that tests start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CRS_WKT = CRS.from_epsg(32617).to_wkt()
 TRANSFORM = Affine(30, 0, 500_000, 0, -30, 4_000_000)
