@@ -1,7 +1,7 @@
 """Rasters in memory: values, validity mask and grid."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
+from rasterio.rpc import RPC
+from rasterio.transform import RPCTransformer
 from rasterio.warp import transform as transform_points
+
+from instageo.raster.ground_control import ControlPoints
 
 Window = tuple[slice, slice]
 """Rows and columns to read, with integer ends inside the file."""
@@ -22,15 +26,19 @@ class Grid:
 
     Attributes:
         crs: Coordinate reference system as WKT; None if the file has none.
-        transform: Affine transform from (column, row) to CRS coordinates.
+        transform: Affine transform from (column, row) to CRS coordinates; the identity if the file has none.
         height: Rows.
         width: Columns.
+        control_points: Ground control points, in place of the transform.
+        rpcs: Rational polynomial coefficients, which locate pixels where there is neither transform nor control points.
     """
 
     crs: str | None
     transform: Affine
     height: int
     width: int
+    control_points: ControlPoints | None = None
+    rpcs: RPC | None = field(default=None, hash=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -40,50 +48,96 @@ class Grid:
     def matches(self, other: "Grid") -> bool:
         """Return whether both grids have the same shape and, if both are georeferenced, the same CRS and position.
 
-        Positions may differ by a thousandth of a pixel.
+        Positions may differ by a thousandth of a pixel, or by half a pixel where control points or polynomials give
+        them. Polynomials are compared with polynomials alone, since their positions depend on the height.
         """
         if self.shape != other.shape:
             return False
+        if not (self._is_fitted or other._is_fitted):
+            return self._matches_affine(other)
+        if self._uses_rpcs != other._uses_rpcs:
+            return True
+        first, second = (grid._locate([0, self.height], [0, self.width]) for grid in (self, other))
+        if first is None or second is None:
+            points = self.control_points, other.control_points
+            return None in points or points[0] == points[1]
+        (west, east), (north, south) = first
+        half_a_pixel = math.hypot(east - west, south - north) / math.hypot(*self.shape) / 2
+        differences = np.subtract(first, second)
+        return bool((np.hypot(*differences) <= half_a_pixel).all())
+
+    def _matches_affine(self, other: "Grid") -> bool:
         if self.crs is None or other.crs is None:
             return True
         tolerance = 1e-3 * max(abs(self.transform.a) + abs(self.transform.b), 1e-12)
-        corners = zip(self._opposite_corners(), other._opposite_corners(), strict=True)
-        return CRS.from_wkt(self.crs) == CRS.from_wkt(other.crs) and all(abs(a - b) <= tolerance for a, b in corners)
+        first, second = (np.array(grid._to_crs([0, self.height], [0, self.width])) for grid in (self, other))
+        return CRS.from_wkt(self.crs) == CRS.from_wkt(other.crs) and bool((abs(first - second) <= tolerance).all())
+
+    @property
+    def _is_fitted(self) -> bool:
+        """Whether control points or polynomials give the position, as there is no transform."""
+        return self.transform.is_identity and (self.control_points is not None or self.rpcs is not None)
+
+    @property
+    def _uses_rpcs(self) -> bool:
+        return self._is_fitted and self.control_points is None
 
     def window(self, row: int, column: int, height: int, width: int) -> "Grid":
         """Return the grid of a window whose upper left pixel is (row, column)."""
-        affine = self.transform
-        west = affine.a * column + affine.b * row + affine.c
-        north = affine.d * column + affine.e * row + affine.f
-        return Grid(self.crs, Affine(affine.a, affine.b, west, affine.d, affine.e, north), height, width)
+        affine, points, rpcs = self.transform, self.control_points, self.rpcs
+        if points is not None:
+            points = points.shift(row, column)
+        if rpcs is not None:
+            rpcs = RPC(**rpcs.to_dict() | {"line_off": rpcs.line_off - row, "samp_off": rpcs.samp_off - column})
+        if not affine.is_identity:
+            [west], [north] = self._to_crs([row], [column])
+            affine = Affine(affine.a, affine.b, west, affine.d, affine.e, north)
+        return Grid(self.crs, affine, height, width, points, rpcs)
 
     def center_lat_lon(self) -> tuple[float, float] | None:
         """Return latitude and longitude of the centre, degrees (WGS 84), or None if the grid is nowhere on Earth."""
-        if self.crs is None or self.transform == Affine.identity():
+        center = self._locate([self.height / 2], [self.width / 2])
+        if center is None:
             return None
-        left, top, right, bottom = self._opposite_corners()
-        x, y = (left + right) / 2, (top + bottom) / 2
-        try:
-            [longitude], [latitude] = transform_points(CRS.from_wkt(self.crs), CRS.from_epsg(4326), [x], [y])
-        except (RasterioError, CRSError, CPLE_BaseError):  # the last are GDAL's own, which this call lets through
-            return None
+        [longitude], [latitude] = center
         on_earth = math.isfinite(latitude) and abs(latitude) <= 90 and math.isfinite(longitude)
         return (latitude, (longitude + 180) % 360 - 180) if on_earth else None
 
     def bounds_lonlat(self) -> tuple[float, float, float, float] | None:
         """Return west, south, east and north of the corners, degrees (WGS 84), or None if nowhere on Earth."""
-        if self.center_lat_lon() is None or self.crs is None:
+        corners = self._locate([0, 0, self.height, self.height], [0, self.width, 0, self.width])
+        if self.center_lat_lon() is None or corners is None:
             return None
-        rows_and_columns = [(row, column) for row in (0, self.height) for column in (0, self.width)]
-        corners = [self.window(row, column, 1, 1).transform for row, column in rows_and_columns]
-        xs, ys = [corner.c for corner in corners], [corner.f for corner in corners]
-        longitudes, latitudes = transform_points(CRS.from_wkt(self.crs), CRS.from_epsg(4326), xs, ys)
+        longitudes, latitudes = corners
         return min(longitudes), min(latitudes), max(longitudes), max(latitudes)
 
-    def _opposite_corners(self) -> tuple[float, float, float, float]:
-        """Return x and y of the upper left corner, then of the lower right one, in CRS coordinates."""
-        first, last = self.transform, self.window(self.height, self.width, 1, 1).transform
-        return first.c, first.f, last.c, last.f
+    def _locate(
+        self, rows: Sequence[float], columns: Sequence[float]
+    ) -> tuple[Sequence[float], Sequence[float]] | None:
+        """Return longitudes and latitudes of positions, degrees (WGS 84), or None if the grid is nowhere on Earth."""
+        try:
+            if self._uses_rpcs and self.rpcs is not None:
+                with RPCTransformer(self.rpcs, RPC_HEIGHT=self.rpcs.height_off) as transformer:
+                    xs, ys = transformer.xy(list(rows), list(columns), offset="ul")
+                return list(map(float, xs)), list(map(float, ys))
+            if self._is_fitted and self.control_points is not None:
+                crs, (xs, ys) = self.control_points.crs, self.control_points.locate(rows, columns)
+            else:
+                crs, (xs, ys) = self.crs, self._to_crs(rows, columns)
+            if crs is None or (self.transform.is_identity and not self._is_fitted):
+                return None
+            longitudes, latitudes = transform_points(CRS.from_wkt(crs), CRS.from_epsg(4326), xs, ys)
+        except (RasterioError, CRSError, CPLE_BaseError):  # the last are GDAL's own, which these calls let through
+            return None
+        return longitudes, latitudes
+
+    def _to_crs(self, rows: Sequence[float], columns: Sequence[float]) -> tuple[list[float], list[float]]:
+        """Return x and y of positions in CRS coordinates, by the transform."""
+        a, b, c, d, e, f = self.transform[:6]
+        places = list(zip(rows, columns, strict=True))
+        return [a * column + b * row + c for row, column in places], [
+            d * column + e * row + f for row, column in places
+        ]
 
 
 @dataclass(frozen=True)
@@ -112,13 +166,30 @@ class Raster:
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """Metadata of a raster file, read without its pixels."""
+    """Metadata of a raster file, read without its pixels.
+
+    Attributes:
+        num_layers: Number of layers, with the alpha layer.
+        grid: Position of the pixels.
+        dtype: Type of the values of the first layer.
+        no_data_value: No-data tag of the first layer, None without one or if no pixel can have it.
+        tags: Metadata of the file as text, by upper-case name.
+        alpha_layer: 0-based position of the layer that is marked as alpha; it is a mask unless it is read as a band.
+        mask_kind: What else holds a mask: "internal", "side-car" or "NODATA_VALUES"; None without one.
+    """
 
     num_layers: int
     grid: Grid
     dtype: str
     no_data_value: float | None
     tags: Mapping[str, str] = field(default_factory=dict)
+    alpha_layer: int | None = None
+    mask_kind: str | None = None
+
+    @property
+    def num_layers_without_alpha(self) -> int:
+        """Number of layers that `read_raster` returns if none are named."""
+        return self.num_layers - (self.alpha_layer is not None)
 
 
 def crop(raster: Raster, row: int, column: int, height: int, width: int) -> Raster:

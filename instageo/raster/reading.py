@@ -14,6 +14,7 @@ from instageo.errors import RasterError
 from instageo.gdal_access import explain_failure, gdal_options, summarize_error
 from instageo.locations import gdal_path, is_remote
 from instageo.raster.grid import Grid, Raster, RasterInfo, Window
+from instageo.raster.ground_control import read_control_points
 from instageo.raster.validity import validity_mask
 
 LOCAL_OPTIONS = {
@@ -144,7 +145,8 @@ def _unreadable(path: str | Path, cause: BaseException) -> str:
 
 def _grid(source: DatasetReader) -> Grid:
     crs = source.crs.to_wkt() if source.crs else None
-    return Grid(crs, source.transform, source.height, source.width)
+    control_points = read_control_points(source) if source.transform.is_identity else None
+    return Grid(crs, source.transform, source.height, source.width, control_points, source.rpcs)
 
 
 def _tags(source: DatasetReader) -> dict[str, str]:

@@ -9,11 +9,13 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
 from instageo.errors import RasterError
 from instageo.files import atomic_path
 from instageo.raster.grid import Grid
+from instageo.raster.ground_control import rasterio_crs
 
 TILE_SIZE = 256
 """Side of a GeoTIFF tile, pixels."""
@@ -29,6 +31,8 @@ def write_raster(
     class_names: Sequence[str] = (),
     class_colors: Mapping[int, tuple[int, int, int]] | None = None,
     tags: Mapping[str, str] | None = None,
+    valid: NDArray[np.bool_] | None = None,
+    alpha_layer: int | None = None,
 ) -> None:
     """Write a tiled, compressed GeoTIFF; readers see the old file or the new one, never a part.
 
@@ -41,6 +45,8 @@ def write_raster(
         class_names: Names of the values 0, 1, …; stored as the tags CLASS_0, CLASS_1, … and, as JSON, CLASS_NAMES.
         class_colors: Red, green, blue in 0..255 by value, stored as the colour map (one uint8 or uint16 layer).
         tags: Further tags of the file.
+        valid: Shape (H, W); pixels where it is False are excluded by a mask inside the file.
+        alpha_layer: 0-based position of the layer to mark as alpha.
 
     Raises:
         ValueError: Shape or no-data value do not fit.
@@ -54,11 +60,18 @@ def write_raster(
     try:
         with (
             atomic_path(path, suffix=".tif") as temporary,
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
             rasterio.open(temporary, "w", **_profile(values, grid, no_data_value)) as target,
         ):
+            if alpha_layer is not None:
+                kinds = [ColorInterp.gray, *[ColorInterp.undefined] * (len(values) - 1)]
+                kinds[alpha_layer] = ColorInterp.alpha
+                target.colorinterp = kinds
             if class_colors:
                 target.write_colormap(1, {value: (*color, 255) for value, color in class_colors.items()})
             target.write(values)
+            if valid is not None and not valid.all():
+                target.write_mask(valid)
             for layer, name in enumerate(bands, start=1):
                 target.set_band_description(layer, name)
             if class_names:
@@ -92,10 +105,17 @@ def _profile(values: NDArray[np.generic], grid: Grid, no_data_value: float | Non
         "nodata": no_data_value, "compress": "deflate", "BIGTIFF": "IF_SAFER",
         "predictor": 3 if values.dtype.kind == "f" else 2,
     }  # fmt: skip
+    if values.dtype == np.uint8 and count == 4:
+        profile |= {"photometric": "MINISBLACK", "alpha": "NO"}  # otherwise GDAL marks the last layer as alpha
     if grid.crs is not None:
         profile["crs"] = grid.crs
     if grid.transform != Affine.identity():
         profile["transform"] = grid.transform
+    elif grid.control_points is not None:
+        profile["gcps"] = grid.control_points.to_rasterio()
+        profile["crs"] = rasterio_crs(grid.control_points.crs)
+    if grid.rpcs is not None:
+        profile["rpcs"] = grid.rpcs
     if min(height, width) >= TILE_SIZE:
         profile |= {"tiled": True, "blockxsize": TILE_SIZE, "blockysize": TILE_SIZE}
     return profile
