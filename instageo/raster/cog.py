@@ -9,7 +9,7 @@ from rasterio.session import DummySession
 from rasterio.shutil import copy
 
 from instageo.errors import RasterError
-from instageo.raster.reading import LOCAL_OPTIONS
+from instageo.raster.reading import LOCAL_OPTIONS, check_real
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of TIFF and BigTIFF files."""
@@ -23,7 +23,7 @@ def read_tiff_header(path: Path) -> tuple[int, int, int, int]:
     """Return layers, rows, columns, and bytes per value of a GeoTIFF; no driver for another format is used.
 
     Raises:
-        RasterError: The file is not a complete GeoTIFF.
+        RasterError: The file is not a complete GeoTIFF, or has complex values.
     """
     with path.open("rb") as file:
         signature = file.read(4)
@@ -31,6 +31,7 @@ def read_tiff_header(path: Path) -> tuple[int, int, int, int]:
         raise RasterError("the content is not a TIFF; expected a GeoTIFF")
     try:
         with rasterio.Env(session=DummySession(), **UNTRUSTED_OPTIONS), rasterio.open(path, driver="GTiff") as source:
+            check_real(source, "the content")
             value_bytes = max(np.dtype(name).itemsize for name in source.dtypes)
             return source.count, source.height, source.width, value_bytes
     except RasterioError as error:

@@ -1,10 +1,14 @@
 """Read rasters with their validity mask and grid, from local files and from stores."""
 
+import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
+import numpy as np
 import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
@@ -15,7 +19,9 @@ from instageo.gdal_access import explain_failure, gdal_options, summarize_error
 from instageo.locations import gdal_path, is_remote
 from instageo.raster.grid import Grid, Raster, RasterInfo, Window
 from instageo.raster.ground_control import read_control_points
-from instageo.raster.validity import validity_mask
+from instageo.raster.validity import FileMasks, stored_value, validity_mask
+
+log = logging.getLogger(__name__)
 
 LOCAL_OPTIONS = {
     "GDAL_CACHEMAX": 256,
@@ -38,11 +44,23 @@ class OpenRaster:
     path: str | Path
     source: DatasetReader
 
-    @property
+    @cached_property
     def info(self) -> RasterInfo:
         """Metadata of the file."""
-        source = self.source
-        return RasterInfo(source.count, _grid(source), source.dtypes[0], source.nodata, _tags(source))
+        source, masks = self.source, self._masks
+        return RasterInfo(
+            source.count,
+            _grid(source),
+            source.dtypes[0],
+            _no_data_value(source),
+            _tags(source),
+            masks.alpha_layer,
+            masks.kind(source),
+        )
+
+    @cached_property
+    def _masks(self) -> FileMasks:
+        return FileMasks.of(self.source)
 
     def read(
         self,
@@ -51,24 +69,25 @@ class OpenRaster:
         window: Window | None = None,
     ) -> Raster:
         """Read layers; see `read_raster`."""
-        source = self.source
-        layers = list(range(source.count)) if layers is None else list(layers)
+        source, masks, info = self.source, self._masks, self.info
+        if layers is None:
+            layers = [layer for layer in range(source.count) if layer != masks.alpha_layer]
+        layers = list(layers)
         if layers and (max(layers) >= source.count or min(layers) < 0):
             raise RasterError(
                 f"{self.path}: has {source.count} layers, but layer {max(layers)} (counted from 0) was requested; "
                 "correct dataloader.bands, dataloader.sensor or dataloader.temporal_dim"
             )
-        grid = _grid(source)
-        if window is None:
-            values = source.read([layer + 1 for layer in layers])
-        else:
+        ends, grid = None, info.grid
+        if window is not None:
             rows, columns = window
             ends = (rows.start, rows.stop), (columns.start, columns.stop)
-            values = source.read([layer + 1 for layer in layers], window=ends)
-            grid = grid.window(rows.start, columns.start, *values.shape[1:])
-        valid = validity_mask(values, [source.nodatavals[layer] for layer in layers], no_data_value)
+            grid = grid.window(rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
+        values = source.read([layer + 1 for layer in layers], window=ends)
+        mask = masks.read(self.path, source, layers, ends)
+        valid = validity_mask(values, masks.tags(source, layers), no_data_value, mask)
         names = tuple(source.descriptions[layer] or "" for layer in layers)
-        return Raster(values, valid, grid, names, _tags(source))
+        return Raster(values, valid, grid, names, info.tags)
 
 
 @contextmanager
@@ -76,14 +95,25 @@ def open_raster(path: str | Path) -> Iterator[OpenRaster]:
     """Open a raster, to inspect its metadata before reading pixels.
 
     Raises:
-        RasterError: The file is missing or not a raster.
+        RasterError: The file is missing, not a raster, or has complex values.
     """
     with _open_remote(str(path)) if is_remote(path) else _open_local(path) as source:
+        check_real(source, str(path))
         yield OpenRaster(path, source)
 
 
+def check_real(source: DatasetReader, name: str) -> None:
+    """Raise a RasterError if an open file has complex values; `name` is the file in the message."""
+    complex_types = [dtype for dtype in source.dtypes if dtype.startswith("complex")]
+    if complex_types:
+        raise RasterError(
+            f"{name}: has complex values ({complex_types[0]}), but pixels need to be real numbers; write what is meant "
+            "as real layers, such as amplitude and phase, or real and imaginary part"
+        )
+
+
 def read_info(path: str | Path) -> RasterInfo:
-    """Return layer count, grid, type and no-data tag of a raster.
+    """Return layer count, grid, type, no-data tag and masks of a raster.
 
     Raises:
         RasterError: The file is missing or not a raster.
@@ -102,8 +132,8 @@ def read_raster(
 
     Args:
         path: Any raster that GDAL opens.
-        layers: 0-based positions in the file, in the order of the result; None for all.
-        no_data_value: Value that means "no observation", in addition to the file's no-data tag and NaN.
+        layers: 0-based positions in the file, in the order of the result; None for all but an alpha layer.
+        no_data_value: Value that means "no observation", in addition to the file's no-data tags, its masks and NaN.
         window: Rows and columns to read; None for all. Only the blocks of the file that overlap it are decoded.
 
     Raises:
@@ -127,6 +157,7 @@ def _open_local(path: str | Path) -> Iterator[DatasetReader]:
 @contextmanager
 def _open_remote(location: str) -> Iterator[DatasetReader]:
     """Open a URL through GDAL's virtual file systems; credentials come from GDAL's own environment variables."""
+    _log_side_cars()
     try:
         path = gdal_path(location)
     except ValueError as error:
@@ -141,6 +172,19 @@ def _open_remote(location: str) -> Iterator[DatasetReader]:
 
 def _unreadable(path: str | Path, cause: BaseException) -> str:
     return f"{path}: cannot be read as a raster ({summarize_error(str(path), cause)}); expected a GeoTIFF"
+
+
+@cache
+def _log_side_cars() -> None:
+    """Log, once per process, that masks and tags in side-car files of remote rasters do not count."""
+    if gdal_options().get("GDAL_DISABLE_READDIR_ON_OPEN") == "EMPTY_DIR":
+        log.info("side-car files (.msk, .aux.xml) next to remote rasters are not read; docs/reading.md says how to")
+
+
+def _no_data_value(source: DatasetReader) -> float | None:
+    """Return the no-data tag of the first layer as its type stores it, None if no pixel can have it."""
+    tag = source.nodata
+    return tag if tag is None or math.isnan(tag) else stored_value(tag, np.dtype(source.dtypes[0]))
 
 
 def _grid(source: DatasetReader) -> Grid:

@@ -1,31 +1,142 @@
-"""Decide which stored values are observations: not no-data, not NaN."""
+"""Decide which stored values are observations: finite, not no-data, and not excluded by the file's masks."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
 
+from instageo.errors import RasterError
 from instageo.raster.writing import is_representable
+
+Mask = NDArray[np.bool_]
 
 
 def validity_mask(
-    values: NDArray[np.generic], tags: Sequence[float | None], no_data_value: float | None
-) -> NDArray[np.bool_]:
+    values: NDArray[np.generic], tags: Sequence[float | None], no_data_value: float | None, mask: Mask | None = None
+) -> Mask:
     """Return where values (L, H, W) are observations.
 
     Args:
         values: Layers as stored.
         tags: No-data tag of each layer, or None.
         no_data_value: Further value that means "no observation" in all layers.
+        mask: False where the masks of the file exclude values, shape (L, H, W) or (1, H, W); None without masks.
     """
     valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=bool)
-    tags = [None if tag is None or math.isnan(tag) else tag for tag in tags]  # NaN is invalid anyway; NaN tags differ
-    for tag in set(tags):
+    stored_tags = [stored_value(tag, values.dtype) for tag in tags]
+    for tag in set(stored_tags):
         layers: slice | list[int] = slice(None)
-        if len(set(tags)) > 1:
-            layers = [layer for layer, own_tag in enumerate(tags) if own_tag == tag]
-        for no_data in {tag, no_data_value}:
-            if no_data is not None and math.isfinite(no_data) and is_representable(no_data, values.dtype):
+        if len(set(stored_tags)) > 1:
+            layers = [layer for layer, own_tag in enumerate(stored_tags) if own_tag == tag]
+        for no_data in {tag, stored_value(no_data_value, values.dtype)}:
+            if no_data is not None:
                 valid[layers] &= values[layers] != values.dtype.type(no_data)
+    if mask is not None:
+        valid &= mask
     return valid
+
+
+def stored_value(no_data: float | None, dtype: np.dtype[np.generic]) -> float | None:
+    """Return how a type stores a no-data value, or None if no finite pixel can have it.
+
+    Beyond the range of a floating-point type it means the lowest or highest finite value, as in GDAL: float32 files may
+    be tagged with the limits of float64, or with a rounded text of their own.
+    """
+    if no_data is None or math.isnan(no_data):
+        return None
+    if dtype.kind == "f":
+        limit = float(np.finfo(dtype.name).max)
+        return min(max(no_data, -limit), limit)
+    return no_data if is_representable(no_data, dtype) else None
+
+
+@dataclass(frozen=True)
+class FileMasks:
+    """The masks of a file: inside a TIFF, in a `.msk` side-car file, by NODATA_VALUES, or an alpha layer.
+
+    Attributes:
+        flags: GDAL's mask flags of each layer.
+        alpha_layer: 0-based position of the layer that is marked as alpha, or None.
+        dtypes: Type of each layer.
+    """
+
+    flags: tuple[tuple[MaskFlags, ...], ...]
+    alpha_layer: int | None
+    dtypes: tuple[str, ...]
+
+    @staticmethod
+    def of(source: DatasetReader) -> "FileMasks":
+        """Return the masks of an open file; pixels are not read."""
+        kinds = source.colorinterp
+        alpha = [layer for layer, kind in enumerate(kinds) if kind is ColorInterp.alpha and len(kinds) > 1]
+        return FileMasks(
+            tuple(tuple(flags) for flags in source.mask_flag_enums), alpha[-1] if alpha else None, tuple(source.dtypes)
+        )
+
+    def kind(self, source: DatasetReader) -> str | None:
+        """Return what kind of mask the file has apart from an alpha layer: None, or a name for messages."""
+        masked = [flags for layer, flags in enumerate(self.flags) if self._has_mask(layer)]
+        if not masked:
+            return None
+        if MaskFlags.nodata in masked[0]:
+            return "NODATA_VALUES"
+        return "side-car" if any(str(file).endswith(".msk") for file in source.files) else "internal"
+
+    def tags(self, source: DatasetReader, layers: Sequence[int]) -> list[float | None]:
+        """Return the no-data tag of each layer; None where there is none, or where `read` considers it."""
+        return [None if self._has_wide_tag(layer) else source.nodatavals[layer] for layer in layers]
+
+    def read(
+        self,
+        path: str | Path,
+        source: DatasetReader,
+        layers: Sequence[int],
+        window: tuple[tuple[int, int], tuple[int, int]] | None,
+    ) -> Mask | None:
+        """Read where the masks exclude no value. An alpha layer counts as a mask unless it is one of the layers.
+
+        Args:
+            path: The file, for messages.
+            source: The open file.
+            layers: 0-based positions.
+            window: Ends of rows and of columns; None for all.
+
+        Returns:
+            Shape (L, H, W), or (1, H, W) if it is the same for all layers; None without a mask.
+
+        Raises:
+            RasterError: A mask cannot be read.
+        """
+        masked = [self._has_mask(layer) or self._has_wide_tag(layer) for layer in layers]
+        mask = None
+        try:
+            if any(masked):
+                is_shared = all(masked) and all(MaskFlags.per_dataset in self.flags[layer] for layer in layers)
+                layers_of_mask = layers[:1] if is_shared else layers
+                mask = source.read_masks([layer + 1 for layer in layers_of_mask], window=window) > 0
+                mask[[not has_mask for has_mask in masked[: len(mask)]]] = True
+            if self.alpha_layer is not None and self.alpha_layer not in layers:
+                opaque = source.read([self.alpha_layer + 1], window=window) > 0
+                mask = opaque if mask is None else mask & opaque
+        except RasterioError as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise RasterError(
+                f"{path}: its mask cannot be read ({reason}); a mask needs as many rows and columns as its raster: "
+                "write it again, or remove it"
+            ) from error
+        return mask
+
+    def _has_mask(self, layer: int) -> bool:
+        """Return whether a layer has a mask that is neither an alpha layer nor the layer's no-data tag."""
+        flags = self.flags[layer]
+        return not {MaskFlags.all_valid, MaskFlags.alpha} & set(flags) and flags != (MaskFlags.nodata,)
+
+    def _has_wide_tag(self, layer: int) -> bool:
+        """Return whether the no-data tag is a 64-bit integer, which rasterio may round or hide; GDAL is exact."""
+        return self.flags[layer] == (MaskFlags.nodata,) and self.dtypes[layer] in ("int64", "uint64")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from instageo.errors import RasterError
 from instageo.raster.grid import Grid, Raster, Window
-from instageo.raster.reading import read_raster
+from instageo.raster.reading import open_raster
 
 Float = TypeVar("Float", np.float32, np.float64)
 
@@ -101,7 +101,9 @@ def read_layers(path: str | Path, chip_format: ChipFormat, window: Window | None
     Raises:
         RasterError: The file is missing or unreadable, or its layers do not divide evenly into dates.
     """
-    raster = read_raster(path, chip_format.bands, chip_format.no_data_value, window)
+    with open_raster(path) as file:
+        bands = range(file.info.num_layers) if chip_format.bands is None else chip_format.bands
+        raster = file.read(bands, chip_format.no_data_value, window)
     return split_dates(raster, chip_format, str(path))
 
 
