@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from instageo.errors import RasterError
-from instageo.raster.grid import Raster, crop
+from instageo.raster.grid import Raster, RasterInfo, crop
 from instageo.raster.reading import read_info, read_raster
 from instageo.raster.writing import write_raster
 
@@ -63,8 +63,8 @@ def cut_chips(
     Raises:
         RasterError: A file is unreadable, or their grids differ.
     """
-    image, truth = read_raster(scene), read_raster(label)
-    no_data = read_info(scene).no_data_value, read_info(label).no_data_value
+    scene_info, label_info = read_info(scene), read_info(label)
+    image, truth = read_raster(scene, range(scene_info.num_layers)), read_raster(label)
     if not image.grid.matches(truth.grid):
         raise RasterError(f"{label}: does not lie on the grid of {scene}; resample it to that grid first")
     chips, dropped = [], Counter[str]()
@@ -72,7 +72,10 @@ def cut_chips(
         for column in range(0, image.grid.width, size):
             height, width = min(size, image.grid.height - row), min(size, image.grid.width - column)
             chip, chip_label = crop(image, row, column, height, width), crop(truth, row, column, height, width)
-            usable = chip_label.values[0][np.all(chip.valid, axis=0) & chip_label.valid[0]]
+            observed = np.all(chip.valid, axis=0)
+            if scene_info.alpha_layer is not None:
+                observed &= chip.values[scene_info.alpha_layer] > 0
+            usable = chip_label.values[0][observed & chip_label.valid[0]]
             if usable.size / (height * width) < min_labelled:
                 dropped[f"under {min_labelled:.0%} usable pixels"] += 1
                 continue
@@ -84,11 +87,23 @@ def cut_chips(
                 column=column,
                 class_counts=dict(zip(values.astype(int).tolist(), counts.tolist(), strict=True)),
             )
-            _write(chip, Path(folder, record.input), no_data[0])
-            _write(chip_label, Path(folder, record.label), no_data[1])
+            _write(chip, Path(folder, record.input), scene_info)
+            _write(chip_label, Path(folder, record.label), label_info)
             chips.append(record)
     return CutReport(tuple(chips), dict(dropped))
 
 
-def _write(raster: Raster, path: Path, no_data_value: float | None) -> None:
-    write_raster(path, raster.values, raster.grid, no_data_value=no_data_value, bands=raster.bands)
+def _write(raster: Raster, path: Path, info: RasterInfo) -> None:
+    """Write a part of a file so that the same values are observations as in the file.
+
+    Others become no-data or, if a value of no-data is also an observation or there is none, are masked in all layers.
+    """
+    values, no_data = raster.values, info.no_data_value
+    if no_data is None and values.dtype.kind == "f":
+        no_data = np.nan
+    if no_data is None or (raster.valid & (values == no_data)).any():
+        no_data, valid = None, raster.valid.all(axis=0)
+    else:
+        values, valid = np.where(raster.valid, values, values.dtype.type(no_data)), None
+    alpha = info.alpha_layer if len(values) == info.num_layers else None
+    write_raster(path, values, raster.grid, no_data_value=no_data, bands=raster.bands, valid=valid, alpha_layer=alpha)
