@@ -32,6 +32,7 @@ from instageo.model.tasks.base import Task
 from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tasks.predictions import Prediction
 from instageo.raster.grid import Grid
+from instageo.raster.validity import validity_mask
 from instageo.table import Row
 
 ImageWithGrid = tuple[Sample, Grid | None]
@@ -207,15 +208,26 @@ class Predictor:
         return self.prediction(logits, sample.valid, grid)
 
     def _from_array(self, values: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        image = values.astype(np.float32)
+        if values.dtype.kind not in "fiub":
+            raise RasterError(f"array: has the type {values.dtype}; pixels need to be real numbers")
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite, so they are no observations
+            image = values.astype(np.float32)
         image = image[:, None] if image.ndim == 3 else image
         self._check_shape(image, f"array: has the shape {image.shape}")
-        missing = ~np.isfinite(image)
-        data = self.settings.dataloader
-        if data.no_data_value is not None:
-            missing |= image == np.float32(data.no_data_value * data.constant_multiplier + data.constant_offset)
-        valid: NDArray[np.bool_] = ~np.any(missing, axis=0)
-        return np.where(missing, 0, image), valid
+        in_float32, in_float64 = self._scaled_no_data
+        layers = image.reshape(-1, *image.shape[2:])
+        observed = validity_mask(layers, [in_float32] * len(layers), in_float64).reshape(image.shape)
+        return np.where(observed, image, 0), observed.all(axis=0)
+
+    @property
+    def _scaled_no_data(self) -> tuple[float | None, float | None]:
+        """The no-data value in the unit of arrays, as scaling in float32 and in float64 gives it; None without one."""
+        data, unlimited = self.settings.dataloader, replace(chip_format_from_settings(self.settings), max_value=None)
+        if data.no_data_value is None:
+            return None, None
+        with np.errstate(over="ignore"):
+            in_float32 = unlimited.rescale(np.array([data.no_data_value], np.float32))
+        return float(in_float32[0]), float(unlimited.rescale(np.array([data.no_data_value], np.float64))[0])
 
     def _check_shape(self, image: NDArray[np.float32], description: str) -> None:
         bands, dates = len(band_names(self.settings)), self.settings.dataloader.temporal_dim

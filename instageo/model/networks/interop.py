@@ -19,6 +19,7 @@ from instageo.model.chips.sample import Sample, ignored_value, zero_invalid
 from instageo.model.heads.base import HeadInput
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.raster.grid import Grid
+from instageo.raster.validity import validity_mask
 
 
 class TerraTorchEncoder(nn.Module):
@@ -149,8 +150,9 @@ def sample_from_torchgeo(
     image = _split_dates(sample["image"].float(), temporal_dim)
     valid = sample.get("valid")
     if valid is None:
-        observed = image.isfinite() if no_data_value is None else image.isfinite() & (image != no_data_value)
-        valid = observed.all(dim=0)
+        layers = image.detach().flatten(0, 1).cpu().numpy()
+        observed = torch.from_numpy(validity_mask(layers, [None] * len(layers), no_data_value)).to(image.device)
+        valid = observed.view_as(image).all(dim=0)
     grid = _grid(sample, image.shape[-2], image.shape[-1])
     temporal, location = find_chip_coordinates(dates, None, grid, {}, image.shape[1])
     return Sample(
