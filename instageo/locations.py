@@ -4,6 +4,7 @@ import os
 import posixpath
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,9 @@ GDAL_PREFIXES = {
     "https": "/vsicurl/https://",
 }
 """GDAL's virtual file system by URL scheme."""
+
+SIDE_CARS = (".msk", ".aux.xml")
+"""Ends of the names of side-car files that decide which pixels of a raster count."""
 
 SCHEME_EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
 """Extra that installs the package for a scheme; `data` installs all others."""
@@ -93,7 +97,8 @@ def hide_secrets(text: str) -> str:
 def file_stamp(location: str | Path) -> str | None:
     """Return a text that changes when a file's content changes: its size, and its modification time or checksum.
 
-    The file itself is not read.
+    The file itself is not read. For a local raster the side-car files of masks and tags belong to its content; those of
+    remote rasters are not read either.
 
     Returns:
         Text to compare; None if the file does not exist or its store reports neither time nor checksum.
@@ -102,13 +107,23 @@ def file_stamp(location: str | Path) -> str | None:
     try:
         if not is_remote(text):
             status = Path(text).stat()
-            return f"{status.st_size}:{status.st_mtime_ns}"
+            return " ".join([f"{status.st_size}:{status.st_mtime_ns}", *_stamp_side_cars(text)])
         store, path = _open_file_system(text)
         info = store.info(path)
     except store_exceptions():
         return None
     versions = [str(info[key]) for key in ("ETag", "etag", "md5Hash", "Last-Modified", "LastModified") if info.get(key)]
     return f"{info.get('size')}:{versions[0]}" if versions else None
+
+
+def _stamp_side_cars(path: str) -> list[str]:
+    """Return size and time of each side-car file that exists."""
+    stamps = []
+    for suffix in SIDE_CARS:
+        with suppress(OSError):
+            status = Path(path + suffix).stat()
+            stamps.append(f"{suffix}:{status.st_size}:{status.st_mtime_ns}")
+    return stamps
 
 
 def read_bytes(location: str) -> bytes:

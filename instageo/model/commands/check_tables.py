@@ -67,6 +67,8 @@ def _table_lines(settings: Settings, report: TableReport) -> dict[str, str]:
         "dates known": str(sum(stats.temporal_coords is not None for stats in report.row_stats)),
         "location known": str(sum(stats.location_coords is not None for stats in report.row_stats)),
     }
+    if report.mask_kinds:
+        lines["chips with a mask"] = ", ".join(f"{count} ({kind})" for kind, count in report.mask_kinds.most_common())
     counted = [stats for stats in report.row_stats if stats.valid_pixels is not None]
     if counted:
         pixels = settings.dataloader.temporal_dim * sum(stats.height * stats.width for stats in counted)

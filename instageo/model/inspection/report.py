@@ -52,6 +52,16 @@ class TableReport:
         return self.row_stats[0].num_layers
 
     @property
+    def mask_kinds(self) -> Counter[str]:
+        """How many chips have a mask of their own, by what holds it."""
+        return Counter(stats.mask_kind for stats in self.row_stats if stats.mask_kind is not None)
+
+    @property
+    def notes(self) -> Counter[str]:
+        """What the files say and what does not count, each with the number of files."""
+        return Counter(note for stats in self.row_stats for note in stats.notes)
+
+    @property
     def class_counts(self) -> list[int]:
         """Labelled pixels of each class; empty if no chip has a label."""
         counts_by_row = [stats.class_counts for stats in self.row_stats if stats.class_counts]
@@ -142,6 +152,8 @@ def build_report(name: str, rows: Sequence[Row], results: Sequence[RowResult], *
         raise DataError(f"{name}: {len(bad)} of {len(rows)} rows cannot be used: {summarize_reasons(bad)}{hint}")
     report = TableReport(tuple(row for row, _ in good), tuple(stats for _, stats in good), tuple(bad))
     (log.warning if bad else log.info)("%s: %s", name, report.summary())
+    for note, count in report.notes.items():
+        log.warning("%s: %s (%d of %d files)", name, note, count, len(report.rows))
     return report
 
 

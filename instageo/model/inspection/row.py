@@ -1,12 +1,14 @@
 """Inspect one row of a table: check that it can be used, and compute its statistics."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import DataError, RasterError
+from instageo.locations import is_remote
 from instageo.model.chips.chip_labels import AnyLabelFormat, ChipLabelFormat, ChipValueFormat, is_file_name
 from instageo.model.chips.dates_and_location import find_row_coordinates
 from instageo.model.chips.image import ChipFormat, split_bands, split_dates
@@ -14,6 +16,7 @@ from instageo.model.chips.pixel_labels import TargetFormat
 from instageo.model.inspection.row_stats import RowResult, RowStats
 from instageo.model.inspection.statistics import Moments, compute_moments
 from instageo.raster.grid import Grid, RasterInfo
+from instageo.raster.no_data_tags import describe_unfit_no_data
 from instageo.raster.reading import open_raster, read_raster
 from instageo.table import Row
 
@@ -59,10 +62,19 @@ def inspect_row(row: Row, spec: InspectionSpec) -> RowStats:
         info = file.info
         _check_layers(row, info.num_layers, spec)
         temporal_coords, location_coords = _known_coordinates(row, info, chip_format.temporal_dim)
-        stats = RowStats(info.num_layers, *info.grid.shape, info.dtype, temporal_coords, location_coords)
+        bands = range(info.num_layers) if chip_format.bands is None else chip_format.bands
+        stats = RowStats(
+            info.num_layers,
+            *info.grid.shape,
+            info.dtype,
+            temporal_coords,
+            location_coords,
+            mask_kind=info.mask_kind or ("alpha" if info.alpha_layer not in (None, *bands) else None),
+            notes=_unfit_no_data(row),
+        )
         if label_format is None and not spec.with_moments:
             return stats
-        layers = split_dates(file.read(chip_format.bands, chip_format.no_data_value), chip_format, row.input)
+        layers = split_dates(file.read(bands, chip_format.no_data_value), chip_format, row.input)
     if not layers.valid.any():
         raise DataError(f"{row.input}: no valid pixel, all pixels are no-data; check dataloader.no_data_value")
     stats = replace(stats, valid_pixels=int(np.count_nonzero(layers.valid)))
@@ -90,6 +102,14 @@ def _check_layers(row: Row, num_layers: int, spec: InspectionSpec) -> None:
             f"{row.input}: has {num_layers} layers, but dataloader.bands requests layer {max(bands)} (counted from 0); "
             "correct dataloader.bands or dataloader.sensor"
         )
+
+
+def _unfit_no_data(row: Row) -> tuple[str, ...]:
+    """Return a sentence on each no-data tag of chip and label that no pixel can have."""
+    label = row.label if row.label_is_file else None
+    files = {"chips": row.input} | ({"labels": label} if label else {})
+    notes = {name: None if is_remote(file) else describe_unfit_no_data(Path(file)) for name, file in files.items()}
+    return tuple(f"{name}: {note}" for name, note in notes.items() if note)
 
 
 def _known_coordinates(

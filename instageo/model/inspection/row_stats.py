@@ -19,7 +19,7 @@ from instageo.table import Row
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Version of the file; files of other versions are ignored."""
 
 
@@ -38,6 +38,8 @@ class RowStats:
         class_counts: Labelled pixels per class; empty without classes.
         band_moments: Moments of each band; None if they were not requested.
         label_moments: Moments of a label of continuous values and, if requested, of log(1 + label).
+        mask_kind: What holds the chip's own mask: internal, side-car, NODATA_VALUES or alpha; None without one.
+        notes: Sentences on what the files say and what does not count.
     """
 
     num_layers: int
@@ -50,6 +52,8 @@ class RowStats:
     class_counts: tuple[int, ...] = ()
     band_moments: Moments | None = None
     label_moments: Moments | None = None
+    mask_kind: str | None = None
+    notes: tuple[str, ...] = ()
 
     def coordinates(self, num_dates: int) -> Coordinates:
         """Return dates and location as the network takes them, NaN where unknown."""
@@ -72,6 +76,7 @@ class RowStats:
             "temporal_coords": temporal and tuple((year, day) for year, day in temporal),
             "location_coords": location and tuple(location),
             "class_counts": tuple(content["class_counts"]),
+            "notes": tuple(content["notes"]),
             "band_moments": content["band_moments"] and Moments.from_dict(content["band_moments"]),
             "label_moments": content["label_moments"] and Moments.from_dict(content["label_moments"]),
         }
