@@ -63,13 +63,14 @@ def inspect_row(row: Row, spec: InspectionSpec) -> RowStats:
         _check_layers(row, info.num_layers, spec)
         temporal_coords, location_coords = _known_coordinates(row, info, chip_format.temporal_dim)
         bands = range(info.num_layers) if chip_format.bands is None else chip_format.bands
+        masked = info.alpha_layer is not None and info.alpha_layer not in bands
         stats = RowStats(
-            info.num_layers,
+            info.num_layers - masked,
             *info.grid.shape,
             info.dtype,
             temporal_coords,
             location_coords,
-            mask_kind=info.mask_kind or ("alpha" if info.alpha_layer not in (None, *bands) else None),
+            mask_kind=info.mask_kind or ("alpha" if masked else None),
             notes=_unfit_no_data(row),
         )
         if label_format is None and not spec.with_moments:
