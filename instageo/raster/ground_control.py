@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import rasterio
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.errors import TransformError
 from rasterio.io import DatasetReader
 from rasterio.transform import GCPTransformer
 
@@ -32,9 +34,12 @@ class ControlPoints:
         """Return x and y of positions by the polynomial that GDAL fits to the points.
 
         Raises:
-            CPLE_BaseError: There are too few points, or they lie on a line.
+            TransformError: There are fewer than three points.
+            CPLE_BaseError: They lie on a line.
         """
-        with GCPTransformer(self.to_rasterio()) as transformer:
+        if len(self.points) < 3:
+            raise TransformError(f"{len(self.points)} ground control points; expected three or more")
+        with rasterio.Env(), GCPTransformer(self.to_rasterio()) as transformer:
             xs, ys = transformer.xy(list(rows), list(columns), offset="ul")
         return list(map(float, xs)), list(map(float, ys))
 

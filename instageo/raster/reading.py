@@ -23,6 +23,9 @@ from instageo.raster.validity import FileMasks, stored_value, validity_mask
 
 log = logging.getLogger(__name__)
 
+READING_VERSION = 2
+"""Increased when the same file would be read otherwise, so that cached chips and finished maps are made again."""
+
 LOCAL_OPTIONS = {
     "GDAL_CACHEMAX": 256,
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
@@ -178,7 +181,9 @@ def _unreadable(path: str | Path, cause: BaseException) -> str:
 def _log_side_cars() -> None:
     """Log, once per process, that masks and tags in side-car files of remote rasters do not count."""
     if gdal_options().get("GDAL_DISABLE_READDIR_ON_OPEN") == "EMPTY_DIR":
-        log.info("side-car files (.msk, .aux.xml) next to remote rasters are not read; docs/reading.md says how to")
+        log.info(
+            "side-car files (.msk, .aux.xml) of remote rasters are not read; docs/reading.md says how to have them read"
+        )
 
 
 def _no_data_value(source: DatasetReader) -> float | None:
@@ -189,7 +194,9 @@ def _no_data_value(source: DatasetReader) -> float | None:
 
 def _grid(source: DatasetReader) -> Grid:
     crs = source.crs.to_wkt() if source.crs else None
-    control_points = read_control_points(source) if source.transform.is_identity else None
+    control_points = read_control_points(source)
+    if control_points is not None and not source.transform.is_identity:
+        control_points = None
     return Grid(crs, source.transform, source.height, source.width, control_points, source.rpcs)
 
 

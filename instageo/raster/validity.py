@@ -1,7 +1,7 @@
 """Decide which stored values are observations: finite, not no-data, and not excluded by the file's masks."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from instageo.errors import RasterError
 from instageo.raster.writing import is_representable
 
 Mask = NDArray[np.bool_]
+
+ALL_VALID, NO_DATA = frozenset({MaskFlags.all_valid}), frozenset({MaskFlags.nodata})
+"""Flags of layers without a mask, and of those that have a no-data tag alone."""
 
 
 def validity_mask(
@@ -58,39 +61,40 @@ def stored_value(no_data: float | None, dtype: np.dtype[np.generic]) -> float | 
 
 @dataclass(frozen=True)
 class FileMasks:
-    """The masks of a file: inside a TIFF, in a `.msk` side-car file, by NODATA_VALUES, or an alpha layer.
+    """The masks of a file: inside a TIFF, in a `.msk` side-car file, by the tag NODATA_VALUES, or an alpha layer.
 
     Attributes:
-        flags: GDAL's mask flags of each layer.
+        flags: GDAL's mask flags of each layer that has a mask other than an alpha layer.
         alpha_layer: 0-based position of the layer that is marked as alpha, or None.
-        dtypes: Type of each layer.
+        exact_tags: Layers whose no-data tag is a 64-bit integer. rasterio rounds or hides it, GDAL's mask honours it.
     """
 
-    flags: tuple[tuple[MaskFlags, ...], ...]
+    flags: Mapping[int, frozenset[MaskFlags]]
     alpha_layer: int | None
-    dtypes: tuple[str, ...]
+    exact_tags: frozenset[int]
 
     @staticmethod
     def of(source: DatasetReader) -> "FileMasks":
         """Return the masks of an open file; pixels are not read."""
-        kinds = source.colorinterp
+        kinds, flags = source.colorinterp, list(enumerate(map(frozenset, source.mask_flag_enums)))
         alpha = [layer for layer, kind in enumerate(kinds) if kind is ColorInterp.alpha and len(kinds) > 1]
         return FileMasks(
-            tuple(tuple(flags) for flags in source.mask_flag_enums), alpha[-1] if alpha else None, tuple(source.dtypes)
+            {layer: own for layer, own in flags if own not in (ALL_VALID, NO_DATA) and MaskFlags.alpha not in own},
+            alpha[-1] if alpha else None,
+            frozenset(layer for layer, own in flags if own == NO_DATA and source.dtypes[layer] in ("int64", "uint64")),
         )
 
     def kind(self, source: DatasetReader) -> str | None:
-        """Return what kind of mask the file has apart from an alpha layer: None, or a name for messages."""
-        masked = [flags for layer, flags in enumerate(self.flags) if self._has_mask(layer)]
-        if not masked:
+        """Return what holds the mask of the file, apart from an alpha layer, for messages; None without one."""
+        if not self.flags:
             return None
-        if MaskFlags.nodata in masked[0]:
+        if any(MaskFlags.nodata in own for own in self.flags.values()):
             return "NODATA_VALUES"
         return "side-car" if any(str(file).endswith(".msk") for file in source.files) else "internal"
 
     def tags(self, source: DatasetReader, layers: Sequence[int]) -> list[float | None]:
         """Return the no-data tag of each layer; None where there is none, or where `read` considers it."""
-        return [None if self._has_wide_tag(layer) else source.nodatavals[layer] for layer in layers]
+        return [None if layer in self.exact_tags else source.nodatavals[layer] for layer in layers]
 
     def read(
         self,
@@ -113,14 +117,14 @@ class FileMasks:
         Raises:
             RasterError: A mask cannot be read.
         """
-        masked = [self._has_mask(layer) or self._has_wide_tag(layer) for layer in layers]
+        masked = [layer in self.flags or layer in self.exact_tags for layer in layers]
         mask = None
         try:
             if any(masked):
-                is_shared = all(masked) and all(MaskFlags.per_dataset in self.flags[layer] for layer in layers)
+                is_shared = all(MaskFlags.per_dataset in self.flags.get(layer, ()) for layer in layers)
                 layers_of_mask = layers[:1] if is_shared else layers
                 mask = source.read_masks([layer + 1 for layer in layers_of_mask], window=window) > 0
-                mask[[not has_mask for has_mask in masked[: len(mask)]]] = True
+                mask[[not is_masked for is_masked in masked[: len(mask)]]] = True
             if self.alpha_layer is not None and self.alpha_layer not in layers:
                 opaque = source.read([self.alpha_layer + 1], window=window) > 0
                 mask = opaque if mask is None else mask & opaque
@@ -131,12 +135,3 @@ class FileMasks:
                 "write it again, or remove it"
             ) from error
         return mask
-
-    def _has_mask(self, layer: int) -> bool:
-        """Return whether a layer has a mask that is neither an alpha layer nor the layer's no-data tag."""
-        flags = self.flags[layer]
-        return not {MaskFlags.all_valid, MaskFlags.alpha} & set(flags) and flags != (MaskFlags.nodata,)
-
-    def _has_wide_tag(self, layer: int) -> bool:
-        """Return whether the no-data tag is a 64-bit integer, which rasterio may round or hide; GDAL is exact."""
-        return self.flags[layer] == (MaskFlags.nodata,) and self.dtypes[layer] in ("int64", "uint64")

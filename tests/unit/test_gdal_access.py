@@ -12,8 +12,10 @@ from rasterio.env import get_gdal_config
 from instageo.errors import RasterError
 from instageo.gdal_access import GDAL_OPTIONS, explain_failure
 from instageo.locations import file_stamp
+from instageo.raster import reading
 from instageo.raster.reading import read_info, read_raster
 from tests.http_server import requests
+from tests.tiffs import write_masked_tiff
 
 VALUES = np.arange(6 * 40 * 30, dtype=np.int16).reshape(6, 40, 30)
 
@@ -162,6 +164,29 @@ def test_the_environment_takes_precedence_over_our_options(store, chip, monkeypa
     monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "YES")
     read_info(f"{store[1]}/a/chip.tif")
     assert any(path.endswith(".aux.xml") for _, path in requests_of(store))
+
+
+def test_side_car_masks_of_remote_files_are_read_on_request(store, chip, monkeypatch, caplog):  # pitfall 70
+    mask = np.arange(1200).reshape(40, 30) % 2 == 0
+    for name in ("first.tif", "second.tif"):
+        write_masked_tiff(store[0] / name, VALUES, mask, "side-car")
+    caplog.set_level("INFO")
+    reading._log_side_cars.cache_clear()
+    for _ in range(2):
+        assert read_raster(f"{store[1]}/first.tif").valid.all()
+    assert [record.message for record in caplog.records].count(SIDE_CARS_UNREAD) == 1
+    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "FALSE")
+    monkeypatch.setenv("CPL_VSIL_CURL_ALLOWED_EXTENSIONS", ".tif,.msk,.aux.xml")
+    remote, local = read_raster(f"{store[1]}/second.tif"), read_raster(store[0] / "second.tif")
+    assert_array_equal(remote.valid, local.valid)
+    assert_array_equal(local.valid[0], mask)
+    files = {path.rpartition("/")[2] for _, path in requests_of(store)}
+    assert files == {"", "first.tif", "second.tif", "second.tif.msk", "second.tif.aux.xml", "second.tif.msk.aux.xml"}
+
+
+SIDE_CARS_UNREAD = (
+    "side-car files (.msk, .aux.xml) of remote rasters are not read; docs/reading.md says how to have them read"
+)
 
 
 def test_the_stamp_of_a_remote_file_changes_with_its_content(store, chip):

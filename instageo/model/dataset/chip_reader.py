@@ -14,10 +14,8 @@ from instageo.model.chips.image import ChipFormat, read_layers, scale_layers
 from instageo.model.chips.sample import Sample
 from instageo.model.dataset.cache import Cache, CacheEntry
 from instageo.raster.grid import Window
+from instageo.raster.reading import READING_VERSION
 from instageo.table import Row
-
-DECODING = 2
-"""Version of how files are decoded; arrays that a cache on disk has kept of other versions are not used."""
 
 WHOLE = slice(None), slice(None)
 """The window that contains all pixels."""
@@ -95,14 +93,14 @@ def list_cache_entries(reader: ChipReader, num_layers: int, dtypes: Sequence[str
         dtypes: Type of each chip's values.
     """
     chip_format, label_format = reader.chip_format, reader.label_format
-    decoding = repr((DECODING, chip_format.temporal_dim, chip_format.bands, chip_format.no_data_value))
+    decoding = repr((READING_VERSION, chip_format.temporal_dim, chip_format.bands, chip_format.no_data_value))
     label_dtype = label_format.cache_dtype if label_format else "int32"
     entries = []
     for row, shape, dtype in zip(reader.rows, reader.shapes, dtypes, strict=True):
         entries.append(CacheEntry(row.input, decoding, (num_layers + chip_format.temporal_dim, *shape), dtype))
         has_pixel_label = row.label is not None and label_format is not None and not label_format.image_level
         label_shape = shape if has_pixel_label else (0, 0)
-        entries.append(CacheEntry(row.label or "", repr((DECODING, label_format)), label_shape, label_dtype))
+        entries.append(CacheEntry(row.label or "", repr((READING_VERSION, label_format)), label_shape, label_dtype))
     return entries
 
 

@@ -17,6 +17,7 @@ from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.parallel import map_threads
+from instageo.raster.reading import READING_VERSION
 from instageo.stores.download import sha256_file
 from instageo.version import __version__
 
@@ -104,8 +105,9 @@ def model_fingerprint(settings: Settings) -> str:
         for key, value in flatten(settings_to_dict(settings)).items()
         if key not in keys_with(Role.no_effect_on_maps)
     }
+    versions = __version__, torch.__version__, READING_VERSION
     checkpoint = sha256_file(locate_checkpoint(str(settings.checkpoint_path)))
-    return sha256(repr((checkpoint, sorted(relevant.items()), __version__, torch.__version__)).encode()).hexdigest()
+    return sha256(repr((checkpoint, sorted(relevant.items()), *versions)).encode()).hexdigest()
 
 
 def _is_intact(item: PredictionItem, outcome: PredictionOutcome) -> bool:

@@ -106,8 +106,10 @@ def test_grids_with_control_points_are_compared(first, second, expected):  # pit
     assert first.matches(second) == second.matches(first) == expected
 
 
-def test_too_few_points_locate_nothing(capfd):
-    grid = grid_of(ControlPoints(UTM.crs, control_points().points[:2]))
+@pytest.mark.parametrize("rows", [(0,), (0, 1, 2)], ids=["too few", "on a line"])
+def test_points_that_are_not_enough_locate_nothing(capfd, rows):
+    points = tuple((float(row), 2.0 * row, 500_000.0 + 60 * row, 4_000_000.0 - 30 * row, 0.0) for row in rows)
+    grid = grid_of(ControlPoints(UTM.crs, points))
     assert grid.center_lat_lon() is None
     assert grid.matches(UTM)
     assert capfd.readouterr().err == ""
