@@ -9,6 +9,7 @@ import typer
 
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
+from instageo.files import describe_os_error
 from instageo.model.commands.registry import app as registry_app
 from instageo.version import __version__
 
@@ -229,8 +230,9 @@ def main() -> None:
     """Run the command line; show errors as one sentence."""
     try:
         app()
-    except InstaGeoError as error:
-        sys.stderr.write(f"error: {error}\n")
+    except (InstaGeoError, OSError) as error:
+        sentence = describe_os_error(error) if isinstance(error, OSError) else str(error)
+        sys.stderr.write(f"error: {sentence}\n")
         sys.exit(1)
 
 

@@ -26,6 +26,10 @@ class ConfigError(InstaGeoError):
     """A setting is unknown, mistyped or missing, or contradicts another."""
 
 
+class RunFolderError(ConfigError):
+    """The folder of a run is in use, or holds results of another run."""
+
+
 class TableError(InstaGeoError):
     """A table of chips is missing, empty or malformed."""
 
@@ -48,6 +52,10 @@ class WeightsError(InstaGeoError):
 
 class RegistryError(InstaGeoError):
     """A model registry, or an entry in it, is missing, malformed or inconsistent."""
+
+
+class WriteError(InstaGeoError):
+    """A file cannot be written: its disk is full, read-only or limited, or its path cannot be used."""
 
 
 class MissingExtraError(InstaGeoError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.model.figures.canvas import new_figure
+from instageo.model.figures.canvas import new_figure, save_figure
 from instageo.model.figures.rgb import Color, rgb_image
 from instageo.raster.reading import read_raster
 from instageo.sensors import PRITHVI_RGB
@@ -57,7 +57,7 @@ def draw_overview(
         panel.set_axis_off()
         _outline(panel, held_out, size, valid.shape)
     _legend(figure, names, colors)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)
 
 
 def color_classes(classes: NDArray[np.int_], valid: NDArray[np.bool_], colors: Sequence[Color]) -> NDArray[np.uint8]:

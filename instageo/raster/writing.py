@@ -1,4 +1,4 @@
-"""Write GeoTIFFs atomically."""
+"""Write GeoTIFFs whole or not at all."""
 
 import json
 import math
@@ -11,9 +11,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
 
 from instageo.errors import RasterError
-from instageo.files import atomic_path
+from instageo.files import write_bytes
 from instageo.raster.grid import Grid
 from instageo.raster.ground_control import rasterio_crs
 
@@ -50,41 +51,36 @@ def write_raster(
 
     Raises:
         ValueError: Shape or no-data value do not fit.
-        RasterError: The file cannot be written.
+        WriteError: The disk refuses the file.
+        RasterError: GDAL cannot make a GeoTIFF of the values.
     """
     path = Path(path)
     if values.ndim != 3 or values.shape[1:] != grid.shape:
         raise ValueError(f"values {values.shape} do not fit the grid {grid.shape}")
     if no_data_value is not None and not is_representable(no_data_value, values.dtype):
         raise ValueError(f"no-data value {no_data_value} is outside {values.dtype}")
+    # GDAL does not report an error of the disk when a file is closed. It therefore writes to memory.
     try:
-        with (
-            atomic_path(path, suffix=".tif") as temporary,
-            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-            rasterio.open(temporary, "w", **_profile(values, grid, no_data_value)) as target,
-        ):
-            if alpha_layer is not None:
-                kinds = [ColorInterp.gray, *[ColorInterp.undefined] * (len(values) - 1)]
-                kinds[alpha_layer] = ColorInterp.alpha
-                target.colorinterp = kinds
-            if class_colors:
-                target.write_colormap(1, {value: (*color, 255) for value, color in class_colors.items()})
-            target.write(values)
-            if valid is not None and not valid.all():
-                target.write_mask(valid)
-            for layer, name in enumerate(bands, start=1):
-                target.set_band_description(layer, name)
-            if class_names:
-                target.update_tags(CLASS_NAMES=json.dumps(list(class_names)))
-                target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(class_names)})
-            target.update_tags(**(tags or {}))
-    except (RasterioError, OSError) as error:
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
+            with memory.open(**_profile(values, grid, no_data_value)) as target:
+                if alpha_layer is not None:
+                    kinds = [ColorInterp.gray, *[ColorInterp.undefined] * (len(values) - 1)]
+                    kinds[alpha_layer] = ColorInterp.alpha
+                    target.colorinterp = kinds
+                if class_colors:
+                    target.write_colormap(1, {value: (*color, 255) for value, color in class_colors.items()})
+                target.write(values)
+                if valid is not None and not valid.all():
+                    target.write_mask(valid)
+                for layer, name in enumerate(bands, start=1):
+                    target.set_band_description(layer, name)
+                if class_names:
+                    target.update_tags(CLASS_NAMES=json.dumps(list(class_names)))
+                    target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(class_names)})
+                target.update_tags(**(tags or {}))
+            write_bytes(path, memory.getbuffer())
+    except RasterioError as error:
         raise RasterError(f"{path}: cannot be written ({error})") from error
-
-
-def find_unfinished_files(folder: Path) -> dict[Path, Path]:
-    """Return the temporary files that a killed `write_raster` left in a folder, with the path each was meant for."""
-    return {path: path.with_name(f"{path.name[1:].rsplit('.', 3)[0]}.tif") for path in folder.glob(".*.part.tif")}
 
 
 def is_representable(value: float, dtype: np.dtype[np.generic]) -> bool:

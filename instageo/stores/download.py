@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from instageo.files import describe_disk_error
 from instageo.locations import hide_secrets
 from instageo.progress import transfer_progress
 from instageo.stores.base import ChangedError, FileInfo, MissingFileError, RangesError, Store, StoreError, split_url
@@ -247,7 +248,8 @@ def _disk_errors(path: Path, partial: PartialFile | None = None) -> Iterator[Non
     except OSError as error:
         if partial is not None:
             partial.discard()
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}; nothing of it was kept") from error
+        reason = describe_disk_error(error, path)
+        raise StoreError(f"{path}: cannot be written: {reason}; nothing of it was kept") from error
 
 
 def upload_files(files: Sequence[tuple[Path, str]]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from instageo.files import atomic_path
+from instageo.errors import WriteError
+from instageo.files import atomic_path, write_bytes, write_errors
 from instageo.stores.base import ChangedError, ExistsError, FileInfo, MissingFileError, StoredObject, StoreError
 from instageo.stores.lock import file_lock
 
@@ -52,7 +53,7 @@ class FolderStore:
     def download_to(self, path: str, target: Path) -> None:
         """Copy a file to `target`."""
         file = self._path(path)
-        with _store_errors(file), file.open("rb") as source, target.open("wb") as copy:
+        with _store_errors(file), file.open("rb") as source, write_errors(target), target.open("wb") as copy:
             shutil.copyfileobj(source, copy, COPY_BLOCK)
 
     def create(self, path: str, data: bytes) -> None:
@@ -60,14 +61,14 @@ class FolderStore:
         with self._locked(path) as file:
             if file.exists():
                 raise ExistsError(f"{file}: already exists")
-            _write_to_disk(file, data)
+            write_bytes(file, data)
 
     def replace_if_match(self, path: str, data: bytes, etag: str) -> None:
         """Replace a file if its bytes still have that hash."""
         with self._locked(path) as file:
             if _hash(file.read_bytes()) != etag:
                 raise ChangedError(f"{file}: somebody else has changed it")
-            _write_to_disk(file, data)
+            write_bytes(file, data)
 
     def upload(self, path: str, source: Path) -> None:
         """Copy a large file into the store."""
@@ -87,14 +88,6 @@ class FolderStore:
                 yield file
 
 
-def _write_to_disk(file: Path, data: bytes) -> None:
-    """Write a small file whole or not at all; it is on the disk before it has its name, even if the power fails."""
-    with atomic_path(file) as temporary, temporary.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
 def _hash(data: bytes) -> str:
     return sha256(data).hexdigest()
 
@@ -104,6 +97,8 @@ def _store_errors(file: Path) -> Iterator[None]:
     """Turn the operating system's errors into this package's."""
     try:
         yield
+    except WriteError as error:
+        raise StoreError(str(error)) from error
     except FileNotFoundError as error:
         raise MissingFileError(f"{file}: no such file") from error
     except OSError as error:

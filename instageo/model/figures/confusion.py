@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from instageo.model.figures.canvas import new_figure
+from instageo.model.figures.canvas import new_figure, save_figure
 
 MAX_LABELLED = 20
 """Most classes whose cells have numbers; with more, these do not fit, and not every class gets a tick label."""
@@ -39,7 +39,7 @@ def draw_confusion(confusion: Sequence[Sequence[int]], names: Sequence[str], pat
             color = "white" if share > 0.6 else "black"
             panel.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
     figure.colorbar(image, label="share of the true class")
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def _abbreviate(count: float) -> str:

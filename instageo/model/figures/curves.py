@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instageo.model.figures.canvas import new_figure
+from instageo.model.figures.canvas import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def draw_learning_curve(rows: Sequence[Mapping[str, float]], path: Path) -> None
         panel.grid(alpha=0.3)
         if panel.lines:
             panel.legend()
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def fit_scale(panel: "Axes", bounded: bool) -> None:
@@ -91,4 +91,4 @@ def draw_range_test(
     panel.set(xscale="log", xlabel="learning rate", ylabel="loss")
     panel.grid(alpha=0.3)
     panel.legend()
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.model.figures.canvas import new_figure
+from instageo.model.figures.canvas import new_figure, save_figure
 from instageo.model.metrics.density import Density
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def draw_density(
         low, high = density.range.low, density.range.high
         note = f"{density.num_outside:,} {counted} outside of {low:.4g} to {high:.4g} lie at the border"
         figure.supxlabel(note, fontsize=8)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path, dpi=150)
 
 
 def draw_density_panel(

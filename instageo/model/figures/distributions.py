@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.model.figures.canvas import new_figure
+from instageo.model.figures.canvas import new_figure, save_figure
 
 
 def draw_distributions(
@@ -40,4 +40,4 @@ def draw_distributions(
         panels[1].set(xlabel=counted)
         panels[1].margins(x=0.15)
         panels[1].invert_yaxis()
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.model.chips.sample import Sample
-from instageo.model.figures.canvas import new_figure
+from instageo.model.figures.canvas import new_figure, save_figure
 from instageo.model.figures.rgb import Color, percentile_limits, rgb_image, stretch_percentiles
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def draw_samples(pairs: Sequence[SamplePair], style: SampleStyle, path: Path) ->
     bands = ", ".join(style.bands[index] for index in dict.fromkeys(style.rgb_indices))
     figure.suptitle(f"{bands}, 2nd to 98th percentile before augmentation", fontsize=10)
     _legend(figure, style, labelled=labelled)
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, dpi=100)
 
 
 def _draw_row(pair: SamplePair, style: SampleStyle, row: Sequence["Axes"]) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from instageo.errors import InstaGeoError
+from instageo.files import find_unfinished
 from instageo.model.inference.predictor import ImageWithGrid, Predictor
 from instageo.model.tasks.predictions import Prediction
 from instageo.parallel import prefetch
-from instageo.raster.writing import find_unfinished_files
 from instageo.stores.download import sha256_file
 from instageo.table import Row
 
@@ -91,8 +91,5 @@ def _write_prediction(predictor: Predictor, item: PredictionItem, prediction: Pr
 
 def remove_partial_files(items: Sequence[PredictionItem]) -> None:
     """Remove the half-written outputs of these items, left by processes that were killed while writing."""
-    outputs = {item.output for item in items if item.output is not None}
-    for folder in {output.parent for output in outputs}:
-        for path, output in find_unfinished_files(folder).items():
-            if output in outputs:
-                path.unlink(missing_ok=True)
+    for path in find_unfinished(item.output for item in items if item.output is not None):
+        path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from instageo.errors import RegistryError
+from instageo.errors import RegistryError, WriteError
 from instageo.files import write_bytes
 from instageo.locations import hide_secrets
 from instageo.model.registry.manifest import Manifest, ModelSize, ModelVersion, RegisteredModel
@@ -87,8 +87,8 @@ def open_registry(url: str, *, offline: bool = False, folder: Path | None = None
     manifest, _ = parse_manifest(data, url)
     try:
         write_bytes(copy, data)
-    except OSError as error:
-        log.info("%s: cannot save a copy of the manifest for offline use: %s", copy, error.strerror)
+    except WriteError as error:
+        log.info("no copy of the manifest is kept for offline use: %s", error)
     return Registry(manifest)
 
 

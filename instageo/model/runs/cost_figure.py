@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instageo.model.figures.canvas import new_figure
+from instageo.model.figures.canvas import new_figure, save_figure
 from instageo.model.runs.label_placement import Box, Pair, place_labels
 from instageo.model.runs.rows import ALONE, DISTILLED, TEACHER, PrimaryMetrics, ReportRow
 from instageo.model.runs.tables import format_digits, score_label
@@ -91,7 +91,7 @@ def draw_cost_figure(points: Sequence[Point], metrics: PrimaryMetrics, chip: str
     legend.get_title().set_multialignment("center")
     figure.canvas.draw()  # places the panel, so that pixel positions of the points can be computed
     _draw_labels(panel, points)
-    figure.savefig(path, dpi=200)
+    save_figure(figure, path, dpi=200)
 
 
 def spread_equal_points(points: Sequence[Point]) -> list[Point]:

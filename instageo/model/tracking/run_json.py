@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from instageo.errors import WriteError
 from instageo.files import write_text
 from instageo.locations import hide_secrets
 from instageo.model.context import Run
@@ -91,8 +92,8 @@ class RunRecorder:
         previous = read_run_json(folder / RUN_FILE) if self.run.info.resumed else {}
         try:
             write_json(folder / RUN_FILE, self._content(status, error, previous))
-        except OSError as problem:  # a run must not fail because of its metadata
-            log.warning("%s cannot be written: %s", folder / RUN_FILE, problem.strerror)
+        except WriteError as problem:  # a run must not fail because of its metadata
+            log.warning("%s", problem)
 
     def _content(self, status: str, error: str | None, previous: Mapping[str, Any]) -> dict[str, Any]:
         run, info = self.run, self.run.info

@@ -10,10 +10,12 @@ import rasterio
 from affine import Affine
 from numpy.testing import assert_array_equal
 
-from instageo.errors import RasterError
+from instageo.errors import WriteError
+from instageo.files import find_unfinished
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_info, read_raster
-from instageo.raster.writing import find_unfinished_files, write_raster
+from instageo.raster.writing import write_raster
+from tests.disks import file_size_limit
 
 NAN = float("nan")
 
@@ -96,7 +98,7 @@ def test_values_that_do_not_fit_the_grid_are_refused(tmp_path, grid, shape):  # 
 def test_a_failed_write_names_the_file_and_leaves_nothing(tmp_path, grid, target):
     (tmp_path / "file").touch()
     (tmp_path / "folder.tif").mkdir()
-    with pytest.raises(RasterError, match=r"\.tif: cannot be written"):
+    with pytest.raises(WriteError, match=r"\.tif: cannot be written"):
         write_raster(tmp_path / target, np.zeros((1, 1, 1), np.uint8), grid(1, 1))
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.tif"]
 
@@ -113,7 +115,21 @@ def test_a_killed_write_leaves_a_file_that_is_found(make_raster, tmp_path, monke
         patch.setattr(os, "replace", lambda *paths: None)
         patch.setattr(Path, "unlink", lambda path: None)
         path = make_raster("a.b.tif", np.ones((2, 2), np.uint8))
-    [(temporary, target)] = find_unfinished_files(tmp_path).items()
-    assert temporary.name.endswith(".part.tif")
-    assert target == path
+    [temporary] = find_unfinished([path, tmp_path / "b.tif"])
+    assert temporary.name.startswith(".a.b.tif.")
     assert not path.exists()
+
+
+def test_a_map_that_the_disk_cuts_off_is_not_written(make_raster, tmp_path):  # pitfall 80
+    """GDAL itself does not report what the disk refuses when a file is closed."""
+    path = make_raster("map.tif", np.zeros((300, 300), np.uint8))
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300), np.uint8)
+    with (
+        file_size_limit(50_000),
+        pytest.raises(WriteError, match=r"map\.tif: cannot be written: File too large"),
+    ):
+        make_raster("map.tif", noise)
+    assert not read_raster(path).values.any()
+    assert [file.name for file in tmp_path.iterdir()] == ["map.tif"]
+    make_raster("map.tif", noise)
+    assert_array_equal(read_raster(path).values[0], noise)
