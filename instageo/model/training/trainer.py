@@ -52,6 +52,8 @@ def build_trainer(
     import pytorch_lightning as pl
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+    from instageo.model.training.checkpoint_io import AtomicCheckpointIO
+
     for name in ("pytorch_lightning", "lightning_fabric"):  # their advice is of no use to a user
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
@@ -61,6 +63,7 @@ def build_trainer(
             strategy=_fsdp_strategy() if strategy == "fsdp" else strategy,
             precision=precision,  # type: ignore[arg-type]
             default_root_dir=folder,
+            plugins=[AtomicCheckpointIO()],
             enable_progress_bar=sys.stderr.isatty(),
             enable_model_summary=False,
             num_sanity_val_steps=0,
