@@ -56,10 +56,10 @@ def chip_inference(run: Run) -> None:
     if outcomes:
         log.info("%d of %d predictions were made before and are kept", len(outcomes), len(items))
     try:
-        with run.info.working_on(len(remaining)), journal.writing() as write:
+        with run.info.working_on(len(remaining)):
             new = _predict(run, predictor, fingerprint, remaining, _read_ahead(report)) if remaining else ()
             for outcome in track(new, "predicting", len(remaining)):
-                write(outcome)
+                journal.append(outcome)
                 outcomes[outcome.input] = outcome
     finally:
         remove_partial_files(remaining)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.errors import ConfigError
+from instageo.errors import ConfigError, WriteError
 from instageo.files import atomic_path
 from instageo.locations import file_stamp, is_remote
 
@@ -26,6 +27,10 @@ MAX_MEMORY_SHARE = 0.8
 
 CACHE_LINE = 64
 """Arrays in memory start at multiples of this many bytes."""
+
+
+CHECKSUM_BYTES = 4
+"""Bytes at the end of a file on disk: the CRC-32 of the others."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,9 @@ class MemoryCache:
 
 
 class DiskCache:
-    """Arrays as files of their raw values, named by path, size and time of the file they are decoded from.
+    """Arrays as files of their raw values and a checksum, named by path, size and time of the file they come from.
+
+    A file that is cut short or damaged is decoded again.
 
     Args:
         entries: The arrays to keep.
@@ -115,6 +122,7 @@ class DiskCache:
         self.entries, self.folder = entries, folder
         self._remote_stamps: dict[str, str | None] = {}
         self._write_failed = False
+        self._verified: set[int] = set()
 
     def get(self, index: int, decode: Callable[[], Array]) -> Array:
         """Return the array of an entry, see `Cache.get`."""
@@ -122,9 +130,14 @@ class DiskCache:
         path = self._path(entry)
         if path is None:
             return decode()
-        with suppress(OSError, ValueError):
-            if path.stat().st_size == entry.nbytes:
-                return np.memmap(path, entry.dtype, "r", shape=entry.shape)
+        with suppress(OSError, ValueError):  # it does not exist, or is empty
+            content = np.memmap(path, np.uint8, "r")
+            values = content[: entry.nbytes]
+            if len(content) == entry.nbytes + CHECKSUM_BYTES:
+                if index in self._verified or content[entry.nbytes :].tobytes() == _checksum(values):
+                    self._verified.add(index)
+                    return values.view(entry.dtype).reshape(entry.shape)
+                log.warning("%s: is damaged; %s is decoded again", path, entry.path)
         array = _decode(entry, decode)
         if not self._write_failed:
             self._write(path, array)
@@ -149,16 +162,18 @@ class DiskCache:
         return self._remote_stamps[source]
 
     def _write(self, path: Path, array: Array) -> None:
+        content = np.ascontiguousarray(array).data
         try:
-            with atomic_path(path) as temporary:
-                temporary.write_bytes(np.ascontiguousarray(array).data)
-        except OSError as error:
+            with atomic_path(path, sync=False) as temporary, temporary.open("wb") as file:
+                file.write(content)
+                file.write(_checksum(content))
+        except WriteError as error:
             self._write_failed = True
-            log.warning(
-                "dataloader.cache=disk cannot write to %s: %s; further chips are not cached",
-                self.folder,
-                error.strerror,
-            )
+            log.warning("dataloader.cache=disk: %s; further chips are not cached", error)
+
+
+def _checksum(content: Any) -> bytes:
+    return crc32(content).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def _decode(entry: CacheEntry, decode: Callable[[], Array]) -> Array:

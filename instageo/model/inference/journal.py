@@ -1,14 +1,16 @@
 """Record finished predictions in their folder, so that an interrupted run resumes where it stopped."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from zlib import crc32
 
 import torch
 
+from instageo.files import write_errors
 from instageo.locations import file_stamp, hide_secrets
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome
 from instageo.model.networks.checkpoint import locate_checkpoint
@@ -58,24 +60,23 @@ class Journal:
             if ok
         }
 
-    @contextmanager
-    def writing(self) -> Iterator[Callable[[PredictionOutcome], None]]:
-        """Yield a function that appends an outcome; failures get no line, since they are not finished."""
+    def append(self, outcome: PredictionOutcome) -> None:
+        """Append an outcome whose map is written; failures get no line, since they are not finished.
+
+        Raises:
+            WriteError: The disk refuses the line.
+        """
+        fingerprint = self._fingerprints[outcome.input]
+        if fingerprint is None or outcome.error is not None:
+            return
+        line = {"chip": hide_secrets(outcome.input), "fingerprint": fingerprint, "any_valid": outcome.any_valid}
+        line |= {"size": outcome.size, "sha256": outcome.sha256, "record": outcome.record}
         path = self.folder / JOURNAL
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-
-            def write(outcome: PredictionOutcome) -> None:
-                fingerprint = self._fingerprints[outcome.input]
-                if fingerprint is None or outcome.error is not None:
-                    return
-                line = {"chip": hide_secrets(outcome.input), "fingerprint": fingerprint, "any_valid": outcome.any_valid}
-                line |= {"size": outcome.size, "sha256": outcome.sha256, "record": outcome.record}
-                file.write(f"{json.dumps(line)}\n")
-                file.flush()
-
-            file.write(self._line_break)
-            yield write
+        with write_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{self._line_break}{json.dumps(line | {'crc32': _checksum(line)})}\n")
+        self._line_break = ""
 
     def _fingerprint(self, item: PredictionItem) -> str | None:
         """Return a hash that changes when the prediction would, or None if the store does not report changes."""
@@ -85,13 +86,15 @@ class Journal:
         return stamp and sha256(repr(parts).encode()).hexdigest()
 
     def _read(self) -> dict[str | None, PredictionOutcome]:
-        """Return the outcome of each line by its fingerprint; incomplete lines are skipped."""
+        """Return the outcome of each line by its fingerprint; incomplete and damaged lines are skipped."""
         path, lines = self.folder / JOURNAL, {}
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "\n"
         self._line_break = "" if text.endswith("\n") else "\n"  # ends a line that was cut off
         for text_line in text.splitlines():
             with suppress(ValueError, KeyError, TypeError):
                 line = json.loads(text_line)
+                if line.pop("crc32") != _checksum(line):
+                    continue
                 lines[line["fingerprint"]] = PredictionOutcome(
                     line["chip"], None, line["any_valid"], line["size"], line["sha256"], line["record"]
                 )
@@ -108,6 +111,10 @@ def model_fingerprint(settings: Settings) -> str:
     versions = __version__, torch.__version__, READING_VERSION
     checkpoint = sha256_file(locate_checkpoint(str(settings.checkpoint_path)))
     return sha256(repr((checkpoint, sorted(relevant.items()), *versions)).encode()).hexdigest()
+
+
+def _checksum(line: dict[str, object]) -> int:
+    return crc32(json.dumps(line).encode())
 
 
 def _is_intact(item: PredictionItem, outcome: PredictionOutcome) -> bool:

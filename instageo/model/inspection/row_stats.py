@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from instageo.errors import WriteError
 from instageo.files import write_text
 from instageo.model.chips.dates_and_location import Coordinates
 from instageo.model.inspection.statistics import Moments
@@ -95,7 +96,7 @@ class StatsCache:
     """Statistics of rows whose files have not changed since they were inspected.
 
     Args:
-        path: A JSON file; it need not exist.
+        path: A file of two lines of JSON, a checksum and the results; it need not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -121,22 +122,28 @@ class StatsCache:
             for row, stamp, result in zip(rows, stamps, results, strict=True)
             if stamp is not None and not isinstance(result, TransientError)
         }
-        text = json.dumps({"format": FORMAT, "rows": entries})
+        body = json.dumps(entries)
+        text = f"{_header(body)}\n{body}"
         if text == self._text:
             return
         self._text, self._entries = text, entries
         try:
             write_text(self.path, text)
-        except OSError as error:
-            log.warning("cannot cache the check of a table in %s: %s", self.path, error.strerror)
+        except WriteError as error:
+            log.warning("the check of a table is not cached: %s", error)
 
     def _read(self) -> tuple[str, dict[str, Any]]:
         with suppress(OSError, ValueError):
             text = self.path.read_text(encoding="utf-8")
-            content = json.loads(text)
-            if isinstance(content, dict) and content.get("format") == FORMAT and isinstance(content.get("rows"), dict):
-                return text, content["rows"]
+            header, _, body = text.partition("\n")
+            if header == _header(body):
+                return text, json.loads(body)
         return "", {}
+
+
+def _header(body: str) -> str:
+    """Return the first line of a file: its format and the checksum of the rest, which shows damage."""
+    return json.dumps({"format": FORMAT, "sha256": sha256(body.encode()).hexdigest()})
 
 
 def _row_key(row: Row) -> str:

@@ -172,14 +172,14 @@ def files(folder):
     return sorted(path for path in Path(folder).rglob("*") if path.is_file())
 
 
-def test_files_contain_the_arrays_and_nothing_else(plain, tmp_path):
+def test_files_contain_the_arrays_and_a_checksum(plain, tmp_path):
     reader = on_disk(plain, tmp_path / "cache")
     for index in range(4):
         reader.read(index)
     assert len(files(tmp_path / "cache")) == 7
     assert {path.suffix for path in files(tmp_path / "cache")} == {".raw"}
     sizes = sorted(path.stat().st_size for path in files(tmp_path / "cache"))
-    assert sizes == sorted(entry.nbytes for entry in entries_of(plain) if entry.nbytes)
+    assert sizes == sorted(entry.nbytes + 4 for entry in entries_of(plain) if entry.nbytes)
 
 
 def test_another_run_uses_the_files_of_the_first(plain, tmp_path, decoded):
@@ -213,6 +213,21 @@ def test_a_damaged_file_is_decoded_again(plain, tmp_path, damage):
             path.write_bytes({"empty": b"", "half": whole[: len(whole) // 2], "longer": b"0" + whole}[damage])
     assert_same(reader.read(0), plain.read(0))
     assert_same(on_disk(plain, tmp_path / "cache").read(0), plain.read(0))
+
+
+@pytest.mark.parametrize("position", [0, 100, -1])
+def test_a_flipped_bit_is_noticed_and_the_chip_decoded_again(plain, tmp_path, position, caplog):  # pitfall 84
+    on_disk(plain, tmp_path / "cache").read(0)
+    paths = files(tmp_path / "cache")
+    for path in paths:
+        content = bytearray(path.read_bytes())
+        content[position] ^= 1
+        path.write_bytes(content)
+    assert_same(on_disk(plain, tmp_path / "cache").read(0), plain.read(0))
+    assert caplog.text.count("is damaged") == len(paths)
+    caplog.clear()
+    assert_same(on_disk(plain, tmp_path / "cache").read(0), plain.read(0))
+    assert not caplog.messages  # it was written again
 
 
 def test_a_changed_file_is_not_served_stale(plain, tmp_path, make_raster):
@@ -249,7 +264,8 @@ def test_a_folder_that_cannot_be_written_to_is_reported_once(plain, tmp_path, ca
         for index in (0, 1, 0, 1):
             assert_same(reader.read(index), plain.read(index))
     [warning] = caplog.messages
-    assert f"cache=disk cannot write to {tmp_path / 'file' / 'cache'}" in warning
+    assert warning.startswith(f"dataloader.cache=disk: {tmp_path / 'file' / 'cache'}")
+    assert "cannot be written: Not a directory" in warning
 
 
 def test_a_full_disk_is_reported_once_and_leaves_no_partial_file(plain, tmp_path, caplog, monkeypatch):

@@ -62,9 +62,8 @@ def finished(tmp_path):
         outcomes.append(PredictionOutcome(str(chip), size=5, sha256=sha256_file(output)))
     journal = Journal(tmp_path / "out", "model")
     assert journal.finished(items) == {}
-    with journal.writing() as write:
-        for outcome in outcomes:
-            write(outcome)
+    for outcome in outcomes:
+        journal.append(outcome)
     return items, {outcome.input: outcome for outcome in outcomes}
 
 
@@ -122,17 +121,23 @@ def test_incomplete_and_foreign_lines_are_skipped(finished, tmp_path, garbage):
     items[0].output.write_bytes(b"again")
     journal, again = Journal(tmp_path / "out", "model"), replace(outcomes[items[0].row.input], sha256="x")
     assert len(journal.finished(items)) == 1
-    with journal.writing() as write:
-        write(replace(again, sha256=sha256_file(items[0].output)))
+    journal.append(replace(again, sha256=sha256_file(items[0].output)))
     assert len(Journal(tmp_path / "out", "model").finished(items)) == 2
+
+
+def test_damaged_lines_are_skipped(finished, tmp_path):  # pitfall 84
+    items, outcomes = finished
+    path = tmp_path / "out" / JOURNAL
+    path.write_text(path.read_text().replace('"any_valid": true', '"any_valid": false', 1))
+    unchanged = {items[1].row.input: outcomes[items[1].row.input]}
+    assert Journal(tmp_path / "out", "model").finished(items) == unchanged
 
 
 def test_failed_chips_are_not_finished(finished, tmp_path):
     items, _ = finished
     journal = Journal(tmp_path / "out", "another model")
     journal.finished(items)
-    with journal.writing() as write:
-        write(PredictionOutcome(items[0].row.input, error="broken"))
+    journal.append(PredictionOutcome(items[0].row.input, error="broken"))
     assert Journal(tmp_path / "out", "another model").finished(items) == {}
 
 
@@ -140,20 +145,19 @@ def test_a_chip_without_a_file_stamp_is_predicted_again(tmp_path):
     item = PredictionItem(Row("gone.tif", str(tmp_path / "gone.tif"), None), tmp_path / "out" / "gone.tif")
     journal = Journal(tmp_path / "out", "model")
     assert journal.finished([item]) == {}
-    with journal.writing() as write:
-        write(PredictionOutcome(item.row.input, size=1, sha256="x"))
+    journal.append(PredictionOutcome(item.row.input, size=1, sha256="x"))
     assert journal.finished([item]) == {}
-    assert (tmp_path / "out" / JOURNAL).read_text() == ""
+    assert not (tmp_path / "out" / JOURNAL).exists()
 
 
 def test_only_partial_files_of_these_items_are_removed(tmp_path):
     outputs = [tmp_path / "a" / "x.jp2.tif", tmp_path / "b" / "y.2020.tif"]
-    names = ["a/.x.jp2.17.part.tif", "b/.y.2020.18.part.tif", "a/.z.17.part.tif", "a/x.jp2.tif"]
+    names = ["a/.x.jp2.tif.17.part", "b/.y.2020.tif.18.part", "a/.z.tif.17.part", "a/x.jp2.tif"]
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     remove_partial_files([PredictionItem(Row("x", "x", None), output) for output in outputs])
-    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.tif")) == sorted(names[2:])
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")) == sorted(names[2:])
 
 
 def plan(accelerator, workers, *nodes):

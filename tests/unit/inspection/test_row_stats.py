@@ -160,8 +160,19 @@ def test_rows_are_added_and_removed(rows, load_cache, opened):
     opened.clear()
     inspect_rows("t", rows[1:3], SPEC, load_cache())
     assert opened == ["2/chip.tif"]
-    content = json.loads(load_cache().path.read_text())
-    assert len(content["rows"]) == 2
+    assert len(json.loads(load_cache().path.read_text().splitlines()[1])) == 2
+
+
+@pytest.mark.parametrize("old", ['"height": 2', "sha256", "format"])
+def test_damage_to_the_file_is_noticed(rows, load_cache, opened, old):  # pitfall 84
+    first = inspect_rows("t", rows, SPEC, load_cache())
+    opened.clear()
+    path = load_cache().path
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, f"{old[:-1]}{chr(ord(old[-1]) ^ 1)}", 1))
+    assert inspect_rows("t", rows, SPEC, load_cache()) == first
+    assert opened != []
 
 
 def test_a_chip_with_other_dates_or_another_label_is_another_row(rows, load_cache):
