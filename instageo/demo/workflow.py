@@ -15,6 +15,7 @@ from instageo.data.chips import cut_chips
 from instageo.data.splits import split_by_blocks
 from instageo.demo.figure import draw_overview
 from instageo.errors import InstaGeoError
+from instageo.files import write_bytes
 from instageo.table import INPUT, LABEL, write_table
 
 SCENE = Path(__file__).parent / "scene" / "raleigh_2000.tif"
@@ -66,7 +67,7 @@ def run_demo(folder: Path, *, epochs: int, seed: int) -> None:
     stats = json.loads(output.splitlines()[-1])
     console.rule("3 of 5 · training")
     training = [*common, tables["train"], tables["valid"], *_training_settings(stats, epochs)]
-    _instageo([*training, f"hydra.run.dir={folder / 'run'}"], console)
+    _instageo([*training, f"hydra.run.dir={folder / 'run'}", "train.overwrite=true"], console)
     model = [f"root_dir={folder / 'data'}", f"checkpoint_path={folder / 'run' / 'instageo_best_checkpoint.ckpt'}"]
     console.rule("4 of 5 · scores on the held-out blocks")
     scores = _instageo(["mode=eval", *model, tables["test"], f"hydra.run.dir={folder / 'test'}"], console)
@@ -93,8 +94,7 @@ def _prepare(folder: Path, seed: int, console: Console) -> None:
         chips = [report.chips[index] for index in indices]
         write_table(folder / f"{name}.csv", [{INPUT: chip.input, LABEL: chip.label} for chip in chips])
         console.print(f"{name}.csv: {len(chips)} chips, from blocks of {BLOCK_SIZE} pixels that are in no other split")
-    (folder / "scene").mkdir(exist_ok=True)
-    (folder / "scene" / SCENE.name).write_bytes(SCENE.read_bytes())
+    write_bytes(folder / "scene" / SCENE.name, SCENE.read_bytes())
     whole_scene = {INPUT: f"scene/{SCENE.name}", LABEL: ""}
     write_table(folder / "all.csv", [*({INPUT: chip.input, LABEL: chip.label} for chip in report.chips), whole_scene])
 

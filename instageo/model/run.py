@@ -22,15 +22,20 @@ from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 
-from instageo.errors import ConfigError, InstaGeoError
+from instageo.errors import ConfigError, InstaGeoError, RunFolderError
+from instageo.files import describe_os_error, folder_errors
 from instageo.locations import hide_secrets
 from instageo.model.context import Run, Sweep
+from instageo.model.log_files import log_to_files, quiet_threads, report_failures
 from instageo.model.networks.memory import keep_freed_memory
+from instageo.model.new_folder import folder_creator
 from instageo.model.settings import Mode, Settings
 from instageo.model.settings.compose import (
     CONFIGS,
     OVERRIDE_ERRORS,
     ComposedConfig,
+    add_resolver,
+    config_to_yaml,
     describe_error,
     explicit_keys,
     settings_from_config,
@@ -129,19 +134,29 @@ class HydraJob:
             if self.debug:
                 raise
             self.errors.append(f"job {sweep.job}: {_describe(error)}" if sweep else _describe(error))
-            _log_to_files(self.errors[-1])
+            if not isinstance(error, RunFolderError):  # the log files are those of another run
+                log_to_files(self.errors[-1])
             if sweep:
                 self.raised.append(error)
                 raise
         return None
 
     def _run(self, config: ComposedConfig, sweep: Sweep | None) -> float | None:
+        from instageo.model.run_folder import claim_folder
         from instageo.model.tracking.run_json import RunRecorder
 
+        report_failures()
         settings, composed = settings_from_config(config), HydraConfig.get()
         explicit = explicit_keys(settings, composed.overrides.task)
         run = Run(settings, Path(composed.runtime.output_dir), explicit, sweep)
-        with RunRecorder(run, self.command):
+        parts = {"config": config, "hydra": HydraConfig.instance().cfg, "overrides": composed.overrides.task}
+        configuration = {f"{name}.yaml": config_to_yaml(part) for name, part in parts.items()}
+        with (
+            quiet_threads(),
+            folder_errors(run.folder),
+            claim_folder(settings, run.folder, configuration),
+            RunRecorder(run, self.command),
+        ):
             module, function = COMMANDS[settings.mode]
             command = getattr(importlib.import_module(module), function)
             keep_freed_memory()
@@ -160,23 +175,20 @@ class HydraJob:
         return Sweep(job, getattr(direction, "name", direction))
 
 
-def _log_to_files(sentence: str) -> None:
-    """Write an error to the log files only; `main` prints it."""
-    record = log.makeRecord(log.name, logging.ERROR, __file__, 0, sentence, (), None)
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.emit(record)
-
-
 def _compose_and_run(arguments: Sequence[str], job: HydraJob) -> None:
     """Call Hydra, which takes its arguments from sys.argv, and let errors through unchanged."""
     _silence_notices()
     ConfigStore.instance().store(name="settings", node=Settings)
     before, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    add_resolver("new_folder", folder_creator())
     sys.argv = [before[0], *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         hydra.main(config_path=str(CONFIGS), config_name="config", version_base="1.3")(job.__call__)()
+    except ValueError as error:
+        if isinstance(error.__cause__, OSError):  # of a log file
+            raise error.__cause__ from error
+        raise
     finally:
         sys.argv = before
         if full is None:
@@ -232,7 +244,7 @@ def _describe(error: Exception) -> str:
             "your own with --config-dir"
         )
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+        return describe_os_error(error)
     for cause in (error, error.__cause__):
         if cause is not None and "full_key:" in str(cause):
             return describe_error(cause)

@@ -1,6 +1,7 @@
 """`mode=train`: fine-tune a network and write its best checkpoint, history and scores."""
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 from instageo.errors import ConfigError
@@ -9,9 +10,11 @@ from instageo.model.context import Run
 from instageo.model.inference.predictor import predictor_from_settings
 from instageo.model.inspection.report import TableReport
 from instageo.model.networks.checkpoint import BEST
+from instageo.model.run_folder import lock_folder, remove_results
 from instageo.model.settings import Settings, require_settings
 from instageo.model.settings.compose import update_settings
 from instageo.model.tasks.from_settings import task_from_settings
+from instageo.model.tracking.environment import is_first_process
 from instageo.model.tracking.loggers import check_loggers_available, finalize_loggers
 from instageo.model.tracking.network_summary import record_network
 from instageo.model.training.build import build_training
@@ -35,12 +38,21 @@ def train(run: Run) -> float:
     require_settings(run.settings, "root_dir", "train_filepath", "valid_filepath")
     newest = find_resume_checkpoint(run.settings, run.folder)
     folder = newest.parent if newest else run.folder
+    elsewhere = is_first_process() and folder.resolve() != run.folder.resolve()
+    with lock_folder(folder) if elsewhere else nullcontext():
+        return _train(run, folder, newest)
+
+
+def _train(run: Run, folder: Path, newest: Path | None) -> float:
+    """Train in a folder that this run holds, from the newest checkpoint in it if there is one."""
     run.info.folder, run.info.resumed = folder, newest is not None
     check_loggers_available(run.settings)
     inputs = prepare_training(run)
     monitor = task_from_settings(inputs.settings).monitor  # a checkpoint to start from may decide the task
     if run.sweep:
         check_sweep_direction(run.sweep, monitor)
+    if run.settings.train.overwrite and is_first_process():
+        remove_results(folder)
     trainer = trainer_from_settings(inputs.settings, folder, monitor, run.info)  # seconds of imports, so only now
     if run.sweep and trainer.world_size > 1:
         raise ConfigError(f"the jobs of a sweep (-m) run on one device each, not {trainer.world_size}; add devices=1")

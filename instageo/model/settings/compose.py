@@ -2,7 +2,7 @@
 
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,16 @@ def settings_to_dict(settings: Settings) -> dict[str, Any]:
     """Return settings as nested dictionaries, lists, numbers and text."""
     content = OmegaConf.to_container(OmegaConf.structured(settings), enum_to_str=True)
     return typing.cast(dict[str, Any], content)
+
+
+def add_resolver(name: str, function: Callable[[str], str]) -> None:
+    """Let configurations call a function as `${name:argument}`."""
+    OmegaConf.register_new_resolver(name, function, replace=True)
+
+
+def config_to_yaml(config: DictConfig | ListConfig) -> str:
+    """Return a configuration as YAML, without resolving references in it."""
+    return OmegaConf.to_yaml(config)
 
 
 def settings_to_yaml(settings: Settings) -> str:

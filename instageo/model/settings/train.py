@@ -78,6 +78,9 @@ class TrainSettings:
     resume: Any = setting(
         False, "true: continue from the newest last.ckpt of the same settings; or the path of one", *ANYTIME
     )
+    overwrite: bool = setting(
+        False, "true: train in a run folder that holds another training, and delete its results", *ANYTIME
+    )
     distillation: bool = setting(
         False, "true: train with a teacher in addition to the labels; see docs/distillation.md"
     )
@@ -103,6 +106,7 @@ class TrainSettings:
         clip = self.gradient_clip_val
         check(clip is None or clip > 0, "train.gradient_clip_val", clip, "null, or a number above 0")
         check(isinstance(self.resume, (bool, str)), "train.resume", self.resume, "true, false or a path")
+        check(not (self.resume and self.overwrite), "train.overwrite", True, "false with train.resume, which continues")
         weights = self.class_weights
         if isinstance(weights, str):
             check(weights in CLASS_WEIGHTS, "train.class_weights", weights, f"a list, or {', '.join(CLASS_WEIGHTS)}")

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from instageo.errors import ConfigError
-from instageo.files import atomic_path, write_text
+from instageo.files import write_text
+from instageo.model.backbones.torch_files import write_tensor_file
 from instageo.model.dataset.datamodule import ChipDataModule
 from instageo.model.dataset.table_dataset import ChipDataset
 from instageo.model.networks.checkpoint import BEST, checkpoint_metadata
 from instageo.model.networks.lora import merge_lora
 from instageo.model.networks.segmenter import PrithviSegmenter
+from instageo.model.run_folder import lock_folder, remove_results
 from instageo.model.settings.compose import settings_to_yaml
 from instageo.model.settings.keywords import settings_of_network, task_settings_of_data, with_data, without_measures
 from instageo.model.training.lightning_tasks import NetworkTask, check_outputs
@@ -33,7 +34,7 @@ def save_model(
 
     Args:
         model: A task after `Trainer.fit`, or a network from `build_network` that a loop of your own has trained.
-        folder: Where to; it is created, and files of an earlier model in it are replaced.
+        folder: Where to; it is created. An earlier model in it is replaced, and its history and scores are removed.
         data: The training data, which say how files are read and normalised. Not needed for a task that was trained on
             a `ChipDataModule`.
         metrics: Validation scores by name, kept in the checkpoint; None for those that the Trainer logged last.
@@ -43,6 +44,8 @@ def save_model(
 
     Raises:
         ConfigError: The network was not built by `build_network`, or does not fit the data.
+        RunFolderError: A training is writing to the folder.
+        WriteError: The disk refuses a file.
 
     Examples:
         >>> import instageo
@@ -72,9 +75,10 @@ def save_model(
     state = {f"net.{key}": value.detach().cpu() for key, value in net.state_dict().items()}
     content = {"state_dict": merge_lora(net, state, "net."), **checkpoint_metadata(settings, settings, scores)}
     path = Path(folder).expanduser() / f"{BEST}.ckpt"
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
-    write_text(path.parent / ".hydra" / "config.yaml", settings_to_yaml(settings))
+    with lock_folder(path.parent):
+        write_tensor_file(path, content)
+        remove_results(path.parent, keep=path.name)
+        write_text(path.parent / ".hydra" / "config.yaml", settings_to_yaml(settings))
     return path
 
 
