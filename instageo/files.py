@@ -25,6 +25,7 @@ ADVICE = {
     errno.EPERM: "choose a folder that you may write to",
     errno.ENAMETOOLONG: "use a shorter name",
     errno.ENOTDIR: "a part of the path is a file; choose another folder",
+    errno.EEXIST: "a part of the path is a file; choose another folder",
     errno.EISDIR: "a folder has this name; choose another one",
 }
 """What to do about an error of the operating system."""

@@ -40,7 +40,8 @@ def log_to_files(sentence: str) -> None:
     """Write an error to the log files only."""
     record = log.makeRecord(log.name, logging.ERROR, __file__, 0, sentence, (), None)
     for handler in _file_handlers():
-        handler.emit(record)
+        if record.levelno >= handler.level:
+            handler.emit(record)
 
 
 def _file_handlers() -> list[logging.FileHandler]:
@@ -50,7 +51,7 @@ def _file_handlers() -> list[logging.FileHandler]:
 def _give_up(handler: logging.FileHandler, _: logging.LogRecord) -> None:
     """Close a log file after an error of the disk."""
     error, path = sys.exc_info()[1], Path(handler.baseFilename)
-    logging.getLogger().removeHandler(handler)
+    handler.setLevel(logging.CRITICAL + 1)  # it stays in the list of handlers, which is in use
     with suppress(OSError):
         handler.close()
     reason = describe_disk_error(error, path) if isinstance(error, OSError) else error

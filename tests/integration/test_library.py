@@ -118,6 +118,17 @@ def test_commands_take_a_saved_model(data, run, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_saved_model_replaces_all_of_an_earlier_one(data, tmp_path):
+    task, _, _ = trained_task(data)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("metrics.json", "metrics.csv", "run.json", "last.ckpt", "history.csv", "notes.txt"):
+        (mine / name).write_text("old")
+    instageo.save_model(task, mine)
+    assert sorted(path.name for path in mine.iterdir()) == [".hydra", "instageo_best_checkpoint.ckpt", "notes.txt"]
+
+
+@pytest.mark.slow
 def test_a_saved_model_can_be_published(data, tmp_path):
     from instageo.model.runs.publish import PushRequest, push
 

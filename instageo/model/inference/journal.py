@@ -91,7 +91,7 @@ class Journal:
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "\n"
         self._line_break = "" if text.endswith("\n") else "\n"  # ends a line that was cut off
         for text_line in text.splitlines():
-            with suppress(ValueError, KeyError, TypeError):
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
                 line = json.loads(text_line)
                 if line.pop("crc32") != _checksum(line):
                     continue

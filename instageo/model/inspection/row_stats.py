@@ -130,7 +130,7 @@ class StatsCache:
         try:
             write_text(self.path, text)
         except WriteError as error:
-            log.warning("the check of a table is not cached: %s", error)
+            log.warning("cannot cache the check of a table: %s", error)
 
     def _read(self) -> tuple[str, dict[str, Any]]:
         with suppress(OSError, ValueError):

@@ -265,7 +265,7 @@ def test_a_folder_that_cannot_be_written_to_is_reported_once(plain, tmp_path, ca
             assert_same(reader.read(index), plain.read(index))
     [warning] = caplog.messages
     assert warning.startswith(f"dataloader.cache=disk: {tmp_path / 'file' / 'cache'}")
-    assert "cannot be written: Not a directory" in warning
+    assert "cannot be written: " in warning
 
 
 def test_a_full_disk_is_reported_once_and_leaves_no_partial_file(plain, tmp_path, caplog, monkeypatch):
