@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable
 from importlib.metadata import version
 
-from instageo.model.run import COMMANDS
+from instageo.model.hydra_job import COMMANDS
 
 PYTHON = {
     "Python itself": "pass",

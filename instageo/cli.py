@@ -11,7 +11,12 @@ from instageo.errors import InstaGeoError
 from instageo.extras import required_by
 from instageo.files import describe_os_error
 from instageo.model.commands.registry import app as registry_app
+from instageo.model.run import EXTRAS
+from instageo.model.run import main as run_main
+from instageo.streams import accept_any_text
+from instageo.termination import TERMINATED, interrupt_on_sigterm
 from instageo.version import __version__
+from instageo.wording import counted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,9 +28,6 @@ app = typer.Typer(
     "it uses. Then process your own data with [bold]instageo run[/bold].",
 )
 app.add_typer(registry_app, name="registry")
-
-EXTRAS = "model,cpu"
-"""Extras that training and prediction need; `cpu` and `gpu` bring the same packages."""
 
 RUN_HELP = """Train, score, predict, and more: [bold]instageo run mode=… key=value …[/bold]
 
@@ -48,8 +50,6 @@ preset; [bold]--debug[/bold] shows tracebacks."""
 @app.command("run", help=RUN_HELP, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_command(context: typer.Context) -> None:
     """Pass all arguments to `instageo.model.run`."""
-    with required_by("instageo run", EXTRAS):
-        from instageo.model.run import main as run_main
     raise typer.Exit(run_main(context.args))
 
 
@@ -66,17 +66,10 @@ def check_command(
 
     Paths in the table are relative to the table's folder unless root_dir=… is given.
     """
-    with required_by("instageo check", EXTRAS):
-        from instageo.model.run import main as run_main
-    settings = {"mode": "check", "test_filepath": table}
+    settings = ["mode=check", f"test_filepath={table}"]
     if not any(argument.startswith("root_dir=") for argument in context.args):
-        settings["root_dir"] = table.rpartition("/")[0] or "."
-    overrides = [f"{key}={_quote_for_hydra(value)}" for key, value in settings.items()]
-    raise typer.Exit(run_main([*overrides, *context.args]))
-
-
-def _quote_for_hydra(text: str) -> str:
-    return "'" + text.replace("'", r"\'") + "'"
+        settings.append(f"root_dir={table.rpartition('/')[0] or '.'}")
+    raise typer.Exit(run_main([*settings, *context.args], program="instageo check"))
 
 
 @app.command()
@@ -86,7 +79,10 @@ def demo(
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same scores.")] = 42,
 ) -> None:
     """Train, score and map a real Landsat scene that comes with the program; needs no internet."""
-    from instageo.demo.workflow import run_demo
+    with required_by("instageo demo", EXTRAS):
+        import instageo.model.hydra_job  # what its commands need, before the first of them begins
+        import instageo.model.inference.predictor  # noqa: F401
+        from instageo.demo.workflow import run_demo
 
     run_demo(folder, epochs=epochs, seed=seed)
 
@@ -125,7 +121,9 @@ def models(
         if json:
             typer.echo(dumps([*records, *sizes], indent=2))
         else:
-            print_models(records, sizes, f"{img_size} x {img_size} pixels, {temporal_dim} date(s), head {head}")
+            print_models(
+                records, sizes, f"{img_size} x {img_size} pixels, {counted(temporal_dim, 'date')}, head {head}"
+            )
 
 
 @app.command("distill-report")
@@ -228,12 +226,17 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line; show errors as one sentence."""
-    try:
-        app()
-    except (InstaGeoError, OSError) as error:
-        sentence = describe_os_error(error) if isinstance(error, OSError) else str(error)
-        sys.stderr.write(f"error: {sentence}\n")
-        sys.exit(1)
+    accept_any_text()
+    with interrupt_on_sigterm() as termination:
+        try:
+            app()
+        except (InstaGeoError, OSError) as error:
+            sentence = describe_os_error(error) if isinstance(error, OSError) else str(error)
+            sys.stderr.write(f"error: {sentence}
+")
+            sys.exit(1)
+        except SystemExit as end:
+            sys.exit(TERMINATED if termination.received else end.code)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ def map_processes(function: Callable[[Item], Result], items: Sequence[Item]) -> 
 def _follow_parent() -> None:
     """Leave Ctrl-C to the parent process, which then ends this one; and end when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     Thread(target=_end_after_parent, daemon=True).start()
 
 

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from instageo.extras import required_by
+
 if TYPE_CHECKING:
     from instageo.model.augmentations.pipeline import process_and_augment
     from instageo.model.backbones.prithvi import build_encoder
@@ -32,7 +34,8 @@ _MODULES = {
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    with required_by(f"{__name__}.{name}", "model,cpu"):
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

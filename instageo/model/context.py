@@ -23,6 +23,7 @@ class RunInfo:
         work: Work done: chips and seconds, epochs of training.
         scores: Scores of the best epoch on the validation table, or of the table that was scored.
         trackers: Identity of the run at each tracker (MLflow, Weights & Biases).
+        monitor: Name of the score that the command returns, and `max` or `min` for its better end; None without one.
         save: Writes `run.json` with everything recorded so far; set by the recorder.
     """
 
@@ -34,6 +35,7 @@ class RunInfo:
     work: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     trackers: dict[str, Any] = field(default_factory=dict)
+    monitor: tuple[str, str] | None = None
     save: Callable[[], None] = lambda: None
 
     @contextmanager

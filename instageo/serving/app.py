@@ -43,7 +43,7 @@ def serve_until_stopped(settings: ServerSettings, host: str, port: int, address:
     handle_signals()
     log.info("starting; this takes some seconds")
     with running_server(settings, host, port, address) as url:
-        handle_signals()  # again, because Ray installs its own handler of SIGTERM
+        handle_signals()  # again, because Ray and ray_cluster install handlers of their own
         log.info("serving %s on %s (page at /, API at /docs); stop with Ctrl-C", ", ".join(settings.models), url)
         while not stop.wait(1):
             pass

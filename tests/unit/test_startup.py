@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from instageo.model.run import COMMANDS
+from instageo.model.hydra_job import COMMANDS
 
 SLOW = {
     "torch", "torch._dynamo", "hydra", "numpy", "rasterio", "matplotlib", "pytorch_lightning", "lightning_fabric",
@@ -25,7 +25,7 @@ def imported_after(*steps):
 def test_slow_packages_are_imported_where_they_are_needed():
     modes = [module for module, _ in COMMANDS.values()]
     line, run, *later = imported_after(
-        "instageo, instageo.cli", "instageo.model.run", "instageo.model.inference.predictor", *modes
+        "instageo, instageo.cli", "instageo.model.hydra_job", "instageo.model.inference.predictor", *modes
     )
     assert line == set()
     assert run == {"hydra"}

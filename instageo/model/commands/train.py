@@ -22,6 +22,7 @@ from instageo.model.training.from_settings import trainer_from_settings
 from instageo.model.training.resume import find_resume_checkpoint
 from instageo.model.training.setup import prepare_training
 from instageo.model.training.trainer import best_score, check_sweep_direction
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def _train(run: Run, folder: Path, newest: Path | None) -> float:
     check_loggers_available(run.settings)
     inputs = prepare_training(run)
     monitor = task_from_settings(inputs.settings).monitor  # a checkpoint to start from may decide the task
+    run.info.monitor = monitor.name, monitor.mode
     if run.sweep:
         check_sweep_direction(run.sweep, monitor)
     if run.settings.train.overwrite and is_first_process():
@@ -57,9 +59,8 @@ def _train(run: Run, folder: Path, newest: Path | None) -> float:
     if run.sweep and trainer.world_size > 1:
         raise ConfigError(f"the jobs of a sweep (-m) run on one device each, not {trainer.world_size}; add devices=1")
     if len(inputs.val_table.rows) < trainer.world_size:
-        raise ConfigError(
-            f"{len(inputs.val_table.rows)} validation chips cannot be shared by {trainer.world_size} devices; use fewer"
-        )
+        chips = counted(len(inputs.val_table.rows), "validation chip")
+        raise ConfigError(f"{chips} cannot be shared by {trainer.world_size} devices; use fewer devices")
     module, data = build_training(inputs)
     record_network(run.info, inputs.settings, module.net)
     try:

@@ -1,0 +1,45 @@
+"""SIGTERM ends a program in order, and once."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from instageo.termination import install_again, interrupt_on_sigterm
+
+
+def test_sigterm_is_an_interrupt_inside_the_block_alone():
+    before = signal.getsignal(signal.SIGTERM)
+    with interrupt_on_sigterm() as termination:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert termination.received
+        os.kill(os.getpid(), signal.SIGTERM)  # a second one does not disturb what the first one began
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_inner_blocks_share_the_handler_which_can_be_installed_again():
+    with interrupt_on_sigterm() as outer:
+        with interrupt_on_sigterm() as inner:
+            assert inner is outer
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as a library would
+        install_again()
+        assert signal.getsignal(signal.SIGTERM) is outer
+
+
+def test_a_forked_process_ends_at_once():
+    code = """
+import os, signal, time
+from instageo.termination import interrupt_on_sigterm
+with interrupt_on_sigterm():
+    child = os.fork()
+    if child == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{-signal.SIGTERM}\n"
