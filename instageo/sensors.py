@@ -6,7 +6,7 @@ To add a sensor, add a row to `SENSORS`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from instageo.errors import ConfigError
+from instageo.errors import ConfigError, did_you_mean
 
 PRITHVI_BANDS = ("BLUE", "GREEN", "RED", "NIR_NARROW", "SWIR_1", "SWIR_2")
 """The six bands that the published Prithvi weights were trained on, in their order."""
@@ -110,5 +110,7 @@ def find_sensor(name: str) -> Sensor:
         ConfigError: The name is unknown.
     """
     if name not in SENSORS:
-        raise ConfigError(f"dataloader.sensor={name} is unknown; choose one of {', '.join(SENSORS)}")
+        raise ConfigError(
+            f"dataloader.sensor={name} is unknown; choose one of {', '.join(SENSORS)}{did_you_mean(name, SENSORS)}"
+        )
     return SENSORS[name]

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from instageo.errors import ConfigError
+from instageo.errors import ConfigError, did_you_mean
 from instageo.model.settings.keys import flatten, is_setting, unknown_key_message, with_current_names
 from instageo.model.settings.run_settings import Settings
 
@@ -80,6 +80,9 @@ def describe_error(error: BaseException) -> str:
     reason = (lines or [""])[0].rstrip(".")
     if key and not is_setting(key) and not key.startswith("hydra."):
         return unknown_key_message(key)
+    choice = re.search(r"Invalid value '(.*)', expected one of \[(.*)\]", reason)
+    if choice:
+        reason += did_you_mean(choice[1], choice[2].split(", "))
     return f"{key}: {reason}" if key and key not in reason else reason
 
 

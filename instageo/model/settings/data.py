@@ -8,6 +8,7 @@ from typing import Any
 from instageo.model.settings.augmentations import Augmentations
 from instageo.model.settings.fields import ANYTIME, UNIT, Role, are_numbers, check, group, setting
 from instageo.sensors import find_sensor
+from instageo.wording import counted
 
 
 class CacheKind(Enum):
@@ -117,6 +118,7 @@ class DataSettings:
     cache_dir: str | None = setting(
         None,
         "folder for results of table checks and for cache=disk; null: $INSTAGEO_CACHE, else the user's cache folder",
+        Role.free_text,
         Role.free_between_repeats,
         Role.no_effect_on_maps,
     )
@@ -136,7 +138,8 @@ class DataSettings:
         check(self.temporal_dim >= 1, "dataloader.temporal_dim", self.temporal_dim, "at least 1 date")
         check(self.img_size >= 1, "dataloader.img_size", self.img_size, "at least 1 pixel")
         check(self.num_workers >= 0, "dataloader.num_workers", self.num_workers, "0 or more")
-        check(self.on_bad_row in ("error", "skip"), "dataloader.on_bad_row", self.on_bad_row, "error or skip")
+        choices = ("error", "skip")
+        check(self.on_bad_row in choices, "dataloader.on_bad_row", self.on_bad_row, " or ".join(choices), choices)
         factor = self.constant_multiplier
         ok = math.isfinite(factor) and factor != 0
         check(ok, "dataloader.constant_multiplier", factor, "a finite number other than 0")
@@ -186,7 +189,9 @@ class DataSettings:
         different = names is None or (len(names) >= 1 and len(set(names)) == len(names))
         check(different, "dataloader.band_names", names, "a different name for each band of a date")
         if names is not None and mean is not None:
-            check(len(names) == len(mean), "dataloader.band_names", names, f"{len(mean)} names, one per mean")
+            check(
+                len(names) == len(mean), "dataloader.band_names", names, f"{counted(len(mean), 'name')}, one per mean"
+            )
         if bands is None:
             return
         check(
@@ -197,7 +202,8 @@ class DataSettings:
         )
         per_date = names or mean
         expected = self.temporal_dim * len(per_date) if per_date else None
-        what = f"{expected} positions: dataloader.temporal_dim={self.temporal_dim} dates of {len(per_date or [])} bands"
+        dates, count = counted(self.temporal_dim, "date"), counted(len(per_date or []), "band")
+        what = f"{counted(expected or 0, 'position')}: {dates} (dataloader.temporal_dim) of {count}"
         check(expected is None or len(bands) == expected, "dataloader.bands", bands, what)
-        what = f"as many for each of dataloader.temporal_dim={self.temporal_dim} dates"
+        what = f"as many for each of {dates} (dataloader.temporal_dim)"
         check(len(bands) % self.temporal_dim == 0, "dataloader.bands", bands, what)

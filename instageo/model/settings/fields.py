@@ -1,11 +1,12 @@
 """Declare settings, with default, help text and roles in one place, and check their values."""
 
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import field
 from enum import Enum, auto
 from typing import Any, TypeVar
 
-from instageo.errors import ConfigError
+from instageo.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ class Role(Enum):
     """Teacher and student need the same value."""
     shared_with_data = auto()
     """In the Python API, a task and its data module need the same value."""
+    free_text = auto()
+    """A path or a name of the user's choice; the command line takes it as typed, whatever characters it has."""
     same_task = auto()
     """Runs in one report need the same value."""
 
@@ -82,15 +85,22 @@ def group(cls: type[T], help: str = "", *roles: Role) -> T:
     return field(default_factory=cls, metadata={"help": help, "roles": frozenset(roles)})
 
 
-def check(holds: bool, name: str, value: object, expected: str) -> None:
+def check(holds: bool, name: str, value: object, expected: str, choices: Iterable[str] = ()) -> None:
     """Raise an error that names a setting, its value and what was expected, unless a condition holds.
+
+    Args:
+        holds: The condition.
+        name: The setting.
+        value: Its value.
+        expected: What was expected, in words.
+        choices: Words that the setting takes; the one nearest to the value is suggested.
 
     Raises:
         ConfigError: `holds` is false.
     """
     if not holds:
         value = value.value if isinstance(value, Enum) else value
-        raise ConfigError(f"{name}={value} does not work; expected {expected}")
+        raise ConfigError(f"{name}={value} does not work; expected {expected}{did_you_mean(str(value), choices)}")
 
 
 def are_numbers(values: object) -> bool:

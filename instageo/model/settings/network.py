@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from instageo.errors import ConfigError
 from instageo.model.settings.fields import ANYTIME, Role, are_numbers, check, setting
+from instageo.wording import counted
 
 
 @dataclass
@@ -18,7 +19,9 @@ class ModelSettings:
     )
     model_name: str = setting("prithvi_eo_v2_tiny_tl", "`instageo models` lists them", Role.fixed_by_checkpoint)
     load_pretrained_weights: bool = setting(True, "encoder weights from the Hugging Face hub; false: random weights")
-    weights: str | None = setting(None, "load encoder weights from this local file, run folder or checkpoint instead")
+    weights: str | None = setting(
+        None, "load encoder weights from this local file, run folder or checkpoint instead", Role.free_text
+    )
     freeze_backbone: bool = setting(False, "true: train only the head")
     train_last_blocks: int | None = setting(None, "train only this many last blocks of the encoder; null: all")
     lora_rank: int | None = setting(None, "train low-rank adapters (LoRA) instead of the encoder, e.g. 8; null: off")
@@ -93,7 +96,7 @@ class ModelSettings:
         per_class = {"model.class_names": self.class_names, "model.class_colors": self.class_colors}
         for name, values in per_class.items():
             fits = values is None or len(values) == self.num_classes
-            check(fits, name, values, f"model.num_classes={self.num_classes} entries")
+            check(fits, name, values, f"{counted(self.num_classes, 'entry')}, as model.num_classes")
         names = self.class_names or []
         check(len(set(names)) == len(names), "model.class_names", names, "a different name for each class")
         ok = all(len(color) == 3 and all(0 <= part <= 255 for part in color) for color in self.class_colors or [])

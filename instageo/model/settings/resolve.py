@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.errors import CheckpointError, ConfigError, DataError
+from instageo.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from instageo.model.backbones.variants import find_variant
 from instageo.model.settings.compose import settings_to_dict, update_settings
 from instageo.model.settings.data import AUTO, LabelKind
@@ -126,7 +126,7 @@ def _size_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, ob
     if name is None:
         return {}
     if name not in SIZES:
-        raise ConfigError(f"model.size={name} is unknown; choose one of {', '.join(SIZES)}")
+        raise ConfigError(f"model.size={name} is unknown; choose one of {', '.join(SIZES)}{did_you_mean(name, SIZES)}")
     preset = {f"model.{entry.name}": getattr(SIZES[name], entry.name) for entry in fields(SIZES[name])}
     if "model.head" in explicit:  # channels are those of the preset's own head
         del preset["model.head_channels"]

@@ -13,6 +13,7 @@ from instageo.model.settings.inference import Engine, RaySettings, TestSettings
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.tracking import TrackingSettings, check_loggers
 from instageo.model.settings.train import DistillSettings, TrainSettings
+from instageo.wording import counted
 
 
 class Mode(Enum):
@@ -32,21 +33,25 @@ class Settings:
     """All settings of a run; the field names are the YAML keys."""
 
     root_dir: str | None = setting(
-        None, "folder or URL that paths in the tables are relative to (s3:// gs:// az:// https://)", *PLACE
+        None,
+        "folder or URL that paths in the tables are relative to (s3:// gs:// az:// https://)",
+        Role.free_text,
+        *PLACE,
     )
     train_filepath: str | None = setting(
-        None, "tables: CSV, JSON or Parquet with the columns Input and Label", Role.no_effect_on_maps
+        None, "tables: CSV, JSON or Parquet with the columns Input and Label", Role.free_text, Role.no_effect_on_maps
     )
-    valid_filepath: str | None = setting(None, "", Role.no_effect_on_maps)
-    test_filepath: str | None = setting(None, "", *PLACE)
+    valid_filepath: str | None = setting(None, "", Role.free_text, Role.no_effect_on_maps)
+    test_filepath: str | None = setting(None, "", Role.free_text, *PLACE)
     checkpoint_path: str | None = setting(
         None,
         "checkpoint for eval and chip_inference; in training: initial weights",
+        Role.free_text,
         Role.free_on_resume,
         Role.no_effect_on_maps,
     )
     output_dir: str | None = setting(
-        None, "output folder of predictions; null: `predictions` in the run directory", *PLACE
+        None, "output folder of predictions; null: `predictions` in the run directory", Role.free_text, *PLACE
     )
     mode: Mode = setting(Mode.train, " | ".join(mode.value for mode in Mode), *PLACE)
     engine: Engine = setting(
@@ -91,9 +96,9 @@ class Settings:
         count = self.devices
         ok = count == "auto" or (isinstance(count, int) and (count >= 1 or count == -1))
         check(ok, "devices", count, "auto, or a number of devices (-1 for all)")
-        check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
-        check(self.accelerator in ACCELERATORS, "accelerator", self.accelerator, f"one of {', '.join(ACCELERATORS)}")
-        check(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            check(value in choices, name, value, f"one of {', '.join(choices)}", choices)
         check_loggers(self.logger)
         country = self.energy_country
         ok = not self.energy if country is None else len(country) == 3 and country.isalpha() and country.isupper()
@@ -102,7 +107,7 @@ class Settings:
         self._check_task()
         weights, classes = self.train.class_weights, self.model.num_classes
         fits = not isinstance(weights, list) or len(weights) == classes
-        check(fits, "train.class_weights", weights, f"model.num_classes={classes} weights")
+        check(fits, "train.class_weights", weights, f"{counted(classes, 'weight')}, as model.num_classes")
         first = int(self.dataloader.reduce_to_zero)
         inside = 0 <= self.train.ignore_index < classes + first and not self.is_reg_task
         what = f"a value outside the classes 0..{classes - 1 + first}"
@@ -117,7 +122,12 @@ class Settings:
         data, model = self.dataloader, self.model
         if not self.is_reg_task:
             least = 1 if data.label_kind is LabelKind.chip_multi else 2
-            check(model.num_classes >= least, "model.num_classes", model.num_classes, f"at least {least} classes")
+            check(
+                model.num_classes >= least,
+                "model.num_classes",
+                model.num_classes,
+                f"at least {counted(least, 'class')}",
+            )
             off = "false without is_reg_task=true: classes have no logarithm"
             check(not model.use_log_scale, "model.use_log_scale", True, off)
             return
@@ -156,6 +166,9 @@ ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 STRATEGIES = ("auto", "ddp", "fsdp")
 """Ways to use several devices: ddp copies the network to each, fsdp (GPUs only) shards it over them."""
+
+CHOICES = {"precision": PRECISIONS, "accelerator": ACCELERATORS, "strategy": STRATEGIES}
+"""Words that settings take."""
 
 
 def require_settings(settings: Settings, *names: str) -> None:

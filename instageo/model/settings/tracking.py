@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from instageo.model.settings.fields import check, setting
+from instageo.model.settings.fields import Role, check, setting
 
 LOGGERS = ("tensorboard", "mlflow", "wandb")
 """Valid names in `logger`, in addition to `none`."""
@@ -21,9 +21,9 @@ class TrackingMode(Enum):
 class TrackingSettings:
     """Settings of MLflow and Weights & Biases: where to log a run, and under which name."""
 
-    uri: str | None = setting(None, "MLflow's server; null: $MLFLOW_TRACKING_URI")
-    experiment: str = setting("instageo", "MLflow experiment or W&B project")
-    name: str | None = setting(None, "name of the run; null: chosen by the tracker")
+    uri: str | None = setting(None, "MLflow's server; null: $MLFLOW_TRACKING_URI", Role.free_text)
+    experiment: str = setting("instageo", "MLflow experiment or W&B project", Role.free_text)
+    name: str | None = setting(None, "name of the run; null: chosen by the tracker", Role.free_text)
     mode: TrackingMode = setting(
         TrackingMode.auto,
         "W&B: online | offline | auto: as $WANDB_MODE, else online if $WANDB_API_KEY is set, else offline",
@@ -49,4 +49,4 @@ def check_loggers(logger: object) -> None:
     names = chosen_loggers(logger)
     alone = not names or not isinstance(logger, list) or len(names) == len(logger)
     ok = alone and set(names) <= set(LOGGERS) and len(set(names)) == len(names)
-    check(ok, "logger", logger, f"{', '.join(LOGGERS)}, none, or a list of different ones")
+    check(ok, "logger", logger, f"{', '.join(LOGGERS)}, none, or a list of different ones", LOGGERS)

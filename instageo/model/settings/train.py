@@ -76,7 +76,10 @@ class TrainSettings:
         former_name="early_stopping",
     )
     resume: Any = setting(
-        False, "true: continue from the newest last.ckpt of the same settings; or the path of one", *ANYTIME
+        False,
+        "true: continue from the newest last.ckpt of the same settings; or the path of one",
+        Role.free_text,
+        *ANYTIME,
     )
     overwrite: bool = setting(
         False, "true: train in a run folder that holds another training, and delete its results", *ANYTIME
@@ -84,7 +87,7 @@ class TrainSettings:
     distillation: bool = setting(
         False, "true: train with a teacher in addition to the labels; see docs/distillation.md"
     )
-    teacher_ckpt_path: str | None = setting(None, "the teacher's checkpoint, or the folder of its run")
+    teacher_ckpt_path: str | None = setting(None, "the teacher's checkpoint, or the folder of its run", Role.free_text)
     lr_find: RangeTestSettings = group(RangeTestSettings, "mode=lr_find: the learning rate range test")
 
     def __post_init__(self) -> None:
@@ -109,7 +112,8 @@ class TrainSettings:
         check(not (self.resume and self.overwrite), "train.overwrite", True, "false with train.resume, which continues")
         weights = self.class_weights
         if isinstance(weights, str):
-            check(weights in CLASS_WEIGHTS, "train.class_weights", weights, f"a list, or {', '.join(CLASS_WEIGHTS)}")
+            what = f"a list, or {', '.join(CLASS_WEIGHTS)}"
+            check(weights in CLASS_WEIGHTS, "train.class_weights", weights, what, CLASS_WEIGHTS)
         elif weights is not None:
             ok = are_numbers(weights) and all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0
             check(ok, "train.class_weights", weights, "null, or one weight of 0 or more per class, not all 0")
@@ -166,7 +170,7 @@ class DistillSettings:
         choices = {"feature_blocks": ("last", "pyramid"), "value_loss": ("mse", "smooth_l1")}
         for name, options in choices.items():
             chosen = getattr(self, name)
-            check(chosen in options, f"distill.{name}", chosen, " or ".join(options))
+            check(chosen in options, f"distill.{name}", chosen, " or ".join(options), options)
         if self.teacher_layers is not None and not self.init_from_teacher:
             raise ConfigError("distill.teacher_layers does nothing without distill.init_from_teacher=true; add it")
         if not (self.alpha or self.feature_weight or self.init_from_teacher):

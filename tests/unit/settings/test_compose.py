@@ -2,8 +2,16 @@
 
 import pytest
 
+from instageo.errors import ConfigError
 from instageo.model.settings import Settings
-from instageo.model.settings.compose import CONFIGS, default_config, read_yaml, settings_from_config, settings_to_dict
+from instageo.model.settings.compose import (
+    CONFIGS,
+    default_config,
+    read_yaml,
+    settings_from_config,
+    settings_to_dict,
+    update_settings,
+)
 from instageo.model.settings.keys import flatten, setting_keys, unknown_key_message
 
 PRESETS = [path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "config"]
@@ -68,3 +76,22 @@ def test_published_keys_are_all_known():
         "test.img_size test.crop_size test.stride test.mask_cloud"
     )
     assert set(published.split()) <= set(setting_keys())
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ({"mode": "trian"}, "train"),
+        ({"engine": "rya"}, "ray"),
+        ({"dataloader.label_kind": "chips"}, "chip"),
+        ({"precision": "16mixed"}, "16-mixed"),
+        ({"strategy": "dpp"}, "ddp"),
+        ({"logger": "tensorbord"}, "tensorboard"),
+        ({"dataloader.on_bad_row": "skp"}, "skip"),
+        ({"train.class_weights": "invers"}, "inverse"),
+        ({"dataloader.sensor": "hls_s3"}, "hls_s30"),
+    ],
+)
+def test_the_nearest_value(values, hint):
+    with pytest.raises(ConfigError, match=rf"; did you mean {hint}\?$"):
+        update_settings(Settings(), values)
