@@ -232,8 +232,7 @@ def main() -> None:
             app()
         except (InstaGeoError, OSError) as error:
             sentence = describe_os_error(error) if isinstance(error, OSError) else str(error)
-            sys.stderr.write(f"error: {sentence}
-")
+            sys.stderr.write(f"error: {sentence}\n")
             sys.exit(1)
         except SystemExit as end:
             sys.exit(TERMINATED if termination.received else end.code)

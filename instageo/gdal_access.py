@@ -69,5 +69,6 @@ def summarize_error(location: str, error: BaseException) -> str:
         path, name = location.rpartition("://")[2], location.rpartition("/")[2]
         text = re.sub(rf"'?(/vsi\w+/)?(\w+://)?{re.escape(path)}'?", "it", text)
         text = text.replace(name, "it") if "?" in name else text  # GDAL also names files without their folder
+    text = text.replace("it not recognized", "it is not recognized")  # GDAL leaves out the verb
     lines = text.strip().splitlines()
     return lines[0][:200] if lines else "no further reason"

@@ -10,6 +10,7 @@ from instageo.errors import RasterError
 from instageo.raster.grid import Raster, RasterInfo, crop
 from instageo.raster.reading import read_info, read_raster
 from instageo.raster.writing import write_raster
+from instageo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class CutReport:
 
     def summary(self) -> str:
         """Return one line for the log."""
-        return f"kept {len(self.chips)} chips, dropped {sum(self.dropped.values())}: {self.dropped}"
+        return f"kept {counted(len(self.chips), 'chip')}, dropped {sum(self.dropped.values())}: {self.dropped}"
 
 
 def cut_chips(

@@ -13,6 +13,7 @@ from pathlib import Path
 from instageo.data.split_lists import ALL, find_lists, read_names, split_by_folder
 from instageo.errors import TableError
 from instageo.table import DATES, INPUT, LABEL, write_table
+from instageo.wording import counted
 
 SKIPPED = "skipped"
 """Name of the table of chips and labels that are in no other table."""
@@ -254,7 +255,7 @@ def _describe_files(files: Sequence[Path]) -> str:
     counts = Counter(file.suffix or "no ending" for file in files)
     examples = {file.suffix or "no ending": file.name for file in reversed(files)}
     listed = [f"{count} of {ending} such as {examples[ending]}" for ending, count in counts.most_common(3)]
-    return f"found {len(files)} files" + (f": {', '.join(listed)}" if listed else "")
+    return f"found {counted(len(files), 'file')}" + (f": {', '.join(listed)}" if listed else "")
 
 
 def _read_rows(path: Path) -> Rows:

@@ -17,6 +17,7 @@ from instageo.demo.figure import draw_overview
 from instageo.errors import InstaGeoError
 from instageo.files import write_bytes
 from instageo.table import INPUT, LABEL, write_table
+from instageo.wording import counted
 
 SCENE = Path(__file__).parent / "scene" / "raleigh_2000.tif"
 LANDCOVER = Path(__file__).parent / "scene" / "raleigh_landcover.tif"
@@ -93,7 +94,9 @@ def _prepare(folder: Path, seed: int, console: Console) -> None:
     for name, indices in splits.items():
         chips = [report.chips[index] for index in indices]
         write_table(folder / f"{name}.csv", [{INPUT: chip.input, LABEL: chip.label} for chip in chips])
-        console.print(f"{name}.csv: {len(chips)} chips, from blocks of {BLOCK_SIZE} pixels that are in no other split")
+        console.print(
+            f"{name}.csv: {counted(len(chips), 'chip')}, from blocks of {BLOCK_SIZE} pixels that are in no other split"
+        )
     write_bytes(folder / "scene" / SCENE.name, SCENE.read_bytes())
     whole_scene = {INPUT: f"scene/{SCENE.name}", LABEL: ""}
     write_table(folder / "all.csv", [*({INPUT: chip.input, LABEL: chip.label} for chip in report.chips), whole_scene])

@@ -20,6 +20,7 @@ from instageo.locations import gdal_path, is_remote
 from instageo.raster.grid import Grid, Raster, RasterInfo, Window
 from instageo.raster.ground_control import read_control_points
 from instageo.raster.validity import FileMasks, stored_value, validity_mask
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,8 @@ class OpenRaster:
         layers = list(layers)
         if layers and (max(layers) >= source.count or min(layers) < 0):
             raise RasterError(
-                f"{self.path}: has {source.count} layers, but layer {max(layers)} (counted from 0) was requested; "
-                "correct dataloader.bands, dataloader.sensor or dataloader.temporal_dim"
+                f"{self.path}: has {counted(source.count, 'layer')}, but layer {max(layers)} (counted from 0) was "
+                "requested; correct dataloader.bands, dataloader.sensor or dataloader.temporal_dim"
             )
         ends, grid = None, info.grid
         if window is not None:

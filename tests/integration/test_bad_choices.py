@@ -18,7 +18,7 @@ CHOICES = {
         f"model.freeze_backbone=true and model.train_last_blocks=1 {CONTRADICT}",
     "model.freeze_backbone=true model.lora_rank=2": f"model.freeze_backbone=true and model.lora_rank=2 {CONTRADICT}",
     "model.train_last_blocks=1 model.lora_rank=2": f"model.train_last_blocks=1 and model.lora_rank=2 {CONTRADICT}",
-    "model.train_last_blocks=9": "model.train_last_blocks=9, but the encoder has 1 blocks; expected at most that many",
+    "model.train_last_blocks=9": "model.train_last_blocks=9, but the encoder has 1 block; expected at most that many",
     "model.train_last_blocks=0": "model.train_last_blocks=0 does not work; expected null, or at least 1 block",
     "model.lora_rank=0": "model.lora_rank=0 does not work; expected null, or at least 1",
     "model.lora_rank=2 model.lora_targets=[q]":
@@ -38,7 +38,7 @@ CHOICES = {
     "dataloader.sensor=sentinel2_l2a dataloader.band_names=[RED,CIRRUS]": "the sensor has no band CIRRUS; it has",
     f"dataloader.sensor=landsat8_c2 {SMALL}": "dataloader.sensor=landsat8_c2 gives reflectance x 10000, but",
     "dataloader.band_names=[RED,VIOLET]": "dataloader.mean has no default for the bands VIOLET; compute mean and std",
-    "dataloader.band_names=[RED,BLUE]": "has 6 layers, expected 2 (1 dates x 2 bands); name the bands with",
+    "dataloader.band_names=[RED,BLUE]": "has 6 layers, expected 2 (1 date x 2 bands); name the bands with",
     "dataloader.band_names=[RED,RED]": "expected a different name for each band of a date",
     "dataloader.band_names=[RED] dataloader.mean=[1,2] dataloader.std=[1,1]": "expected 2 names, one per mean",
     "dataloader.bands=[0,1,2] dataloader.band_names=[RED,BLUE]": "expected 2 positions: dataloader.temporal_dim=1",
@@ -103,7 +103,7 @@ def test_a_model_of_six_bands_refuses_four(trained, run, tmp_path):  # pitfall 2
     data = write_chips(tmp_path / "data")
     four_bands(data)
     common = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={folder}"]
-    assert "has 4 layers, expected 6 (1 dates x 6 bands)" in one_sentence(run("mode=eval", *common))
+    assert "has 4 layers, expected 6 (1 date x 6 bands)" in one_sentence(run("mode=eval", *common))
     sentence = one_sentence(run("mode=eval", *common, "dataloader.band_names=[BLUE,GREEN,RED,NIR_NARROW]"))
     assert (
         "was trained with dataloader.band_names=['BLUE', 'GREEN', 'RED', 'NIR_NARROW', 'SWIR_1', 'SWIR_2']" in sentence

@@ -109,7 +109,7 @@ ROWS = {
     missing_label: ["labels/label_0.tif: no such file"],
     text_for_a_chip: ["chips/chip_0.tif: cannot be read as a raster", "expected a GeoTIFF"],
     truncated_chip: ["chips/chip_0.tif: cannot be read"],
-    four_bands: ["has 4 layers, expected 6 (1 dates x 6 bands)", "dataloader.bands"],
+    four_bands: ["has 4 layers, expected 6 (1 date x 6 bands)", "dataloader.bands"],
     thirteen_bands: ["has 13 layers, expected 6"],
     one_file_of_another_layout: ["has 12 layers, expected 6"],
     label_value_7: ["label_0.tif: label values [7] are outside the classes 0..1", "model.num_classes"],
@@ -158,7 +158,7 @@ SETTINGS = {
     "mode=fly": "mode",
     "dataloader.std=[1,1,1,1,1,1]": "expected values, as for dataloader.std",
     "dataloader.bands=[1,2,3]": "dataloader.mean has no default for the bands BAND_1, BAND_2, BAND_3",
-    "train.class_weights=[1,2,3]": "expected model.num_classes=2 weights",
+    "train.class_weights=[1,2,3]": "expected 2 weights, as model.num_classes",
     "train.ignore_index=1": "train.ignore_index=1 does not work; expected a value outside the classes 0..1",
     "precision=fast": "precision=fast does not work; expected one of 32-true",
     "model.model_name=resnet": "model.model_name=resnet is unknown; choose one of prithvi_eo_v2_tiny_tl",
@@ -314,7 +314,7 @@ def test_chips_that_do_not_fit_the_checkpoint(trained, run, tmp_path):
     checkpoint = f"checkpoint_path={folder / 'instageo_best_checkpoint.ckpt'}"
     for mode in ("eval", "chip_inference"):
         result = run(f"mode={mode}", f"root_dir={other}", "test_filepath=test.csv", checkpoint)
-        assert "has 18 layers, expected 6 (1 dates x 6 bands)" in one_sentence(result)
+        assert "has 18 layers, expected 6 (1 date x 6 bands)" in one_sentence(result)
     assert not (tmp_path / "run" / "predictions").exists()
 
 

@@ -57,7 +57,7 @@ def test_settings_are_passed_on(tmp_path, check):  # pitfall 14
     assert printed_lines(out)["layers"] == ["18"]
     status, _, err = check(data / "train.csv", "model.num_classes=3")
     assert status == 1
-    assert "has 18 layers, expected 6 (1 dates x 6 bands)" in err
+    assert "has 18 layers, expected 6 (1 date x 6 bands)" in err
 
 
 def test_a_table_without_labels(data, check):  # pitfall 7

@@ -153,7 +153,7 @@ def test_finished_predictions_are_checked_and_kept(cluster, models, tmp_path, ca
     times = {path: path.stat().st_mtime_ns for path in output.rglob("*.tif")}
     capfd.readouterr()
     assert predict(engine, models["classes"], data, output) == 0
-    assert "4 of 8 predictions were made before and are kept" in capfd.readouterr().err
+    assert "4 of 8 predictions were made before and kept" in capfd.readouterr().err
     after = contents(output)
     assert {name: after[name] for name in before if name != JOURNAL} == {
         name: content for name, content in before.items() if name != JOURNAL
@@ -161,7 +161,7 @@ def test_finished_predictions_are_checked_and_kept(cluster, models, tmp_path, ca
     changed = {path.relative_to(output).as_posix() for path in times if path.stat().st_mtime_ns != times[path]}
     assert changed == {"a/prediction_1.tif", "a/prediction_2.tif", "b/prediction_0.tif"}
     assert predict(engine, models["classes"], data, output) == 0
-    assert "8 of 8 predictions were made before and are kept" in capfd.readouterr().err
+    assert "8 of 8 predictions were made before and kept" in capfd.readouterr().err
     assert predict(engine, models["classes"], data, output, "test.stride=8") == 0
     assert "were made before" not in capfd.readouterr().err
     assert predict(engine, models["many"], data, output) == 0
@@ -180,7 +180,7 @@ def test_failures_do_not_stop_others(cluster, models, tmp_path, capfd, engine): 
     status = predict(engine, models["classes"], data, output)
     sentence = one_sentence((status, *capfd.readouterr()))
     assert "2 of 8 chips could not be predicted: a/chip_1.tif: " in sentence
-    assert f"they are listed in {output}_run/failed_rows_test.csv. The others are in {output}" in sentence
+    assert f"see the list in {output}_run/failed_rows_test.csv. The others are in {output}" in sentence
     listed = (tmp_path / "out_run" / "failed_rows_test.csv").read_text()
     assert listed.startswith("Input,reason\na/chip_1.tif,")
     assert "b/chip_3.tif" in listed

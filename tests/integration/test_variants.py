@@ -74,7 +74,7 @@ def test_scales_of_dates_and_location_are_trained_with_the_coordinates_of_the_ta
     _, folder = located
     log = (folder / "run.log").read_text()
     assert "train.csv: dates are known for 4, the location for 4 of 4 chips" in log
-    assert "valid.csv: dates are known for 1, the location for 1 of 1 chips" in log
+    assert "valid.csv: dates are known for 1, the location for 1 of 1 chip" in log
     for name in (BEST, "last.ckpt"):
         moved = [float(read(folder, name)[key]) for key in SCALES]
         assert all(1e-4 < abs(scale - 0.1) < 0.05 for scale in moved)

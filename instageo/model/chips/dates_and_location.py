@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from instageo.errors import DataError
 from instageo.raster.grid import Grid
 from instageo.table import Row, parse_dates
+from instageo.wording import counted
 
 COORDINATE_CONVENTION = (
     "temporal_coords (T, 2) = [year, day of year 1..366]; location_coords (2,) = [latitude, longitude]"
@@ -46,7 +47,7 @@ def find_chip_coordinates(
     """
     if dates and len(dates) != num_dates:
         raise DataError(
-            f"{len(dates)} dates are given ({', '.join(map(str, dates))}) for chips of {num_dates}; "
+            f"{counted(len(dates), 'date', 'are')} given ({', '.join(map(str, dates))}) for chips of {num_dates}; "
             "give one per date of the chip, or none"
         )
     days = list(dates) or _dates_from_tags(tags, num_dates)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from instageo.errors import RasterError
 from instageo.raster.grid import Grid, Raster, Window
 from instageo.raster.reading import open_raster
+from instageo.wording import counted
 
 Float = TypeVar("Float", np.float32, np.float64)
 
@@ -116,7 +117,7 @@ def split_dates(raster: Raster, chip_format: ChipFormat, path: str) -> ChipLayer
     num_layers, num_dates = len(raster.values), chip_format.temporal_dim
     if num_layers % num_dates:
         raise RasterError(
-            f"{path}: {num_layers} layers cannot be divided evenly into {num_dates} dates; "
+            f"{path}: {counted(num_layers, 'layer')} cannot be divided evenly into {num_dates} dates; "
             "correct dataloader.temporal_dim or list the layers in dataloader.bands"
         )
     valid: NDArray[np.bool_] = np.all(raster.valid.reshape(num_dates, -1, *raster.grid.shape), axis=1)

@@ -21,6 +21,7 @@ from instageo.model.settings.derived import table_root
 from instageo.model.tracking.network_summary import record_predictor
 from instageo.progress import track
 from instageo.table import INPUT, Row, write_table
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ def chip_inference(run: Run) -> None:
     warn_if_units_differ(predictor.settings, report)
     rows = list({row.input: row for row in report.rows}.values())
     if len(rows) < len(report.rows):
-        log.info("%d chips are listed more than once; each is predicted once", len(report.rows) - len(rows))
+        repeated = counted(len(report.rows) - len(rows), "chip", "are")
+        log.info("%s listed more than once; each is predicted once", repeated)
     folder = _output_folder(run)
     items = _build_items(predictor, rows, folder)
     fingerprint = model_fingerprint(predictor.settings)
@@ -54,7 +56,7 @@ def chip_inference(run: Run) -> None:
     outcomes = journal.finished(items)
     remaining = [item for item in items if item.row.input not in outcomes]
     if outcomes:
-        log.info("%d of %d predictions were made before and are kept", len(outcomes), len(items))
+        log.info("%d of %s made before and kept", len(outcomes), counted(len(items), "prediction", "were"))
     try:
         with run.info.working_on(len(remaining)):
             new = _predict(run, predictor, fingerprint, remaining, _read_ahead(report)) if remaining else ()
@@ -117,15 +119,15 @@ def _report_outcomes(run: Run, rows: Sequence[Row], outcomes: dict[str, Predicti
     """
     empty = [row.name for row in rows if not outcomes[row.input].any_valid]
     if empty:
-        log.warning("%d chips have no valid pixel and are all no-data: %s", len(empty), ", ".join(empty[:3]))
+        log.warning("%s no valid pixel; all is no-data: %s", counted(len(empty), "chip", "have"), ", ".join(empty[:3]))
     failed = [(row, f"{row.name}: {error}") for row in rows if (error := outcomes[row.input].error)]
-    log.info("%d predictions in %s", len(rows) - len(failed), folder)
+    log.info("%s in %s", counted(len(rows) - len(failed), "prediction"), folder)
     if not failed:
         return
     path = run.folder / "failed_rows_test.csv"
     write_table(path, [{INPUT: row.name, "reason": reason} for row, reason in failed])
     reasons = summarize_reasons(failed)
-    message = f"{len(failed)} of {len(rows)} chips could not be predicted: {reasons}; they are listed in {path}"
+    message = f"{len(failed)} of {counted(len(rows), 'chip')} could not be predicted: {reasons}; see the list in {path}"
     if run.settings.dataloader.on_bad_row == "error":
         raise DataError(f"{message}. The others are in {folder}")
     log.warning("%s", message)

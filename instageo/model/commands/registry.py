@@ -12,6 +12,7 @@ from instageo.errors import InstaGeoError, RegistryError
 from instageo.extras import required_by
 from instageo.model.registry.paths import is_offline, models_folder, registry_url
 from instageo.progress import log_to_stderr
+from instageo.wording import counted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -163,13 +164,11 @@ def verify_command(registry: RegistryUrl = None, to: ModelsFolder = None, offlin
 
         folder = models_folder(to)
         models, problems = verify_local_models(folder)
-        typer.echo(f"{len(models)} local model{'s' if len(models) != 1 else ''} in {folder}")
+        typer.echo(f"{counted(len(models), 'local model')} in {folder}")
         if not is_offline(offline):
             count, registry_problems = verify_registry(open_registry(registry_url(registry)))
-            typer.echo(f"{count} files in the registry")
+            typer.echo(f"{counted(count, 'file')} in the registry")
             problems += registry_problems
         if problems:
-            raise RegistryError(
-                "\n  ".join([f"{len(problems)} problem{'s' if len(problems) != 1 else ''}:", *problems])
-            )
+            raise RegistryError("\n  ".join([f"{counted(len(problems), 'problem')}:", *problems]))
         typer.echo("all files are as published")

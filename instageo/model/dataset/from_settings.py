@@ -11,6 +11,7 @@ from instageo.model.dataset.sampler import Probabilities, balanced_probabilities
 from instageo.model.inspection.report import TableReport
 from instageo.model.settings import CacheKind, SamplerKind, Settings
 from instageo.model.settings.derived import cache_dir
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def chip_reader_from_settings(settings: Settings, report: TableReport, *, once: 
     layers = len(settings.dataloader.bands or ()) or report.num_layers
     entries = list_cache_entries(reader, layers, [stats.dtype for stats in report.row_stats])
     size = sum(entry.nbytes for entry in entries) / 1e9
-    log.info("dataloader.cache=%s keeps the layers of %d chips, %.2f GB", kind.value, len(reader), size)
+    log.info("dataloader.cache=%s keeps the layers of %s, %.2f GB", kind.value, counted(len(reader), "chip"), size)
     cache = MemoryCache(entries) if kind is CacheKind.memory else DiskCache(entries, cache_dir(settings) / "chips")
     return replace(reader, cache=cache)
 

@@ -17,6 +17,7 @@ from instageo.model.backbones.prithvi import PrithviEncoder
 from instageo.model.backbones.weights import PATCHES, match_bands
 from instageo.model.heads.light import LightHead
 from instageo.model.networks.segmenter import PrithviSegmenter
+from instageo.wording import counted
 
 
 def even_indices(count: int, total: int) -> Tensor:
@@ -109,7 +110,7 @@ def select_layers(student: PrithviEncoder, teacher: PrithviEncoder, layers: Sequ
     depth, teacher_depth = len(student.blocks), len(teacher.blocks)
     if layers is None and depth > teacher_depth:
         raise ConfigError(
-            f"distill.init_from_teacher=true: the student has {depth} blocks, the teacher {teacher_depth}; "
+            f"distill.init_from_teacher=true: the student has {counted(depth, 'block')}, the teacher {teacher_depth}; "
             f"lower model.depth, or name the teacher's block for each with distill.teacher_layers"
         )
     selected = even_blocks(depth, teacher_depth) if layers is None else list(layers)

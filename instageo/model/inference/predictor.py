@@ -34,6 +34,7 @@ from instageo.model.tasks.predictions import Prediction
 from instageo.raster.grid import Grid
 from instageo.raster.validity import validity_mask
 from instageo.table import Row
+from instageo.wording import counted
 
 ImageWithGrid = tuple[Sample, Grid | None]
 """An image as read, without a label, and the grid of its pixels; None without georeference."""
@@ -192,7 +193,7 @@ class Predictor:
             return _image(image, valid, find_chip_coordinates(dates, lat_lon, None, {}, steps)), None
         chip = read_chip(source, chip_format_from_settings(self.settings))
         layers = chip.image.shape[0] * chip.image.shape[1]
-        self._check_shape(chip.image, f"{source}: has {layers} layers")
+        self._check_shape(chip.image, f"{source}: has {counted(layers, 'layer')}")
         return _image(
             chip.image, chip.valid, find_chip_coordinates(dates, lat_lon, chip.grid, chip.tags, steps)
         ), chip.grid
@@ -233,7 +234,8 @@ class Predictor:
         bands, dates = len(band_names(self.settings)), self.settings.dataloader.temporal_dim
         if image.ndim != 4 or image.shape[:2] != (bands, dates):
             raise RasterError(
-                f"{description}; the model needs {bands * dates} layers ({dates} dates x {bands} bands; "
+                f"{description}; the model needs {counted(bands * dates, 'layer')} "
+                f"({counted(dates, 'date')} x {counted(bands, 'band')}; "
                 f"as an array ({bands}, {dates}, height, width))"
             )
 

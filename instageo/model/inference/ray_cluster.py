@@ -12,6 +12,8 @@ from typing import Any
 import ray
 
 from instageo.errors import ConfigError
+from instageo.termination import install_again
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ def ray_cluster(
                 _check_address(address)
                 with _silenced_stderr():
                     ray.init(**options)
+                install_again()  # Ray's own handler of SIGTERM ends the process with a dump of its stack
             except (OSError, RuntimeError, ValueError) as error:
                 reason = str(error).splitlines()[0]
                 if not address:
@@ -144,14 +147,18 @@ def plan_workers(accelerator: str, num_workers: int | None, nodes: Sequence[dict
         raise ConfigError(f"accelerator={accelerator}: the cluster has no GPU; use auto or cpu")
     if gpus:
         if num_workers is not None and num_workers > gpus:
-            raise ConfigError(f"ray.num_workers={num_workers}: the cluster has {gpus} GPUs; use at most {gpus}")
+            raise ConfigError(
+                f"ray.num_workers={num_workers}: the cluster has {counted(gpus, 'GPU')}; use at most {gpus}"
+            )
         with_gpus = [node for node in usable if node.get("GPU", 0) >= 1]
         cpus_per_gpu = min(int(node["CPU"] // node["GPU"]) for node in with_gpus)
         return WorkerPlan(num_workers or gpus, max(1, min(cpus_per_gpu, MAX_CPUS_PER_GPU_WORKER)), 1)
     size = num_workers or len(usable)
     cores = sum(int(node["CPU"]) for node in usable)
     if not 1 <= size <= cores:
-        raise ConfigError(f"ray.num_workers={num_workers}: the cluster has {cores} cores; use at most {cores}")
+        raise ConfigError(
+            f"ray.num_workers={num_workers}: the cluster has {counted(cores, 'core')}; use at most {cores}"
+        )
     cpus = next(
         cpus for cpus in range(max(int(node["CPU"]) for node in usable), 0, -1)
         if sum(int(node["CPU"]) // cpus for node in usable) >= size

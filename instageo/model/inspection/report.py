@@ -17,6 +17,7 @@ from instageo.model.inspection.statistics import Moments, merge_moments
 from instageo.parallel import map_processes, map_threads
 from instageo.progress import track
 from instageo.table import Row
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -99,12 +100,12 @@ class TableReport:
         """Return, for the log, for how many chips dates and location are known."""
         dated = sum(stats.temporal_coords is not None for stats in self.row_stats)
         located = sum(stats.location_coords is not None for stats in self.row_stats)
-        return f"dates are known for {dated}, the location for {located} of {len(self.row_stats)} chips"
+        return f"dates are known for {dated}, the location for {located} of {counted(len(self.row_stats), 'chip')}"
 
     def summary(self) -> str:
         """Return one line for the log."""
         sizes = Counter(f"{stats.height}x{stats.width}" for stats in self.row_stats)
-        text = f"{len(self.rows)} chips of {self.num_layers} layers, {', '.join(sizes)} pixels"
+        text = f"{counted(len(self.rows), 'chip')} of {counted(self.num_layers, 'layer')}, {', '.join(sizes)} pixels"
         return f"{text}; left out {len(self.dropped)}: {summarize_reasons(self.dropped)}" if self.dropped else text
 
 
@@ -149,7 +150,9 @@ def build_report(name: str, rows: Sequence[Row], results: Sequence[RowResult], *
     bad = [(row, result) for row, result in zip(rows, results, strict=True) if isinstance(result, str)]
     if bad and not (skip_bad and good):
         hint = "" if skip_bad or not good else "; set dataloader.on_bad_row=skip to leave such rows out"
-        raise DataError(f"{name}: {len(bad)} of {len(rows)} rows cannot be used: {summarize_reasons(bad)}{hint}")
+        raise DataError(
+            f"{name}: {len(bad)} of {counted(len(rows), 'row')} cannot be used: {summarize_reasons(bad)}{hint}"
+        )
     report = TableReport(tuple(row for row, _ in good), tuple(stats for _, stats in good), tuple(bad))
     (log.warning if bad else log.info)("%s: %s", name, report.summary())
     for note, count in report.notes.items():
@@ -164,7 +167,7 @@ def summarize_reasons(bad: Sequence[tuple[Row, str]]) -> str:
         without_paths = reason.replace(hide_secrets(row.input), "").replace(hide_secrets(row.label or ""), "")
         groups.setdefault(without_paths, []).append(reason)
     shown = [f"{group[0]} (and {len(group) - 1} more like it)" if group[1:] else group[0] for group in groups.values()]
-    more = f"; and {len(shown) - MAX_REASONS} other reasons" if len(shown) > MAX_REASONS else ""
+    more = f"; and {counted(len(shown) - MAX_REASONS, 'other reason')}" if len(shown) > MAX_REASONS else ""
     return "; ".join(shown[:MAX_REASONS]) + more
 
 
@@ -198,7 +201,7 @@ def _require_same_layers(rows: Sequence[Row], results: Sequence[RowResult]) -> l
         return list(results)
     usual = counts.most_common(1)[0][0]
     return [
-        f"{row.input}: has {result.num_layers} layers, but most other files have {usual}; "
+        f"{row.input}: has {counted(result.num_layers, 'layer')}, but most other files have {usual}; "
         "all files of a table need the same layout"
         if isinstance(result, RowStats) and result.num_layers != usual
         else result

@@ -19,6 +19,7 @@ from instageo.raster.grid import Grid, RasterInfo
 from instageo.raster.no_data_tags import describe_unfit_no_data
 from instageo.raster.reading import open_raster, read_raster
 from instageo.table import Row
+from instageo.wording import counted
 
 Mask = NDArray[np.bool_]
 
@@ -94,14 +95,15 @@ def _check_layers(row: Row, num_layers: int, spec: InspectionSpec) -> None:
     needed = num_dates * spec.num_bands
     if bands is None and num_layers != needed:
         raise DataError(
-            f"{row.input}: has {num_layers} layers, expected {needed} ({num_dates} dates x {spec.num_bands} bands); "
+            f"{row.input}: has {counted(num_layers, 'layer')}, expected {needed} "
+            f"({counted(num_dates, 'date')} x {counted(spec.num_bands, 'band')}); "
             "name the bands with dataloader.band_names, list layers in dataloader.bands, or correct "
             "dataloader.temporal_dim"
         )
     if bands is not None and max(bands) >= num_layers:
         raise DataError(
-            f"{row.input}: has {num_layers} layers, but dataloader.bands requests layer {max(bands)} (counted from 0); "
-            "correct dataloader.bands or dataloader.sensor"
+            f"{row.input}: has {counted(num_layers, 'layer')}, but dataloader.bands requests layer {max(bands)} "
+            "(counted from 0); correct dataloader.bands or dataloader.sensor"
         )
 
 

@@ -22,6 +22,7 @@ from instageo.model.settings import Mode, Settings, get_setting
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names, cache_dir, table_root
 from instageo.table import Row, read_table, write_table
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -116,4 +117,4 @@ def _list_broken(rows: Sequence[Row], results: Sequence[RowResult], path: Path) 
         {"Input": row.name, "Label": row.label and hide_secrets(row.label), "reason": reason} for row, reason in broken
     ]
     write_table(path, records)
-    log.warning("%d rows cannot be used; they are listed in %s", len(broken), path)
+    log.warning("%s cannot be used; see the list in %s", counted(len(broken), "row"), path)

@@ -2,6 +2,7 @@
 
 from instageo.errors import ConfigError
 from instageo.model.networks.segmenter import PrithviSegmenter
+from instageo.wording import counted
 
 
 def freeze_parameters(net: PrithviSegmenter, *, freeze_encoder: bool = False, last_blocks: int | None = None) -> None:
@@ -21,7 +22,7 @@ def freeze_parameters(net: PrithviSegmenter, *, freeze_encoder: bool = False, la
     encoder = net.prithvi_encoder
     if last_blocks is not None and last_blocks > len(encoder.blocks):
         raise ConfigError(
-            f"model.train_last_blocks={last_blocks}, but the encoder has {len(encoder.blocks)} blocks; "
+            f"model.train_last_blocks={last_blocks}, but the encoder has {counted(len(encoder.blocks), 'block')}; "
             "expected at most that many"
         )
     if not freeze_encoder and last_blocks is None:

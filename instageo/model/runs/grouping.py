@@ -9,6 +9,7 @@ from instageo.errors import ConfigError
 from instageo.model.runs.trained_run import TrainedRun
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import keys_with
+from instageo.wording import counted
 
 NAMED_SETTINGS = {
     "model.depth": "depth", "model.embed_dim": "width", "model.head": "head", "model.head_channels": "head width",
@@ -62,7 +63,9 @@ def check_row_names(names: Sequence[str], automatic: Sequence[str]) -> None:
     """
     if len(names) != len(automatic):
         rows = "; ".join(automatic)
-        raise ConfigError(f"--names gives {len(names)} names, but there are {len(automatic)} rows: {rows}")
+        raise ConfigError(
+            f"--names gives {counted(len(names), 'name')}, but the report has {counted(len(automatic), 'row')}: {rows}"
+        )
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise ConfigError(f"--names gives '{repeated[0]}' to two rows; expected a different name for each")

@@ -17,6 +17,7 @@ from instageo.model.runs.tables import Column, cost_columns, csv_record, markdow
 from instageo.model.runs.trained_run import TrainedRun
 from instageo.model.tracking.run_json import to_json_value, write_json
 from instageo.table import write_table
+from instageo.wording import counted
 
 NAME = "distill_report"
 
@@ -147,7 +148,7 @@ def find_caveats(rows: Sequence[ReportRow], groups: Sequence[Sequence[TrainedRun
 def describe_chip(chip: Sequence[int]) -> str:
     """Return bands, dates, height and width of a chip in words."""
     bands, dates, height, width = chip
-    return f"{bands} bands × {dates} date{'s' if dates > 1 else ''} × {height} × {width} pixels"
+    return f"{counted(bands, 'band')} × {counted(dates, 'date')} × {height} × {width} pixels"
 
 
 def _caveats_on_tables(runs: Sequence[TrainedRun]) -> list[str]:

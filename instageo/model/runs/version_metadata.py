@@ -16,6 +16,7 @@ from instageo.model.settings.derived import band_names
 from instageo.model.tracking.network_summary import summarize_predictor
 from instageo.model.tracking.run_json import RUN_FILE
 from instageo.stores.download import sha256_file
+from instageo.wording import counted
 
 EXPORTS = "exports"
 """Subfolder of a run with its network in other formats, which are published with it."""
@@ -58,9 +59,9 @@ def numbered_classes(run: TrainedRun, names: Sequence[str]) -> dict[int, str]:
         return {}
     names, count = names or run.settings["model.class_names"] or (), run.settings["model.num_classes"]
     if len(names) != count:
-        problem = f"{len(names)} names of classes" if names else "no names of its classes"
+        problem = f"{counted(len(names), 'name')} of classes" if names else "no names of its classes"
         raise RegistryError(
-            f"{run.path.parent}: has {count} classes and {problem}; give --classes 'A,B,…', or train with "
+            f"{run.path.parent}: has {counted(count, 'class')} and {problem}; give --classes 'A,B,…', or train with "
             "model.class_names"
         )
     return dict(enumerate(names))

@@ -10,6 +10,7 @@ from instageo.model.networks.device import pick_device
 from instageo.model.settings import Scheduler, Settings
 from instageo.model.tasks.base import Monitor
 from instageo.model.training.trainer import build_trainer
+from instageo.wording import counted
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -31,7 +32,9 @@ def check_devices(settings: Settings) -> None:
         raise ConfigError("strategy=fsdp needs GPUs and this run has none; use strategy=ddp, or auto")
     cores = os.cpu_count() or 1
     if str(settings.devices).isdigit() and int(settings.devices) > cores:
-        raise ConfigError(f"devices={settings.devices} does not work on {cores} CPU cores; expected at most {cores}")
+        raise ConfigError(
+            f"devices={settings.devices} does not work on {counted(cores, 'CPU core')}; expected at most {cores}"
+        )
 
 
 def optimizer_from_settings(settings: Settings) -> "OptimizerConfig":

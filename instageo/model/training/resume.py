@@ -10,6 +10,7 @@ from instageo.model.settings import Scheduler, Settings
 from instageo.model.settings.compose import first_difference, read_yaml
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import keys_with, with_current_names
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +71,14 @@ def _check_resumable(path: Path, settings: Settings) -> Path:
             "or start a new run from its weights with checkpoint_path"
         )
     num_finished = int(content.get("epoch", -1)) + 1
-    if num_finished >= settings.train.num_epochs:
-        log.warning("%s has all %d epochs; nothing is left to train", path, num_finished)
+    if num_finished > settings.train.num_epochs:
+        raise CheckpointError(
+            f"{path}: its run has finished {counted(num_finished, 'epoch')}, but you passed "
+            f"train.num_epochs={settings.train.num_epochs}; pass {num_finished} or more, or start a new run in another "
+            "folder"
+        )
+    if num_finished == settings.train.num_epochs:
+        log.warning("%s has finished all %s; nothing is left to train", path, counted(num_finished, "epoch"))
     else:
         log.info("resuming %s after epoch %d of %d", path, num_finished, settings.train.num_epochs)
     return path

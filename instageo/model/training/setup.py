@@ -22,6 +22,7 @@ from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.derived import class_names, describe_layout
 from instageo.model.settings.resolve import resolve
 from instageo.model.training.from_settings import check_devices
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -144,19 +145,21 @@ def _inspect_tables(run: Run) -> tuple[TableReport, TableReport]:
     val = inspect_table(run, "valid_filepath")
     if train.num_layers != val.num_layers:
         raise DataError(
-            f"{settings.train_filepath} has files of {train.num_layers} layers, {settings.valid_filepath} of "
-            f"{val.num_layers}; both tables need the same layout"
+            f"{settings.train_filepath} has files of {counted(train.num_layers, 'layer')}, "
+            f"{settings.valid_filepath} of {val.num_layers}; both tables need the same layout"
         )
     shared = shared_chips(train, val)
     if shared:
         log.warning(
-            "%d chips are in both %s and %s, so scores will be too good: %s%s",
-            len(shared), settings.train_filepath, settings.valid_filepath, shared[0], " …" if shared[1:] else "",
+            "%s in both %s and %s, so scores will be too good: %s%s",
+            counted(len(shared), "chip", "are"), settings.train_filepath, settings.valid_filepath, shared[0],
+            " …" if shared[1:] else "",
         )  # fmt: skip
     log.info(describe_layout(settings, train.num_layers))
     if not settings.is_reg_task:
         absent = [name for name, count in zip(class_names(settings), train.class_counts, strict=True) if not count]
         if absent:
             shown = ", ".join(absent[:SHOWN_CLASSES]) + (" …" if len(absent) > SHOWN_CLASSES else "")
-            log.warning("%s: no labelled pixel of %d classes: %s", settings.train_filepath, len(absent), shown)
+            classes = counted(len(absent), "class")
+            log.warning("%s: no labelled pixel of %s: %s", settings.train_filepath, classes, shown)
     return train, val

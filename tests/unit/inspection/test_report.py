@@ -77,7 +77,7 @@ def test_chips_of_mixed_sizes(row):  # pitfall 16
 @pytest.mark.parametrize(
     ("layers", "chip_format", "num_bands", "words"),
     [
-        (13, ChipFormat(), 6, r"has 13 layers, expected 6 \(1 dates x 6 bands\)"),  # pitfall 14
+        (13, ChipFormat(), 6, r"has 13 layers, expected 6 \(1 date x 6 bands\)"),  # pitfall 14
         (13, ChipFormat(2), 6, r"has 13 layers, expected 12 \(2 dates x 6 bands\)"),
         (6, ChipFormat(2), 6, r"has 6 layers, expected 12"),
         (12, ChipFormat(1), 6, r"has 12 layers, expected 6"),
@@ -86,7 +86,7 @@ def test_chips_of_mixed_sizes(row):  # pitfall 16
 )
 @pytest.mark.parametrize("label_format", [CLASSES, None])
 def test_another_number_of_layers_raises_an_error(row, layers, chip_format, num_bands, words, label_format):
-    with pytest.raises(DataError, match=rf"train\.csv: 1 of 1 rows cannot be used: .*a/chip\.tif: {words}"):
+    with pytest.raises(DataError, match=rf"train\.csv: 1 of 1 row cannot be used: .*a/chip\.tif: {words}"):
         check([row("a", np.ones((layers, 2, 3), np.int16))], chip_format, label_format, num_bands=num_bands)
 
 

@@ -191,4 +191,4 @@ def test_check_reports_shared_and_unusable_rows(tmp_path, caplog):  # pitfalls 3
         pytest.raises(DataError, match=r"2 rows cannot be used; broken_rows_\*\.csv"),
     ):
         check_tables(run)
-    assert "1 chips are in both train.csv and train.csv" in caplog.text
+    assert "1 chip is in both train.csv and train.csv" in caplog.text

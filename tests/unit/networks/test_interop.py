@@ -226,5 +226,5 @@ def test_other_shapes_of_images_are_refused(shape):
 
 
 def test_another_number_of_dates_is_refused():
-    with pytest.raises(DataError, match="1 dates are given"):
+    with pytest.raises(DataError, match="1 date is given"):
         sample_from_torchgeo({"image": torch.zeros(4, 2, 2)}, temporal_dim=2, dates=[date(2020, 1, 1)])

@@ -57,7 +57,7 @@ def test_names_consist_of_what_differs(runs, names):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["x"], "--names gives 1 names, but there are 2 rows: big; small"),
+        (["x"], "--names gives 1 name, but the report has 2 rows: big; small"),
         (["x", "x"], "--names gives 'x' to two rows"),
     ],
 )
