@@ -18,7 +18,7 @@ from instageo.model.chips.sample import Sample, stack_samples
 from instageo.model.dataset.datasets import draw_window, pad_sample
 from instageo.model.dataset.from_settings import chip_reader_from_settings
 from instageo.model.inspection.report import TableReport, build_report
-from instageo.model.inspection.tables import inspect_settings_table, warn_if_units_differ
+from instageo.model.inspection.tables import MeanFrom, inspect_settings_table, warn_if_units_differ
 from instageo.model.settings import AUTO
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names
@@ -112,7 +112,8 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         )
         if statistics is not None:
             self.settings = fit_settings(self.settings, self.report)
-            warn_if_units_differ(self.settings, self.report)
+            mean_from = MeanFrom.table if statistics == AUTO else MeanFrom.settings
+            warn_if_units_differ(self.settings, self.report, mean_from)
         self.augmentations = augmentations_from_settings(self.settings)
         if self.augmentations and statistics is None:
             raise ConfigError('augmentations need mean and standard deviation of the bands; pass statistics="auto"')

@@ -2,14 +2,16 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
 
 from instageo.errors import RasterError
-from instageo.locations import hide_secrets
+from instageo.locations import hide_secrets, is_remote
 from instageo.model.backbones.variants import find_variant
 from instageo.model.chips.from_settings import chip_format_from_settings, label_format_from_settings
 from instageo.model.context import Run
@@ -47,6 +49,10 @@ def inspect_table(run: Run, which: str, *, labelled: bool | None = True, values:
     name, root = hide_secrets(path), table_root(settings)
     rows, results = inspect_settings_table(settings, path, labelled=labelled, values=values)
     _list_broken(rows, results, run.folder / f"broken_rows_{which.removesuffix('_filepath')}.csv")
+    repeated = repeated_chips(rows)
+    if repeated:
+        listed = hide_secrets(", ".join(repeated[:SHOWN_CHIPS])) + (" …" if len(repeated) > SHOWN_CHIPS else "")
+        log.warning("%s: %s listed more than once: %s", name, counted(len(repeated), "chip", "are"), listed)
     report = build_report(name, rows, results, skip_bad=settings.dataloader.on_bad_row == "skip")
     run.info.tables[which], run.info.configuration = summarize_table(report, path, root), settings_to_dict(settings)
     uses_coordinates = find_variant(settings.model.model_name).coordinates
@@ -83,7 +89,15 @@ def inspect_settings_table(
     return rows, inspect_rows(name, rows, spec, cache)
 
 
-def warn_if_units_differ(settings: Settings, report: TableReport) -> None:
+class MeanFrom(Enum):
+    """Where the mean is from that chips are normalised with; the value says what to do if it does not fit them."""
+
+    settings = "correct dataloader.constant_multiplier, or use mean and std of these chips (dataloader.mean=auto)"
+    table = "compare the first chips of the table with the others, and look for no-data values that are not marked"
+    checkpoint = "correct dataloader.constant_multiplier, so that they are in the unit that the model was trained in"
+
+
+def warn_if_units_differ(settings: Settings, report: TableReport, mean_from: MeanFrom = MeanFrom.checkpoint) -> None:
     """Warn if some chips' values are a hundred times smaller or larger than the mean they are normalised with."""
     data, values = settings.dataloader, np.zeros((0, 0), np.float32)
     with suppress(RasterError):  # reported when the chip is read
@@ -95,10 +109,13 @@ def warn_if_units_differ(settings: Settings, report: TableReport) -> None:
     if not 0.01 <= ratio <= 100:
         log.warning(
             "chips hold values of about %.3g, but dataloader.mean is about %.3g: they seem to be in different units; "
-            "correct dataloader.constant_multiplier, or use mean and std of these chips (dataloader.mean=auto)",
-            np.median(typical), np.median(mean),
+            "%s",
+            np.median(typical), np.median(mean), mean_from.value,
         )  # fmt: skip
 
+
+SHOWN_CHIPS = 3
+"""Chips that a warning names."""
 
 UNIT_CHECK_CHIPS = 4
 """Chips that are read to compare the unit of their values with that of mean and std."""
@@ -106,7 +123,17 @@ UNIT_CHECK_CHIPS = 4
 
 def shared_chips(first: TableReport, second: TableReport) -> list[str]:
     """Return the chips that are in both tables."""
-    return sorted({row.input for row in first.rows} & {row.input for row in second.rows})
+    return sorted({_same_name(row) for row in first.rows} & {_same_name(row) for row in second.rows})
+
+
+def repeated_chips(rows: Sequence[Row]) -> list[str]:
+    """Return the chips that several rows name, each once."""
+    return [name for name, count in Counter(map(_same_name, rows)).items() if count > 1]
+
+
+def _same_name(row: Row) -> str:
+    """Return the location of a chip, written in the same way in all rows: without `./` and `..`."""
+    return row.input if is_remote(row.input) else os.path.normpath(row.input)
 
 
 def _list_broken(rows: Sequence[Row], results: Sequence[RowResult], path: Path) -> None:

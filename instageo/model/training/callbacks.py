@@ -17,6 +17,7 @@ from instageo.model.networks.checkpoint import BEST, LAST
 from instageo.model.tasks.base import Monitor
 from instageo.model.training.ema import EMACallback
 from instageo.model.training.schedules import PlateauCallback
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,28 @@ class StopOnNonFinite(pl.Callback):
             )
 
 
+class EarlyStoppingWithNotice(EarlyStopping):
+    """Early stopping that says in the log why a run ended before its last epoch."""
+
+    @property
+    def state_key(self) -> str:
+        """Key of its state in checkpoints, that of Lightning's own class."""
+        return super().state_key.replace(type(self).__qualname__, EarlyStopping.__qualname__, 1)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Forget where an earlier part of a resumed run stopped."""
+        self.stopped_epoch = 0
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log the reason if the run was stopped."""
+        if self.stopped_epoch and trainer.is_global_zero:
+            log.info(
+                "stopped early after epoch %d of %s: no better %s than %.4f for %s (train.early_stopping_patience)",
+                self.stopped_epoch + 1, trainer.max_epochs, self.monitor, float(self.best_score),
+                counted(self.wait_count, "epoch"),
+            )  # fmt: skip
+
+
 def build_callbacks(
     folder: Path,
     monitor: Monitor,
@@ -117,7 +140,7 @@ def build_callbacks(
     if reduce_on_plateau:
         optional.append(PlateauCallback(score, mode))
     if early_stopping_patience:
-        optional.append(EarlyStopping(score, mode=mode, patience=early_stopping_patience))
+        optional.append(EarlyStoppingWithNotice(score, mode=mode, patience=early_stopping_patience))
     best = ModelCheckpoint(folder, BEST, monitor=score, mode=mode, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False, save_on_train_epoch_end=True)
     return [History(folder, score), StopOnNonFinite(), *optional, best, last]

@@ -14,7 +14,7 @@ from instageo.model.context import Run
 from instageo.model.distillation.from_settings import check_teacher, load_teacher
 from instageo.model.inference.predictor import Predictor
 from instageo.model.inspection.report import TableReport
-from instageo.model.inspection.tables import inspect_table, shared_chips, warn_if_units_differ
+from instageo.model.inspection.tables import MeanFrom, inspect_table, shared_chips, warn_if_units_differ
 from instageo.model.losses.from_settings import loss_from_settings
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
@@ -68,13 +68,15 @@ def prepare_training(run: Run) -> TrainingInputs:
     tables: list[TableReport] = []
 
     def inspect(settings: Settings) -> TableReport:
-        weights.append(_initial_weights(settings, run.explicit, checkpoint, teacher))
+        weights.append(_initial_weights(replace(run, settings=settings), checkpoint, teacher))
         _check_parts(settings, teacher)
         tables.extend(_inspect_tables(replace(run, settings=settings)))
         return tables[0]
 
     settings = resolve(run.settings, run.explicit, checkpoint=checkpoint, statistics=inspect)
-    warn_if_units_differ(settings, tables[0])
+    measured = run.settings.dataloader.mean == AUTO
+    mean_from = MeanFrom.checkpoint if checkpoint else MeanFrom.table if measured else MeanFrom.settings
+    warn_if_units_differ(settings, tables[0], mean_from)
     return TrainingInputs(settings, run.settings, weights[0], teacher, *tables)
 
 
@@ -105,17 +107,17 @@ def _check_single_source(settings: Settings, explicit: frozenset[str]) -> None:
         )
 
 
-def _initial_weights(
-    settings: Settings, explicit: frozenset[str], checkpoint: Checkpoint | None, teacher: Predictor | None
-) -> InitialWeights:
-    """Return where the weights come from, found before any data are read."""
-    model = settings.model
+def _initial_weights(run: Run, checkpoint: Checkpoint | None, teacher: Predictor | None) -> InitialWeights:
+    """Return where the weights come from, found before any data are read; those of a resumed run are loaded later."""
+    settings, model = run.settings, run.settings.model
+    if run.info.resumed:
+        return None
     if settings.distill.init_from_teacher:
         return teacher
     if checkpoint is not None:
         return checkpoint
     variant = find_variant(model.model_name)
-    published = variant.weights is not None or "model.load_pretrained_weights" in explicit
+    published = variant.weights is not None or "model.load_pretrained_weights" in run.explicit
     if not model.weights and not (model.load_pretrained_weights and published):
         log.warning("%s starts from random weights%s", model.model_name, "" if published else ": none are published")
         return None
