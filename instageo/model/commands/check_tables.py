@@ -12,15 +12,19 @@ from rich.table import Table
 from instageo.errors import ConfigError, DataError
 from instageo.model.context import Run
 from instageo.model.inspection.report import TableReport
-from instageo.model.inspection.tables import inspect_table, shared_chips
+from instageo.model.inspection.tables import inspect_table, repeated_chips, shared_chips
 from instageo.model.settings import Settings, require_settings
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import class_names, describe_layout
 from instageo.model.settings.resolve import resolve
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
 TABLES = ("train_filepath", "valid_filepath", "test_filepath")
+
+SHOWN = 3
+"""Chips that a message names."""
 
 
 def check_tables(run: Run) -> None:
@@ -28,7 +32,7 @@ def check_tables(run: Run) -> None:
 
     Raises:
         ConfigError: The settings name no table.
-        DataError: Rows cannot be used and `dataloader.on_bad_row` is `error`.
+        DataError: Rows cannot be used, or lack a label that others have, and `dataloader.on_bad_row` is `error`.
     """
     require_settings(run.settings, "root_dir")
     named = [which for which in TABLES if getattr(run.settings, which)]
@@ -41,11 +45,36 @@ def check_tables(run: Run) -> None:
     for (one, first), (other, second) in combinations(reports, 2):
         shared = shared_chips(first, second)
         if shared:
-            log.warning("%d chips are in both %s and %s: %s", len(shared), one, other, ", ".join(shared[:3]))
+            chips = counted(len(shared), "chip", "are")
+            log.warning("%s in both %s and %s: %s", chips, one, other, ", ".join(shared[:SHOWN]))
     _print_reports(settings, reports)
+    problems = [_describe_unlabelled(which, path, report) for which, (path, report) in zip(named, reports, strict=True)]
     bad = sum(len(report.dropped) for _, report in reports)
-    if bad and run.settings.dataloader.on_bad_row == "error":
-        raise DataError(f"{bad} rows cannot be used; broken_rows_*.csv in {run.folder} lists them with their reasons")
+    if bad:
+        rows = counted(bad, "row")
+        problems.append(f"{rows} cannot be used; broken_rows_*.csv in {run.folder} lists the reasons")
+    found = "; ".join(problem for problem in problems if problem)
+    if not found:
+        return
+    if run.settings.dataloader.on_bad_row == "error":
+        raise DataError(found)
+    log.warning("%s", found)
+
+
+def _describe_unlabelled(which: str, path: str, report: TableReport) -> str | None:
+    """Return what to do about rows without a label, which training and scoring refuse; None if there are none.
+
+    A table for inference needs no labels; one that labels some of its rows is taken for one that should label all.
+    """
+    unlabelled = [row.name for row in report.rows if row.label is None]
+    if not unlabelled or (which == "test_filepath" and len(unlabelled) == len(report.rows)):
+        return None
+    rows = counted(len(unlabelled), "row", "have")
+    shown = ", ".join(unlabelled[:SHOWN]) + (" …" if len(unlabelled) > SHOWN else "")
+    return (
+        f"{path}: {rows} no label ({shown}); training and scoring need one in each row, so label them or remove them; "
+        "chip_inference takes them as they are"
+    )
 
 
 def _print_reports(settings: Settings, reports: Sequence[tuple[str, TableReport]]) -> None:
@@ -62,6 +91,8 @@ def _table_lines(settings: Settings, report: TableReport) -> dict[str, str]:
     lines = {
         "usable chips": str(len(report.rows)),
         "left out": str(len(report.dropped)),
+        "without label": str(sum(row.label is None for row in report.rows)),
+        "repeated": str(len(repeated_chips(report.rows))),
         "layers": str(report.num_layers),
         "pixels": ", ".join(f"{size} ({count})" for size, count in sizes.most_common(3)),
         "dates known": str(sum(stats.temporal_coords is not None for stats in report.row_stats)),

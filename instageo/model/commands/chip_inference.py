@@ -46,9 +46,6 @@ def chip_inference(run: Run) -> None:
     report = inspect_table(replace(run, settings=predictor.settings), "test_filepath", labelled=False)
     warn_if_units_differ(predictor.settings, report)
     rows = list({row.input: row for row in report.rows}.values())
-    if len(rows) < len(report.rows):
-        repeated = counted(len(report.rows) - len(rows), "chip", "are")
-        log.info("%s listed more than once; each is predicted once", repeated)
     folder = _output_folder(run)
     items = _build_items(predictor, rows, folder)
     fingerprint = model_fingerprint(predictor.settings)

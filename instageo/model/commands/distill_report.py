@@ -13,7 +13,7 @@ from instageo.model.inspection.tables import inspect_table, warn_if_units_differ
 from instageo.model.metrics.summary import summarize_scores
 from instageo.model.networks.device import pick_device
 from instageo.model.networks.memory import keep_freed_memory
-from instageo.model.runs.grouping import check_row_names, group_by_seed, row_names
+from instageo.model.runs.grouping import check_row_names, describe_differences, group_by_seed, row_names
 from instageo.model.runs.report import Report, find_caveats, write_report
 from instageo.model.runs.rows import NetworkMeasurements, PrimaryMetrics, build_rows, find_teacher, score_spreads
 from instageo.model.runs.speed import batch_rounds, chip_shape, describe_device, measure_speed
@@ -91,7 +91,10 @@ def distill_report(request: ReportRequest) -> Report:
         batches=batch_rounds(request.repeats),
         batch_size=request.batch_size,
         weight_types=sorted({name for run in runs for name in run.weight_types}),
-        notes=find_caveats(rows, groups, same_table=request.table is not None),
+        notes=[
+            *(f"trainings differ in {line}" for line in describe_differences(names, [group[0] for group in groups])),
+            *find_caveats(rows, groups, same_table=request.table is not None),
+        ],
     )
     for path in write_report(report, request.output):
         log.info("wrote %s", path)

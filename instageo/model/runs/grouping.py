@@ -16,6 +16,9 @@ NAMED_SETTINGS = {
 }  # fmt: skip
 """Settings that are part of a row's name if rows differ in them, with their words in it."""
 
+SHOWN_ELSEWHERE = (*NAMED_SETTINGS, "model.model_name", "train.distillation", "train.teacher_ckpt_path")
+"""Settings that names and roles of rows show."""
+
 
 def training_identity(run: TrainedRun) -> dict[str, Any]:
     """Return the settings that decide the outcome of a training, except the seed."""
@@ -47,12 +50,31 @@ def row_names(runs: Sequence[TrainedRun], teacher: int) -> list[str]:
     differing = differing_keys([run.settings for run in runs])
     names = [_network_name(run, differing) for run in runs]
     students = {number: run for number, run in enumerate(runs) if number != teacher}
-    mixed = len({run.distilled for run in students.values()}) > 1
+    distilled = {run.distilled for run in students.values()}
     ambiguous = {name for name, count in Counter(names).items() if count > 1}
     for number, run in students.items():
-        if mixed or names[number] in ambiguous:
+        if len(distilled) > 1 or (True in distilled and names[number] in ambiguous):
             names[number] += ", distilled" if run.distilled else ", alone"
     return _make_unique(names, [training_identity(run) for run in runs])
+
+
+def describe_differences(names: Sequence[str], runs: Sequence[TrainedRun]) -> list[str]:
+    """Return a line for each setting in which the trainings of rows differ, with the value of each row.
+
+    Settings that every name or the column of roles shows already are left out.
+
+    Args:
+        names: Names of the rows.
+        runs: One run of each row.
+    """
+    settings = [training_identity(run) for run in runs]
+    lines = []
+    for key in [key for key in differing_keys(settings) if key not in SHOWN_ELSEWHERE]:
+        rows: dict[str, list[str]] = {}
+        for name, text in zip(names, _short_texts([each.get(key) for each in settings]), strict=True):
+            rows.setdefault(text, []).append(name)
+        lines.append(f"{key}: " + "; ".join(f"{text} ({' | '.join(owners)})" for text, owners in rows.items()))
+    return lines
 
 
 def check_row_names(names: Sequence[str], automatic: Sequence[str]) -> None:
@@ -103,6 +125,6 @@ def _equal_names(names: Sequence[str]) -> list[list[int]]:
 
 def _short_texts(values: Sequence[object]) -> list[str]:
     """Return values as text; paths are shortened to their last part if they still differ then."""
-    texts = [str(value) for value in values]
+    texts = ["null" if value is None else str(value) for value in values]
     short = [PurePath(text).name or text for text in texts]
     return short if len(set(short)) == len(set(texts)) else texts

@@ -3,7 +3,7 @@
 import pytest
 
 from instageo.errors import ConfigError
-from instageo.model.runs.grouping import check_row_names, group_by_seed, row_names
+from instageo.model.runs.grouping import check_row_names, describe_differences, group_by_seed, row_names
 from tests.unit.runs.conftest import make_distilled, make_run
 
 
@@ -46,12 +46,28 @@ def test_a_size_and_the_same_sizes_by_hand_are_one_row():
         ),
         (
             [make_run("t"), make_run("a", model__weights="x/w.pt"), make_run("b", model__weights="y/w.pt")],
-            ["v2_tiny_tl", "v2_tiny_tl, alone, weights x/w.pt", "v2_tiny_tl, alone, weights y/w.pt"],
+            ["v2_tiny_tl, weights null", "v2_tiny_tl, weights x/w.pt", "v2_tiny_tl, weights y/w.pt"],
+        ),
+        (
+            [make_run("a", train__learning_rate=1e-3), make_run("b", train__learning_rate=1e-4)],
+            ["v2_tiny_tl, learning_rate 0.001", "v2_tiny_tl, learning_rate 0.0001"],
         ),
     ],
 )
 def test_names_consist_of_what_differs(runs, names):
     assert row_names(runs, teacher=0) == names
+
+
+def test_all_settings_that_differ_are_told_with_the_value_of_each_row():
+    runs = [
+        make_run("a", train__learning_rate=1e-3, train__batch_size=4),
+        make_run("b", train__learning_rate=1e-4, train__batch_size=8),
+        make_run("c", train__learning_rate=1e-3, train__batch_size=8),
+    ]
+    assert describe_differences(["A", "B", "C"], runs) == [
+        "train.batch_size: 4 (A); 8 (B | C)",
+        "train.learning_rate: 0.001 (A | C); 0.0001 (B)",
+    ]
 
 
 @pytest.mark.parametrize(
