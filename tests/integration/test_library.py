@@ -134,7 +134,9 @@ def test_a_saved_model_can_be_published(data, tmp_path):
 
     task, _, _ = trained_task(data, class_names=["dry", "water"])
     folder = instageo.save_model(task, tmp_path / "mine").parent
-    model, version = push(folder, str(tmp_path / "registry" / "registry.yaml"), PushRequest("floods/tiny", new=True))
+    model, version = push(
+        folder, str(tmp_path / "registry" / "registry.yaml"), PushRequest("floods/tiny", licence="MIT", new=True)
+    )
     assert model.key == "floods"
     assert "instageo_best_checkpoint.ckpt" in version.files
 

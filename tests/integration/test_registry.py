@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pystac
 import pytest
+import rasterio
 import torch
 import yaml
 from stac_model.schema import MLModelProperties
@@ -27,11 +28,12 @@ from instageo.model.registry.registry import open_registry
 from instageo.model.registry.verify import verify_local_models, verify_registry
 from instageo.model.runs import publish
 from instageo.model.runs.publish import PushRequest, push, set_alias
+from instageo.raster.reading import read_raster
 from instageo.stores.base import StoreError
 from instageo.stores.open import open_store
 from tests.integration.test_stores import files_in, open_emulated, servers, target  # noqa: F401
 
-REQUEST = PushRequest("floods/tiny", classes=("Dry", "Water"), new=True)
+REQUEST = PushRequest("floods/tiny", classes=("Dry", "Water"), licence="Apache-2.0", new=True)
 STORES = pytest.mark.parametrize("target", ["folder", "google", "amazon"], indirect=True)
 
 
@@ -187,6 +189,13 @@ def changed_run(run, copy, **section):
     return copy
 
 
+def run_that_ended(run, copy, status):
+    shutil.copytree(run, copy)
+    content = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(content | {"status": status}))
+    return copy
+
+
 def test_incomplete_runs_are_not_published(local_url, trained, tmp_path):
     for message, run, request in (
         ("has 2 classes and no names of its classes; give --classes", trained[1], replace(REQUEST, classes=())),
@@ -198,6 +207,18 @@ def test_incomplete_runs_are_not_published(local_url, trained, tmp_path):
             REQUEST,
         ),
         ("is not a finished run: it has no instageo_best_checkpoint.ckpt", tmp_path, REQUEST),
+        ("run.json says failed; complete it with train", run_that_ended(trained[1], tmp_path / "c", "failed"), REQUEST),
+        ("run.json says interrupted", run_that_ended(trained[1], tmp_path / "d", "interrupted"), REQUEST),
+        (
+            "no licence is given, and no version before has one; add --licence",
+            trained[1],
+            replace(REQUEST, licence=None),
+        ),
+        (
+            "was trained with the classes land, lake, but --classes says Dry, Water; remove --classes",
+            changed_run(trained[1], tmp_path / "e", settings={"model.class_names": ["land", "lake"]}),
+            REQUEST,
+        ),
         ("names no model and size", trained[1], replace(REQUEST, name="floods")),
         ("is not a version number", trained[1], replace(REQUEST, version="v2")),
     ):
@@ -258,13 +279,16 @@ def test_models_are_used_by_name_in_modes_and_in_python(environment, local_url, 
     for name, path in (("by_name", "registry:floods/tiny@production"), ("by_path", str(run_folder))):
         assert run("mode=chip_inference", *shared, f"checkpoint_path={path}", folder=name)[0] == 0
         assert run("mode=eval", *shared, f"checkpoint_path={path}", folder=f"eval_{name}")[0] == 0
-    written = [next((tmp_path / name).rglob("prediction_*.tif")).read_bytes() for name in ("by_name", "by_path")]
-    assert written[0] == written[1]
+    written = [next((tmp_path / name).rglob("prediction_*.tif")) for name in ("by_name", "by_path")]
+    np.testing.assert_array_equal(*(read_raster(path).values for path in written))
     scores = [json.loads((tmp_path / f"eval_{name}" / "metrics.json").read_text()) for name in ("by_name", "by_path")]
-    assert scores[0] == scores[1]
+    assert scores[0]["mIoU"] == scores[1]["mIoU"]
     chip = next((data / "chips").glob("*.tif"))
     by_name, by_path = (instageo.load_model(s, device="cpu").predict(chip) for s in ("registry:floods", run_folder))
     np.testing.assert_array_equal(by_name.classes, by_path.classes)
+    assert (by_name.class_names, by_path.class_names) == (("Dry", "Water"), ("0", "1"))
+    with rasterio.open(written[0]) as source:
+        assert source.tags(1)["CLASS_1"] == "Water"
     status, _, err = run("mode=eval", *shared, "checkpoint_path=registry:floods/tiny@7")
     assert (status, "has no version '7'" in err) == (1, True)
 
@@ -348,7 +372,16 @@ def test_commands_print_tables_and_json(environment, local_url, trained):
     assert registry_command("list")[0] == 1
     assert (
         registry_command(
-            "push", str(trained[1]), "floods/tiny", "--new", "--classes", "Dry, Water", "--alias", "production"
+            "push",
+            str(trained[1]),
+            "floods/tiny",
+            "--new",
+            "--classes",
+            "Dry, Water",
+            "--alias",
+            "production",
+            "--licence",
+            "Apache-2.0",
         )[0]
         == 0
     )

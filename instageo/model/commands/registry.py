@@ -113,8 +113,12 @@ def push_command(
     ] = None,
     step: Annotated[str, typer.Option(help="Part of the version number to raise: major, minor or patch.")] = "minor",
     alias: Annotated[list[str] | None, typer.Option(help="Point this alias to the version; may be repeated.")] = None,
-    licence: Annotated[str, typer.Option(help="SPDX identifier of the licence.")] = "Apache-2.0",
-    classes: Annotated[str | None, typer.Option(help="Names of the classes, 'A,B,…'.")] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="SPDX identifier of the licence; default: that of the model's newest version.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Names of the classes, 'A,B,…'; default: those of the run or of the model.")
+    ] = None,
     title: Annotated[str, typer.Option(help="For a new model: title.")] = "",
     description: Annotated[str, typer.Option(help="For a new model: description.")] = "",
     data_source: Annotated[str, typer.Option(help="For a new model: sensor or data set.")] = "",

@@ -12,7 +12,7 @@ from instageo.errors import CheckpointError
 from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
 from instageo.model.backbones.weights import check_lora_merged
 from instageo.model.chips.dates_and_location import COORDINATE_CONVENTION
-from instageo.model.registry.local_models import fetch_checkpoint
+from instageo.model.registry.local_models import fetch_checkpoint, published_class_names
 from instageo.model.registry.names import is_registry_name
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import read_yaml, settings_to_dict
@@ -100,6 +100,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     else:
         settings, run = _published_settings(path, state), {}
     run = run or _hydra_settings(path)
+    names = published_class_names(path.parent)
+    if settings.get("model.class_names") is None and len(names) == settings.get("model.num_classes"):
+        settings["model.class_names"] = names
     return Checkpoint(path, state, values_before_they_existed() | settings, dict(section.get("metrics", {})), run)
 
 

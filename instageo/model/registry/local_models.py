@@ -35,7 +35,8 @@ class LocalModel:
 
     Attributes:
         folder: Folder of its files.
-        record: registry, model, size, version, and size, sha256, tag (ETag) and mtime_ns of each file.
+        record: registry, model, size, version, names of the classes, and size, sha256, tag (ETag) and mtime_ns of each
+            file.
     """
 
     folder: Path
@@ -140,6 +141,12 @@ def fetch_checkpoint(text: str) -> Path:
     return pull(registry, name, folder).folder / CHECKPOINT
 
 
+def published_class_names(folder: Path) -> list[str]:
+    """Return the names that a registry gives the classes of the model in a folder; empty if it is from none."""
+    model = _read_local_model(folder)
+    return list(model.record.get("classes", ())) if model else []
+
+
 def _size_and_time(file: Path) -> tuple[int, int] | None:
     return (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else None
 
@@ -166,7 +173,8 @@ def _write_record(
         files[path] = {"size": stat.st_size, "sha256": sha256, "tag": etag, "mtime_ns": stat.st_mtime_ns}
     record = {
         "registry": hide_secrets(registry.url), "model": model.key, "size": size.name,
-        "version": str(version.number or UNVERSIONED), "files": files,
+        "version": str(version.number or UNVERSIONED),
+        "classes": [name for _, name in sorted(model.classes.items())], "files": files,
     }  # fmt: skip
     write_text(folder / RECORD, json.dumps(record, indent=2))
     return LocalModel(folder, record)

@@ -1,6 +1,7 @@
 """Publish a finished run to a registry: upload its files, then add it to the manifest, in one step for all readers."""
 
 import json
+import logging
 import tempfile
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -30,6 +31,8 @@ from instageo.stores.open import open_store
 if TYPE_CHECKING:
     from semver import Version
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class PushRequest:
@@ -40,11 +43,11 @@ class PushRequest:
         version: Version number; None for the next one.
         step: Part of the number that the next one counts up: major, minor or patch.
         aliases: Aliases to point to the version, in addition to `latest`.
-        licence: An SPDX identifier.
+        licence: An SPDX identifier; None for that of the model's newest version.
         title: Name for readers, of a new model.
         description: Text for readers, of a new model.
         data_source: Sensor or data set, of a new model; by default the run's sensor.
-        classes: Names of the classes; empty for those of the model or of the run.
+        classes: Names of the classes; empty for those of the run or of the model.
         new: Whether to create the registry if it does not exist.
     """
 
@@ -52,7 +55,7 @@ class PushRequest:
     version: str | None = None
     step: str = "minor"
     aliases: tuple[str, ...] = ()
-    licence: str = "Apache-2.0"
+    licence: str | None = None
     title: str = ""
     description: str = ""
     data_source: str = ""
@@ -72,8 +75,8 @@ def push(folder: Path, url: str, request: PushRequest) -> tuple[RegisteredModel,
         The model, and the version as published.
 
     Raises:
-        RegistryError: The run has no metrics, bands or names of classes, differs in task, dates or classes from the
-            model of that name, or the version exists already.
+        RegistryError: The run is not finished, has no metrics, bands or names of classes, or differs in task, dates or
+            classes from the model of that name; no licence is given; or the version exists already.
         StoreError: Files cannot be uploaded.
     """
     manifest, run = _read_manifest(url, new=request.new), read_publishable_run(folder)
@@ -81,7 +84,8 @@ def push(folder: Path, url: str, request: PushRequest) -> tuple[RegisteredModel,
     existing = model.sizes.get(size)
     number = parse_version(request.version) if request.version else _next_number(existing, request.step)
     _check_number_is_free(existing, number, f"{model.key}/{size}", "already")
-    version = ModelVersion(number, "", checksum_run(run), version_metadata(run, request.licence))
+    licence = request.licence or _latest_licence(model)
+    version = ModelVersion(number, "", checksum_run(run), version_metadata(run, licence))
     version = _upload(run.path.parent, url, model, size, version)
 
     def edit(values: dict[str, Any], newest: Manifest) -> None:
@@ -152,7 +156,7 @@ def _find_model(run: TrainedRun, manifest: Manifest, request: PushRequest) -> tu
         task=run.task,
         title=request.title or name.model,
         description=request.description,
-        classes=numbered_classes(run, request.classes or tuple(existing.classes.values() if existing else ())),
+        classes=numbered_classes(run, request.classes, tuple(existing.classes.values() if existing else ())),
         data_source=request.data_source or str(run.settings["dataloader.sensor"] or ""),
         num_dates=run.settings["dataloader.temporal_dim"],
         sizes={},
@@ -162,7 +166,7 @@ def _find_model(run: TrainedRun, manifest: Manifest, request: PushRequest) -> tu
     for key, published, own in (
         ("model_type", existing.task, new.task),
         ("temporal_step", existing.num_dates, new.num_dates),
-        ("number of classes", len(existing.classes), len(new.classes)),
+        ("the classes", list(existing.classes.values()), list(new.classes.values())),
     ):
         if published != own:
             raise RegistryError(
@@ -170,6 +174,21 @@ def _find_model(run: TrainedRun, manifest: Manifest, request: PushRequest) -> tu
                 "under another name"
             )
     return existing, name.size
+
+
+def _latest_licence(model: RegisteredModel) -> str:
+    """Return the licence of the newest version of a model, of whichever size."""
+    versions = [version for size in model.sizes.values() for version in size.versions]
+    licensed = [version for version in versions if version.metadata.get("licence")]
+    if not licensed:
+        raise RegistryError(
+            f"{model.key}: no licence is given, and no version before has one; add --licence with an SPDX identifier, "
+            "such as Apache-2.0 or CC-BY-4.0"
+        )
+    newest = max(licensed, key=lambda version: str(version.metadata.get("created", "")))
+    licence = str(newest.metadata["licence"])
+    log.info("licence: %s, as version %s of %s", licence, newest.number, model.key)
+    return licence
 
 
 def _next_number(size: ModelSize | None, part: str) -> "Version":

@@ -14,7 +14,7 @@ from instageo.model.registry.stac import FORMATS
 from instageo.model.runs.trained_run import SCORES_FILE, TrainedRun, read_trained_run
 from instageo.model.settings.derived import band_names
 from instageo.model.tracking.network_summary import summarize_predictor
-from instageo.model.tracking.run_json import RUN_FILE
+from instageo.model.tracking.run_json import FINISHED, RUN_FILE
 from instageo.stores.download import sha256_file
 from instageo.wording import counted
 
@@ -33,6 +33,12 @@ def read_publishable_run(folder: Path) -> TrainedRun:
     if missing:
         raise RegistryError(f"{folder}: is not a finished run: it has no {missing[0]}; expected a folder of mode=train")
     run = read_trained_run(folder / CHECKPOINT)
+    status = run.metadata.get("status") if run.metadata.get("mode") == "train" else None
+    if status not in (None, FINISHED):
+        raise RegistryError(
+            f"{folder}: its training is not finished: {RUN_FILE} says {status}; complete it with train.resume=true, "
+            "with a lower train.num_epochs if the epochs it has are enough"
+        )
     if not run.checkpoint_metrics:
         raise RegistryError(
             f"{folder}: its checkpoint stores no metrics, so it could not be compared with others; train it with "
@@ -45,19 +51,28 @@ def read_publishable_run(folder: Path) -> TrainedRun:
     return run
 
 
-def numbered_classes(run: TrainedRun, names: Sequence[str]) -> dict[int, str]:
+def numbered_classes(run: TrainedRun, given: Sequence[str], published: Sequence[str] = ()) -> dict[int, str]:
     """Return the name of each class; empty for regression.
 
     Args:
-        run: The run; its own names are used if `names` is empty.
-        names: Names from the user or the registry.
+        run: The run.
+        given: Names from the user; empty for those of the run.
+        published: Names in the registry, for a run without names.
 
     Raises:
-        RegistryError: The number of names is not the number of classes.
+        RegistryError: The number of names is not the number of classes, or given names contradict those of the run.
     """
     if run.settings["is_reg_task"]:
+        if given:
+            raise RegistryError(f"{run.path.parent}: a regression has no classes; remove --classes")
         return {}
-    names, count = names or run.settings["model.class_names"] or (), run.settings["model.num_classes"]
+    own = run.settings["model.class_names"]
+    if given and own and list(given) != list(own):
+        raise RegistryError(
+            f"{run.path.parent}: was trained with the classes {', '.join(own)}, but --classes says {', '.join(given)}; "
+            "remove --classes, the names are read from the run"
+        )
+    names, count = given or own or published, run.settings["model.num_classes"]
     if len(names) != count:
         problem = f"{counted(len(names), 'name')} of classes" if names else "no names of its classes"
         raise RegistryError(

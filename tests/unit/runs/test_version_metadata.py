@@ -26,12 +26,20 @@ def test_the_teacher_is_identified_by_its_name_or_its_file(tmp_path):
 def test_classes_are_named_by_the_user_or_the_run():
     run = make_run("a", model__class_names=["land", "water"])
     assert numbered_classes(run, ()) == {0: "land", 1: "water"}
-    assert numbered_classes(run, ("dry", "wet")) == {0: "dry", 1: "wet"}
+    assert numbered_classes(run, (), ("dry", "wet")) == {0: "land", 1: "water"}
+    assert numbered_classes(run, ("land", "water"), ("dry", "wet")) == {0: "land", 1: "water"}
+    with pytest.raises(RegistryError, match="a: was trained with the classes land, water, but --classes says dry, wet"):
+        numbered_classes(run, ("dry", "wet"))
+    unnamed = make_run("a")
+    assert numbered_classes(unnamed, ("dry", "wet"), ("A", "B")) == {0: "dry", 1: "wet"}
+    assert numbered_classes(unnamed, (), ("A", "B")) == {0: "A", 1: "B"}
     with pytest.raises(RegistryError, match="a: has 2 classes and 3 names of classes; give --classes"):
-        numbered_classes(run, ("A", "B", "C"))
+        numbered_classes(unnamed, ("A", "B", "C"))
     with pytest.raises(RegistryError, match="a: has 2 classes and no names of its classes"):
         numbered_classes(make_run("a"), ())
-    assert numbered_classes(make_run("a", is_reg_task=True), ("A",)) == {}
+    assert numbered_classes(make_run("a", is_reg_task=True), ()) == {}
+    with pytest.raises(RegistryError, match="a regression has no classes; remove --classes"):
+        numbered_classes(make_run("a", is_reg_task=True), ("A",))
 
 
 def test_published_files_are_those_of_the_run_and_its_exports(tmp_path):
