@@ -23,13 +23,20 @@ from instageo.serving.errors import PROBLEM_RESPONSES, HTTPProblem, install_hand
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.inputs import fetch_url, temporary_image
 from instageo.serving.metrics import ServerMetrics
-from instageo.serving.middleware import LimitsMiddleware, read_bearer_token
+from instageo.serving.middleware import PAGE_FILES, LimitsMiddleware, read_bearer_token
 from instageo.serving.service import PredictionService
 from instageo.serving.settings import TOKEN_VARIABLE, ServerSettings
 from instageo.serving.tiles import MAP_NAME
 from instageo.version import __version__
 
 PAGE = Path(__file__).parent / "page"
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Headers of the pages: browsers fetch nothing for them from elsewhere; `blob:` are tiles, `data:` the empty icon."""
 
 MAX_BATCH_FILES = 32
 """Most files in a request to `/v1/predict/batch`."""
@@ -63,6 +70,8 @@ def build_app(handle: DeploymentHandle[Any], settings: ServerSettings) -> FastAP
     """
     keep_freed_memory()
     app = FastAPI(
+        docs_url=None,
+        redoc_url=None,  # FastAPI's own pages fetch their scripts from elsewhere
         title="InstaGeo",
         version=__version__,
         description="Maps from satellite images by fine-tuned Prithvi networks.",
@@ -86,13 +95,13 @@ def build_app(handle: DeploymentHandle[Any], settings: ServerSettings) -> FastAP
         (app.get, "/metrics", endpoints.metrics), (app.get, "/healthz", endpoints.alive),
     ):  # fmt: skip
         method(path, responses=PROBLEM_RESPONSES)(endpoints.in_thread(json_endpoint))
-    for path, file in (("/", "index.html"), ("/page.css", "page.css"), ("/page.js", "page.js")):
+    for path, file in PAGE_FILES.items():
         app.add_route(path, _serve_file(PAGE / file), include_in_schema=False)
     return app
 
 
 def _serve_file(path: Path) -> Callable[[Request], Response]:
-    return lambda _: FileResponse(path)
+    return lambda _: FileResponse(path, headers=PAGE_HEADERS)
 
 
 class Endpoints:

@@ -1,6 +1,7 @@
 """Respond to errors with problem details (RFC 9457): one sentence, and no traceback."""
 
 import logging
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -10,10 +11,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from instageo.errors import InstaGeoError
+from instageo.model.settings.keys import is_setting
 
 log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+
+SETTING_NAME = re.compile(r"\b[a-z]+\.[a-z_]+\b")
+
+MODELS_HINT = "/v1/models/NAME describes the images that a model needs"
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": {"type": "object"}}}}
@@ -27,19 +33,37 @@ class HTTPProblem(Exception):  # noqa: N818
 
     Attributes:
         status: HTTP status.
-        detail: One sentence.
+        detail: One sentence, without advice on settings.
         headers: Further headers of the response.
     """
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers
+        self.status, self.detail, self.headers = status, without_settings(detail), headers
 
 
 def problem_response(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """Build the response to an error."""
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return JSONResponse(content, status, headers, PROBLEM_JSON)
+
+
+def without_settings(sentence: str) -> str:
+    """Return a sentence without the parts that advise to change settings, which clients of a server cannot.
+
+    Examples:
+        >>> without_settings("the image: has 2 layers, but dataloader.bands requests layer 5; correct dataloader.bands")
+        'the image: has 2 layers; /v1/models/NAME describes the images that a model needs'
+    """
+    clauses = [_cut_before_setting(clause) for clause in sentence.split("; ")]
+    kept = "; ".join(clause for clause in clauses if clause)
+    return sentence if kept == sentence else f"{kept or 'the image does not fit'}; {MODELS_HINT}"
+
+
+def _cut_before_setting(clause: str) -> str:
+    """Return a clause up to the comma before the first setting in it; empty if there is none."""
+    key = next((match for match in SETTING_NAME.finditer(clause) if is_setting(match[0])), None)
+    return clause if key is None else clause[: key.start()].rpartition(", ")[0]
 
 
 def install_handlers(app: FastAPI) -> None:
@@ -51,7 +75,7 @@ def install_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(InstaGeoError)
     def known_error(_: Request, error: InstaGeoError) -> JSONResponse:
-        return problem_response(422, str(error))
+        return problem_response(422, without_settings(str(error)))
 
     @app.exception_handler(RequestValidationError)
     def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:

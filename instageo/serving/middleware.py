@@ -17,7 +17,12 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-OPEN_PATHS = ("/", "/page.css", "/page.js", "/favicon.ico", "/healthz", "/readyz")
+PAGE_FILES = {
+    "/": "index.html", "/page.css": "page.css", "/page.js": "page.js", "/docs": "docs.html", "/docs.js": "docs.js",
+}  # fmt: skip
+"""Files of the page and of the description of the API, by path; they hold nothing of the server's models."""
+
+OPEN_PATHS = (*PAGE_FILES, "/favicon.ico", "/healthz", "/readyz")
 """Paths that need no token."""
 
 PREDICTION_PREFIX = "/v1/predict"

@@ -330,6 +330,13 @@ def test_the_page_in_a_browser(server, tmp_path):
         page.screenshot(path=os.environ.get("INSTAGEO_SCREENSHOT", str(tmp_path / "page.png")))
         page.set_input_files("#file", {"name": "x.tif", "mimeType": "image/tiff", "buffer": b"nothing"})
         page.wait_for_function("document.getElementById('status').textContent.includes('not a TIFF')")
+        assert page.locator("#layers img").count() == 0  # nothing of the image before is left
+        assert not page.is_visible("#result")
+        assert page.inner_text("#empty") == "No image yet."
+        page.goto(f"http://127.0.0.1:{server.port}/docs")
+        page.wait_for_selector("text=/v1/predict/batch")
+        assert "Up to 32 GeoTIFFs." in page.inner_text("#api")
+        page.screenshot(path=os.environ.get("INSTAGEO_DOCS_SCREENSHOT", str(tmp_path / "docs.png")))
         browser.close()
     assert names == ["Dry", "Water"]
     assert colored in ([215, 48, 39, 255], [254, 217, 118, 255])

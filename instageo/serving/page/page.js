@@ -5,6 +5,7 @@ const view = { x: 0, y: 0, scale: 1 }; // position of the image's upper left cor
 let result = null; // the last response, and the name of the file
 const tiles = new Map(); // images of the tiles on the map, by their path
 let nextFrame = 0; // the animation frame that updates the tiles
+let requests = 0; // images sent so far
 
 const headers = () => (element("token").value ? { Authorization: `Bearer ${element("token").value}` } : {});
 
@@ -30,23 +31,43 @@ function form(source) {
 
 async function predict(source) {
   const model = element("model").value;
+  const isNewest = startRequest();
   setStatus(`predicting ${source.name || source} …`);
   try {
     const path = `v1/predict/show?model=${encodeURIComponent(model)}`;
     const response = await request(path, { method: "POST", body: form(source) });
-    await showResult({ ...(await response.json()), file: source.name || source });
+    const content = { ...(await response.json()), file: source.name || source };
+    if (!isNewest()) return;
+    await showResult(content);
     setStatus("done");
   } catch (error) {
+    if (!isNewest()) return;
+    clearResult();
     setStatus(error.message, true);
   }
 }
 
-function showResult(response) {
-  result = response;
+// Returns a function that says whether no image was sent after this one.
+function startRequest() {
+  const own = (requests += 1);
+  return () => own === requests;
+}
+
+// Removes picture, table and caption, which would else be taken for those of an image that was refused.
+function clearResult() {
+  result = null;
   for (const tile of tiles.values()) tile.remove();
   tiles.clear();
+  element("empty").hidden = false;
+  element("result").hidden = true;
+  element("facts").textContent = "";
+  element("legend").tBodies[0].replaceChildren();
+}
+
+function showResult(response) {
+  clearResult();
+  result = response;
   element("empty").hidden = true;
-  element("empty").style.display = "none";
   element("result").hidden = false;
   element("legend").hidden = !result.classes;
   const rows = (result.classes || []).map((entry) => {

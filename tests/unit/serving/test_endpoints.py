@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import re
 import threading
 
 import pytest
@@ -34,3 +35,52 @@ def test_openapi_names_the_token_if_one_is_required(monkeypatch):
     monkeypatch.setenv(TOKEN_VARIABLE, "hush")
     [scheme] = build_app(None, SETTINGS).openapi()["components"]["securitySchemes"].values()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+
+
+@pytest.fixture
+def client(monkeypatch):
+    from starlette.testclient import TestClient
+
+    from instageo.serving.endpoints import build_app
+
+    monkeypatch.setenv(TOKEN_VARIABLE, "hush")
+    return TestClient(build_app(None, SETTINGS))
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/page.css", "/page.js", "/docs.js"])
+def test_pages_come_from_the_server_alone(client, path):
+    response = client.get(path)
+    assert response.status_code == 200
+    assert not re.findall(r"https?://|//[a-z]+\.|@import|url\(", response.text)
+    policy = dict(part.split(" ", 1) for part in response.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'self'"
+    assert policy["img-src"] == "'self' blob: data:"  # tiles that a script has fetched, and the empty icon
+    assert {policy[name] for name in ("base-uri", "form-action", "frame-ancestors", "object-src")} == {"'none'"}
+    assert "<script>" not in response.text  # which the policy would not run
+    assert " style=" not in response.text
+
+
+def test_the_api_needs_the_token_though_its_page_does_not(client):
+    assert client.get("/openapi.json").status_code == 401
+    told = {"Authorization": "Bearer hush"}
+    assert client.get("/openapi.json", headers=told).status_code == 200
+    assert [client.get(path, headers=told).status_code for path in ("/redoc", "/docs/oauth2-redirect")] == [404, 404]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        (
+            "the image: has 5 layers, expected 6 (1 date x 6 bands); name the bands with dataloader.band_names, list "
+            "layers in dataloader.bands, or correct dataloader.temporal_dim",
+            "the image: has 5 layers, expected 6 (1 date x 6 bands); /v1/models/NAME describes the images that a model "
+            "needs",
+        ),
+        ("the image: test.size=7 is odd; correct dataloader.bands", "the image: test.size=7 is odd; /v1/models/NAME"),
+        ("the file is empty; expected a GeoTIFF", "the file is empty; expected a GeoTIFF"),
+    ],
+)
+def test_clients_are_not_told_to_change_settings(sentence, told):
+    from instageo.serving.errors import HTTPProblem
+
+    assert HTTPProblem(422, sentence).detail.startswith(told)
