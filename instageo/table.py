@@ -65,6 +65,29 @@ def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool, labe
     if suffix.lower() not in READERS:
         raise TableError(f"{file}: the file name ends in '{suffix}'; save the table as {', '.join(READERS)}")
     records = READERS[suffix.lower()](_read_content(file), file)
+    return rows_from_records(records, file, root_dir, need_label=need_label, label_is_file=label_is_file)
+
+
+def rows_from_records(
+    records: Sequence[Mapping[str, object]],
+    file: str,
+    root_dir: str | Path,
+    *,
+    need_label: bool,
+    label_is_file: bool = True,
+) -> list[Row]:
+    """Return the rows of a table that has been read.
+
+    Args:
+        records: The value of each column, row by row.
+        file: Name of the table, for messages.
+        root_dir: As in `read_table`.
+        need_label: As in `read_table`.
+        label_is_file: As in `read_table`.
+
+    Raises:
+        TableError: The table is empty, or lacks a column or a value.
+    """
     if not records:
         raise TableError(f"{file}: the table has no rows; expected at least one chip")
     columns = list(dict.fromkeys(column for record in records for column in record))

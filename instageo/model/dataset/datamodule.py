@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from instageo.arguments import as_records, as_whole_number, expect
 from instageo.errors import ConfigError
 from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.augmentations.pipeline import process_and_augment
@@ -18,7 +19,7 @@ from instageo.model.chips.sample import Sample, stack_samples
 from instageo.model.dataset.datasets import RandomCropDataset, WholeChipDataset, build_eval_loader, build_loader
 from instageo.model.dataset.from_settings import sampling_probabilities
 from instageo.model.dataset.sampler import EpochSampler, Probabilities, epoch_seed
-from instageo.model.dataset.table_dataset import ChipDataset, sample_from_dict, sample_to_dict
+from instageo.model.dataset.table_dataset import ChipDataset, Table, sample_from_dict, sample_to_dict
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.keywords import (
     LABEL_SCALE,
@@ -105,8 +106,8 @@ class ChipDataModule(pl.LightningDataModule):
     In a distributed run the rows are shared among the processes: pass `use_distributed_sampler=False` to the Trainer.
 
     Args:
-        train: Training table: CSV, JSON or Parquet with the columns `Input` and `Label`.
-        val: Validation table.
+        train: Training table: CSV, JSON or Parquet with the columns `Input` and `Label`, or a pandas DataFrame.
+        val: Validation table; without one, training is not validated.
         test: Test table.
         root_dir: Folder, or URL of one, that the paths in the tables start from; None for the folder of each table.
         batch_size: Chips per batch.
@@ -131,9 +132,9 @@ class ChipDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        train: str | Path | None = None,
-        val: str | Path | None = None,
-        test: str | Path | None = None,
+        train: Table | None = None,
+        val: Table | None = None,
+        test: Table | None = None,
         *,
         root_dir: str | Path | None = None,
         batch_size: int = 8,
@@ -144,18 +145,25 @@ class ChipDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.tables = {"train": train, "val": val, "test": test}
-        if train is None and statistics == AUTO:
+        for table in self.tables.values():
+            if table is not None:
+                as_records(table)
+        automatic = isinstance(statistics, str) and statistics == AUTO
+        if train is None and automatic:
             raise ConfigError('statistics="auto" needs a training table; pass train, or statistics=(mean, std)')
-        self.root_dir, self.batch_size, self.statistics = root_dir, batch_size, statistics
+        self.root_dir, self.statistics = root_dir, statistics
+        self.batch_size = as_whole_number("batch_size", batch_size)
+        crop_size = as_whole_number("crop_size", crop_size)
         loading: dict[str, Any] = dict(options)
-        self.bands, self.seed = loading.pop("bands", None), loading.pop("seed", 42)
-        self.num_workers, sampler = loading.pop("num_workers", 0), loading.pop("sampler", "shuffle")
+        self.bands, self.seed = loading.pop("bands", None), as_whole_number("seed", loading.pop("seed", 42), least=0)
+        self.num_workers = as_whole_number("num_workers", loading.pop("num_workers", 0), least=0)
+        sampler = loading.pop("sampler", "shuffle")
         self._options = loading
-        values = {"dataloader.img_size": crop_size, "train.batch_size": batch_size, "seed": self.seed}
+        values = {"dataloader.img_size": crop_size, "train.batch_size": self.batch_size, "seed": self.seed}
         values |= {"dataloader.num_workers": self.num_workers, "dataloader.sampler": sampler}
         values |= chip_settings(loading, self.bands) | statistics_settings(statistics)
         values |= augmentation_settings(augmentations) | LABEL_SCALE
-        normalized = statistics not in (None, AUTO)
+        normalized = statistics is not None and not automatic
         self._given = self._fitted = settings_from_keywords(values, normalized=normalized)
         self.augmentations = augmentations_from_settings(self._given)
         if self.augmentations and statistics is None:
@@ -212,10 +220,15 @@ class ChipDataModule(pl.LightningDataModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Inspect the tables that a stage needs: `fit`, `validate`, `test` or `predict`."""
+        """Inspect the tables that a stage needs: `fit`, `validate`, `test` or `predict`.
+
+        Raises:
+            ConfigError: There is no such stage, or no table for it; a training may lack its validation table.
+        """
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
+        expect(stage in needed, "stage", stage, f"one of {', '.join(needed)}")
         for part in needed[stage]:
-            if self.tables[part] is not None:
+            if self.tables[part] is not None or (part, stage) != ("val", "fit"):
                 getattr(self, f"{part}_data")
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
@@ -226,9 +239,9 @@ class ChipDataModule(pl.LightningDataModule):
         sampler = EpochSampler(len(data), self.seed, probabilities, rank=rank, world_size=world_size)
         return build_loader(_RawItems(data), sampler, self.batch_size, self.num_workers, default_collate)
 
-    def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
-        """Return batches of whole chips of the validation table."""
-        return self._eval_loader(self.val_data)
+    def val_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[DataLoader[dict[str, Tensor]]]:
+        """Return batches of whole chips of the validation table; no loader without such a table."""
+        return self._eval_loader(self.val_data) if self.tables["val"] is not None else []
 
     def test_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Return batches of whole chips of the test table."""

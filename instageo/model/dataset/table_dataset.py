@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from instageo.arguments import as_path, as_records, as_size, as_whole_number, expect
 from instageo.errors import ConfigError
 from instageo.locations import hide_secrets
 from instageo.model.augmentations.from_settings import augmentations_from_settings
@@ -36,6 +37,9 @@ from instageo.model.settings.keywords import (
 
 Size = int | tuple[int, int]
 
+Table = Any
+"""A path or URL of a table, or a pandas DataFrame, which need not be installed."""
+
 
 class ChipDataset(Dataset[dict[str, Tensor]]):
     """The chips of a table, each as a dictionary of tensors that PyTorch's default collation takes.
@@ -53,8 +57,10 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
       longitude in degrees; NaN where unknown.
 
     Args:
-        table: CSV, JSON or Parquet with the columns `Input` and `Label`; a path or a URL.
-        root_dir: Folder, or URL of one, that the paths in the table start from; None for the folder of the table.
+        table: CSV, JSON or Parquet with the columns `Input` and `Label`; a path or a URL. Or a pandas DataFrame with
+            these columns.
+        root_dir: Folder, or URL of one, that the paths in the table start from; None for the folder of the table, or
+            for the present one with a DataFrame.
         bands: Names of the bands of one date, or 0-based positions in the file for all dates; None for all layers of
             files that hold the six bands of the published weights.
         crop_size: Side, or (height, width), of the random crop that an epoch takes of each chip, pixels; smaller chips
@@ -88,7 +94,7 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
 
     def __init__(
         self,
-        table: str | Path,
+        table: Table,
         *,
         root_dir: str | Path | None = None,
         bands: Sequence[int] | Sequence[str] | None = None,
@@ -99,27 +105,31 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         augmentations: Augmentations = (),
         **options: Unpack[ChipOptions],
     ) -> None:
-        self.table = str(table)
-        root = str(root_dir) if root_dir is not None else _folder(self.table)
+        self._records = as_records(table)
+        self.table = str(table) if self._records is None else "DataFrame"
+        root = _folder(self.table) if root_dir is None else as_path("root_dir", root_dir, "a folder, or the URL of one")
+        size = None if crop_size is None else as_size("crop_size", crop_size)
+        seed = as_whole_number("seed", seed, least=0)
+        expect(isinstance(labels, bool), "labels", labels, "True or False")
+        automatic = isinstance(statistics, str) and statistics == AUTO
         values = {"root_dir": root, "train_filepath": self.table, "seed": seed, **chip_settings(options, bands)}
         values |= statistics_settings(statistics) | augmentation_settings(augmentations)
         values |= LABEL_SCALE
-        self.settings = settings_from_keywords(values, normalized=statistics not in (None, AUTO))
+        self.settings = settings_from_keywords(values, normalized=statistics is not None and not automatic)
         self.report = self._inspect(labels=labels)
-        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size
+        self.crop_size = size
         self.settings = update_settings(
             self.settings, {"dataloader.img_size": max(self.crop_size or self.report.max_shape)}
         )
         if statistics is not None:
             self.settings = fit_settings(self.settings, self.report)
-            mean_from = MeanFrom.table if statistics == AUTO else MeanFrom.settings
+            mean_from = MeanFrom.table if automatic else MeanFrom.settings
             warn_if_units_differ(self.settings, self.report, mean_from)
         self.augmentations = augmentations_from_settings(self.settings)
         if self.augmentations and statistics is None:
             raise ConfigError('augmentations need mean and standard deviation of the bands; pass statistics="auto"')
         reader = chip_reader_from_settings(self.settings, self.report)
         self.reader = reader if labels else replace(reader, label_format=None)
-        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size
         self.seed = seed
         epoch: Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         self._epoch = epoch  # in shared memory, so that persistent workers see it change
@@ -128,7 +138,10 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
     def _inspect(self, *, labels: bool) -> TableReport:
         """Return the rows that can be used, inspected as commands do it."""
         data = self.settings.dataloader
-        rows, results = inspect_settings_table(self.settings, self.table, labelled=labels, values=data.mean == AUTO)
+        measured = data.mean == AUTO
+        rows, results = inspect_settings_table(
+            self.settings, self.table, labelled=labels, values=measured, records=self._records
+        )
         return build_report(hide_secrets(self.table), rows, results, skip_bad=data.on_bad_row == "skip")
 
     @property

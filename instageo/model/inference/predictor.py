@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from instageo.arguments import as_dates, as_lat_lon, as_path, expect
 from instageo.errors import CheckpointError, ConfigError, RasterError
 from instageo.locations import is_remote
 from instageo.model.augmentations.pipeline import normalize
@@ -21,7 +22,7 @@ from instageo.model.chips.sample import Sample
 from instageo.model.inference.features import ImageFeatures, encode_image
 from instageo.model.inference.tiling import Tiling, predict_images
 from instageo.model.networks.checkpoint import Checkpoint, load_network_state, read_checkpoint
-from instageo.model.networks.device import compile_network, inference_autocast, pick_device
+from instageo.model.networks.device import compile_network, find_device, inference_autocast, pick_device
 from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import Settings
@@ -138,6 +139,7 @@ class Predictor:
             >>> sorted(prediction.areas("ha"))
             ['0', '1']
         """
+        source, dates, lat_lon = _image_arguments(source, dates, lat_lon)
         prediction = self.predict_image(self.read(source, dates, lat_lon))
         if isinstance(source, np.ndarray) or is_remote(source):
             return prediction
@@ -171,7 +173,7 @@ class Predictor:
             >>> features.tokens.shape, features.class_token.shape
             ((1, 2, 2, 256), (256,))
         """
-        sample = self.read(source, dates, lat_lon)[0].to(self.device)
+        sample = self.read(*_image_arguments(source, dates, lat_lon))[0].to(self.device)
         tile = self.settings.test.crop_size or self.settings.dataloader.img_size
         with inference_autocast(self.device, self.settings.precision):
             image = normalize(sample.image, sample.valid, *self._statistics)
@@ -249,15 +251,32 @@ def _image(image: NDArray[np.float32], valid: NDArray[np.bool_], coordinates: Co
     return Sample(torch.from_numpy(image), torch.from_numpy(valid), None, time, location)
 
 
+def _image_arguments(
+    source: object, dates: object, lat_lon: object
+) -> tuple[str | NDArray[np.generic], tuple[date, ...], tuple[float, float] | None]:
+    """Return the arguments of `predict` as `read` takes them.
+
+    Raises:
+        ConfigError: One is of a wrong kind.
+    """
+    pixels = source.detach().cpu().numpy() if isinstance(source, Tensor) else source
+    if isinstance(pixels, np.ndarray):
+        expect(pixels.dtype.kind in "biuf" and pixels.size > 0, "source", source, "an array of numbers, with pixels")
+    else:
+        pixels = as_path("source", source, "the path or URL of a raster file, or an array (C, T, H, W)")
+    return pixels, as_dates("dates", dates), as_lat_lon("lat_lon", lat_lon)
+
+
 def load_model(source: str | Path, *, device: str | torch.device | None = None) -> Predictor:
     """Load a trained model for inference.
 
     Args:
         source: A `.ckpt` file, a run directory that holds `instageo_best_checkpoint.ckpt`, or a registry name.
-        device: Device to compute on; None for a GPU if there is one.
+        device: Device to compute on, as PyTorch names it: `cpu`, `cuda:1`; None or `auto` for a GPU if there is one.
 
     Raises:
         CheckpointError: The checkpoint is missing, unreadable or inconsistent.
+        ConfigError: An argument is of a wrong kind, or this machine has no such device.
 
     Examples:
         >>> import instageo
@@ -266,7 +285,8 @@ def load_model(source: str | Path, *, device: str | torch.device | None = None) 
         ['0', '1']
     """
     defaults = settings_from_config(default_config())
-    return predictor_from_settings(replace(defaults, checkpoint_path=str(source)), frozenset(), device)
+    path = as_path("source", source, "a checkpoint, the folder of a run, or registry:MODEL/SIZE")
+    return predictor_from_settings(replace(defaults, checkpoint_path=path), frozenset(), find_device(device))
 
 
 def predictor_from_settings(

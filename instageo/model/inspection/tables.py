@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -23,10 +23,14 @@ from instageo.model.inspection.statistics import sample_pixels
 from instageo.model.settings import Mode, Settings, get_setting
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names, cache_dir, table_root
-from instageo.table import Row, read_table, write_table
+from instageo.table import Row, read_table, rows_from_records, write_table
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
+
+
+Records = Sequence[Mapping[str, object]]
+"""The rows of a table as the value of each column."""
 
 
 def inspect_table(run: Run, which: str, *, labelled: bool | None = True, values: bool = False) -> TableReport:
@@ -62,7 +66,7 @@ def inspect_table(run: Run, which: str, *, labelled: bool | None = True, values:
 
 
 def inspect_settings_table(
-    settings: Settings, path: str, *, labelled: bool | None = True, values: bool = False
+    settings: Settings, path: str, *, labelled: bool | None = True, values: bool = False, records: Records | None = None
 ) -> tuple[list[Row], list[RowResult]]:
     """Read a table and inspect every row that has changed since the last time; write nothing but the cache.
 
@@ -71,6 +75,7 @@ def inspect_settings_table(
         path: The table.
         labelled: Whether labels are needed; None to inspect them if the table has any.
         values: Whether the moments of the chips' values are wanted.
+        records: Content of a table that is no file; `path` is its name in messages.
 
     Returns:
         Its rows, and what each holds or why it cannot be used.
@@ -80,7 +85,8 @@ def inspect_settings_table(
     """
     name, root = hide_secrets(path), table_root(settings)
     labels = label_format_from_settings(settings)
-    rows = read_table(path, root, need_label=bool(labelled), label_is_file=not labels.image_level)
+    needs = {"need_label": bool(labelled), "label_is_file": not labels.image_level}
+    rows = read_table(path, root, **needs) if records is None else rows_from_records(records, path, root, **needs)
     labelled = any(row.label for row in rows) if labelled is None else labelled
     spec = InspectionSpec(
         chip_format_from_settings(settings), labels if labelled else None, len(band_names(settings)), values

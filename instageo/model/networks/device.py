@@ -29,6 +29,23 @@ def pick_device(accelerator: str) -> str:
     raise ConfigError(f"accelerator={accelerator} does not work: this machine has no such device; use auto or cpu")
 
 
+def find_device(name: str | torch.device | None) -> torch.device:
+    """Return the device that a user names: as PyTorch does, or `gpu`, or `auto` and None for a GPU if there is one.
+
+    Raises:
+        ConfigError: The machine has no such device.
+    """
+    try:
+        device = torch.device(pick_device(name or "auto") if name in (None, "auto", "gpu") else name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError, ConfigError) as error:
+        raise ConfigError(
+            f"device={name!r} does not work: this machine has no such device; use 'cpu', or None for a GPU if there is "
+            "one"
+        ) from error
+    return device
+
+
 @contextmanager
 def inference_autocast(device: torch.device, precision: str) -> Iterator[None]:
     """Compute without gradients, in half precision if `precision` says so, while this block lasts."""

@@ -6,6 +6,7 @@ from typing import TypedDict, Unpack
 
 import torch
 
+from instageo.arguments import as_bands, as_whole_number, expect
 from instageo.model.backbones.prithvi import PrithviEncoder
 from instageo.model.backbones.prithvi import build_encoder as build_random_encoder
 from instageo.model.backbones.variants import VARIANTS
@@ -114,6 +115,8 @@ def build_network(
         >>> net(torch.zeros(2, 3, 1, 64, 64)).shape
         torch.Size([2, 3, 64, 64])
     """
+    _check_arguments(model_name, bands, pretrained, num_classes=num_classes, temporal_dim=temporal_dim, **sizes)
+    expect(isinstance(head, str), "head", head, "the name of a head, such as 'light'")
     net = build_random_network(
         model_name, num_classes=num_classes, head=head, bands=bands, temporal_dim=temporal_dim, **sizes
     )
@@ -150,11 +153,29 @@ def build_encoder(
         >>> encoder(torch.zeros(1, 6, 1, 32, 48)).shape
         torch.Size([1, 7, 256])
     """
+    _check_arguments(model_name, bands, pretrained, temporal_dim=temporal_dim, **sizes)
     encoder = build_random_encoder(
         model_name, temporal_dim=temporal_dim, bands=bands, **(EncoderSizes(img_size=224) | sizes)
     )
     _fill(encoder, model_name, pretrained, bands)
     return encoder
+
+
+def _check_arguments(model_name: object, bands: object, pretrained: object, **sizes: object) -> None:
+    """Check the kinds of arguments; whether their values fit is checked where they are used.
+
+    Raises:
+        ConfigError: One is of a wrong kind.
+    """
+    expect(isinstance(model_name, str), "model_name", model_name, "one of instageo.list_models()")
+    if bands is not None:
+        names = as_bands("bands", bands)
+        expect(all(isinstance(name, str) for name in names), "bands", bands, "names, such as ['RED', 'NIR']")
+    known = isinstance(pretrained, (bool, str, Path))
+    expect(known, "pretrained", pretrained, "True, False, or the path of a file of weights or of a run")
+    for name, value in sizes.items():
+        if value is not None:
+            as_whole_number(name, value, least=-1 if name == "depth" else 1)
 
 
 def _fill(encoder: PrithviEncoder, model_name: str, pretrained: Pretrained, bands: Sequence[str] | None) -> None:

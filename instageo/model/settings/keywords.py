@@ -1,9 +1,10 @@
 """Keyword arguments of the Python API as settings: the same checks and defaults as on the command line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Literal, TypedDict, cast
 
+from instageo.arguments import as_bands, as_number_pair, expect, to_plain
 from instageo.errors import ConfigError, did_you_mean
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.augmentations import Augmentations as AugmentationSettings
@@ -96,10 +97,11 @@ def chip_settings(options: Mapping[str, Any], bands: Sequence[int] | Sequence[st
     keys = {name: f"{GROUPS.get(name, 'dataloader')}.{name}".lstrip(".") for name in options}
     values = {keys[name]: to_plain(value) for name, value in options.items()}
     if bands is not None:
+        bands = as_bands("bands", bands)
         key = "dataloader.band_names" if all(isinstance(band, str) for band in bands) else "dataloader.bands"
         if values.get(key) is not None:
             raise TypeError("bands holds names already; pass band_names only if bands holds positions")
-        values[key] = list(bands)
+        values[key] = bands
     return values
 
 
@@ -107,11 +109,12 @@ def statistics_settings(statistics: Statistics) -> dict[str, Any]:
     """Return the settings of mean and standard deviation; none of them for None."""
     if statistics is None:
         return {}
-    if statistics == AUTO:
+    if isinstance(statistics, str) and statistics == AUTO:
         return {"dataloader.mean": AUTO, "dataloader.std": AUTO}
     if isinstance(statistics, str):
         return {"model.model_name": statistics, "dataloader.mean": None, "dataloader.std": None}
-    mean, std = ([float(value) for value in part] for part in statistics)
+    expected = '"auto", the name of a model, or (mean, std) with one number for each band'
+    mean, std = as_number_pair("statistics", statistics, expected)
     return {"dataloader.mean": mean, "dataloader.std": std}
 
 
@@ -125,7 +128,11 @@ def augmentation_settings(augmentations: Augmentations) -> dict[str, Any]:
     Raises:
         ConfigError: There is no such augmentation.
     """
+    listed = isinstance(augmentations, Iterable) and not isinstance(augmentations, str)
+    expected = "names, such as ['hflip', 'rot90'], or parameters by name, such as {'noise': {'std': 0.1}}"
+    expect(listed and all(isinstance(name, str) for name in augmentations), "augmentations", augmentations, expected)
     chosen = augmentations if isinstance(augmentations, Mapping) else {name: {} for name in augmentations}
+    expect(all(isinstance(part, Mapping) for part in chosen.values()), "augmentations", augmentations, expected)
     values: dict[str, Any] = {f"{AUGMENTATIONS}.{name}.use": False for name in ("hflip", "vflip")}
     own = []
     for name, parameters in chosen.items():
@@ -250,8 +257,3 @@ def without_measures(settings: Settings) -> Settings:
         count = len(settings.dataloader.band_names or ())
         values |= {"dataloader.mean": [0.0] * count, "dataloader.std": [1.0] * count}
     return update_settings(settings, values)
-
-
-def to_plain(value: Any) -> Any:
-    """Return a value with tuples as lists, as settings hold them."""
-    return [to_plain(part) for part in value] if isinstance(value, (list, tuple)) else value

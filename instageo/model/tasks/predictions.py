@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from instageo.arguments import as_path
 from instageo.errors import DataError
 from instageo.model.figures.colors import class_colors
 from instageo.raster.data_array import to_data_array
@@ -54,7 +55,7 @@ class ClassPrediction:
             DataError: It is a prediction of an array, or of a whole chip, which is not a map; or the path is its input.
             RasterError: The file cannot be written.
         """
-        _check_not_input(path, self.source)
+        _check_output(path, self.source)
         write_raster(
             path,
             self.classes[None],
@@ -170,7 +171,7 @@ class RegressionPrediction:
             DataError: It is a prediction of an array, or of a whole chip, which is not a map; or the path is its input.
             RasterError: The file cannot be written.
         """
-        _check_not_input(path, self.source)
+        _check_output(path, self.source)
         layers = np.stack([self.values, *self.quantiles.values()])
         bands = ["value", *(f"quantile_{level:g}" for level in self.quantiles)]
         grid = _map_grid(self.grid, self.valid)
@@ -194,7 +195,15 @@ class RegressionPrediction:
 Prediction = ClassPrediction | MultiLabelPrediction | RegressionPrediction
 
 
-def _check_not_input(path: str | Path, source: Path | None) -> None:
+def _check_output(path: object, source: Path | None) -> None:
+    """Raise if a map cannot be written under a path: its name belongs to another format, or it is the map's input."""
+    name = as_path("path", path)
+    suffix = Path(name).suffix.lower()
+    if suffix not in ("", ".tif", ".tiff"):
+        raise DataError(
+            f"{name}: a map is written as GeoTIFF; name it .tif, or write a picture with plot().savefig({name!r})"
+        )
+    path = Path(name)
     if source is not None and Path(path).expanduser().resolve() == source:
         raise DataError(f"{path}: the map would overwrite the image it was predicted from; choose another path")
 

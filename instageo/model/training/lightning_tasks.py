@@ -1,5 +1,6 @@
 """LightningModules from plain hyperparameters, for the Python API: a network, a loss, an optimiser and scores."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypedDict, Unpack
@@ -7,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 import pytorch_lightning as pl
 from torch import Tensor, nn
 
+from instageo.arguments import expect
 from instageo.errors import ConfigError
 from instageo.model.chips.sample import Sample
 from instageo.model.dataset.datamodule import ChipDataModule
@@ -58,6 +60,7 @@ class NetworkTask(FineTuningModule):
     """
 
     def __init__(self, net: nn.Module, values: Mapping[str, Any]) -> None:
+        _check_network(net)
         settings = settings_of_network(net, values)
         if isinstance(net, PrithviSegmenter):
             check_outputs(net, settings)
@@ -273,6 +276,25 @@ class RegressionTask(NetworkTask):
         values |= {"dataloader.label_kind": "chip" if getattr(net, "image_level", False) else "raster"}
         super().__init__(net, values | optimizer_settings(lr, options))
         self.save_hyperparameters(ignore=["net"])
+
+
+def _check_network(net: object) -> None:
+    """Check that an object is a network of the right inputs.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    expected = "a network from instageo.build_network, or a module whose forward takes (image, temporal_coords, "
+    expected += "location_coords)"
+    expect(isinstance(net, nn.Module), "net", net, expected)
+    try:
+        inspect.signature(net.forward).bind(*INPUTS)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        expect(False, "net", net, expected)
+
+
+INPUTS = ("image", "temporal_coords", "location_coords")
+"""What a task passes to its network."""
 
 
 def optimizer_settings(lr: float, options: Mapping[str, Any]) -> dict[str, Any]:

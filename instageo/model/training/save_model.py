@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from instageo.arguments import as_path, as_scores, expect
 from instageo.errors import ConfigError
 from instageo.files import write_text
 from instageo.model.backbones.torch_files import write_tensor_file
@@ -56,6 +57,9 @@ def save_model(
         >>> instageo.load_model("runs/mine").metrics
         {'val_mIoU': 0.5}
     """
+    folder = as_path("folder", folder, "a folder")
+    known = isinstance(data, (ChipDataset, ChipDataModule, type(None)))
+    expect(known, "data", data, "the ChipDataset or ChipDataModule of the training")
     net: Any = model.net if isinstance(model, NetworkTask) else model
     if not isinstance(net, PrithviSegmenter) or net.config is None:
         raise ConfigError(
@@ -71,7 +75,7 @@ def save_model(
         settings = with_data(settings_of_network(net, task_settings_of_data(data.settings)), data.settings)
     settings = without_measures(settings)
     check_outputs(net, settings)
-    scores = _logged_metrics(model) if metrics is None else {name: float(value) for name, value in metrics.items()}
+    scores = _logged_metrics(model) if metrics is None else as_scores("metrics", metrics)
     state = {f"net.{key}": value.detach().cpu() for key, value in net.state_dict().items()}
     content = {"state_dict": merge_lora(net, state, "net."), **checkpoint_metadata(settings, settings, scores)}
     path = Path(folder).expanduser() / f"{BEST}.ckpt"
