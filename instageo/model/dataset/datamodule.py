@@ -212,12 +212,20 @@ class ChipDataModule(pl.LightningDataModule):
         return None if self.mean is None or self.std is None else (self.mean, self.std)
 
     def _dataset(self, part: str, statistics: Statistics) -> ChipDataset:
-        table = self.tables[part]
-        if table is None:
-            raise ConfigError(f"there is no {part} table; pass {part}=… to ChipDataModule")
         return ChipDataset(
-            table, root_dir=self.root_dir, bands=self.bands, seed=self.seed, statistics=statistics, **self._options
+            self._table(part),
+            root_dir=self.root_dir,
+            bands=self.bands,
+            seed=self.seed,
+            statistics=statistics,
+            **self._options,
         )
+
+    def _table(self, part: str) -> Table:
+        """Return a table that is needed."""
+        if self.tables[part] is None:
+            raise ConfigError(f"there is no {part} table; pass {part}=… to ChipDataModule")
+        return self.tables[part]
 
     def setup(self, stage: str) -> None:
         """Inspect the tables that a stage needs: `fit`, `validate`, `test` or `predict`.
@@ -227,9 +235,11 @@ class ChipDataModule(pl.LightningDataModule):
         """
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
         expect(stage in needed, "stage", stage, f"one of {', '.join(needed)}")
-        for part in needed[stage]:
-            if self.tables[part] is not None or (part, stage) != ("val", "fit"):
-                getattr(self, f"{part}_data")
+        parts = [part for part in needed[stage] if self.tables[part] is not None or (part, stage) != ("val", "fit")]
+        for part in parts:
+            self._table(part)
+        for part in parts:
+            getattr(self, f"{part}_data")
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Return shuffled batches of random crops."""

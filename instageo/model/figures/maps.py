@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
+from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.backends import BackendFilter, backend_registry
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -20,12 +23,40 @@ SIDE = 6.0
 
 
 class NotebookFigure(Figure):
-    """A figure that notebooks show as the result of a cell, whether or not pyplot is in use."""
+    """A figure of pyplot that notebooks show once: at the end of its cell, or as the result of a later one."""
+
+    def _ipython_display_(self) -> None:
+        if pyplot.fignum_exists(getattr(self, "number", -1)) and "inline" in pyplot.get_backend():
+            return  # shown when the cell ends
+        from IPython.display import Image, display
+
+        display(Image(self._repr_png_()))  # type: ignore[no-untyped-call]
 
     def _repr_png_(self) -> bytes:
         buffer = BytesIO()
         self.savefig(buffer, format="png", bbox_inches="tight")
         return buffer.getvalue()
+
+
+_newest: list[NotebookFigure] = []
+"""The figure that was made last, if it is on a backend without a screen."""
+
+
+def _new_figure(**options: Any) -> NotebookFigure:
+    """Return an empty figure that pyplot knows, so that `plt.show()` and notebooks show it.
+
+    Without a screen pyplot knows only the newest one, so that a program that draws many does not keep them all.
+    """
+    while _newest:
+        pyplot.close(_newest.pop())
+    try:
+        figure = pyplot.figure(FigureClass=NotebookFigure, **options)
+    except ImportError:  # the chosen backend needs a screen, and there is none
+        figure = NotebookFigure(**options)
+        FigureCanvasAgg(figure)
+    if pyplot.get_backend().lower() in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE):
+        _newest.append(figure)
+    return figure
 
 
 def draw_classes(
@@ -71,8 +102,7 @@ def draw_values(values: NDArray[np.float32], grid: Grid | None) -> Figure:
 
 def draw_probabilities(probabilities: NDArray[np.float32], names: Sequence[str]) -> Figure:
     """Draw the probability of each label of a whole chip, shape (K,), as bars."""
-    figure = NotebookFigure(figsize=(SIDE, 1 + 0.3 * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _new_figure(figsize=(SIDE, 1 + 0.3 * len(names)), layout="constrained")
     axes = figure.add_subplot()
     axes.barh(names, np.nan_to_num(probabilities))
     axes.invert_yaxis()
@@ -83,9 +113,8 @@ def draw_probabilities(probabilities: NDArray[np.float32], names: Sequence[str])
 def _new_map(shape: tuple[int, ...], grid: Grid | None) -> tuple[Figure, Axes]:
     height, width = shape
     scale = SIDE / max(height, width)
-    figure = NotebookFigure(figsize=(max(width * scale, 2.0) + 2, max(height * scale, 2.0)))
+    figure = _new_figure(figsize=(max(width * scale, 2.0) + 2, max(height * scale, 2.0)))
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot(aspect="equal")
     if _extent(shape, grid) is not None:
         axes.ticklabel_format(style="plain", useOffset=False)

@@ -12,7 +12,7 @@ from instageo.errors import DataError, TableError
 from instageo.model.commands.check_tables import check_tables
 from instageo.model.context import Run
 from instageo.model.dataset.from_settings import chip_reader_from_settings
-from instageo.model.inspection.tables import inspect_table, shared_chips
+from instageo.model.inspection.tables import inspect_table, repeated_chips, shared_chips
 from instageo.model.settings import CacheKind, DataSettings, Mode, ModelSettings, Settings
 from instageo.model.settings.derived import cache_dir
 from instageo.table import write_table
@@ -143,12 +143,15 @@ def test_a_partly_labelled_table_is_counted_where_it_is_labelled(tmp_path, unlab
 
 
 @pytest.mark.parametrize("unlabelled", [0, 1, 2])
-def test_check_accepts_a_partly_labelled_table(tmp_path, unlabelled, capsys):  # pitfall 7
+def test_check_counts_all_of_a_partly_labelled_table_and_refuses_it(tmp_path, unlabelled, capsys):  # pitfall 7
     rows = [chip(tmp_path, str(number), label=None if number == unlabelled else 1) for number in range(3)]
-    check_tables(run_on(tmp_path, rows, mode=Mode.check))
+    words = rf"^train\.csv: 1 row has no label \({unlabelled}\.tif\); training and scoring need one in each row"
+    with pytest.raises(DataError, match=words):
+        check_tables(run_on(tmp_path, rows, mode=Mode.check))
     lines = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if "│" in line]
     shown = {name.strip(): value.strip() for name, value in lines}
     assert shown["usable chips"] == "3"
+    assert (shown["without label"], shown["repeated"]) == ("1", "0")
     assert (shown["0"], shown["1"], shown["2"]) == ("0", "12", "0")
 
 
@@ -192,3 +195,13 @@ def test_check_reports_shared_and_unusable_rows(tmp_path, caplog):  # pitfalls 3
     ):
         check_tables(run)
     assert "1 chip is in both train.csv and train.csv" in caplog.text
+
+
+def test_a_repeated_chip_is_told_however_its_path_is_written(tmp_path, caplog):
+    rows = [chip(tmp_path, name, label=1) for name in ("a", "b")]
+    again = {**rows[0], "Input": f"../{tmp_path.name}/a.tif"}
+    run = run_on(tmp_path, [*rows, again])
+    report = inspect_table(run, "train_filepath")
+    assert f"train.csv: 1 chip is listed more than once: {tmp_path}/a.tif" in caplog.text
+    assert shared_chips(report, report) == [f"{tmp_path}/a.tif", f"{tmp_path}/b.tif"]
+    assert repeated_chips(report.rows) == [f"{tmp_path}/a.tif"]

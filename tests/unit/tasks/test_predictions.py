@@ -119,3 +119,32 @@ def test_figures_of_values_have_a_scale():
     [image] = figure.axes[0].get_images()
     assert image.get_array().mask.tolist() == [[False, False, True], [False, False, False]]
     assert len(figure.axes) == 2
+
+
+def test_a_drawn_map_is_shown_by_pyplot_and_a_program_that_draws_many_keeps_one():
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+    figures = [classes().plot() for _ in range(25)]  # pyplot warns of more than 20
+    assert pyplot.get_fignums() == [figures[-1].number]
+    assert pyplot.gcf() is figures[-1]
+    own = pyplot.figure()
+    classes().plot()
+    assert pyplot.fignum_exists(own.number)  # the user's figures stay
+    assert figures[0]._repr_png_().startswith(b"\x89PNG")
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("name", ["map.png", "map.jpg", "map.npy"])
+def test_a_map_is_not_written_under_the_name_of_another_format(tmp_path, name):
+    with pytest.raises(
+        DataError, match=rf"{name}: a map is written as GeoTIFF; name it \.tif, or write a picture with"
+    ):
+        classes().save(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["map.tif", "map.TIFF", "map"])
+def test_names_of_a_geotiff(tmp_path, name):
+    classes().save(tmp_path / name)
+    assert (tmp_path / name).read_bytes()[:2] == b"II"
