@@ -1,8 +1,10 @@
 """The Python API from end to end: data, networks and training of one's own, and models that every command takes."""
 
 import json
+from datetime import date
 
 import numpy as np
+import pandas
 import pytest
 import pytorch_lightning as pl
 import rasterio
@@ -10,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import instageo
-from instageo.errors import ConfigError, DataError, WeightsError
+from instageo.errors import ConfigError, DataError, TableError, WeightsError
 from instageo.model.dataset.table_dataset import sample_from_dict, sample_to_dict
 from instageo.model.networks.checkpoint import read_checkpoint
 from instageo.model.networks.interop import build_network_with_decoder, sample_from_torchgeo, sample_to_torchgeo
@@ -365,3 +367,44 @@ def test_a_map_is_not_written_over_its_input(trained):
     with pytest.raises(DataError, match="the map would overwrite the image it was predicted from"):
         prediction.save(chip.parent / ".." / "chips" / chip.name)
     assert chip.read_bytes() == before
+
+
+def test_a_data_frame_is_a_table(data):
+    frame = pandas.read_csv(data / "train.csv")
+    chips = instageo.ChipDataset(frame, root_dir=data, crop_size=16, seed=1)
+    from_file = instageo.ChipDataset(data / "train.csv", crop_size=16, seed=1)
+    assert len(chips) == len(from_file) == len(frame)
+    torch.testing.assert_close(chips[1], from_file[1])
+    assert repr(chips).startswith("ChipDataset(DataFrame: 4 chips of 6 layers")
+    with pytest.raises(TableError, match="DataFrame: no column 'Label'; found"):
+        instageo.ChipDataset(frame[["Input"]], root_dir=data)
+    dm = instageo.ChipDataModule(frame, frame, root_dir=data, crop_size=16, batch_size=4)
+    assert next(iter(dm.train_dataloader()))["image"].shape == (4, 6, 1, 16, 16)
+
+
+@pytest.mark.filterwarnings("ignore:Total length of `list` across ranks is zero")
+def test_training_without_a_validation_table(data, tmp_path):
+    dm = instageo.ChipDataModule(data / "train.csv", batch_size=2, crop_size=SIDE)
+    task = instageo.SegmentationTask(small_network(), num_classes=2, lr=1e-3)
+    trainer = pl.Trainer(max_epochs=1, **TRAINER)
+    trainer.fit(task, dm)
+    assert trainer.callback_metrics.keys() == {"train_loss"}
+    instageo.save_model(task, tmp_path / "mine")
+    assert instageo.load_model(tmp_path / "mine", device="cpu").predict(data / "chips/chip_0.tif").classes.shape
+    with pytest.raises(ConfigError, match="there is no val table; pass val="):
+        trainer.validate(task, dm)
+
+
+def test_dates_as_text_and_a_device_that_is_missing(data, tmp_path):
+    chips = instageo.ChipDataset(data / "train.csv", statistics="auto")
+    instageo.save_model(small_network(), tmp_path / "mine", data=chips)
+    model = instageo.load_model(tmp_path / "mine", device="auto")
+    chip = data / "chips" / "chip_0.tif"
+    expected = model.predict(chip, dates=[date(2024, 3, 5)], lat_lon=(36.1, -99))
+    for dates in ("2024-03-05", ["2024-03-05"], date(2024, 3, 5)):
+        given = model.predict(chip, dates=dates, lat_lon=np.array([36.1, -99]))
+        np.testing.assert_array_equal(given.probabilities, expected.probabilities)
+    with pytest.raises(ConfigError, match="dates='yesterday' does not work; expected dates such as"):
+        model.predict(chip, dates="yesterday")
+    with pytest.raises(ConfigError, match="device='tpu' does not work: this machine has no such device; use 'cpu'"):
+        instageo.load_model(tmp_path / "mine", device="tpu")

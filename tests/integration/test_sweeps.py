@@ -125,6 +125,10 @@ def test_the_command_of_the_docs_finds_its_best_run(data, tmp_path):
     scores = [best(tmp_path / "sweep" / str(job)) for job in range(3)]
     assert len(set(scores)) > 1
     assert results["best_value"] == pytest.approx(max(scores), abs=1e-6)
+    number = scores.index(max(scores))
+    told = next(line for line in done.stderr.splitlines() if "best of 3 jobs" in line)
+    assert f"best of 3 jobs: job {number} (" in told
+    assert told.endswith(f"val_mIoU {max(scores):.4f}, in {tmp_path / 'sweep' / str(number)}")
     rate = results["best_params"]["train.learning_rate"]
     config = yaml.safe_load((tmp_path / "sweep" / str(scores.index(max(scores))) / ".hydra/config.yaml").read_text())
     assert float(config["train"]["learning_rate"]) == pytest.approx(rate)
