@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from rasterio.env import get_gdal_config
 
 from instageo.errors import RasterError
-from instageo.gdal_access import GDAL_OPTIONS, explain_failure
+from instageo.gdal_access import GDAL_OPTIONS, explain_failure, summarize_error
 from instageo.locations import file_stamp
 from instageo.raster import reading
 from instageo.raster.reading import read_info, read_raster
@@ -196,3 +196,8 @@ def test_the_stamp_of_a_remote_file_changes_with_its_content(store, chip):
     chip.write_bytes(chip.read_bytes()[:-1] + b"x")
     assert file_stamp(f"{store[1]}/a/chip.tif") not in (first, None)
     assert file_stamp(f"{store[1]}/none.tif") is None
+
+
+def test_the_reason_is_a_sentence_in_which_the_file_is_it():
+    error = OSError("'/data/a.tif' not recognized as being in a supported file format.")
+    assert summarize_error("/data/a.tif", error) == "it is not recognized as being in a supported file format."
