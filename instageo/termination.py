@@ -53,6 +53,11 @@ def interrupt_on_sigterm() -> Iterator[Termination]:
         _installed.clear()
 
 
+def was_terminated() -> bool:
+    """Return whether SIGTERM has arrived inside such a block."""
+    return bool(_installed) and _installed[0].received
+
+
 def install_again() -> None:
     """Install the handler again, after a library has replaced it by its own; do nothing outside of such a block."""
     if _installed and threading.current_thread() is threading.main_thread():

@@ -17,6 +17,7 @@ from instageo.demo.figure import draw_overview
 from instageo.errors import InstaGeoError
 from instageo.files import write_bytes
 from instageo.table import INPUT, LABEL, write_table
+from instageo.termination import was_terminated
 from instageo.wording import counted
 
 SCENE = Path(__file__).parent / "scene" / "raleigh_2000.tif"
@@ -131,10 +132,17 @@ def _instageo(arguments: Sequence[str], console: Console) -> str:
         f"[dim]$ python -m instageo.model.run {escape(shlex.join(arguments))}[/dim]", highlight=False, soft_wrap=True
     )
     command = [sys.executable, "-m", "instageo.model.run", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 our own program
-    if done.returncode:
-        raise InstaGeoError(f"the demo stopped: the command above ended with status {done.returncode}")
-    return done.stdout
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 our own program
+        try:
+            output, _ = process.communicate()
+        except KeyboardInterrupt:
+            if was_terminated():  # Ctrl-C reaches the command itself, SIGTERM only this process
+                process.terminate()
+            process.wait()
+            raise
+    if process.returncode:
+        raise InstaGeoError(f"the demo stopped: the command above ended with status {process.returncode}")
+    return output
 
 
 def _test_chip_origins(folder: Path) -> list[tuple[int, int]]:
