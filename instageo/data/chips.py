@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instageo.errors import RasterError
 from instageo.raster.grid import Raster, RasterInfo, crop
@@ -100,11 +101,12 @@ def _write(raster: Raster, path: Path, info: RasterInfo) -> None:
     Others become no-data or, if a value of no-data is also an observation or there is none, are masked in all layers.
     """
     values, no_data = raster.values, info.no_data_value
+    valid: NDArray[np.bool_] | None = None
     if no_data is None and values.dtype.kind == "f":
         no_data = np.nan
     if no_data is None or (raster.valid & (values == no_data)).any():
-        no_data, valid = None, raster.valid.all(axis=0)
+        no_data, valid = None, np.all(raster.valid, axis=0)
     else:
-        values, valid = np.where(raster.valid, values, values.dtype.type(no_data)), None
+        values = np.where(raster.valid, values, values.dtype.type(no_data))
     alpha = info.alpha_layer if len(values) == info.num_layers else None
     write_raster(path, values, raster.grid, no_data_value=no_data, bands=raster.bands, valid=valid, alpha_layer=alpha)

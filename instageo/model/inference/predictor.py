@@ -220,7 +220,9 @@ class Predictor:
         in_float32, in_float64 = self._scaled_no_data
         layers = image.reshape(-1, *image.shape[2:])
         observed = validity_mask(layers, [in_float32] * len(layers), in_float64).reshape(image.shape)
-        return np.where(observed, image, 0), observed.all(axis=0)
+        valid: NDArray[np.bool_] = np.all(observed, axis=0)
+        image[~observed] = 0
+        return image, valid
 
     @property
     def _scaled_no_data(self) -> tuple[float | None, float | None]:
