@@ -6,7 +6,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -66,7 +66,7 @@ def write_tensor_file(file: Path, content: Mapping[str, Any]) -> None:
     """
     with atomic_path(file, verify=_verify_directory) as temporary, temporary.open("wb") as target:
         stream = _DeferredErrors(target)
-        torch.save(dict(content), stream)
+        torch.save(dict(content), cast("IO[bytes]", stream))
         if stream.error is not None:
             raise stream.error
 

@@ -97,7 +97,7 @@ def add_resolver(name: str, function: Callable[[str], str]) -> None:
     OmegaConf.register_new_resolver(name, function, replace=True)
 
 
-def config_to_yaml(config: DictConfig | ListConfig) -> str:
+def config_to_yaml(config: Any) -> str:
     """Return a configuration as YAML, without resolving references in it."""
     return OmegaConf.to_yaml(config)
 

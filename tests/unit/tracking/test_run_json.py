@@ -116,7 +116,7 @@ def test_a_folder_that_cannot_be_written_to_does_not_fail_the_run(tmp_path, capl
     (tmp_path / "file").touch()
     with RunRecorder(Run(Settings(), tmp_path / target / "run"), "instageo"):
         pass
-    assert f"run.json cannot be written: {reason}" in caplog.text
+    assert f"run.json: cannot be written: {reason}" in caplog.text
 
 
 def test_nothing_slow_is_imported_to_record_a_run():
