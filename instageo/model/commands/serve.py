@@ -58,7 +58,8 @@ def name_models(sources: list[str]) -> dict[str, str]:
     models: dict[str, str] = {}
     for text in sources:
         name, equals, source = text.partition("=")
-        name, source = (name, source) if equals else (_default_name(text), text)
+        if not equals or Path(text).expanduser().exists():  # a file may be named epoch=3.ckpt
+            name, source = _default_name(text), text
         if name in models:
             raise ConfigError(f"{text}: another model has the name '{name}'; choose another name: NAME={source}")
         models[name] = source if is_registry_name(source) else str(Path(source).expanduser().absolute())

@@ -14,6 +14,9 @@ def test_names_of_models(tmp_path):
     (tmp_path / "a" / "x.ckpt").touch()
     assert name_models([str(tmp_path / "a" / "x.ckpt")]) == {"a": str(tmp_path / "a" / "x.ckpt")}
     assert name_models(["registry:floods/tiny@production"]) == {"floods/tiny": "registry:floods/tiny@production"}
+    odd = tmp_path / "a" / "epoch=3.ckpt"
+    odd.touch()
+    assert name_models([str(odd), f"b={odd}"]) == {"a": str(odd), "b": str(odd)}
     with pytest.raises(ConfigError, match="another model has the name 'a'; choose another name"):
         name_models([str(tmp_path / "a"), f"a={tmp_path}"])
     with pytest.raises(ConfigError, match="no such checkpoint; expected a file, a run's directory"):
