@@ -177,7 +177,8 @@ SETTINGS = {
     "dataloader.bands=[0,1,2,3,4,4]": "expected different positions",
     "~train": "'~train' is not a valid override; use key=value",
     "train.num_epochs": "'train.num_epochs' is not a valid override; use key=value",
-    "root_dir=~/x": "quote a value with special characters",
+    "root_dir=~/x": "root_dir=~/x is not a folder; expected the folder that the table's paths start from",
+    "model.class_names=[a#1,b]": "model.class_names=[a#1,b] cannot be read; put quotes around text with special",
     "--config-name=nope": "configuration 'nope' does not exist; choose one of aod, biomass, config, hls_burn_scars, "
     "locust,",
     "test.stride=65": "test.stride=65 leaves gaps between tiles of 32 pixels",

@@ -70,7 +70,7 @@ def test_the_models_command_lists_variants_with_sizes_and_weights(monkeypatch):
     )
     shown = CliRunner().invoke(app, ["models", "--img-size", "64"], env={"COLUMNS": "80"}).stdout
     assert "prithvi_eo_v2_tiny_tl" in shown
-    assert "64 x 64 pixels, 1 date(s), head light" in shown
+    assert "64 x 64 pixels, 1 date, head light" in shown
     assert "none (random)" in shown
 
 
