@@ -84,7 +84,8 @@ def as_dates(name: str, value: object) -> tuple[date, ...]:
     """Return dates given as one or several, as dates, times, ISO text or values of NumPy."""
     dates: list[date] = []
     single = isinstance(value, (str, date)) or not isinstance(value, Iterable)
-    for part in [value] if single else cast(Iterable[Any], value):
+    parts: Iterable[Any] = [value] if single else cast(Iterable[Any], value)
+    for part in parts:
         plain = to_plain(part.astype("datetime64[D]")) if type(part).__name__ == "datetime64" else part
         try:
             dates += parse_dates(plain) if isinstance(plain, str) else [date(plain.year, plain.month, plain.day)]

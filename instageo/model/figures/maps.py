@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from matplotlib import pyplot
 from matplotlib.axes import Axes
-from matplotlib.backends import BackendFilter, backend_registry
+from matplotlib.backends.registry import BackendFilter, backend_registry
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -50,11 +50,12 @@ def _new_figure(**options: Any) -> NotebookFigure:
     while _newest:
         pyplot.close(_newest.pop())
     try:
-        figure = pyplot.figure(FigureClass=NotebookFigure, **options)
+        figure = cast(NotebookFigure, pyplot.figure(FigureClass=NotebookFigure, **options))
     except ImportError:  # the chosen backend needs a screen, and there is none
         figure = NotebookFigure(**options)
         FigureCanvasAgg(figure)
-    if pyplot.get_backend().lower() in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE):
+    without_screen = backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)  # type: ignore[no-untyped-call]
+    if pyplot.get_backend().lower() in without_screen:
         _newest.append(figure)
     return figure
 

@@ -69,7 +69,7 @@ def ray_cluster(
                 with _silenced_stderr():
                     ray.init(**options)
                 install_again()  # Ray's own handler of SIGTERM ends the process with a dump of its stack
-            except (OSError, RuntimeError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  # Ray raises plain exceptions, as when it starts too slowly
                 reason = str(error).splitlines()[0]
                 if not address:
                     raise ConfigError(f"cannot start Ray on this machine ({reason})") from error
