@@ -29,8 +29,12 @@ class Termination:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         elif not self.received:  # a second signal must not stop what the first one began
-            self.received = True
-            raise KeyboardInterrupt
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """Raise `KeyboardInterrupt` on behalf of the signal."""
+        self.received = True
+        raise KeyboardInterrupt
 
 
 _installed: list[Termination] = []
@@ -51,6 +55,12 @@ def interrupt_on_sigterm() -> Iterator[Termination]:
     finally:
         signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
         _installed.clear()
+
+
+def interrupt() -> None:
+    """Raise `KeyboardInterrupt` inside such a block, where a library's own handler has received the signal."""
+    if _installed:
+        _installed[0].interrupt()
 
 
 def was_terminated() -> bool:

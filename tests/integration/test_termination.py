@@ -111,6 +111,20 @@ def test_maps_made_so_far_are_kept(model, tmp_path, engine, group):
     assert len(list(output.rglob("*.tif"))) == 398
 
 
+def test_ray_may_still_be_starting(model, tmp_path):
+    data = write_chips(tmp_path / "data")
+    command = [
+        *INSTAGEO, "mode=chip_inference", f"root_dir={data}", "test_filepath=train.csv", f"checkpoint_path={model}",
+        f"hydra.run.dir={tmp_path / 'run'}", "engine=ray", "accelerator=cpu",
+    ]  # fmt: skip
+
+    def ray_starts():
+        processes = psutil.Process().children(recursive=True)
+        return any("gcs_server" in name for process in processes for name in process.cmdline()[:1])
+
+    check_orderly(*terminate(command, once=ray_starts))
+
+
 def test_the_demo_ends_with_the_command_it_runs(tmp_path):
     folder = tmp_path / "demo"
     command = [INSTAGEO[0], "demo", "--folder", str(folder), "--epochs", "5000"]

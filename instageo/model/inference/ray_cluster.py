@@ -12,7 +12,7 @@ from typing import Any
 import ray
 
 from instageo.errors import ConfigError
-from instageo.termination import install_again
+from instageo.termination import install_again, interrupt
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,12 @@ def ray_cluster(
                 with _silenced_stderr():
                     ray.init(**options)
                 install_again()  # Ray's own handler of SIGTERM ends the process with a dump of its stack
-            except Exception as error:  # noqa: BLE001  # Ray raises plain exceptions, as when it starts too slowly
+            except SystemExit:  # which that handler raises while Ray starts
+                ray.shutdown()
+                interrupt()
+                raise
+            except Exception as error:  # Ray raises plain exceptions, as when it starts too slowly
+                ray.shutdown()
                 reason = str(error).splitlines()[0]
                 if not address:
                     raise ConfigError(f"cannot start Ray on this machine ({reason})") from error
