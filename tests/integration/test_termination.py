@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -119,8 +120,9 @@ def test_ray_may_still_be_starting(model, tmp_path):
     ]  # fmt: skip
 
     def ray_starts():
-        processes = psutil.Process().children(recursive=True)
-        return any("gcs_server" in name for process in processes for name in process.cmdline()[:1])
+        with suppress(psutil.Error):  # of a process that has just ended
+            return any("gcs_server" in process.name() for process in psutil.Process().children(recursive=True))
+        return False
 
     check_orderly(*terminate(command, once=ray_starts))
 
