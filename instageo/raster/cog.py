@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
 from rasterio.session import DummySession
 from rasterio.shutil import copy
 
 from instageo.errors import RasterError
+from instageo.files import write_bytes
 from instageo.raster.reading import LOCAL_OPTIONS, check_real
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -42,10 +44,13 @@ def write_cog(source: Path, target: Path) -> None:
     """Copy a GeoTIFF to a Cloud-Optimized GeoTIFF with overviews; values, colours and tags stay the same.
 
     Raises:
-        RasterError: The file cannot be written.
+        WriteError: The disk refuses the file.
+        RasterError: GDAL cannot make the file.
     """
-    try:
-        with rasterio.Env(GDAL_NUM_THREADS="1"):
-            copy(source, target, driver="COG", compress="deflate", overview_resampling="nearest", blocksize=256)
+    options = {"compress": "deflate", "overview_resampling": "nearest", "blocksize": 256}
+    try:  # in memory, since GDAL does not report every error of the disk
+        with rasterio.Env(GDAL_NUM_THREADS="1"), MemoryFile() as memory:
+            copy(source, memory.name, driver="COG", **options)
+            write_bytes(target, memory.getbuffer())
     except RasterioError as error:
         raise RasterError(f"{target.name}: cannot be written ({error})") from error

@@ -20,7 +20,7 @@ from instageo.table import Row
 
 log = logging.getLogger(__name__)
 
-FORMAT = 3
+FORMAT = 4
 """Version of the file; files of other versions are ignored."""
 
 

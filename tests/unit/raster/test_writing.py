@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 
 from instageo.errors import WriteError
 from instageo.files import find_unfinished
+from instageo.raster.cog import write_cog
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_info, read_raster
 from instageo.raster.writing import write_raster
@@ -133,3 +134,13 @@ def test_a_map_that_the_disk_cuts_off_is_not_written(make_raster, tmp_path):  # 
     assert [file.name for file in tmp_path.iterdir()] == ["map.tif"]
     make_raster("map.tif", noise)
     assert_array_equal(read_raster(path).values[0], noise)
+
+
+def test_a_cloud_optimized_copy_that_the_disk_cuts_off_is_not_written(make_raster, tmp_path):  # pitfall 80
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300), np.uint8)
+    path = make_raster("map.tif", noise)
+    with file_size_limit(50_000), pytest.raises(WriteError, match=r"cog\.tif: cannot be written: File too large"):
+        write_cog(path, tmp_path / "cog.tif")
+    assert [file.name for file in tmp_path.iterdir()] == ["map.tif"]
+    write_cog(path, tmp_path / "cog.tif")
+    assert_array_equal(read_raster(tmp_path / "cog.tif").values[0], noise)
