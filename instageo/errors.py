@@ -38,6 +38,22 @@ class RasterError(InstaGeoError):
     """A raster file is missing or unreadable, or has an unexpected shape."""
 
 
+class LayerError(RasterError):
+    """The layers of a raster file are not those that the settings or the model expect.
+
+    Args:
+        problem: What is wrong: the file, what was found, what was expected.
+        advice: Which settings help; left out where the reader cannot set them, as over HTTP.
+    """
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(f"{problem}; {advice}")
+        self.problem, self.advice = problem, advice
+
+    def __reduce__(self) -> tuple[type["LayerError"], tuple[str, str]]:
+        return type(self), (self.problem, self.advice)
+
+
 class DataError(InstaGeoError):
     """Rows of a table name files that cannot be used."""
 

@@ -25,6 +25,10 @@ PRITHVI_STATISTICS = {
 `PRITHVI_BANDS`."""
 
 
+REFLECTANCE_UNIT = 10_000.0
+"""The program's unit is reflectance times this."""
+
+
 @dataclass(frozen=True)
 class Sensor:
     """Layers of a satellite product, as its provider stacks them.

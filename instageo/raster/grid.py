@@ -176,6 +176,9 @@ class RasterInfo:
         tags: Metadata of the file as text, by upper-case name.
         alpha_layer: 0-based position of the layer that is marked as alpha; it is a mask unless it is read as a band.
         mask_kind: What else holds a mask: "internal", "side-car" or "NODATA_VALUES"; None without one.
+        descriptions: What the file calls its layers; an empty string where it gives no name.
+        scales: Scale tag of each layer, 1 where there is none.
+        offsets: Offset tag of each layer, 0 where there is none.
     """
 
     num_layers: int
@@ -185,6 +188,9 @@ class RasterInfo:
     tags: Mapping[str, str] = field(default_factory=dict)
     alpha_layer: int | None = None
     mask_kind: str | None = None
+    descriptions: tuple[str, ...] = ()
+    scales: tuple[float, ...] = ()
+    offsets: tuple[float, ...] = ()
 
     @property
     def num_layers_without_alpha(self) -> int:

@@ -60,6 +60,9 @@ class OpenRaster:
             _tags(source),
             masks.alpha_layer,
             masks.kind(source),
+            tuple(name or "" for name in source.descriptions),
+            source.scales,
+            source.offsets,
         )
 
     @cached_property
@@ -90,7 +93,7 @@ class OpenRaster:
         values = source.read([layer + 1 for layer in layers], window=ends)
         mask = masks.read(self.path, source, layers, ends)
         valid = validity_mask(values, masks.tags(source, layers), no_data_value, mask)
-        names = tuple(source.descriptions[layer] or "" for layer in layers)
+        names = tuple(info.descriptions[layer] for layer in layers)
         return Raster(values, valid, grid, names, info.tags)
 
 
