@@ -63,10 +63,12 @@ def cut_chips(
         min_labelled: Smallest share of a chip's pixels that have all bands and a label, in 0..1.
 
     Raises:
-        RasterError: A file is unreadable, or their grids differ.
+        RasterError: A file is unreadable, their grids differ, or the label has several layers.
     """
     scene_info, label_info = read_info(scene), read_info(label)
     image, truth = read_raster(scene, range(scene_info.num_layers)), read_raster(label)
+    if len(truth.values) != 1:
+        raise RasterError(f"{label}: has {len(truth.values)} layers; expected a label of one layer")
     if not image.grid.matches(truth.grid):
         raise RasterError(f"{label}: does not lie on the grid of {scene}; resample it to that grid first")
     chips, dropped = [], Counter[str]()
@@ -109,4 +111,14 @@ def _write(raster: Raster, path: Path, info: RasterInfo) -> None:
     else:
         values = np.where(raster.valid, values, values.dtype.type(no_data))
     alpha = info.alpha_layer if len(values) == info.num_layers else None
-    write_raster(path, values, raster.grid, no_data_value=no_data, bands=raster.bands, valid=valid, alpha_layer=alpha)
+    scale_tags = list(zip(info.scales, info.offsets, strict=True))[: len(values)]
+    write_raster(
+        path,
+        values,
+        raster.grid,
+        no_data_value=no_data,
+        bands=raster.bands,
+        valid=valid,
+        alpha_layer=alpha,
+        scale_tags=scale_tags,
+    )

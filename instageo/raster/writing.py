@@ -34,6 +34,7 @@ def write_raster(
     tags: Mapping[str, str] | None = None,
     valid: NDArray[np.bool_] | None = None,
     alpha_layer: int | None = None,
+    scale_tags: Sequence[tuple[float, float]] = (),
 ) -> None:
     """Write a tiled, compressed GeoTIFF; readers see the old file or the new one, never a part.
 
@@ -48,6 +49,7 @@ def write_raster(
         tags: Further tags of the file.
         valid: Shape (H, W); pixels where it is False are excluded by a mask inside the file.
         alpha_layer: 0-based position of the layer to mark as alpha.
+        scale_tags: Scale and offset tag of each layer.
 
     Raises:
         ValueError: Shape or no-data value do not fit.
@@ -78,6 +80,8 @@ def write_raster(
                     target.update_tags(CLASS_NAMES=json.dumps(list(class_names)))
                     target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(class_names)})
                 target.update_tags(**(tags or {}))
+                if any(tag != (1, 0) for tag in scale_tags):
+                    target.scales, target.offsets = zip(*scale_tags, strict=True)
             write_bytes(path, memory.getbuffer())
     except RasterioError as error:
         raise RasterError(f"{path}: cannot be written ({error})") from error
