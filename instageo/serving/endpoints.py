@@ -18,7 +18,7 @@ from ray.serve.handle import DeploymentHandle
 from starlette.middleware import Middleware
 
 from instageo.model.networks.memory import keep_freed_memory
-from instageo.model.settings.derived import band_names
+from instageo.model.settings.derived import band_names, layers_by_date
 from instageo.serving.errors import PROBLEM_RESPONSES, HTTPProblem, install_handlers
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.inputs import fetch_url, temporary_image
@@ -185,11 +185,13 @@ class Endpoints:
         description = self.service.describe(name)
         settings = description.settings
         data, outputs = settings.dataloader, settings.model
+        layers = data.bands or range(data.temporal_dim * len(band_names(settings)))
         classes = outputs.class_names or [str(number) for number in range(outputs.num_classes)]
         return JSONResponse({
             "name": name, "network": outputs.model_name, "parameters": description.parameters,
             "bands": list(band_names(settings)),
-            "dates": data.temporal_dim, "layers": data.bands, "no_data_value": data.no_data_value,
+            "dates": data.temporal_dim, "layers": data.bands, "expected_layers": data.num_layers,
+            "read_as": layers_by_date(settings, layers), "no_data_value": data.no_data_value,
             "tile_pixels": data.img_size, "regression": settings.is_reg_task,
             "image_level": data.label_kind.value != "raster", "classes": None if settings.is_reg_task else classes,
             "metrics": description.metrics,

@@ -15,7 +15,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 from ray.serve.handle import DeploymentHandle
 from torch import Tensor, nn
 
-from instageo.errors import InstaGeoError, RasterError
+from instageo.errors import InstaGeoError, LayerError, RasterError
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.inference.predictor import Predictor
@@ -65,6 +65,7 @@ class PredictionService:
         self.handle, self.settings, self.metrics = handle, settings, metrics
         self.results = ResultCache(settings.limits.results_mb * 1_000_000)
         self._descriptions: dict[str, ModelDescription] = {}
+        self._said: dict[str, set[str]] = {model: set() for model in settings.models}
         self._lock = Lock()
 
     def predict(self, model: str, path: Path, output: OutputFormat, *, probabilities: bool) -> ResponseBody:
@@ -89,13 +90,13 @@ class PredictionService:
     def summarize(self, model: str, path: Path) -> dict[str, object]:
         """Return pixels and areas of the prediction for a file; raises as `predict` does."""
         with self._predicted(model, path) as (predictor, prediction):
-            return formats.summarize_prediction(predictor, prediction, model)
+            return formats.summarize_prediction(predictor, prediction, model) | predictor.layers_of(path)
 
     def show(self, model: str, path: Path) -> dict[str, object]:
         """Keep pictures and the map of a file for the page, and return their names with the summary."""
         with self._predicted(model, path) as (predictor, prediction):
             chip = read_chip(path, chip_format_from_settings(predictor.settings))
-            summary = formats.summarize_prediction(predictor, prediction, model)
+            summary = formats.summarize_prediction(predictor, prediction, model) | predictor.layers_of(path)
             pictures = {"image": formats.render_image(chip.image, chip.valid, band_names(predictor.settings))}
             map_content = None
             if not predictor.task.image_level:
@@ -145,11 +146,12 @@ class PredictionService:
         check_image(path, self.settings.limits)
         network = RemoteNetwork(self.handle, model, deadline, self.metrics.tiles.observe)
         description = self.describe(model, deadline)
-        predictor = Predictor(cast(Any, network), description.settings, description.metrics)
+        predictor = Predictor(cast(Any, network), description.settings, description.metrics, said=self._said[model])
         try:
             yield predictor, predictor.predict(path)
         except RasterError as error:
-            raise HTTPProblem(422, str(error).replace(str(path), "the image")) from error
+            sentence = error.problem if isinstance(error, LayerError) else str(error)
+            raise HTTPProblem(422, sentence.replace(str(path), "the image")) from error
         finally:
             self.metrics.seconds.observe(time.monotonic() - start)
 

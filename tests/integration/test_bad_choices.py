@@ -34,7 +34,7 @@ CHOICES = {
     "model.head=fpn": "model.head=fpn is unknown; choose one of upscaling, light",
     "dataloader.sensor=modis": "dataloader.sensor=modis is unknown; choose one of hls_s30, hls_l30",
     "dataloader.sensor=sentinel2_l2a":
-        "has 6 layers, but dataloader.bands requests layer 11 (counted from 0); correct dataloader.bands",
+        "has 6 layers, expected 12 (1 date x 12 bands of dataloader.sensor=sentinel2_l2a)",
     "dataloader.sensor=sentinel2_l2a dataloader.band_names=[RED,CIRRUS]": "the sensor has no band CIRRUS; it has",
     f"dataloader.sensor=landsat8_c2 {SMALL}": "dataloader.sensor=landsat8_c2 gives reflectance x 10000, but",
     "dataloader.band_names=[RED,VIOLET]": "dataloader.mean has no default for the bands VIOLET; compute mean and std",

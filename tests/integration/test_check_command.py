@@ -42,7 +42,7 @@ def test_a_good_table(data, check):
         label[:4, :4] = 9
         counts = [counts[value] + int((label == value).sum()) for value in (0, 1)]
     lines = printed_lines(out)
-    assert lines["usable chips"] == ["4"]
+    assert lines["chips that can be used"] == ["4"]
     assert lines["left out"] == ["0"]
     assert lines["layers"] == ["6"]
     assert lines["pixels"] == ["32 x 32 (4)"]
@@ -64,7 +64,7 @@ def test_a_table_without_labels(data, check):  # pitfall 7
     write_table(data / "new.csv", [{"Input": f"chips/chip_{number}.tif"} for number in range(3)])
     status, out, _ = check(data / "new.csv")
     assert status == 0
-    assert printed_lines(out)["usable chips"] == ["3"]
+    assert printed_lines(out)["chips that can be used"] == ["3"]
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_chips_that_two_tables_share_are_reported(data, check, other):
     status, out, err = check(data / "train.csv", f"valid_filepath={other}")
     assert status == 0
     assert f"{1 if other == 'both.csv' else 4} chips are in both {other} and " in err
-    assert printed_lines(out)["usable chips"] == [str(2 if other == "both.csv" else 4), "4"]
+    assert printed_lines(out)["chips that can be used"] == [str(2 if other == "both.csv" else 4), "4"]
 
 
 @pytest.mark.parametrize("name", ["with space", "a, b", "tränin=g", "it's", "a$b", "(x) {y}"])
@@ -102,7 +102,7 @@ def test_any_table_name_works(tmp_path, check, name):
     (data / "train.csv").rename(data / f"{name}.csv")
     status, out, err = check(f"{name}/{name}.csv")
     assert status == 0, err
-    assert printed_lines(out)["usable chips"] == ["1"]
+    assert printed_lines(out)["chips that can be used"] == ["1"]
 
 
 @pytest.mark.slow
@@ -133,7 +133,7 @@ def test_a_regression_is_checked_without_classes(tmp_path, run):
     status, out, err = run("mode=check", "is_reg_task=true", f"root_dir={data}", "train_filepath=train.csv")
     assert status == 0, err
     lines = printed_lines(out)
-    assert lines["usable chips"] == ["4"]
+    assert lines["chips that can be used"] == ["4"]
     labels = [read_raster(path) for path in (data / "labels").iterdir()]
     values = np.concatenate([label.values[0][label.valid[0]] for label in labels])
     counted = json.loads((tmp_path / "run" / "run.json").read_text())["tables"]["train_filepath"]["labelled_pixels"]

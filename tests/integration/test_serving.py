@@ -226,7 +226,7 @@ def test_invalid_requests_are_refused(server, tmp_path):
     for status, message, response in (
         (
             422,
-            "the image: has 12 layers; the model needs 18 layers (3 dates x 6 bands",
+            "the image: has 12 layers, expected 18 (3 dates x 6 bands",
             server.send("/v1/predict?model=dates", twelve),
         ),
         (422, "expected exactly one of file, url and sample", server.send("/v1/predict")),

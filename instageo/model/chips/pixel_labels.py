@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import DataError, RasterError
+from instageo.model.chips.label_layers import ONLY_LAYER, LabelLayers, read_label_layer
 from instageo.raster.grid import Raster, Window
-from instageo.raster.reading import read_raster
 
 Array = NDArray[Any]
 
@@ -27,12 +27,14 @@ class LabelFormat:
         ignore_index: Label that does not count, in the file and in memory.
         reduce_to_zero: The file counts classes from 1; its 0 is ignored.
         replace_label: (from, to), applied to the file's values before anything else.
+        layers: Which layer of the file holds the labels.
     """
 
     num_classes: int
     ignore_index: int = -1
     reduce_to_zero: bool = False
     replace_label: tuple[int, int] | None = None
+    layers: LabelLayers = ONLY_LAYER
     image_level: ClassVar[bool] = False
     cache_dtype: ClassVar[str] = "int32"
 
@@ -50,10 +52,10 @@ class LabelFormat:
             RasterError: The file is missing or unreadable, or has fractional values.
             DataError: It has values outside the classes; the message lists them.
         """
-        return self.decode(read_raster(path, [0], window=window), str(path))
+        return self.decode(read_label_layer(path, self.layers, window), str(path))
 
     def decode(self, raster: Raster, path: str) -> Array:
-        """Convert the first layer to classes, see `read`; `path` is used in messages."""
+        """Convert the one layer to classes, see `read`; `path` is used in messages."""
         return self.to_classes(raster.values[0], raster.valid[0], path)
 
     def to_classes(self, stored: NDArray[np.generic], valid: NDArray[np.bool_], location: str) -> NDArray[np.int64]:
@@ -102,11 +104,13 @@ class TargetFormat:
         ignore_value: Value that means "no label", in addition to the file's no-data tag and NaN.
         lower_bound: Values must be greater, so that their logarithm exists; None for no bound.
         replace_label: (from, to), applied to the file's values before anything else.
+        layers: Which layer of the file holds the labels.
     """
 
     ignore_value: float = -1
     lower_bound: float | None = None
     replace_label: tuple[float, float] | None = None
+    layers: LabelLayers = ONLY_LAYER
     image_level: ClassVar[bool] = False
     cache_dtype: ClassVar[str] = "float32"
     ignored_value: ClassVar[float] = math.nan
@@ -118,10 +122,10 @@ class TargetFormat:
             RasterError: The file is missing or unreadable.
             DataError: A value is infinite, or not greater than `lower_bound`.
         """
-        return self.decode(read_raster(path, [0], window=window), str(path))
+        return self.decode(read_label_layer(path, self.layers, window), str(path))
 
     def decode(self, raster: Raster, path: str) -> Array:
-        """Convert the first layer to values, see `read`; `path` is used in messages."""
+        """Convert the one layer to values, see `read`; `path` is used in messages."""
         return self.to_values(np.where(raster.valid[0], raster.values[0], np.nan), path)
 
     def to_values(self, stored: NDArray[np.floating], location: str) -> NDArray[np.float32]:

@@ -41,7 +41,7 @@ def check_tables(run: Run) -> None:
     settings = update_settings(resolve(run.settings, run.explicit, normalized=False), {"dataloader.on_bad_row": "skip"})
     lenient = replace(run, settings=settings)
     reports = [(str(getattr(settings, which)), inspect_table(lenient, which, labelled=None)) for which in named]
-    log.info(describe_layout(settings, reports[0][1].num_layers))
+    log.info(describe_layout(settings, reports[0][1].layers))
     for (one, first), (other, second) in combinations(reports, 2):
         shared = shared_chips(first, second)
         if shared:
@@ -89,7 +89,7 @@ def _table_lines(settings: Settings, report: TableReport) -> dict[str, str]:
     """Return what is printed about a table: the text of each line by its name."""
     sizes = Counter(f"{stats.height} x {stats.width}" for stats in report.row_stats)
     lines = {
-        "usable chips": str(len(report.rows)),
+        "chips that can be used": str(len(report.rows)),
         "left out": str(len(report.dropped)),
         "without label": str(sum(row.label is None for row in report.rows)),
         "repeated": str(len(repeated_chips(report.rows))),

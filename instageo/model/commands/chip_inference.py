@@ -44,6 +44,8 @@ def chip_inference(run: Run) -> None:
     local = settings.engine is Engine.local
     predictor = predictor_from_settings(settings, run.explicit, None if local else "cpu")
     report = inspect_table(replace(run, settings=predictor.settings), "test_filepath", labelled=False)
+    predictor.said.update(report.notes)
+    predictor.announce(report.layers)
     warn_if_units_differ(predictor.settings, report)
     rows = list({row.input: row for row in report.rows}.values())
     folder = _output_folder(run)

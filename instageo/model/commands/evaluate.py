@@ -24,6 +24,7 @@ def evaluate(run: Run) -> None:
     require_settings(settings, "root_dir", "checkpoint_path")
     predictor = predictor_from_settings(settings, run.explicit)
     report = inspect_table(replace(run, settings=predictor.settings), table)
+    predictor.announce(report.layers)
     warn_if_units_differ(predictor.settings, report)
     with run.info.working_on(len(report.rows)):
         metrics = score(predictor, report)

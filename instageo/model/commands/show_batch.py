@@ -40,7 +40,7 @@ def show_batch(run: Run) -> None:
         augmentations_from_settings(settings)  # reports mistakes before the table is read
         measured = settings.dataloader.mean == AUTO
         reports.append(inspect_table(replace(run, settings=settings), "train_filepath", values=measured))
-        log.info(describe_layout(settings, reports[0].num_layers))
+        log.info(describe_layout(settings, reports[0].layers))
         return reports[0]
 
     settings = resolve(settings, run.explicit, checkpoint=checkpoint, statistics=inspect)

@@ -1,16 +1,17 @@
 """Read rows of a table as samples: whole or in windows, from files or from a cache of their decoded layers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from instageo.model.chips.chip_format import ChipFormat, LayerScaling
 from instageo.model.chips.chip_labels import AnyLabelFormat, ChipLabelFormat
 from instageo.model.chips.dates_and_location import Coordinates
-from instageo.model.chips.image import ChipFormat, read_layers, scale_layers
+from instageo.model.chips.image import read_layers, scale_layers
 from instageo.model.chips.sample import Sample
 from instageo.model.dataset.cache import Cache, CacheEntry
 from instageo.raster.grid import Window
@@ -31,6 +32,8 @@ class ChipReader:
         label_format: How labels are read; None to read none.
         shapes: Height and width of each chip.
         coordinates: Dates and location of each chip.
+        scalings: For a cache: factor and offset of each layer, by the index of chips whose scale tags replace those of
+            the format.
         cache: Cache of decoded layers; None to read the files each time.
     """
 
@@ -39,6 +42,7 @@ class ChipReader:
     label_format: AnyLabelFormat | None
     shapes: Sequence[tuple[int, int]]
     coordinates: Sequence[Coordinates]
+    scalings: Mapping[int, LayerScaling] = field(default_factory=dict)
     cache: Cache | None = None
 
     def __post_init__(self) -> None:
@@ -54,19 +58,22 @@ class ChipReader:
         Raises:
             RasterError: A file is missing or damaged.
         """
-        values, valid = self._read_layers(index, window)
-        image = torch.from_numpy(scale_layers(values, valid, self.chip_format))
+        values, valid, scaling = self._read_layers(index, window)
+        image = torch.from_numpy(scale_layers(values, valid, self.chip_format, scaling))
         temporal_coords, location_coords = (torch.from_numpy(part) for part in self.coordinates[index])
         label = self._read_label(index, window, valid)
         return Sample(image, torch.from_numpy(valid), label, temporal_coords, location_coords)
 
-    def _read_layers(self, index: int, window: Window | None) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    def _read_layers(
+        self, index: int, window: Window | None
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_], LayerScaling | None]:
         path, chip_format = self.rows[index].input, self.chip_format
         if self.cache is None:
             layers = read_layers(path, chip_format, window)
-            return layers.values, layers.valid
+            return layers.values, layers.valid, layers.choice.scaling
         packed = self.cache.get(2 * index, lambda: _pack_layers(path, chip_format))[:, *(window or WHOLE)]
-        return packed[: -chip_format.temporal_dim], packed[-chip_format.temporal_dim :] != 0
+        values, valid = packed[: -chip_format.temporal_dim], packed[-chip_format.temporal_dim :] != 0
+        return values, valid, self.scalings.get(index)
 
     def _read_label(self, index: int, window: Window | None, valid: NDArray[np.bool_]) -> Tensor | None:
         path, label_format = self.rows[index].label, self.label_format
@@ -93,7 +100,7 @@ def list_cache_entries(reader: ChipReader, num_layers: int, dtypes: Sequence[str
         dtypes: Type of each chip's values.
     """
     chip_format, label_format = reader.chip_format, reader.label_format
-    decoding = repr((READING_VERSION, chip_format.temporal_dim, chip_format.bands, chip_format.no_data_value))
+    decoding = repr((READING_VERSION, *chip_format.stored_key))
     label_dtype = label_format.cache_dtype if label_format else "int32"
     entries = []
     for row, shape, dtype in zip(reader.rows, reader.shapes, dtypes, strict=True):

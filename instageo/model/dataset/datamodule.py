@@ -15,11 +15,13 @@ from instageo.arguments import as_records, as_whole_number, expect
 from instageo.errors import ConfigError
 from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.augmentations.pipeline import process_and_augment
+from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.sample import Sample, stack_samples
 from instageo.model.dataset.datasets import RandomCropDataset, WholeChipDataset, build_eval_loader, build_loader
 from instageo.model.dataset.from_settings import sampling_probabilities
 from instageo.model.dataset.sampler import EpochSampler, Probabilities, epoch_seed
 from instageo.model.dataset.table_dataset import ChipDataset, Table, sample_from_dict, sample_to_dict
+from instageo.model.inspection.report import require_same_layout
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.keywords import (
     LABEL_SCALE,
@@ -212,7 +214,7 @@ class ChipDataModule(pl.LightningDataModule):
         return None if self.mean is None or self.std is None else (self.mean, self.std)
 
     def _dataset(self, part: str, statistics: Statistics) -> ChipDataset:
-        return ChipDataset(
+        data = ChipDataset(
             self._table(part),
             root_dir=self.root_dir,
             bands=self.bands,
@@ -220,6 +222,10 @@ class ChipDataModule(pl.LightningDataModule):
             statistics=statistics,
             **self._options,
         )
+        if part != "train" and self.tables["train"] is not None:
+            first, second = (self.train_data.table, self.train_data.report), (data.table, data.report)
+            require_same_layout(first, second, chip_format_from_settings(self._given))
+        return data
 
     def _table(self, part: str) -> Table:
         """Return a table that is needed."""

@@ -10,7 +10,7 @@ from instageo.model.dataset.datasets import RandomCropDataset
 from instageo.model.dataset.sampler import Probabilities, balanced_probabilities
 from instageo.model.inspection.report import TableReport
 from instageo.model.settings import CacheKind, SamplerKind, Settings
-from instageo.model.settings.derived import cache_dir
+from instageo.model.settings.derived import band_names, cache_dir
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,12 @@ def chip_reader_from_settings(settings: Settings, report: TableReport, *, once: 
         label_format_from_settings(settings),
         [(stats.height, stats.width) for stats in report.row_stats],
         [stats.coordinates(dates) for stats in report.row_stats],
+        {index: stats.scaling for index, stats in enumerate(report.row_stats) if stats.scaling is not None},
     )
     kind = settings.dataloader.cache
     if kind is CacheKind.none or (once and kind is CacheKind.memory):
         return reader
-    layers = len(settings.dataloader.bands or ()) or report.num_layers
+    layers = dates * len(band_names(settings))
     entries = list_cache_entries(reader, layers, [stats.dtype for stats in report.row_stats])
     size = sum(entry.nbytes for entry in entries) / 1e9
     log.info("dataloader.cache=%s keeps the layers of %s, %.2f GB", kind.value, counted(len(reader), "chip"), size)

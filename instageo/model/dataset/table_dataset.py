@@ -34,6 +34,7 @@ from instageo.model.settings.keywords import (
     settings_from_keywords,
     statistics_settings,
 )
+from instageo.model.settings.resolve import record_files
 
 Size = int | tuple[int, int]
 
@@ -119,7 +120,11 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         self.report = self._inspect(labels=labels)
         self.crop_size = size
         self.settings = update_settings(
-            self.settings, {"dataloader.img_size": max(self.crop_size or self.report.max_shape)}
+            self.settings,
+            {
+                "dataloader.img_size": max(self.crop_size or self.report.max_shape),
+                **record_files(self.settings, self.report),
+            },
         )
         if statistics is not None:
             self.settings = fit_settings(self.settings, self.report)

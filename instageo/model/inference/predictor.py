@@ -1,10 +1,12 @@
 """Load a trained model and predict files and arrays of any size with it."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from instageo.model.augmentations.pipeline import normalize
 from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
+from instageo.model.chips.layer_choice import choose_layers
 from instageo.model.chips.sample import Sample
 from instageo.model.inference.features import ImageFeatures, encode_image
 from instageo.model.inference.tiling import Tiling, predict_images
@@ -27,15 +30,18 @@ from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import default_config, settings_from_config, update_settings
-from instageo.model.settings.derived import band_names, class_names
+from instageo.model.settings.derived import band_names, class_names, describe_layout, layers_by_date
 from instageo.model.settings.resolve import resolve
 from instageo.model.tasks.base import Task
 from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tasks.predictions import Prediction
 from instageo.raster.grid import Grid
+from instageo.raster.reading import read_info
 from instageo.raster.validity import validity_mask
 from instageo.table import Row
 from instageo.wording import counted
+
+log = logging.getLogger(__name__)
 
 ImageWithGrid = tuple[Sample, Grid | None]
 """An image as read, without a label, and the grid of its pixels; None without georeference."""
@@ -50,6 +56,7 @@ class Predictor:
         settings: Resolved settings of the training run.
         metrics: Validation scores that the checkpoint carries.
         device: Device of the network.
+        said: Sentences on the reading of files that the log has already.
 
     Examples:
         >>> import instageo
@@ -62,6 +69,7 @@ class Predictor:
     settings: Settings
     metrics: dict[str, float] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    said: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @cached_property
     def task(self) -> Task:
@@ -194,11 +202,30 @@ class Predictor:
             image, valid = self._from_array(source)
             return _image(image, valid, find_chip_coordinates(dates, lat_lon, None, {}, steps)), None
         chip = read_chip(source, chip_format_from_settings(self.settings))
-        layers = chip.image.shape[0] * chip.image.shape[1]
-        self._check_shape(chip.image, f"{source}: has {counted(layers, 'layer')}")
+        self.announce(chip.choice.layers, chip.choice.notes)
+        self._check_shape(chip.image, str(source))
         return _image(
             chip.image, chip.valid, find_chip_coordinates(dates, lat_lon, chip.grid, chip.tags, steps)
         ), chip.grid
+
+    def announce(self, layers: Sequence[int], notes: Iterable[str] = ()) -> None:
+        """Write once into the log which layers of files are read as which bands, and what else is noted on them."""
+        for note in notes:
+            if note not in self.said:
+                log.warning("%s", note)
+        layout = describe_layout(self.settings, layers)
+        if layout not in self.said:
+            log.info("%s", layout)
+        self.said.update(notes, [layout])
+
+    def layers_of(self, path: str | Path) -> dict[str, Any]:
+        """Return which layers of a file are read as which bands, a dictionary for each date, and what is noted on it.
+
+        Raises:
+            RasterError: As in `predict`.
+        """
+        choice = choose_layers(read_info(path), chip_format_from_settings(self.settings), str(path))
+        return {"read_as": layers_by_date(self.settings, choice.layers), "notes": list(choice.notes)}
 
     def read_row(self, row: Row) -> ImageWithGrid:
         """Read the chip of a table's row; its dates and location take precedence over the file's."""

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial, reduce
 
-from instageo.errors import DataError, InstaGeoError, RasterError
+from instageo.errors import DataError, InstaGeoError, LayerError, RasterError
 from instageo.locations import file_stamp, hide_secrets, is_remote
+from instageo.model.chips.chip_format import ChipFormat
+from instageo.model.chips.scale_tags import CHOICES
 from instageo.model.inspection.class_weights import compute_class_weights
 from instageo.model.inspection.row import InspectionSpec, inspect_row
 from instageo.model.inspection.row_stats import RowResult, RowStats, StatsCache, TransientError
@@ -58,9 +60,19 @@ class TableReport:
         return Counter(stats.mask_kind for stats in self.row_stats if stats.mask_kind is not None)
 
     @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that are read of the first file, time-major."""
+        return self.row_stats[0].layers
+
+    @property
     def notes(self) -> Counter[str]:
         """What the files say and what does not count, each with the number of files."""
         return Counter(note for stats in self.row_stats for note in stats.notes)
+
+    @property
+    def tag_factor(self) -> float | None:
+        """Factor from the values that the files' scale tags give to the unit of the chips; None without tags."""
+        return next((stats.tag_factor for stats in self.row_stats if stats.tag_factor is not None), None)
 
     @property
     def class_counts(self) -> list[int]:
@@ -131,7 +143,7 @@ def inspect_rows(
     results = [result if result is not None and spec.is_met_by(result) else next(new) for result in cached]
     if cache is not None:
         cache.update(rows, stamps, results)
-    return _require_same_layers(rows, results)
+    return _require_same_unit(rows, _require_same_layers(rows, results, spec), spec)
 
 
 def build_report(name: str, rows: Sequence[Row], results: Sequence[RowResult], *, skip_bad: bool) -> TableReport:
@@ -188,14 +200,18 @@ def _inspect_all(rows: Sequence[Row], spec: InspectionSpec) -> Iterator[RowResul
 def _try_inspect_row(row: Row, spec: InspectionSpec) -> RowResult:
     try:
         return inspect_row(row, spec)
+    except LayerError as error:
+        return str(error)
     except RasterError as error:
         return TransientError(error)
     except InstaGeoError as error:
         return str(error)
 
 
-def _require_same_layers(rows: Sequence[Row], results: Sequence[RowResult]) -> list[RowResult]:
-    """Reject rows whose files have another number of layers than most."""
+def _require_same_layers(rows: Sequence[Row], results: Sequence[RowResult], spec: InspectionSpec) -> list[RowResult]:
+    """Reject rows whose files have another number of layers than most, unless layers are chosen by name."""
+    if spec.chip_format.rules.by_name:
+        return list(results)
     counts = Counter(result.num_layers for result in results if isinstance(result, RowStats))
     if len(counts) < 2:
         return list(results)
@@ -204,6 +220,51 @@ def _require_same_layers(rows: Sequence[Row], results: Sequence[RowResult]) -> l
         f"{row.input}: has {counted(result.num_layers, 'layer')}, but most other files have {usual}; "
         "all files of a table need the same layout"
         if isinstance(result, RowStats) and result.num_layers != usual
+        else result
+        for row, result in zip(rows, results, strict=True)
+    ]
+
+
+def require_same_layout(
+    first: tuple[str, TableReport], second: tuple[str, TableReport], chip_format: ChipFormat
+) -> None:
+    """Check that the files of two tables have the same number of layers, and values in the same unit.
+
+    Args:
+        first: Name and report of a table.
+        second: Name and report of another.
+        chip_format: How their chips are read.
+
+    Raises:
+        DataError: They differ.
+    """
+    (one, report), (other, other_report) = first, second
+    counts, default = (report.num_layers, other_report.num_layers), chip_format.tag_factor
+    if counts[0] != counts[1] and not chip_format.rules.by_name:
+        raise DataError(
+            f"{one} has files of {counted(counts[0], 'layer')}, {other} of {counts[1]}; both tables need the same "
+            "layout"
+        )
+    if _unit(report.row_stats[0], default) != _unit(other_report.row_stats[0], default):
+        raise DataError(f"the files of {one} have other scale tags than those of {other}; {CHOICES}")
+
+
+def _unit(stats: RowStats, default: float) -> float:
+    """Return the unit that the scale tags of a row's file give, to five digits."""
+    return float(f"{default if stats.tag_factor is None else stats.tag_factor:.5g}")
+
+
+def _require_same_unit(rows: Sequence[Row], results: Sequence[RowResult], spec: InspectionSpec) -> list[RowResult]:
+    """Reject rows whose scale tags give another unit than those of most other files; without tags it is the default."""
+    default = spec.chip_format.tag_factor
+    counts = Counter(_unit(result, default) for result in results if isinstance(result, RowStats))
+    if len(counts) < 2:
+        return list(results)
+    usual = counts.most_common(1)[0][0]
+    return [
+        f"{row.input}: has {'no scale tags' if result.tag_factor is None else 'other scale tags'}, unlike most other "
+        f"files of the table; {CHOICES}"
+        if isinstance(result, RowStats) and _unit(result, default) != usual
         else result
         for row, result in zip(rows, results, strict=True)
     ]

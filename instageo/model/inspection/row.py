@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.errors import DataError, RasterError
+from instageo.errors import DataError, LayerError, RasterError
 from instageo.locations import is_remote
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.chip_labels import AnyLabelFormat, ChipLabelFormat, ChipValueFormat, is_file_name
 from instageo.model.chips.dates_and_location import find_row_coordinates
-from instageo.model.chips.image import ChipFormat, split_bands, split_dates
+from instageo.model.chips.image import ChipLayers, read_open_layers, split_bands
+from instageo.model.chips.label_layers import read_label_layer
+from instageo.model.chips.layer_choice import choose_layers
 from instageo.model.chips.pixel_labels import TargetFormat
 from instageo.model.inspection.row_stats import RowResult, RowStats
 from instageo.model.inspection.statistics import Moments, compute_moments
 from instageo.raster.grid import Grid, RasterInfo
 from instageo.raster.no_data_tags import describe_unfit_no_data
-from instageo.raster.reading import open_raster, read_raster
+from instageo.raster.reading import open_raster
 from instageo.table import Row
-from instageo.wording import counted
 
 Mask = NDArray[np.bool_]
 
@@ -31,19 +33,17 @@ class InspectionSpec:
     Attributes:
         chip_format: How chips are read.
         label_format: How labels are read; None to read the headers of chips alone.
-        num_bands: Number of bands per date in the settings.
         with_moments: Whether to compute the moments of the bands.
     """
 
     chip_format: ChipFormat
     label_format: AnyLabelFormat | None
-    num_bands: int
     with_moments: bool = False
 
     @property
     def cache_key(self) -> tuple[object, ...]:
         """The part that decides the statistics of a row."""
-        return self.chip_format, self.label_format, self.num_bands
+        return self.chip_format, self.label_format
 
     def is_met_by(self, cached: RowResult | None) -> bool:
         """Return whether a cached result contains all that is requested."""
@@ -61,10 +61,9 @@ def inspect_row(row: Row, spec: InspectionSpec) -> RowStats:
     chip_format, label_format = spec.chip_format, spec.label_format
     with open_raster(row.input) as file:
         info = file.info
-        _check_layers(row, info.num_layers, spec)
+        choice = choose_layers(info, chip_format, row.input)
         temporal_coords, location_coords = _known_coordinates(row, info, chip_format.temporal_dim)
-        bands = range(info.num_layers) if chip_format.bands is None else chip_format.bands
-        masked = info.alpha_layer is not None and info.alpha_layer not in bands
+        masked = info.alpha_layer is not None and info.alpha_layer not in choice.layers
         stats = RowStats(
             info.num_layers - masked,
             *info.grid.shape,
@@ -72,17 +71,19 @@ def inspect_row(row: Row, spec: InspectionSpec) -> RowStats:
             temporal_coords,
             location_coords,
             mask_kind=info.mask_kind or ("alpha" if masked else None),
-            notes=_unfit_no_data(row),
+            layers=choice.layers,
+            scaling=choice.scaling,
+            tag_factor=choice.tag_factor,
+            notes=choice.notes + _unfit_no_data(row),
         )
         if label_format is None and not spec.with_moments:
             return stats
-        layers = split_dates(file.read(bands, chip_format.no_data_value), chip_format, row.input)
+        layers = read_open_layers(file, chip_format)
     if not layers.valid.any():
         raise DataError(f"{row.input}: no valid pixel, all pixels are no-data; check dataloader.no_data_value")
     stats = replace(stats, valid_pixels=int(np.count_nonzero(layers.valid)))
     if spec.with_moments:
-        bands = split_bands(layers.values, chip_format)
-        stats = replace(stats, band_moments=compute_moments(bands, layers.valid, chip_format.rescale))
+        stats = replace(stats, band_moments=_band_moments(layers, chip_format))
     if label_format is None or row.label is None:
         return stats
     label = _read_label(row, info.grid, label_format)
@@ -90,21 +91,12 @@ def inspect_row(row: Row, spec: InspectionSpec) -> RowStats:
     return replace(stats, class_counts=class_counts, label_moments=label_moments)
 
 
-def _check_layers(row: Row, num_layers: int, spec: InspectionSpec) -> None:
-    bands, num_dates = spec.chip_format.bands, spec.chip_format.temporal_dim
-    needed = num_dates * spec.num_bands
-    if bands is None and num_layers != needed:
-        raise DataError(
-            f"{row.input}: has {counted(num_layers, 'layer')}, expected {needed} "
-            f"({counted(num_dates, 'date')} x {counted(spec.num_bands, 'band')}); "
-            "name the bands with dataloader.band_names, list layers in dataloader.bands, or correct "
-            "dataloader.temporal_dim"
-        )
-    if bands is not None and max(bands) >= num_layers:
-        raise DataError(
-            f"{row.input}: has {counted(num_layers, 'layer')}, but dataloader.bands requests layer {max(bands)} "
-            "(counted from 0); correct dataloader.bands or dataloader.sensor"
-        )
+def _band_moments(layers: ChipLayers, chip_format: ChipFormat) -> Moments:
+    bands = split_bands(layers.values, chip_format)
+    if layers.choice.scaling is None:
+        return compute_moments(bands, layers.valid, chip_format.rescale)
+    scaled = chip_format.rescale(bands.astype(np.float64), layers.valid, layers.choice.scaling)
+    return compute_moments(scaled, layers.valid)
 
 
 def _unfit_no_data(row: Row) -> tuple[str, ...]:
@@ -129,9 +121,9 @@ def _read_label(row: Row, grid: Grid, label_format: AnyLabelFormat) -> NDArray[A
     if isinstance(label_format, ChipLabelFormat):
         return label_format.read(label)
     try:
-        raster = read_raster(label, [0])
+        raster = read_label_layer(label, label_format.layers)
     except RasterError as error:
-        if is_file_name(label):
+        if is_file_name(label) or isinstance(error, LayerError):
             raise
         raise RasterError(f"{error}; image-level labels need dataloader.label_kind=chip or chip_multi") from error
     if raster.grid.shape != grid.shape:

@@ -14,6 +14,7 @@ import numpy as np
 
 from instageo.errors import WriteError
 from instageo.files import write_text
+from instageo.model.chips.chip_format import LayerScaling
 from instageo.model.chips.dates_and_location import Coordinates
 from instageo.model.inspection.statistics import Moments
 from instageo.table import Row
@@ -29,7 +30,7 @@ class RowStats:
     """Statistics of one row.
 
     Attributes:
-        num_layers: Number of layers of the file.
+        num_layers: Number of layers of the file, without a layer that is a mask.
         height: Rows of its pixels.
         width: Columns of its pixels.
         dtype: Type of its values.
@@ -41,6 +42,9 @@ class RowStats:
         label_moments: Moments of a label of continuous values and, if requested, of log(1 + label).
         mask_kind: What holds the chip's own mask: internal, side-car, NODATA_VALUES or alpha; None without one.
         notes: Sentences on what the files say and what does not count.
+        layers: 0-based layers that are read, time-major.
+        scaling: Factor and offset of each layer in place of those in the settings; None for those of the settings.
+        tag_factor: Factor from the values that the file's scale tags give to the unit of the chips; None without tags.
     """
 
     num_layers: int
@@ -55,6 +59,9 @@ class RowStats:
     label_moments: Moments | None = None
     mask_kind: str | None = None
     notes: tuple[str, ...] = ()
+    layers: tuple[int, ...] = ()
+    scaling: LayerScaling | None = None
+    tag_factor: float | None = None
 
     def coordinates(self, num_dates: int) -> Coordinates:
         """Return dates and location as the network takes them, NaN where unknown."""
@@ -77,6 +84,8 @@ class RowStats:
             "temporal_coords": temporal and tuple((year, day) for year, day in temporal),
             "location_coords": location and tuple(location),
             "class_counts": tuple(content["class_counts"]),
+            "layers": tuple(content["layers"]),
+            "scaling": content["scaling"] and tuple((factor, offset) for factor, offset in content["scaling"]),
             "notes": tuple(content["notes"]),
             "band_moments": content["band_moments"] and Moments.from_dict(content["band_moments"]),
             "label_moments": content["label_moments"] and Moments.from_dict(content["label_moments"]),

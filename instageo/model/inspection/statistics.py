@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.model.chips.image import ChipFormat, read_chip
+from instageo.model.chips.chip_format import ChipFormat
+from instageo.model.chips.image import read_chip
 from instageo.table import Row
 
 Numbers = NDArray[np.float64]

@@ -22,7 +22,7 @@ from instageo.model.inspection.row_stats import RowResult, StatsCache
 from instageo.model.inspection.statistics import sample_pixels
 from instageo.model.settings import Mode, Settings, get_setting
 from instageo.model.settings.compose import settings_to_dict
-from instageo.model.settings.derived import band_names, cache_dir, table_root
+from instageo.model.settings.derived import cache_dir, table_root
 from instageo.table import Row, read_table, rows_from_records, write_table
 from instageo.wording import counted
 
@@ -88,9 +88,7 @@ def inspect_settings_table(
     needs = {"need_label": bool(labelled), "label_is_file": not labels.image_level}
     rows = read_table(path, root, **needs) if records is None else rows_from_records(records, path, root, **needs)
     labelled = any(row.label for row in rows) if labelled is None else labelled
-    spec = InspectionSpec(
-        chip_format_from_settings(settings), labels if labelled else None, len(band_names(settings)), values
-    )
+    spec = InspectionSpec(chip_format_from_settings(settings), labels if labelled else None, values)
     cache = StatsCache.for_table(cache_dir(settings) / "checks", path, os.path.abspath(root), spec.cache_key)
     return rows, inspect_rows(name, rows, spec, cache)
 

@@ -1,6 +1,6 @@
 """Settings of a run as dataclasses, filled from YAML and the command line; each checks its own values."""
 
-from instageo.model.settings.data import AUTO, CacheKind, DataSettings, LabelKind, SamplerKind
+from instageo.model.settings.data import AUTO, CacheKind, DataSettings, LabelKind, SamplerKind, ScaleTags
 from instageo.model.settings.inference import Engine, RaySettings, TestSettings
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.run_settings import Mode, Settings, get_setting, require_settings
@@ -9,6 +9,6 @@ from instageo.model.settings.train import DistillSettings, Scheduler, TrainSetti
 
 __all__ = [
     "AUTO", "CacheKind", "DataSettings", "DistillSettings", "Engine", "LabelKind", "Mode", "ModelSettings",
-    "RaySettings", "SamplerKind", "Scheduler", "Settings", "TestSettings", "TrackingSettings", "TrainSettings",
-    "get_setting", "require_settings",
+    "RaySettings", "SamplerKind", "ScaleTags", "Scheduler", "Settings", "TestSettings", "TrackingSettings",
+    "TrainSettings", "get_setting", "require_settings",
 ]  # fmt: skip

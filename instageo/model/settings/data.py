@@ -1,10 +1,12 @@
 """Settings of how files are read: the group `dataloader`."""
 
 import math
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from instageo.errors import ConfigError
 from instageo.model.settings.augmentations import Augmentations
 from instageo.model.settings.fields import ANYTIME, UNIT, Role, are_numbers, check, group, setting
 from instageo.sensors import find_sensor
@@ -34,6 +36,14 @@ class LabelKind(Enum):
     chip_multi = "chip_multi"
 
 
+class ScaleTags(Enum):
+    """What to do with scale and offset tags: use them if they agree with the settings, always, or never."""
+
+    auto = "auto"
+    apply = "apply"
+    ignore = "ignore"
+
+
 AUTO = "auto"
 """Value of mean, std or class weights that are computed from the training table."""
 
@@ -58,6 +68,19 @@ class DataSettings:
         "names of the bands of one date; null: BLUE, GREEN, RED, NIR_NARROW, SWIR_1, SWIR_2",
         Role.fixed_by_checkpoint,
         Role.shared_with_data,
+    )
+    num_layers: int | None = setting(
+        None,
+        "layers that every file must have, unless you list `bands`; null: as sensor, bands or the checkpoint say",
+        Role.default_from_checkpoint,
+        Role.set_by_sensor,
+    )
+    bands_given: bool = setting(False, "computed: whether you listed `bands`, so that files may have other layers, too")
+    bands_by_name: bool | None = setting(
+        None,
+        "true: choose layers by what the file calls them; false: ignore these names; null: refuse files whose names "
+        "contradict",
+        Role.default_from_checkpoint,
     )
     mean: Any = setting(
         None,
@@ -93,6 +116,16 @@ class DataSettings:
     replace_label: list[int] | None = setting(
         None, "[from, to]: replace this label value when reading", Role.default_from_checkpoint
     )
+    label_layer: Any = setting(
+        None,
+        "0-based layer of label files that have several; one_hot: one layer per class; null: the only one",
+        Role.default_from_checkpoint,
+    )
+    label_colors: list[str] | None = setting(
+        None,
+        "label files that are pictures: the colour of each value from 0, such as ['#000000','#0000ff']",
+        Role.default_from_checkpoint,
+    )
     reduce_to_zero: bool = setting(False, "true: labels count from 1, and 0 is ignored", Role.default_from_checkpoint)
     no_data_value: float | None = setting(
         -9999,
@@ -102,6 +135,18 @@ class DataSettings:
     )
     constant_multiplier: float = setting(1.0, "factor applied to stored values", *UNIT)
     constant_offset: float = setting(0.0, "added after the factor", *UNIT)
+    scale_tags: ScaleTags = setting(
+        ScaleTags.auto,
+        "auto | apply | ignore: scale and offset tags of files, see docs/reading.md; auto refuses those that "
+        "contradict the settings",
+        Role.default_from_checkpoint,
+    )
+    tag_factor: float | None = setting(
+        None,
+        "computed: factor from the values that scale tags give to the unit of mean and std, 10000 for reflectance",
+        Role.default_from_checkpoint,
+        Role.set_by_sensor,
+    )
     max_pixel_value: float | None = setting(
         None,
         "larger scaled values are clipped to it; null: no limit",
@@ -149,6 +194,7 @@ class DataSettings:
         self._check_statistics()
         self._check_label_scale()
         self._check_bands()
+        self._check_label_layers()
         pair = self.replace_label
         check(pair is None or len(pair) == 2, "dataloader.replace_label", pair, "null or [from, to]")
 
@@ -184,6 +230,18 @@ class DataSettings:
             check(are_numbers([mean]) and math.isfinite(mean), "dataloader.label_mean", mean, f"a number, or {AUTO}")
             check(are_numbers([std]) and 0 < std < math.inf, "dataloader.label_std", std, f"above 0, or {AUTO}")
 
+    def _check_label_layers(self) -> None:
+        layer, colors = self.label_layer, self.label_colors
+        ok = layer is None or layer == "one_hot" or (type(layer) is int and layer >= 0)
+        check(ok, "dataloader.label_layer", layer, "a layer counted from 0, one_hot, or null")
+        if colors is None:
+            return
+        check(layer is None, "dataloader.label_layer", layer, "null with dataloader.label_colors")
+        parsed = [parse_color(color) for color in colors]
+        check(
+            len(parsed) >= 1 and len(set(parsed)) == len(parsed), "dataloader.label_colors", colors, "different colours"
+        )
+
     def _check_bands(self) -> None:
         bands, names, mean = self.bands, self.band_names, self.given_mean
         different = names is None or (len(names) >= 1 and len(set(names)) == len(names))
@@ -192,6 +250,8 @@ class DataSettings:
             check(
                 len(names) == len(mean), "dataloader.band_names", names, f"{counted(len(mean), 'name')}, one per mean"
             )
+        layers = self.num_layers
+        check(layers is None or layers >= 1, "dataloader.num_layers", layers, "at least 1 layer, or null")
         if bands is None:
             return
         check(
@@ -207,3 +267,19 @@ class DataSettings:
         check(expected is None or len(bands) == expected, "dataloader.bands", bands, what)
         what = f"as many for each of {dates} (dataloader.temporal_dim)"
         check(len(bands) % self.temporal_dim == 0, "dataloader.bands", bands, what)
+
+
+def parse_color(text: str) -> tuple[int, int, int]:
+    """Return red, green and blue of a colour such as `#0000ff`.
+
+    Raises:
+        ConfigError: It is not written like that.
+    """
+    match = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text)
+    if match is None:
+        raise ConfigError(
+            f"dataloader.label_colors: {text} is not a colour; expected '#' and six hexadecimal digits, in quotes: "
+            '\'dataloader.label_colors=["#000000","#0000ff"]\''
+        )
+    red, green, blue = (int(part, 16) for part in match.groups())
+    return red, green, blue

@@ -1,5 +1,6 @@
 """Derive band names, class names and folders from settings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from instageo.cache_dir import user_cache
@@ -32,13 +33,31 @@ def class_names(settings: Settings) -> list[str]:
     return settings.model.class_names or [str(first + number) for number in range(settings.model.num_classes)]
 
 
-def describe_layout(settings: Settings, layers: int) -> str:
-    """Return a sentence for the log that says which layer of a file is read as which date and band."""
-    data, names = settings.dataloader, band_names(settings)
-    positions = data.bands or list(range(layers))
-    dates = [positions[start : start + len(names)] for start in range(0, len(positions), len(names))]
+def layers_by_date(settings: Settings, layers: Sequence[int]) -> list[dict[str, int]]:
+    """Return which layer of a file is read as which band, for each date.
+
+    Args:
+        settings: Say which bands each date has.
+        layers: 0-based layers that are read, all bands of date 1 first.
+    """
+    names = band_names(settings)
+    starts = range(0, len(layers), len(names))
+    return [dict(zip(names, layers[start : start + len(names)], strict=True)) for start in starts]
+
+
+def describe_layout(settings: Settings, layers: Sequence[int]) -> str:
+    """Return a sentence for the log that says which layer of a file is read as which date and band.
+
+    Args:
+        settings: Say which bands each date has.
+        layers: 0-based layers that are read, all bands of date 1 first.
+    """
+    names = band_names(settings)
+    dates = [list(date.values()) for date in layers_by_date(settings, layers)]
     text = "; ".join(f"date {number}: layers {date}" for number, date in enumerate(dates, start=1))
-    return f"reading {', '.join(names)} as {text} (counted from 0)"
+    return f"reading {', '.join(names)} as {text} (counted from 0)" + (
+        ", in the first file; in others by their names" if settings.dataloader.bands_by_name else ""
+    )
 
 
 def table_root(settings: Settings) -> str:

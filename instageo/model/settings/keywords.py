@@ -36,6 +36,11 @@ class ChipOptions(TypedDict, total=False):
         no_data_value: Value that means "no observation", besides the file's own no-data tag and NaN.
         constant_multiplier: Factor from stored values to the unit of the statistics.
         constant_offset: Added after the factor.
+        scale_tags: What to do with scale and offset tags of files: `auto`, `apply` or `ignore`; see docs/reading.md.
+        bands_by_name: True chooses layers by what the file calls them, False ignores these names, None refuses files
+            whose names contradict.
+        label_layer: 0-based layer of label files that have several, or `one_hot`.
+        label_colors: Colour of each value from 0 in label files that are pictures, such as `["#000000", "#0000ff"]`.
         max_pixel_value: Larger scaled values are cut to it.
         num_classes: Classes; labels outside 0..num_classes - 1 are an error.
         class_names: Names of the classes.
@@ -57,6 +62,10 @@ class ChipOptions(TypedDict, total=False):
     no_data_value: float | None
     constant_multiplier: float
     constant_offset: float
+    scale_tags: str
+    bands_by_name: bool | None
+    label_layer: int | str | None
+    label_colors: Sequence[str] | None
     max_pixel_value: float | None
     num_classes: int
     class_names: Sequence[str] | None
@@ -174,7 +183,8 @@ def fit_settings(settings: Settings, table: TableStatistics, *, crop: bool = Fal
     """
     size = settings.dataloader.img_size
     table = table if crop else cast(TableStatistics, _FixedShape(table, (size, size)))
-    return resolve(settings, frozenset(keys_with(Role.set_by_sensor)), statistics=lambda _: table, normalized=False)
+    decided = frozenset(keys_with(Role.set_by_sensor)) - {"dataloader.bands"}  # `bands_given` says who listed those
+    return resolve(settings, decided, statistics=lambda _: table, normalized=False)
 
 
 class _FixedShape:

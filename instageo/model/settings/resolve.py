@@ -1,7 +1,7 @@
 """Resolve settings: fill in what size, checkpoint, sensor and training table decide, in this order."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from instageo.band_vocabulary import suggest_band, understand_labels
 from instageo.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from instageo.model.backbones.variants import find_variant
 from instageo.model.settings.compose import settings_to_dict, update_settings
@@ -18,7 +19,7 @@ from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.settings.network import SIZES
 from instageo.model.settings.run_settings import Settings
-from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, find_sensor
+from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, REFLECTANCE_UNIT, find_sensor
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,14 @@ class BandMoments(Protocol):
 
 class TableStatistics(Protocol):
     """The part of a checked training table that settings are resolved with."""
+
+    @property
+    def num_layers(self) -> int:
+        """Number of layers of each file."""
+
+    @property
+    def tag_factor(self) -> float | None:
+        """Factor from the values that scale tags give to the unit of the chips; None without tags."""
 
     @property
     def max_shape(self) -> tuple[int, int]:
@@ -104,7 +113,7 @@ def resolve(
         settings, explicit = update_settings(settings, from_size), explicit | frozenset(from_size if checkpoint else ())
     if checkpoint is not None:
         settings = _apply_checkpoint(settings, checkpoint, explicit)
-    settings = _apply_sensor(settings, explicit)
+    settings = _apply_layers(_apply_sensor(settings, explicit), explicit)
     if checkpoint is None and settings.dataloader.label_kind is not LabelKind.raster and "model.head" not in explicit:
         settings = update_settings(settings, {"model.head": IMAGE_LEVEL_HEAD})
     if settings.dataloader.mean is None and normalized:
@@ -117,7 +126,8 @@ def resolve(
             )
         return settings
     table = statistics(settings)
-    return _fit_crop_size(_apply_statistics(settings, table), table)
+    settings = update_settings(_apply_statistics(settings, table), record_files(settings, table))
+    return _fit_crop_size(settings, table)
 
 
 def _size_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, object]:
@@ -155,6 +165,8 @@ def _apply_checkpoint(settings: Settings, checkpoint: CheckpointSettings, explic
 
 def _apply_sensor(settings: Settings, explicit: frozenset[str]) -> Settings:
     """Fill in band names and, from the sensor, the keys that the user did not set."""
+    if "dataloader.band_names" in explicit:
+        check_band_names(settings.dataloader.band_names or ())
     values: dict[str, Any] = {"dataloader.band_names": list(band_names(settings))}
     if settings.dataloader.sensor is not None:
         _check_unit(settings)
@@ -165,14 +177,63 @@ def _apply_sensor(settings: Settings, explicit: frozenset[str]) -> Settings:
 def _sensor_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, object]:
     data = settings.dataloader
     sensor = find_sensor(str(data.sensor))
-    layers = (
-        data.bands if "dataloader.bands" in explicit else sensor.layer_indices(band_names(settings), data.temporal_dim)
-    )
+    own = "dataloader.bands" in explicit or data.bands_given
+    layers = data.bands if own else sensor.layer_indices(band_names(settings), data.temporal_dim)
+    unit = {"dataloader.constant_multiplier", "dataloader.constant_offset"}
     return {
         "dataloader.bands": layers,
+        "dataloader.num_layers": len(sensor.bands) * data.temporal_dim,
+        "dataloader.tag_factor": None if unit & explicit else REFLECTANCE_UNIT,
         "dataloader.no_data_value": sensor.no_data_value,
         "dataloader.constant_multiplier": sensor.scale,
         "dataloader.constant_offset": sensor.offset,
+    }
+
+
+def check_band_names(names: Sequence[str]) -> None:
+    """Refuse names that look like misspelt names of bands; other names are a user's own.
+
+    Raises:
+        ConfigError: A name is one letter away from that of a band.
+    """
+    for name in names:
+        hint = suggest_band(name)
+        if hint:
+            raise ConfigError(f"dataloader.band_names: unknown band {name}{hint}")
+
+
+def _apply_layers(settings: Settings, explicit: frozenset[str]) -> Settings:
+    """Fill in how many layers a file must have, and whether the user listed the layers to read."""
+    data = settings.dataloader
+    given = data.bands is not None and ("dataloader.bands" in explicit or data.bands_given)
+    values: dict[str, Any] = {"dataloader.bands_given": given}
+    if given and data.bands_by_name:
+        raise ConfigError(
+            "dataloader.bands and dataloader.bands_by_name=true contradict each other; leave one of them out"
+        )
+    if data.bands_by_name:
+        nameless = [name for name in band_names(settings) if not understand_labels((name,), data.sensor)[0].bands]
+        if nameless:
+            raise ConfigError(
+                f"dataloader.bands_by_name=true needs names of bands, but {', '.join(nameless)} is none; name the "
+                f"bands with dataloader.band_names, such as {', '.join(PRITHVI_BANDS)}"
+            )
+    all_layers = data.bands is None and "dataloader.bands" in explicit and "dataloader.num_layers" not in explicit
+    if (data.num_layers is None or all_layers) and not given:
+        if data.bands is None:
+            values["dataloader.num_layers"] = data.temporal_dim * len(band_names(settings))
+        elif sorted(data.bands) == list(range(len(data.bands))):  # checkpoints that do not say how many there were
+            values["dataloader.num_layers"] = len(data.bands)
+    return update_settings(settings, values)
+
+
+def record_files(settings: Settings, table: TableStatistics) -> dict[str, Any]:
+    """Return what a checkpoint records of the training files: how many layers they have, and what their tags mean."""
+    known = settings.dataloader.tag_factor
+    by_name = settings.dataloader.bands_by_name
+    return {
+        "dataloader.num_layers": None if by_name else table.num_layers,
+        "dataloader.tag_factor": known if known is not None else table.tag_factor,
     }
 
 

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import torch
 
-from instageo.errors import ConfigError, DataError
+from instageo.errors import ConfigError
 from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights
+from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.context import Run
 from instageo.model.distillation.from_settings import check_teacher, load_teacher
 from instageo.model.inference.predictor import Predictor
-from instageo.model.inspection.report import TableReport
+from instageo.model.inspection.report import TableReport, require_same_layout
 from instageo.model.inspection.tables import MeanFrom, inspect_table, shared_chips, warn_if_units_differ
 from instageo.model.losses.from_settings import loss_from_settings
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
@@ -145,11 +146,9 @@ def _inspect_tables(run: Run) -> tuple[TableReport, TableReport]:
     settings = run.settings
     train = inspect_table(run, "train_filepath", values=settings.dataloader.mean == AUTO)
     val = inspect_table(run, "valid_filepath")
-    if train.num_layers != val.num_layers:
-        raise DataError(
-            f"{settings.train_filepath} has files of {counted(train.num_layers, 'layer')}, "
-            f"{settings.valid_filepath} of {val.num_layers}; both tables need the same layout"
-        )
+    require_same_layout(
+        (str(settings.train_filepath), train), (str(settings.valid_filepath), val), chip_format_from_settings(settings)
+    )
     shared = shared_chips(train, val)
     if shared:
         log.warning(
@@ -157,7 +156,7 @@ def _inspect_tables(run: Run) -> tuple[TableReport, TableReport]:
             counted(len(shared), "chip", "are"), settings.train_filepath, settings.valid_filepath, shared[0],
             " …" if shared[1:] else "",
         )  # fmt: skip
-    log.info(describe_layout(settings, train.num_layers))
+    log.info(describe_layout(settings, train.layers))
     if not settings.is_reg_task:
         absent = [name for name, count in zip(class_names(settings), train.class_counts, strict=True) if not count]
         if absent:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from instageo.errors import DataError, InstaGeoError
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.chip_labels import ChipClassFormat, ChipMultiLabelFormat, ChipValueFormat
-from instageo.model.chips.image import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat, TargetFormat
 from instageo.model.inspection.row import InspectionSpec, inspect_row
 from instageo.table import Row, read_table
@@ -95,7 +95,7 @@ def test_text_that_is_not_a_label_raises_an_error(label_format, text, words):
 def test_inspection_counts_image_level_labels(make_raster, label, label_format, counts, mean):
     chip = make_raster("chip.tif", np.ones((2, 3), np.int16))
     row = Row("chip.tif", str(chip), label, label_is_file=False)
-    stats = inspect_row(row, InspectionSpec(ChipFormat(), label_format, 1))
+    stats = inspect_row(row, InspectionSpec(ChipFormat(), label_format))
     assert stats.class_counts == counts
     assert stats.label_moments is None if mean is None else stats.label_moments.mean.tolist() == pytest.approx(mean)
 
@@ -104,7 +104,7 @@ def test_a_chip_whose_label_is_ignored_raises_an_error(make_raster):
     chip = make_raster("chip.tif", np.ones((2, 3), np.int16))
     row = Row("chip.tif", str(chip), "-1", label_is_file=False)
     with pytest.raises(DataError, match=r"-1: no label where .*chip\.tif has a valid observation"):
-        inspect_row(row, InspectionSpec(ChipFormat(), ChipClassFormat(LabelFormat(3)), 1))
+        inspect_row(row, InspectionSpec(ChipFormat(), ChipClassFormat(LabelFormat(3))))
 
 
 @pytest.mark.parametrize(
@@ -125,5 +125,5 @@ def test_tables_contain_image_level_labels(tmp_path, name, text):
 def test_image_level_labels_taken_for_files_give_a_hint(make_raster, label, hint):
     row = Row("chip.tif", str(make_raster("chip.tif", np.ones((2, 3), np.int16))), f"/none/{label}")
     with pytest.raises(InstaGeoError, match=f"^/none/{label}: no such file") as error:
-        inspect_row(row, InspectionSpec(ChipFormat(), LabelFormat(2), 1))
+        inspect_row(row, InspectionSpec(ChipFormat(), LabelFormat(2)))
     assert ("; image-level labels need dataloader.label_kind=chip" in str(error.value)) == hint

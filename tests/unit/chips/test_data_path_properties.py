@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from instageo.errors import DataError
-from instageo.model.chips.image import ChipFormat, read_chip, read_layers
+from instageo.model.chips.chip_format import ChipFormat
+from instageo.model.chips.image import read_chip, read_layers
 from instageo.model.chips.pixel_labels import LabelFormat, TargetFormat
 from instageo.model.commands.stats import compute_stats
 from instageo.model.context import Run

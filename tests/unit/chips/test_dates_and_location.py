@@ -10,8 +10,9 @@ from numpy.testing import assert_array_equal
 from rasterio.crs import CRS
 
 from instageo.errors import DataError
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.dates_and_location import DATE_TAGS, find_chip_coordinates, find_row_coordinates
-from instageo.model.chips.image import ChipFormat, read_chip
+from instageo.model.chips.image import read_chip
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_info
 from instageo.table import Row

@@ -2,9 +2,9 @@
 
 import pytest
 
+from instageo.model.chips.chip_format import ChipFormat, LayerRules
 from instageo.model.chips.chip_labels import ChipClassFormat, ChipMultiLabelFormat, ChipValueFormat
 from instageo.model.chips.from_settings import chip_format_from_settings, label_format_from_settings
-from instageo.model.chips.image import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat, TargetFormat
 from instageo.model.settings import DataSettings, LabelKind, ModelSettings, Settings, TrainSettings
 from instageo.model.settings.derived import describe_layout
@@ -19,7 +19,8 @@ def test_formats_follow_the_settings():
             constant_offset=30, max_pixel_value=7, reduce_to_zero=True, replace_label=[4, 5],
         ),
     )  # fmt: skip
-    assert chip_format_from_settings(settings) == ChipFormat(2, (3, 2, 1, 0), 0, 0.1, 30, 7)
+    rules = LayerRules(("BAND_1", "BAND_2"), because="as in the files that the model was trained on")
+    assert chip_format_from_settings(settings) == ChipFormat(2, (3, 2, 1, 0), 0, 0.1, 30, 7, rules)
     assert label_format_from_settings(settings) == LabelFormat(13, 255, True, (4, 5))
 
 
@@ -42,13 +43,13 @@ def test_the_kind_of_label_decides_the_format(kind, regression, expected):
 @pytest.mark.parametrize(
     ("data", "layers", "expected"),
     [
-        (DataSettings(), 6, "BLUE, GREEN, RED, NIR_NARROW, SWIR_1, SWIR_2 as date 1: layers [0, 1, 2, 3, 4, 5]"),
+        (DataSettings(), range(6), "BLUE, GREEN, RED, NIR_NARROW, SWIR_1, SWIR_2 as date 1: layers [0, 1, 2, 3, 4, 5]"),
         (
-            DataSettings(temporal_dim=2, mean=[0, 0], std=[1, 1], bands=[5, 4, 1, 0]), 9,
+            DataSettings(temporal_dim=2, mean=[0, 0], std=[1, 1], bands=[5, 4, 1, 0]), [5, 4, 1, 0],
             "BAND_1, BAND_2 as date 1: layers [5, 4]; date 2: layers [1, 0]",
         ),
         (
-            DataSettings(temporal_dim=3, mean=[0], std=[1]), 3,
+            DataSettings(temporal_dim=3, mean=[0], std=[1]), range(3),
             "BAND_1 as date 1: layers [0]; date 2: layers [1]; date 3: layers [2]",
         ),
     ],

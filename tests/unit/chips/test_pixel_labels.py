@@ -63,11 +63,6 @@ def test_fractional_float32_labels_raise_an_error(make_raster):
         LabelFormat(2).read(path)
 
 
-def test_only_the_first_layer_of_a_label_file_counts(make_raster):
-    path = make_raster("label.tif", np.array([[[1]], [[9]]], dtype=np.uint8))
-    assert_array_equal(LabelFormat(2).read(path), [[1]])
-
-
 @pytest.mark.parametrize("kind", ["uint8", "int16", "uint16", "int32", "uint32", "int64", "float32", "float64"])
 def test_zero_is_ignored_if_classes_count_from_one(make_raster, kind):  # pitfall 13
     path = make_raster("label.tif", np.array([[0, 1, 2]], dtype=kind))

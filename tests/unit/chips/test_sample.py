@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from instageo.model.chips.image import ChipFormat
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat
 from instageo.model.chips.sample import Sample, ignored_value, label_mask, stack_samples, zero_invalid
 from tests.readers import load_sample, located_rows

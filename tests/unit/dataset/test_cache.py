@@ -13,7 +13,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from instageo.errors import ConfigError
-from instageo.model.chips.image import ChipFormat
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat
 from instageo.model.chips.sample import stack_samples
 from instageo.model.dataset import cache as caches

@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from instageo.model.chips.image import ChipFormat
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat
 from instageo.model.dataset.datasets import RandomCropDataset, WholeChipDataset, build_eval_loader
 from instageo.table import Row

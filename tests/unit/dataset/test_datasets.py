@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instageo.model.chips.image import ChipFormat
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat
 from instageo.model.chips.sample import Sample, stack_samples
 from instageo.model.dataset.datasets import (

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instageo.model.chips.image import ChipFormat
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat
 from instageo.model.dataset.cache import DiskCache, MemoryCache
 from instageo.model.dataset.chip_reader import list_cache_entries

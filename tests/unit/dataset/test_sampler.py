@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from instageo.model.chips.image import ChipFormat
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat
 from instageo.model.chips.sample import stack_samples
 from instageo.model.dataset.datasets import RandomCropDataset, build_loader

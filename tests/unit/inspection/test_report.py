@@ -9,14 +9,15 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from instageo.errors import DataError
-from instageo.model.chips.image import ChipFormat
+from instageo.model.chips.chip_format import ChipFormat, LayerRules
 from instageo.model.chips.pixel_labels import LabelFormat
 from instageo.model.inspection.row import InspectionSpec
 from instageo.table import Row
 from tests.readers import check_table, located_rows
 
 ONES = np.ones((2, 3), np.uint8)
-CHIPS, CLASSES = ChipFormat(no_data_value=-9999), LabelFormat(3)
+SIX = LayerRules(num_layers=6, because="as agreed")
+CHIPS, CLASSES = ChipFormat(no_data_value=-9999, rules=SIX), LabelFormat(3)
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def row(make_raster):
     return make
 
 
-def check(rows, chip_format=CHIPS, label_format=CLASSES, *, num_bands=6, skip_bad=False):
-    return check_table("train.csv", rows, InspectionSpec(chip_format, label_format, num_bands), skip_bad=skip_bad)
+def check(rows, chip_format=CHIPS, label_format=CLASSES, *, skip_bad=False):
+    return check_table("train.csv", rows, InspectionSpec(chip_format, label_format), skip_bad=skip_bad)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_pixels_without_an_observation_are_not_counted(row):  # pitfalls 6, 9
     chip = np.ones((6, 2, 3), np.int16)
     chip[4, 0, :2] = -9999
     assert check([row("a", chip)]).class_counts == [0, 4, 0]
-    assert check([row("b", chip)], ChipFormat(2, None, -9999), num_bands=3).class_counts == [
+    assert check([row("b", chip)], ChipFormat(2, None, -9999)).class_counts == [
         0,
         6,
         0,
@@ -75,19 +76,17 @@ def test_chips_of_mixed_sizes(row):  # pitfall 16
 
 
 @pytest.mark.parametrize(
-    ("layers", "chip_format", "num_bands", "words"),
+    ("layers", "chip_format", "words"),
     [
-        (13, ChipFormat(), 6, r"has 13 layers, expected 6 \(1 date x 6 bands\)"),  # pitfall 14
-        (13, ChipFormat(2), 6, r"has 13 layers, expected 12 \(2 dates x 6 bands\)"),
-        (6, ChipFormat(2), 6, r"has 6 layers, expected 12"),
-        (12, ChipFormat(1), 6, r"has 12 layers, expected 6"),
-        (6, ChipFormat(1, (0, 6)), 2, r"has 6 layers, but dataloader\.bands requests layer 6"),
+        (13, ChipFormat(rules=SIX), r"has 13 layers, expected 6 \(as agreed\)"),  # pitfall 14
+        (6, ChipFormat(2, rules=LayerRules(num_layers=12)), r"has 6 layers, expected 12"),
+        (6, ChipFormat(1, (0, 6)), r"has 6 layers, but dataloader\.bands requests layer 6"),
     ],
 )
 @pytest.mark.parametrize("label_format", [CLASSES, None])
-def test_another_number_of_layers_raises_an_error(row, layers, chip_format, num_bands, words, label_format):
+def test_another_number_of_layers_raises_an_error(row, layers, chip_format, words, label_format):
     with pytest.raises(DataError, match=rf"train\.csv: 1 of 1 row cannot be used: .*a/chip\.tif: {words}"):
-        check([row("a", np.ones((layers, 2, 3), np.int16))], chip_format, label_format, num_bands=num_bands)
+        check([row("a", np.ones((layers, 2, 3), np.int16))], chip_format, label_format)
 
 
 def test_bands_may_be_chosen_from_13_layers(row):  # pitfall 14
@@ -97,7 +96,7 @@ def test_bands_may_be_chosen_from_13_layers(row):  # pitfall 14
 def test_files_of_different_layouts_raise_an_error(row):  # pitfall 17
     rows = [row(str(number), np.ones((layers, 2, 3), np.int16)) for number, layers in enumerate([13, 6, 13])]
     with pytest.raises(DataError, match=r"1 of 3 rows .*1/chip\.tif: has 6 layers, but most other files have 13"):
-        check(rows, ChipFormat(1, (0, 1, 2)), num_bands=3)
+        check(rows, ChipFormat(1, (0, 1, 2)))
 
 
 def all_missing():

@@ -12,7 +12,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from instageo.errors import RasterError
-from instageo.model.chips.image import ChipFormat
+from instageo.model.chips.chip_format import ChipFormat, LayerRules
+from instageo.model.chips.label_layers import LabelLayers
 from instageo.model.chips.pixel_labels import LabelFormat, TargetFormat
 from instageo.model.inspection import report
 from instageo.model.inspection import row as inspection_row
@@ -22,7 +23,7 @@ from instageo.model.inspection.row_stats import FORMAT, RowStats, StatsCache, Tr
 from instageo.model.inspection.statistics import compute_moments
 from instageo.table import Row
 
-SPEC = InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3), 1)
+SPEC = InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3))
 ONES = np.ones((2, 3), np.uint8)
 
 
@@ -144,7 +145,7 @@ def test_a_file_that_could_not_be_opened_is_tried_again(rows, load_cache, opened
 
 
 def test_moments_are_computed_when_they_are_requested(rows, load_cache, opened):
-    with_moments = InspectionSpec(SPEC.chip_format, SPEC.label_format, SPEC.num_bands, with_moments=True)
+    with_moments = InspectionSpec(SPEC.chip_format, SPEC.label_format, with_moments=True)
     assert inspect_rows("t", rows, SPEC, load_cache())[0].band_moments is None
     opened.clear()
     results = inspect_rows("t", rows, with_moments, load_cache())
@@ -187,19 +188,28 @@ def test_a_chip_with_other_dates_or_another_label_is_another_row(rows, load_cach
 
 
 OTHER_SPECS = [
-    InspectionSpec(ChipFormat(no_data_value=0), LabelFormat(3), 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999, multiplier=0.1), LabelFormat(3), 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999, offset=1), LabelFormat(3), 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999, max_value=1), LabelFormat(3), 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999, bands=(0,)), LabelFormat(3), 1),
-    InspectionSpec(ChipFormat(2, no_data_value=-9999), LabelFormat(3), 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(4), 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3, 2), 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3, -1, True), 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3, -1, False, (1, 2)), 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999), TargetFormat(), 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999), None, 1),
-    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3), 2),
+    InspectionSpec(ChipFormat(no_data_value=0), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999, multiplier=0.1), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999, offset=1), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999, max_value=1), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999, bands=(0,)), LabelFormat(3)),
+    InspectionSpec(ChipFormat(2, no_data_value=-9999), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(4)),
+    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3, 2)),
+    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3, -1, True)),
+    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3, -1, False, (1, 2))),
+    InspectionSpec(ChipFormat(no_data_value=-9999), TargetFormat()),
+    InspectionSpec(ChipFormat(no_data_value=-9999), None),
+    InspectionSpec(ChipFormat(no_data_value=-9999, rules=LayerRules(("RED",))), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999, rules=LayerRules(num_layers=1)), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999, rules=LayerRules(sensor="hls_l30")), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999, rules=LayerRules(by_name=False)), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999, rules=LayerRules(bands_given=True)), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999, rules=LayerRules(scale_tags="apply")), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999, rules=LayerRules(tag_factor=1e4)), LabelFormat(3)),
+    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3, layers=LabelLayers(1))),
+    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3, layers=LabelLayers(None, ((0, 0, 0),)))),
+    InspectionSpec(ChipFormat(no_data_value=-9999), LabelFormat(3, layers=LabelLayers(scale_tags="apply"))),
 ]
 
 
@@ -215,6 +225,7 @@ def test_all_statistics_survive_the_file(tmp_path, load_cache):
     full = RowStats(
         12, 5, 7, "float32", ((2020.0, 366.0), (2021.0, 1.0)), (1.5, -179.9), 35, (3, 0, 2**40),
         compute_moments(values, np.array([True, True, False])), compute_moments(values[:1], np.zeros(3, bool)),
+        "alpha", ("the file calls its layers B04, B03",), (3, 1), ((1.0, -1000.0), (0.1, 1e-17)), 9999.5,
     )  # fmt: skip
     rows = [Row("a", "a", "b"), Row("b", "b", None), Row("c", "c", "c")]
     load_cache().update(rows, ["1", "2", None], [full, "broken", full])
@@ -300,7 +311,7 @@ def test_ten_thousand_cached_rows_open_no_file(rows, load_cache, monkeypatch):  
     monkeypatch.setattr(report, "MIN_ROWS_FOR_PROCESSES", 20_000)  # processes have lists of their own
     first = inspect_rows("t", many, SPEC, load_cache())
     assert len(calls) == 10_000
-    for name in ("open_raster", "read_raster"):
+    for name in ("open_raster", "read_label_layer"):
         monkeypatch.delattr(inspection_row, name)
     assert inspect_rows("t", many, SPEC, load_cache()) == first
     assert len(calls) == 10_000

@@ -156,7 +156,7 @@ def test_check_counts_all_of_a_partly_labelled_table_and_refuses_it(tmp_path, un
         check_tables(run_on(tmp_path, rows, mode=Mode.check))
     lines = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if "│" in line]
     shown = {name.strip(): value.strip() for name, value in lines}
-    assert shown["usable chips"] == "3"
+    assert shown["chips that can be used"] == "3"
     assert (shown["without label"], shown["repeated"]) == ("1", "0")
     assert (shown["0"], shown["1"], shown["2"]) == ("0", "12", "0")
 

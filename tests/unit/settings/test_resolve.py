@@ -1,6 +1,7 @@
 """Resolve which layer is which band and how it is normalised, from sensor, checkpoint and defaults."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -163,7 +164,7 @@ def test_names_positions_statistics_and_dates_must_fit_each_other(data, words):
 
 def test_the_log_names_the_layers_of_each_date():  # pitfall 17
     ready = resolve(settings(sensor="sentinel2_l2a", band_names=["B04", "B8A"], temporal_dim=2))
-    assert describe_layout(ready, 24) == (
+    assert describe_layout(ready, ready.dataloader.bands) == (
         "reading RED, NIR_NARROW as date 1: layers [3, 8]; date 2: layers [15, 20] (counted from 0)"
     )
 
@@ -173,3 +174,98 @@ def test_explicit_layers_with_a_sensor_need_no_names():
     assert data.bands == [0, 1, 2]
     assert data.band_names == ["BAND_1", "BAND_2", "BAND_3"]
     assert data.constant_offset == -2000
+
+
+@dataclass
+class Trained:
+    """The settings that a checkpoint stores."""
+
+    settings: dict
+    path: Path = Path("trained.ckpt")
+
+
+def from_checkpoint(stored, explicit=(), **data):
+    keys = frozenset(f"dataloader.{key}" for key in explicit)
+    stored = {f"dataloader.{key}": value for key, value in stored.items()}
+    given = {"band_names": list(PRITHVI_BANDS), "mean": [1000] * 6, "std": [1] * 6, "temporal_dim": 1}
+    checkpoint = Trained({**{f"dataloader.{key}": value for key, value in given.items()}, **stored})
+    return resolve(settings(**data), keys, checkpoint=checkpoint).dataloader
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({}, 6),
+        ({"temporal_dim": 3}, 18),
+        ({"band_names": ["RED", "NIR_NARROW"], "temporal_dim": 2}, 4),
+        ({"sensor": "sentinel2_l2a"}, 12),
+        ({"sensor": "landsat8_c2"}, 7),
+        ({"sensor": "landsat8_c2", "temporal_dim": 2, "band_names": ["RED"]}, 14),
+    ],
+)
+def test_a_file_is_expected_to_have_the_layers_of_its_product_or_of_the_bands(data, expected):  # pitfall 75
+    ready = resolved(**data)
+    assert (ready.num_layers, ready.bands_given) == (expected, False)
+
+
+def test_listed_layers_may_be_of_any_file():  # pitfall 75
+    ready = resolved(["bands"], bands=[1, 2, 3, 8, 11, 12])
+    assert (ready.num_layers, ready.bands_given) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("stored", "explicit", "data", "expected"),
+    [
+        ({"bands": [1, 2, 3, 8, 11, 12], "num_layers": 13}, [], {}, (13, False)),
+        ({"bands": [1, 2, 3, 8, 11, 12], "num_layers": 13}, ["bands"], {"bands": [0, 1, 2, 3, 4, 5]}, (13, True)),
+        ({"bands": [1, 2, 3, 8, 11, 12], "num_layers": 13}, ["bands"], {"bands": None}, (6, False)),
+        ({"bands": None, "num_layers": 6}, [], {}, (6, False)),
+        ({"bands": None, "num_layers": 6}, ["sensor"], {"sensor": "sentinel2_l2a"}, (12, False)),
+        ({"bands": [1, 2, 3, 8, 11, 12]}, [], {}, (None, False)),  # written before the number was stored
+        ({"bands": [0, 1, 2, 3, 4, 5]}, [], {}, (6, False)),
+        ({}, [], {}, (6, False)),
+    ],
+)
+def test_a_model_expects_files_like_those_it_was_trained_on(stored, explicit, data, expected):  # pitfall 75
+    ready = from_checkpoint(stored, explicit, **data)
+    assert (ready.num_layers, ready.bands_given) == expected
+
+
+def test_the_unit_of_tags_is_known_from_the_sensor_and_the_checkpoint():  # pitfall 77
+    assert resolved().tag_factor is None
+    assert resolved(sensor="landsat8_c2").tag_factor == 10_000
+    assert resolved(["constant_offset"], sensor="landsat8_c2", constant_offset=0.0).tag_factor is None
+    assert from_checkpoint({"tag_factor": 100.0}).tag_factor == 100
+    assert from_checkpoint({"tag_factor": 100.0}, ["sensor"], sensor="landsat8_c2").tag_factor == 10_000
+
+
+@pytest.mark.parametrize(
+    ("explicit", "data", "words"),
+    [
+        (["band_names"], {"band_names": ["REDD", "BLUE"]}, "unknown band REDD; did you mean RED?"),
+        (["bands"], {"bands": [0, 1], "bands_by_name": True}, "dataloader.bands and dataloader.bands_by_name=true"),
+        ([], {"band_names": ["X", "RED"], "bands_by_name": True}, "needs names of bands, but X is none"),
+    ],
+)
+def test_names_that_cannot_be_used_are_refused(explicit, data, words):  # pitfall 76
+    with pytest.raises(ConfigError) as caught:
+        resolved(explicit, **data)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"label_layer": -1}, "dataloader.label_layer=-1 does not work; expected a layer counted from 0"),
+        ({"label_layer": "first"}, "dataloader.label_layer=first does not work"),
+        ({"label_layer": 0, "label_colors": ["#000000"]}, "expected null with dataloader.label_colors"),
+        ({"label_colors": ["blue"]}, "dataloader.label_colors: blue is not a colour"),
+        ({"label_colors": ["#0000ff", "0000FF"]}, "expected different colours"),
+        ({"label_colors": []}, "expected different colours"),
+        ({"num_layers": 0}, "expected at least 1 layer, or null"),
+    ],
+)
+def test_layers_of_files_that_cannot_be_used_are_refused(data, words):
+    with pytest.raises(ConfigError) as caught:
+        DataSettings(**data)
+    assert words in str(caught.value)

@@ -1,0 +1,100 @@
+"""How chips are read: which layers of a file are expected, what its names and tags mean, and the unit of values."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.sensors import REFLECTANCE_UNIT
+
+Float = TypeVar("Float", np.float32, np.float64)
+
+LayerScaling = tuple[tuple[float, float], ...]
+"""Factor and offset of each layer that is read, time-major, in place of those in the settings."""
+
+
+@dataclass(frozen=True)
+class LayerRules:
+    """What is expected of the layers of a file; without rules any layers are taken as they are.
+
+    Attributes:
+        band_names: Names of the bands of one date; empty if they have none.
+        num_layers: Layers that a file must have; None for any number.
+        because: Why that number is expected, for messages.
+        sensor: Product whose codes the file may use as names, a key of `SENSORS`; None if it is unknown.
+        by_name: True to choose layers by their names, False to ignore names, None to refuse names that contradict.
+        bands_given: Whether the user listed the layers, so that names that contradict are only reported.
+        scale_tags: `auto`, `apply` or `ignore`; see `read_scale_tags`.
+        tag_factor: Factor from the physical values that tags give to the unit of the network's mean and std, as in
+            training; None if it is unknown.
+    """
+
+    band_names: tuple[str, ...] = ()
+    num_layers: int | None = None
+    because: str = ""
+    sensor: str | None = None
+    by_name: bool | None = None
+    bands_given: bool = False
+    scale_tags: str = "auto"
+    tag_factor: float | None = None
+
+
+@dataclass(frozen=True)
+class ChipFormat:
+    """How the layers of a file become dates and bands.
+
+    Attributes:
+        temporal_dim: Number of dates per chip.
+        bands: 0-based positions in the file, time-major; None for all layers.
+        no_data_value: Value that means "no observation", in addition to the file's no-data tag and NaN.
+        multiplier: Factor that stored values are multiplied by.
+        offset: Added after the multiplication.
+        max_value: Larger scaled values are clipped to it; None for no limit.
+        rules: What is expected of the layers.
+    """
+
+    temporal_dim: int = 1
+    bands: tuple[int, ...] | None = None
+    no_data_value: float | None = None
+    multiplier: float = 1.0
+    offset: float = 0.0
+    max_value: float | None = None
+    rules: LayerRules = LayerRules()
+
+    @property
+    def stored_key(self) -> tuple[object, ...]:
+        """What decides which stored values are read, and which of them are observations, but not their unit."""
+        rules = self.rules
+        by_name = (rules.band_names, rules.sensor) if rules.by_name else None
+        return self.temporal_dim, self.bands, self.no_data_value, by_name
+
+    @property
+    def tag_factor(self) -> float:
+        """Factor from physical values to the unit of the network's mean and std; reflectance x 10000 by default."""
+        known = self.rules.tag_factor
+        return REFLECTANCE_UNIT * self.multiplier if known is None else known
+
+    def rescale(
+        self, values: NDArray[Float], valid: NDArray[np.bool_] | bool = True, scaling: LayerScaling | None = None
+    ) -> NDArray[Float]:
+        """Convert stored values, in place, to the unit of the network's mean and std; zeros stay where invalid.
+
+        Args:
+            values: Shape (C, T, H, W), or any shape without `scaling`.
+            valid: Where the offset is added; it broadcasts to `values`.
+            scaling: Factor and offset of each layer; None for those of the settings.
+        """
+        dtype = values.dtype.type
+        if scaling is not None:
+            factors, offsets = np.array(scaling).reshape(self.temporal_dim, -1, 2).transpose(2, 1, 0)[..., None, None]
+            values *= factors.astype(dtype)
+            np.add(values, offsets.astype(dtype), out=values, where=valid)
+        else:
+            if self.multiplier != 1:
+                values *= dtype(self.multiplier)
+            if self.offset:
+                np.add(values, dtype(self.offset), out=values, where=valid)
+        if self.max_value is not None:
+            np.minimum(values, dtype(self.max_value), out=values)
+        return values
