@@ -24,7 +24,7 @@ from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
-READING_VERSION = 2
+READING_VERSION = 3
 """Increased when the same file would be read otherwise, so that cached chips and finished maps are made again."""
 
 LOCAL_OPTIONS = {

@@ -21,7 +21,7 @@ from instageo.table import Row
 
 log = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 """Version of the file; files of other versions are ignored."""
 
 
