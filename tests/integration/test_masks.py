@@ -11,7 +11,7 @@ from rasterio.crs import CRS
 
 import instageo
 from instageo.data.chips import cut_chips
-from instageo.errors import RasterError
+from instageo.errors import ConfigError
 from instageo.model.context import Run
 from instageo.model.dataset.from_settings import chip_reader_from_settings
 from instageo.model.inspection.tables import inspect_table
@@ -146,7 +146,7 @@ def test_arrays_with_scaled_no_data(base, dtype):
 
 def test_complex_arrays_are_refused(base):  # pitfall 73
     model = instageo.load_model(base / "run", device="cpu")
-    with pytest.raises(RasterError, match="array: has the type complex64; pixels need to be real numbers"):
+    with pytest.raises(ConfigError, match="expected an array of real numbers, with pixels; it is complex64 of the"):
         model.predict(np.ones((6, 8, 8), np.complex64))
 
 

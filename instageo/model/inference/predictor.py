@@ -238,8 +238,6 @@ class Predictor:
         return self.prediction(logits, sample.valid, grid)
 
     def _from_array(self, values: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        if values.dtype.kind not in "fiub":
-            raise RasterError(f"array: has the type {values.dtype}; pixels need to be real numbers")
         with np.errstate(over="ignore"):  # values beyond float32 become infinite, so they are no observations
             image = values.astype(np.float32)
         image = image[:, None] if image.ndim == 3 else image
@@ -290,7 +288,8 @@ def _image_arguments(
     """
     pixels = source.detach().cpu().numpy() if isinstance(source, Tensor) else source
     if isinstance(pixels, np.ndarray):
-        expect(pixels.dtype.kind in "biuf" and pixels.size > 0, "source", source, "an array of numbers, with pixels")
+        meant = f"an array of real numbers, with pixels; it is {pixels.dtype} of the shape {pixels.shape}"
+        expect(pixels.dtype.kind in "biuf" and pixels.size > 0, "source", source, meant)
     else:
         pixels = as_path("source", source, "the path or URL of a raster file, or an array (C, T, H, W)")
     return pixels, as_dates("dates", dates), as_lat_lon("lat_lon", lat_lon)
