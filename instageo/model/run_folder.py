@@ -69,7 +69,9 @@ def lock_folder(folder: Path) -> Iterator[None]:
                 path.unlink(missing_ok=True)
             yield
     except LockedError as error:
-        raise RunFolderError(f"{error}, another run; wait for its end, or choose another folder") from error
+        raise RunFolderError(
+            f"{folder}: is being used by another run ({error}); wait for its end, or choose another folder"
+        ) from error
 
 
 def has_training(folder: Path) -> bool:

@@ -30,7 +30,7 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 class LockedError(InstaGeoError):
-    """Another process has locked a folder."""
+    """Another process has locked a folder; the text says which one."""
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         free = _acquire(lock, 0) or (_is_dead(owner) and _acquire(lock, WAIT_FOR_DEAD_S))
     if not free:
-        raise LockedError(f"{folder}: is being used by {_describe(owner)}")
+        raise LockedError(_describe(owner))
     try:
         write_text(owner, json.dumps({"process": os.getpid(), "host": socket.gethostname()}))
         yield

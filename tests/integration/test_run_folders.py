@@ -96,8 +96,8 @@ def test_a_training_into_the_folder_of_a_running_one_is_refused(data, run, tmp_p
         for more in (["seed=7"], ["train.resume=true"], ["train.overwrite=true"]):
             status, _, err = run(*arguments, *more)
             assert status == 1
-            assert f"error: {folder}" in err
-            assert f"is being used by process {first.pid} on " in err
+            assert f"error: {folder}: is" in err
+            assert f"is being used by another run (process {first.pid} on " in err
         assert first.poll() is None
         first.kill()
     assert json.loads((folder / "run.json").read_text())["seed"] == 42

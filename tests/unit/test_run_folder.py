@@ -50,7 +50,7 @@ def test_other_processes_of_a_run_use_the_folder_of_the_first(stopped_clock, tmp
 def test_a_folder_in_use_is_refused_and_unchanged(tmp_path):  # pitfall 83
     with claim(tmp_path):
         told, second = (
-            r"is being used by process .*, another run; wait for its end, or choose",
+            r"is being used by another run \(process .*\); wait for its end, or choose",
             claim(tmp_path, {"a.yaml": ""}),
         )
         with pytest.raises(RunFolderError, match=told), second:

@@ -55,7 +55,7 @@ with hold_folder(Path(sys.argv[1])):
 def test_a_folder_is_held_by_one_process_until_it_ends_or_dies(tmp_path):  # pitfall 83
     with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path / "run"], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
-        told = rf"run: is being used by process {other.pid} on "
+        told = rf"^process {other.pid} on "
         with pytest.raises(LockedError, match=told), hold_folder(tmp_path / "run"):
             pass
         other.kill()
