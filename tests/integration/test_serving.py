@@ -334,7 +334,7 @@ def test_the_page_in_a_browser(server, tmp_path):
         assert not page.is_visible("#result")
         assert page.inner_text("#empty") == "No image yet."
         page.goto(f"http://127.0.0.1:{server.port}/docs")
-        page.wait_for_selector("text=/v1/predict/batch")
+        page.wait_for_function("document.getElementById('api').textContent.includes('/v1/predict/batch')")
         assert "Up to 32 GeoTIFFs." in page.inner_text("#api")
         page.screenshot(path=os.environ.get("INSTAGEO_DOCS_SCREENSHOT", str(tmp_path / "docs.png")))
         browser.close()
