@@ -1,13 +1,19 @@
 """Errors that a user can act on: one sentence with the location, the problem, what was expected and what to do."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from instageo.locations import hide_secrets
 
+IN_WORKER = re.compile(r"\ACaught \w+ in DataLoader worker process \d+\..*^[\w.]+: (.*)\Z", re.DOTALL | re.MULTILINE)
+"""What PyTorch makes of the message of an error in a loader's process; the message itself comes last."""
+
 
 class InstaGeoError(Exception):
     """Base of all errors that are shown to the user without a traceback; secrets in URLs are hidden.
+
+    An error of a loader's process keeps the message that it had there.
 
     Examples:
         >>> import instageo
@@ -19,7 +25,9 @@ class InstaGeoError(Exception):
     """
 
     def __str__(self) -> str:
-        return hide_secrets(super().__str__())
+        text = super().__str__()
+        in_worker = IN_WORKER.match(text)
+        return hide_secrets(in_worker[1].strip() if in_worker else text)
 
 
 class ConfigError(InstaGeoError):
@@ -56,6 +64,10 @@ class LayerError(RasterError):
 
 class DataError(InstaGeoError):
     """Rows of a table name files that cannot be used."""
+
+
+class OutOfMemoryError(InstaGeoError):
+    """Memory of the machine, the GPU or the loader's processes ran out, or would."""
 
 
 class CheckpointError(InstaGeoError):
