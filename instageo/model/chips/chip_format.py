@@ -86,15 +86,17 @@ class ChipFormat:
             scaling: Factor and offset of each layer; None for those of the settings.
         """
         dtype = values.dtype.type
-        if scaling is not None:
-            factors, offsets = np.array(scaling).reshape(self.temporal_dim, -1, 2).transpose(2, 1, 0)[..., None, None]
-            values *= factors.astype(dtype)
-            np.add(values, offsets.astype(dtype), out=values, where=valid)
-        else:
-            if self.multiplier != 1:
-                values *= dtype(self.multiplier)
-            if self.offset:
-                np.add(values, dtype(self.offset), out=values, where=valid)
+        with np.errstate(over="ignore"):  # values that overflow are refused by `check_magnitude`
+            if scaling is not None:
+                pairs = np.array(scaling, dtype).reshape(self.temporal_dim, -1, 2)
+                factors, offsets = pairs.transpose(2, 1, 0)[..., None, None]
+                values *= factors
+                np.add(values, offsets, out=values, where=valid)
+            else:
+                if self.multiplier != 1:
+                    values *= dtype(self.multiplier)
+                if self.offset:
+                    np.add(values, dtype(self.offset), out=values, where=valid)
         if self.max_value is not None:
             np.minimum(values, dtype(self.max_value), out=values)
         return values

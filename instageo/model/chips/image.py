@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from instageo.errors import RasterError
 from instageo.model.chips.chip_format import ChipFormat, LayerScaling
 from instageo.model.chips.layer_choice import LayerChoice, choose_layers
+from instageo.model.chips.value_check import check_magnitude
 from instageo.raster.grid import Grid, Raster, Window
 from instageo.raster.reading import OpenRaster, open_raster
 from instageo.wording import counted
@@ -63,9 +64,10 @@ def read_chip(path: str | Path, chip_format: ChipFormat) -> Chip:
     Raises:
         RasterError: The file is missing or unreadable.
         LayerError: Its layers are not those that are expected.
+        DataError: A value is too large for any network.
     """
     layers = read_layers(path, chip_format)
-    image = scale_layers(layers.values, layers.valid, chip_format, layers.choice.scaling)
+    image = scale_layers(layers.values, layers.valid, chip_format, str(path), layers.choice.scaling)
     return Chip(image, layers.valid, layers.grid, layers.tags, layers.choice)
 
 
@@ -107,6 +109,7 @@ def scale_layers(
     values: NDArray[np.generic],
     valid: NDArray[np.bool_],
     chip_format: ChipFormat,
+    path: str,
     scaling: LayerScaling | None = None,
 ) -> NDArray[np.float32]:
     """Convert stored layers to an image in the unit of the network's mean and std.
@@ -115,10 +118,14 @@ def scale_layers(
         values: Shape (T x C, H, W), time-major.
         valid: Shape (T, H, W).
         chip_format: Number of dates and scale.
+        path: Of the chip, for messages.
         scaling: Factor and offset of each layer; None for those of the settings.
 
     Returns:
         A new array (C, T, H, W), 0 where the date is invalid.
+
+    Raises:
+        DataError: A value is too large for any network.
     """
     stored = split_bands(values, chip_format)
     with np.errstate(over="ignore"):  # no-data values in float64 may be beyond float32
@@ -126,7 +133,10 @@ def scale_layers(
     if not valid.all():
         bits = image.view(np.int32)  # masking the bits is faster than `where` and works for NaN
         bits &= -valid.astype(np.int32)
-    return chip_format.rescale(image, valid, scaling)
+    image = chip_format.rescale(image, valid, scaling)
+    if stored.dtype.kind == "f":
+        check_magnitude(image, stored, valid, path)
+    return image
 
 
 def split_bands(values: NDArray[np.generic], chip_format: ChipFormat) -> NDArray[np.generic]:

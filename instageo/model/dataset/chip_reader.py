@@ -57,9 +57,10 @@ class ChipReader:
 
         Raises:
             RasterError: A file is missing or damaged.
+            DataError: A value is too large for any network.
         """
         values, valid, scaling = self._read_layers(index, window)
-        image = torch.from_numpy(scale_layers(values, valid, self.chip_format, scaling))
+        image = torch.from_numpy(scale_layers(values, valid, self.chip_format, self.rows[index].input, scaling))
         temporal_coords, location_coords = (torch.from_numpy(part) for part in self.coordinates[index])
         label = self._read_label(index, window, valid)
         return Sample(image, torch.from_numpy(valid), label, temporal_coords, location_coords)
