@@ -50,17 +50,19 @@ def read_label_layer(path: str | Path, rules: LabelLayers, window: Window | None
         DataError: It has a colour that is not listed, or a pixel with several classes.
     """
     with open_raster(path) as file:
-        info = file.info
-        own = [layer for layer in range(info.num_layers) if layer != info.alpha_layer]
-        if rules.colors:
-            raster = _colors_to_values(file.read(own, window=window), rules, str(path))
-        elif rules.layer == ONE_HOT:
-            raster = _one_hot_to_values(file.read(own, window=window), str(path))
-        else:
-            layer = _choose_layer(file, own, rules, str(path))
-            raster = file.read([layer], window=window)
-            return _apply_tags(raster, info, layer, rules, str(path))
-    return raster
+        return read_open_label(file, rules, window)
+
+
+def read_open_label(file: OpenRaster, rules: LabelLayers, window: Window | None = None) -> Raster:
+    """Read an open label file, or a window of it, as one layer; see `read_label_layer`."""
+    info, path = file.info, str(file.path)
+    own = [layer for layer in range(info.num_layers) if layer != info.alpha_layer]
+    if rules.colors:
+        return _colors_to_values(file.read(own, window=window), rules, path)
+    if rules.layer == ONE_HOT:
+        return _one_hot_to_values(file.read(own, window=window), path)
+    layer = _choose_layer(file, own, rules, path)
+    return _apply_tags(file.read([layer], window=window), info, layer, rules, path)
 
 
 def _choose_layer(file: OpenRaster, own: list[int], rules: LabelLayers, path: str) -> int:

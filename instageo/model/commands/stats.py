@@ -51,11 +51,12 @@ def compute_stats(settings: Settings, report: TableReport) -> dict[str, Any]:
     """Compute the content of the line of JSON.
 
     Raises:
-        DataError: No chip has a valid pixel.
+        DataError: No chip has a valid pixel, or one value would decide mean and std by itself.
     """
     bands = report.band_moments
     if not bands.count:
         raise DataError(f"{settings.train_filepath}: no valid pixel in any chip; check dataloader.no_data_value")
+    report.check_extremes(band_names(settings))
     result: dict[str, Any] = {"mean": bands.mean.tolist(), "std": bands.std.tolist()}
     if settings.is_reg_task:
         labels = report.label_moments

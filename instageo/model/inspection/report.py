@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial, reduce
 
-from instageo.errors import DataError, InstaGeoError, LayerError, RasterError
+from instageo.errors import DataError, InstaGeoError, LayerError, OutOfMemoryError, RasterError
 from instageo.locations import file_stamp, hide_secrets, is_remote
+from instageo.memory import explain_memory_errors
 from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.scale_tags import CHOICES
 from instageo.model.inspection.class_weights import compute_class_weights
+from instageo.model.inspection.extremes import check_extremes
 from instageo.model.inspection.row import InspectionSpec, inspect_row
 from instageo.model.inspection.row_stats import RowResult, RowStats, StatsCache, TransientError
 from instageo.model.inspection.statistics import Moments, merge_moments
@@ -88,6 +90,10 @@ class TableReport:
     def band_moments(self) -> Moments:
         """Moments of the bands over all chips, merged in the table's order."""
         return reduce(merge_moments, [stats.band_moments for stats in self.row_stats if stats.band_moments is not None])
+
+    def check_extremes(self, band_names: Sequence[str]) -> None:
+        """Report or refuse a value that would decide mean and std by itself; see `check_extremes`."""
+        check_extremes(self.rows, [stats.band_moments for stats in self.row_stats], band_names)
 
     @property
     def label_moments(self) -> Moments:
@@ -199,10 +205,11 @@ def _inspect_all(rows: Sequence[Row], spec: InspectionSpec) -> Iterator[RowResul
 
 def _try_inspect_row(row: Row, spec: InspectionSpec) -> RowResult:
     try:
-        return inspect_row(row, spec)
+        with explain_memory_errors(row.input, "close other programs, or use a machine with more memory"):
+            return inspect_row(row, spec)
     except LayerError as error:
         return str(error)
-    except RasterError as error:
+    except (RasterError, OutOfMemoryError) as error:
         return TransientError(error)
     except InstaGeoError as error:
         return str(error)

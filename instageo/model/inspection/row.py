@@ -12,15 +12,16 @@ from instageo.locations import is_remote
 from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.chip_labels import AnyLabelFormat, ChipLabelFormat, ChipValueFormat, is_file_name
 from instageo.model.chips.dates_and_location import find_row_coordinates
-from instageo.model.chips.image import ChipLayers, read_open_layers, split_bands
-from instageo.model.chips.label_layers import read_label_layer
+from instageo.model.chips.image import ChipLayers, read_open_layers, scale_layers, split_bands
+from instageo.model.chips.label_layers import read_open_label
 from instageo.model.chips.layer_choice import choose_layers
 from instageo.model.chips.pixel_labels import TargetFormat
+from instageo.model.inspection.row_blocks import BlockStats, add_blocks, row_windows
 from instageo.model.inspection.row_stats import RowResult, RowStats
 from instageo.model.inspection.statistics import Moments, compute_moments
-from instageo.raster.grid import Grid, RasterInfo
+from instageo.raster.grid import Grid, RasterInfo, Window
 from instageo.raster.no_data_tags import describe_unfit_no_data
-from instageo.raster.reading import open_raster
+from instageo.raster.reading import OpenRaster, open_raster
 from instageo.table import Row
 
 Mask = NDArray[np.bool_]
@@ -53,7 +54,7 @@ class InspectionSpec:
 
 
 def inspect_row(row: Row, spec: InspectionSpec) -> RowStats:
-    """Compute the statistics of one row.
+    """Compute the statistics of one row; a scene is read in blocks of rows, so that memory is bounded.
 
     Raises:
         InstaGeoError: It cannot be used.
@@ -78,17 +79,34 @@ def inspect_row(row: Row, spec: InspectionSpec) -> RowStats:
         )
         if label_format is None and not spec.with_moments:
             return stats
-        layers = read_open_layers(file, chip_format)
-    if not layers.valid.any():
+        blocks = [_inspect_block(row, file, spec, window) for window in row_windows(info)]
+    image_level = label_format is not None and label_format.image_level
+    stats = add_blocks(stats, blocks, image_level=image_level)
+    if not stats.valid_pixels:
         raise DataError(f"{row.input}: no valid pixel, all pixels are no-data; check dataloader.no_data_value")
-    stats = replace(stats, valid_pixels=int(np.count_nonzero(layers.valid)))
+    if label_format is not None and row.label is not None and not any(block.num_labels for block in blocks):
+        missing = "label" if image_level else "labelled pixel"
+        raise DataError(f"{row.label}: no {missing} where {row.input} has a valid observation")
+    return stats
+
+
+def _inspect_block(row: Row, file: OpenRaster, spec: InspectionSpec, window: Window | None) -> BlockStats:
+    chip_format, label_format = spec.chip_format, spec.label_format
+    layers = read_open_layers(file, chip_format, window)
+    if layers.values.dtype.kind == "f":  # refuses values that are too large
+        scale_layers(layers.values, layers.valid, chip_format, row.input, layers.choice.scaling)
+    stats = BlockStats(int(np.count_nonzero(layers.valid)))
     if spec.with_moments:
         stats = replace(stats, band_moments=_band_moments(layers, chip_format))
-    if label_format is None or row.label is None:
+    if label_format is None or row.label is None or not (stats.valid_pixels or window):
         return stats
-    label = _read_label(row, info.grid, label_format)
-    class_counts, label_moments = _label_stats(row, label, np.any(layers.valid, axis=0), label_format)
-    return replace(stats, class_counts=class_counts, label_moments=label_moments)
+    label = _read_label(row, file.info.grid, label_format, window)
+    valid = np.any(layers.valid, axis=0)
+    usable = label_format.label_mask(label) & (valid.any() if label_format.image_level else valid)
+    class_counts, label_moments = _label_stats(label, usable, label_format)
+    return replace(
+        stats, num_labels=int(np.count_nonzero(usable)), class_counts=class_counts, label_moments=label_moments
+    )
 
 
 def _band_moments(layers: ChipLayers, chip_format: ChipFormat) -> Moments:
@@ -116,39 +134,41 @@ def _known_coordinates(
     return dates, (float(location[0]), float(location[1])) if np.isfinite(location).all() else None
 
 
-def _read_label(row: Row, grid: Grid, label_format: AnyLabelFormat) -> NDArray[Any]:
+def _read_label(row: Row, grid: Grid, label_format: AnyLabelFormat, window: Window | None) -> NDArray[Any]:
     label = str(row.label)
     if isinstance(label_format, ChipLabelFormat):
         return label_format.read(label)
     try:
-        raster = read_label_layer(label, label_format.layers)
+        with open_raster(label) as file:
+            _check_grid(row, grid, file.info.grid)
+            raster = read_open_label(file, label_format.layers, window)
     except RasterError as error:
         if is_file_name(label) or isinstance(error, LayerError):
             raise
         raise RasterError(f"{error}; image-level labels need dataloader.label_kind=chip or chip_multi") from error
-    if raster.grid.shape != grid.shape:
-        raise DataError(
-            f"{label}: {raster.grid.height}x{raster.grid.width} pixels, but its chip {row.input} has "
-            f"{grid.height}x{grid.width}; a label needs the same grid as its chip"
-        )
-    if not grid.matches(raster.grid):
-        raise DataError(
-            f"{label}: lies at another location than its chip {row.input}; a label needs the same grid as its chip"
-        )
     return label_format.decode(raster, label)
 
 
+def _check_grid(row: Row, grid: Grid, own_grid: Grid) -> None:
+    """Check that a label has the grid of its chip."""
+    if own_grid.shape != grid.shape:
+        raise DataError(
+            f"{row.label}: {own_grid.height}x{own_grid.width} pixels, but its chip {row.input} has "
+            f"{grid.height}x{grid.width}; a label needs the same grid as its chip"
+        )
+    if not grid.matches(own_grid):
+        raise DataError(
+            f"{row.label}: lies at another location than its chip {row.input}; a label needs the same grid as its chip"
+        )
+
+
 def _label_stats(
-    row: Row, label: NDArray[Any], valid: Mask, label_format: AnyLabelFormat
+    label: NDArray[Any], usable: Mask, label_format: AnyLabelFormat
 ) -> tuple[tuple[int, ...], Moments | None]:
-    """Compute labelled pixels (or chips) per class, or moments of continuous values, where the chip has an observation.
+    """Compute labelled pixels (or chips) per class, or moments of continuous values, where a label is usable.
 
     The moments are those of the values and, if their logarithm will be taken, of log(1 + value).
     """
-    usable = label_format.label_mask(label) & (valid.any() if label_format.image_level else valid)
-    if not usable.any():
-        missing = "label" if label_format.image_level else "labelled pixel"
-        raise DataError(f"{row.label}: no {missing} where {row.input} has a valid observation")
     if isinstance(label_format, TargetFormat | ChipValueFormat):
         values = label.astype(np.float64)
         scales = [values] if label_format.lower_bound is None else [values, np.log1p(values)]

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.model.chips.chip_format import ChipFormat
-from instageo.model.chips.image import read_chip
+from instageo.model.chips.image import read_layers, scale_layers
+from instageo.raster.grid import Window
+from instageo.raster.reading import read_info
 from instageo.table import Row
 
 Numbers = NDArray[np.float64]
@@ -90,7 +92,10 @@ def merge_moments(first: Moments, second: Moments) -> Moments:
 
 
 MAX_SAMPLED_CHIPS, MAX_SAMPLED_PIXELS = 32, 20_000
-"""How many chips, and how many pixels of each, `sample_pixels` reads at most."""
+"""How many chips, and how many pixels of each, `sample_pixels` returns at most."""
+
+MAX_WHOLE_PIXELS, SAMPLE_WINDOW, SAMPLE_WINDOWS = 1 << 20, 256, 4
+"""Pixels up to which a file is read whole; side and number, along each side, of the windows that are read of others."""
 
 
 def sample_pixels(rows: Sequence[Row], chip_format: ChipFormat) -> NDArray[np.float32]:
@@ -99,9 +104,31 @@ def sample_pixels(rows: Sequence[Row], chip_format: ChipFormat) -> NDArray[np.fl
     Raises:
         RasterError: A chip cannot be read.
     """
+    sampled = rows[:: -(-len(rows) // MAX_SAMPLED_CHIPS)]
+    return np.concatenate([read_sampled_pixels(row.input, chip_format) for row in sampled], axis=1)
+
+
+def read_sampled_pixels(path: str, chip_format: ChipFormat) -> NDArray[np.float32]:
+    """Read valid pixels of every band and date, shape (C, N), evenly spaced; of a scene, from windows of it.
+
+    Raises:
+        RasterError: The file cannot be read.
+    """
+    height, width = read_info(path).grid.shape
+    windows: list[Window | None] = [None]
+    if height * width > MAX_WHOLE_PIXELS:
+        windows = [(rows, columns) for rows in _sample_slices(height) for columns in _sample_slices(width)]
     parts = []
-    for row in rows[:: -(-len(rows) // MAX_SAMPLED_CHIPS)]:
-        chip = read_chip(row.input, chip_format)
-        values = chip.image[:, chip.valid]
-        parts.append(values[:, :: max(1, -(-values.shape[1] // MAX_SAMPLED_PIXELS))])
-    return np.concatenate(parts, axis=1)
+    for window in windows:
+        layers = read_layers(path, chip_format, window)
+        image = scale_layers(layers.values, layers.valid, chip_format, path, layers.choice.scaling)
+        parts.append(image[:, layers.valid])
+    values = np.concatenate(parts, axis=1)
+    return values[:, :: max(1, -(-values.shape[1] // MAX_SAMPLED_PIXELS))]
+
+
+def _sample_slices(length: int) -> list[slice]:
+    """Return evenly spaced parts of one side of a scene, which do not overlap."""
+    count = min(SAMPLE_WINDOWS, -(-length // SAMPLE_WINDOW))
+    starts = np.linspace(0, max(length - SAMPLE_WINDOW, 0), count).astype(int).tolist()
+    return [slice(start, min(start + SAMPLE_WINDOW, length)) for start in dict.fromkeys(starts)]

@@ -67,7 +67,7 @@ def test_clipped_and_ordinary_values_pass(make_raster):
 
 def test_the_check_of_a_table_names_it(make_raster):
     path = make_raster("b.tif", chip(np.float32, LOWEST))
-    spec = InspectionSpec(ChipFormat(), None, 2, with_moments=True)
+    spec = InspectionSpec(ChipFormat(), None, with_moments=True)
     with pytest.raises(DataError, match=r"b\.tif: band 2 of date 1"):
         inspect_row(Row("b.tif", str(path), None), spec)
 
