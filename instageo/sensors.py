@@ -24,6 +24,19 @@ PRITHVI_STATISTICS = {
 """Mean and standard deviation of the pre-training data of each generation, reflectance x 10000, in the order of
 `PRITHVI_BANDS`."""
 
+WAVELENGTHS_UM = {
+    "COASTAL_AEROSOL": 0.443, "BLUE": 0.490, "GREEN": 0.560, "RED": 0.665, "RED_EDGE_1": 0.705, "RED_EDGE_2": 0.740,
+    "RED_EDGE_3": 0.783, "NIR_BROAD": 0.842, "NIR_NARROW": 0.865, "WATER_VAPOR": 0.945, "CIRRUS": 1.375,
+    "SWIR_1": 1.610, "SWIR_2": 2.190,
+}  # fmt: skip
+"""Central wavelength of each reflective band, micrometres (those of the MSI of Sentinel-2)."""
+
+MAX_REFLECTANCE = 2.0
+"""Means of bands up to this value are of reflectance in 0..1, larger ones of reflectance x 10000."""
+
+LEVELS = ("surface", "toa")
+"""Processing levels of reflectance: at the surface, or at the top of the atmosphere."""
+
 
 REFLECTANCE_UNIT = 10_000.0
 """The program's unit is reflectance times this."""
@@ -39,6 +52,7 @@ class Sensor:
         scale: Factor from stored values to reflectance x 10000.
         offset: Added after the factor.
         no_data_value: Value that means "no observation".
+        level: `surface` for reflectance at the surface, `toa` for reflectance at the top of the atmosphere.
     """
 
     band_codes: tuple[str, ...]
@@ -46,6 +60,7 @@ class Sensor:
     scale: float = 1.0
     offset: float = 0.0
     no_data_value: float = 0.0
+    level: str = "surface"
 
     def __post_init__(self) -> None:
         if len(self.band_codes) != len(self.bands):
@@ -84,14 +99,20 @@ _OLI_SR = {f"SR_B{int(code[1:])}": band for code, band in list(_OLI.items())[:7]
 _TM_SR = dict(zip(("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"), PRITHVI_BANDS, strict=True))
 
 
-def _sensor(layers: dict[str, str], scale: float = 1.0, offset: float = 0.0, no_data_value: float = 0.0) -> Sensor:
-    return Sensor(tuple(layers), tuple(layers.values()), scale, offset, no_data_value)
+def _sensor(
+    layers: dict[str, str],
+    scale: float = 1.0,
+    offset: float = 0.0,
+    no_data_value: float = 0.0,
+    level: str = "surface",
+) -> Sensor:
+    return Sensor(tuple(layers), tuple(layers.values()), scale, offset, no_data_value, level)
 
 
 SENSORS = {
     "hls_s30": _sensor(_MSI, no_data_value=-9999),
     "hls_l30": _sensor(_OLI, no_data_value=-9999),
-    "sentinel2_l1c": _sensor(_MSI),
+    "sentinel2_l1c": _sensor(_MSI, level="toa"),
     "sentinel2_l2a": _sensor({code: band for code, band in _MSI.items() if code != "B10"}),
     "landsat5_c2": _sensor(_TM_SR, scale=0.275, offset=-2000),
     "landsat7_c2": _sensor(_TM_SR, scale=0.275, offset=-2000),

@@ -1,6 +1,7 @@
-"""Augmentations that change values, in any unit; no-data has no influence on them."""
+"""Augmentations that change values, in any unit (haze: of reflectance); no-data has no influence on them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -9,6 +10,10 @@ from torch import Tensor
 
 from instageo.model.augmentations.random_state import RandomState
 from instageo.model.chips.sample import Sample, zero_invalid
+from instageo.sensors import MAX_REFLECTANCE, WAVELENGTHS_UM
+
+SCATTERING_EXPONENTS = 0.5, 4.0
+"""Exponents of the wavelength in a very hazy and in a very clear atmosphere (Chavez 1988)."""
 
 MAX_2D_KERNEL = 5
 """Largest side of a kernel for which one convolution in two dimensions is faster than two in one dimension."""
@@ -25,6 +30,25 @@ def contrast(batch: Sample, rng: RandomState, limit: float) -> Sample:
     count = valid.sum((2, 3, 4), keepdim=True).clamp_min(1)
     mean = image.sum((2, 3, 4), keepdim=True) / count
     return replace(batch, image=torch.lerp(mean, image, _per_sample(rng.uniform(1 - limit, 1 + limit))))
+
+
+def haze(batch: Sample, rng: RandomState, max_offset: float, wavelengths: Sequence[float]) -> Sample:
+    """Add light that the atmosphere scatters, the same in all pixels of a band: offset x (wavelength / BLUE)^-k.
+
+    Per sample, the offset in BLUE is drawn from 0..max_offset and the exponent k from 0.5..4, the scattering models
+    of Chavez 1988 (https://doi.org/10.1016/0034-4257(88)90019-3) from a very hazy to a very clear atmosphere.
+
+    Args:
+        batch: Reflectance, in 0..1 or 0..10000; the mean of the bands tells which.
+        rng: Random state.
+        max_offset: Largest offset in BLUE, reflectance x 10000.
+        wavelengths: Of each band, micrometres.
+    """
+    offset, exponent = rng.uniform(0, max_offset), rng.uniform(*SCATTERING_EXPONENTS)
+    ratio = torch.tensor(wavelengths, device=batch.image.device) / WAVELENGTHS_UM["BLUE"]
+    unit = torch.where(rng.mean.abs().max() <= MAX_REFLECTANCE, 1e-4, 1.0)
+    added = unit * offset[:, None] * ratio ** -exponent[:, None]
+    return replace(batch, image=batch.image + added[:, :, None, None, None])
 
 
 def blur(batch: Sample, rng: RandomState, sigma: float) -> Sample:

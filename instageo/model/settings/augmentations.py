@@ -64,6 +64,18 @@ class ContrastAugmentation(Augmentation):
 
 
 @dataclass
+class HazeAugmentation(Augmentation):
+    """An offset of each band that falls with the wavelength, up to `max_offset` in BLUE."""
+
+    max_offset: float = 1000.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        what = "reflectance x 10000, above 0, at most 5000"
+        check(0 < self.max_offset <= 5000, "dataloader.augmentations.haze.max_offset", self.max_offset, what)
+
+
+@dataclass
 class BlurAugmentation(Augmentation):
     """Gaussian blur with a standard deviation of `sigma` pixels."""
 
@@ -127,6 +139,9 @@ class Augmentations:
         BrightnessAugmentation(), "multiply by a factor in 1 - limit .. 1 + limit"
     )
     contrast: ContrastAugmentation = setting(ContrastAugmentation(), "the same, for differences from the band's mean")
+    haze: HazeAugmentation = setting(
+        HazeAugmentation(), "add scattered light, most in BLUE: 0 .. max_offset there, in reflectance x 10000"
+    )
     blur: BlurAugmentation = setting(BlurAugmentation(), "Gaussian, sigma in pixels")
     noise: NoiseAugmentation = setting(NoiseAugmentation(), "Gaussian, std times the standard deviation of the band")
     band_dropout: DropoutAugmentation = setting(

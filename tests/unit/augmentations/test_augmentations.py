@@ -10,7 +10,7 @@ from instageo.model.augmentations import RandomState, Sample
 from instageo.model.augmentations.dropout import band_dropout, date_dropout
 from instageo.model.augmentations.geometry import resized_crop, rot90, rotate
 from instageo.model.augmentations.pipeline import AugmentationSpec, normalize
-from instageo.model.augmentations.radiometry import blur, brightness, contrast, noise
+from instageo.model.augmentations.radiometry import blur, brightness, contrast, haze, noise
 from tests.batches import EVERY, GEOMETRY, apply, filled, generator, numbered, random_state, scripted
 
 
@@ -258,3 +258,28 @@ def test_random_numbers_lie_in_their_range():
     assert 2.9 < numbers.max() < 3
     assert set(drawn.integers(2, 4)) == {2, 3, 4}
     assert isinstance(drawn, RandomState)
+
+
+WAVELENGTHS = 0.490, 0.665, 2.190  # BLUE, RED, SWIR_2
+
+
+@pytest.mark.parametrize(
+    ("mean", "unit"), [((1000.0, 1200.0, 1500.0), 1.0), ((0.1, 0.12, 0.15), 1e-4)], ids=["x 10000", "in 0..1"]
+)
+def test_haze_falls_with_the_wavelength(mean, unit):
+    batch = Sample(torch.zeros(1, 3, 2, 4, 4), torch.ones(1, 2, 4, 4, dtype=torch.bool))
+    rng = scripted(batch, 1000, 4, mean=torch.tensor(mean))
+    done = haze(batch, rng, max_offset=1000, wavelengths=WAVELENGTHS)
+    # (0.665 / 0.49)^-4 = 0.2948, (2.19 / 0.49)^-4 = 0.002506
+    assert done.image[0, :, 1, 2, 3].tolist() == pytest.approx([1000 * unit, 294.8 * unit, 2.506 * unit], rel=1e-3)
+    assert done.image.flatten(2).var(2).max() == 0  # the same in all pixels and dates
+
+
+def test_haze_draws_offset_and_exponent_within_their_limits():
+    batch = Sample(torch.zeros(500, 2, 1, 1, 1), torch.ones(500, 1, 1, 1, dtype=torch.bool))
+    rng = random_state(batch, mean=torch.full((2,), 1000.0))
+    blue, red = haze(batch, rng, max_offset=600, wavelengths=WAVELENGTHS[:2]).image.flatten(1).T
+    assert 0 <= blue.min() < 10 < 590 < blue.max() <= 600
+    exponents = -(red / blue).log() / math.log(0.665 / 0.49)
+    assert (exponents.min(), exponents.max()) == pytest.approx((0.5, 4), abs=0.05)
+    assert exponents.mean() == pytest.approx(2.25, abs=0.15)

@@ -19,6 +19,7 @@ from instageo.model.augmentations.pipeline import (
 )
 from instageo.model.settings import DataSettings, Settings
 from instageo.model.settings.augmentations import Augmentation, Augmentations, OwnAugmentation
+from instageo.sensors import PRITHVI_BANDS, WAVELENGTHS_UM
 from tests.batches import EVERY, ONE, PARAMETERS, apply, filled, generator, numbered
 
 
@@ -67,7 +68,8 @@ def test_each_sample_has_its_own_random_numbers(name):
     batch = Sample(*(part[:1].expand(64, *part.shape[1:]) for part in (real().image, real().valid, real().label)))
     done = apply(batch, AugmentationSpec(name, 1, PARAMETERS[name]))
     different = len({tuple(image.flatten().tolist()) for image in done.image})
-    assert different >= {"rot90": 3, "band_dropout": 3, "date_dropout": 7}.get(name, 64)
+    # haze adds 0.08 at most to values of thousands, of which float32 holds some 800 steps
+    assert different >= {"rot90": 3, "band_dropout": 3, "date_dropout": 7, "haze": 56}.get(name, 64)
 
 
 def test_the_result_depends_only_on_the_seed():
@@ -191,8 +193,11 @@ def test_settings_list_augmentations_in_their_order():
 
 def test_every_setting_reaches_its_augmentation():
     classes = {name: type(entry) for name, entry in vars(Augmentations()).items() if name in AUGMENTATIONS}
-    made = {name: kind(use=True, p=0.3, **PARAMETERS[name]) for name, kind in classes.items()}
+    wavelengths = [WAVELENGTHS_UM[name] for name in PRITHVI_BANDS]  # not a setting, but that of the bands
+    parameters = PARAMETERS | {"haze": {"max_offset": 800}}
+    made = {name: kind(use=True, p=0.3, **parameters[name]) for name, kind in classes.items()}
     specs = augmentations_from_settings(Settings(dataloader=DataSettings(augmentations=Augmentations(**made))))
-    assert specs == tuple(AugmentationSpec(name, 0.3, PARAMETERS[name]) for name in AUGMENTATIONS)
+    parameters["haze"]["wavelengths"] = wavelengths
+    assert specs == tuple(AugmentationSpec(name, 0.3, parameters[name]) for name in AUGMENTATIONS)
     assert not any(isinstance(entry, OwnAugmentation) for entry in made.values())
     assert all(isinstance(entry, Augmentation) for entry in made.values())

@@ -49,7 +49,7 @@ def broken(tmp_path):
 
 def test_the_documented_example_works_as_described(documented):
     """With mean 0 and standard deviation 1, white is 3: halfway from 1 to 3 is 2."""
-    spec = AugmentationSpec(f"{documented}:haze", 1, {"strength": 0.5})
+    spec = AugmentationSpec(f"{documented}:veil", 1, {"strength": 0.5})
     changed = apply(filled(1, 4, 4, batch=200), spec).image.flatten(1)
     assert torch.equal(changed.amin(1), changed.amax(1))
     assert 1 <= changed.min() < 1.05
@@ -58,24 +58,24 @@ def test_the_documented_example_works_as_described(documented):
 
 def test_own_augmentations_come_last(documented):
     own = [
-        OwnAugmentation(function=f"{documented}:haze", p=0.25, parameters={"strength": 0.1}),
+        OwnAugmentation(function=f"{documented}:veil", p=0.25, parameters={"strength": 0.1}),
         OwnAugmentation(function="absent.py:unused", use=False),
     ]
     specs = augmentations_from_settings(Settings(dataloader=DataSettings(augmentations=Augmentations(own=own))))
-    assert [spec.name for spec in specs] == ["hflip", "vflip", f"{documented}:haze"]
-    assert specs[-1] == AugmentationSpec(f"{documented}:haze", 0.25, {"strength": 0.1})
+    assert [spec.name for spec in specs] == ["hflip", "vflip", f"{documented}:veil"]
+    assert specs[-1] == AugmentationSpec(f"{documented}:veil", 0.25, {"strength": 0.1})
 
 
-@pytest.mark.parametrize("function", ["", "haze", "haze.py", "haze.txt:haze", "haze.py:2", ":haze"])
+@pytest.mark.parametrize("function", ["", "veil", "veil.py", "veil.txt:veil", "veil.py:2", ":veil"])
 def test_names_of_another_form_raise_an_error(function):
     with pytest.raises(ConfigError, match=r"own.function=.* does not work; expected FILE.py:FUNCTION"):
         OwnAugmentation(function=function)
 
 
 def test_missing_files_and_functions_are_named(broken):
-    with pytest.raises(ConfigError, match=r"absent.py:haze names no Python file"):
-        load_user_augmentation("absent.py:haze")
-    for name in ("haze", "answer"):
+    with pytest.raises(ConfigError, match=r"absent.py:veil names no Python file"):
+        load_user_augmentation("absent.py:veil")
+    for name in ("veil", "answer"):
         with pytest.raises(ConfigError, match=f"broken.py: has no function '{name}'"):
             load_user_augmentation(f"{broken}:{name}")
 
