@@ -102,15 +102,16 @@ def test_quantiles_are_written_in_order(values, run, tmp_path):
     chosen = ["train.loss={quantile: {quantiles: [0.1, 0.5, 0.9]}}"]
     assert run(*tables(values), *QUICK, *TASK, *chosen, folder="trained")[0] == 0
     prediction = load_model(tmp_path / "trained").predict(values / "chips" / "chip_0.tif")
-    assert list(prediction.quantiles) == [0.1, 0.5, 0.9]
-    low, middle, high = (prediction.quantiles[level][prediction.valid] for level in (0.1, 0.5, 0.9))
+    assert list(prediction.quantiles) == [0.1, 0.9]
+    low, high = (prediction.quantiles[level][prediction.valid] for level in (0.1, 0.9))
+    middle = prediction.values[prediction.valid]
     assert (low <= middle).all()
     assert (middle <= high).all()
     assert np.isnan(prediction.values[~prediction.valid]).all()
     arguments = [f"root_dir={values}", "test_filepath=valid.csv", f"checkpoint_path={tmp_path / 'trained'}"]
     assert run("mode=chip_inference", *arguments, f"output_dir={tmp_path / 'maps'}", folder="maps_run")[0] == 0
     written = read_raster(tmp_path / "maps" / "chips" / "prediction_4.tif")
-    assert written.bands == ("value", "quantile_0.1", "quantile_0.5", "quantile_0.9")
+    assert written.bands == ("value", "quantile_0.1", "quantile_0.9")
     info = read_info(tmp_path / "maps" / "chips" / "prediction_4.tif")
     assert np.isnan(info.no_data_value)
     other = "train.loss={quantile: {quantiles: [0.05, 0.5, 0.95]}}"

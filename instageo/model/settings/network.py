@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from instageo.errors import ConfigError
 from instageo.model.settings.fields import ANYTIME, Role, are_numbers, check, setting
@@ -38,7 +39,10 @@ class ModelSettings:
     )
     class_names: list[str] | None = setting(None, "", Role.default_from_checkpoint, Role.same_task)
     class_colors: list[list[int]] | None = setting(
-        None, "[red, green, blue] in 0..255 for each class", Role.default_from_checkpoint
+        None,
+        "[red, green, blue] in 0..255 for each class; null: the usual colours of names such as water, forest or crop, "
+        "others from a palette for colour-blind readers",
+        Role.default_from_checkpoint,
     )
     head: str = setting(
         "light",
@@ -79,6 +83,12 @@ class ModelSettings:
         "a, b of the expected error; the default is that of aerosol optical depth over land",
         Role.default_from_checkpoint,
     )
+    output_range: Any = setting(
+        None,
+        "regression: [low, high] to which predicted values are clipped, such as [0, null] for labels that cannot be "
+        "negative; null: off",
+        Role.default_from_checkpoint,
+    )
     weight_clip_range: list[float] | None = setting(
         None, "[low, high]: trained weights are clamped to it after each optimiser step; null: off"
     )
@@ -101,6 +111,18 @@ class ModelSettings:
         check(len(set(names)) == len(names), "model.class_names", names, "a different name for each class")
         ok = all(len(color) == 3 and all(0 <= part <= 255 for part in color) for color in self.class_colors or [])
         check(ok, "model.class_colors", self.class_colors, "[red, green, blue] in 0..255 per class")
+
+        self._check_output_range()
+
+    def _check_output_range(self) -> None:
+        span = self.output_range
+        if span is None:
+            return
+        ok = isinstance(span, list) and len(span) == 2 and are_numbers([end for end in span if end is not None])
+        low, high = ([-math.inf, math.inf][end] if span[end] is None else span[end] for end in (0, 1)) if ok else (0, 0)
+        check(
+            ok and low < high, "model.output_range", span, "null, or [low, high] with low below high, null for no limit"
+        )
 
     def _check_training(self) -> None:
         span = self.weight_clip_range

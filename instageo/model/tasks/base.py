@@ -54,6 +54,10 @@ class Task(Protocol):
     def image_level(self) -> bool:
         """Whether the network gives one output per chip rather than one per pixel."""
 
+    @property
+    def num_outputs(self) -> int:
+        """Output channels of the network."""
+
     def wrap_loss(self, loss: nn.Module) -> nn.Module:
         """Turn a loss in the network's own scale into one that takes labels in their natural unit."""
 

@@ -1,5 +1,7 @@
 """From settings to a task."""
 
+import math
+
 from instageo.errors import ConfigError
 from instageo.model.losses.from_settings import loss_terms_from_settings
 from instageo.model.losses.regression import QUANTILES
@@ -19,8 +21,14 @@ def task_from_settings(settings: Settings) -> Task:
     if settings.is_reg_task:
         expected = (model.expected_error[0], model.expected_error[1]) if model.include_ee_metric else None
         image_level = kind is LabelKind.chip
+        low, high = model.output_range or (None, None)
         return Regression(
-            target_scale_from_settings(settings), _outputs(settings), expected, model.plot_reg_results, image_level
+            target_scale_from_settings(settings),
+            _outputs(settings),
+            expected,
+            model.plot_reg_results,
+            image_level,
+            (-math.inf if low is None else float(low), math.inf if high is None else float(high)),
         )
     names = tuple(class_names(settings))
     if kind is LabelKind.chip_multi:

@@ -43,6 +43,11 @@ class MultiLabel:
         """The scores that networks are compared by."""
         return "mAP", "f1"
 
+    @property
+    def num_outputs(self) -> int:
+        """Output channels of the network."""
+        return len(self.class_names)
+
     def wrap_loss(self, loss: nn.Module) -> nn.Module:
         """Return the loss unchanged."""
         return loss

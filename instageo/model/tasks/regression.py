@@ -1,6 +1,7 @@
 """Regression: each pixel, or each chip, has a value."""
 
 import logging
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from instageo.model.figures.density import draw_density
+from instageo.model.metrics.coverage import IntervalCoverage
 from instageo.model.metrics.density import DensityRange
 from instageo.model.metrics.regression import RegressionMetrics
 from instageo.model.metrics.summary import summarize_scores
@@ -19,6 +21,9 @@ from instageo.model.tasks.score_files import round_score, write_scores
 from instageo.model.tasks.target_scale import TargetScale
 
 log = logging.getLogger(__name__)
+
+MEDIAN = 0.5
+"""Level of the quantile that is the point estimate."""
 
 GAUSSIAN_LEVELS = 0.05, 0.95
 """Quantiles that are reported for a network that predicts mean and variance."""
@@ -36,18 +41,33 @@ class RegressionOutputs:
     gaussian: bool = False
     levels: tuple[float, ...] = ()
 
+    @property
+    def num_channels(self) -> int:
+        """Number of channels."""
+        return len(self.levels) or 1 + self.gaussian
+
     def point_estimate(self, raw: Tensor) -> Tensor:
         """Return values (..., H, W) of outputs (..., C, H, W), in the network's scale: the median of `quantiles`."""
-        return raw.sort(-3).values[..., self.levels.index(0.5), :, :] if self.levels else raw[..., 0, :, :]
+        return raw.sort(-3).values[..., self.levels.index(MEDIAN), :, :] if self.levels else raw[..., 0, :, :]
 
     def quantiles(self, raw: Tensor) -> dict[float, Tensor]:
-        """Return quantiles by level, in the network's scale; quantiles that cross are put in order."""
+        """Return quantiles (H, W) by level of outputs (C, H, W), in the network's scale, without the point estimate.
+
+        Quantiles that cross are put in order.
+        """
         if self.levels:
-            return dict(zip(self.levels, raw.sort(0).values, strict=True))
+            ordered = dict(zip(self.levels, raw.sort(0).values, strict=True))
+            return {level: values for level, values in ordered.items() if level != MEDIAN}
         if not self.gaussian:
             return {}
         spread = (raw[1] / 2).exp()
         return {level: raw[0] + NormalDist().inv_cdf(level) * spread for level in GAUSSIAN_LEVELS}
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Levels of the lowest and the highest quantile, on either side of the median; None if there are none."""
+        levels = GAUSSIAN_LEVELS if self.gaussian else self.levels
+        return (levels[0], levels[-1]) if levels and levels[0] < MEDIAN < levels[-1] else None
 
 
 @dataclass(frozen=True)
@@ -60,6 +80,7 @@ class Regression:
         expected_error: Coefficients (a, b) of the share within ±(a + b |truth|); None for no such score.
         plot: Whether a scatter plot is drawn.
         image_level: Whether a chip has one value.
+        output_range: Lowest and highest value that is predicted; others are clipped, in maps, scores and figures alike.
     """
 
     scale: TargetScale
@@ -67,6 +88,7 @@ class Regression:
     expected_error: tuple[float, float] | None = None
     plot: bool = True
     image_level: bool = False
+    output_range: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def monitor(self) -> Monitor:
@@ -77,6 +99,11 @@ class Regression:
     def primary_metrics(self) -> tuple[str, ...]:
         """The scores that networks are compared by."""
         return "rmse", "r2", "pearson"
+
+    @property
+    def num_outputs(self) -> int:
+        """Output channels of the network."""
+        return self.outputs.num_channels
 
     def wrap_loss(self, loss: nn.Module) -> nn.Module:
         """Return the loss with labels converted to the network's scale."""
@@ -93,11 +120,16 @@ class Regression:
         """Build sums of errors in natural units and, for final scores, the density for a figure."""
         density = DensityRange.around(*label_range) if final and self.plot and label_range else None
         natural = RegressionMetrics(expected_error=self.expected_error, density=density, sync=sync, device=device)
-        return RescaledMetrics(natural, self)
+        coverage = IntervalCoverage(sync=sync, device=device) if self.outputs.interval else None
+        return RescaledMetrics(natural, self, coverage)
 
     def value(self, outputs: Tensor) -> Tensor:
         """Return natural values (H, W) of outputs (C, H, W)."""
-        return self.scale.to_natural(self.outputs.point_estimate(outputs).float())
+        return self.to_natural(self.outputs.point_estimate(outputs))
+
+    def to_natural(self, raw: Tensor) -> Tensor:
+        """Return natural values within `output_range`, float32, of values in the network's scale."""
+        return self.scale.to_natural(raw.float()).clamp(*self.output_range)
 
     def write_report(self, metrics: "RescaledMetrics", folder: Path) -> dict[str, float]:
         """Write metrics.json, metrics.csv and, if `plot` is set, scatter.png."""
@@ -117,7 +149,7 @@ class Regression:
         """Convert outputs (C, H, W) to natural values, masked where nothing was observed."""
 
         def natural(raw: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-            return self.scale.to_natural(raw.float()).masked_fill(~observed, torch.nan).cpu().numpy()
+            return self.to_natural(raw).masked_fill(~observed, torch.nan).cpu().numpy()
 
         quantiles = {level: natural(raw) for level, raw in self.outputs.quantiles(outputs).items()}
         return RegressionPrediction(natural(self.outputs.point_estimate(outputs)), observed.cpu().numpy(), quantiles)
@@ -143,19 +175,32 @@ class ScaledTargetLoss(nn.Module):
 
 
 class RescaledMetrics:
-    """Scores in natural units, from outputs in the network's scale."""
+    """Scores in natural units, from outputs in the network's scale.
 
-    def __init__(self, natural: RegressionMetrics, task: Regression) -> None:
-        self.natural, self.task = natural, task
+    Args:
+        natural: Scores of the values.
+        task: Turns outputs into values.
+        coverage: Counts labels inside the predicted intervals; None if the network predicts none.
+    """
+
+    def __init__(self, natural: RegressionMetrics, task: Regression, coverage: IntervalCoverage | None = None) -> None:
+        self.natural, self.task, self.coverage = natural, task, coverage
 
     def reset(self, device: torch.device | str = "cpu") -> None:
         """Forget all images; later outputs and labels will be on `device`."""
         self.natural.reset(device)
+        if self.coverage:
+            self.coverage.reset(device)
 
     def update(self, outputs: Tensor, label: Tensor) -> None:
         """Count one image: outputs (C, H, W) in the network's scale, label (H, W) in natural units."""
         self.natural.update(self.task.value(outputs), label)
+        if self.coverage:
+            quantiles = list(self.task.outputs.quantiles(outputs).values())
+            low, high = (self.task.to_natural(quantiles[end]) for end in (0, -1))
+            self.coverage.update(low, high, label)
 
     def compute(self) -> Scores:
-        """Return all scores."""
-        return self.natural.compute()
+        """Return all scores; `coverage` is the share of labels inside the predicted interval."""
+        scores = self.natural.compute()
+        return scores | {"coverage": self.coverage.compute()} if self.coverage else scores
