@@ -339,7 +339,7 @@ def test_the_page_in_a_browser(server, tmp_path):
         page.screenshot(path=os.environ.get("INSTAGEO_DOCS_SCREENSHOT", str(tmp_path / "docs.png")))
         browser.close()
     assert names == ["Dry", "Water"]
-    assert colored in ([215, 48, 39, 255], [254, 217, 118, 255])
+    assert colored in ([230, 159, 0, 255], [86, 180, 233, 255])
     assert read_raster(tmp_path / "downloaded.tif").grid.shape == (96, 96)
     assert wrong == []
     assert all(url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "blob:")) for url in asked)

@@ -45,11 +45,9 @@ def show_batch(run: Run) -> None:
 
     settings = resolve(settings, run.explicit, checkpoint=checkpoint, statistics=inspect)
     [report], specs = reports, augmentations_from_settings(settings)
-    colors = class_colors(settings.model.class_colors, settings.model.num_classes)
     classes = () if settings.is_reg_task else tuple(class_names(settings))
-    style = SampleStyle(
-        band_names(settings), classes, tuple(colors.values())[: len(classes)], settings.train.ignore_index
-    )
+    colors = class_colors(settings.model.class_colors, classes)
+    style = SampleStyle(band_names(settings), classes, tuple(colors.values()), settings.train.ignore_index)
     path = run.folder / "augmentations.png"
     draw_samples(read_first_samples(settings, report, specs), style, path)
     log.info("augmentations (%s): %s", ", ".join(spec.name for spec in specs) or "none is enabled", path)

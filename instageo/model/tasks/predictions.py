@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.arguments import as_path
-from instageo.errors import DataError
+from instageo.errors import DataError, RasterError
+from instageo.files import write_text
 from instageo.model.figures.colors import class_colors
+from instageo.model.figures.qgis_style import render_qml
 from instageo.raster.data_array import to_data_array
 from instageo.raster.grid import Grid
 from instageo.raster.pixel_area import compute_pixel_areas_km2
@@ -36,7 +38,8 @@ class ClassPrediction:
         grid: Grid of the input; None for arrays.
         source: File of the input, which `save` does not overwrite; None for arrays and URLs.
         class_names: Names of the K classes; empty for their numbers.
-        class_colors: Red, green, blue in 0..255 of each class; None for those of the palette.
+        class_colors: Red, green, blue in 0..255 of each class; None for the usual ones of their names.
+        unlike_training: Bands whose values are higher or lower than those of nearly all training chips, by name.
     """
 
     classes: NDArray[np.unsignedinteger]
@@ -47,19 +50,27 @@ class ClassPrediction:
     class_names: tuple[str, ...] = ()
     class_colors: Sequence[Sequence[int]] | None = None
     source: Path | None = None
+    unlike_training: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, path: str | Path) -> None:
         """Write the classes as GeoTIFF with no-data, class names and colours, as `mode=chip_inference` does.
+
+        The file of the same name with the ending `.qml` next to it holds the legend as QGIS reads it.
 
         Raises:
             DataError: It is a prediction of an array, or of a whole chip, which is not a map; or the path is its input.
             RasterError: The file cannot be written.
         """
         _check_output(path, self.source)
+        grid, style = _map_grid(self.grid, self.valid), Path(path).with_suffix(".qml")
+        try:
+            write_text(style, render_qml(self._names, self._colors))
+        except OSError as error:
+            raise RasterError(f"{style}: cannot be written ({error.strerror})") from error
         write_raster(
             path,
             self.classes[None],
-            _map_grid(self.grid, self.valid),
+            grid,
             no_data_value=self.no_data_value,
             bands=["class"],
             class_names=self._names,
@@ -106,7 +117,7 @@ class ClassPrediction:
 
     @property
     def _colors(self) -> dict[int, tuple[int, int, int]]:
-        return class_colors(self.class_colors, len(self._names))
+        return class_colors(self.class_colors, self._names)
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,7 @@ class MultiLabelPrediction:
         grid: Grid of the input; None for arrays.
         source: File of the input, which `save` does not overwrite; None for arrays and URLs.
         class_names: Names of the K labels; empty for their numbers.
+        unlike_training: Bands whose values are higher or lower than those of nearly all training chips, by name.
     """
 
     applies: NDArray[np.uint8]
@@ -130,6 +142,7 @@ class MultiLabelPrediction:
     grid: Grid | None = None
     class_names: tuple[str, ...] = ()
     source: Path | None = None
+    unlike_training: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, path: str | Path) -> None:
         """Raise a DataError, since image-level labels are not a map."""
@@ -155,6 +168,7 @@ class RegressionPrediction:
         no_data_value: NaN.
         grid: Grid of the input; None for arrays.
         source: File of the input, which `save` does not overwrite; None for arrays and URLs.
+        unlike_training: Bands whose values are higher or lower than those of nearly all training chips, by name.
     """
 
     values: NDArray[np.float32]
@@ -163,6 +177,7 @@ class RegressionPrediction:
     no_data_value: float = np.nan
     grid: Grid | None = None
     source: Path | None = None
+    unlike_training: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, path: str | Path) -> None:
         """Write values, followed by quantiles, as float32 GeoTIFF in natural units, as `mode=chip_inference` does.

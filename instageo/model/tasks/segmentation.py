@@ -28,7 +28,7 @@ class Segmentation:
 
     Attributes:
         class_names: Names of the classes.
-        class_colors: Red, green, blue of each class; None for those of the palette.
+        class_colors: Red, green, blue of each class; None for the usual ones of their names.
         ignore_index: Label that does not count.
         image_level: Whether a chip has one class.
     """
@@ -47,6 +47,11 @@ class Segmentation:
     def primary_metrics(self) -> tuple[str, ...]:
         """The scores that networks are compared by."""
         return ("f1", "accuracy") if self.image_level else ("mIoU", "accuracy", "f1")
+
+    @property
+    def num_outputs(self) -> int:
+        """Output channels of the network."""
+        return len(self.class_names)
 
     def wrap_loss(self, loss: nn.Module) -> nn.Module:
         """Return the loss unchanged."""

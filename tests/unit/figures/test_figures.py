@@ -1,10 +1,9 @@
-"""Figures are written as PNG, and classes have the given colours."""
+"""Figures are written as PNG."""
 
 import pytest
 from matplotlib.image import imread
 
 from instageo.model.figures.canvas import new_figure
-from instageo.model.figures.colors import PALETTE, class_colors
 from instageo.model.figures.confusion import draw_confusion
 from instageo.model.figures.curves import draw_learning_curve, fit_scale
 
@@ -19,23 +18,6 @@ FULL = [
     }
     for epoch in range(3)
 ]
-
-
-def test_given_colours_are_used():
-    assert class_colors([[1, 2, 3], [4, 5, 6]], 2) == {0: (1, 2, 3), 1: (4, 5, 6)}
-
-
-@pytest.mark.parametrize("given", [None, []])
-def test_default_colours_are_those_of_the_palette(given):
-    colors = class_colors(given, 13)
-    assert colors == dict(enumerate(PALETTE[:13]))
-    assert len(set(colors.values())) == 13
-
-
-def test_a_short_palette_is_repeated():
-    colors = class_colors(None, 200)
-    assert len(colors) == 200
-    assert colors[len(PALETTE)] == colors[0] == PALETTE[0]
 
 
 def test_the_curve_of_a_regression_has_a_panel_of_errors(tmp_path):
