@@ -25,6 +25,7 @@ from instageo.errors import InstaGeoError, MissingExtraError, RunFolderError
 from instageo.extras import required_by
 from instageo.files import describe_os_error, folder_errors
 from instageo.locations import hide_secrets
+from instageo.memory import explain_memory_errors
 from instageo.model.context import Run, Sweep
 from instageo.model.log_files import log_to_files, quiet_threads, report_failures
 from instageo.model.networks.memory import keep_freed_memory
@@ -41,6 +42,7 @@ from instageo.model.settings.compose import (
     explicit_keys,
     settings_from_config,
 )
+from instageo.model.settings.effects import describe_unused_in_mode
 
 log = logging.getLogger("instageo")
 
@@ -54,6 +56,12 @@ COMMANDS = {
     Mode.lr_find: ("instageo.model.commands.lr_find", "lr_find"),
 }
 """Module and function of each mode; imported when it runs, since importing PyTorch takes seconds."""
+
+MEMORY_ADVICE = (
+    "lower train.batch_size or dataloader.img_size, use fewer loader processes (dataloader.num_workers) or a smaller "
+    "network, or set model.gradient_checkpointing=true"
+)
+"""What to do when memory runs out."""
 
 ENTRY = "instageo.model.run"
 """Module that a further process of the same run is started with."""
@@ -156,6 +164,9 @@ class HydraJob:
 
         report_failures()
         settings, composed = settings_from_config(config), HydraConfig.get()
+        typed = [override.lstrip("+~").partition("=")[0] for override in composed.overrides.task]
+        for sentence in describe_unused_in_mode(settings.mode, typed):
+            log.warning("%s", sentence)
         explicit = explicit_keys(settings, composed.overrides.task)
         run = Run(settings, Path(composed.runtime.output_dir), explicit, sweep)
         parts = {"config": config, "hydra": HydraConfig.instance().cfg, "overrides": composed.overrides.task}
@@ -170,7 +181,8 @@ class HydraJob:
             with required_by(f"mode={settings.mode.value}", "model,cpu"):
                 command = getattr(importlib.import_module(module), function)
             keep_freed_memory()
-            score: float | None = command(run)
+            with explain_memory_errors(f"mode={settings.mode.value}", MEMORY_ADVICE):
+                score: float | None = command(run)
         if sweep and score is not None and run.info.monitor is not None:
             name, mode = run.info.monitor
             self.results.append(SweepResult(sweep.job, run.folder, (name, score), mode))

@@ -49,7 +49,9 @@ class TestSettings:
     crop_size: int | None = setting(None, "side of a tile, pixels; null: the size of training")
     stride: int | None = setting(None, "step between tiles, pixels; null: half a tile")
     mask_cloud: bool = setting(
-        False, "true: pixels that lack any date become no-data; false: only pixels that lack all dates"
+        False,
+        "published name; clouds are not detected: true: pixels without an observation at any of the dates become "
+        "no-data; false: only pixels without one at all dates",
     )
 
     def __post_init__(self) -> None:
