@@ -3,6 +3,7 @@
 import csv
 import logging
 import math
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,17 @@ from instageo.model.networks.checkpoint import BEST, LAST
 from instageo.model.tasks.base import Monitor
 from instageo.model.training.ema import EMACallback
 from instageo.model.training.schedules import PlateauCallback
+from instageo.progress import ProgressLog, format_duration
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
 CHECK_INTERVAL = 50
 """Optimiser steps between two checks of the loss; reading it waits for the device."""
+
+
+RECENT, MIN_LEFT_S = 5, 30
+"""Epochs whose time is used to estimate the time left; seconds from which it is shown."""
 
 
 class History(pl.Callback):
@@ -32,6 +38,7 @@ class History(pl.Callback):
         self.folder, self.monitor = folder, monitor
         self.rows: list[dict[str, float]] = []
         self._epoch_start = time.monotonic()
+        self._progress: ProgressLog | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows so far."""
@@ -44,6 +51,15 @@ class History(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self._epoch_start = time.monotonic()
+        name = f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, batch"
+        self._progress = None if sys.stderr.isatty() else ProgressLog(name, int(trainer.num_training_batches))
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log the progress of a long epoch from time to time, where there is no bar."""
+        if self._progress and trainer.is_global_zero:
+            self._progress.update(batch_idx + 1)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add the epoch, and write the table."""
@@ -56,7 +72,10 @@ class History(pl.Callback):
             shown = ", ".join(
                 f"{name} {scores[name]:.4f}" for name in ("train_loss", "val_loss", self.monitor) if name in scores
             )
-            log.info("epoch %d of %s: %s, %.1f s", trainer.current_epoch + 1, trainer.max_epochs, shown, seconds)
+            number, total = trainer.current_epoch + 1, int(trainer.max_epochs or 1)
+            left = (total - number) * sum(row["seconds"] for row in self.rows[-RECENT:]) / len(self.rows[-RECENT:])
+            note = f"; about {format_duration(left)} left" if left >= MIN_LEFT_S else ""
+            log.info("epoch %d of %d: %s, %.1f s%s", number, total, shown, seconds, note)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw the curve."""

@@ -10,6 +10,10 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 
 from instageo.errors import DataError
+from instageo.progress import ProgressLog
+
+LOG_INTERVAL_S = 10.0
+"""Seconds between two log lines about progress."""
 
 DIVERGENCE_RATIO = 4.0
 """A loss of this many times the lowest one ends the test."""
@@ -58,6 +62,7 @@ class RangeTest(pl.Callback):
         self._window = smoothing_window(num_steps)
         self._step_losses: list[float] = []
         self._lowest = math.inf
+        self._progress = ProgressLog("range test", num_steps, LOG_INTERVAL_S)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Set the rate of the step that the batch belongs to."""
@@ -75,6 +80,9 @@ class RangeTest(pl.Callback):
         self._step_losses = []
         recent = float(np.mean(self.losses[-self._window :]))
         self._lowest = min(self._lowest, recent)
+        self._progress.update(
+            len(self.losses), f", learning rate {self.rates[len(self.losses) - 1]:.1e}, loss {recent:.4f}"
+        )
         if not recent < DIVERGENCE_RATIO * self._lowest:
             trainer.should_stop = True
 

@@ -64,11 +64,10 @@ def build_trainer(
             precision=precision,  # type: ignore[arg-type]
             default_root_dir=folder,
             plugins=[AtomicCheckpointIO()],
-            enable_progress_bar=sys.stderr.isatty(),
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
-            **options,
+            **{"enable_progress_bar": sys.stderr.isatty(), **options},
         )
     except (MisconfigurationException, ValueError) as error:
         requested = f"accelerator={accelerator} devices={devices} strategy={strategy} precision={precision}"
