@@ -25,7 +25,9 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("repeatable")
 
 # Test processes share the cores; with all cores each, PyTorch's threads would wait for one another.
-torch.set_num_threads(max((os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), 1))
+THREADS = max((os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), 1)
+torch.set_num_threads(THREADS)
+os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # training does not measure, so that its sums are the same
 
 # A shell that starts a job in the background lets it ignore Ctrl-C, and the programs that tests start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -80,6 +80,7 @@ def trainer_from_settings(settings: Settings, folder: Path, monitor: Monitor, in
     from instageo.model.tracking.loggers import build_loggers
     from instageo.model.tracking.throughput import ThroughputCallback
     from instageo.model.training.callbacks import build_callbacks
+    from instageo.model.training.threads import ThreadTuner
 
     train = settings.train
     callbacks = build_callbacks(
@@ -93,7 +94,7 @@ def trainer_from_settings(settings: Settings, folder: Path, monitor: Monitor, in
         folder,
         **_shared_options(settings),
         max_epochs=train.num_epochs,
-        callbacks=[*callbacks, ThroughputCallback(info)],
+        callbacks=[*([] if settings.compile else [ThreadTuner()]), *callbacks, ThroughputCallback(info)],
         logger=build_loggers(settings, folder),
     )
 
@@ -114,6 +115,7 @@ def range_test_trainer_from_settings(settings: Settings, folder: Path, test: "Ra
         logger=False,
         enable_checkpointing=False,
         limit_val_batches=0,
+        enable_progress_bar=False,
     )
 
 
