@@ -90,6 +90,7 @@ def summarize_prediction(predictor: Predictor, prediction: Prediction, model: st
         "height": grid.height if grid else valid.shape[0],
         "valid_share": round(float(valid.mean()), 6),
         "bounds_lonlat": grid.bounds_lonlat() if grid else None,
+        "unlike_training": dict(prediction.unlike_training),
     }
     if predictor.task.image_level:
         return summary | {"chip": predictor.task.to_record(prediction)}
@@ -101,7 +102,7 @@ def summarize_prediction(predictor: Predictor, prediction: Prediction, model: st
 def summarize_classes(predictor: Predictor, prediction: ClassPrediction | MultiLabelPrediction) -> list[dict[str, Any]]:
     """Return the name, colour, pixels and area of each class."""
     names = predictor.class_names
-    colors = class_colors(predictor.settings.model.class_colors, len(names))
+    colors = class_colors(predictor.settings.model.class_colors, names)
     areas = compute_pixel_areas_km2(prediction.grid) if prediction.grid and not predictor.task.image_level else None
     classes = []
     for value, name in enumerate(names):
@@ -132,7 +133,7 @@ def render_prediction(predictor: Predictor, prediction: Prediction) -> NDArray[n
         positions = stretch(prediction.values, limits) * (len(COLOR_RAMP) - 1)
         channels = [np.interp(positions, range(len(COLOR_RAMP)), channel) for channel in zip(*COLOR_RAMP, strict=True)]
         return np.dstack([*channels, alpha]).astype(np.uint8)
-    colors = class_colors(predictor.settings.model.class_colors, len(predictor.class_names))
+    colors = class_colors(predictor.settings.model.class_colors, predictor.class_names)
     lookup = np.array([colors[value] for value in range(len(colors))], dtype=np.uint8)
     classes = prediction.classes if isinstance(prediction, ClassPrediction) else prediction.probabilities.argmax(0)
     return np.dstack([lookup[np.minimum(classes, len(lookup) - 1)], alpha.astype(np.uint8)])

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from ray import serve
 
+from instageo.model.chips.value_range import ValueRange
 from instageo.model.inference.predictor import Predictor, load_model
 from instageo.model.networks.device import inference_autocast
 from instageo.model.networks.memory import keep_freed_memory
@@ -60,11 +61,13 @@ class ModelDescription:
         settings: Those of the training run.
         metrics: Scores that the checkpoint contains.
         parameters: Number of parameters.
+        value_range: Usual values of the training chips; None if unknown.
     """
 
     settings: Settings
     metrics: dict[str, float]
     parameters: int
+    value_range: ValueRange | None = None
 
 
 class ModelReplica:
@@ -87,7 +90,7 @@ class ModelReplica:
         """Return the description of a model, which is loaded if need be."""
         predictor = await self.predictor(model)
         count = sum(parameter.numel() for parameter in predictor.net.parameters())
-        return ModelDescription(predictor.settings, predictor.metrics, count)
+        return ModelDescription(predictor.settings, predictor.metrics, count, predictor.value_range)
 
     async def compute(self, tiles: TileBatch) -> TileLogits:
         """Return the network's output for the tiles of one request."""

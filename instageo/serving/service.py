@@ -15,7 +15,8 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 from ray.serve.handle import DeploymentHandle
 from torch import Tensor, nn
 
-from instageo.errors import InstaGeoError, LayerError, RasterError
+from instageo.errors import DataError, InstaGeoError, LayerError, OutOfMemoryError, RasterError
+from instageo.memory import explain_memory_errors
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.inference.predictor import Predictor
@@ -146,14 +147,31 @@ class PredictionService:
         check_image(path, self.settings.limits)
         network = RemoteNetwork(self.handle, model, deadline, self.metrics.tiles.observe)
         description = self.describe(model, deadline)
-        predictor = Predictor(cast(Any, network), description.settings, description.metrics, said=self._said[model])
+        predictor = Predictor(
+            cast(Any, network),
+            description.settings,
+            description.metrics,
+            value_range=description.value_range,
+            said=self._said[model],
+        )
         try:
-            yield predictor, predictor.predict(path)
-        except RasterError as error:
-            sentence = error.problem if isinstance(error, LayerError) else str(error)
-            raise HTTPProblem(422, sentence.replace(str(path), "the image")) from error
+            with explain_memory_errors("the image", "send a smaller one"):
+                prediction = predictor.predict(path)
+            yield predictor, prediction
+        except OutOfMemoryError as error:
+            raise HTTPProblem(
+                413, f"the server has too little memory for this image: {_without_path(error, path)}"
+            ) from error
+        except (RasterError, DataError) as error:
+            raise HTTPProblem(422, _without_path(error, path)) from error
         finally:
             self.metrics.seconds.observe(time.monotonic() - start)
+
+
+def _without_path(error: InstaGeoError, path: Path) -> str:
+    """Return a message with the temporary name of the upload replaced."""
+    sentence = error.problem if isinstance(error, LayerError) else str(error)
+    return sentence.replace(str(path), "the image")
 
 
 class RemoteNetwork(nn.Module):

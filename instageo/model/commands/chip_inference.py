@@ -10,6 +10,7 @@ from pathlib import Path
 from instageo.errors import ConfigError, DataError
 from instageo.extras import required_by
 from instageo.locations import is_remote, relative_path
+from instageo.model.chips.value_range import describe_unlike
 from instageo.model.context import Run
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, predict_items, remove_partial_files
 from instageo.model.inference.journal import Journal, model_fingerprint
@@ -46,7 +47,8 @@ def chip_inference(run: Run) -> None:
     report = inspect_table(replace(run, settings=predictor.settings), "test_filepath", labelled=False)
     predictor.said.update(report.notes)
     predictor.announce(report.layers)
-    warn_if_units_differ(predictor.settings, report)
+    if predictor.value_range is None:
+        warn_if_units_differ(predictor.settings, report)
     rows = list({row.input: row for row in report.rows}.values())
     folder = _output_folder(run)
     items = _build_items(predictor, rows, folder)
@@ -119,6 +121,9 @@ def _report_outcomes(run: Run, rows: Sequence[Row], outcomes: dict[str, Predicti
     empty = [row.name for row in rows if not outcomes[row.input].any_valid]
     if empty:
         log.warning("%s no valid pixel; all is no-data: %s", counted(len(empty), "chip", "have"), ", ".join(empty[:3]))
+    predicted = [outcomes[row.input] for row in rows if outcomes[row.input].error is None]
+    if unlike := describe_unlike([outcome.unlike_training for outcome in predicted if outcome.any_valid]):
+        log.warning("%s", unlike)
     failed = [(row, f"{row.name}: {error}") for row in rows if (error := outcomes[row.input].error)]
     log.info("%s in %s", counted(len(rows) - len(failed), "prediction"), folder)
     if not failed:

@@ -1,18 +1,24 @@
 """`mode=eval`: score a checkpoint on every label of a table."""
 
+import logging
 from dataclasses import replace
 from typing import Any
 
+from instageo.errors import DataError
 from instageo.model.chips.sample import ignored_value
+from instageo.model.chips.value_range import UnlikeBands, describe_unlike
 from instageo.model.context import Run
 from instageo.model.dataset.datasets import WholeChipDataset, build_eval_loader
 from instageo.model.dataset.from_settings import chip_reader_from_settings
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
+from instageo.model.inference.tiling import NonFiniteOutputError
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.tables import inspect_table, warn_if_units_differ
 from instageo.model.settings import require_settings
 from instageo.model.tracking.network_summary import record_predictor
 from instageo.progress import track
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(run: Run) -> None:
@@ -25,7 +31,8 @@ def evaluate(run: Run) -> None:
     predictor = predictor_from_settings(settings, run.explicit)
     report = inspect_table(replace(run, settings=predictor.settings), table)
     predictor.announce(report.layers)
-    warn_if_units_differ(predictor.settings, report)
+    if predictor.value_range is None:
+        warn_if_units_differ(predictor.settings, report)
     with run.info.working_on(len(report.rows)):
         metrics = score(predictor, report)
     run.info.scores = predictor.task.write_report(metrics, run.folder)
@@ -38,10 +45,18 @@ def score(predictor: Predictor, report: TableReport) -> Any:
     metrics = predictor.task.build_metrics(label_range=report.label_range, device=predictor.device)
     data = WholeChipDataset(chip_reader_from_settings(settings, report, once=True))
     loader = build_eval_loader(data, settings.train.batch_size, settings.dataloader.num_workers)
+    unlike: list[UnlikeBands] = []
     for samples in track(loader, "scoring", len(loader)):
-        for sample, outputs in zip(samples, predictor.logits(samples), strict=True):
+        try:
+            logits = predictor.logits(samples)
+        except NonFiniteOutputError as error:
+            raise DataError(f"{report.rows[len(unlike) + error.index].name}: {error}") from error
+        unlike += map(predictor.find_unlike_bands, samples)
+        for sample, outputs in zip(samples, logits, strict=True):
             if sample.label is not None:
                 ignored = ignored_value(sample.label, settings.train.ignore_index)
                 label = sample.label.masked_fill(~predictor.observed(sample.valid), ignored)
                 metrics.update(outputs, label.to(predictor.device))
+    if sentence := describe_unlike(unlike):
+        log.warning("%s", sentence)
     return metrics

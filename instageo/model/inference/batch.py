@@ -1,16 +1,22 @@
 """Predict chips one after the other; reading the next and writing the previous overlap with the network."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from instageo.errors import InstaGeoError
 from instageo.files import find_unfinished
-from instageo.model.inference.predictor import ImageWithGrid, Predictor
+from instageo.memory import explain_memory_errors
+from instageo.model.inference.predictor import MEMORY_ADVICE, ImageWithGrid, Predictor
 from instageo.model.tasks.predictions import Prediction
 from instageo.parallel import prefetch
 from instageo.stores.download import sha256_file
 from instageo.table import Row
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class PredictionOutcome:
         size: Size of its map, bytes.
         sha256: Checksum of its map.
         record: An image-level prediction as columns of a table.
+        unlike_training: Bands with values unlike the training chips, `higher` or `lower`, by name.
     """
 
     input: str
@@ -45,6 +52,7 @@ class PredictionOutcome:
     size: int | None = None
     sha256: str | None = None
     record: dict[str, str] = field(default_factory=dict)
+    unlike_training: Mapping[str, str] = field(default_factory=dict)
 
 
 def predict_items(predictor: Predictor, items: Sequence[PredictionItem], ahead: int) -> Iterator[PredictionOutcome]:
@@ -57,36 +65,44 @@ def predict_items(predictor: Predictor, items: Sequence[PredictionItem], ahead: 
     """
 
     def read(item: PredictionItem) -> tuple[PredictionItem, ImageWithGrid | InstaGeoError]:
-        try:
-            return item, predictor.read_row(item.row)
-        except InstaGeoError as error:
-            return item, error
+        return item, _attempt(item, predictor.read_row, item.row)
 
     def predict(
         item: PredictionItem, image: ImageWithGrid | InstaGeoError
     ) -> tuple[PredictionItem, Prediction | InstaGeoError]:
-        return item, image if isinstance(image, InstaGeoError) else predictor.predict_image(image)
+        return item, _attempt(item, predictor.predict_image, image)
 
     def write(predicted: tuple[PredictionItem, Prediction | InstaGeoError]) -> PredictionOutcome:
         item, prediction = predicted
-        try:
-            if isinstance(prediction, InstaGeoError):
-                raise prediction
-            return _write_prediction(predictor, item, prediction)
-        except InstaGeoError as error:
-            return PredictionOutcome(item.row.input, error=str(error))
+        outcome = _attempt(item, partial(_write_prediction, predictor, item), prediction)
+        return PredictionOutcome(item.row.input, error=str(outcome)) if isinstance(outcome, InstaGeoError) else outcome
 
     predictions = (predict(*item_and_image) for item_and_image in prefetch(read, items, ahead))
     yield from prefetch(write, predictions, min(ahead, 1))
 
 
+def _attempt(
+    item: PredictionItem, step: Callable[[Argument], Result], argument: Argument | InstaGeoError
+) -> Result | InstaGeoError:
+    """Return the result of a step for one chip, or the error that ended this step or an earlier one."""
+    if isinstance(argument, InstaGeoError):
+        return argument
+    try:
+        with explain_memory_errors(item.row.input, MEMORY_ADVICE):
+            return step(argument)
+    except InstaGeoError as error:
+        return error
+
+
 def _write_prediction(predictor: Predictor, item: PredictionItem, prediction: Prediction) -> PredictionOutcome:
-    any_valid = bool(prediction.valid.any())
+    """Write a map, or return an image-level prediction as a record."""
+    outcome = PredictionOutcome(
+        item.row.input, any_valid=bool(prediction.valid.any()), unlike_training=prediction.unlike_training
+    )
     if item.output is None:
-        return PredictionOutcome(item.row.input, any_valid=any_valid, record=predictor.task.to_record(prediction))
+        return replace(outcome, record=predictor.task.to_record(prediction))
     prediction.save(item.output)
-    size, checksum = item.output.stat().st_size, sha256_file(item.output)
-    return PredictionOutcome(item.row.input, any_valid=any_valid, size=size, sha256=checksum)
+    return replace(outcome, size=item.output.stat().st_size, sha256=sha256_file(item.output))
 
 
 def remove_partial_files(items: Sequence[PredictionItem]) -> None:

@@ -71,6 +71,7 @@ class Journal:
             return
         line = {"chip": hide_secrets(outcome.input), "fingerprint": fingerprint, "any_valid": outcome.any_valid}
         line |= {"size": outcome.size, "sha256": outcome.sha256, "record": outcome.record}
+        line |= {"unlike_training": dict(outcome.unlike_training)}
         path = self.folder / JOURNAL
         with write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,9 +96,8 @@ class Journal:
                 line = json.loads(text_line)
                 if line.pop("crc32") != _checksum(line):
                     continue
-                lines[line["fingerprint"]] = PredictionOutcome(
-                    line["chip"], None, line["any_valid"], line["size"], line["sha256"], line["record"]
-                )
+                values = (line[name] for name in ("any_valid", "size", "sha256", "record", "unlike_training"))
+                lines[line["fingerprint"]] = PredictionOutcome(line["chip"], None, *values)
         return lines
 
 

@@ -16,12 +16,14 @@ from torch import Tensor
 from instageo.arguments import as_dates, as_lat_lon, as_path, expect
 from instageo.errors import CheckpointError, ConfigError, RasterError
 from instageo.locations import is_remote
+from instageo.memory import require_memory
 from instageo.model.augmentations.pipeline import normalize
 from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.chips.layer_choice import choose_layers
 from instageo.model.chips.sample import Sample
+from instageo.model.chips.value_range import ValueRange, chip_quantiles, describe_unlike
 from instageo.model.inference.features import ImageFeatures, encode_image
 from instageo.model.inference.tiling import Tiling, predict_images
 from instageo.model.networks.checkpoint import Checkpoint, load_network_state, read_checkpoint
@@ -46,6 +48,14 @@ log = logging.getLogger(__name__)
 ImageWithGrid = tuple[Sample, Grid | None]
 """An image as read, without a label, and the grid of its pixels; None without georeference."""
 
+MEMORY_ADVICE = (
+    "cut the image into smaller files, lower train.batch_size or test.crop_size, or use a machine with more memory"
+)
+"""What to do when memory runs out in a prediction."""
+
+MASK_BYTES, FLOAT_BYTES, OUTPUT_COPIES = 1, 4, 4
+"""Bytes of a mask's value and of a number; copies of the outputs: sum of tiles, weighted tile, prediction, mask."""
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -56,6 +66,7 @@ class Predictor:
         settings: Resolved settings of the training run.
         metrics: Validation scores that the checkpoint carries.
         device: Device of the network.
+        value_range: Usual values of the training chips; None if the checkpoint does not tell.
         said: Sentences on the reading of files that the log has already.
 
     Examples:
@@ -69,6 +80,7 @@ class Predictor:
     settings: Settings
     metrics: dict[str, float] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    value_range: ValueRange | None = None
     said: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @cached_property
@@ -149,6 +161,8 @@ class Predictor:
         """
         source, dates, lat_lon = _image_arguments(source, dates, lat_lon)
         prediction = self.predict_image(self.read(source, dates, lat_lon))
+        if unlike := describe_unlike([prediction.unlike_training]):
+            log.warning("%s", unlike)
         if isinstance(source, np.ndarray) or is_remote(source):
             return prediction
         return replace(prediction, source=Path(source).resolve())
@@ -201,6 +215,7 @@ class Predictor:
         if isinstance(source, np.ndarray):
             image, valid = self._from_array(source)
             return _image(image, valid, find_chip_coordinates(dates, lat_lon, None, {}, steps)), None
+        self._require_memory(source)
         chip = read_chip(source, chip_format_from_settings(self.settings))
         self.announce(chip.choice.layers, chip.choice.notes)
         self._check_shape(chip.image, str(source))
@@ -227,6 +242,20 @@ class Predictor:
         choice = choose_layers(read_info(path), chip_format_from_settings(self.settings), str(path))
         return {"read_as": layers_by_date(self.settings, choice.layers), "notes": list(choice.notes)}
 
+    def _require_memory(self, path: str | Path) -> None:
+        """Check that a file, its image and its prediction fit into memory, before the file is read.
+
+        Raises:
+            OutOfMemoryError: They do not.
+        """
+        info, num_outputs = read_info(path), self.task.num_outputs
+        layers = len(self.settings.dataloader.bands or ()) or info.num_layers
+        per_pixel = layers * (np.dtype(info.dtype).itemsize + MASK_BYTES + FLOAT_BYTES)  # stored, valid, image
+        per_pixel += OUTPUT_COPIES * num_outputs * FLOAT_BYTES
+        height, width = info.grid.shape
+        what = f"{path}: predicting {height} x {width} pixels of {layers} layers"
+        require_memory(height * width * per_pixel, what, MEMORY_ADVICE)
+
     def read_row(self, row: Row) -> ImageWithGrid:
         """Read the chip of a table's row; its dates and location take precedence over the file's."""
         return self.read(row.input, row.dates, row.lat_lon)
@@ -235,7 +264,15 @@ class Predictor:
         """Predict an image that `read` returned."""
         sample, grid = image
         [logits] = self.logits([sample])
-        return self.prediction(logits, sample.valid, grid)
+        prediction = self.prediction(logits, sample.valid, grid)
+        return replace(prediction, unlike_training=self.find_unlike_bands(sample))
+
+    def find_unlike_bands(self, sample: Sample) -> dict[str, str]:
+        """Return the bands of a decoded chip with values unlike the training chips: `higher` or `lower`, by name."""
+        quantiles = chip_quantiles(sample.image.numpy(), sample.valid.numpy())
+        data = self.settings.dataloader
+        usual = self.value_range or ValueRange.from_statistics(data.mean, data.std)
+        return {} if quantiles is None else usual.find_unlike(quantiles, band_names(self.settings))
 
     def _from_array(self, values: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         with np.errstate(over="ignore"):  # values beyond float32 become infinite, so they are no observations
@@ -329,7 +366,7 @@ def predictor_from_settings(
     chosen = torch.device(device or pick_device(settings.accelerator))
     if settings.compile:
         compile_network(net, on_cpu=chosen.type == "cpu")
-    return Predictor(net.eval().to(chosen), resolved, checkpoint.metrics, chosen)
+    return Predictor(net.eval().to(chosen), resolved, checkpoint.metrics, chosen, checkpoint.value_range)
 
 
 def _check_outputs(settings: Settings, checkpoint: Checkpoint) -> None:

@@ -17,6 +17,22 @@ Tile = tuple[int, slice, slice]
 """Index of the image in its list, rows, columns."""
 
 
+class NonFiniteOutputError(DataError):
+    """The network's output for an image is infinite or not a number.
+
+    Attributes:
+        index: Of the image in its list.
+    """
+
+    def __init__(self, index: int) -> None:
+        super().__init__(
+            "the network's output is not a number: training has diverged (lower train.learning_rate, set "
+            "train.gradient_clip_val=1), or pixel values are extreme (compare mode=stats with dataloader.mean and "
+            "dataloader.std)"
+        )
+        self.index = index
+
+
 @dataclass(frozen=True)
 class Tiling:
     """How images are cut into tiles.
@@ -49,17 +65,14 @@ def predict_images(forward: Forward, images: Sequence[Sample], tiling: Tiling) -
         network gives one output per chip.
 
     Raises:
-        DataError: The network's output is infinite or not a number.
+        NonFiniteOutputError: The network's output is infinite or not a number.
     """
     sums: list[tuple[Tensor, Tensor] | None] = [None] * len(images)
     for batch in _batches(_tiles(images, tiling.tile, tiling.stride), tiling.batch_size):
         logits = forward(stack_samples([images[index].crop(rows, columns) for index, rows, columns in batch])).float()
         if not torch.stack(torch.aminmax(logits)).isfinite().all():  # an extreme is NaN if any value is
-            raise DataError(
-                "the network's output is not a number: training has diverged (lower train.learning_rate, set "
-                "train.gradient_clip_val=1), or pixel values are extreme (compare mode=stats with dataloader.mean and "
-                "dataloader.std)"
-            )
+            finite = logits.isfinite().flatten(1).all(1).tolist()
+            raise NonFiniteOutputError(batch[finite.index(False)][0])
         weights = compute_blend_weights(*logits.shape[-2:]).to(logits.device)
         for (index, rows, columns), weighted in zip(batch, logits * weights, strict=True):
             per_pixel = weighted.shape[-2:] == (rows.stop - rows.start, columns.stop - columns.start)

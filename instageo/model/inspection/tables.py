@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from instageo.errors import RasterError
+from instageo.errors import InstaGeoError
 from instageo.locations import hide_secrets, is_remote
 from instageo.model.backbones.variants import find_variant
 from instageo.model.chips.from_settings import chip_format_from_settings, label_format_from_settings
@@ -104,7 +104,7 @@ class MeanFrom(Enum):
 def warn_if_units_differ(settings: Settings, report: TableReport, mean_from: MeanFrom = MeanFrom.checkpoint) -> None:
     """Warn if some chips' values are a hundred times smaller or larger than the mean they are normalised with."""
     data, values = settings.dataloader, np.zeros((0, 0), np.float32)
-    with suppress(RasterError):  # reported when the chip is read
+    with suppress(InstaGeoError):  # reported when the chip is read
         values = sample_pixels(report.rows[:UNIT_CHECK_CHIPS], chip_format_from_settings(settings))
     if not values.size or not data.given_mean:
         return

@@ -12,6 +12,7 @@ from instageo.errors import CheckpointError
 from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
 from instageo.model.backbones.weights import check_lora_merged
 from instageo.model.chips.dates_and_location import COORDINATE_CONVENTION
+from instageo.model.chips.value_range import ValueRange
 from instageo.model.registry.local_models import fetch_checkpoint, published_class_names
 from instageo.model.registry.names import is_registry_name
 from instageo.model.settings import Settings
@@ -45,6 +46,7 @@ class Checkpoint:
         settings: `group.key: value` for settings that it fixes or has defaults for.
         metrics: Scores on the validation table; empty if unknown.
         run: All settings that the training was started with, `group.key: value`; empty if unknown.
+        value_range: Usual values of the training chips; None in checkpoints of earlier versions.
     """
 
     path: Path
@@ -52,14 +54,18 @@ class Checkpoint:
     settings: dict[str, Any]
     metrics: dict[str, float]
     run: dict[str, Any] = field(default_factory=dict)
+    value_range: ValueRange | None = None
 
 
-def checkpoint_metadata(settings: Settings, run: Settings, metrics: Mapping[str, float]) -> dict[str, Any]:
+def checkpoint_metadata(
+    settings: Settings, run: Settings, value_range: ValueRange | None, metrics: Mapping[str, float]
+) -> dict[str, Any]:
     """Return what a checkpoint carries in addition to its weights, in plain types that `weights_only=True` reads.
 
     Args:
         settings: Resolved settings of the network.
         run: Settings that the user passed, which a resumed run must share.
+        value_range: Usual values of the training chips; None if unknown.
         metrics: Scores of the epoch.
     """
     flat = flatten(settings_to_dict(settings))
@@ -69,6 +75,7 @@ def checkpoint_metadata(settings: Settings, run: Settings, metrics: Mapping[str,
         "settings": {key: flat[key] for role in STORED for key in keys_with(role)},
         "run": flatten(settings_to_dict(run)),
         "metrics": dict(metrics),
+        "value_range": value_range and value_range.to_dict(),
         "coordinates": COORDINATE_CONVENTION,
         "versions": {"instageo": __version__, **{package: version(package) for package in packages}},
     }
@@ -103,7 +110,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     names = published_class_names(path.parent)
     if settings.get("model.class_names") is None and len(names) == settings.get("model.num_classes"):
         settings["model.class_names"] = names
-    return Checkpoint(path, state, values_before_they_existed() | settings, dict(section.get("metrics", {})), run)
+    usual = section.get("value_range")
+    return Checkpoint(
+        path,
+        state,
+        values_before_they_existed() | settings,
+        dict(section.get("metrics", {})),
+        run,
+        ValueRange.from_dict(usual) if usual else None,
+    )
 
 
 def locate_checkpoint(source: str | Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 from instageo.errors import ConfigError
 from instageo.model.settings.augmentations import Augmentations
 from instageo.model.settings.fields import ANYTIME, UNIT, Role, are_numbers, check, group, setting
-from instageo.sensors import find_sensor
+from instageo.sensors import LEVELS, find_sensor
 from instageo.wording import counted
 
 
@@ -56,6 +56,13 @@ class DataSettings:
         None,
         "hls_s30 | hls_l30 | sentinel2_l1c | sentinel2_l2a | landsat5_c2 | landsat7_c2 | landsat8_c2 | landsat9_c2: "
         "sets layers, scale to reflectance x 10000 and no-data value",
+    )
+    processing_level: str | None = setting(
+        None,
+        "surface | toa: whether values are reflectance at the surface or at the top of the atmosphere; null: as "
+        "dataloader.sensor, else unknown",
+        Role.default_from_checkpoint,
+        Role.set_by_sensor,
     )
     bands: list[int] | None = setting(
         None,
@@ -180,6 +187,8 @@ class DataSettings:
     def __post_init__(self) -> None:
         if self.sensor is not None:
             find_sensor(self.sensor)
+        level = self.processing_level
+        check(level in (None, *LEVELS), "dataloader.processing_level", level, f"null, or one of {', '.join(LEVELS)}")
         check(self.temporal_dim >= 1, "dataloader.temporal_dim", self.temporal_dim, "at least 1 date")
         check(self.img_size >= 1, "dataloader.img_size", self.img_size, "at least 1 pixel")
         check(self.num_workers >= 0, "dataloader.num_workers", self.num_workers, "0 or more")

@@ -15,11 +15,12 @@ from instageo.model.backbones.variants import find_variant
 from instageo.model.settings.compose import settings_to_dict, update_settings
 from instageo.model.settings.data import AUTO, LabelKind
 from instageo.model.settings.derived import band_names
+from instageo.model.settings.effects import describe_ineffective
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.settings.network import SIZES
 from instageo.model.settings.run_settings import Settings
-from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS, REFLECTANCE_UNIT, find_sensor
+from instageo.sensors import MAX_REFLECTANCE, PRITHVI_BANDS, PRITHVI_STATISTICS, REFLECTANCE_UNIT, find_sensor
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,9 @@ class TableStatistics(Protocol):
     def band_moments(self) -> BandMoments:
         """Moments of the bands; used only if `dataloader.mean` is `auto`."""
 
+    def check_extremes(self, band_names: Sequence[str]) -> None:
+        """Report or refuse a value that would decide mean and std by itself."""
+
     @property
     def label_moments(self) -> BandMoments:
         """Moments of regression labels and, with `model.use_log_scale`, of their logarithm."""
@@ -114,10 +118,14 @@ def resolve(
     if checkpoint is not None:
         settings = _apply_checkpoint(settings, checkpoint, explicit)
     settings = _apply_layers(_apply_sensor(settings, explicit), explicit)
+    if checkpoint is not None and statistics is None:
+        _compare_levels(settings, checkpoint)
     if checkpoint is None and settings.dataloader.label_kind is not LabelKind.raster and "model.head" not in explicit:
         settings = update_settings(settings, {"model.head": IMAGE_LEVEL_HEAD})
     if settings.dataloader.mean is None and normalized:
         settings = update_settings(settings, _pretraining_statistics(settings))
+    for sentence in describe_ineffective(settings, explicit):
+        log.warning("%s", sentence)
     if statistics is None:
         if settings.dataloader.mean == AUTO and normalized:
             raise ConfigError(
@@ -187,6 +195,7 @@ def _sensor_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, 
         "dataloader.no_data_value": sensor.no_data_value,
         "dataloader.constant_multiplier": sensor.scale,
         "dataloader.constant_offset": sensor.offset,
+        "dataloader.processing_level": sensor.level,
     }
 
 
@@ -237,10 +246,25 @@ def record_files(settings: Settings, table: TableStatistics) -> dict[str, Any]:
     }
 
 
+LEVEL_NAMES = {"surface": "surface reflectance", "toa": "top-of-atmosphere reflectance"}
+
+
+def _compare_levels(settings: Settings, checkpoint: CheckpointSettings) -> None:
+    """Warn if the files to predict are of another processing level than those of the training."""
+    trained, given = checkpoint.settings.get("dataloader.processing_level"), settings.dataloader.processing_level
+    if trained and given and trained != given:
+        source = f"dataloader.sensor={settings.dataloader.sensor}" if settings.dataloader.sensor else "the input"
+        log.warning(
+            "%s was trained on %s, but %s is %s, which is brighter in the blue: predictions may be wrong; use products "
+            "of the same level (such as sentinel2_l2a), or train with dataloader.augmentations.haze.use=true",
+            checkpoint.path, LEVEL_NAMES[trained], source, LEVEL_NAMES[given],
+        )  # fmt: skip
+
+
 def _check_unit(settings: Settings) -> None:
     """Refuse statistics of reflectance in 0..1 with a sensor, which gives reflectance x 10000."""
     mean = settings.dataloader.given_mean
-    if mean is not None and max(mean) <= 2:
+    if mean is not None and max(mean) <= MAX_REFLECTANCE:
         raise ConfigError(
             f"dataloader.sensor={settings.dataloader.sensor} gives reflectance x 10000, but dataloader.mean={mean} is "
             "in another unit; remove mean and std or compute them with mode=stats, or set bands and "
@@ -264,12 +288,18 @@ def _pretraining_statistics(settings: Settings) -> dict[str, list[float]]:
     }
 
 
+MIN_SPREAD = 1e-6
+"""Ratio of standard deviation to mean up to which a band counts as constant: float32 has no more digits."""
+
+
 def _apply_statistics(settings: Settings, table: TableStatistics) -> Settings:
     """Replace `auto` in mean, std, label scale and class weights by numbers from the training table."""
     values: dict[str, Any] = {}
     if settings.dataloader.mean == AUTO:
-        bands = table.band_moments
-        constant = [name for name, std in zip(band_names(settings), bands.std, strict=True) if std == 0]
+        bands, names = table.band_moments, band_names(settings)
+        table.check_extremes(names)
+        spread = zip(names, bands.mean, bands.std, strict=True)
+        constant = [name for name, mean, std in spread if std <= MIN_SPREAD * abs(mean)]
         if constant:
             raise DataError(
                 f"{settings.train_filepath}: {', '.join(constant)} is constant in all chips, so it cannot be "

@@ -85,7 +85,7 @@ def _build_module(inputs: TrainingInputs, net: PrithviSegmenter) -> "FineTuningM
         preprocess,
         optimizer_from_settings(settings),
         task.monitor.name,
-        partial(checkpoint_metadata, settings, inputs.requested),
+        partial(checkpoint_metadata, settings, inputs.requested, inputs.value_range),
         distillation_loss_from_settings(settings, net, inputs.teacher),
     )
 

@@ -90,7 +90,7 @@ class NetworkTask(FineTuningModule):
 
     def _checkpoint_entries(self, metrics: Mapping[str, float]) -> dict[str, Any]:
         measured = without_measures(self.settings)
-        return checkpoint_metadata(measured, measured, metrics)
+        return checkpoint_metadata(measured, measured, None, metrics)
 
     def forward(self, batch: Sample | Mapping[str, Tensor]) -> Tensor:
         """Return the network's outputs of a batch of normalised images."""

@@ -10,8 +10,10 @@ from instageo.arguments import as_path, as_scores, expect
 from instageo.errors import ConfigError
 from instageo.files import write_text
 from instageo.model.backbones.torch_files import write_tensor_file
+from instageo.model.chips.value_range import ValueRange
 from instageo.model.dataset.datamodule import ChipDataModule
 from instageo.model.dataset.table_dataset import ChipDataset
+from instageo.model.inspection.value_ranges import measure_value_range
 from instageo.model.networks.checkpoint import BEST, checkpoint_metadata
 from instageo.model.networks.lora import merge_lora
 from instageo.model.networks.segmenter import PrithviSegmenter
@@ -77,13 +79,24 @@ def save_model(
     check_outputs(net, settings)
     scores = _logged_metrics(model) if metrics is None else as_scores("metrics", metrics)
     state = {f"net.{key}": value.detach().cpu() for key, value in net.state_dict().items()}
-    content = {"state_dict": merge_lora(net, state, "net."), **checkpoint_metadata(settings, settings, scores)}
+    entries = checkpoint_metadata(settings, settings, _value_range(model, data), scores)
+    content = {"state_dict": merge_lora(net, state, "net."), **entries}
     path = Path(folder).expanduser() / f"{BEST}.ckpt"
     with lock_folder(path.parent):
         write_tensor_file(path, content)
         remove_results(path.parent, keep=path.name)
         write_text(path.parent / ".hydra" / "config.yaml", settings_to_yaml(settings))
     return path
+
+
+def _value_range(model: nn.Module, data: ChipDataset | ChipDataModule | None) -> ValueRange | None:
+    """Return the usual values of the training chips, from the data or those that the task was trained on."""
+    source = data or getattr(getattr(model, "_trainer", None), "datamodule", None)
+    if isinstance(source, ChipDataModule):
+        source = source.train_data if source.tables["train"] else None
+    if not isinstance(source, ChipDataset):
+        return None
+    return measure_value_range(source.report.rows, source.reader.chip_format)
 
 
 def _logged_metrics(model: nn.Module) -> dict[str, float]:

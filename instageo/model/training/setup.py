@@ -11,11 +11,13 @@ from instageo.model.augmentations.from_settings import augmentations_from_settin
 from instageo.model.backbones.variants import find_variant
 from instageo.model.backbones.weights import find_weights
 from instageo.model.chips.from_settings import chip_format_from_settings
+from instageo.model.chips.value_range import ValueRange
 from instageo.model.context import Run
 from instageo.model.distillation.from_settings import check_teacher, load_teacher
 from instageo.model.inference.predictor import Predictor
 from instageo.model.inspection.report import TableReport, require_same_layout
 from instageo.model.inspection.tables import MeanFrom, inspect_table, shared_chips, warn_if_units_differ
+from instageo.model.inspection.value_ranges import measure_value_range
 from instageo.model.losses.from_settings import loss_from_settings
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
@@ -45,6 +47,7 @@ class TrainingInputs:
         teacher: Teacher of a distillation; None without one.
         train_table: The training table.
         val_table: The validation table.
+        value_range: Usual values of the training chips; None if none could be read.
     """
 
     settings: Settings
@@ -53,6 +56,7 @@ class TrainingInputs:
     teacher: Predictor | None
     train_table: TableReport
     val_table: TableReport
+    value_range: ValueRange | None = None
 
 
 def prepare_training(run: Run) -> TrainingInputs:
@@ -78,7 +82,9 @@ def prepare_training(run: Run) -> TrainingInputs:
     measured = run.settings.dataloader.mean == AUTO
     mean_from = MeanFrom.checkpoint if checkpoint else MeanFrom.table if measured else MeanFrom.settings
     warn_if_units_differ(settings, tables[0], mean_from)
-    return TrainingInputs(settings, run.settings, weights[0], teacher, *tables)
+    train, val = tables
+    value_range = measure_value_range(train.rows, chip_format_from_settings(settings))
+    return TrainingInputs(settings, run.settings, weights[0], teacher, train, val, value_range)
 
 
 def _starting_checkpoint(run: Run) -> Checkpoint | None:

@@ -105,6 +105,8 @@ function describeResult() {
     const [mean, min, max] = [values.mean, values.min, values.max].map(formatNumber);
     parts.push(`mean ${mean}, ${min} to ${max}`);
   }
+  const unlike = Object.entries(result.unlike_training ?? {}).map(([band, way]) => `${band} ${way}`);
+  if (unlike.length) parts.push(`values unlike the training data (${unlike.join(", ")}): the map may be wrong`);
   if (result.chip) parts.push(Object.entries(result.chip).map(([key, value]) => `${key}: ${value}`).join(", "));
   const box = result.bounds_lonlat;
   const degrees = (value, signs) => `${Math.abs(value).toFixed(4)}° ${signs[value < 0 ? 1 : 0]}`;

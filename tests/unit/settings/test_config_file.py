@@ -37,7 +37,7 @@ from instageo.model.settings import Settings, TrainSettings
 from instageo.model.settings.compose import first_difference
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import keys_with
-metadata = checkpoint_metadata(Settings(), Settings(), {})["instageo"]
+metadata = checkpoint_metadata(Settings(), Settings(), None, {})["instageo"]
 other = Settings(train=TrainSettings(label_noise=0.5))
 print(json.dumps([metadata["settings"]["train.label_noise"],
                   first_difference(other, metadata["run"], keys_with(Role.free_on_resume))]))

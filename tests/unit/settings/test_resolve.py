@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,7 @@ from instageo.errors import ConfigError
 from instageo.model.settings import DataSettings, Mode, ModelSettings, Settings
 from instageo.model.settings.derived import band_names, describe_layout
 from instageo.model.settings.resolve import resolve
-from instageo.sensors import PRITHVI_BANDS
+from instageo.sensors import PRITHVI_BANDS, find_sensor
 
 
 def settings(model_name="prithvi_eo_v2_tiny_tl", **data):
@@ -269,3 +270,27 @@ def test_layers_of_files_that_cannot_be_used_are_refused(data, words):
     with pytest.raises(ConfigError) as caught:
         DataSettings(**data)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("trained", "sensor", "warned"),
+    [
+        ("surface", "sentinel2_l1c", True),
+        ("toa", "hls_s30", True),
+        ("surface", "sentinel2_l2a", False),
+        ("toa", "sentinel2_l1c", False),
+        (None, "sentinel2_l1c", False),  # unknown
+        ("surface", None, False),
+    ],
+)
+def test_another_processing_level_than_that_of_the_training_is_told(trained, sensor, warned, caplog):
+    stored = {"dataloader.processing_level": trained, "dataloader.band_names": list(PRITHVI_BANDS)}
+    checkpoint = SimpleNamespace(path=Path("model.ckpt"), settings=stored)
+    explicit = frozenset({"dataloader.sensor"} if sensor else ())
+    settings_used = resolve(settings(sensor=sensor), explicit, checkpoint=checkpoint)
+    sentences = [message for message in caplog.messages if "was trained on" in message]
+    assert len(sentences) == warned
+    if warned:
+        assert f"dataloader.sensor={sensor} is" in sentences[0]
+        assert "dataloader.augmentations.haze.use=true" in sentences[0]
+    assert settings_used.dataloader.processing_level == (find_sensor(sensor).level if sensor else trained)
