@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from instageo.model.chips.image import ChipFormat, read_chip
+from instageo.model.chips.value_range import chip_quantiles, describe_unlike
+from instageo.model.inspection.value_ranges import measure_value_range
 from instageo.raster.reading import read_info, read_raster
+from instageo.sensors import PRITHVI_BANDS
+from instageo.table import read_table
 from tests.integration.conftest import QUICK
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -127,3 +132,29 @@ def test_a_sparse_regression_label_has_the_statistics_of_numpy(run):  # pitfalls
     assert stats["label_count"] == usable.size
     assert (stats["label_min"], stats["label_max"]) == (usable.min(), usable.max())
     np.testing.assert_allclose([stats["label_mean"], stats["label_std"]], [usable.mean(), usable.std()], rtol=1e-12)
+
+
+def test_top_of_atmosphere_reflectance_is_told_apart_from_that_of_the_surface():  # pitfall 87
+    """HLS chips (surface) train, a Sentinel-2 L1C scene (top of the atmosphere) is predicted: BLUE is brighter."""
+    floods = REAL / "hls_flood"
+    surface = ChipFormat(bands=(1, 2, 3, 4, 5, 6))
+    rows = {name: read_table(floods / f"{name}.csv", str(floods), need_label=True) for name in ("train", "val")}
+    usual = measure_value_range(rows["train"], surface)
+    assert usual is not None
+
+    def unlike(image, valid):
+        quantiles = chip_quantiles(image, valid)
+        assert quantiles is not None
+        return usual.find_unlike(quantiles, PRITHVI_BANDS)
+
+    val = [read_chip(row.input, surface) for row in rows["val"]]
+    assert describe_unlike([unlike(chip.image, chip.valid) for chip in val]) is None
+    scene = read_chip(
+        REAL / "sen1floods11" / "S2Hand" / "Spain_7370579_S2Hand.tif", ChipFormat(bands=(1, 2, 3, 8, 11, 12))
+    )
+    parts = [
+        (slice(None), slice(row, row + 128), slice(column, column + 128)) for row in (0, 256) for column in (0, 256)
+    ]
+    sentence = describe_unlike([unlike(scene.image[:, *part], scene.valid[part]) for part in parts])
+    assert sentence is not None
+    assert sentence.startswith("4 of 4 chips have higher values in BLUE than nearly all training chips")
