@@ -62,7 +62,7 @@ def require_memory(needed: int, name: str, advice: str) -> None:
     free = available_memory()
     if free is not None and needed > free:
         raise OutOfMemoryError(
-            f"{name}: needs about {needed / 1e9:.1f} GB of memory, but {free / 1e9:.1f} GB are free; {advice}"
+            f"{name} needs about {needed / 1e9:.1f} GB of memory, but {free / 1e9:.1f} GB are free; {advice}"
         )
 
 

@@ -59,9 +59,9 @@ def test_other_errors_stay_what_they_are():
 def test_what_does_not_fit_is_refused_before_it_is_requested(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 2_000_000_000)
     require_memory(1_999_999_999, "b.tif", ADVICE)
-    expected = r"^b\.tif: needs about 3\.5 GB of memory, but 2\.0 GB are free; buy memory$"
+    expected = r"^b\.tif: reading it needs about 3\.5 GB of memory, but 2\.0 GB are free; buy memory$"
     with pytest.raises(OutOfMemoryError, match=expected):
-        require_memory(3_500_000_000, "b.tif", ADVICE)
+        require_memory(3_500_000_000, "b.tif: reading it", ADVICE)
     monkeypatch.setattr(memory, "available_memory", lambda: None)  # the system does not say
     require_memory(10**15, "b.tif", ADVICE)
 

@@ -80,9 +80,13 @@ class ValueRange:
 
     def find_unlike(self, quantiles: Numbers, band_names: Sequence[str]) -> dict[str, str]:
         """Return the bands of a chip that lie outside the range, with `higher` or `lower`."""
-        higher = (quantiles > np.array(self.high)).any(axis=0)
-        lower = (quantiles < np.array(self.low)).any(axis=0) & ~higher
-        return {band_names[band]: HIGHER if higher[band] else LOWER for band in np.flatnonzero(higher | lower)}
+        higher = (quantiles > np.array(self.high)).any(axis=0).tolist()
+        lower = (quantiles < np.array(self.low)).any(axis=0).tolist()
+        directions = {
+            name: HIGHER if up else LOWER if down else ""
+            for name, up, down in zip(band_names, higher, lower, strict=True)
+        }
+        return {name: direction for name, direction in directions.items() if direction}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as checkpoints hold them."""

@@ -1,6 +1,7 @@
 """Colours of classes: the usual ones of known names, else those of a palette for colour-blind readers."""
 
 import colorsys
+import math
 import re
 from collections.abc import Iterator, Sequence
 
@@ -105,4 +106,4 @@ def _further_colors() -> Iterator[Color]:
 
 
 def _distance(one: Color, other: Color) -> float:
-    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) ** 0.5
+    return math.dist(one, other)
