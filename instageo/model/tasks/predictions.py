@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.arguments import as_path
-from instageo.errors import DataError, RasterError
+from instageo.errors import DataError
 from instageo.files import write_text
 from instageo.model.figures.colors import class_colors
 from instageo.model.figures.qgis_style import render_qml
@@ -63,10 +63,7 @@ class ClassPrediction:
         """
         _check_output(path, self.source)
         grid, style = _map_grid(self.grid, self.valid), Path(path).with_suffix(".qml")
-        try:
-            write_text(style, render_qml(self._names, self._colors))
-        except OSError as error:
-            raise RasterError(f"{style}: cannot be written ({error.strerror})") from error
+        write_text(style, render_qml(self._names, self._colors))
         write_raster(
             path,
             self.classes[None],
