@@ -80,13 +80,12 @@ class ValueRange:
 
     def find_unlike(self, quantiles: Numbers, band_names: Sequence[str]) -> dict[str, str]:
         """Return the bands of a chip that lie outside the range, with `higher` or `lower`."""
-        higher = (quantiles > np.array(self.high)).any(axis=0).tolist()
-        lower = (quantiles < np.array(self.low)).any(axis=0).tolist()
+        higher, lower = quantiles > np.array(self.high), quantiles < np.array(self.low)
         directions = {
-            name: HIGHER if up else LOWER if down else ""
-            for name, up, down in zip(band_names, higher, lower, strict=True)
+            name: HIGHER if higher[:, band].any() else LOWER if lower[:, band].any() else None
+            for band, name in enumerate(band_names)
         }
-        return {name: direction for name, direction in directions.items() if direction}
+        return {name: direction for name, direction in directions.items() if direction is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as checkpoints hold them."""

@@ -31,4 +31,5 @@ class IntervalCoverage:
     def compute(self) -> Tensor:
         """Return the share of pixels inside, float64; NaN without pixels. In a distributed run every process calls."""
         inside, count = sum_over_processes(self._counts, self.sync).double()
-        return inside / count
+        share: Tensor = inside / count
+        return share
