@@ -13,8 +13,8 @@ from torch import nn
 
 log = logging.getLogger(__name__)
 
-ROUNDS = 3
-"""Measurements of each number of threads."""
+ROUNDS, BUDGET_S = 3, 1.0
+"""Measurements of each number of threads, and seconds after which no further ones begin."""
 
 MIN_GAIN = 1.2
 """Factor by which another number of threads must be faster to be chosen."""
@@ -100,6 +100,7 @@ def choose_threads(step: Callable[[], None], default: int) -> int:
     candidates = sorted({1, max(default // 2, 1), default})
     if len(candidates) == 1:
         return default
+    torch.set_num_threads(1)
     step()  # the first one allocates memory
     seconds = _time_candidates(step, candidates)
     fastest = min(candidates, key=seconds.__getitem__)
@@ -118,7 +119,10 @@ def choose_threads(step: Callable[[], None], default: int) -> int:
 def _time_candidates(step: Callable[[], None], candidates: Sequence[int]) -> dict[int, float]:
     """Return the median time of a step for each number of threads, measured in turn."""
     times: dict[int, list[float]] = {count: [] for count in candidates}
+    start = time.perf_counter()
     for _ in range(ROUNDS):
+        if time.perf_counter() - start > BUDGET_S:
+            break
         for count in candidates:
             torch.set_num_threads(count)
             began = time.perf_counter()

@@ -55,6 +55,13 @@ def test_the_clearly_fastest_number_is_chosen_and_told(seconds, chosen, machine,
     )
 
 
+def test_slow_steps_are_measured_once(machine):
+    steps = []
+    step = machine({1: 1.0, 2: 8.0, 4: 9.0})
+    assert choose_threads(lambda: (steps.append(torch.get_num_threads()), step()), 4) == 1
+    assert steps == [1, 1, 2, 4]  # the first one allocates memory
+
+
 def test_one_thread_needs_no_measurement():
     def fails():
         raise AssertionError("measured")
