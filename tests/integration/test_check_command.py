@@ -92,7 +92,7 @@ def test_chips_that_two_tables_share_are_reported(data, check, other):
     write_table(data / "both.csv", rows)
     status, out, err = check(data / "train.csv", f"valid_filepath={other}")
     assert status == 0
-    assert f"{1 if other == 'both.csv' else 4} chips are in both {other} and " in err
+    assert f"{'1 chip is' if other == 'both.csv' else '4 chips are'} in both {other} and " in err
     assert printed_lines(out)["chips that can be used"] == [str(2 if other == "both.csv" else 4), "4"]
 
 
