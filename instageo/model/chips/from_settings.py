@@ -23,7 +23,7 @@ def chip_format_from_settings(settings: Settings) -> ChipFormat:
         max_value=data.max_pixel_value,
         rules=LayerRules(
             band_names=band_names(settings),
-            num_layers=None if data.bands_given else data.num_layers,
+            num_layers=_expected_layers(settings),
             because=_why_that_many(settings),
             sensor=data.sensor,
             by_name=data.bands_by_name,
@@ -32,6 +32,14 @@ def chip_format_from_settings(settings: Settings) -> ChipFormat:
             tag_factor=data.tag_factor,
         ),
     )
+
+
+def _expected_layers(settings: Settings) -> int | None:
+    """Return how many layers a file must have; None for any number."""
+    data = settings.dataloader
+    if data.bands is None and data.num_layers is None and not data.bands_by_name:
+        return data.temporal_dim * len(band_names(settings))
+    return None if data.bands_given else data.num_layers
 
 
 def _why_that_many(settings: Settings) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import InstaGeoError
-from instageo.model.chips.image import ChipFormat
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.value_range import ValueRange, chip_quantiles
 from instageo.model.inspection.statistics import read_sampled_pixels
 from instageo.parallel import map_threads

@@ -124,6 +124,6 @@ def test_tag_names_may_be_lower_case(make_raster):
 @pytest.mark.parametrize(("num_given", "num_dates"), [(1, 3), (3, 1), (2, 3)])
 def test_a_wrong_number_of_dates_names_the_row(num_given, num_dates, tmp_path):
     row = Row("a/chip.tif", str(tmp_path), None, (date(2020, 1, 1),) * num_given)
-    words = rf"^a/chip\.tif: {num_given} dates are given \(2020-01-01.*\) for chips of {num_dates}"
+    words = rf"^a/chip\.tif: {num_given} dates? (is|are) given \(2020-01-01.*\) for chips of {num_dates}"
     with pytest.raises(DataError, match=words):
         find_row_coordinates(row, SOMEWHERE, {}, num_dates)

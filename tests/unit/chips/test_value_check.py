@@ -6,7 +6,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from instageo.errors import DataError
-from instageo.model.chips.image import ChipFormat, read_chip
+from instageo.model.chips.chip_format import ChipFormat
+from instageo.model.chips.image import read_chip
 from instageo.model.dataset.chip_reader import ChipReader
 from instageo.model.dataset.datasets import WholeChipDataset
 from instageo.model.inspection.row import InspectionSpec, inspect_row

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from instageo.errors import DataError
+from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.chip_labels import ChipMultiLabelFormat
-from instageo.model.chips.image import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat, TargetFormat
 from instageo.model.inspection import row_blocks
 from instageo.model.inspection.row import InspectionSpec, inspect_row
