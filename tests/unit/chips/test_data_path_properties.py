@@ -194,7 +194,7 @@ def test_statistics_are_those_of_numpy_with_and_without_the_cache(
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         write(Path(folder), case, labels, tag)
         if expected is None:
-            with pytest.raises(DataError, match="rows? cannot be used"):
+            with pytest.raises(DataError, match=r"rows? cannot be used"):
                 statistics(Path(folder), case, label_format, scale)
             return
         computed = statistics(Path(folder), case, label_format, scale)
@@ -219,7 +219,7 @@ def test_label_statistics_of_a_regression_are_those_of_numpy(case, kind):  # pit
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), case, labels, None)
         if not flat.size:
-            with pytest.raises(DataError, match="rows? cannot be used"):
+            with pytest.raises(DataError, match=r"rows? cannot be used"):
                 statistics(Path(folder), case)
             return
         computed = statistics(Path(folder), case)
