@@ -33,7 +33,7 @@ CASES: dict[str, list[str]] = {
     **{title: ["-c", code] for title, code in (PYTHON | MODES).items()},
     "`mode=train` with Lightning": [
         "-c",
-        f"{MODES['`mode=train`']}, instageo.model.training.callbacks, instageo.model.dataset.datamodule",
+        f"{MODES['`mode=train`']}, instageo.model.training.callbacks.factory, instageo.model.dataset.datamodule",
     ],
     "`instageo --help`": ["-m", "instageo.cli", "--help"],
     "`instageo version`": ["-m", "instageo.cli", "version"],

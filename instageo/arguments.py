@@ -1,4 +1,4 @@
-"""Arguments of the Python API: each is checked and made plain here, so that a wrong one is told in one sentence."""
+"""Check the arguments of the Python API, and convert them to plain types; a wrong one is reported in one sentence."""
 
 import math
 import os

@@ -51,7 +51,7 @@ class BandLabel:
 
     Attributes:
         bands: Names of the bands it may mean; empty if it is not understood.
-        date: The part of the name that tells dates apart, such as `20180924`; empty if there is none.
+        date: The part of the name that distinguishes dates, such as `20180924`; may be empty.
     """
 
     bands: frozenset[str] = frozenset()
@@ -113,7 +113,7 @@ def _meanings_of_codes(sensor: str) -> dict[str, str]:
 
 
 def _split_date(text: str) -> tuple[str, str]:
-    """Separate the name of a band from the date before or after it; the date is empty if there is none."""
+    """Separate the name of a band from the date before or after it; the date may be empty."""
     if _is_name(text):
         return text, ""
     for separator in SEPARATOR.finditer(text):
@@ -129,7 +129,7 @@ def _is_name(text: str) -> bool:
 
 
 def sort_dates(dates: Sequence[str]) -> list[str]:
-    """Sort the parts of names that tell dates apart; numbers by their value."""
+    """Sort the parts of names that distinguish dates; numbers by their value."""
     return sorted(set(dates), key=lambda date: [int(part) if part.isdigit() else part for part in _number_parts(date)])
 
 

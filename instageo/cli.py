@@ -13,8 +13,8 @@ from instageo.files import describe_os_error
 from instageo.model.commands.registry import app as registry_app
 from instageo.model.run import EXTRAS
 from instageo.model.run import main as run_main
-from instageo.streams import accept_any_text
-from instageo.termination import TERMINATED, interrupt_on_sigterm
+from instageo.runtime.streams import accept_any_text
+from instageo.runtime.termination import TERMINATED, interrupt_on_sigterm
 from instageo.version import __version__
 from instageo.wording import counted
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 from instageo.errors import WriteError
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-"""Errors that tell of a disk rather than of a path."""
+"""Errors that concern a disk rather than a path."""
 
 MAX_NAME_BYTES = 255
 """Longest file name of the usual file systems."""

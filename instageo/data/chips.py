@@ -100,7 +100,7 @@ def cut_chips(
 def _write(raster: Raster, path: Path, info: RasterInfo) -> None:
     """Write a part of a file so that the same values are observations as in the file.
 
-    Others become no-data or, if a value of no-data is also an observation or there is none, are masked in all layers.
+    Others become no-data. If that value also occurs as an observation, or the type has none, all layers are masked.
     """
     values, no_data = raster.values, info.no_data_value
     valid: NDArray[np.bool_] | None = None
@@ -110,15 +110,4 @@ def _write(raster: Raster, path: Path, info: RasterInfo) -> None:
         no_data, valid = None, np.all(raster.valid, axis=0)
     else:
         values = np.where(raster.valid, values, values.dtype.type(no_data))
-    alpha = info.alpha_layer if len(values) == info.num_layers else None
-    scale_tags = list(zip(info.scales, info.offsets, strict=True))[: len(values)]
-    write_raster(
-        path,
-        values,
-        raster.grid,
-        no_data_value=no_data,
-        bands=raster.bands,
-        valid=valid,
-        alpha_layer=alpha,
-        scale_tags=scale_tags,
-    )
+    write_raster(path, values, raster.grid, no_data_value=no_data, bands=raster.bands, valid=valid, source=info)

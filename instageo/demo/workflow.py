@@ -16,8 +16,8 @@ from instageo.data.splits import split_by_blocks
 from instageo.demo.figure import draw_overview
 from instageo.errors import InstaGeoError
 from instageo.files import write_bytes
+from instageo.runtime.termination import was_terminated
 from instageo.table import INPUT, LABEL, write_table
-from instageo.termination import was_terminated
 from instageo.wording import counted
 
 SCENE = Path(__file__).parent / "scene" / "raleigh_2000.tif"

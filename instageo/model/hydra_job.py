@@ -25,12 +25,11 @@ from instageo.errors import InstaGeoError, MissingExtraError, RunFolderError
 from instageo.extras import required_by
 from instageo.files import describe_os_error, folder_errors
 from instageo.locations import hide_secrets
-from instageo.memory import explain_memory_errors
 from instageo.model.context import Run, Sweep
-from instageo.model.log_files import log_to_files, quiet_threads, report_failures
 from instageo.model.networks.memory import keep_freed_memory
-from instageo.model.new_folder import folder_creator
 from instageo.model.overrides import is_sweep, prepare_overrides, split_flags
+from instageo.model.run_folder.create import folder_creator
+from instageo.model.run_folder.log_files import log_to_files, quiet_threads, report_failures
 from instageo.model.settings import Mode, Settings
 from instageo.model.settings.compose import (
     CONFIGS,
@@ -43,6 +42,7 @@ from instageo.model.settings.compose import (
     settings_from_config,
 )
 from instageo.model.settings.effects import describe_unused_in_mode
+from instageo.runtime.memory import explain_memory_errors
 
 log = logging.getLogger("instageo")
 
@@ -159,7 +159,7 @@ class HydraJob:
             log.info("best of %d jobs: job %s, %s %.4f, in %s", len(self.results), best.job, name, value, best.folder)
 
     def _run(self, config: ComposedConfig, sweep: Sweep | None) -> float | None:
-        from instageo.model.run_folder import claim_folder
+        from instageo.model.run_folder.claim import claim_folder
         from instageo.model.tracking.run_json import RunRecorder
 
         report_failures()

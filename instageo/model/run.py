@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from instageo.errors import MissingExtraError
 from instageo.extras import required_by
-from instageo.streams import accept_any_text
-from instageo.termination import INTERRUPTED, TERMINATED, interrupt_on_sigterm
+from instageo.runtime.streams import accept_any_text
+from instageo.runtime.termination import INTERRUPTED, TERMINATED, interrupt_on_sigterm
 
 FAILED = 1
 """Exit status after an error."""

@@ -75,7 +75,7 @@ class Grid:
 
     @property
     def _is_fitted(self) -> bool:
-        """Whether control points or polynomials give the position, as there is no transform."""
+        """Whether control points or polynomials give the position in place of a transform."""
         return self.transform.is_identity and (self.control_points is not None or self.rpcs is not None)
 
     @property
@@ -177,8 +177,8 @@ class RasterInfo:
         alpha_layer: 0-based position of the layer that is marked as alpha; it is a mask unless it is read as a band.
         mask_kind: What else holds a mask: "internal", "side-car" or "NODATA_VALUES"; None without one.
         descriptions: What the file calls its layers; an empty string where it gives no name.
-        scales: Scale tag of each layer, 1 where there is none.
-        offsets: Offset tag of each layer, 0 where there is none.
+        scales: Scale tag of each layer, 1 without a tag.
+        offsets: Offset tag of each layer, 0 without a tag.
     """
 
     num_layers: int

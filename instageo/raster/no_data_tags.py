@@ -20,7 +20,7 @@ _PAM_NO_DATA = re.compile(r"<NoDataValue[^>]*>\s*([^<]+?)\s*</NoDataValue>")
 
 
 def describe_unfit_no_data(path: Path) -> str | None:
-    """Return a sentence if the no-data tag of a local TIFF of integers is none that a pixel can have, else None.
+    """Return a sentence if no pixel can have the no-data tag of a local TIFF of integers, else None.
 
     A tag in the side-car file `.aux.xml` takes precedence, as in GDAL.
     """

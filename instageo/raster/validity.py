@@ -93,7 +93,7 @@ class FileMasks:
         return "side-car" if any(str(file).endswith(".msk") for file in source.files) else "internal"
 
     def tags(self, source: DatasetReader, layers: Sequence[int]) -> list[float | None]:
-        """Return the no-data tag of each layer; None where there is none, or where `read` considers it."""
+        """Return the no-data tag of each layer; None where it is missing, or where `read` considers it."""
         return [None if layer in self.exact_tags else source.nodatavals[layer] for layer in layers]
 
     def read(

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,28 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
-from rasterio.io import MemoryFile
+from rasterio.io import DatasetWriter, MemoryFile
 
 from instageo.errors import RasterError
 from instageo.files import write_bytes
-from instageo.raster.grid import Grid
+from instageo.raster.grid import Grid, RasterInfo
 from instageo.raster.ground_control import rasterio_crs
 
 TILE_SIZE = 256
 """Side of a GeoTIFF tile, pixels."""
+
+
+@dataclass(frozen=True)
+class ClassLegend:
+    """Names and colours of the classes of a map.
+
+    Attributes:
+        names: Names of the values 0, 1, …; stored as the tags CLASS_0, CLASS_1, … and, as JSON, CLASS_NAMES.
+        colors: Red, green, blue in 0..255 by value, stored as the colour map (one uint8 or uint16 layer).
+    """
+
+    names: Sequence[str] = ()
+    colors: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
 
 
 def write_raster(
@@ -29,12 +43,10 @@ def write_raster(
     *,
     no_data_value: float | None = None,
     bands: Sequence[str] = (),
-    class_names: Sequence[str] = (),
-    class_colors: Mapping[int, tuple[int, int, int]] | None = None,
+    legend: ClassLegend | None = None,
     tags: Mapping[str, str] | None = None,
     valid: NDArray[np.bool_] | None = None,
-    alpha_layer: int | None = None,
-    scale_tags: Sequence[tuple[float, float]] = (),
+    source: RasterInfo | None = None,
 ) -> None:
     """Write a tiled, compressed GeoTIFF; readers see the old file or the new one, never a part.
 
@@ -44,12 +56,10 @@ def write_raster(
         grid: Must have the shape (H, W).
         no_data_value: Written as the no-data tag; must be representable in the type of `values`.
         bands: Layer names.
-        class_names: Names of the values 0, 1, …; stored as the tags CLASS_0, CLASS_1, … and, as JSON, CLASS_NAMES.
-        class_colors: Red, green, blue in 0..255 by value, stored as the colour map (one uint8 or uint16 layer).
+        legend: Names and colours of classes.
         tags: Further tags of the file.
         valid: Shape (H, W); pixels where it is False are excluded by a mask inside the file.
-        alpha_layer: 0-based position of the layer to mark as alpha.
-        scale_tags: Scale and offset tag of each layer.
+        source: Metadata of the file that the layers are copied from; its alpha layer, scales and offsets are kept.
 
     Raises:
         ValueError: Shape or no-data value do not fit.
@@ -65,26 +75,34 @@ def write_raster(
     try:
         with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
             with memory.open(**_profile(values, grid, no_data_value)) as target:
-                if alpha_layer is not None:
-                    kinds = [ColorInterp.gray, *[ColorInterp.undefined] * (len(values) - 1)]
-                    kinds[alpha_layer] = ColorInterp.alpha
-                    target.colorinterp = kinds
-                if class_colors:
-                    target.write_colormap(1, {value: (*color, 255) for value, color in class_colors.items()})
+                if source is not None:
+                    _copy_metadata(target, source)
+                if legend is not None and legend.colors:
+                    target.write_colormap(1, {value: (*color, 255) for value, color in legend.colors.items()})
                 target.write(values)
                 if valid is not None and not valid.all():
                     target.write_mask(valid)
                 for layer, name in enumerate(bands, start=1):
                     target.set_band_description(layer, name)
-                if class_names:
-                    target.update_tags(CLASS_NAMES=json.dumps(list(class_names)))
-                    target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(class_names)})
+                if legend is not None and legend.names:
+                    target.update_tags(CLASS_NAMES=json.dumps(list(legend.names)))
+                    target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(legend.names)})
                 target.update_tags(**(tags or {}))
-                if any(tag != (1, 0) for tag in scale_tags):
-                    target.scales, target.offsets = zip(*scale_tags, strict=True)
             write_bytes(path, memory.getbuffer())
     except RasterioError as error:
         raise RasterError(f"{path}: cannot be written ({error})") from error
+
+
+def _copy_metadata(target: DatasetWriter, source: RasterInfo) -> None:
+    """Mark the alpha layer of another file, and set its scales and offsets."""
+    count = target.count
+    if source.alpha_layer is not None and count == source.num_layers:
+        kinds = [ColorInterp.gray, *[ColorInterp.undefined] * (count - 1)]
+        kinds[source.alpha_layer] = ColorInterp.alpha
+        target.colorinterp = kinds
+    tags = list(zip(source.scales, source.offsets, strict=True))[:count]
+    if any(tag != (1, 0) for tag in tags):
+        target.scales, target.offsets = zip(*tags, strict=True)
 
 
 def is_representable(value: float, dtype: np.dtype[np.generic]) -> bool:

@@ -61,7 +61,7 @@ def without_settings(sentence: str) -> str:
 
 
 def _cut_before_setting(clause: str) -> str:
-    """Return a clause up to the comma before the first setting in it; empty if there is none."""
+    """Return a clause up to the comma before the first setting in it; empty if no setting is named."""
     key = next((match for match in SETTING_NAME.finditer(clause) if is_setting(match[0])), None)
     return clause if key is None else clause[: key.start()].rpartition(", ")[0]
 

@@ -16,13 +16,13 @@ from ray.serve.handle import DeploymentHandle
 from torch import Tensor, nn
 
 from instageo.errors import DataError, InstaGeoError, LayerError, OutOfMemoryError, RasterError
-from instageo.memory import explain_memory_errors
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.inference.predictor import Predictor
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names
 from instageo.model.tasks.predictions import Prediction, RegressionPrediction
+from instageo.runtime.memory import explain_memory_errors
 from instageo.serving import formats
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat

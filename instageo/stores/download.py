@@ -14,7 +14,7 @@ from typing import Any
 
 from instageo.files import describe_disk_error
 from instageo.locations import hide_secrets
-from instageo.progress import transfer_progress
+from instageo.runtime.progress import transfer_progress
 from instageo.stores.base import ChangedError, FileInfo, MissingFileError, RangesError, Store, StoreError, split_url
 from instageo.stores.lock import file_lock
 from instageo.stores.open import open_store

@@ -8,7 +8,7 @@ import torch
 from pytorch_lightning import Callback
 
 from instageo.errors import DataError
-from instageo.model.training import callbacks, ema
+from instageo.model.training.callbacks import ema, factory
 from tests.integration.conftest import QUICK
 
 pytestmark = pytest.mark.slow
@@ -58,8 +58,8 @@ def test_a_resumed_run_gives_the_same_as_an_uninterrupted_one(name, data, run, t
     command = [f"root_dir={data}", *TABLES, *QUICK, "train.num_epochs=5", *OPTIONS[name]]
     assert run(*command, folder="whole")[0] == 0
     with monkeypatch.context() as patch:
-        build = callbacks.build_callbacks
-        patch.setattr(callbacks, "build_callbacks", lambda *args, **options: [Interrupt(), *build(*args, **options)])
+        build = factory.build_callbacks
+        patch.setattr(factory, "build_callbacks", lambda *args, **options: [Interrupt(), *build(*args, **options)])
         status, _, err = run(*command, folder="resumed")
         assert status == 1
         assert "interrupted" in err
@@ -95,7 +95,7 @@ def test_the_best_checkpoint_is_a_plain_file_of_the_averaged_weights(data, run, 
         def record(self):
             recorded.append({f"net.{key}": tensor.detach().clone() for key, tensor in self._network.items()})
 
-    monkeypatch.setattr(callbacks, "EMACallback", RecordingCallback)
+    monkeypatch.setattr(factory, "EMACallback", RecordingCallback)
     status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, "train.ema_decay=0.999")
     assert status == 0, err
     folder = tmp_path / "run"

@@ -1,6 +1,7 @@
 """The same file is read as the same values, or refused in the same sentence, by every command, in Python and served."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import rasterio
 import instageo
 from instageo.errors import InstaGeoError
 from instageo.model.settings import Settings
-from instageo.raster.reading import read_raster
+from instageo.raster.reading import read_info, read_raster
 from instageo.raster.writing import write_raster
 from instageo.sensors import PRITHVI_BANDS
 from instageo.table import write_table
@@ -210,7 +211,8 @@ def test_two_encodings_of_the_same_ground_give_one_map(trained, run, tmp_path): 
 
     def encode(path):
         chip = read_raster(path, no_data_value=-9999)
-        write_raster(path, np.where(chip.valid, chip.values + 1000, -9999), chip.grid, scale_tags=[(0.0001, -0.1)] * 6)
+        source = replace(read_info(path), scales=(0.0001,) * 6, offsets=(-0.1,) * 6)
+        write_raster(path, np.where(chip.valid, chip.values + 1000, -9999), chip.grid, source=source)
 
     coded = changed(tmp_path / "coded", encode)
     results = []

@@ -14,7 +14,7 @@ import pytest
 
 from instageo.model.inference.journal import JOURNAL
 from instageo.model.run import main
-from instageo.termination import TERMINATED
+from instageo.runtime.termination import TERMINATED
 from tests.integration.conftest import QUICK, write_chips
 
 pytestmark = pytest.mark.slow

@@ -39,7 +39,7 @@ def haze(batch: Sample, rng: RandomState, max_offset: float, wavelengths: Sequen
     of Chavez 1988 (https://doi.org/10.1016/0034-4257(88)90019-3) from a very hazy to a very clear atmosphere.
 
     Args:
-        batch: Reflectance, in 0..1 or 0..10000; the mean of the bands tells which.
+        batch: Reflectance, in 0..1 or 0..10000; the mean of the bands decides which.
         rng: Random state.
         max_offset: Largest offset in BLUE, reflectance x 10000.
         wavelengths: Of each band, micrometres.

@@ -25,7 +25,7 @@ class LayerChoice:
         scaling: Factor and offset of each layer in place of those in the settings; None for those of the settings.
         tag_factor: Factor from the physical values of the file's scale tags to the unit of the network's mean and std;
             None without such tags, or if they are ignored.
-        notes: Sentences for the log on what the file says and the settings overrule.
+        notes: Sentences for the log on what the file says and the settings override.
     """
 
     layers: tuple[int, ...] = ()
@@ -132,7 +132,7 @@ def _group_dates(info: RasterInfo, labels: Sequence[BandLabel], num_dates: int, 
     if len(layers) % num_dates:
         raise LayerError(
             f"{path}: {counted(len(layers), 'layer')} cannot be divided evenly into {num_dates} dates, and their "
-            "names do not tell the dates apart",
+            "names do not distinguish the dates",
             "correct dataloader.temporal_dim, or list the layers in dataloader.bands",
         )
     size = len(layers) // num_dates

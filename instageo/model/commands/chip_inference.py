@@ -20,7 +20,7 @@ from instageo.model.inspection.tables import inspect_table, warn_if_units_differ
 from instageo.model.settings import Engine, require_settings
 from instageo.model.settings.derived import table_root
 from instageo.model.tracking.network_summary import record_predictor
-from instageo.progress import track
+from instageo.runtime.progress import track
 from instageo.table import INPUT, Row, write_table
 from instageo.wording import counted
 

@@ -16,7 +16,7 @@ from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.tables import inspect_table, warn_if_units_differ
 from instageo.model.settings import require_settings
 from instageo.model.tracking.network_summary import record_predictor
-from instageo.progress import track
+from instageo.runtime.progress import track
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from instageo.model.backbones.variants import VARIANTS
 from instageo.model.networks.cost import NetworkCost, compute_network_cost
 from instageo.model.settings.network import SIZES
-from instageo.progress import track
+from instageo.runtime.progress import track
 
 
 def list_variants(*, temporal_dim: int, img_size: int, head: str, num_classes: int) -> list[dict[str, object]]:

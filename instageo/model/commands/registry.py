@@ -11,7 +11,7 @@ import typer
 from instageo.errors import InstaGeoError, RegistryError
 from instageo.extras import required_by
 from instageo.model.registry.paths import is_offline, models_folder, registry_url
-from instageo.progress import log_to_stderr
+from instageo.runtime.progress import log_to_stderr
 from instageo.wording import counted
 
 app = typer.Typer(

@@ -8,7 +8,7 @@ from instageo.errors import ConfigError
 from instageo.extras import required_by
 from instageo.files import write_text
 from instageo.model.registry.names import is_registry_name, parse_name
-from instageo.progress import log_to_stderr
+from instageo.runtime.progress import log_to_stderr
 from instageo.serving.settings import ServerSettings, build_serve_config
 
 log = logging.getLogger("instageo")

@@ -10,7 +10,7 @@ from instageo.model.context import Run
 from instageo.model.inference.predictor import predictor_from_settings
 from instageo.model.inspection.report import TableReport
 from instageo.model.networks.checkpoint import BEST
-from instageo.model.run_folder import lock_folder, remove_results
+from instageo.model.run_folder.claim import lock_folder, remove_results
 from instageo.model.settings import Settings, require_settings
 from instageo.model.settings.compose import update_settings
 from instageo.model.tasks.from_settings import task_from_settings

@@ -99,7 +99,7 @@ class DataModuleOptions(ChipOptions, total=False):
 class ChipDataModule(pl.LightningDataModule):
     """The tables of a training run as a LightningDataModule.
 
-    Training batches are random crops, shuffled anew each epoch; validation and test batches are whole chips in the
+    Training batches are random crops, reshuffled every epoch; validation and test batches are whole chips in the
     order of the table, `batch_size` at a time, or one by one if their sizes differ. Batches are dictionaries, see
     `ChipDataset`. Loaders give images in the unit of the scaled files; Lightning then calls `on_after_batch_transfer`,
     which augments training batches and normalises all of them on the device, so that steps of a LightningModule see
@@ -237,7 +237,7 @@ class ChipDataModule(pl.LightningDataModule):
         """Inspect the tables that a stage needs: `fit`, `validate`, `test` or `predict`.
 
         Raises:
-            ConfigError: There is no such stage, or no table for it; a training may lack its validation table.
+            ConfigError: The stage does not exist or has no table; a training may lack its validation table.
         """
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
         expect(stage in needed, "stage", stage, f"one of {', '.join(needed)}")

@@ -50,9 +50,9 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
 
     An item holds
 
-    - `image`: (C, T, H, W) float32, scaled, and normalised if there are `statistics`; 0 where there is no observation;
+    - `image`: (C, T, H, W) float32, scaled, and normalised if there are `statistics`; 0 where nothing was observed;
     - `valid`: (T, H, W) bool, False where a date has no observation;
-    - `label`: (H, W) int64 with `ignore_index` where there is no label, or float32 with NaN there; (1, 1) if the table
+    - `label`: (H, W) int64 with `ignore_index` without a label, or float32 with NaN there; (1, 1) if the table
       labels whole chips, (K, 1, 1) if several classes may apply; absent with `labels=False`;
     - `temporal_coords`: (T, 2) float32, year and day of year, and `location_coords`: (2,) float32, latitude and
       longitude in degrees; NaN where unknown.

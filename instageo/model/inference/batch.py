@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from instageo.errors import InstaGeoError
 from instageo.files import find_unfinished
-from instageo.memory import explain_memory_errors
 from instageo.model.inference.predictor import MEMORY_ADVICE, ImageWithGrid, Predictor
 from instageo.model.tasks.predictions import Prediction
-from instageo.parallel import prefetch
+from instageo.runtime.memory import explain_memory_errors
+from instageo.runtime.parallel import prefetch
 from instageo.stores.download import sha256_file
 from instageo.table import Row
 

@@ -18,8 +18,8 @@ from instageo.model.settings import Settings
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
-from instageo.parallel import map_threads
 from instageo.raster.reading import READING_VERSION
+from instageo.runtime.parallel import map_threads
 from instageo.stores.download import sha256_file
 from instageo.version import __version__
 

@@ -16,7 +16,6 @@ from torch import Tensor
 from instageo.arguments import as_dates, as_lat_lon, as_path, expect
 from instageo.errors import CheckpointError, ConfigError, RasterError
 from instageo.locations import is_remote
-from instageo.memory import require_memory
 from instageo.model.augmentations.pipeline import normalize
 from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
 from instageo.model.chips.from_settings import chip_format_from_settings
@@ -40,6 +39,7 @@ from instageo.model.tasks.predictions import Prediction
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_info
 from instageo.raster.validity import validity_mask
+from instageo.runtime.memory import require_memory
 from instageo.table import Row
 from instageo.wording import counted
 
@@ -66,7 +66,7 @@ class Predictor:
         settings: Resolved settings of the training run.
         metrics: Validation scores that the checkpoint carries.
         device: Device of the network.
-        value_range: Usual values of the training chips; None if the checkpoint does not tell.
+        value_range: Usual values of the training chips; None if the checkpoint does not store them.
         said: Sentences on the reading of files that the log has already.
 
     Examples:

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 
 from instageo.errors import ConfigError
-from instageo.termination import install_again, interrupt
+from instageo.runtime.termination import install_again, interrupt
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)

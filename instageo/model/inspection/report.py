@@ -10,7 +10,6 @@ from functools import partial, reduce
 
 from instageo.errors import DataError, InstaGeoError, LayerError, OutOfMemoryError, RasterError
 from instageo.locations import file_stamp, hide_secrets, is_remote
-from instageo.memory import explain_memory_errors
 from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.scale_tags import CHOICES
 from instageo.model.inspection.class_weights import compute_class_weights
@@ -18,8 +17,9 @@ from instageo.model.inspection.extremes import check_extremes
 from instageo.model.inspection.row import InspectionSpec, inspect_row
 from instageo.model.inspection.row_stats import RowResult, RowStats, StatsCache, TransientError
 from instageo.model.inspection.statistics import Moments, merge_moments
-from instageo.parallel import map_processes, map_threads
-from instageo.progress import track
+from instageo.runtime.memory import explain_memory_errors
+from instageo.runtime.parallel import map_processes, map_threads
+from instageo.runtime.progress import track
 from instageo.table import Row
 from instageo.wording import counted
 

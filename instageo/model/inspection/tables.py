@@ -75,7 +75,7 @@ def inspect_settings_table(
         path: The table.
         labelled: Whether labels are needed; None to inspect them if the table has any.
         values: Whether the moments of the chips' values are wanted.
-        records: Content of a table that is no file; `path` is its name in messages.
+        records: Content of a table that was not read from a file; `path` is its name in messages.
 
     Returns:
         Its rows, and what each holds or why it cannot be used.

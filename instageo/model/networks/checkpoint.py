@@ -128,7 +128,7 @@ def locate_checkpoint(source: str | Path) -> Path:
         source: A path, or `registry:model/size@version`.
 
     Raises:
-        RegistryError: There is no such model.
+        RegistryError: The registry does not have the model.
         StoreError: It cannot be fetched.
     """
     if is_registry_name(source):
@@ -150,7 +150,7 @@ def _published_settings(path: Path, state: Mapping[str, Tensor]) -> dict[str, An
 
 
 def _hydra_settings(path: Path) -> dict[str, Any]:
-    """Return the settings in `.hydra/config.yaml` next to a checkpoint; empty if there is none."""
+    """Return the settings in `.hydra/config.yaml` next to a checkpoint; empty if the file is missing."""
     stored = read_yaml(_hydra_file(path)) if _hydra_file(path).is_file() else {}
     return {key: None if value == "None" else value for key, value in stored.items() if is_setting(key)}
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from instageo.model.inference.predictor import Predictor
 from instageo.model.settings.derived import band_names
 from instageo.model.tracking.environment import cpu_name
-from instageo.progress import track
+from instageo.runtime.progress import track
 
 WARM_UP_ROUNDS = 2
 

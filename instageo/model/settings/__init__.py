@@ -3,8 +3,7 @@
 from instageo.model.settings.data import AUTO, CacheKind, DataSettings, LabelKind, SamplerKind, ScaleTags
 from instageo.model.settings.inference import Engine, RaySettings, TestSettings
 from instageo.model.settings.network import ModelSettings
-from instageo.model.settings.run_settings import Mode, Settings, get_setting, require_settings
-from instageo.model.settings.tracking import TrackingSettings
+from instageo.model.settings.run_settings import Mode, Settings, TrackingSettings, get_setting, require_settings
 from instageo.model.settings.train import DistillSettings, Scheduler, TrainSettings
 
 __all__ = [

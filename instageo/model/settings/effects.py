@@ -8,8 +8,7 @@ from instageo.model.settings.augmentations import Augmentations
 from instageo.model.settings.fields import Role
 from instageo.model.settings.inference import Engine
 from instageo.model.settings.keys import is_setting, keys_with
-from instageo.model.settings.run_settings import Mode, Settings, get_setting
-from instageo.model.settings.tracking import chosen_loggers
+from instageo.model.settings.run_settings import Mode, Settings, chosen_loggers, get_setting
 from instageo.model.settings.train import Scheduler
 
 
@@ -106,7 +105,7 @@ MODE_EXCEPTIONS = {"train.batch_size": (Mode.eval, Mode.chip_inference), "train.
 
 
 def describe_ineffective(settings: Settings, explicit: Iterable[str]) -> list[str]:
-    """Return a sentence for each setting that the user made and that has no effect beside the others.
+    """Return a sentence for each setting that the user made and that has no effect in combination with the others.
 
     Args:
         settings: Resolved settings.

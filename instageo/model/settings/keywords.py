@@ -135,7 +135,7 @@ def augmentation_settings(augmentations: Augmentations) -> dict[str, Any]:
             user's own.
 
     Raises:
-        ConfigError: There is no such augmentation.
+        ConfigError: An augmentation does not exist.
     """
     listed = isinstance(augmentations, Iterable) and not isinstance(augmentations, str)
     expected = "names, such as ['hflip', 'rot90'], or parameters by name, such as {'noise': {'std': 0.1}}"

@@ -224,7 +224,7 @@ def _apply_layers(settings: Settings, explicit: frozenset[str]) -> Settings:
         nameless = [name for name in band_names(settings) if not understand_labels((name,), data.sensor)[0].bands]
         if nameless:
             raise ConfigError(
-                f"dataloader.bands_by_name=true needs names of bands, but {', '.join(nameless)} is none; name the "
+                f"dataloader.bands_by_name=true needs names of bands, but {', '.join(nameless)} is not one; name the "
                 f"bands with dataloader.band_names, such as {', '.join(PRITHVI_BANDS)}"
             )
     all_layers = data.bands is None and "dataloader.bands" in explicit and "dataloader.num_layers" not in explicit

@@ -1,4 +1,4 @@
-"""Settings of a run: its inputs, mode and devices, and the groups of further settings."""
+"""Settings of a run: its inputs, mode, devices and loggers, and the groups of further settings."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -11,9 +11,36 @@ from instageo.model.settings.data import DataSettings, LabelKind, SamplerKind
 from instageo.model.settings.fields import ANYTIME, PLACE, Role, check, group, setting
 from instageo.model.settings.inference import Engine, RaySettings, TestSettings
 from instageo.model.settings.network import ModelSettings
-from instageo.model.settings.tracking import TrackingSettings, check_loggers
 from instageo.model.settings.train import DistillSettings, TrainSettings
 from instageo.wording import counted
+
+LOGGERS = ("tensorboard", "mlflow", "wandb")
+"""Valid names in `logger`, in addition to `none`."""
+
+
+class TrackingMode(Enum):
+    """Whether Weights & Biases uploads data."""
+
+    auto = "auto"
+    online = "online"
+    offline = "offline"
+
+
+@dataclass
+class TrackingSettings:
+    """Settings of MLflow and Weights & Biases: where to log a run, and under which name."""
+
+    uri: str | None = setting(None, "MLflow's server; null: $MLFLOW_TRACKING_URI", Role.free_text)
+    experiment: str = setting("instageo", "MLflow experiment or W&B project", Role.free_text)
+    name: str | None = setting(None, "name of the run; null: chosen by the tracker", Role.free_text)
+    mode: TrackingMode = setting(
+        TrackingMode.auto,
+        "W&B: online | offline | auto: as $WANDB_MODE, else online if $WANDB_API_KEY is set, else offline",
+    )
+    upload: bool = setting(False, "true: upload the best checkpoint to the tracker")
+
+    def __post_init__(self) -> None:
+        check(bool(self.experiment.strip()), "tracking.experiment", self.experiment, "a name")
 
 
 class Mode(Enum):
@@ -192,3 +219,21 @@ def get_setting(settings: Settings, name: str) -> object:
     for part in name.split("."):
         value = getattr(value, part)
     return value
+
+
+def chosen_loggers(logger: object) -> list[str]:
+    """Return the loggers that the key `logger` names; empty for `none` and null."""
+    names = logger if isinstance(logger, list) else [logger]
+    return [str(name) for name in names if name not in (None, "none")]
+
+
+def check_loggers(logger: object) -> None:
+    """Check that `logger` names existing loggers, each once.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    names = chosen_loggers(logger)
+    alone = not names or not isinstance(logger, list) or len(names) == len(logger)
+    ok = alone and set(names) <= set(LOGGERS) and len(set(names)) == len(names)
+    check(ok, "logger", logger, f"{', '.join(LOGGERS)}, none, or a list of different ones", LOGGERS)

@@ -16,7 +16,7 @@ from instageo.model.figures.qgis_style import render_qml
 from instageo.raster.data_array import to_data_array
 from instageo.raster.grid import Grid
 from instageo.raster.pixel_area import compute_pixel_areas_km2
-from instageo.raster.writing import write_raster
+from instageo.raster.writing import ClassLegend, write_raster
 
 if TYPE_CHECKING:
     import xarray
@@ -70,8 +70,7 @@ class ClassPrediction:
             grid,
             no_data_value=self.no_data_value,
             bands=["class"],
-            class_names=self._names,
-            class_colors=self._colors,
+            legend=ClassLegend(self._names, self._colors),
         )
 
     def plot(self) -> "Figure":

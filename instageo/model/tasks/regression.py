@@ -80,7 +80,7 @@ class Regression:
         expected_error: Coefficients (a, b) of the share within ±(a + b |truth|); None for no such score.
         plot: Whether a scatter plot is drawn.
         image_level: Whether a chip has one value.
-        output_range: Lowest and highest value that is predicted; others are clipped, in maps, scores and figures alike.
+        output_range: Lowest and highest value that is predicted; others are clipped, in maps, scores and figures.
     """
 
     scale: TargetScale

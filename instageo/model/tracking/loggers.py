@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from instageo.extras import required_by
 from instageo.model.settings import Settings
-from instageo.model.settings.tracking import chosen_loggers
+from instageo.model.settings.run_settings import chosen_loggers
 from instageo.model.tracking.environment import is_first_process
 from instageo.model.tracking.run_json import RUN_FILE, read_run_json
 

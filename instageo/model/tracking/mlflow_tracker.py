@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import MLFlowLogger
 
 from instageo.errors import ConfigError
 from instageo.locations import hide_secrets
-from instageo.model.settings.tracking import TrackingSettings
+from instageo.model.settings.run_settings import TrackingSettings
 
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",

@@ -8,7 +8,7 @@ from typing import Any
 from pytorch_lightning.loggers import WandbLogger
 
 from instageo.errors import ConfigError
-from instageo.model.settings.tracking import TrackingMode, TrackingSettings
+from instageo.model.settings.run_settings import TrackingMode, TrackingSettings
 from instageo.model.tracking.run_json import to_json_value
 
 INIT_TIMEOUT_S = 30

@@ -79,8 +79,8 @@ def trainer_from_settings(settings: Settings, folder: Path, monitor: Monitor, in
     """
     from instageo.model.tracking.loggers import build_loggers
     from instageo.model.tracking.throughput import ThroughputCallback
-    from instageo.model.training.callbacks import build_callbacks
-    from instageo.model.training.threads import ThreadTuner
+    from instageo.model.training.callbacks.factory import build_callbacks
+    from instageo.model.training.callbacks.threads import ThreadTuner
 
     train = settings.train
     callbacks = build_callbacks(

@@ -282,7 +282,7 @@ def _check_network(net: object) -> None:
     """Check that an object is a network of the right inputs.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not one.
     """
     expected = "a network from instageo.build_network, or a module whose forward takes (image, temporal_coords, "
     expected += "location_coords)"

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 
 from instageo.errors import DataError
-from instageo.progress import ProgressLog
+from instageo.runtime.progress import ProgressLog
 
 LOG_INTERVAL_S = 10.0
 """Seconds between two log lines about progress."""

@@ -17,7 +17,8 @@ from instageo.model.inspection.value_ranges import measure_value_range
 from instageo.model.networks.checkpoint import BEST, checkpoint_metadata
 from instageo.model.networks.lora import merge_lora
 from instageo.model.networks.segmenter import PrithviSegmenter
-from instageo.model.run_folder import lock_folder, remove_results
+from instageo.model.run_folder.claim import lock_folder, remove_results
+from instageo.model.settings import Settings
 from instageo.model.settings.compose import settings_to_yaml
 from instageo.model.settings.keywords import settings_of_network, task_settings_of_data, with_data, without_measures
 from instageo.model.training.lightning_tasks import NetworkTask, check_outputs
@@ -67,15 +68,7 @@ def save_model(
         raise ConfigError(
             f"a {type(net).__name__} cannot be saved as a model; expected a network from instageo.build_network"
         )
-    if isinstance(model, NetworkTask):
-        settings = model.settings if data is None else with_data(model.settings, data.settings)
-        if data is None and settings.dataloader.mean is None:
-            raise ConfigError("nothing says how chips are normalised; pass the training data to save_model as data=…")
-    elif data is None:
-        raise ConfigError("nothing says how chips are read and normalised; pass the training data as data=…")
-    else:
-        settings = with_data(settings_of_network(net, task_settings_of_data(data.settings)), data.settings)
-    settings = without_measures(settings)
+    settings = without_measures(_settings_of(model, net, data))
     check_outputs(net, settings)
     scores = _logged_metrics(model) if metrics is None else as_scores("metrics", metrics)
     state = {f"net.{key}": value.detach().cpu() for key, value in net.state_dict().items()}
@@ -87,6 +80,21 @@ def save_model(
         remove_results(path.parent, keep=path.name)
         write_text(path.parent / ".hydra" / "config.yaml", settings_to_yaml(settings))
     return path
+
+
+def _settings_of(model: nn.Module, net: PrithviSegmenter, data: ChipDataset | ChipDataModule | None) -> Settings:
+    """Return the settings that the checkpoint stores.
+
+    Raises:
+        ConfigError: They do not say how chips are read and normalised.
+    """
+    if isinstance(model, NetworkTask):
+        if data is None and model.settings.dataloader.mean is None:
+            raise ConfigError("nothing says how chips are normalised; pass the training data to save_model as data=…")
+        return model.settings if data is None else with_data(model.settings, data.settings)
+    if data is None:
+        raise ConfigError("nothing says how chips are read and normalised; pass the training data as data=…")
+    return with_data(settings_of_network(net, task_settings_of_data(data.settings)), data.settings)
 
 
 def _value_range(model: nn.Module, data: ChipDataset | ChipDataModule | None) -> ValueRange | None:

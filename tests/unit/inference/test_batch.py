@@ -13,7 +13,7 @@ from instageo.model.context import Run
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, remove_partial_files
 from instageo.model.inference.journal import JOURNAL, Journal
 from instageo.model.settings import Engine, Settings
-from instageo.parallel import prefetch
+from instageo.runtime.parallel import prefetch
 from instageo.stores.download import sha256_file
 from instageo.table import Row
 

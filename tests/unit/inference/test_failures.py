@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from instageo import memory
 from instageo.errors import DataError, OutOfMemoryError
 from instageo.model.commands.evaluate import score
 from instageo.model.inference.batch import PredictionItem, predict_items
@@ -13,6 +12,7 @@ from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.row_stats import RowStats
 from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.settings.keywords import settings_from_keywords
+from instageo.runtime import memory
 from instageo.table import Row
 
 SETTINGS = {

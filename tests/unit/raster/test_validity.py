@@ -1,5 +1,7 @@
 """Which pixels count: masks of files, alpha layers, and no-data tags that differ or do not fit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -61,10 +63,11 @@ def test_an_alpha_layer_is_a_mask_unless_it_is_read(tmp_path, tag):
     assert read_raster(tmp_path / "chip.tif", [3, 0]).valid.all()
 
 
-def test_four_layers_that_we_write_have_no_alpha(make_raster):
+def test_four_layers_that_we_write_have_no_alpha(make_raster, tmp_path):
     values = np.arange(16, dtype=np.uint8).reshape(4, 2, 2)
     assert_array_equal(read_raster(make_raster("chip.tif", values)).values, values)
-    marked = make_raster("marked.tif", values, alpha_layer=3)
+    source = replace(read_info(tmp_path / "chip.tif"), alpha_layer=3)
+    marked = make_raster("marked.tif", values, source=source)
     assert read_info(marked).alpha_layer == 3
     assert_array_equal(read_raster(marked).values, values[:3])
 

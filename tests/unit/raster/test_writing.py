@@ -15,7 +15,7 @@ from instageo.files import find_unfinished
 from instageo.raster.cog import write_cog
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_info, read_raster
-from instageo.raster.writing import write_raster
+from instageo.raster.writing import ClassLegend, write_raster
 from tests.disks import file_size_limit
 
 NAN = float("nan")
@@ -70,8 +70,7 @@ def test_classes_are_written_with_names_and_colors(make_raster):
         "map.tif",
         np.array([[0, 199, 255]], dtype=np.uint8),
         no_data_value=255,
-        class_names=["sea", "Öde, leer"],
-        class_colors={0: (1, 2, 3), 199: (4, 5, 6)},
+        legend=ClassLegend(["sea", "Öde, leer"], {0: (1, 2, 3), 199: (4, 5, 6)}),
         tags={"MODEL": "tiny"},
     )
     with rasterio.open(path) as source:

@@ -245,7 +245,7 @@ def test_the_unit_of_tags_is_known_from_the_sensor_and_the_checkpoint():  # pitf
     [
         (["band_names"], {"band_names": ["REDD", "BLUE"]}, "unknown band REDD; did you mean RED?"),
         (["bands"], {"bands": [0, 1], "bands_by_name": True}, "dataloader.bands and dataloader.bands_by_name=true"),
-        ([], {"band_names": ["X", "RED"], "bands_by_name": True}, "needs names of bands, but X is none"),
+        ([], {"band_names": ["X", "RED"], "bands_by_name": True}, "needs names of bands, but X is not one"),
     ],
 )
 def test_names_that_cannot_be_used_are_refused(explicit, data, words):  # pitfall 76

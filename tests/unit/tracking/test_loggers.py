@@ -6,7 +6,7 @@ import pytest
 
 from instageo.errors import ConfigError, MissingExtraError
 from instageo.model.settings import Settings, TrackingSettings
-from instageo.model.settings.tracking import TrackingMode, chosen_loggers
+from instageo.model.settings.run_settings import TrackingMode, chosen_loggers
 from instageo.model.tracking import wandb_tracker
 from instageo.model.tracking.loggers import build_loggers, check_loggers_available
 from instageo.model.tracking.mlflow_tracker import server_uri

@@ -8,7 +8,7 @@ from torch import nn
 
 from instageo.errors import ConfigError
 from instageo.model.settings import Settings, TrainSettings
-from instageo.model.training.ema import EMACallback, averaged_tensors, ema_decay_at
+from instageo.model.training.callbacks.ema import EMACallback, averaged_tensors, ema_decay_at
 
 
 def start(value, decay=0.5):

@@ -8,8 +8,8 @@ import torch
 
 from instageo.model.inference.tiling import Tiling
 from instageo.model.networks.segmenter import build_network
-from instageo.model.training import threads
-from instageo.model.training.threads import ThreadTuner, choose_threads, measured_step
+from instageo.model.training.callbacks import threads
+from instageo.model.training.callbacks.threads import ThreadTuner, choose_threads, measured_step
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from instageo import progress
-from instageo.progress import ProgressLog, format_duration, track
+from instageo.runtime import progress
+from instageo.runtime.progress import ProgressLog, format_duration, track
 
 
 @pytest.fixture

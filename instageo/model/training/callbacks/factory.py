@@ -16,9 +16,9 @@ from instageo.files import atomic_path
 from instageo.model.figures.curves import draw_learning_curve
 from instageo.model.networks.checkpoint import BEST, LAST
 from instageo.model.tasks.base import Monitor
-from instageo.model.training.ema import EMACallback
+from instageo.model.training.callbacks.ema import EMACallback
 from instageo.model.training.schedules import PlateauCallback
-from instageo.progress import ProgressLog, format_duration
+from instageo.runtime.progress import ProgressLog, format_duration
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class History(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log the progress of a long epoch from time to time, where there is no bar."""
+        """Log the progress of a long epoch from time to time, where no bar is shown."""
         if self._progress and trainer.is_global_zero:
             self._progress.update(batch_idx + 1)
 

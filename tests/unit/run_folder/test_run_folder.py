@@ -5,8 +5,8 @@ from datetime import datetime
 import pytest
 
 from instageo.errors import RunFolderError
-from instageo.model import new_folder
-from instageo.model.run_folder import claim_folder, lock_folder, remove_results
+from instageo.model.run_folder import create as new_folder
+from instageo.model.run_folder.claim import claim_folder, lock_folder, remove_results
 from instageo.model.settings import Mode, Settings
 from instageo.model.settings.compose import update_settings
 

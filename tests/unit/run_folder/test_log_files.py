@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from instageo.model.log_files import log_to_files, quiet_threads, report_failures
+from instageo.model.run_folder.log_files import log_to_files, quiet_threads, report_failures
 from tests.disks import file_size_limit
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from instageo.termination import install_again, interrupt_on_sigterm
+from instageo.runtime.termination import install_again, interrupt_on_sigterm
 
 
 def test_sigterm_is_an_interrupt_inside_the_block_alone():
@@ -32,7 +32,7 @@ def test_inner_blocks_share_the_handler_which_can_be_installed_again():
 def test_a_forked_process_ends_at_once():
     code = """
 import os, signal, time
-from instageo.termination import interrupt_on_sigterm
+from instageo.runtime.termination import interrupt_on_sigterm
 with interrupt_on_sigterm():
     child = os.fork()
     if child == 0:

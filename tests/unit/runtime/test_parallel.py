@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from instageo.errors import DataError
-from instageo.parallel import map_processes, map_threads
+from instageo.runtime.parallel import map_processes, map_threads
 
 PROGRAM = """
 import os, sys, time
-from instageo.parallel import map_processes
+from instageo.runtime.parallel import map_processes
 
 def work(number):
     sys.stdout.write(f"{os.getpid()}\\n")

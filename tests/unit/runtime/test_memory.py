@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from instageo import memory
 from instageo.errors import OutOfMemoryError
-from instageo.memory import available_memory, explain_memory_errors, require_memory
+from instageo.runtime import memory
+from instageo.runtime.memory import available_memory, explain_memory_errors, require_memory
 
 ADVICE = "buy memory"
 
@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_refused_before_it_is_requested(monkeypatch):
 def test_a_limit_of_the_process_counts():
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9));"
-        "from instageo.memory import available_memory; print(available_memory())"
+        "from instageo.runtime.memory import available_memory; print(available_memory())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 5 * 10**8 < int(done.stdout) < 10**9

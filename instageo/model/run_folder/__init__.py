@@ -1,0 +1,1 @@
+"""The folder of a run: created, claimed by one training, and its log files."""

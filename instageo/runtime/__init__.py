@@ -1,0 +1,1 @@
+"""The running process: memory, threads and processes, progress, standard streams, and signals."""
