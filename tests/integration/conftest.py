@@ -1,5 +1,7 @@
 """A tiny data set that a network can be trained on, and the command line in this process."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -8,6 +10,8 @@ from instageo.model.run import main
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
 from instageo.table import write_table
+
+FOLDER = Path(__file__).parent
 
 SIDE = 32
 QUICK = [
@@ -66,3 +70,10 @@ def trained(tmp_path_factory):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     assert main([*tables, *QUICK, "train.num_epochs=2", f"hydra.run.dir={base / 'run'}"]) == 0
     return data, base / "run"
+
+
+def pytest_collection_modifyitems(items):
+    """Mark every test in this folder as slow: it runs whole commands."""
+    for item in items:
+        if FOLDER in item.path.parents:
+            item.add_marker(pytest.mark.slow)

@@ -41,7 +41,8 @@ CHOICES = {
     "dataloader.band_names=[RED,BLUE]": "has 6 layers, expected 2 (1 date x 2 bands); name the bands with",
     "dataloader.band_names=[RED,RED]": "expected a different name for each band of a date",
     "dataloader.band_names=[RED] dataloader.mean=[1,2] dataloader.std=[1,1]": "expected 2 names, one per mean",
-    "dataloader.bands=[0,1,2] dataloader.band_names=[RED,BLUE]": "expected 2 positions: dataloader.temporal_dim=1",
+    "dataloader.bands=[0,1,2] dataloader.band_names=[RED,BLUE]":
+        "expected 2 positions: 1 date (dataloader.temporal_dim) of 2 bands",
     "model.head=pooled train_filepath=none.csv":
         "model.head=pooled does not fit dataloader.label_kind=raster; expected upscaling or light or linear",
     "is_reg_task=true train.loss={mse:1,gaussian_nll:1} train_filepath=none.csv":
@@ -97,7 +98,6 @@ def test_a_row_with_a_wrong_number_of_dates_can_be_left_out(data, run):  # pitfa
     assert "left out 1: chips/chip_0.tif: 2 dates are given" in err
 
 
-@pytest.mark.slow
 def test_a_model_of_six_bands_refuses_four(trained, run, tmp_path):  # pitfall 27
     _, folder = trained
     data = write_chips(tmp_path / "data")
@@ -111,7 +111,6 @@ def test_a_model_of_six_bands_refuses_four(trained, run, tmp_path):  # pitfall 2
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
-@pytest.mark.slow
 def test_a_sensor_contradicts_a_model_of_another_unit(data, run, tmp_path):
     unit = ["dataloader.constant_multiplier=1e-4", *SMALL.split()]
     assert run(f"root_dir={data}", *TABLES, *QUICK, *unit)[0] == 0

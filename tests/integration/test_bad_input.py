@@ -126,7 +126,6 @@ TABLE = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", [*ROWS, *TABLE], ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("mode", ["train", "stats"])
 def test_bad_tables_and_files(mode, damage, data, run, tmp_path):
@@ -240,7 +239,6 @@ def test_resuming_another_run_is_refused(trained, run):
     assert (folder / "last.ckpt").read_bytes() == before
 
 
-@pytest.mark.slow
 def test_a_file_that_cannot_be_read_during_prediction(trained, run, tmp_path):
     _, folder = trained
     data = write_chips(tmp_path / "data")
@@ -308,7 +306,6 @@ def test_settings_that_contradict_the_checkpoint(override, words, trained, run):
     assert words in one_sentence(result)
 
 
-@pytest.mark.slow
 def test_chips_that_do_not_fit_the_checkpoint(trained, run, tmp_path):
     _, folder = trained
     other = write_chips(tmp_path / "other", num_dates=3)
@@ -340,7 +337,6 @@ def test_predictions_never_overwrite_the_data(trained, run, tmp_path):
     assert (data / "chips" / "scene.tif").read_bytes() == before
 
 
-@pytest.mark.slow
 def test_the_program_as_a_process(tmp_path):
     command = [sys.executable, "-m", "instageo.model.run", "train.lr=1"]
     plain = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

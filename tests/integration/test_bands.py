@@ -51,7 +51,6 @@ def state(folder):
     return torch.load(folder / "instageo_best_checkpoint.ckpt", weights_only=True)["state_dict"]
 
 
-@pytest.mark.slow
 def test_training_on_a_sensor_equals_training_on_its_bands(trained, run, tmp_path):  # pitfalls 14, 17
     _, folder = trained
     wide = rewrite(write_chips(tmp_path / "wide"), as_sentinel_2)
@@ -69,7 +68,6 @@ def test_training_on_a_sensor_equals_training_on_its_bands(trained, run, tmp_pat
     assert scores(tmp_path / "scored") == scores(folder)
 
 
-@pytest.mark.slow
 def test_a_model_maps_files_of_another_sensor(trained, run, tmp_path):  # pitfalls 2, 6
     data, folder = trained
     own = maps(run, data, folder, tmp_path / "own")
@@ -80,7 +78,6 @@ def test_a_model_maps_files_of_another_sensor(trained, run, tmp_path):  # pitfal
     assert all((one[:4, :4] == 255).all() for one in other)
 
 
-@pytest.mark.slow
 def test_a_model_scores_another_sensor_in_its_own_unit(trained, run, tmp_path):
     _, folder = trained
     rng = np.random.default_rng(0)
@@ -103,7 +100,6 @@ def test_a_model_scores_another_sensor_in_its_own_unit(trained, run, tmp_path):
     assert results[1]["roc_auc"] == pytest.approx(results[0]["roc_auc"], abs=1e-4)
 
 
-@pytest.mark.slow
 def test_four_bands_train_score_and_map(run, tmp_path):  # pitfall 27
     data = rewrite(write_chips(tmp_path / "data"), lambda values: values[:4])
     names = "dataloader.band_names=[BLUE,GREEN,RED,NIR_NARROW]"
@@ -125,7 +121,6 @@ def test_four_bands_train_score_and_map(run, tmp_path):  # pitfall 27
     assert (written[0][:4, :4] == 255).all()
 
 
-@pytest.mark.slow
 def test_bands_by_the_codes_of_a_sensor_in_any_order(run, tmp_path):  # pitfalls 17, 27
     wide = rewrite(write_chips(tmp_path / "wide"), as_sentinel_2)
     status, _, err = run(
@@ -144,7 +139,6 @@ def test_bands_by_the_codes_of_a_sensor_in_any_order(run, tmp_path):  # pitfalls
     assert not by_array.valid[:4, :4].any()
 
 
-@pytest.mark.slow
 def test_the_encoder_of_another_run_is_loaded(trained, run, tmp_path):
     data, folder = trained
     still = ["train.learning_rate=1e-12", "train.weight_decay=0"]
@@ -160,7 +154,6 @@ def test_the_encoder_of_another_run_is_loaded(trained, run, tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.slow
 def test_bands_of_another_run_are_matched_by_name(trained, run, tmp_path):  # pitfall 27
     _, folder = trained
     data = rewrite(write_chips(tmp_path / "data"), lambda values: values[[5, 2]])

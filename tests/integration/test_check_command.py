@@ -67,7 +67,6 @@ def test_a_table_without_labels(data, check):  # pitfall 7
     assert printed_lines(out)["chips that can be used"] == ["3"]
 
 
-@pytest.mark.slow
 def test_unusable_rows_are_an_error_and_listed(data, check, tmp_path):  # pitfalls 18, 39
     path = data / "labels/label_1.tif"
     label = read_raster(path)
@@ -105,7 +104,6 @@ def test_any_table_name_works(tmp_path, check, name):
     assert printed_lines(out)["chips that can be used"] == ["1"]
 
 
-@pytest.mark.slow
 def test_paths_may_be_relative_to_root_dir(data, check, tmp_path):
     (tmp_path / "tables").mkdir()
     (data / "train.csv").rename(tmp_path / "tables" / "train.csv")

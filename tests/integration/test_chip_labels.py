@@ -14,8 +14,6 @@ from instageo.raster.writing import write_raster
 from instageo.table import write_table
 from tests.integration.conftest import QUICK
 
-pytestmark = pytest.mark.slow
-
 NAMES = ["dry", "wet"]
 CHIPS = [part for part in QUICK if not part.startswith("model.head")]
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from instageo.demo.workflow import CLASS_NAMES, LANDCOVER, RESULTS, SCENE
 from instageo.raster.reading import read_info, read_raster
@@ -39,7 +38,6 @@ def test_an_unknown_command_is_named(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_the_demo_writes_what_it_lists_and_is_reproducible(tmp_path):
     folders = [tmp_path / "first", tmp_path / "second"]
     for folder in folders:

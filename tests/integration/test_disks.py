@@ -14,7 +14,6 @@ from tests.integration.conftest import QUICK
 TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
 
 
-@pytest.mark.slow
 def test_a_disk_that_refuses_a_checkpoint_is_named_and_the_others_stay(data, run, tmp_path):  # pitfalls 81, 82
     arguments = [f"root_dir={data}", *TABLES, *QUICK, "logger=none"]
     with file_size_limit(8_000_000):  # less than last.ckpt with the state of the optimiser
@@ -28,7 +27,6 @@ def test_a_disk_that_refuses_a_checkpoint_is_named_and_the_others_stay(data, run
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("logger", ["none", "tensorboard"])
 def test_a_full_disk_is_one_sentence(data, run, tmp_path, logger):  # pitfall 81
     with mounted_disk(tmp_path / "disk", "6m"):
@@ -40,7 +38,6 @@ def test_a_full_disk_is_one_sentence(data, run, tmp_path, logger):  # pitfall 81
         assert f"No space left on device (disk {tmp_path / 'disk'}, " in err.splitlines()[-1]
 
 
-@pytest.mark.slow
 def test_a_small_folder_for_temporary_files_does_not_matter(data, run, tmp_path, monkeypatch):  # pitfall 82
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "small"))
     with mounted_disk(tmp_path / "small", "64k"):

@@ -56,7 +56,6 @@ def test_the_report_of_one_run_has_its_cost_and_its_scores(trained, tmp_path):
     assert read_json(tmp_path / "report" / "distill_report.json") == content
 
 
-@pytest.mark.slow
 def test_chips_of_another_size_are_counted_and_another_table_is_scored_as_by_mode_eval(trained, run, tmp_path):
     data, folder = trained
     alone = tmp_path / "alone.ckpt"
@@ -86,7 +85,6 @@ def test_runs_without_scores_and_missing_tables_are_rejected(trained, tmp_path):
     assert not (tmp_path / "report" / "distill_report.json").exists()
 
 
-@pytest.mark.slow
 def test_a_teacher_and_two_seeds_of_its_student(tmp_path):
     data = write_chips(tmp_path / "data")
     common = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK, "logger=none"]

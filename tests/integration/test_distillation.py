@@ -49,7 +49,6 @@ def rows(folder):
         return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
 
 
-@pytest.mark.slow
 def test_a_student_of_another_size_resumes_exactly_and_does_not_need_the_teacher_later(trained_teacher, run, tmp_path):
     # pitfalls 29, 30, 31
     data, teacher = trained_teacher
@@ -80,7 +79,6 @@ def test_a_student_of_another_size_resumes_exactly_and_does_not_need_the_teacher
     assert (tmp_path / "scored" / "metrics.json").read_text() == (whole / "metrics.json").read_text()
 
 
-@pytest.mark.slow
 def test_an_untrained_student_equals_part_of_its_teacher_which_is_unchanged(trained_teacher, run, tmp_path):
     _, teacher = trained_teacher
     before = (teacher / BEST).read_bytes()
@@ -94,7 +92,6 @@ def test_an_untrained_student_equals_part_of_its_teacher_which_is_unchanged(trai
     assert (teacher / BEST).read_bytes() == before
 
 
-@pytest.mark.slow
 def test_a_frozen_student_keeps_the_weights_of_its_teacher(trained_teacher, run, tmp_path):  # pitfall 29
     frozen = ["model.freeze_backbone=true", "distill.init_from_teacher=true"]
     status, _, err = run(*distill(trained_teacher, *frozen, "train.learning_rate=0.1"))
@@ -109,7 +106,6 @@ def test_a_frozen_student_keeps_the_weights_of_its_teacher(trained_teacher, run,
     assert all(0 < float(loss) < 100 for loss in soft_losses)
 
 
-@pytest.mark.slow
 def test_distillation_changes_the_student(trained_teacher, run, tmp_path):
     assert run(*distill(trained_teacher, "distill.alpha=1"), folder="distilled")[0] == 0
     labels_only = [f"root_dir={trained_teacher[0]}", *TABLES, *STUDENT_SIZE]
@@ -119,7 +115,6 @@ def test_distillation_changes_the_student(trained_teacher, run, tmp_path):
     assert any(not torch.equal(value, alone[key]) for key, value in distilled.items())
 
 
-@pytest.mark.slow
 def test_lora_with_feature_maps_of_four_blocks_in_half_precision_saves_merged_weights(trained_teacher, run, tmp_path):
     chosen = ["model.lora_rank=2", "precision=bf16-mixed", "model.head=light", "distill.init_from_teacher=true",
               "distill.feature_weight=1", "distill.feature_blocks=pyramid"]  # fmt: skip
@@ -131,7 +126,6 @@ def test_lora_with_feature_maps_of_four_blocks_in_half_precision_saves_merged_we
     assert len(projections) == 4 * 2  # blocks, weight and bias
 
 
-@pytest.mark.slow
 def test_two_processes_distil_from_one_teacher(trained_teacher, tmp_path):
     chosen = [*distill(trained_teacher, "distill.feature_weight=1"), "train.batch_size=1", "valid_filepath=train.csv"]
     command = [sys.executable, "-m", "instageo.model.run", *chosen, "devices=2", "strategy=ddp"]
@@ -171,7 +165,6 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("overrides", BAD)
 def test_invalid_teachers_and_options_are_reported_before_data_are_read(overrides, trained_teacher, run, tmp_path):
     changed = [override.partition("=")[0] for override in overrides.split()]
@@ -183,7 +176,6 @@ def test_invalid_teachers_and_options_are_reported_before_data_are_read(override
     assert left <= {".hydra", "run.json", "run.log"}
 
 
-@pytest.mark.slow
 def test_a_teacher_with_other_class_names_is_an_error(trained_teacher, run, tmp_path):
     named = [
         f"root_dir={trained_teacher[0]}",

@@ -57,10 +57,9 @@ WAYS = {
     "model.drop_path=0.5": {"blocks.0", "blocks.1", "norm", "cls_token", "patch_embed"},
     "model.lora_rank=2": {"blocks.0", "blocks.1"},
 }
-COSTLY = ["train.layer_decay=0.5", "model.drop_path=0.5", "model.lora_rank=2"]
 
 
-@pytest.mark.parametrize("way", [pytest.param(way, marks=pytest.mark.slow) if way in COSTLY else way for way in WAYS])
+@pytest.mark.parametrize("way", WAYS)
 def test_only_the_chosen_parts_are_trained_and_the_checkpoint_has_the_same_scores(way, data, run, tmp_path):
     status, _, err = run(f"root_dir={data}", *TABLES, *TWO, way)
     assert status == 0, err
@@ -73,7 +72,6 @@ def test_only_the_chosen_parts_are_trained_and_the_checkpoint_has_the_same_score
     assert (tmp_path / "scored" / "metrics.json").read_text() == (folder / "metrics.json").read_text()
 
 
-@pytest.mark.slow
 def test_each_level_has_its_own_learning_rate(data, run, tmp_path):
     """The first step of Adam moves a weight by the learning rate, for any gradient."""
     chosen = [*TWO, "train.layer_decay=0.1", "train.batch_size=8", "train.weight_decay=0", "train.scheduler=constant"]
@@ -86,7 +84,6 @@ def test_each_level_has_its_own_learning_rate(data, run, tmp_path):
     assert {key: moved[key] for key in rates} == pytest.approx(rates, rel=0.05)
 
 
-@pytest.mark.slow
 def test_gradient_checkpointing_changes_nothing_but_memory(data, run, tmp_path):
     chosen = [f"root_dir={data}", *TABLES, *TWO, "model.drop_path=0.5"]
     for name, more in {"plain": [], "checkpointed": ["model.gradient_checkpointing=true"]}.items():
@@ -97,7 +94,6 @@ def test_gradient_checkpointing_changes_nothing_but_memory(data, run, tmp_path):
         torch.testing.assert_close(value, checkpointed[key])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("head", [head for head in HEADS if head != "pooled"])  # which is for image-level labels
 def test_every_head_trains_scores_and_maps(head, data, run, tmp_path):  # pitfall 28
     status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, f"model.head={head}")
@@ -140,7 +136,6 @@ def test_a_model_trained_with_lora_needs_no_peft(adapted, run, tmp_path, monkeyp
     assert (tmp_path / "run" / "metrics.json").read_text() == (folder / "metrics.json").read_text()
 
 
-@pytest.mark.slow
 def test_a_resumed_lora_run_equals_an_uninterrupted_one(adapted, run, tmp_path):  # pitfall 31
     data, folder = adapted
     chosen = [f"root_dir={data}", *TABLES, *LORA]
@@ -166,7 +161,6 @@ def test_a_run_without_lora_does_not_resume_one_with_it(adapted, run, tmp_path):
     assert "its run has model.lora_rank=2, but you passed model.lora_rank=None" in err
 
 
-@pytest.mark.slow
 def test_a_run_starts_from_the_merged_weights_of_another(adapted, run, tmp_path):
     data, folder = adapted
     chosen = [f"root_dir={data}", *TABLES, *LORA, f"checkpoint_path={folder}", "train.learning_rate=1e-12"]
@@ -177,7 +171,6 @@ def test_a_run_starts_from_the_merged_weights_of_another(adapted, run, tmp_path)
         torch.testing.assert_close(second[key], value)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which(os.environ.get("CXX", "g++")), reason="torch.compile needs a C++ compiler")
 @pytest.mark.filterwarnings("ignore")  # from PyTorch's own compiler
 def test_a_compiled_network_trains_and_writes_plain_keys(data, run, tmp_path):

@@ -29,7 +29,7 @@ ray = pytest.importorskip("ray", reason="the extra `serve` is not installed")
 
 from instageo.model.inference import ray_cluster, ray_engine  # noqa: E402  # needs Ray
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 
 SIZES = ((32, 32), (45, 60), (16, 70), (97, 33))
 

@@ -67,7 +67,6 @@ def test_the_whole_path(data, tmp_path, monkeypatch):
     assert features.class_token.shape == (256,)
 
 
-@pytest.mark.slow
 def test_training_is_that_of_the_command_line(data, run, tmp_path):
     switched_off = [f"dataloader.augmentations.{name}.use=false" for name in ("hflip", "vflip")]
     status, _, _ = run(
@@ -86,7 +85,6 @@ def test_training_is_that_of_the_command_line(data, run, tmp_path):
     assert found.metrics == pytest.approx(expected.metrics)
 
 
-@pytest.mark.slow
 def test_a_saved_model_predicts_as_the_network_of_the_task(data, tmp_path):
     task, dm, _ = trained_task(data)
     instageo.save_model(task, tmp_path / "mine")
@@ -103,7 +101,6 @@ def test_a_saved_model_predicts_as_the_network_of_the_task(data, tmp_path):
         )
 
 
-@pytest.mark.slow
 def test_commands_take_a_saved_model(data, run, tmp_path):
     task, _, _ = trained_task(data, class_names=["dry", "water"])
     mine = instageo.save_model(task, tmp_path / "mine")
@@ -119,7 +116,6 @@ def test_commands_take_a_saved_model(data, run, tmp_path):
     assert own.read_bytes() == written.read_bytes()
 
 
-@pytest.mark.slow
 def test_a_saved_model_replaces_all_of_an_earlier_one(data, tmp_path):
     task, _, _ = trained_task(data)
     mine = tmp_path / "mine"
@@ -130,7 +126,6 @@ def test_a_saved_model_replaces_all_of_an_earlier_one(data, tmp_path):
     assert sorted(path.name for path in mine.iterdir()) == [".hydra", "instageo_best_checkpoint.ckpt", "notes.txt"]
 
 
-@pytest.mark.slow
 def test_a_saved_model_can_be_published(data, tmp_path):
     from instageo.model.runs.publish import PushRequest, push
 
@@ -196,7 +191,6 @@ def test_a_torchgeo_dataset_and_a_terratorch_decoder(data):
     assert torch.isfinite(trainer.callback_metrics["val_mIoU"])
 
 
-@pytest.mark.slow
 def test_a_task_takes_plain_loaders(data, tmp_path):
     chips = instageo.ChipDataset(data / "train.csv", crop_size=SIDE, statistics="auto")
     whole = instageo.ChipDataset(data / "valid.csv", statistics=(chips.mean, chips.std))
@@ -207,7 +201,6 @@ def test_a_task_takes_plain_loaders(data, tmp_path):
     assert instageo.load_model(instageo.save_model(task, tmp_path / "mine", data=chips), device="cpu")
 
 
-@pytest.mark.slow
 def test_checkpoints_of_lightning_are_models_too(data, tmp_path):
     net = small_network()
     dm = instageo.ChipDataModule(train=data / "train.csv", val=data / "valid.csv", crop_size=SIDE)
@@ -221,7 +214,6 @@ def test_checkpoints_of_lightning_are_models_too(data, tmp_path):
     assert all(torch.equal(value, again.net.state_dict()[key]) for key, value in net.state_dict().items())
 
 
-@pytest.mark.slow
 def test_testing_and_predicting_with_a_trainer(data):
     task, dm, trainer = trained_task(data)
     dm = instageo.ChipDataModule(
@@ -233,14 +225,12 @@ def test_testing_and_predicting_with_a_trainer(data):
     assert outputs.shape == (2, SIDE, SIDE)
 
 
-@pytest.mark.slow
 def test_class_weights_come_from_the_training_table(data):
     task, dm, _ = trained_task(data, class_weights="inverse")
     counts = np.array(dm.train_data.report.class_counts)
     assert task.settings.train.class_weights == pytest.approx((counts.sum() / (2 * counts)).tolist())
 
 
-@pytest.mark.slow
 def test_regression(tmp_path):
     data = write_chips(tmp_path / "data", classes=3)
     options = {"is_reg_task": True, "ignore_index": -1}
@@ -260,7 +250,6 @@ def test_regression(tmp_path):
     assert len(prediction.plot().axes) == 2  # map and scale of colours
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("multilabel", "labels"), [(False, ["0", "1"]), (True, ["0;1", "-"])])
 def test_labels_of_whole_chips(data, tmp_path, multilabel, labels):
     kind = "chip_multi" if multilabel else "chip"
@@ -275,7 +264,6 @@ def test_labels_of_whole_chips(data, tmp_path, multilabel, labels):
     assert model.predict(data / "chips" / "chip_0.tif").valid.shape == (1, 1)
 
 
-@pytest.mark.slow
 def test_chips_of_mixed_sizes_are_validated_one_by_one(data, make_raster):
     first, second = np.zeros((6, 20, 24), np.int16), np.ones((6, 8, 40), np.int16)
     first[:, ::2] = 900
@@ -329,7 +317,6 @@ def test_pretrained_weights_of_a_file(tmp_path):
     assert torch.equal(fewer.patch_embed.proj.weight, donor.patch_embed.proj.weight[:, [2, 0]])
 
 
-@pytest.mark.slow
 def test_published_weights_without_a_network_connection(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))

@@ -40,7 +40,6 @@ def test_mistakes_are_reported_before_data_are_read(overrides, words, data, run,
     assert not list((tmp_path / "run").glob("broken_rows*"))
 
 
-@pytest.mark.slow
 def test_a_sum_of_losses_trains_and_only_the_same_sum_is_resumed(data, run, tmp_path):  # pitfall 30
     """The user-defined loss adds 100 x (1 + 3); cross-entropy and Dice of two classes begin near 0.7 and 0.5."""
     own = tmp_path / "own.py"

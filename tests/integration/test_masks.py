@@ -28,7 +28,7 @@ from tests.integration.servers import serving
 from tests.integration.test_check_command import printed_lines
 from tests.tiffs import MASK_KINDS, set_tag_text, write_layer_tags, write_masked_tiff
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 
 BANDS = "dataloader.bands=[0,1,2,3,4,5]"
 SIDE = 32

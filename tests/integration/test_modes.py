@@ -60,7 +60,6 @@ def test_a_checkpoint_contains_plain_tensors_and_its_settings(trained):
     assert "latitude" in metadata["coordinates"]
 
 
-@pytest.mark.slow
 def test_stats_prints_one_json_line_last_and_it_is_exact(data, run):  # pitfalls 9, 10
     status, out, _ = run("mode=stats", f"root_dir={data}", "train_filepath=train.csv")
     stats = json.loads(out.splitlines()[-1])
@@ -132,7 +131,6 @@ def test_the_same_table_as_json_under_a_key(trained, run):  # pitfall 15
     assert "mIoU" in out
 
 
-@pytest.mark.slow
 def test_files_of_another_layout_are_read_by_position(trained, run, tmp_path):
     data, folder = trained
     wide = write_chips(tmp_path / "wide")
@@ -149,7 +147,6 @@ def test_files_of_another_layout_are_read_by_position(trained, run, tmp_path):
     assert scores[0] == scores[1]
 
 
-@pytest.mark.slow
 def test_training_starts_from_a_checkpoint(trained, run, tmp_path):
     data, folder = trained
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", f"checkpoint_path={folder}"]
@@ -189,7 +186,6 @@ def test_predicting_an_array_equals_predicting_its_file(trained):
     assert by_array.grid is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_trains_a_step(preset, run, tmp_path):
     single = preset in ("sen1floods11", "hls_burn_scars", "aod")
@@ -201,7 +197,6 @@ def test_every_preset_trains_a_step(preset, run, tmp_path):
     assert ("RMSE" if preset in ("aod", "biomass") else "mIoU") in out
 
 
-@pytest.mark.slow
 def test_every_augmentation_trains_a_step(data, run):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     chosen = [f"dataloader.augmentations.{name}.{key}" for name in AUGMENTATIONS for key in ("use=true", "p=1")]
@@ -217,7 +212,6 @@ def erase(batch, rng, rows):
 """
 
 
-@pytest.mark.slow
 def test_a_user_defined_augmentation(data, run, tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
@@ -235,7 +229,6 @@ def test_a_user_defined_augmentation(data, run, tmp_path):
     assert "chips of" not in err  # no table was read
 
 
-@pytest.mark.slow
 def test_the_batch_figure_shows_the_samples_of_training(data, run, tmp_path, monkeypatch):
     """Its samples are those of the first epoch, whatever the size of the batches."""
     augmented, drawn = [], []
@@ -267,7 +260,6 @@ def test_the_batch_figure_is_written(data, run, tmp_path):
     assert imread(tmp_path / "run" / "augmentations.png")[..., :3].std() > 0.1
 
 
-@pytest.mark.slow
 def test_options_of_training_work(data, run, tmp_path):  # pitfall 31
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     chosen = [
@@ -288,7 +280,6 @@ def test_options_of_training_work(data, run, tmp_path):  # pitfall 31
     assert not torch.equal(encoder["net.segmentation_head.5.weight"], fresh["segmentation_head.5.weight"])
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_metrics_with_and_without_workers(data, run, tmp_path):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     chosen = [*QUICK, "train.num_epochs=2", "dataloader.augmentations.rotate.use=true", "dataloader.img_size=16"]
@@ -317,7 +308,6 @@ main()
 """
 
 
-@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, tmp_path):
     arguments = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK,
                  "train.num_epochs=12", "dataloader.augmentations.noise.use=true"]  # fmt: skip
@@ -341,7 +331,6 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, tmp_pat
     assert [line.split(",")[3:] for line in whole] == [line.split(",")[3:] for line in again]
 
 
-@pytest.mark.slow
 def test_two_processes_train_and_score_together(data, tmp_path):  # pitfall 23
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=train.csv"]
     command = [sys.executable, "-m", "instageo.model.run", *tables, *QUICK]
@@ -357,7 +346,6 @@ def test_two_processes_train_and_score_together(data, tmp_path):  # pitfall 23
     assert (accounts["status"], accounts["work"]["epochs"], accounts["work"]["chips"]) == ("finished", 2, 8)
 
 
-@pytest.mark.slow
 def test_widths_are_read_from_the_checkpoint_and_have_defaults_if_missing(data, trained, run, tmp_path):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     narrow = ["model.embed_dim=48", "model.head=light", "model.head_channels=8"]

@@ -24,7 +24,6 @@ def test_notebooks_hold_no_outputs(path):
         assert cell.get("execution_count") is None
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of Jupyter's own packages
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run_and_draw(path, tmp_path, monkeypatch):

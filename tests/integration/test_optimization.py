@@ -11,8 +11,6 @@ from instageo.errors import DataError
 from instageo.model.training.callbacks import ema, factory
 from tests.integration.conftest import QUICK
 
-pytestmark = pytest.mark.slow
-
 TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
 BEST, LAST = "instageo_best_checkpoint.ckpt", "last.ckpt"
 OPTIONS = {

@@ -41,7 +41,6 @@ def command():
     return call
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("layout", FILES)
 def test_the_command_shown_trains(layout, command, run, tmp_path):
     chip, label, layers, kind, (low, high) = FILES[layout]

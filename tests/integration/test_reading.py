@@ -79,7 +79,6 @@ def served(path, run_folder):
     return caught.value.detail
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
 @pytest.mark.parametrize("change", ODD)
 def test_every_command_refuses_a_file_in_the_same_words(trained, run, tmp_path, change):  # pitfalls 75 to 77
@@ -109,7 +108,6 @@ def test_every_command_refuses_a_file_in_the_same_words(trained, run, tmp_path, 
     assert not (tmp_path / "run" / "predictions").exists()
 
 
-@pytest.mark.slow
 def test_layers_are_read_by_name_everywhere(trained, run, tmp_path):  # pitfall 76
     _, folder = trained
     plain, named = changed(tmp_path / "plain", lambda path: None), changed(tmp_path / "named", other_names)
@@ -134,7 +132,6 @@ def test_layers_are_read_by_name_everywhere(trained, run, tmp_path):  # pitfall 
     assert all((one == two).all() for one, two in zip(images, other_images, strict=True))
 
 
-@pytest.mark.slow
 def test_commands_say_which_layers_they_read_as_what(trained, run, capfd):  # pitfall 75
     data, folder = trained
     layout = f"reading {', '.join(PRITHVI_BANDS)} as date 1: layers [0, 1, 2, 3, 4, 5] (counted from 0)"
@@ -154,7 +151,6 @@ def test_commands_say_which_layers_they_read_as_what(trained, run, capfd):  # pi
     }
 
 
-@pytest.mark.slow
 def test_a_model_records_the_files_that_it_was_trained_on(run, tmp_path):  # pitfalls 75, 77
     data = changed(tmp_path / "data", lambda path: None)
     for path in (data / "chips").iterdir():
@@ -181,7 +177,6 @@ def test_a_model_records_the_files_that_it_was_trained_on(run, tmp_path):  # pit
     assert (status, "tags scale 0.01, offset 0, but scale 0.0001 is expected" in err) == (1, True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "sensor", "words"),
     [
@@ -204,7 +199,6 @@ def test_files_of_another_product_are_refused(run, tmp_path, count, sensor, word
     assert status == 0, err
 
 
-@pytest.mark.slow
 def test_two_encodings_of_the_same_ground_give_one_map(trained, run, tmp_path):  # pitfall 77
     _, folder = trained
     plain = changed(tmp_path / "plain", lambda path: None)
@@ -231,7 +225,6 @@ def test_two_encodings_of_the_same_ground_give_one_map(trained, run, tmp_path): 
     assert all((one == two).all() for one, two in zip(results[0][2], results[1][2], strict=True))
 
 
-@pytest.mark.slow
 def test_labels_that_are_pictures(run, tmp_path):  # pitfall 78
     data = changed(tmp_path / "data", lambda path: None)
     counts = np.zeros(2, int)

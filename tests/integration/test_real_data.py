@@ -19,7 +19,6 @@ REAL = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real chips are not here ({REAL})")
 
 
-@pytest.mark.slow
 def test_a_512_pixel_chip_is_mapped_completely_and_reproducibly(run, tmp_path):  # pitfalls 1, 2, 6
     data = REAL / "sen1floods11"
     tables = [f"root_dir={data}", "train_filepath=all.csv", "valid_filepath=all.csv"]
@@ -39,7 +38,6 @@ def test_a_512_pixel_chip_is_mapped_completely_and_reproducibly(run, tmp_path): 
     np.testing.assert_array_equal(read_raster(first).valid[0], valid)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "tables", "classes"),
     [("hls_multitemporal", ("train", "val"), 8), ("chip_with_missing_date", ("all", "all"), 13)],
@@ -80,7 +78,6 @@ def test_a_missing_date_does_not_affect_statistics(missing_date, run):  # pitfal
     assert stats["class_counts"] == np.bincount(counted[counted > 0] - 1, minlength=13).tolist()
 
 
-@pytest.mark.slow
 def test_a_missing_date_trains_and_is_mapped(missing_date, run, tmp_path):  # pitfalls 6, 9, 21
     folder, values, label = missing_date
     tables = [f"root_dir={folder}", "train_filepath=all.csv", "valid_filepath=all.csv"]
@@ -101,7 +98,6 @@ def test_a_missing_date_trains_and_is_mapped(missing_date, run, tmp_path):  # pi
     assert read_info(path).grid == read_info(folder / "chip_178_022.tif").grid
 
 
-@pytest.mark.slow
 def test_every_labelled_pixel_of_a_512_pixel_chip_is_scored(run, tmp_path):  # pitfalls 16, 20
     data = REAL / "sen1floods11"
     tables = [f"root_dir={data}", "train_filepath=all.csv", "valid_filepath=all.csv"]

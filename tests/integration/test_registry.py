@@ -404,7 +404,6 @@ def sync(*arguments, **variables):
     return subprocess.run([SYNC, *arguments], env=os.environ | python | variables, capture_output=True, text=True)
 
 
-@pytest.mark.slow
 def test_the_sync_script_downloads_all_models(local_url, trained, tmp_path):  # pitfall 35
     push(trained[1], local_url, REQUEST)
     result = sync(local_url, str(tmp_path / "to"))

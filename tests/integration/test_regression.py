@@ -17,8 +17,6 @@ from instageo.raster.writing import write_raster
 from instageo.table import write_table
 from tests.integration.conftest import QUICK
 
-pytestmark = pytest.mark.slow
-
 SIDE = 32
 TASK = ["is_reg_task=true", "dataloader.mean=auto", "train.num_epochs=2"]
 

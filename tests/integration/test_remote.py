@@ -17,7 +17,6 @@ def served(trained, store):
     return store
 
 
-@pytest.mark.slow
 def test_statistics_of_chips_at_a_url(trained, served, run, tmp_path, monkeypatch):
     monkeypatch.chdir(trained[0])  # where the table lies
     _, near, _ = run("mode=stats", f"root_dir={trained[0]}", *TABLES)

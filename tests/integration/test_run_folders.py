@@ -64,7 +64,6 @@ def test_another_mode_keeps_the_configuration_of_a_training(trained, run, tmp_pa
         assert (tmp_path / "run" / ".hydra" / name).read_bytes() == (folder / ".hydra" / name).read_bytes()
 
 
-@pytest.mark.slow
 def test_a_training_replaces_another_if_told_to(data, run, tmp_path):
     assert run(f"root_dir={data}", *TABLES, *QUICK, "train.num_epochs=3")[0] == 0
     (tmp_path / "run" / "scatter.png").touch()  # of an earlier regression
@@ -76,7 +75,6 @@ def test_a_training_replaces_another_if_told_to(data, run, tmp_path):
     assert read_checkpoint(tmp_path / "run").run["seed"] == 7
 
 
-@pytest.mark.slow
 def test_a_mistake_in_a_new_training_does_not_cost_the_old_one(data, run, tmp_path):
     assert run(f"root_dir={data}", *TABLES, *QUICK)[0] == 0
     checkpoint = (tmp_path / "run" / "last.ckpt").read_bytes()
@@ -85,7 +83,6 @@ def test_a_mistake_in_a_new_training_does_not_cost_the_old_one(data, run, tmp_pa
     assert (tmp_path / "run" / "last.ckpt").read_bytes() == checkpoint
 
 
-@pytest.mark.slow
 def test_a_training_into_the_folder_of_a_running_one_is_refused(data, run, tmp_path):  # pitfall 83
     folder = tmp_path / "run"
     arguments = [f"root_dir={data}", *TABLES, *QUICK, "train.num_epochs=2000", f"hydra.run.dir={folder}"]
@@ -107,7 +104,6 @@ def test_a_training_into_the_folder_of_a_running_one_is_refused(data, run, tmp_p
     assert "resuming" in err
 
 
-@pytest.mark.slow
 def test_trainings_of_the_same_second_have_folders_of_their_own(data, tmp_path):  # pitfall 83
     arguments = [f"root_dir={data}", *TABLES, *QUICK]
     command = [sys.executable, "-c", STILL, *arguments]
@@ -121,7 +117,6 @@ def test_trainings_of_the_same_second_have_folders_of_their_own(data, tmp_path):
     assert {read_checkpoint(folder).run["seed"] for folder in folders} == {1, 2}
 
 
-@pytest.mark.slow
 def test_a_damaged_checkpoint_is_neither_loaded_nor_resumed(data, run, tmp_path):  # pitfall 82
     arguments = [f"root_dir={data}", *TABLES, *QUICK]
     assert run(*arguments)[0] == 0

@@ -61,7 +61,6 @@ def test_the_metadata_of_a_training(trained):
     assert run["earlier_parts"] == []
 
 
-@pytest.mark.slow
 def test_scoring_and_mapping_take_the_network_summary_of_the_training(trained, run, tmp_path, monkeypatch):
     data, folder = trained
     monkeypatch.setattr("instageo.model.networks.cost.count_forward_flops", None)  # the training has counted
@@ -101,7 +100,6 @@ def test_the_error_of_a_failed_run_is_recorded(data, run, tmp_path):
     assert content["error"] in err
 
 
-@pytest.mark.slow
 def test_energy_of_all_epochs_and_of_a_resumed_run_adds_up(data, run, tmp_path, measured):  # pitfall 32
     common = [*tables(data), "energy=true", "energy_country=KEN", "logger=none"]
     assert run(*common, "train.num_epochs=3")[0] == 0
@@ -140,7 +138,6 @@ def finish(process, timeout_s=START_S):
     return process.returncode, err
 
 
-@pytest.mark.slow
 def test_codecarbon_measures_a_training_without_files_or_messages(data, tmp_path):  # pitfalls 32, 37
     status, err = finish(program(tmp_path, *tables(data), "energy=true", "energy_country=KEN", "logger=none"))
     assert status == 0, err
@@ -155,7 +152,6 @@ def test_codecarbon_measures_a_training_without_files_or_messages(data, tmp_path
     assert not list(tmp_path.rglob("emissions*"))
 
 
-@pytest.mark.slow
 def test_weights_and_biases_records_a_run_without_account_or_network(data, tmp_path):  # pitfall 37
     status, err = finish(
         program(tmp_path, *tables(data), "train.num_epochs=2", "logger=wandb", "tracking.name=mine", SECRET)
@@ -241,7 +237,6 @@ def column(folder, name):
         return [float(row[name]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.slow
 def test_mlflow_records_a_training_and_the_training_survives_its_server(data, tmp_path):
     folder = tmp_path / "run"
     with mlflow_server(tmp_path / "server") as server:

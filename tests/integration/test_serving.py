@@ -19,8 +19,6 @@ from instageo.raster.writing import write_raster
 from tests.integration.conftest import QUICK, write_chips
 from tests.integration.servers import BOUNDARY, chip_inference, image, serving
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):

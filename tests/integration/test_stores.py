@@ -362,7 +362,6 @@ def start(request, how):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", ["google"], indirect=True)
 @pytest.mark.parametrize("how", ["slowly", "before the rename"])
 def test_a_killed_download_is_resumed(target, tmp_path, how):
@@ -377,7 +376,6 @@ def test_a_killed_download_is_resumed(target, tmp_path, how):
     assert files_in(tmp_path / "to") == ["net.ckpt"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", ["amazon"], indirect=True)
 def test_a_disk_that_fills_up_leaves_no_partial_file(target, tmp_path):
     request = put_and_request(target, tmp_path)
@@ -388,7 +386,6 @@ def test_a_disk_that_fills_up_leaves_no_partial_file(target, tmp_path):
     assert files_in(tmp_path / "to") == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", ["web"], indirect=True)
 def test_two_processes_download_a_file_once(target, tmp_path):
     request = put_and_request(target, tmp_path)
@@ -401,7 +398,6 @@ def test_two_processes_download_a_file_once(target, tmp_path):
     assert len(gets) == 16  # ranges of one file, each once
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 @pytest.mark.parametrize("target", ["google"], indirect=True)
 def test_a_download_that_does_not_fit_a_small_disk(target, tmp_path):

@@ -35,7 +35,6 @@ def best(folder):
         return max(float(row["val_mIoU"]) for row in csv.DictReader(file))
 
 
-@pytest.mark.slow
 def test_a_job_of_a_sweep_equals_a_single_run(sweep, run, data, tmp_path):
     status, err, folder = sweep("train.learning_rate=1e-3,1e-5", "train.num_epochs=2")
     assert status == 0, err
@@ -47,7 +46,6 @@ def test_a_job_of_a_sweep_equals_a_single_run(sweep, run, data, tmp_path):
         assert (folder / str(job) / "metrics.json").read_text() == (tmp_path / rate / "metrics.json").read_text()
 
 
-@pytest.mark.slow
 def test_a_failed_job_is_named_and_the_others_run(sweep):
     status, err, folder = sweep("train.learning_rate=-1,1e-3,-2")
     assert status == 1
@@ -108,7 +106,6 @@ def documented():
     return [word.strip("'").replace("'", "") for word in words]
 
 
-@pytest.mark.slow
 def test_the_command_of_the_docs_finds_its_best_run(data, tmp_path):
     python, *words = documented()
     assert python == "python"
@@ -134,7 +131,6 @@ def test_the_command_of_the_docs_finds_its_best_run(data, tmp_path):
     assert float(config["train"]["learning_rate"]) == pytest.approx(rate)
 
 
-@pytest.mark.slow
 def test_a_sweep_for_the_worst_run_is_an_error(data, tmp_path):
     command = ["-m", "instageo.model.run", "-m", "hydra/sweeper=optuna", f"root_dir={data}", *TABLES, *QUICK]
     done = subprocess.run(
@@ -146,7 +142,6 @@ def test_a_sweep_for_the_worst_run_is_an_error(data, tmp_path):
     assert not list((tmp_path / "sweep").glob("*/history.csv"))
 
 
-@pytest.mark.slow
 def test_the_range_test_prints_a_learning_rate_and_writes_no_weights(data, run, tmp_path):
     command = ["mode=lr_find", f"root_dir={data}", *TABLES, *QUICK, "train.lr_find.steps=21", "train.lr_find.max=0.1"]
     command += ["dataloader.mean=auto"]

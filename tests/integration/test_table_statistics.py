@@ -11,8 +11,6 @@ from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
 from tests.integration.conftest import QUICK, write_chips
 
-pytestmark = pytest.mark.slow
-
 BEST = "instageo_best_checkpoint.ckpt"
 
 

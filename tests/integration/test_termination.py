@@ -17,8 +17,6 @@ from instageo.model.run import main
 from instageo.runtime.termination import TERMINATED
 from tests.integration.conftest import QUICK, write_chips
 
-pytestmark = pytest.mark.slow
-
 INSTAGEO = [str(Path(sys.executable).with_name("instageo")), "run"]
 MODULE = [sys.executable, "-m", "instageo.model.run"]
 STOPPED = (

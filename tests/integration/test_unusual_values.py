@@ -40,7 +40,6 @@ def table(data):
     return data
 
 
-@pytest.mark.slow
 def test_an_extreme_chip_does_not_stop_the_others(table, trained, run, tmp_path):  # pitfall 85
     _, model = trained
     arguments = [f"root_dir={table}", "test_filepath=three.csv", f"checkpoint_path={model}", "accelerator=cpu"]
@@ -73,7 +72,6 @@ def test_statistics_name_extreme_values(table, run):  # pitfall 86
     assert "but values of this table are usually about" in err
 
 
-@pytest.mark.slow
 def test_chips_unlike_the_training_chips_are_told(data, trained, run):  # pitfall 87
     _, model = trained
     bright = [copy_chip(data, f"{number}.tif", brighter) for number in range(2)]
@@ -102,7 +100,6 @@ def test_chips_unlike_the_training_chips_are_told(data, trained, run):  # pitfal
     assert predictor.predict(data / "chips" / "chip_5.tif").unlike_training == {}
 
 
-@pytest.mark.slow
 def test_maps_have_a_legend_and_settings_without_effect_are_told(data, trained, run, tmp_path):
     _, model = trained
     arguments = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={model}", "accelerator=cpu"]

@@ -97,7 +97,6 @@ def test_maps_are_predicted_with_the_coordinates_of_the_table(located, strong, r
     assert without > 0
 
 
-@pytest.mark.slow
 def test_scores_are_computed_with_the_coordinates_of_the_table(located, strong, run, tmp_path):  # pitfalls 20, 26
     data, _ = located
     assert run("mode=eval", f"root_dir={data}", "test_filepath=train.csv", f"checkpoint_path={strong}")[0] == 0
@@ -147,7 +146,6 @@ def tag_chips(data, name, text):
             target.update_tags(**{name: text.format(number + 1)})
 
 
-@pytest.mark.slow
 def test_dates_in_the_tags_of_files_are_used(data, run, tmp_path):  # pitfall 26
     tag_chips(data, "SENSING_TIME", "2020-0{}-15T10:00:00.1234567Z")
     status, _, err = run(f"root_dir={data}", *TABLES, *TL)
@@ -166,7 +164,6 @@ def test_dates_in_the_tags_of_files_are_used(data, run, tmp_path):  # pitfall 26
     assert (written == explicit.classes).all()
 
 
-@pytest.mark.slow
 def test_three_dates_without_a_table_location(tmp_path, run):
     data = write_chips(tmp_path / "data", num_dates=3, count=4)
     for number in range(4):
@@ -184,7 +181,6 @@ def test_three_dates_without_a_table_location(tmp_path, run):
     assert np.nanmax(np.abs(reverse - by_tag)) > 1e-6
 
 
-@pytest.mark.slow
 def test_a_variant_without_coordinates_does_not_log_them(data, run):
     add_coordinates(data, range(6))
     status, _, err = run(f"root_dir={data}", *TABLES, *QUICK, "model.head=linear")
@@ -192,7 +188,6 @@ def test_a_variant_without_coordinates_does_not_log_them(data, run):
     assert "dates are known" not in err
 
 
-@pytest.mark.slow
 def test_two_processes_train_with_coordinates_of_only_some_chips(data, tmp_path):  # pitfalls 23, 26
     add_coordinates(data, [1, 4])
     command = [sys.executable, "-m", "instageo.model.run", f"root_dir={data}", "train_filepath=train.csv"]
@@ -207,7 +202,6 @@ def test_two_processes_train_with_coordinates_of_only_some_chips(data, tmp_path)
     assert all(abs(float(read(tmp_path / "run", "last.ckpt")[key]) - 0.1) > 1e-5 for key in SCALES)
 
 
-@pytest.mark.slow
 def test_a_network_without_published_weights_starts_from_random_weights(data, run, tmp_path):  # pitfall 19
     quick = [setting for setting in QUICK if not setting.startswith("model.load_pretrained_weights")]
     status, _, _ = run(f"root_dir={data}", *TABLES, *quick)

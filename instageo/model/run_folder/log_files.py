@@ -49,7 +49,9 @@ def _file_handlers() -> list[logging.FileHandler]:
 
 
 def _give_up(handler: logging.FileHandler, _: logging.LogRecord) -> None:
-    """Close a log file after an error of the disk."""
+    """Close a log file after an error of the disk; a second thread may report it, too."""
+    if handler.level > logging.CRITICAL:
+        return
     error, path = sys.exc_info()[1], Path(handler.baseFilename)
     handler.setLevel(logging.CRITICAL + 1)  # it stays in the list of handlers, which is in use
     with suppress(OSError):

@@ -11,7 +11,7 @@ from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.pixel_labels import LabelFormat
 from instageo.model.chips.sample import stack_samples
 from instageo.model.dataset.datasets import RandomCropDataset, build_loader
-from instageo.model.dataset.sampler import EpochSampler, balanced_probabilities
+from instageo.model.dataset.sampler import EpochSampler, balanced_probabilities, epoch_seed
 from instageo.table import Row
 from tests.readers import reader_of
 
@@ -37,6 +37,12 @@ def test_an_epoch_depends_only_on_seed_and_number():
 
     assert visited(3) == visited(3)
     assert visited(3) != visited(4)
+
+
+def test_every_process_and_epoch_has_a_seed_of_its_own():
+    seeds = {epoch_seed(seed, epoch, rank) for seed in (0, 1, 42) for epoch in range(100) for rank in range(8)}
+    assert len(seeds) == 3 * 100 * 8
+    assert epoch_seed(42, 3) == epoch_seed(42, 3, 0) != epoch_seed(42, 3, 1)
 
 
 @given(st.integers(1, 40), st.integers(1, 8), st.integers(0, 3))

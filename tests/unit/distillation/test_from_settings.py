@@ -6,7 +6,8 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
-from instageo.model.distillation.from_settings import soft_loss_from_settings
+from instageo.model.chips.sample import Sample
+from instageo.model.distillation.from_settings import distillation_loss_from_settings, soft_loss_from_settings
 from instageo.model.inference.predictor import Predictor
 from instageo.model.settings import DataSettings, DistillSettings, LabelKind, ModelSettings, Settings, TrainSettings
 
@@ -22,6 +23,24 @@ def regression(mean, std, *, log=False, loss=None):
 
 def teacher(settings):
     return Predictor(nn.Identity(), settings)
+
+
+class Recorder(nn.Module):
+    """A network that keeps the images it gets."""
+
+    def forward_with_features(self, image, temporal_coords, location_coords):
+        self.image = image
+        return image, []
+
+
+def test_the_teacher_gets_its_own_bands_and_statistics():  # pitfall 29
+    student = Settings(dataloader=DataSettings(band_names=["RED", "BLUE"], mean=[1.0, 2.0], std=[3.0, 4.0]))
+    own = Settings(dataloader=DataSettings(band_names=["BLUE"], mean=[100.0], std=[50.0]))
+    network = Recorder()
+    loss = distillation_loss_from_settings(student, nn.Identity(), Predictor(network, own))
+    image = torch.tensor([7.0, 250.0]).view(1, 2, 1, 1, 1)  # RED and BLUE of one pixel
+    loss.teacher(Sample(image, torch.ones(1, 1, 1, 1, dtype=torch.bool)))
+    assert network.image.flatten().tolist() == [3.0]  # (250 - 100) / 50
 
 
 def test_regression_compares_outputs_in_the_scale_of_the_student():  # pitfalls 3, 29

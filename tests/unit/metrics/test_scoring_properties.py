@@ -127,10 +127,13 @@ def test_maps_lie_on_their_chips_whatever_the_tiling(scene, one, other):  # pitf
             assert (maps[0].values[0][compared] == label[compared]).all()
 
 
-ALL_AUGMENTATIONS = tuple(
-    AugmentationSpec(name, 0.5, {key: value for key, value in vars(spec).items() if key not in ("use", "p")})
-    for name, spec in vars(Augmentations()).items()
-    if name != "own"
+ALL_AUGMENTATIONS = (
+    *(
+        AugmentationSpec(name, 0.5, {key: value for key, value in vars(spec).items() if key not in ("use", "p")})
+        for name, spec in vars(Augmentations()).items()
+        if name not in ("own", "haze")
+    ),
+    AugmentationSpec("haze", 0.5, {"max_offset": 1000.0, "wavelengths": [0.49, 0.66]}),
 )
 
 

@@ -19,17 +19,23 @@ def respond(middleware, scope, receive):
     return sent[0]
 
 
-def test_a_body_without_a_length_is_counted():
+@pytest.mark.parametrize(("parts", "status", "num_received"), [(1, 200, 1), (4, 413, 2)])
+def test_a_body_without_a_length_is_counted(parts, status, num_received):
+    received = []
+
     async def app(scope, receive, send):
         while (await receive())["more_body"]:
             pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
 
     async def receive():
-        return {"type": "http.request", "body": b"x" * 600_000, "more_body": True}
+        received.append(600_000)
+        return {"type": "http.request", "body": b"x" * 600_000, "more_body": len(received) < parts}
 
     scope = {"type": "http", "path": "/v1/predict", "method": "POST", "headers": []}
     middleware = LimitsMiddleware(app, RequestLimits(upload_mb=1))
-    assert respond(middleware, scope, receive)["status"] == 413
+    assert respond(middleware, scope, receive)["status"] == status
+    assert len(received) == num_received  # 1.2 MB exceed 1 MB, and nothing is read after that
     assert middleware.in_progress == 0
 
 

@@ -55,3 +55,11 @@ def test_settings_that_are_newer_than_a_checkpoint_have_the_values_it_worked_wit
     assert values_before_they_existed() == {
         "model.head_channels": None, "model.embed_dim": None, "dataloader.label_mean": 0.0, "dataloader.label_std": 1.0,
     }  # fmt: skip
+
+
+def test_a_resumed_run_may_change_nothing_that_its_result_depends_on():
+    free = {key for key in keys_with(Role.free_on_resume) if key.startswith(("train.", "model.", "dataloader."))}
+    assert free == {
+        "train.num_epochs", "train.early_stopping_patience", "train.resume", "train.overwrite", "train.lr_find.min",
+        "train.lr_find.max", "train.lr_find.steps", "dataloader.num_workers", "model.gradient_checkpointing",
+    }  # fmt: skip
