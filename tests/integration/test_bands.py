@@ -38,7 +38,7 @@ def maps(run, data, checkpoint, folder, *more):
     status, _, err = run("mode=chip_inference", f"root_dir={data}", "test_filepath=train.csv",
                          f"checkpoint_path={checkpoint}", f"output_dir={folder}", *more)  # fmt: skip
     assert status == 0, err
-    return [read_raster(path).values[0] for path in sorted((folder / "chips").iterdir())]
+    return [read_raster(path).values[0] for path in sorted((folder / "chips").glob("*.tif"))]
 
 
 def scores(folder):
