@@ -115,7 +115,7 @@ def test_both_engines_give_the_same_files(cluster, models, tmp_path, kind):
         assert len(lines) == 8
         assert sum(map(float, lines[0].split(",")[2:])) == pytest.approx(1, abs=1e-5)
         return
-    assert len(files) == 9
+    assert sum(name.endswith(".tif") for name in files) == 8
     for path in data.rglob("*.tif"):
         output = tmp_path / "third" / path.relative_to(data).parent / path.name.replace("chip", "prediction")
         chip, made = read_raster(path), read_raster(output)
