@@ -258,7 +258,7 @@ def test_a_killed_run_is_resumed(models, tmp_path, engine):
     assert 20 <= resumed < 300
     assert predict("local", models["classes"], data, tmp_path / "whole") == 0
     files, whole = contents(output), contents(tmp_path / "whole")
-    assert len(files) == 301  # and no half-written file
+    assert len(files) == 601  # 300 maps, their legends and the journal, and no half-written file
     assert files == files | {name: content for name, content in whole.items() if name != JOURNAL}
 
 

@@ -23,14 +23,14 @@ SIDE = 6.0
 
 
 class NotebookFigure(Figure):
-    """A figure of pyplot that notebooks show once: at the end of its cell, or as the result of a later one."""
+    """A figure of pyplot that notebooks show once: as the result of a cell, or at its end."""
 
     def _ipython_display_(self) -> None:
-        if pyplot.fignum_exists(getattr(self, "number", -1)) and "inline" in pyplot.get_backend():
-            return  # shown when the cell ends
         from IPython.display import Image, display
 
         display(Image(self._repr_png_()))  # type: ignore[no-untyped-call]
+        if "inline" in pyplot.get_backend():
+            pyplot.close(self)  # so that it is not shown again when the cell ends
 
     def _repr_png_(self) -> bytes:
         buffer = BytesIO()
