@@ -260,7 +260,7 @@ def test_mlflow_records_a_training_and_the_training_survives_its_server(data, tm
     assert (content["status"], content["total"]["epochs"]) == ("finished", 14)
     assert content["trackers"]["mlflow"]["run"] == identity
 
-    status, err = finish(program(tmp_path, *common, **QUICKLY))
+    status, err = finish(program(tmp_path, *common, "train.overwrite=true", **QUICKLY))
     assert status == 1
     assert f"logger=mlflow: the server {server.url} does not answer" in err
     assert "chips of" not in err  # before any data were read

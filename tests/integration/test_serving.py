@@ -301,14 +301,14 @@ def test_the_page_in_a_browser(server, tmp_path):
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(f"http://127.0.0.1:{server.port}/")
-        page.wait_for_function("document.getElementById('needs').textContent.includes('SWIR_2')")
+        page.locator("#needs", has_text="SWIR_2").wait_for(state="attached")
         transfer = page.evaluate_handle(
             """(bytes) => { const data = new DataTransfer();
             data.items.add(new File([new Uint8Array(bytes)], "chip.tif", {type: "image/tiff"})); return data; }""",
             list(chip.read_bytes()),
         )
         page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
-        page.wait_for_function("document.getElementById('status').textContent === 'done'", timeout=600_000)
+        page.locator("#status", has_text="done").wait_for(state="attached", timeout=600_000)
         names = page.eval_on_selector_all(
             "#legend tbody td:nth-child(2)", "cells => cells.map(cell => cell.textContent)"
         )
@@ -327,12 +327,12 @@ def test_the_page_in_a_browser(server, tmp_path):
         download.value.save_as(tmp_path / "downloaded.tif")
         page.screenshot(path=os.environ.get("INSTAGEO_SCREENSHOT", str(tmp_path / "page.png")))
         page.set_input_files("#file", {"name": "x.tif", "mimeType": "image/tiff", "buffer": b"nothing"})
-        page.wait_for_function("document.getElementById('status').textContent.includes('not a TIFF')")
+        page.locator("#status", has_text="not a TIFF").wait_for(state="attached")
         assert page.locator("#layers img").count() == 0  # nothing of the image before is left
         assert not page.is_visible("#result")
         assert page.inner_text("#empty") == "No image yet."
         page.goto(f"http://127.0.0.1:{server.port}/docs")
-        page.wait_for_function("document.getElementById('api').textContent.includes('/v1/predict/batch')")
+        page.locator("#api", has_text="/v1/predict/batch").wait_for(state="attached")
         assert "Up to 32 GeoTIFFs." in page.inner_text("#api")
         page.screenshot(path=os.environ.get("INSTAGEO_DOCS_SCREENSHOT", str(tmp_path / "docs.png")))
         browser.close()
