@@ -26,7 +26,7 @@ def test_a_log_file_on_a_full_disk_is_told_once(log_file, capfd, caplog):  # pit
     with file_size_limit(log_file.stat().st_size):
         for number in range(3):
             log.warning("message %d", number)
-    reports = {id(record): record.getMessage() for record in caplog.records if "run.log" in record.getMessage()}
+    reports = {id(record): record.getMessage() for record in caplog.records if str(log_file) in record.getMessage()}
     assert len(reports) == 1
     assert next(iter(reports.values())).startswith(f"{log_file}: cannot be written: File too large (disk /")
     assert {"message 0", "message 1", "message 2"} <= set(caplog.messages)
