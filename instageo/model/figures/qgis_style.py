@@ -1,9 +1,15 @@
 """Styles for QGIS, which loads a file MAP.qml with MAP.tif: the names and colours of classes."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from xml.etree import ElementTree
 
 from instageo.model.figures.colors import Color
+
+
+def style_path(map_path: Path) -> Path:
+    """Return where QGIS looks for the style of a map."""
+    return map_path.with_suffix(".qml")
 
 
 def render_qml(names: Sequence[str], colors: Mapping[int, Color]) -> str:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from instageo.errors import InstaGeoError
 from instageo.files import find_unfinished
+from instageo.model.figures.qgis_style import style_path
 from instageo.model.inference.predictor import MEMORY_ADVICE, ImageWithGrid, Predictor
 from instageo.model.tasks.predictions import Prediction
 from instageo.runtime.memory import explain_memory_errors
@@ -107,5 +108,6 @@ def _write_prediction(predictor: Predictor, item: PredictionItem, prediction: Pr
 
 def remove_partial_files(items: Sequence[PredictionItem]) -> None:
     """Remove the half-written outputs of these items, left by processes that were killed while writing."""
-    for path in find_unfinished(item.output for item in items if item.output is not None):
+    maps = [item.output for item in items if item.output is not None]
+    for path in find_unfinished([*maps, *map(style_path, maps)]):
         path.unlink(missing_ok=True)

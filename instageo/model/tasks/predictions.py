@@ -12,7 +12,7 @@ from instageo.arguments import as_path
 from instageo.errors import DataError
 from instageo.files import write_text
 from instageo.model.figures.colors import class_colors
-from instageo.model.figures.qgis_style import render_qml
+from instageo.model.figures.qgis_style import render_qml, style_path
 from instageo.raster.data_array import to_data_array
 from instageo.raster.grid import Grid
 from instageo.raster.pixel_area import compute_pixel_areas_km2
@@ -62,7 +62,7 @@ class ClassPrediction:
             RasterError: The file cannot be written.
         """
         _check_output(path, self.source)
-        grid, style = _map_grid(self.grid, self.valid), Path(path).with_suffix(".qml")
+        grid, style = _map_grid(self.grid, self.valid), style_path(Path(path))
         write_text(style, render_qml(self._names, self._colors))
         write_raster(
             path,
