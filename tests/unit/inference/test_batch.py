@@ -4,6 +4,7 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import date
+from functools import cache
 
 import pytest
 
@@ -209,7 +210,8 @@ def test_a_cluster_with_too_few_resources_is_refused(accelerator, workers, nodes
 @pytest.mark.parametrize("address", ["auto", "127.0.0.1:1", "nonsense"])
 def test_clusters_that_cannot_be_reached(address, tmp_path, monkeypatch):
     services = pytest.importorskip("ray._private.services", reason="the extra `serve` is not installed")
-    monkeypatch.setattr(services, "find_gcs_addresses", set)  # other tests may run clusters, which `auto` would find
+    # other tests may run clusters, which `auto` would find
+    monkeypatch.setattr(services, "find_gcs_addresses", cache(lambda: set()))
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     module = pytest.importorskip("instageo.model.inference.ray_cluster", reason="the extra `serve` is not installed")
     with pytest.raises(ConfigError, match=f"ray.address={address}: cannot connect to a Ray cluster there"):  # noqa: SIM117
