@@ -193,9 +193,9 @@ class RasterInfo:
     offsets: tuple[float, ...] = ()
 
     @property
-    def num_layers_without_alpha(self) -> int:
-        """Number of layers that `read_raster` returns if none are named."""
-        return self.num_layers - (self.alpha_layer is not None)
+    def data_layers(self) -> list[int]:
+        """0-based layers without the alpha layer; `read_raster` returns them if none are named."""
+        return [layer for layer in range(self.num_layers) if layer != self.alpha_layer]
 
 
 def crop(raster: Raster, row: int, column: int, height: int, width: int) -> Raster:

@@ -77,9 +77,7 @@ class OpenRaster:
     ) -> Raster:
         """Read layers; see `read_raster`."""
         source, masks, info = self.source, self._masks, self.info
-        if layers is None:
-            layers = [layer for layer in range(source.count) if layer != masks.alpha_layer]
-        layers = list(layers)
+        layers = info.data_layers if layers is None else list(layers)
         if layers and (max(layers) >= source.count or min(layers) < 0):
             raise RasterError(
                 f"{self.path}: has {counted(source.count, 'layer')}, but layer {max(layers)} (counted from 0) was "

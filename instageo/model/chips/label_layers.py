@@ -56,7 +56,7 @@ def read_label_layer(path: str | Path, rules: LabelLayers, window: Window | None
 def read_open_label(file: OpenRaster, rules: LabelLayers, window: Window | None = None) -> Raster:
     """Read an open label file, or a window of it, as one layer; see `read_label_layer`."""
     info, path = file.info, str(file.path)
-    own = [layer for layer in range(info.num_layers) if layer != info.alpha_layer]
+    own = info.data_layers
     if rules.colors:
         return _colors_to_values(file.read(own, window=window), rules, path)
     if rules.layer == ONE_HOT:

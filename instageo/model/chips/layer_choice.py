@@ -55,7 +55,7 @@ def choose_layers(info: RasterInfo, chip_format: ChipFormat, path: str) -> Layer
 
 def _layers_by_position(info: RasterInfo, chip_format: ChipFormat, path: str) -> tuple[int, ...]:
     count, expected, bands = info.num_layers, chip_format.rules.num_layers, chip_format.bands
-    own = [layer for layer in range(count) if layer != info.alpha_layer]
+    own = info.data_layers
     if expected is not None and expected not in (count, len(own)):
         raise _unexpected_number(info, chip_format, path)
     if bands is None:
@@ -122,7 +122,7 @@ def _layers_by_name(info: RasterInfo, chip_format: ChipFormat, path: str) -> tup
 
 def _group_dates(info: RasterInfo, labels: Sequence[BandLabel], num_dates: int, path: str) -> list[list[int]]:
     """Return the layers of each date: by the dates in their names, else in blocks of equal size."""
-    layers = [layer for layer in range(info.num_layers) if layer != info.alpha_layer]
+    layers = info.data_layers
     if num_dates == 1:
         return [layers]
     named = [layer for layer in layers if labels[layer].bands]

@@ -41,9 +41,9 @@ def test_metadata_say_where_the_mask_is(tmp_path, kind, name):
     info = read_info(write_masked_tiff(tmp_path / "chip.tif", np.ones((3, 3, 4), np.uint8), LEFT_HALF, kind))
     assert info.mask_kind == name
     assert info.alpha_layer == (3 if kind == "alpha" else None)
-    assert info.num_layers_without_alpha == 3
+    assert info.data_layers == [0, 1, 2]
     plain = read_info(write_masked_tiff(tmp_path / "plain.tif", np.ones((3, 3, 4), np.uint8), LEFT_HALF, None, tag=3))
-    assert (plain.mask_kind, plain.alpha_layer, plain.num_layers_without_alpha) == (None, None, 3)
+    assert (plain.mask_kind, plain.alpha_layer, plain.data_layers) == (None, None, [0, 1, 2])
 
 
 @pytest.mark.parametrize("tag", [None, 200])
