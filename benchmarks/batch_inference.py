@@ -23,7 +23,7 @@ from instageo.model.inference.journal import model_fingerprint
 from instageo.model.inference.predictor import predictor_from_settings
 from instageo.model.inference.ray_engine import MAX_BLOCK_CHIPS, predict_on_ray
 from instageo.model.networks.memory import keep_freed_memory
-from instageo.model.settings.compose import default_config, settings_from_config
+from instageo.model.settings.compose import default_settings
 from instageo.table import read_table
 
 
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
     keep_freed_memory()
-    settings = replace(settings_from_config(default_config()), checkpoint_path=str(arguments.checkpoint))
+    settings = replace(default_settings(), checkpoint_path=str(arguments.checkpoint))
     predictor = predictor_from_settings(settings, frozenset())
     rows = read_table(arguments.table, arguments.root, need_label=False)
     fingerprint = model_fingerprint(predictor.settings)

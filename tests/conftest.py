@@ -29,6 +29,9 @@ THREADS = max((os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_C
 torch.set_num_threads(THREADS)
 os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # training does not measure, so that its sums are the same
 
+# Programs that tests start need not compile the package again each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A shell that starts a job in the background lets it ignore Ctrl-C, and the programs that tests start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -19,7 +19,7 @@ from instageo.model.runs.rows import NetworkMeasurements, PrimaryMetrics, build_
 from instageo.model.runs.speed import batch_rounds, chip_shape, describe_device, measure_speed
 from instageo.model.runs.trained_run import Scores, TrainedRun, read_trained_runs, single_number_scores
 from instageo.model.settings import Mode
-from instageo.model.settings.compose import default_config, settings_from_config, update_settings
+from instageo.model.settings.compose import default_settings, update_settings
 from instageo.model.tracking.network_summary import summarize_predictor
 
 log = logging.getLogger(__name__)
@@ -139,9 +139,7 @@ def _score(run: TrainedRun, request: ReportRequest, device: str) -> Scores:
         "test_filepath": table,
         "root_dir": request.root_dir or table.rpartition("/")[0] or ".",
     }
-    predictor = predictor_from_settings(
-        update_settings(settings_from_config(default_config()), overrides), frozenset(overrides), device
-    )
+    predictor = predictor_from_settings(update_settings(default_settings(), overrides), frozenset(overrides), device)
     request.output.mkdir(parents=True, exist_ok=True)
     report = inspect_table(Run(predictor.settings, request.output, info=RunInfo()), "test_filepath")
     warn_if_units_differ(predictor.settings, report)

@@ -30,7 +30,7 @@ from instageo.model.networks.device import compile_network, find_device, inferen
 from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import Settings
-from instageo.model.settings.compose import default_config, settings_from_config, update_settings
+from instageo.model.settings.compose import default_settings, update_settings
 from instageo.model.settings.derived import band_names, class_names, describe_layout, layers_by_date
 from instageo.model.settings.resolve import resolve
 from instageo.model.tasks.base import Task
@@ -349,7 +349,7 @@ def load_model(source: str | Path, *, device: str | torch.device | None = None) 
         >>> model.class_names
         ['0', '1']
     """
-    defaults = settings_from_config(default_config())
+    defaults = default_settings()
     path = as_path("source", source, "a checkpoint, the folder of a run, or registry:MODEL/SIZE")
     return predictor_from_settings(replace(defaults, checkpoint_path=path), frozenset(), find_device(device))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from instageo.errors import CheckpointError, ConfigError
 from instageo.model.networks.checkpoint import BEST, locate_checkpoint, read_checkpoint
-from instageo.model.settings.compose import default_config, settings_from_config, settings_to_dict
+from instageo.model.settings.compose import default_settings, settings_to_dict
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.tracking.run_json import RUN_FILE, read_run_json
@@ -103,7 +103,7 @@ def read_trained_run(source: str | Path) -> TrainedRun:
         raise CheckpointError(f"{source}: {problem}; expected the folder of a training run, or a checkpoint")
     checkpoint = read_checkpoint(path)
     tensors = checkpoint.state.values()
-    defaults = flatten(settings_to_dict(settings_from_config(default_config()))) | {"seed": None}
+    defaults = flatten(settings_to_dict(default_settings())) | {"seed": None}
     return TrainedRun(
         path=checkpoint.path,
         settings=defaults | checkpoint.run | checkpoint.settings,

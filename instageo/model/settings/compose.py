@@ -3,6 +3,10 @@
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,29 +51,39 @@ def update_settings(settings: Settings, values: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigError: A value does not fit.
     """
-    config = OmegaConf.structured(settings)
+    changed = {key.partition(".")[0] for key in values}
+    if all(is_dataclass(getattr(settings, name, None)) for name in changed):  # groups: much cheaper than all settings
+        config = OmegaConf.create({name: getattr(settings, name) for name in changed})
+    else:
+        config = OmegaConf.structured(settings)
     try:
         for key, value in values.items():
             OmegaConf.update(config, key, value)
+        updated = OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
         raise ConfigError(describe_error(error)) from error
-    return settings_from_config(config)
+    return updated if isinstance(updated, Settings) else replace(settings, **typing.cast(dict[str, Any], updated))
 
 
 def explicit_keys(settings: Settings, overrides: Iterable[str]) -> frozenset[str]:
     """Return the keys that the user set: those on the command line, and those that differ from `config.yaml`."""
     named = {override.lstrip("+~").partition("=")[0] for override in overrides}
-    shipped = flatten(settings_to_dict(settings_from_config(default_config())))
+    shipped = flatten(settings_to_dict(default_settings()))
     changed = {key for key, value in flatten(settings_to_dict(settings)).items() if value != shipped[key]}
     return frozenset(named | changed)
 
 
-def default_config() -> DictConfig:
-    """Return the shipped default configuration, without Hydra's own part."""
+def default_settings() -> Settings:
+    """Return the settings of the shipped `config.yaml`."""
+    return deepcopy(_shipped())
+
+
+@cache
+def _shipped() -> Settings:
     config = typing.cast(DictConfig, OmegaConf.load(CONFIGS / "config.yaml"))
     for foreign in ("defaults", "hydra"):
         config.pop(foreign, None)
-    return typing.cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Settings), config))
+    return settings_from_config(typing.cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Settings), config)))
 
 
 def describe_error(error: BaseException) -> str:
@@ -88,8 +102,17 @@ def describe_error(error: BaseException) -> str:
 
 def settings_to_dict(settings: Settings) -> dict[str, Any]:
     """Return settings as nested dictionaries, lists, numbers and text."""
-    content = OmegaConf.to_container(OmegaConf.structured(settings), enum_to_str=True)
-    return typing.cast(dict[str, Any], content)
+    return typing.cast(dict[str, Any], _plain(settings))
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return value.name if isinstance(value, Enum) else value
 
 
 def add_resolver(name: str, function: Callable[[str], str]) -> None:

@@ -8,7 +8,7 @@ from instageo.arguments import as_bands, as_number_pair, expect, to_plain
 from instageo.errors import ConfigError, did_you_mean
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.augmentations import Augmentations as AugmentationSettings
-from instageo.model.settings.compose import default_config, settings_from_config, settings_to_dict, update_settings
+from instageo.model.settings.compose import default_settings, settings_to_dict, update_settings
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.settings.resolve import TableStatistics, resolve
@@ -166,7 +166,7 @@ def settings_from_keywords(values: Mapping[str, Any], *, normalized: bool = Fals
     Raises:
         ConfigError: A value does not work, or two contradict each other.
     """
-    settings = update_settings(settings_from_config(default_config()), values)
+    settings = update_settings(default_settings(), values)
     return resolve(settings, frozenset(values), normalized=normalized)
 
 

@@ -7,10 +7,10 @@ import pytest
 from instageo.model.runs.rows import NetworkMeasurements, PrimaryMetrics, build_rows, score_spreads
 from instageo.model.runs.speed import Latency, NetworkSpeed
 from instageo.model.runs.trained_run import TrainedRun
-from instageo.model.settings.compose import default_config, settings_from_config, settings_to_dict
+from instageo.model.settings.compose import default_settings, settings_to_dict
 from instageo.model.settings.keys import flatten
 
-DEFAULTS = flatten(settings_to_dict(settings_from_config(default_config())))
+DEFAULTS = flatten(settings_to_dict(default_settings()))
 SEGMENTATION = PrimaryMetrics(("mIoU", "accuracy"), "max")
 CHIP = (6, 1, 224, 224)
 ENERGY = {"mode": "train", "status": "finished", "total": {"energy_kwh": 2.0, "co2_kg": 0.5, "wall_seconds": 60}}

@@ -6,7 +6,7 @@ import pytest
 
 from instageo.errors import ConfigError
 from instageo.model.runs.rows import Spread, find_teacher, score_spreads
-from instageo.model.settings.compose import default_config, settings_from_config, update_settings
+from instageo.model.settings.compose import default_settings, update_settings
 from instageo.model.tasks.from_settings import task_from_settings
 from tests.unit.runs.conftest import SEGMENTATION, make_distilled, make_run
 
@@ -56,6 +56,6 @@ def test_scores_without_a_primary_metric_are_rejected():
 )
 def test_the_first_primary_metric_of_every_task_is_the_one_that_selects_the_best_epoch(changes, metrics):
     labels = {"dataloader.label_mean": 0.0, "dataloader.label_std": 1.0}
-    task = task_from_settings(update_settings(settings_from_config(default_config()), changes | labels))
+    task = task_from_settings(update_settings(default_settings(), changes | labels))
     assert task.primary_metrics == metrics
     assert task.monitor.name == f"val_{metrics[0]}"

@@ -1,6 +1,7 @@
 """Progress where there is no terminal: log lines from time to time, with the time left."""
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from instageo.runtime.progress import ProgressLog, format_duration, track
 def clock(monkeypatch):
     """A clock that a test moves."""
     now = [1000.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 

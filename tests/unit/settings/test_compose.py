@@ -1,14 +1,16 @@
 """The shipped YAML, the dataclasses and the presets agree; keys are found by what a user may write."""
 
+import re
+
 import pytest
+from omegaconf import OmegaConf
 
 from instageo.errors import ConfigError
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import (
     CONFIGS,
-    default_config,
+    default_settings,
     read_yaml,
-    settings_from_config,
     settings_to_dict,
     update_settings,
 )
@@ -21,7 +23,39 @@ def test_the_yaml_names_every_setting_with_the_default_of_its_dataclass():  # pi
     stored = {key: value for key, value in read_yaml(CONFIGS / "config.yaml").items() if not key.startswith("hydra")}
     stored.pop("defaults")
     assert stored == flatten(settings_to_dict(Settings()))
-    assert settings_to_dict(settings_from_config(default_config())) == settings_to_dict(Settings())
+    assert settings_to_dict(default_settings()) == settings_to_dict(Settings())
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_settings_as_dictionaries_are_those_of_omegaconf(preset):
+    stored = {key: value for key, value in read_yaml(CONFIGS / f"{preset}.yaml").items() if key != "defaults"}
+    settings = update_settings(Settings(), stored)
+    reference = OmegaConf.to_container(OmegaConf.structured(settings), enum_to_str=True)
+    assert settings_to_dict(settings) == reference
+
+
+def test_an_update_of_groups_leaves_the_rest_and_the_original_alone():
+    before = Settings()
+    after = update_settings(before, {"train.num_epochs": 3, "dataloader.augmentations.hflip.use": True})
+    changed = {"train.num_epochs": 3, "dataloader.augmentations.hflip.use": True}
+    assert flatten(settings_to_dict(after)) == flatten(settings_to_dict(Settings())) | changed
+    assert before == Settings()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("train.num_epochs", "many", "train.num_epochs"),
+        ("train.num_epoch", 3, "unknown setting 'train.num_epoch'; did you mean train.num_epochs?"),
+        ("dataloader.augmentations.hflip.p", 2.0, "dataloader.augmentations.*.p=2.0 does not work"),
+        ("train.class_weights", [1.0], "train.class_weights=[1.0] does not work"),  # two classes
+        ("seed", "x", "seed"),
+        ("sed", 1, "unknown setting 'sed'; did you mean seed?"),
+    ],
+)
+def test_an_update_that_does_not_fit_names_the_setting(key, value, words):
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        update_settings(Settings(), {key: value})
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -11,7 +11,7 @@ import pytest
 
 import instageo
 from instageo.model.settings import Settings
-from instageo.model.settings.compose import CONFIGS, default_config, settings_from_config
+from instageo.model.settings.compose import CONFIGS, default_settings
 from instageo.model.settings.config_file import LINE, render_config
 
 
@@ -19,7 +19,7 @@ def test_the_shipped_file_is_what_the_dataclasses_say():
     assert (CONFIGS / "config.yaml").read_text(encoding="utf-8") == render_config(), (
         "run python -m instageo.model.settings.config_file"
     )
-    assert settings_from_config(default_config()) == Settings()
+    assert default_settings() == Settings()
 
 
 def test_no_line_is_too_long():

@@ -10,16 +10,14 @@ from instageo.model.backbones.variants import VARIANTS
 from instageo.model.heads.factory import HEADS
 from instageo.model.networks.checkpoint import Checkpoint
 from instageo.model.networks.from_settings import network_from_settings
-from instageo.model.settings.compose import default_config, settings_from_config, update_settings
+from instageo.model.settings.compose import default_settings, update_settings
 from instageo.model.settings.network import SIZES, SizePreset
 from instageo.model.settings.resolve import resolve
 
 
 def settings(**given):
     """The shipped configuration with some settings of `model`."""
-    return update_settings(
-        settings_from_config(default_config()), {f"model.{key}": value for key, value in given.items()}
-    )
+    return update_settings(default_settings(), {f"model.{key}": value for key, value in given.items()})
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Retries of requests."""
 
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,8 +22,8 @@ class FailureError(Exception):
 )
 def test_waits_double_up_to_a_limit(monkeypatch, message, expected):
     waits = []
-    monkeypatch.setattr(time, "sleep", waits.append)
-    monkeypatch.setattr(retry.random, "uniform", lambda low, high: high)
+    monkeypatch.setattr(retry, "time", SimpleNamespace(sleep=waits.append))
+    monkeypatch.setattr(retry, "random", SimpleNamespace(uniform=lambda low, high: high))
 
     def fail():
         raise FailureError(message)
@@ -34,7 +34,7 @@ def test_waits_double_up_to_a_limit(monkeypatch, message, expected):
 
 
 def test_other_errors_are_not_retried(monkeypatch):
-    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
+    monkeypatch.setattr(retry, "time", SimpleNamespace(sleep=lambda _: pytest.fail("waited")))
     with pytest.raises(KeyError):
         retry.retry(lambda: {}["x"], "x", FailureError)
 

@@ -26,7 +26,7 @@ def own_threads(monkeypatch):
 def machine(monkeypatch):
     """Return a function that makes a step which takes a given time by the number of threads."""
     now = [0.0]
-    monkeypatch.setattr(threads.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))  # others need theirs
 
     def make(seconds):
         def step():
@@ -94,7 +94,7 @@ def measured(monkeypatch):
 
 def epoch(tuner, seconds, monkeypatch, world_size=1):
     clock = iter([100.0, 100.0 + seconds])
-    monkeypatch.setattr(threads.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(threads, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # other threads need theirs
     trainer = SimpleNamespace(world_size=world_size)
     tuner.on_train_epoch_start(trainer, module())
     tuner.on_train_epoch_end(trainer, module())
