@@ -38,22 +38,20 @@ def test_an_unknown_command_is_named(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_the_demo_writes_what_it_lists_and_is_reproducible(tmp_path):
-    folders = [tmp_path / "first", tmp_path / "second"]
-    for folder in folders:
-        command = [INSTAGEO, "demo", "--folder", folder, "--epochs", "2"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert "GDAL" not in done.stderr
-        for name in RESULTS:
-            assert (folder / name).exists()
-            assert name in done.stdout
-    first, second = (json.loads((folder / "test" / "metrics.json").read_text()) for folder in folders)
-    assert first == second
-    assert list(first["per_class"]) == list(CLASS_NAMES)
-    written = folders[0] / "maps" / "scene" / SCENE.name
+def test_the_demo_writes_what_it_lists(tmp_path):
+    folder = tmp_path / "demo"
+    command = [INSTAGEO, "demo", "--folder", folder, "--epochs", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "GDAL" not in done.stderr
+    for name in RESULTS:
+        assert (folder / name).exists()
+        assert name in done.stdout
+    metrics = json.loads((folder / "test" / "metrics.json").read_text())
+    assert list(metrics["per_class"]) == list(CLASS_NAMES)
+    written = folder / "maps" / "scene" / SCENE.name
     assert read_info(written).grid == read_info(SCENE).grid
     assert (read_raster(written).valid[0] == read_raster(SCENE).valid.all(axis=0)).all()
-    tables = [(folders[0] / "data" / f"{name}.csv").read_text().splitlines()[1:] for name in ("train", "valid", "test")]
+    tables = [(folder / "data" / f"{name}.csv").read_text().splitlines()[1:] for name in ("train", "valid", "test")]
     blocks = [{(int(line[11:15]) // 128, int(line[16:20]) // 128) for line in lines} for lines in tables]
     assert all(len(names) > 0 for names in blocks)
     assert len(set.union(*blocks)) == sum(len(names) for names in blocks)  # no block in two splits

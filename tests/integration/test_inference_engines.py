@@ -31,6 +31,9 @@ from instageo.model.inference import ray_cluster, ray_engine  # noqa: E402  # ne
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 
+START_S = 600
+"""Seconds within which a run on a busy machine has written its first predictions."""
+
 SIZES = ((32, 32), (45, 60), (16, 70), (97, 33))
 
 
@@ -207,7 +210,8 @@ def when_written(journal, lines, act):
     """A thread that acts once the journal has this many lines."""
 
     def watch():
-        for _ in range(6000):
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
             if journal.is_file() and journal.read_bytes().count(b"\n") >= lines:
                 act()
                 return
@@ -219,8 +223,8 @@ def when_written(journal, lines, act):
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are looked for in /proc")
-def test_500_chips_and_a_killed_process(cluster, models, tmp_path, capfd):
-    data = new_chips(tmp_path / "data", count=500, sizes=((40, 40),))
+def test_many_chips_and_a_killed_process(cluster, models, tmp_path, capfd):
+    data = new_chips(tmp_path / "data", count=200, sizes=((40, 40),))
     assert predict("local", models["classes"], data, tmp_path / "local") == 0
     killed = []
 
@@ -236,29 +240,28 @@ def test_500_chips_and_a_killed_process(cluster, models, tmp_path, capfd):
     assert "a process or a machine was lost; its work is repeated" in captured.err
     assert "raylet" not in captured.out + captured.err
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
-    assert json.loads((tmp_path / "ray_run" / "run.json").read_text())["work"]["chips"] == 500
+    assert json.loads((tmp_path / "ray_run" / "run.json").read_text())["work"]["chips"] == 200
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_a_killed_run_is_resumed(models, tmp_path, engine):
-    data, output = new_chips(tmp_path / "data", count=300, sizes=((40, 40),)), tmp_path / "out"
+    data, output = new_chips(tmp_path / "data", count=120, sizes=((40, 40),)), tmp_path / "out"
     command = [
         sys.executable, "-m", "instageo.model.run", "mode=chip_inference", f"root_dir={data}", "test_filepath=new.csv",
         f"checkpoint_path={models['classes']}", f"output_dir={output}", f"hydra.run.dir={tmp_path / 'run'}",
         f"engine={engine}", "accelerator=cpu",
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        thread = when_written(output / JOURNAL, 20, process.kill)
-        process.wait(120)
-        thread.join()
-    assert process.returncode == -signal.SIGKILL
+        when_written(output / JOURNAL, 20, process.kill)
+        _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors
     again = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
     assert ".cc:" not in again.stderr  # nothing of Ray's core
-    resumed = int(again.stderr.split(" of 300 predictions were made before")[0].rsplit(" ", 1)[1])
-    assert 20 <= resumed < 300
+    resumed = int(again.stderr.split(" of 120 predictions were made before")[0].rsplit(" ", 1)[1])
+    assert 20 <= resumed < 120
     assert predict("local", models["classes"], data, tmp_path / "whole") == 0
     files, whole = contents(output), contents(tmp_path / "whole")
-    assert len(files) == 601  # 300 maps, their legends and the journal, and no half-written file
+    assert len(files) == 241  # 120 maps, their legends and the journal, and no half-written file
     assert files == files | {name: content for name, content in whole.items() if name != JOURNAL}
 
 
