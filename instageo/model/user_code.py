@@ -3,7 +3,7 @@
 import functools
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,15 @@ def is_user_code(name: str) -> bool:
     location, _, attribute = name.rpartition(":")
     is_module = location.endswith(".py") or all(part.isidentifier() for part in location.split("."))
     return is_module and attribute.isidentifier()
+
+
+def find_user_code(value: object) -> str | None:
+    """Return the first name of user code in a setting: a name, or names with their parameters; None without any.
+
+    Only users may name code, on the command line, in YAML of their own or in Python. A checkpoint may come from anyone.
+    """
+    names = value if isinstance(value, list | tuple | Mapping) else [value]
+    return next((name for name in names if isinstance(name, str) and is_user_code(name)), None)
 
 
 @functools.cache

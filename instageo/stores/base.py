@@ -134,6 +134,8 @@ def child_url(root: str, name: str) -> str:
     Raises:
         StoreError: The path leaves `root`, or is a local path although the manifest is in a remote store.
     """
+    if name.startswith("/vsi"):
+        raise StoreError(f"{root}: lists '{name}', a virtual path of GDAL; expected a URL or a path below the manifest")
     if is_remote(name):
         return name.rstrip("/")
     if name.startswith("/") and not is_remote(root):

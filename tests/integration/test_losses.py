@@ -1,11 +1,15 @@
 """Losses on the command line: a sum with a user-defined loss trains; mistakes are reported before data are read."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
+from instageo.errors import RegistryError
+from instageo.model.losses import factory
+from instageo.model.runs.version_metadata import read_publishable_run
 from tests.integration.conftest import QUICK
 from tests.integration.test_bad_input import TABLES, one_sentence
 
@@ -60,3 +64,27 @@ def test_a_sum_of_losses_trains_and_only_the_same_sum_is_resumed(data, run, tmp_
     status, _, err = run(*command, *resumed, loss)
     assert status == 0, err
     assert len((folder / "history.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("loss", [{"subprocess:run": {"args": "x"}}, "os:system", "own.py:Constant", {"dice": 1, "a.b:C": {"x": 1}}])
+def test_code_that_a_checkpoint_names_is_not_run(trained, run, tmp_path, monkeypatch, loss):
+    data, folder = trained
+    monkeypatch.setattr(factory, "load_user_code", lambda *_: pytest.fail("code was loaded"))
+    shutil.copytree(folder, tmp_path / "foreign")
+    path = tmp_path / "foreign" / "instageo_best_checkpoint.ckpt"
+    content = torch.load(path, weights_only=True)
+    for part in ("settings", "run"):
+        content["instageo"][part]["train.loss"] = loss
+    torch.save(content, path)
+    tables = [f"root_dir={data}", *TABLES, f"checkpoint_path={path.parent}"]
+    sentence = one_sentence(run(*tables, *QUICK))
+    assert f"{path}: was trained with train.loss=" in sentence
+    assert "a checkpoint may not choose code to run; pass train.loss" in sentence
+    status, _, err = run(*tables, *QUICK, "train.loss=dice", folder="typed")
+    assert status == 0, err
+    status, _, err = run(
+        f"root_dir={data}", "test_filepath=test.csv", "mode=eval", f"checkpoint_path={path}", folder="eval"
+    )
+    assert status == 0, err
+    with pytest.raises(RegistryError, match="a published model may not name code"):
+        read_publishable_run(path.parent)

@@ -210,11 +210,6 @@ def test_incomplete_runs_are_not_published(local_url, trained, tmp_path):
         ("run.json says failed; complete it with train", run_that_ended(trained[1], tmp_path / "c", "failed"), REQUEST),
         ("run.json says interrupted", run_that_ended(trained[1], tmp_path / "d", "interrupted"), REQUEST),
         (
-            "no licence is given, and no version before has one; add --licence",
-            trained[1],
-            replace(REQUEST, licence=None),
-        ),
-        (
             "was trained with the classes land, lake, but --classes says Dry, Water; remove --classes",
             changed_run(trained[1], tmp_path / "e", settings={"model.class_names": ["land", "lake"]}),
             REQUEST,
@@ -229,6 +224,14 @@ def test_incomplete_runs_are_not_published(local_url, trained, tmp_path):
         RegistryError, match="does not exist; check the address of the registry, or create one with --new"
     ):
         push(trained[1], local_url, replace(REQUEST, new=False))
+
+
+def test_no_licence_is_assumed(local_url, trained, caplog):
+    _, version = push(trained[1], local_url, replace(REQUEST, licence=None))
+    assert "floods: published without a licence" in caplog.text
+    assert version.metadata["licence"] is None
+    push(trained[1], local_url, replace(REQUEST, licence="MIT"))
+    assert push(trained[1], local_url, replace(REQUEST, licence=None))[1].metadata["licence"] == "MIT"
 
 
 def test_a_run_with_other_dates_is_not_a_version_of_a_model(local_url, trained):

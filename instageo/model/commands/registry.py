@@ -114,7 +114,8 @@ def push_command(
     step: Annotated[str, typer.Option(help="Part of the version number to raise: major, minor or patch.")] = "minor",
     alias: Annotated[list[str] | None, typer.Option(help="Point this alias to the version; may be repeated.")] = None,
     licence: Annotated[
-        str | None, typer.Option(help="SPDX identifier of the licence; default: that of the model's newest version.")
+        str | None,
+        typer.Option(help="SPDX identifier of the licence; default: that of the model's newest version, if any."),
     ] = None,
     classes: Annotated[
         str | None, typer.Option(help="Names of the classes, 'A,B,…'; default: those of the run or of the model.")

@@ -25,7 +25,7 @@ from instageo.model.chips.sample import Sample
 from instageo.model.chips.value_range import ValueRange, chip_quantiles, describe_unlike
 from instageo.model.inference.features import ImageFeatures, encode_image
 from instageo.model.inference.tiling import Tiling, predict_images
-from instageo.model.networks.checkpoint import Checkpoint, load_network_state, read_checkpoint
+from instageo.model.networks.checkpoint import Checkpoint, check_network_state, load_network_state, read_checkpoint
 from instageo.model.networks.device import compile_network, find_device, inference_autocast, pick_device
 from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.segmenter import PrithviSegmenter
@@ -361,6 +361,8 @@ def predictor_from_settings(
     checkpoint = read_checkpoint(str(settings.checkpoint_path))
     resolved = resolve(settings, explicit, checkpoint=checkpoint)
     _check_outputs(resolved, checkpoint)
+    with torch.device("meta"):  # without memory for weights, which settings of a foreign file could make huge
+        check_network_state(network_from_settings(resolved), checkpoint)
     net = network_from_settings(resolved)
     load_network_state(net, checkpoint)
     chosen = torch.device(device or pick_device(settings.accelerator))

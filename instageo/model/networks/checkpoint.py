@@ -13,6 +13,7 @@ from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
 from instageo.model.backbones.weights import check_lora_merged
 from instageo.model.chips.dates_and_location import COORDINATE_CONVENTION
 from instageo.model.chips.value_range import ValueRange
+from instageo.model.networks.stored_settings import count_blocks, describe_unusable, describe_unusable_tensors
 from instageo.model.registry.local_models import fetch_checkpoint, published_class_names
 from instageo.model.registry.names import is_registry_name
 from instageo.model.settings import Settings
@@ -20,6 +21,7 @@ from instageo.model.settings.compose import read_yaml, settings_to_dict
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, is_setting, keys_with, values_before_they_existed, with_current_names
 from instageo.version import __version__
+from instageo.wording import counted
 
 BEST, LAST = "instageo_best_checkpoint", "last"
 """File names, without `.ckpt`, of the best epoch's weights and of the newest state to resume from."""
@@ -96,29 +98,49 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise CheckpointError(f"checkpoint {path} does not exist; check checkpoint_path")
     content = read_tensor_file(path, CheckpointError)
     tensors, metadata = content.get("state_dict"), content.get(METADATA_KEY)
-    section = metadata if isinstance(metadata, Mapping) else {}
     if not isinstance(tensors, Mapping) or not any(str(key).startswith("net.") for key in tensors):
         raise CheckpointError(f"{path}: holds no network (state_dict with keys net.*); expected a training checkpoint")
-    stored = section.get("settings", {})
+    if problem := describe_unusable_tensors(tensors):
+        raise CheckpointError(f"{path}: its weights {problem}; it was not loaded")
     check_lora_merged(tensors, path, CheckpointError)
     state = _network_state(tensors)
-    if isinstance(stored, Mapping) and stored:
-        settings, run = with_current_names(stored), with_current_names(section.get("run") or {})
+    section = metadata if isinstance(metadata, Mapping) else {}
+    stored = {name: section.get(name) or {} for name in ("settings", "run", "metrics", "value_range")}
+    _check_stored(path, stored)
+    if stored["settings"]:
+        settings, run = with_current_names(stored["settings"]), with_current_names(stored["run"])
     else:
         settings, run = _published_settings(path, state), {}
     run = run or _hydra_settings(path)
     names = published_class_names(path.parent)
     if settings.get("model.class_names") is None and len(names) == settings.get("model.num_classes"):
         settings["model.class_names"] = names
-    usual = section.get("value_range")
+    _check_stored(path, {"settings": settings})
+    depth, blocks = settings.get("model.depth"), count_blocks(state)
+    if depth not in (None, -1, blocks):
+        raise CheckpointError(f"{path}: stores model.depth={depth}, but weights of {counted(blocks, 'block')}")
+    usual = stored["value_range"]
     return Checkpoint(
         path,
         state,
         values_before_they_existed() | settings,
-        dict(section.get("metrics", {})),
+        dict(stored["metrics"]),
         run,
-        ValueRange.from_dict(usual) if usual else None,
+        _read_value_range(path, usual) if usual else None,
     )
+
+
+def _read_value_range(path: Path, stored: Mapping[str, Any]) -> ValueRange:
+    try:
+        return ValueRange.from_dict(stored)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: its value_range is not readable; it was not loaded") from error
+
+
+def _check_stored(path: Path, stored: Mapping[str, Any]) -> None:
+    for name, values in stored.items():
+        if problem := describe_unusable(values):
+            raise CheckpointError(f"{path}: its {name} {problem}; it was not loaded")
 
 
 def locate_checkpoint(source: str | Path) -> Path:
@@ -165,8 +187,8 @@ def _network_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key: value for key, value in renamed.items() if not key.startswith(UNUSED)}
 
 
-def load_network_state(net: nn.Module, checkpoint: Checkpoint) -> None:
-    """Load a checkpoint's tensors into a network; position embeddings are computed instead.
+def check_network_state(net: nn.Module, checkpoint: Checkpoint) -> None:
+    """Compare the names and shapes of a checkpoint's tensors with those of a network, which may be on `meta`.
 
     Raises:
         CheckpointError: A tensor is missing, left over or has another shape.
@@ -186,4 +208,13 @@ def load_network_state(net: nn.Module, checkpoint: Checkpoint) -> None:
                 f"{checkpoint.path}: does not fit the network: {problem} {keys[0]} (and {len(keys) - 1} more); "
                 "use the settings it was trained with"
             )
-    net.load_state_dict(given, strict=False)
+
+
+def load_network_state(net: nn.Module, checkpoint: Checkpoint) -> None:
+    """Load a checkpoint's tensors into a network; position embeddings are computed instead.
+
+    Raises:
+        CheckpointError: As in `check_network_state`.
+    """
+    check_network_state(net, checkpoint)
+    net.load_state_dict(checkpoint.state, strict=False)

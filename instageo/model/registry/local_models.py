@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from instageo.locations import hide_secrets
 from instageo.model.registry.manifest import FileChecksum, ModelSize, ModelVersion, RegisteredModel
 from instageo.model.registry.names import ModelName, parse_name
 from instageo.model.registry.paths import is_offline, models_folder, registry_url
+from instageo.model.registry.published_paths import is_published_path, locate_below
 from instageo.model.registry.registry import Registry, open_registry
+from instageo.plain_values import load_json
 from instageo.stores.download import DownloadRequest, download_files, sha256_file
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,9 @@ RECORD = ".registry.json"
 """File in the folder of a local model, with the model's name and the size, hash, ETag and time of its files."""
 
 UNVERSIONED = "unversioned"
+
+REPAIR = "pull the model again"
+"""What to do about a damaged record."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,16 @@ class LocalModel:
         return problems
 
 
-def find_local_models(folder: Path) -> Iterator[LocalModel]:
-    """Yield all local models below a folder."""
+def find_local_models(folder: Path) -> tuple[list[LocalModel], list[str]]:
+    """Return all local models below a folder, and a sentence for each whose record is damaged."""
+    models, problems = [], []
     for record in sorted(folder.rglob(RECORD)):
-        yield LocalModel(record.parent, json.loads(record.read_text()))
+        try:
+            if model := read_local_model(record.parent):
+                models.append(model)
+        except RegistryError as error:
+            problems.append(str(error))
+    return models, problems
 
 
 def pull(registry: Registry, name: ModelName, folder: Path, *, flat: bool = False) -> LocalModel:
@@ -93,7 +104,7 @@ def pull(registry: Registry, name: ModelName, folder: Path, *, flat: bool = Fals
     model, size, version = registry.find(name)
     number = str(version.number or UNVERSIONED)
     target = folder / model.key / size.name / ("" if flat else number)
-    existing = _read_local_model(target)
+    existing = _read_usable(target)
     if version.number is None:
         log.warning("%s/%s: has no versions and no checksums, so its files cannot be verified", model.key, size.name)
     elif existing and existing.is_unchanged(version.files):
@@ -108,11 +119,11 @@ def _download(version: ModelVersion, target: Path, existing: LocalModel | None) 
     recorded = existing.record["files"] if existing else {}
     requests = {}
     for path in version.files or PUBLISHED:
-        url, checksum = f"{version.folder}/{path}", version.files.get(path)
+        url, checksum, file = f"{version.folder}/{path}", version.files.get(path), locate_below(target, path)
         requests[path] = (
-            DownloadRequest(url, target / path, size=checksum.size, sha256=checksum.sha256)
+            DownloadRequest(url, file, size=checksum.size, sha256=checksum.sha256)
             if checksum
-            else DownloadRequest(url, target / path, etag=recorded.get(path, {}).get("tag"))
+            else DownloadRequest(url, file, etag=recorded.get(path, {}).get("tag"))
         )
     infos = download_files(list(requests.values()))
     return {path: infos[request.path].etag for path, request in requests.items()}
@@ -132,7 +143,7 @@ def fetch_checkpoint(text: str) -> Path:
     registry = open_registry(registry_url())
     if is_offline():
         model, size, version = registry.find(name)
-        existing = _read_local_model(folder / model.key / size.name / str(version.number or UNVERSIONED))
+        existing = read_local_model(folder / model.key / size.name / str(version.number or UNVERSIONED))
         if existing is None or not (existing.folder / CHECKPOINT).is_file():
             raise RegistryError(
                 f"{text}: is not on this machine, and offline mode (INSTAGEO_OFFLINE) accesses no store"
@@ -143,7 +154,7 @@ def fetch_checkpoint(text: str) -> Path:
 
 def published_class_names(folder: Path) -> list[str]:
     """Return the names that a registry gives the classes of the model in a folder; empty if it is from none."""
-    model = _read_local_model(folder)
+    model = _read_usable(folder)
     return list(model.record.get("classes", ())) if model else []
 
 
@@ -151,11 +162,50 @@ def _size_and_time(file: Path) -> tuple[int, int] | None:
     return (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else None
 
 
-def _read_local_model(folder: Path) -> LocalModel | None:
+def read_local_model(folder: Path) -> LocalModel | None:
+    """Return the model in a folder; None if there is none.
+
+    Raises:
+        RegistryError: Its record is damaged.
+    """
+    path = folder / RECORD
     try:
-        return LocalModel(folder, json.loads((folder / RECORD).read_text()))
-    except (OSError, ValueError):
+        record = load_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError) as error:
+        raise RegistryError(f"{path}: is damaged ({error}); {REPAIR}") from error
+    if not _is_record(record):
+        raise RegistryError(f"{path}: is damaged: it lacks what a record holds; {REPAIR}")
+    return LocalModel(folder, record)
+
+
+def _read_usable(folder: Path) -> LocalModel | None:
+    """Return the model in a folder; None if there is none, or, with a warning, if its record is damaged."""
+    try:
+        return read_local_model(folder)
+    except RegistryError as error:
+        log.warning("%s", error)
+        return None
+
+
+def _is_record(record: object) -> bool:
+    """Return whether plain values are a record as `_write_record` writes it."""
+    if not isinstance(record, Mapping):
+        return False
+    files, classes = record.get("files"), record.get("classes", [])
+    texts = [record.get(key) for key in ("registry", "model", "size", "version")]
+    return (
+        isinstance(files, Mapping)
+        and isinstance(classes, list)
+        and all(isinstance(text, str) for text in [*texts, *classes])
+        and all(is_published_path(path) and _is_file_record(entry) for path, entry in files.items())
+    )
+
+
+def _is_file_record(entry: object) -> bool:
+    kinds = {"size": int, "sha256": str, "mtime_ns": int}
+    return isinstance(entry, Mapping) and all(isinstance(entry.get(key), kind) for key, kind in kinds.items())
 
 
 def _write_record(

@@ -13,6 +13,7 @@ from instageo.model.registry.manifest import (
     RegisteredModel,
     sort_versions,
 )
+from instageo.model.registry.published_paths import is_published_path
 from instageo.model.registry.versions import is_version_prefix, parse_version
 from instageo.model.registry.yaml_io import load_yaml
 from instageo.stores.base import StoreError, child_url
@@ -136,10 +137,12 @@ def _parse_classes(value: object, where: str) -> dict[int, str]:
 
 def _check_path(value: object, where: str) -> str:
     """Return a path below a version's folder."""
-    child_url("gs://bucket", str(value))
-    if not isinstance(value, str) or not value or "://" in value:
-        raise RegistryError(f"{where}.files has {value!r}; expected paths below the version's folder")
-    return value
+    if not is_published_path(value):
+        raise RegistryError(
+            f"{where}.files has {value!r}; expected paths below the version's folder, without reserved names such as "
+            ".lock or x.part"
+        )
+    return str(value)
 
 
 def _check_name(value: object, where: str) -> str:

@@ -50,9 +50,10 @@ def build_stac_item(model: RegisteredModel, size: str, version: ModelVersion) ->
         "title": f"{model.title} ({size}) {version.number}",
         "description": model.description or model.title,
         "version": str(version.number),
-        "license": metadata["licence"],
         "created": created.astimezone(UTC).isoformat().replace("+00:00", "Z"),
     }
+    if metadata.get("licence"):
+        properties["license"] = metadata["licence"]
     item = pystac.Item(f"{model.key}-{size}-{version.number}", None, None, created, properties)
     MLMExtension.ext(item, add_if_missing=True).apply(
         name=f"{model.key} {size}".replace("/", " "), architecture=str(metadata["architecture"]),

@@ -66,7 +66,7 @@ def _versions_table(model: RegisteredModel, size: ModelSize) -> Table:
             str(metadata.get("created", ""))[:10],
             _format_count(metadata.get("num_params", size.num_params)),
             f"{gflops:.3g}" if isinstance(gflops, int | float) else "",
-            str(metadata.get("licence", "")),
+            str(metadata.get("licence") or ""),
             _format_scores(metadata.get("metrics") or {}),
         )
     return table

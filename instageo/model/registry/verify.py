@@ -16,8 +16,8 @@ def verify_local_models(folder: Path) -> tuple[list[LocalModel], list[str]]:
     Returns:
         The models, and the problems: files that are missing, changed, or only partly downloaded.
     """
-    models = list(find_local_models(folder))
-    problems = [problem for model in models for problem in model.find_problems()]
+    models, problems = find_local_models(folder)
+    problems += [problem for model in models for problem in model.find_problems()]
     partial = [f"{part}: is only partly downloaded; pull resumes it" for part in sorted(folder.rglob("*.part"))]
     return models, problems + partial
 

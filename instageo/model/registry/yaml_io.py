@@ -11,12 +11,7 @@ from typing import Any
 
 from instageo.errors import RegistryError
 from instageo.extras import required_by
-
-MAX_BYTES = 16 << 20
-"""Largest manifest."""
-
-MAX_VALUES = 10_000_000
-"""Most values in a manifest, counted again for each alias (`*name`) that repeats them."""
+from instageo.plain_values import MAX_VALUES, UnboundedTextError, check_text, count_values
 
 MAX_WIDTH = 1 << 16
 """Columns of a line, enough that none is wrapped."""
@@ -37,49 +32,31 @@ def load_yaml(data: bytes) -> Any:
     Raises:
         RegistryError: The text is not YAML, repeats a key, or is too large for a manifest.
     """
-    if len(data) > MAX_BYTES:
-        raise RegistryError(f"it has {len(data)} bytes; expected at most {MAX_BYTES}")
     try:
         text = data.decode("utf-8")
+        check_text(text)
     except UnicodeDecodeError as error:
         raise RegistryError(f"byte {error.start} is not UTF-8; expected YAML text") from error
+    except UnboundedTextError as error:
+        raise RegistryError(str(error)) from error
     yaml = _yaml("safe")
     from ruamel.yaml.constructor import DuplicateKeyError
     from ruamel.yaml.error import YAMLError
 
     try:
         values = yaml.load(text)
+        count = count_values(values)
     except DuplicateKeyError as error:
         key = re.search('duplicate key "(.*?)" with', error.problem)
         line = error.problem_mark.line + 1
         raise RegistryError(f"'{key[1] if key else ''}' is repeated (line {line}); expected each key once") from error
+    except UnboundedTextError as error:
+        raise RegistryError(f"it is not YAML of plain values: {error}") from error
     except (YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
         raise RegistryError(f"it is not YAML: {' '.join(str(error).split())[:200]}") from error
-    if _count_values(values, {}) > MAX_VALUES:
+    if count > MAX_VALUES:
         raise RegistryError(f"its aliases (*name) repeat more than {MAX_VALUES} values; write them out")
     return values
-
-
-def _count_values(value: Any, counts: dict[int, int | None]) -> int:
-    """Return how many values there are if every alias is written out.
-
-    Args:
-        value: What YAML says.
-        counts: The results so far, by identity; None for a value that is being counted.
-
-    Raises:
-        RegistryError: A value contains itself.
-    """
-    if not isinstance(value, Mapping | list):
-        return 1
-    if id(value) not in counts:
-        counts[id(value)] = None
-        items = value.values() if isinstance(value, Mapping) else value
-        counts[id(value)] = 1 + sum(_count_values(item, counts) for item in items)
-    count = counts[id(value)]
-    if count is None:
-        raise RegistryError("it is not YAML of plain values: an alias (*name) is part of what it stands for")
-    return count
 
 
 def update_yaml(data: bytes, values: Mapping[str, Any]) -> bytes:

@@ -43,7 +43,7 @@ class PushRequest:
         version: Version number; None for the next one.
         step: Part of the number that the next one counts up: major, minor or patch.
         aliases: Aliases to point to the version, in addition to `latest`.
-        licence: An SPDX identifier; None for that of the model's newest version.
+        licence: An SPDX identifier; None for that of the model's newest version, if it has one.
         title: Name for readers, of a new model.
         description: Text for readers, of a new model.
         data_source: Sensor or data set, of a new model; by default the run's sensor.
@@ -76,7 +76,7 @@ def push(folder: Path, url: str, request: PushRequest) -> tuple[RegisteredModel,
 
     Raises:
         RegistryError: The run is not finished, has no metrics, bands or names of classes, or differs in task, dates or
-            classes from the model of that name; no licence is given; or the version exists already.
+            classes from the model of that name; or the version exists already.
         StoreError: Files cannot be uploaded.
     """
     manifest, run = _read_manifest(url, new=request.new), read_publishable_run(folder)
@@ -176,15 +176,17 @@ def _find_model(run: TrainedRun, manifest: Manifest, request: PushRequest) -> tu
     return existing, name.size
 
 
-def _latest_licence(model: RegisteredModel) -> str:
-    """Return the licence of the newest version of a model, of whichever size."""
+def _latest_licence(model: RegisteredModel) -> str | None:
+    """Return the licence of the newest version of a model, of whichever size; None, with a warning, without any."""
     versions = [version for size in model.sizes.values() for version in size.versions]
     licensed = [version for version in versions if version.metadata.get("licence")]
     if not licensed:
-        raise RegistryError(
-            f"{model.key}: no licence is given, and no version before has one; add --licence with an SPDX identifier, "
-            "such as Apache-2.0 or CC-BY-4.0"
+        log.warning(
+            "%s: published without a licence, so that others do not know what they may do with it; --licence records "
+            "one, as an SPDX identifier such as Apache-2.0 or CC-BY-4.0",
+            model.key,
         )
+        return None
     newest = max(licensed, key=lambda version: str(version.metadata.get("created", "")))
     licence = str(newest.metadata["licence"])
     log.info("licence: %s, as version %s of %s", licence, newest.number, model.key)

@@ -15,6 +15,7 @@ from instageo.model.runs.trained_run import SCORES_FILE, TrainedRun, read_traine
 from instageo.model.settings.derived import band_names
 from instageo.model.tracking.network_summary import summarize_predictor
 from instageo.model.tracking.run_json import FINISHED, RUN_FILE
+from instageo.model.user_code import find_user_code
 from instageo.stores.download import sha256_file
 from instageo.wording import counted
 
@@ -43,6 +44,11 @@ def read_publishable_run(folder: Path) -> TrainedRun:
         raise RegistryError(
             f"{folder}: its checkpoint stores no metrics, so it could not be compared with others; train it with "
             "this program"
+        )
+    if code := find_user_code(run.settings.get("train.loss")):
+        raise RegistryError(
+            f"{folder}: was trained with train.loss={code}, and a published model may not name code, which others "
+            "would run to fine-tune it; train with a loss of the program"
         )
     if not run.settings.get("dataloader.band_names"):
         raise RegistryError(
@@ -95,12 +101,12 @@ def checksum_file(path: Path) -> FileChecksum:
     return FileChecksum(path.stat().st_size, sha256_file(path))
 
 
-def version_metadata(run: TrainedRun, licence: str) -> dict[str, Any]:
+def version_metadata(run: TrainedRun, licence: str | None) -> dict[str, Any]:
     """Return what the manifest records of a version besides its files, as plain values.
 
     Args:
         run: The run; its network is loaded.
-        licence: An SPDX identifier.
+        licence: An SPDX identifier; None if it is not known.
 
     Raises:
         CheckpointError: The network cannot be loaded.

@@ -12,11 +12,12 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from yaml import YAMLError, safe_load
 
 from instageo.errors import ConfigError, did_you_mean
 from instageo.model.settings.keys import flatten, is_setting, unknown_key_message, with_current_names
 from instageo.model.settings.run_settings import Settings
+from instageo.plain_values import MAX_VALUES, UnboundedTextError, check_text, count_values
 
 ComposedConfig = DictConfig
 """A configuration as Hydra composes it."""
@@ -137,8 +138,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: It is not readable as YAML with keys.
     """
     try:
-        content = OmegaConf.load(path)
-    except (OSError, *OVERRIDE_ERRORS, ValueError) as error:
+        text = path.read_text(encoding="utf-8")
+        check_text(text)
+        if "&" in text and count_values(safe_load(text)) > MAX_VALUES:  # OmegaConf writes out what aliases repeat
+            raise UnboundedTextError(f"its aliases (*name) repeat more than {MAX_VALUES} values")
+        content = OmegaConf.create(text)
+    except (OSError, *OVERRIDE_ERRORS, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read as a configuration ({error})") from error
     if isinstance(content, ListConfig):
         raise ConfigError(f"{path}: holds a list; expected settings by name")

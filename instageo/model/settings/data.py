@@ -48,6 +48,13 @@ AUTO = "auto"
 """Value of mean, std or class weights that are computed from the training table."""
 
 
+MAX_DATES = 1000
+"""Most dates of a chip."""
+
+MAX_PIXELS = 2**26
+"""Most pixels of all dates that a network takes at once; larger images are predicted in tiles."""
+
+
 @dataclass
 class DataSettings:
     """Settings of how files are read."""
@@ -189,8 +196,10 @@ class DataSettings:
             find_sensor(self.sensor)
         level = self.processing_level
         check(level in (None, *LEVELS), "dataloader.processing_level", level, f"null, or one of {', '.join(LEVELS)}")
-        check(self.temporal_dim >= 1, "dataloader.temporal_dim", self.temporal_dim, "at least 1 date")
-        check(self.img_size >= 1, "dataloader.img_size", self.img_size, "at least 1 pixel")
+        check(1 <= self.temporal_dim <= MAX_DATES, "dataloader.temporal_dim", self.temporal_dim, f"1 to {MAX_DATES}")
+        largest = math.isqrt(MAX_PIXELS // self.temporal_dim)
+        what = f"1 to {largest} pixels with {counted(self.temporal_dim, 'date')}"
+        check(1 <= self.img_size <= largest, "dataloader.img_size", self.img_size, what)
         check(self.num_workers >= 0, "dataloader.num_workers", self.num_workers, "0 or more")
         choices = ("error", "skip")
         check(self.on_bad_row in choices, "dataloader.on_bad_row", self.on_bad_row, " or ".join(choices), choices)

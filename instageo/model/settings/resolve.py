@@ -20,6 +20,7 @@ from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.settings.network import SIZES
 from instageo.model.settings.run_settings import Settings
+from instageo.model.user_code import find_user_code
 from instageo.sensors import MAX_REFLECTANCE, PRITHVI_BANDS, PRITHVI_STATISTICS, REFLECTANCE_UNIT, find_sensor
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ def resolve(
         from_size = _size_settings(settings, explicit)
         settings, explicit = update_settings(settings, from_size), explicit | frozenset(from_size if checkpoint else ())
     if checkpoint is not None:
-        settings = _apply_checkpoint(settings, checkpoint, explicit)
+        settings = _apply_checkpoint(settings, checkpoint, explicit, training=statistics is not None)
     settings = _apply_layers(_apply_sensor(settings, explicit), explicit)
     if checkpoint is not None and statistics is None:
         _compare_levels(settings, checkpoint)
@@ -151,7 +152,9 @@ def _size_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, ob
     return {key: value for key, value in preset.items() if key not in explicit}
 
 
-def _apply_checkpoint(settings: Settings, checkpoint: CheckpointSettings, explicit: frozenset[str]) -> Settings:
+def _apply_checkpoint(
+    settings: Settings, checkpoint: CheckpointSettings, explicit: frozenset[str], *, training: bool
+) -> Settings:
     from_sensor = set(keys_with(Role.set_by_sensor)) if "dataloader.sensor" in explicit else set()
     stored = {key: value for key, value in checkpoint.settings.items() if key not in from_sensor}
     fixed, defaults = (set(keys_with(role)) for role in (Role.fixed_by_checkpoint, Role.default_from_checkpoint))
@@ -163,6 +166,12 @@ def _apply_checkpoint(settings: Settings, checkpoint: CheckpointSettings, explic
                 f"{key}, it is read from the checkpoint"
             )
     adopted = {key: stored[key] for key in stored if key in fixed or (key in defaults and key not in explicit)}
+    code = find_user_code(adopted.get("train.loss"))
+    if training and code:  # for inference it is not loaded
+        raise CheckpointError(
+            f"{checkpoint.path}: was trained with train.loss={code}, and a checkpoint may not choose code to run; pass "
+            "train.loss, with that name only if you trust the code"
+        )
     if not from_sensor:
         adopted["dataloader.sensor"] = None  # what the sensor decided in training is stored in the checkpoint
     try:

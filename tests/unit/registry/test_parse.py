@@ -64,7 +64,7 @@ def test_class_names_that_look_like_booleans_are_text():
         (manifest({"versions": {"01.2.0": version()}}), "'01.2.0' is not a version number"),
         (manifest({"versions": {"1.2.0": version(folder="")}}), "1.2.0.folder is ''"),
         (manifest({"versions": {"1.2.0": version(files={})}}), "files is empty; expected size and sha256"),
-        (manifest({"versions": {"1.2.0": version(files={"../x": {"size": 1, "sha256": SHA}})}}), "is outside"),
+        (manifest({"versions": {"1.2.0": version(files={"../x": {"size": 1, "sha256": SHA}})}}), "expected paths"),
         (manifest({"versions": {"1.2.0": version(files={"x": {"size": -1, "sha256": SHA}})}}), "size is -1"),
         (manifest({"versions": {"1.2.0": version(files={"x": {"size": 1, "sha256": "abc"}})}}), "expected 64 hexa"),
         (versions("1.0.0", production="2.0.0"), "production points to 2.0.0, which is not among the versions"),
