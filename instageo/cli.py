@@ -193,6 +193,13 @@ def serve_command(
     allow_private_urls: Annotated[
         bool, typer.Option("--allow-private-urls", help="With --allow-urls: also allow private addresses.")
     ] = False,
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Further name of the server in requests, such as that of a proxy; *.DOMAIN for all below it."
+        ),
+    ] = None,
+    waiting: Annotated[int | None, typer.Option(hidden=True, help="Former name of --max-concurrency.")] = None,
     address: Annotated[
         str | None, typer.Option(help="Address of a running Ray cluster; by default Ray is started here.")
     ] = None,
@@ -208,8 +215,10 @@ def serve_command(
     from instageo.serving.settings import RequestLimits, ServerSettings
 
     limits = RequestLimits(
-        upload_mb=upload_mb, megapixels=megapixels, max_concurrency=max_concurrency, results_mb=results_mb,
+        upload_mb=upload_mb, megapixels=megapixels,
+        max_concurrency=max_concurrency if waiting is None else waiting, results_mb=results_mb,
         timeout_s=timeout_s, allow_urls=allow_urls, allow_private_urls=allow_private_urls,
+        allowed_hosts=tuple(allowed_hosts or ()),
     )  # fmt: skip
     settings = ServerSettings(
         models=name_models(sources), max_models=max_models, replicas=replicas, batch_tiles=batch_tiles,

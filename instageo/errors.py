@@ -46,6 +46,10 @@ class RasterError(InstaGeoError):
     """A raster file is missing or unreadable, or has an unexpected shape."""
 
 
+class PixelTypeError(RasterError):
+    """The pixels of a raster file are no real numbers."""
+
+
 class LayerError(RasterError):
     """The layers of a raster file are not those that the settings or the model expect.
 

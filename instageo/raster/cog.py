@@ -25,7 +25,8 @@ def read_tiff_header(path: Path) -> tuple[int, int, int, int]:
     """Return layers, rows, columns, and bytes per value of a GeoTIFF; no driver for another format is used.
 
     Raises:
-        RasterError: The file is not a complete GeoTIFF, or has complex values.
+        PixelTypeError: It has complex values.
+        RasterError: The file is not a complete GeoTIFF.
     """
     with path.open("rb") as file:
         signature = file.read(4)
@@ -33,7 +34,7 @@ def read_tiff_header(path: Path) -> tuple[int, int, int, int]:
         raise RasterError("the content is not a TIFF; expected a GeoTIFF")
     try:
         with rasterio.Env(session=DummySession(), **UNTRUSTED_OPTIONS), rasterio.open(path, driver="GTiff") as source:
-            check_real(source, "the content")
+            check_real(source, "the image")
             value_bytes = max(np.dtype(name).itemsize for name in source.dtypes)
             return source.count, source.height, source.width, value_bytes
     except RasterioError as error:

@@ -104,11 +104,13 @@ class Grid:
         return (latitude, (longitude + 180) % 360 - 180) if on_earth else None
 
     def bounds_lonlat(self) -> tuple[float, float, float, float] | None:
-        """Return west, south, east and north of the corners, degrees (WGS 84), or None if nowhere on Earth."""
+        """Return west, south, east and north of the corners, degrees (WGS 84), or None if one is not on Earth."""
         corners = self._locate([0, 0, self.height, self.height], [0, self.width, 0, self.width])
         if self.center_lat_lon() is None or corners is None:
             return None
         longitudes, latitudes = corners
+        if not all(map(math.isfinite, [*longitudes, *latitudes])):  # a corner lies beyond the Earth's edge
+            return None
         return min(longitudes), min(latitudes), max(longitudes), max(latitudes)
 
     def _locate(

@@ -1,5 +1,7 @@
 """Ground area of the pixels of a grid."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.crs import CRS
@@ -20,7 +22,7 @@ def compute_pixel_areas_km2(grid: Grid) -> NDArray[np.float64] | None:
         None if the grid is nowhere on Earth, or rotated and in degrees.
     """
     affine = grid.transform
-    if grid.crs is None or affine.is_identity:
+    if grid.crs is None or affine.is_identity or not all(map(math.isfinite, affine)):
         return None
     crs = CRS.from_wkt(grid.crs)
     if crs.is_projected:

@@ -14,7 +14,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 
-from instageo.errors import RasterError
+from instageo.errors import PixelTypeError, RasterError
 from instageo.gdal_access import explain_failure, gdal_options, summarize_error
 from instageo.locations import gdal_path, is_remote
 from instageo.raster.grid import Grid, Raster, RasterInfo, Window
@@ -108,10 +108,10 @@ def open_raster(path: str | Path) -> Iterator[OpenRaster]:
 
 
 def check_real(source: DatasetReader, name: str) -> None:
-    """Raise a RasterError if an open file has complex values; `name` is the file in the message."""
+    """Raise a PixelTypeError if an open file has complex values; `name` is the file in the message."""
     complex_types = [dtype for dtype in source.dtypes if dtype.startswith("complex")]
     if complex_types:
-        raise RasterError(
+        raise PixelTypeError(
             f"{name}: has complex values ({complex_types[0]}), but pixels need to be real numbers; write what is meant "
             "as real layers, such as amplitude and phase, or real and imaginary part"
         )

@@ -9,15 +9,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
-from instageo.errors import RasterError
+from instageo.errors import PixelTypeError, RasterError
 from instageo.raster.cog import read_tiff_header
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.settings import RequestLimits
 
 MAX_REDIRECTS = 3
 BLOCK_BYTES = 1 << 20
+
+URL_CHARACTERS = "/%:@!$&'()*+,;=?~-._"
+"""Characters that stay as they are in the path and the query of a URL."""
+
+CLOUD_NETWORKS = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24")))
+"""Where clouds offer services to their machines at addresses that may count as public: Azure's and Oracle's."""
+
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 @contextmanager
@@ -54,12 +62,14 @@ def check_image(path: Path, limits: RequestLimits) -> None:
     """Check that a file is a GeoTIFF within the limits; its pixels are not read.
 
     Raises:
-        HTTPProblem: The file is empty (422), not a GeoTIFF (415), or too large (413).
+        HTTPProblem: The file is empty or has complex values (422), is not a GeoTIFF (415), or too large (413).
     """
     if path.stat().st_size == 0:
         raise HTTPProblem(422, "the file is empty; expected a GeoTIFF")
     try:
         layers, rows, columns, value_bytes = read_tiff_header(path)
+    except PixelTypeError as error:
+        raise HTTPProblem(422, str(error)) from error
     except RasterError as error:
         raise HTTPProblem(415, str(error)) from error
     pixels = rows * columns
@@ -107,11 +117,30 @@ def _connect(url: str, limits: RequestLimits) -> tuple[http.client.HTTPConnectio
     if parts.username or parts.password:
         raise HTTPProblem(422, "the URL contains a user name or a password; leave them out")
     address = str(resolved[4][0])
-    if not limits.allow_private_urls and not ipaddress.ip_address(address.partition("%")[0]).is_global:
+    if not limits.allow_private_urls and not is_public_address(address):
         raise HTTPProblem(403, "the URL leads into a private network; this server fetches only from public addresses")
     secure = parts.scheme == "https"
     connection = _PinnedConnection(address, host, port, secure=secure, timeout=limits.url_timeout_s)
-    return connection, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    path = quote(parts.path or "/", safe=URL_CHARACTERS)
+    return connection, path + (f"?{quote(parts.query, safe=URL_CHARACTERS)}" if parts.query else "")
+
+
+def is_public_address(address: str) -> bool:
+    """Return whether an IP address belongs to the public internet, and not to the network or the cloud of this machine.
+
+    IPv6 addresses that stand for IPv4 ones (mapped, 6to4, Teredo, NAT64) are judged by these as well.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    embedded: list[ipaddress.IPv4Address | None] = []
+    if isinstance(ip, ipaddress.IPv6Address):
+        embedded = [ip.ipv4_mapped, ip.sixtofour, ip.teredo[1] if ip.teredo else None]
+        if ip in NAT64:
+            embedded.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+    candidates = [ip, *filter(None, embedded)]
+    return all(
+        each.is_global and not each.is_multicast and not any(each in network for network in CLOUD_NETWORKS)
+        for each in candidates
+    )
 
 
 class _PinnedConnection(http.client.HTTPConnection):

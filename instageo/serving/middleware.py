@@ -1,4 +1,4 @@
-"""Check the token, the size and the number of requests before anything else."""
+"""Check the origin, the token, the size and the number of requests before anything else."""
 
 import hmac
 import os
@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 
 from instageo.serving.errors import problem_response
+from instageo.serving.origin import is_cross_site, is_own_host
 from instageo.serving.settings import TOKEN_VARIABLE, RequestLimits
 
 Scope = MutableMapping[str, Any]
@@ -37,7 +38,7 @@ class BodyTooLargeError(Exception):
 
 
 class LimitsMiddleware:
-    """ASGI middleware that rejects requests without a valid token, too large, or too many.
+    """ASGI middleware that rejects requests of other sites, without a valid token, too large, or too many.
 
     Args:
         app: The application behind it.
@@ -53,12 +54,23 @@ class LimitsMiddleware:
         """Pass a request on, or reject it."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        rejection = await self._reject_token(scope) or self._reject_length(scope)
+        rejection = self._reject_origin(scope) or await self._reject_token(scope) or self._reject_length(scope)
         if rejection:
             return await rejection(scope, receive, send)
         if not scope["path"].startswith(PREDICTION_PREFIX):
             return await self.app(scope, receive, send)
         return await self._predict(scope, receive, send)
+
+    def _reject_origin(self, scope: Scope) -> JSONResponse | None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host, allowed = headers.get("host"), self.limits.allowed_hosts
+        if host is not None and (not self.token or allowed) and not is_own_host(host, allowed):
+            return problem_response(
+                403, "the header Host names another server; --allowed-hosts of instageo serve lists further names"
+            )
+        if is_cross_site(scope["method"], headers):
+            return problem_response(403, "pages of other sites may not send requests to this server")
+        return None
 
     async def _reject_token(self, scope: Scope) -> JSONResponse | None:
         if not self.token or scope["path"] in OPEN_PATHS:

@@ -26,6 +26,8 @@ class RequestLimits:
         allow_urls: Whether requests may name images by URL.
         allow_private_urls: Whether such a URL may lead into a private network, such as that of the server.
         url_timeout_s: Seconds for fetching one.
+        allowed_hosts: Names of the server in the header Host, besides localhost, that of the machine and addresses;
+            without a token no others are accepted, with one only if there are any.
     """
 
     upload_mb: int = 256
@@ -37,11 +39,13 @@ class RequestLimits:
     allow_urls: bool = False
     allow_private_urls: bool = False
     url_timeout_s: int = 30
+    allowed_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_positive(
             self, "upload_mb", "megapixels", "decoded_mb", "max_concurrency", "results_mb", "timeout_s", "url_timeout_s"
         )
+        object.__setattr__(self, "allowed_hosts", tuple(self.allowed_hosts))  # lists in configuration files
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,9 @@ class ServerSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for a configuration file."""
-        return asdict(self)
+        values = asdict(self)
+        values["limits"]["allowed_hosts"] = list(self.limits.allowed_hosts)
+        return values
 
     def http_options(self, host: str, port: int) -> dict[str, Any]:
         """Return options of Ray Serve's proxy; its time limit is longer than that of the server."""

@@ -66,7 +66,9 @@ def test_a_sum_of_losses_trains_and_only_the_same_sum_is_resumed(data, run, tmp_
     assert len((folder / "history.csv").read_text().splitlines()) == 3
 
 
-@pytest.mark.parametrize("loss", [{"subprocess:run": {"args": "x"}}, "os:system", "own.py:Constant", {"dice": 1, "a.b:C": {"x": 1}}])
+@pytest.mark.parametrize(
+    "loss", [{"subprocess:run": {"args": "x"}}, "os:system", "own.py:Constant", {"dice": 1, "a.b:C": {"x": 1}}]
+)
 def test_code_that_a_checkpoint_names_is_not_run(trained, run, tmp_path, monkeypatch, loss):
     data, folder = trained
     monkeypatch.setattr(factory, "load_user_code", lambda *_: pytest.fail("code was loaded"))

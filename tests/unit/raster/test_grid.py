@@ -9,6 +9,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform
 
 from instageo.raster.grid import Grid, Raster, crop
+from instageo.raster.pixel_area import compute_pixel_areas_km2
 from instageo.raster.reading import read_raster
 
 
@@ -105,3 +106,24 @@ def test_a_grid_without_a_reference_system_has_no_center():
 )
 def test_a_grid_that_is_nowhere_on_earth_has_no_center(crs, transform):
     assert Grid(CRS.from_user_input(crs).to_wkt(), transform, 10, 10).center_lat_lon() is None
+
+
+@pytest.mark.parametrize(
+    ("projection", "half"),
+    [
+        ("+proj=geos +h=35785831 +lon_0=0 +datum=WGS84 +sweep=y", 5.6e6),
+        ("+proj=moll +datum=WGS84", 1.8e7),
+        ("+proj=ortho +lat_0=0 +lon_0=0 +datum=WGS84", 7e6),
+    ],
+)
+def test_corners_beyond_the_edge_of_the_earth_have_no_bounds(projection, half):
+    """The disk of the Earth fills these images; their corners are space."""
+    transform = Affine(2 * half / 64, 0, -half, 0, -2 * half / 64, half)
+    grid = Grid(CRS.from_proj4(projection).to_wkt(), transform, 64, 64)
+    assert grid.bounds_lonlat() is None
+    assert grid.center_lat_lon() == pytest.approx((0, 0), abs=1e-6)
+
+
+def test_a_transform_that_is_not_a_number_has_no_place_and_no_area():
+    grid = Grid(CRS.from_epsg(32633).to_wkt(), Affine(math.nan, 0, math.nan, 0, math.nan, math.nan), 8, 8)
+    assert (grid.bounds_lonlat(), grid.center_lat_lon(), compute_pixel_areas_km2(grid)) == (None, None, None)

@@ -4,9 +4,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+import rasterio
 
 from instageo.serving.errors import HTTPProblem
-from instageo.serving.inputs import fetch_url
+from instageo.serving.inputs import _connect, check_image, fetch_url, is_public_address
 from instageo.serving.settings import RequestLimits
 
 
@@ -64,3 +65,37 @@ def test_a_redirect_into_a_private_network_is_not_followed(site, tmp_path, monke
     monkeypatch.setattr(inputs.ipaddress, "ip_address", lambda text: real("1.1.1.1" if text == "127.0.0.1" else text))
     with pytest.raises(HTTPProblem, match="private network"):
         fetch_url(f"{site}/away", tmp_path / "image.tif", RequestLimits(allow_urls=True))
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_public_addresses(address):
+    assert is_public_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.100.100.200", "192.0.0.192", "168.63.129.16",
+        "0.0.0.0", "224.0.0.1", "::1", "fd00:ec2::254", "fe80::1%eth0", "::ffff:169.254.169.254",
+        "::ffff:168.63.129.16", "64:ff9b::a9fe:a9fe", "64:ff9b::a83f:8110", "2002:a9fe:a9fe::1", "ff02::1",
+    ],
+)  # fmt: skip
+def test_addresses_of_the_machine_its_network_and_its_cloud(address):
+    assert not is_public_address(address)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("dtype", ["complex_int16", "complex64", "complex128"])
+def test_complex_images_are_one_422(tmp_path, dtype):
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", dtype=dtype, count=2, height=8, width=8):
+        pass
+    with pytest.raises(HTTPProblem, match=rf"the image: has complex values \({dtype}\)") as caught:
+        check_image(tmp_path / "a.tif", RequestLimits())
+    assert caught.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "requested"), [("/größe.tif?a=ü", "/gr%C3%B6%C3%9Fe.tif?a=%C3%BC"), ("/a%20b", "/a%20b")]
+)
+def test_urls_with_any_letters_are_encoded(path, requested):
+    assert _connect(f"http://127.0.0.1{path}", RequestLimits(allow_private_urls=True))[1] == requested

@@ -70,3 +70,33 @@ def test_the_token_is_checked_before_the_body_is_read(monkeypatch, header, statu
         assert dict(response["headers"])[b"content-type"] == b"application/problem+json"
     for path in ("/", "/healthz"):
         assert respond(LimitsMiddleware(app, RequestLimits()), scope | {"path": path}, receive)["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("token", "allowed", "host", "status"),
+    [
+        (None, (), b"localhost:8000", 200),
+        (None, (), b"evil.example", 403),
+        (None, ("evil.example",), b"evil.example", 200),
+        ("hush", (), b"evil.example", 200),  # a page does not know the token
+        ("hush", ("maps.example.org",), b"evil.example", 403),
+        (None, (), None, 200),
+    ],
+)
+def test_without_a_token_the_host_must_be_the_servers_own(monkeypatch, token, allowed, host, status):
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    if token:
+        monkeypatch.setenv(TOKEN_VARIABLE, token)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive():
+        raise AssertionError("the body is read")
+
+    headers = [(b"authorization", b"Bearer hush")] + ([] if host is None else [(b"host", host)])
+    scope = {"type": "http", "path": "/v1/models", "method": "GET", "headers": headers}
+    middleware = LimitsMiddleware(app, RequestLimits(allowed_hosts=allowed))
+    assert respond(middleware, scope, receive)["status"] == status
+    cross = scope | {"method": "POST", "headers": [(b"sec-fetch-site", b"cross-site"), *headers]}
+    assert respond(middleware, cross, receive)["status"] == 403
