@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
 
+from instageo.model.inference.ray_access import bind_replica_to_loopback
 from instageo.model.inference.ray_cluster import ray_cluster
 from instageo.serving.endpoints import build_app
 from instageo.serving.replicas import ModelReplica
@@ -91,6 +92,7 @@ def application(arguments: dict[str, Any]) -> Application:
     settings = server_settings_from_dict(arguments)
 
     def build_http_app() -> FastAPI:
+        bind_replica_to_loopback()
         handle = serve.get_deployment_handle(REPLICA_DEPLOYMENT, app_name=serve.get_replica_context().app_name)
         return build_app(handle, settings)
 

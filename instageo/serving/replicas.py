@@ -14,6 +14,7 @@ from ray import serve
 
 from instageo.model.chips.value_range import ValueRange
 from instageo.model.inference.predictor import Predictor, load_model
+from instageo.model.inference.ray_access import bind_replica_to_loopback
 from instageo.model.networks.device import inference_autocast
 from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.settings import Settings
@@ -75,6 +76,7 @@ class ModelReplica:
 
     def __init__(self, settings: ServerSettings) -> None:
         keep_freed_memory()
+        bind_replica_to_loopback()
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.replicas))  # Ray's default is 1
         loader = ThreadPoolExecutor(1)
 

@@ -8,9 +8,11 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from ipaddress import ip_address
 from pathlib import Path
 
 import numpy as np
+import psutil
 from affine import Affine
 
 from instageo.model.run import main
@@ -57,6 +59,14 @@ class Server:
 
         return [number for number in titled if own(number)]
 
+    def open_addresses(self):
+        """Addresses beyond loopback that its processes listen on."""
+        main = psutil.Process(self.process.pid)
+        sockets = [each for process in [main, *main.children(recursive=True)] for each in _sockets(process)]
+        assert any(each.laddr.port == self.port for each in sockets if each.status == psutil.CONN_LISTEN)
+        listening = {each.laddr.ip.removeprefix("::ffff:") for each in sockets if each.status == psutil.CONN_LISTEN}
+        return {address for address in listening if not ip_address(address).is_loopback}
+
     def send(self, path, content=None, field="file", name="image.tif", **fields):
         parts = [(field, name, content)] if content is not None else []
         body = b""
@@ -67,6 +77,13 @@ class Server:
             body += f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: image/tiff\r\n\r\n".encode() + data + b"\r\n"
         body += f"--{BOUNDARY}--\r\n".encode()
         return self.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+
+
+def _sockets(process):
+    try:
+        return process.net_connections("inet")
+    except psutil.Error:  # it ended in the meantime
+        return []
 
 
 @contextmanager

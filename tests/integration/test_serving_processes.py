@@ -82,7 +82,9 @@ def test_a_token_and_too_many_requests(run, tmp_path, monkeypatch):
         wrong = server.request("GET", "/v1/models", headers={"Authorization": "Bearer wrong"})
         right = server.request("GET", "/v1/models", headers={"Authorization": "Bearer hush"})
         health = server.get("/healthz")
+        reachable = server.open_addresses()
         responses = list(pool.map(lambda _: server.request("POST", "/v1/predict", body, kind), range(12)))
+    assert reachable == set()  # neither the server's nor Ray's
     assert (refused[0], refused[1]["www-authenticate"]) == (401, "Bearer")
     assert "hush" not in refused[2].decode()
     assert (wrong[0], right[0], health[0]) == (401, 200, 200)

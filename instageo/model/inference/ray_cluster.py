@@ -5,13 +5,14 @@ import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 
 from instageo.errors import ConfigError
+from instageo.model.inference.ray_access import only_this_machine
 from instageo.runtime.termination import install_again, interrupt
 from instageo.wording import counted
 
@@ -66,7 +67,7 @@ def ray_cluster(
         if connect:
             try:
                 _check_address(address)
-                with _silenced_stderr():
+                with _silenced_stderr(), nullcontext() if address else only_this_machine():
                     ray.init(**options)
                 install_again()  # Ray's own handler of SIGTERM ends the process with a dump of its stack
             except SystemExit:  # which that handler raises while Ray starts
