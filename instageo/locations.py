@@ -9,6 +9,8 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from platformdirs import user_cache_path
+
 GDAL_PREFIXES = {
     "s3": "/vsis3/",
     "gs": "/vsigs/",
@@ -182,3 +184,13 @@ def _absolute_path(location: str) -> PurePath:
     scheme, separator, rest = _split_query(_USER.sub(r"\1", location))[0].rpartition("://")
     host, _, path = rest.partition("/") if separator else ("", "", rest)
     return PurePosixPath(f"{scheme.lower()}:", host.replace(":", "_"), posixpath.normpath(f"/{path}").lstrip("/"))
+
+
+def user_cache() -> Path:
+    """Return the folder that this program may fill with files it can make or fetch again; it may not exist yet.
+
+    It is `$INSTAGEO_CACHE`, else the cache folder of the operating system: on Linux `~/.cache/instageo`, where
+    `$XDG_CACHE_HOME` replaces `~/.cache`.
+    """
+    chosen = os.environ.get("INSTAGEO_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("instageo", appauthor=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from instageo.locations import file_stamp, gdal_path, hide_secrets, is_remote, join_location
+from instageo.locations import file_stamp, gdal_path, hide_secrets, is_remote, join_location, user_cache
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,20 @@ def test_the_stamp_of_a_local_file_is_its_size_and_time(tmp_path):
 @pytest.mark.parametrize("location", ["nothing://host/a", "/vsizip/a.zip/a.tif", "http://127.0.0.1:9/a.tif"])
 def test_a_file_that_cannot_be_reached_has_no_stamp(location):
     assert file_stamp(location) is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"INSTAGEO_CACHE": "/b", "XDG_CACHE_HOME": "/c"}, "/b"),
+        ({"INSTAGEO_CACHE": "~/b", "HOME": "/home/me"}, "/home/me/b"),
+        ({"XDG_CACHE_HOME": "/c"}, "/c/instageo"),
+        ({"HOME": "/home/me"}, "/home/me/.cache/instageo"),
+    ],
+)
+def test_the_environment_chooses_the_cache_folder(environment, expected, monkeypatch):
+    for name in ("INSTAGEO_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert user_cache() == Path(expected)

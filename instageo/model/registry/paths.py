@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from instageo.cache_dir import user_cache
 from instageo.errors import RegistryError
+from instageo.locations import user_cache
 
 REGISTRY, MODELS, OFFLINE = "MODELS_REGISTRY_PATH", "MODELS_PATH", "INSTAGEO_OFFLINE"
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from instageo.cache_dir import user_cache
-from instageo.locations import is_remote
+from instageo.locations import is_remote, user_cache
 from instageo.model.settings.run_settings import Settings
 from instageo.sensors import PRITHVI_BANDS, find_sensor
 
