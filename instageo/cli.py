@@ -182,6 +182,9 @@ def serve_command(
     samples: Annotated[Path | None, typer.Option(help="Folder of sample images shown on the page.")] = None,
     upload_mb: Annotated[int, typer.Option(help="Maximum size of a request, MB.")] = 256,
     megapixels: Annotated[int, typer.Option(help="Maximum size of an image, megapixels.")] = 100,
+    memory_mb: Annotated[
+        int, typer.Option(help="Memory for the images of all requests together, MB; further requests wait.")
+    ] = 4000,
     max_concurrency: Annotated[
         int, typer.Option(help="Maximum number of concurrent requests; further ones get HTTP 429.")
     ] = 64,
@@ -215,7 +218,7 @@ def serve_command(
     from instageo.serving.settings import RequestLimits, ServerSettings
 
     limits = RequestLimits(
-        upload_mb=upload_mb, megapixels=megapixels,
+        upload_mb=upload_mb, megapixels=megapixels, memory_mb=memory_mb,
         max_concurrency=max_concurrency if waiting is None else waiting, results_mb=results_mb,
         timeout_s=timeout_s, allow_urls=allow_urls, allow_private_urls=allow_private_urls,
         allowed_hosts=tuple(allowed_hosts or ()),

@@ -97,7 +97,7 @@ def application(arguments: dict[str, Any]) -> Application:
         return build_app(handle, settings)
 
     http_deployment: Any = serve.deployment(
-        name="HTTPServer", max_ongoing_requests=10_000, ray_actor_options={"num_cpus": 0}
+        name="FrontEnd", max_ongoing_requests=10_000, ray_actor_options={"num_cpus": 0}
     )
     replicas = _replica_deployment(settings).bind(settings)
     bound: Application = http_deployment(serve.ingress(build_http_app)()).bind(replicas)

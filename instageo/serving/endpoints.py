@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ from starlette.middleware import Middleware
 
 from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.settings.derived import band_names, layers_by_date
+from instageo.serving.admission import Admission, current_place
 from instageo.serving.errors import PROBLEM_RESPONSES, HTTPProblem, install_handlers
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.inputs import fetch_url, temporary_image
@@ -69,17 +71,18 @@ def build_app(handle: DeploymentHandle[Any], settings: ServerSettings) -> FastAP
         settings: Settings of the server.
     """
     keep_freed_memory()
+    admission = Admission.from_limits(settings.limits)
     app = FastAPI(
         docs_url=None,
         redoc_url=None,  # FastAPI's own pages fetch their scripts from elsewhere
         title="InstaGeo",
         version=__version__,
         description="Maps from satellite images by fine-tuned Prithvi networks.",
-        middleware=[Middleware(LimitsMiddleware, limits=settings.limits)],
+        middleware=[Middleware(LimitsMiddleware, limits=settings.limits, admission=admission)],
         dependencies=[Depends(read_bearer_token)] if os.environ.get(TOKEN_VARIABLE) else [],  # for OpenAPI
     )
     install_handlers(app)
-    endpoints = Endpoints(handle, settings)
+    endpoints = Endpoints(handle, settings, admission)
     predictions = ("image/tiff", "image/png", "application/json", "application/x-npy")
     for method, path, endpoint, media_types in (
         (app.post, "/v1/predict", endpoints.predict, predictions),
@@ -110,11 +113,12 @@ class Endpoints:
     Args:
         handle: Handle of the deployment of `ModelReplica`.
         settings: Settings of the server.
+        admission: Places and memory for requests.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any], settings: ServerSettings) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], settings: ServerSettings, admission: Admission) -> None:
         self.settings, self.counters = settings, ServerMetrics()
-        self.service = PredictionService(handle, settings, self.counters)
+        self.service = PredictionService(handle, settings, self.counters, admission)
         self.threads = ThreadPoolExecutor(settings.limits.max_concurrency + SPARE_THREADS)
 
     def in_thread(self, endpoint: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
@@ -125,7 +129,17 @@ class Endpoints:
         """
 
         async def call(**arguments: Any) -> Response:
-            return await asyncio.get_running_loop().run_in_executor(self.threads, partial(endpoint, **arguments))
+            place = current_place.get()
+            work = self.threads.submit(copy_context().run, partial(endpoint, **arguments))
+            if place is not None:
+                place.hold()
+                work.add_done_callback(lambda _: place.leave())
+            try:
+                return await asyncio.wrap_future(work)
+            except asyncio.CancelledError:
+                if place is not None:
+                    place.abandoned.set()
+                raise
 
         call.__name__, call.__doc__ = endpoint.__name__, endpoint.__doc__
         call.__signature__ = inspect.signature(endpoint)  # type: ignore[attr-defined]  # FastAPI reads it

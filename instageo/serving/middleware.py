@@ -3,13 +3,13 @@
 import hmac
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
-from threading import Lock
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 
+from instageo.serving.admission import Admission, current_place
 from instageo.serving.errors import problem_response
 from instageo.serving.origin import is_cross_site, is_own_host
 from instageo.serving.settings import TOKEN_VARIABLE, RequestLimits
@@ -43,12 +43,14 @@ class LimitsMiddleware:
     Args:
         app: The application behind it.
         limits: Limits of requests.
+        admission: Places of requests for predictions.
     """
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], limits: RequestLimits) -> None:
-        self.app, self.limits = app, limits
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], limits: RequestLimits, admission: Admission
+    ) -> None:
+        self.app, self.limits, self.admission = app, limits, admission
         self.token = os.environ.get(TOKEN_VARIABLE)
-        self.in_progress, self.lock = 0, Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or reject it."""
@@ -88,10 +90,8 @@ class LimitsMiddleware:
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request for a prediction on if there are not too many, and count the bytes of its body."""
-        with self.lock:
-            busy = self.in_progress >= self.limits.max_concurrency
-            self.in_progress += not busy
-        if busy:
+        place = self.admission.enter()
+        if place is None:
             detail = f"the server is busy with {self.limits.max_concurrency} requests; try again in a moment"
             return await problem_response(429, detail, {"Retry-After": "1"})(scope, receive, send)
         received, responding = 0, False
@@ -109,13 +109,14 @@ class LimitsMiddleware:
             responding = True
             await send(message)
 
+        token = current_place.set(place)
         try:
             return await self.app(scope, receive_counted, send_noted)
         except BodyTooLargeError:
             return None if responding else await self._too_large()(scope, receive, send)
         finally:
-            with self.lock:
-                self.in_progress -= 1
+            current_place.reset(token)
+            place.leave()
 
     def _too_large(self) -> JSONResponse:
         return problem_response(413, f"the request is larger than {self.limits.upload_mb} MB, the limit of this server")

@@ -24,6 +24,7 @@ from instageo.model.settings.derived import band_names
 from instageo.model.tasks.predictions import Prediction, RegressionPrediction
 from instageo.runtime.memory import explain_memory_errors
 from instageo.serving import formats
+from instageo.serving.admission import Admission, current_place
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.inputs import check_image
@@ -60,10 +61,13 @@ class PredictionService:
         handle: Handle of the deployment of `ModelReplica`.
         settings: Settings of the server.
         metrics: Counters to update.
+        admission: Memory for images.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any], settings: ServerSettings, metrics: ServerMetrics) -> None:
-        self.handle, self.settings, self.metrics = handle, settings, metrics
+    def __init__(
+        self, handle: DeploymentHandle[Any], settings: ServerSettings, metrics: ServerMetrics, admission: Admission
+    ) -> None:
+        self.handle, self.settings, self.metrics, self.admission = handle, settings, metrics, admission
         self.results = ResultCache(settings.limits.results_mb * 1_000_000)
         self._descriptions: dict[str, ModelDescription] = {}
         self._said: dict[str, set[str]] = {model: set() for model in settings.models}
@@ -155,9 +159,10 @@ class PredictionService:
             said=self._said[model],
         )
         try:
-            with explain_memory_errors("the image", "send a smaller one"):
-                prediction = predictor.predict(path)
-            yield predictor, prediction
+            with self.admission.memory(predictor.required_memory(path), deadline):
+                with explain_memory_errors("the image", "send a smaller one"):
+                    prediction = predictor.predict(path)
+                yield predictor, prediction
         except OutOfMemoryError as error:
             raise HTTPProblem(
                 413, f"the server has too little memory for this image: {_without_path(error, path)}"
@@ -193,6 +198,8 @@ class RemoteNetwork(nn.Module):
 
     def forward(self, image: Tensor, temporal_coords: Tensor, location_coords: Tensor) -> Tensor:
         """Return the logits of tiles (B, C, T, h, w); see `call_replica`."""
+        if (place := current_place.get()) is not None:
+            place.check()
         tiles = TileBatch(self.model, image.numpy(), temporal_coords.numpy(), location_coords.numpy())
         output: TileLogits = call_replica(lambda: self.handle.compute.remote(tiles), self.deadline)
         self.observe_tiles(output.tiles_in_pass)

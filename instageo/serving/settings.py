@@ -20,6 +20,7 @@ class RequestLimits:
         upload_mb: Largest body of a request, MB.
         megapixels: Largest image, millions of pixels of one layer.
         decoded_mb: Largest image in memory, MB: pixels x layers x bytes per value.
+        memory_mb: Memory for the images of all requests together, MB; further requests wait.
         max_concurrency: Requests processed at a time; further ones get HTTP 429.
         results_mb: Disk space for the page's newest results, MB.
         timeout_s: Seconds after which a request ends with HTTP 503.
@@ -33,6 +34,7 @@ class RequestLimits:
     upload_mb: int = 256
     megapixels: int = 100
     decoded_mb: int = 4000
+    memory_mb: int = 4000
     max_concurrency: int = 64
     results_mb: int = 1000
     timeout_s: int = 300
@@ -43,7 +45,15 @@ class RequestLimits:
 
     def __post_init__(self) -> None:
         _check_positive(
-            self, "upload_mb", "megapixels", "decoded_mb", "max_concurrency", "results_mb", "timeout_s", "url_timeout_s"
+            self,
+            "upload_mb",
+            "megapixels",
+            "decoded_mb",
+            "memory_mb",
+            "max_concurrency",
+            "results_mb",
+            "timeout_s",
+            "url_timeout_s",
         )
         object.__setattr__(self, "allowed_hosts", tuple(self.allowed_hosts))  # lists in configuration files
 

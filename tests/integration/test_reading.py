@@ -60,6 +60,7 @@ def changed(folder, change):
 
 def served(path, run_folder):
     """Return what the server says of a file; its network is not reached if the file is refused."""
+    from instageo.serving.admission import Admission
     from instageo.serving.errors import HTTPProblem
     from instageo.serving.metrics import ServerMetrics
     from instageo.serving.replicas import ModelDescription
@@ -71,7 +72,9 @@ def served(path, run_folder):
             return self
 
     model = instageo.load_model(run_folder, device="cpu")
-    service = PredictionService(NoNetwork(), ServerSettings({"m": str(run_folder)}), ServerMetrics())
+    service = PredictionService(
+        NoNetwork(), ServerSettings({"m": str(run_folder)}), ServerMetrics(), Admission(1, 10**9)
+    )
     service._descriptions["m"] = ModelDescription(model.settings, model.metrics, 0)
     with pytest.raises(HTTPProblem) as caught:
         service.summarize("m", path)

@@ -258,6 +258,7 @@ def ray_worker(folder, settings, drawn):
 def server(folder, settings, drawn):
     """`instageo serve`; a request holds one file, so side-cars are not sent."""
     pytest.importorskip("ray", reason="the extra `serve` is not installed")
+    from instageo.serving.admission import Admission
     from instageo.serving.errors import HTTPProblem
     from instageo.serving.metrics import ServerMetrics
     from instageo.serving.replicas import ModelDescription
@@ -265,7 +266,7 @@ def server(folder, settings, drawn):
     from instageo.serving.settings import ServerSettings
 
     net = Recorder()
-    service = PredictionService(Handle(net), ServerSettings({"m": "run"}), ServerMetrics())
+    service = PredictionService(Handle(net), ServerSettings({"m": "run"}), ServerMetrics(), Admission(1, 10**9))
     service._descriptions["m"] = ModelDescription(settings, {}, 0)
     try:
         summary = service.summarize("m", folder / "chip.tif")

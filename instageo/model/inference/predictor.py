@@ -36,7 +36,7 @@ from instageo.model.settings.resolve import resolve
 from instageo.model.tasks.base import Task
 from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tasks.predictions import Prediction
-from instageo.raster.grid import Grid
+from instageo.raster.grid import Grid, RasterInfo
 from instageo.raster.reading import read_info
 from instageo.raster.validity import validity_mask
 from instageo.runtime.memory import require_memory
@@ -242,19 +242,27 @@ class Predictor:
         choice = choose_layers(read_info(path), chip_format_from_settings(self.settings), str(path))
         return {"read_as": layers_by_date(self.settings, choice.layers), "notes": list(choice.notes)}
 
-    def _require_memory(self, path: str | Path) -> None:
-        """Check that a file, its image and its prediction fit into memory, before the file is read.
+    def required_memory(self, path: str | Path) -> int:
+        """Return about how many bytes a file, its image and its prediction take; the file's pixels are not read.
 
         Raises:
-            OutOfMemoryError: They do not.
+            RasterError: The file is missing or unreadable.
         """
-        info, num_outputs = read_info(path), self.task.num_outputs
+        return self._memory_of(read_info(path))
+
+    def _require_memory(self, path: str | Path) -> None:
+        """Raise OutOfMemoryError if a file, its image and its prediction do not fit into memory, before it is read."""
+        info = read_info(path)
+        layers = len(self.settings.dataloader.bands or ()) or info.num_layers
+        what = f"{path}: predicting {info.grid.height} x {info.grid.width} pixels of {layers} layers"
+        require_memory(self._memory_of(info), what, MEMORY_ADVICE)
+
+    def _memory_of(self, info: RasterInfo) -> int:
+        num_outputs = self.task.num_outputs
         layers = len(self.settings.dataloader.bands or ()) or info.num_layers
         per_pixel = layers * (np.dtype(info.dtype).itemsize + MASK_BYTES + FLOAT_BYTES)  # stored, valid, image
         per_pixel += OUTPUT_COPIES * num_outputs * FLOAT_BYTES
-        height, width = info.grid.shape
-        what = f"{path}: predicting {height} x {width} pixels of {layers} layers"
-        require_memory(height * width * per_pixel, what, MEMORY_ADVICE)
+        return info.grid.height * info.grid.width * per_pixel
 
     def read_row(self, row: Row) -> ImageWithGrid:
         """Read the chip of a table's row; its dates and location take precedence over the file's."""

@@ -4,8 +4,14 @@ import asyncio
 
 import pytest
 
+from instageo.serving.admission import Admission
 from instageo.serving.middleware import LimitsMiddleware
 from instageo.serving.settings import TOKEN_VARIABLE, RequestLimits
+
+
+def limited(app, limits):
+    """The middleware before an application."""
+    return LimitsMiddleware(app, limits, Admission.from_limits(limits))
 
 
 def respond(middleware, scope, receive):
@@ -33,10 +39,10 @@ def test_a_body_without_a_length_is_counted(parts, status, num_received):
         return {"type": "http.request", "body": b"x" * 600_000, "more_body": len(received) < parts}
 
     scope = {"type": "http", "path": "/v1/predict", "method": "POST", "headers": []}
-    middleware = LimitsMiddleware(app, RequestLimits(upload_mb=1))
+    middleware = limited(app, RequestLimits(upload_mb=1))
     assert respond(middleware, scope, receive)["status"] == status
     assert len(received) == num_received  # 1.2 MB exceed 1 MB, and nothing is read after that
-    assert middleware.in_progress == 0
+    assert middleware.admission.taken == 0
 
 
 @pytest.mark.parametrize(
@@ -63,13 +69,13 @@ def test_the_token_is_checked_before_the_body_is_read(monkeypatch, header, statu
 
     headers = [] if header is None else [(b"authorization", header)]
     scope = {"type": "http", "path": "/v1/predict", "method": "POST", "headers": headers}
-    response = respond(LimitsMiddleware(app, RequestLimits()), scope, receive)
+    response = respond(limited(app, RequestLimits()), scope, receive)
     assert response["status"] == status
     if status == 401:
         assert dict(response["headers"])[b"www-authenticate"] == b"Bearer"
         assert dict(response["headers"])[b"content-type"] == b"application/problem+json"
     for path in ("/", "/healthz"):
-        assert respond(LimitsMiddleware(app, RequestLimits()), scope | {"path": path}, receive)["status"] == 200
+        assert respond(limited(app, RequestLimits()), scope | {"path": path}, receive)["status"] == 200
 
 
 @pytest.mark.parametrize(
@@ -96,7 +102,7 @@ def test_without_a_token_the_host_must_be_the_servers_own(monkeypatch, token, al
 
     headers = [(b"authorization", b"Bearer hush")] + ([] if host is None else [(b"host", host)])
     scope = {"type": "http", "path": "/v1/models", "method": "GET", "headers": headers}
-    middleware = LimitsMiddleware(app, RequestLimits(allowed_hosts=allowed))
+    middleware = limited(app, RequestLimits(allowed_hosts=allowed))
     assert respond(middleware, scope, receive)["status"] == status
     cross = scope | {"method": "POST", "headers": [(b"sec-fetch-site", b"cross-site"), *headers]}
     assert respond(middleware, cross, receive)["status"] == 403
