@@ -15,7 +15,7 @@ from torch import Tensor
 from instageo.errors import ConfigError
 from instageo.model.backbones.prithvi import PrithviEncoder
 from instageo.model.backbones.weights import PATCHES, match_bands
-from instageo.model.heads.light import LightHead
+from instageo.model.heads.patch_decoder import PatchDecoder
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.wording import counted
 
@@ -157,7 +157,8 @@ def init_from_teacher(
     encoder.load_state_dict(selected, strict=False)
     if with_head:
         head, teacher_head = student.segmentation_head, teacher.segmentation_head
-        num_dates = 1 if isinstance(teacher_head, LightHead) else teacher_encoder.temporal_dim  # it pools dates first
+        pools_dates = any(isinstance(part, PatchDecoder) for part in teacher_head.children())
+        num_dates = 1 if pools_dates else teacher_encoder.temporal_dim
         head.load_state_dict(_select_head(head.state_dict(), teacher_head.state_dict(), num_dates))
 
 

@@ -29,7 +29,7 @@ class HeadSpec:
         num_bands: Bands per date.
         patch_size: Side of a patch, pixels.
         num_classes: Output channels.
-        hidden_channels: Channels of the maps within the head; only the head `light` has a choice.
+        hidden_channels: Channels of the maps within the head; only `light` and `light_v0` have a choice.
     """
 
     embed_dim: int

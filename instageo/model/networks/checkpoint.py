@@ -1,6 +1,6 @@
 """Write what a checkpoint carries in addition to its weights, read checkpoints, and load their weights."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +33,9 @@ STORED = (Role.fixed_by_checkpoint, Role.default_from_checkpoint, Role.recorded_
 """Roles of the settings that a checkpoint stores."""
 
 OLD_ENCODER = "prithvi_100M_backbone."
+
+LIGHT_V0_KEY = "segmentation_head.classify.3.weight"
+"""Key of the head `light_v0`, which earlier versions called `light`, that the present `light` does not have."""
 
 UNUSED = ("prithvi_encoder.pos_embed", "prithvi_encoder.decoder", "prithvi_encoder.mask_token")
 """Keys that published files may hold but that are computed or not needed."""
@@ -108,7 +111,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     stored = {name: section.get(name) or {} for name in ("settings", "run", "metrics", "value_range")}
     _check_stored(path, stored)
     if stored["settings"]:
-        settings, run = with_current_names(stored["settings"]), with_current_names(stored["run"])
+        settings, run = (with_current_head(with_current_names(stored[name]), state) for name in ("settings", "run"))
     else:
         settings, run = _published_settings(path, state), {}
     run = run or _hydra_settings(path)
@@ -157,6 +160,17 @@ def locate_checkpoint(source: str | Path) -> Path:
         return fetch_checkpoint(str(source))
     path = Path(source).expanduser()
     return path / f"{BEST}.ckpt" if path.is_dir() else path
+
+
+def with_current_head(stored: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    """Return stored settings (`group.key: value`) with the present name of the head.
+
+    Args:
+        stored: Settings with keys of this version.
+        keys: Keys of the checkpoint's tensors, without the leading `net.`.
+    """
+    was_renamed = stored.get("model.head") == "light" and LIGHT_V0_KEY in keys
+    return {**stored, "model.head": "light_v0"} if was_renamed else dict(stored)
 
 
 def _published_settings(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:

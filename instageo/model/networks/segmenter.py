@@ -14,6 +14,7 @@ from instageo.model.heads.base import HeadInput, HeadSpec
 from instageo.model.heads.factory import HEADS
 from instageo.model.heads.layers import resize_bilinear
 from instageo.model.heads.light import GROUPS, LightHead
+from instageo.model.heads.light_v0 import LightV0Head
 from instageo.sensors import PRITHVI_BANDS
 
 
@@ -177,7 +178,7 @@ def build_network(
 
 
 def _check_head_channels(head: str, channels: int) -> None:
-    if HEADS[head] is not LightHead:
+    if HEADS[head] not in (LightHead, LightV0Head):
         raise ConfigError(f"model.head_channels={channels} is for model.head=light; remove it for model.head={head}")
     if channels < GROUPS or channels % GROUPS:
         raise ConfigError(f"model.head_channels is {channels}; expected a multiple of {GROUPS}")

@@ -46,7 +46,8 @@ class ModelSettings:
     )
     head: str = setting(
         "light",
-        "light | upscaling (published) | upscaling_600m | unet | upernet | linear | pooled (image-level)",
+        "light | upscaling (published) | unet | upernet | linear | pooled (image-level); of earlier versions: "
+        "upscaling_600m, light_v0",
         Role.fixed_by_checkpoint,
     )
     head_channels: int | None = setting(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from instageo.errors import CheckpointError
 from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
-from instageo.model.networks.checkpoint import FORMAT, LAST
+from instageo.model.networks.checkpoint import FORMAT, LAST, with_current_head
 from instageo.model.settings import Scheduler, Settings
 from instageo.model.settings.compose import first_difference, read_yaml
 from instageo.model.settings.fields import Role
@@ -55,7 +55,8 @@ def _check_resumable(path: Path, settings: Settings) -> Path:
     if "optimizer_states" not in content:
         raise CheckpointError(f"{path}: contains weights only; resume from the {LAST}.ckpt in the same folder")
     metadata = content.get(METADATA_KEY, {})
-    stored = with_current_names(metadata.get("run", {}))
+    keys = {key.removeprefix("net.") for key in content.get("state_dict", {})}
+    stored = with_current_head(with_current_names(metadata.get("run", {})), keys)
     if metadata.get("format", FORMAT) < FORMAT and (
         settings.train.ema_decay is not None or settings.train.scheduler is Scheduler.plateau
     ):

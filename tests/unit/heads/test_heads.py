@@ -12,7 +12,8 @@ from instageo.model import build_network
 from instageo.model.backbones.variants import VARIANTS, Variant
 from instageo.model.heads.base import HeadInput, HeadSpec
 from instageo.model.heads.factory import HEADS
-from instageo.model.heads.light import SQUARE_CORRELATION, DateAttention, build_square_classifier
+from instageo.model.heads.light_v0 import SQUARE_CORRELATION, build_square_classifier
+from instageo.model.heads.patch_decoder import DateAttention
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,7 @@ def test_a_batch_of_one_trains_every_parameter_of_the_head(build, head, num_date
         ("upscaling_600m", (11,), False),
         ("linear", (11,), False),
         ("light", (2, 5, 8, 11), True),
+        ("light_v0", (2, 5, 8, 11), True),
         ("unet", (2, 5, 8, 11), True),
         ("upernet", (2, 5, 8, 11), False),
     ],
@@ -131,11 +133,14 @@ def test_the_flops_of_the_linear_head_by_hand():
     "model_name",
     ["prithvi_eo_tiny", "prithvi_eo_v2_tiny_tl", "prithvi_eo_v1_100", "prithvi_eo_v2_300", "prithvi_eo_v2_600"],
 )
-def test_the_light_head_costs_at_most_a_tenth_and_little_more_for_more_dates(model_name):
+def test_the_light_head_costs_at_most_a_sixteenth_and_little_for_each_date(model_name):
     head, whole = count_flops(model_name, "light", 3)
-    assert head <= whole / 10
+    assert head <= whole / 16
     one, four = (count_flops(model_name, "light", num_dates, depth=1)[0] for num_dates in (1, 4))
-    assert one < four < 1.15 * one
+    variant = VARIANTS[model_name]
+    pixels = 3 * 6 * 9 * 8 * 224**2  # three more dates of six bands, 3 x 3 kernel, 8 channels
+    attention = 4 * 4 * (224 // variant.patch_size) ** 2 * variant.embed_dim  # four blocks and dates, one weight each
+    assert four - one == 2 * (pixels + attention)
 
 
 def test_a_border_within_a_patch_is_sharp_with_light_and_blurred_with_linear(build):
@@ -163,7 +168,49 @@ def test_light_distinguishes_pixels_of_one_patch_and_linear_does_not(build):
         assert least < moved[20, 20] / moved[20, 28] < most
 
 
-def test_initial_weights_of_a_square_are_correlated_in_light_and_have_the_usual_variance():
+@pytest.fixture
+def untrained():
+    """Function that builds a head of a name, in evaluation mode."""
+    spec = HeadSpec(embed_dim=32, temporal_dim=1, num_bands=6, patch_size=16, num_classes=3)
+    return lambda head: HEADS[head](spec).eval()
+
+
+def test_pixels_share_their_weights_in_light(untrained):
+    head, image = untrained("light"), torch.randn(1, 6, 1, 32, 32)
+    torch.nn.init.zeros_(head.narrow[3].weight)  # what is left depends on the pixel and its eight neighbours
+    maps = [torch.zeros(1, 32, 1, 2, 2)] * 4
+    with torch.inference_mode():
+        logits, moved = (head(HeadInput(maps, image.roll((down, 1), (-2, -1)))) for down in (0, 1))
+        original = head(HeadInput(maps, image))
+    for shifted, down in ((logits, 0), (moved, 1)):
+        back = shifted.roll((-down, -1), (-2, -1))
+        torch.testing.assert_close(back[..., 2:-2, 2:-2], original[..., 2:-2, 2:-2])
+    changed = image.clone()
+    changed[..., 20, 21] += 3
+    with torch.inference_mode():
+        difference = (head(HeadInput(maps, changed)) - original).abs().amax((0, 1))
+    reached = torch.zeros(32, 32, dtype=torch.bool)
+    reached[19:22, 20:23] = True
+    assert ((difference > 1e-6) == reached).all()
+
+
+def test_initial_maps_of_uniform_images_show_checkerboards_only_in_light_v0(untrained):
+    shares = {"light": [], "light_v0": []}
+    for head, found in shares.items():
+        for _ in range(5):
+            maps = [torch.randn(1, 32, 1, 8, 8)] * 4
+            with torch.inference_mode():
+                logits = untrained(head)(HeadInput(maps, torch.ones(1, 6, 1, 128, 128)))[..., 16:-16, 16:-16]
+            (upper_left, upper_right), (lower_left, lower_right) = (
+                (logits[..., row::2, column::2] for column in (0, 1)) for row in (0, 1)
+            )
+            diagonal = (upper_left - upper_right - lower_left + lower_right).abs().mean() / 4
+            found.append((diagonal / logits.std((-2, -1)).mean()).item())
+    assert sum(shares["light"]) / 5 < 0.05
+    assert sum(shares["light_v0"]) / 5 > 0.2
+
+
+def test_initial_weights_of_a_square_are_correlated_in_light_v0_and_have_the_usual_variance():
     conv = build_square_classifier(1000, 50)
     weights = conv.weight.detach().reshape(50, 4, -1)
     assert weights.var().item() == pytest.approx(torch.nn.Conv2d(1000, 200, 1).weight.var().item(), rel=0.02)

@@ -76,10 +76,11 @@ def test_parameters_of_a_narrow_network_by_hand():
     assert sum(parameter.numel() for parameter in net.parameters()) == encoder + 3 * (32 + 1)
 
 
+@pytest.mark.parametrize("head", ["light", "light_v0"])
 @pytest.mark.parametrize("head_channels", [4, 8, 48])
 @pytest.mark.parametrize("num_dates", [1, 2])
-def test_the_light_head_with_other_head_channels_trains_at_any_size(head_channels, num_dates):
-    options = {"num_classes": 3, "depth": 1, "embed_dim": 16, "head": "light", "temporal_dim": num_dates}
+def test_the_light_heads_with_other_head_channels_train_at_any_size(head, head_channels, num_dates):
+    options = {"num_classes": 3, "depth": 1, "embed_dim": 16, "head": head, "temporal_dim": num_dates}
     net = build_network("prithvi_eo_tiny", head_channels=head_channels, **options).train()
     assert net.segmentation_head.keep.weight.shape == (head_channels, head_channels, 1, 1)
     logits = net(torch.randn(2, 6, num_dates, 33, 50))
