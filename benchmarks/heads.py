@@ -1,4 +1,4 @@
-"""Benchmark heads: train prithvi_eo_tiny with each of them from random weights, and count the dots in its maps.
+"""Benchmark heads: train small networks with each of them from random weights, and count the dots in their maps.
 
 python benchmarks/heads.py floods DATA OUTPUT --heads light light_v0 upscaling --seeds 1 2 3
 
@@ -18,11 +18,13 @@ import sys
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo import load_model
+from instageo.model.tasks.predictions import ClassPrediction
 from instageo.raster.reading import read_raster
 
 COMMON = [
@@ -133,7 +135,7 @@ def examine(folder: Path, chips: list[tuple[Path, NDArray[np.int_]]]) -> Result:
     """Return the scores of a run's best epoch, with counts over its maps of the validation chips."""
     model, lone, borders = load_model(folder, device="cpu"), 0, np.zeros(2, int)
     for chip, labels in chips:
-        classes = model.predict(chip).classes.astype(int)
+        classes = cast(ClassPrediction, model.predict(chip)).classes.astype(int)
         lone, borders = lone + count_lone_pixels(classes, labels >= 0), borders + count_borders(classes)
     scores = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     seconds = [float(row["seconds"]) for row in read_rows(folder / "history.csv")]
@@ -157,7 +159,7 @@ def main() -> None:
         data = arguments.output.resolve() / "tables"
     chips = read_labels(data, first_class=int(arguments.dataset == "crops"))
     lone = sum(count_lone_pixels(labels, labels >= 0) for _, labels in chips)
-    within, between = sum(count_borders(labels) for _, labels in chips)
+    within, between = np.sum([count_borders(labels) for _, labels in chips], axis=0)
     print("| head | seed | mIoU | accuracy | lone pixels | borders within / between squares | s an epoch |")
     print("|---|---|---|---|---|---|---|")
     print(f"| labels | | | | {lone} | {within / between:.2f} | |", flush=True)
