@@ -1,6 +1,7 @@
 """Limits that are checked before anything else."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -106,3 +107,138 @@ def test_without_a_token_the_host_must_be_the_servers_own(monkeypatch, token, al
     assert respond(middleware, scope, receive)["status"] == status
     cross = scope | {"method": "POST", "headers": [(b"sec-fetch-site", b"cross-site"), *headers]}
     assert respond(middleware, cross, receive)["status"] == 403
+
+
+async def answer(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+async def no_body():
+    raise AssertionError("the body is read")
+
+
+def scope_of(path="/v1/predict", **headers):
+    headers = [(key.replace("_", "-").encode(), value) for key, value in headers.items()]
+    return {"type": "http", "path": path, "method": "POST", "headers": headers}
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [
+        (b"2000000", 200),
+        (b"2000001", 413),
+        (b"0" * 18, 200),
+        (b"0" * 19, 400),
+        (b"-1", 400),
+        (b"", 400),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/models"])
+def test_a_length_beyond_the_limit_is_rejected_before_the_body_is_read(length, status, path):
+    middleware = limited(answer, RequestLimits(upload_mb=2))
+    response = respond(middleware, scope_of(path, Content_Length=length), no_body)
+    assert response["status"] == status
+    assert middleware.admission.taken == 0
+
+
+def test_a_body_of_exactly_the_limit_is_received():
+    async def app(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await answer(scope, receive, send)
+
+    parts = iter([{"body": b"x" * 400_000, "more_body": True}, {"body": b"x" * 600_000, "more_body": True}, {}])
+
+    async def receive():
+        return next(parts)
+
+    assert respond(limited(app, RequestLimits(upload_mb=1)), scope_of(), receive)["status"] == 200
+
+
+@pytest.mark.parametrize("is_started", [False, True])
+def test_a_response_that_has_begun_is_not_followed_by_another(is_started):
+    sent = []
+
+    async def app(scope, receive, send):
+        if is_started:
+            await answer(scope, receive, send)
+        await receive()
+
+    async def receive():
+        return {"body": b"x" * 1_000_001}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(limited(app, RequestLimits(upload_mb=1))(scope_of(), receive, send))
+    assert [message["status"] for message in sent if "status" in message] == [200 if is_started else 413]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v1/predict/image", 429), ("/v1/models", 200)])
+def test_predictions_beyond_the_limit_are_told_to_come_back(path, status):
+    middleware = limited(answer, RequestLimits(max_concurrency=2))
+    middleware.admission.taken = 1
+    assert respond(middleware, scope_of("/v1/predict"), no_body)["status"] == 200
+    middleware.admission.taken = 2
+    response = respond(middleware, scope_of(path), no_body)
+    assert response["status"] == status
+    assert status == 200 or dict(response["headers"])[b"retry-after"] == b"1"
+    assert middleware.admission.taken == 2
+
+
+def test_requests_are_counted_while_they_are_processed():
+    counts = []
+
+    async def app(scope, receive, send):
+        counts.append(middleware.admission.taken)
+        await answer(scope, receive, send)
+
+    middleware = limited(app, RequestLimits())
+    for _ in range(2):
+        respond(middleware, scope_of(), no_body)
+    assert counts == [1, 1]
+    assert middleware.admission.taken == 0
+
+
+def test_the_start_of_the_server_needs_no_token(monkeypatch):
+    monkeypatch.setenv(TOKEN_VARIABLE, "hush")
+    started = []
+
+    async def app(scope, receive, send):
+        started.append((scope, receive, send))
+
+    asyncio.run(limited(app, RequestLimits())({"type": "lifespan"}, no_body, answer))
+    assert started == [({"type": "lifespan"}, no_body, answer)]
+
+
+def test_what_the_application_gets_is_the_request(monkeypatch):
+    async def app(scope, receive, send):
+        assert scope == scope_of("/v1/models")
+        assert (await receive()) == {"body": b"x"}
+        await answer(scope, receive, send)
+
+    async def receive():
+        return {"body": b"x"}
+
+    assert respond(limited(app, RequestLimits()), scope_of("/v1/models"), receive)["status"] == 200
+
+
+def test_rejections_say_why(monkeypatch):
+    def detail(scope, limits):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        middleware = LimitsMiddleware(answer, limits)
+        middleware.admission.taken = 1
+        asyncio.run(middleware(scope, no_body, send))
+        return json.loads(sent[1]["body"])["detail"]
+
+    assert detail(scope_of(Content_Length=b"9000000"), RequestLimits(upload_mb=8)).startswith(
+        "the request is larger than 8 MB"
+    )
+    assert detail(scope_of(Content_Length=b"x"), RequestLimits()) == "Content-Length is not a number"
+    assert detail(scope_of(), RequestLimits(max_concurrency=1)).startswith("the server is busy with 1 requests")
+    monkeypatch.setenv(TOKEN_VARIABLE, "hush")
+    assert detail(scope_of(), RequestLimits()).startswith("no valid token")
