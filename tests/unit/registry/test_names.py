@@ -27,3 +27,11 @@ def test_other_texts_are_not_names(text):
 def test_only_the_prefix_distinguishes_a_name_from_a_path():
     assert is_registry_name("registry:a")
     assert not is_registry_name("a/tiny@1")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(ModelName("a", "tiny", "1.2"), "a/tiny@1.2"), (ModelName("a", None), "a@latest")]
+)
+def test_names_are_written_as_they_are_parsed(name, text):
+    assert str(name) == text
+    assert parse_name(text) == name

@@ -1,0 +1,31 @@
+"""Share of labelled pixels inside predicted intervals, by hand."""
+
+import math
+
+import torch
+
+from instageo.model.metrics.coverage import IntervalCoverage
+
+
+def test_coverage_by_hand():
+    """Inside: 1 (lower end), 2, 3 (upper end); outside: 0 and 4; NaN does not count."""
+    coverage = IntervalCoverage(sync=False)
+    assert coverage.sync is False
+    assert math.isnan(coverage.compute())
+    low, high = torch.full((2, 3), 1.0), torch.full((2, 3), 3.0)
+    coverage.update(low, high, torch.tensor([[0.0, 1.0, 2.0], [3.0, 4.0, torch.nan]]))
+    assert coverage.compute() == 3 / 5
+    coverage.update(low[:1], high[:1], torch.full((1, 3), 2.0))
+    assert coverage.compute() == 6 / 8
+    assert coverage.compute().dtype == torch.float64
+    coverage.reset()
+    coverage.update(low, high, torch.zeros(2, 3))
+    assert coverage.compute() == 0
+
+
+def test_intervals_need_no_gradient():
+    low = torch.zeros(1, requires_grad=True)
+    coverage = IntervalCoverage()
+    assert coverage.sync is True
+    coverage.update(low, low + 1, torch.ones(1))
+    assert not coverage.compute().requires_grad
