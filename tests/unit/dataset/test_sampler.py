@@ -165,3 +165,23 @@ def test_batches_of_a_balanced_epoch_contain_the_drawn_rows(reader):
     [batch] = build_loader(RandomCropDataset(reader, (4, 4), -1), sampler, 2, 0, stack_samples)
     assert (batch.label[:, 0, 0] // 1000).tolist() == [index for _, index in sampler]
     assert torch.equal(batch.image[:, 0, 0], batch.label.float())
+
+
+def test_seeds_and_orders_are_those_of_numpy():
+    """A resumed run draws what it would have drawn, also with a later version of this program."""
+    sampler = EpochSampler(5, seed=3)
+    assert sampler.epoch == 0
+    sampler.set_epoch(2)
+    [seed] = np.random.SeedSequence((3, 2)).generate_state(1)
+    assert list(sampler) == [(seed, index) for index in np.random.default_rng((3, 2)).permutation(5)]
+    drawn = EpochSampler(3, seed=3, probabilities=[0.2, 0.3, 0.5])
+    drawn.set_epoch(2)
+    seeds = np.random.SeedSequence((3, 2)).generate_state(3)
+    order = np.random.default_rng((3, 2)).choice(3, 3, p=[0.2, 0.3, 0.5])
+    assert list(drawn) == list(zip(seeds.tolist(), order.tolist(), strict=True))
+    assert (sampler.rank, sampler.world_size) == (0, 1)
+
+
+def test_seeds_of_an_epoch_by_hand():
+    assert epoch_seed(2, 5) == (2 * 1_000_003 + 5) * 1_009 == 2_018_011_099
+    assert epoch_seed(2, 5, 3) == 2_018_011_102

@@ -9,7 +9,13 @@ from numpy.testing import assert_allclose
 
 from instageo.errors import DataError
 from instageo.model.chips.sample import Sample
-from instageo.model.inference.tiling import Tiling, compute_blend_weights, compute_tile_starts, predict_images
+from instageo.model.inference.tiling import (
+    NonFiniteOutputError,
+    Tiling,
+    compute_blend_weights,
+    compute_tile_starts,
+    predict_images,
+)
 
 
 def identity(batch):
@@ -173,3 +179,31 @@ def test_an_output_that_is_not_finite_is_refused(value):
     image[1, 0, 2, 5] = value
     with pytest.raises(DataError, match="not a number"):
         predict(identity, [image], Tiling(4, 2))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_the_image_whose_output_is_not_finite_is_named(index, batch_size):
+    images = [torch.zeros(3, 1, 4, 6) for _ in range(3)]
+    images[index][1, 0, 2, 5] = float("nan")
+    with pytest.raises(NonFiniteOutputError) as error:
+        predict(identity, images, Tiling(4, 2, batch_size))
+    assert error.value.index == index
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_one_output_per_chip_is_the_mean_over_its_tiles(batch_size):
+    """Four tiles of 2 x 2 with the means 1, 2, 3 and 6; the second image is one tile."""
+    image = torch.tensor([[1.0, 2], [3, 6]]).repeat_interleave(2, 0).repeat_interleave(2, 1)[None, None]
+
+    def forward(batch):
+        return batch.image[:, :, 0].mean((-2, -1), keepdim=True) * torch.tensor([1.0, 10]).view(1, 2, 1, 1)
+
+    first, second = predict(forward, [image, image[..., :2, :2]], Tiling(2, 2, batch_size))
+    assert first.shape == second.shape == (2, 1, 1)
+    assert first.flatten().tolist() == [3, 30]
+    assert second.flatten().tolist() == [1, 10]
+
+
+def test_tiles_of_eight_are_predicted_at_a_time_unless_told():
+    assert Tiling(1, 1).batch_size == 8
