@@ -78,6 +78,16 @@ def test_other_colours_are_listed(make_raster):  # pitfall 78
         labels(colors=COLORS).read(make_raster("plain.tif", CLASSES.astype(np.uint8)))
 
 
+def test_colours_that_differ_in_one_part_are_different(make_raster):
+    """Neither does twice as much green stand for the next red, nor 256 times as much blue."""
+    colors = (0, 1, 0), (0, 0, 255), (0, 128, 0), (1, 0, 0), (1, 0, 1), (255, 254, 255)
+    path = make_raster("label.tif", np.array(colors, np.uint8).T[:, None])
+    kind = LabelFormat(6, layers=LabelLayers(colors=colors))
+    assert kind.read(path).tolist() == [[0, 1, 2, 3, 4, 5]]
+    with pytest.raises(DataError, match=r"has the colours #0000ff, #000100, #008000, #010001, #fffeff, which"):
+        LabelFormat(6, layers=LabelLayers(colors=((1, 0, 0),))).read(path)
+
+
 @pytest.mark.parametrize("values", [PICTURE, CLASSES[None].astype(np.uint8)])
 def test_an_alpha_layer_is_a_mask(make_raster, values):
     alpha = np.array([[255, 255, 0], [255, 255, 255]], np.uint8)

@@ -54,6 +54,22 @@ def test_dn_plus_1000_with_an_offset_is_the_same_ground(tagged, make_raster, mod
     assert_array_equal(image(other, chips("ignore")), GROUND + 1000)
 
 
+@pytest.mark.parametrize(("tag", "factor"), [((0.0001, 0), 10_000), ((0.01, 0), 100)])
+def test_one_layer_has_the_unit_of_its_scale(tagged, tag, factor):
+    choice = read_chip(tagged("b.tif", GROUND[:1], tag), chips()).choice
+    assert (choice.scaling, choice.notes) == (None, ())
+    assert choice.tag_factor == pytest.approx(factor)
+
+
+def test_an_untagged_layer_counts_as_reflectance_x_10000(tagged):
+    """It agrees with layers whose scale is 1/10000; see below for one of 1/100."""
+    for tags in ([(0.0001, 0), (1, 0)], [(1, 0), (0.0001, 0)]):
+        choice = read_chip(tagged("b.tif", GROUND, *tags), chips()).choice
+        assert (choice.scaling, choice.tag_factor) == (None, pytest.approx(10_000))
+    choice = read_chip(tagged("b.tif", GROUND, SENTINEL, (1, 0)), chips()).choice
+    assert choice.scaling == ((1.0, -1000.0), (1.0, 0.0))
+
+
 def test_an_offset_that_is_applied_is_noted(tagged):  # pitfall 77
     [note] = read_chip(tagged("b.tif", GROUND, SENTINEL), chips()).choice.notes
     assert "the offset in the tags of the layers (scale 0.0001, offset -0.1) is applied" in note

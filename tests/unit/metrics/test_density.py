@@ -41,6 +41,7 @@ def test_counts_by_hand():
     truth = [0.0, 0.9, 1.0, 4.0, 9.0, NAN, 2.0]
     prediction = [0.0, 1.0, 0.5, 3.0, -3.0, 2.0, 4.0]
     density = count_pairs(prediction, truth, DensityRange(0, 4, 4)).compute_density()
+    assert density.range == DensityRange(0, 4, 4)
     assert density.counts.tolist() == [[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [1, 0, 0, 1]]
     assert density.num_outside == 1
 

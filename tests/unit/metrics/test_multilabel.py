@@ -179,3 +179,12 @@ def test_a_summary_is_json_without_nan():  # pitfall 22
         "iou": None, "f1": None, "precision": None, "recall": None, "support": 0, "roc_auc": None, "ap": None,
     }  # fmt: skip
     assert content["confusion_matrix"] == [[[0, 0], [0, 1]], [[1, 0], [0, 0]]]
+
+
+def test_the_most_extreme_logits_count():
+    """One sample of the label lies above one and below another of the two without it."""
+    logits, label = torch.tensor([1.0, -1e4, 1e4]), torch.tensor([1, 0, 0])
+    scores = compute_scores(logits.view(3, 1, 1, 1), label.view(3, 1, 1, 1))
+    assert scores["roc_auc"] == scores["mAP"] == 1 / 2
+    scores = compute_scores(-logits.view(3, 1, 1, 1), 1 - label.view(3, 1, 1, 1))
+    assert scores["roc_auc"] == 1 / 2

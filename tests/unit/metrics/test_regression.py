@@ -277,3 +277,17 @@ def test_a_summary_is_json_without_nan():
     assert content == {
         "rmse": 1, "mae": 1, "bias": 1, "r2": None, "pearson": None, "expected_error": 0, "count": 2,
     }  # fmt: skip
+
+
+def test_a_perfect_opposite_has_no_correlation_below_minus_1():
+    """Rounding alone would give -1.0000000000000002 for some of these."""
+    for seed in range(50):
+        truth = torch.from_numpy(np.random.default_rng(seed).standard_normal(9))
+        assert -1 <= compute_scores(-3 * truth, truth)["pearson"] < -1 + 1e-12
+
+
+def test_sums_are_on_the_device_of_the_predictions():
+    metrics = RegressionMetrics(device="meta", density=DensityRange(0, 1))
+    assert {metrics.sums.mean.device.type, metrics._density._cells.device.type} == {"meta"}
+    metrics.reset()
+    assert {metrics.sums.mean.device.type, metrics._density._cells.device.type} == {"cpu"}

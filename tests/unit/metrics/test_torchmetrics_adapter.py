@@ -76,3 +76,24 @@ def test_states_of_processes_are_merged(case):
         setattr(merged, name, reduction(torch.stack([getattr(metric, name) for metric in parts])))
     merged._update_count = 1
     assert_close(merged.compute(), expected_scores(reference, outputs, labels), equal_nan=True)
+
+
+def test_options_are_those_of_the_program():
+    roc = {"roc_auc", "roc_auc_per_class"}
+    for chosen in (True, False):
+        metric = SegmentationMetric(3, ignore_index=2, roc=chosen)
+        metric.update(LOGITS, CLASSES.clamp(min=0))
+        assert metric.compute()["support_per_class"][2] == 0
+        assert roc & metric.compute().keys() == (roc if chosen else set())
+    metric = MultiLabelMetric(3, ignore_index=0, threshold=0.9)
+    metric.update(LOGITS, APPLIES.clamp(min=0))
+    assert metric.compute()["support_per_class"].sum() == (APPLIES == 1).sum()
+    likely = (LOGITS.sigmoid() > 0.9) & (APPLIES == 1)
+    assert metric.compute()["recall_per_class"].mean().item() == pytest.approx(
+        (likely.sum((0, 2, 3)) / (APPLIES == 1).sum((0, 2, 3))).mean().item()
+    )
+    assert "expected_error" not in RegressionMetric()._metrics().compute()
+
+
+def test_roc_is_left_out_unless_chosen():
+    assert SegmentationMetric(2)._counts.roc is False
