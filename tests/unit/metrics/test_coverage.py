@@ -2,7 +2,9 @@
 
 import math
 
+import pytest
 import torch
+import torch.distributed as dist
 
 from instageo.model.metrics.coverage import IntervalCoverage
 
@@ -29,3 +31,13 @@ def test_intervals_need_no_gradient():
     assert coverage.sync is True
     coverage.update(low, low + 1, torch.ones(1))
     assert not coverage.compute().requires_grad
+
+
+@pytest.mark.parametrize(("sync", "expected"), [(True, (1 + 2) / (1 + 9)), (False, 1)])
+def test_processes_add_up_their_pixels_if_told(sync, expected, monkeypatch):
+    """The other process has 2 of 9 pixels inside."""
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "all_reduce", lambda counts: counts.add_(torch.tensor([2, 9])))
+    coverage = IntervalCoverage(sync=sync)
+    coverage.update(torch.zeros(1), torch.ones(1), torch.ones(1))
+    assert coverage.compute() == expected

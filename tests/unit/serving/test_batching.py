@@ -45,3 +45,29 @@ def test_an_error_reaches_all_items_of_its_batch_and_the_queue_goes_on():
         with pytest.raises(ValueError, match="broken"):
             future.result(10)
     assert queue.submit(3).result(10) == 3
+
+
+def test_a_server_can_end_while_its_queue_waits():
+    before = set(threading.enumerate())
+    BatchQueue(lambda items: items, lambda _: 1, 8, 0.0)
+    [thread] = set(threading.enumerate()) - before
+    assert thread.daemon  # Python does not wait for it
+
+
+def test_a_cancelled_item_is_not_processed():
+    batches, go = [], threading.Event()
+
+    def process(items):
+        batches.append(list(items))
+        go.wait(10)
+        return items
+
+    queue = BatchQueue(process, lambda _: 1, 8, 0.0)
+    first = queue.submit(1)
+    while not batches:
+        pass
+    second, third = queue.submit(2), queue.submit(3)
+    assert second.cancel()
+    go.set()
+    assert (first.result(10), third.result(10)) == (1, 3)
+    assert batches == [[1], [3]]
