@@ -8,17 +8,17 @@ from instageo.serving.batching import BatchQueue
 
 
 def test_waiting_items_share_a_batch():
-    batches, go = [], threading.Event()
+    batches, begun, go = [], threading.Event(), threading.Event()
 
     def process(items):
         batches.append(list(items))
+        begun.set()
         go.wait(10)
         return [item * 10 for item in items]
 
     queue = BatchQueue(process, lambda item: item, 6, 0.0)
     first = queue.submit(1)
-    while not batches:
-        pass
+    assert begun.wait(10)
     others = [queue.submit(item) for item in (2, 3, 4, 9, 1)]  # they wait while the first is processed
     go.set()
     assert [future.result(10) for future in (first, *others)] == [10, 20, 30, 40, 90, 10]
@@ -55,17 +55,17 @@ def test_a_server_can_end_while_its_queue_waits():
 
 
 def test_a_cancelled_item_is_not_processed():
-    batches, go = [], threading.Event()
+    batches, begun, go = [], threading.Event(), threading.Event()
 
     def process(items):
         batches.append(list(items))
+        begun.set()
         go.wait(10)
         return items
 
     queue = BatchQueue(process, lambda _: 1, 8, 0.0)
     first = queue.submit(1)
-    while not batches:
-        pass
+    assert begun.wait(10)
     second, third = queue.submit(2), queue.submit(3)
     assert second.cancel()
     go.set()
