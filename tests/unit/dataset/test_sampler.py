@@ -185,3 +185,9 @@ def test_seeds_and_orders_are_those_of_numpy():
 def test_seeds_of_an_epoch_by_hand():
     assert epoch_seed(2, 5) == (2 * 1_000_003 + 5) * 1_009 == 2_018_011_099
     assert epoch_seed(2, 5, 3) == 2_018_011_102
+
+
+def test_probabilities_of_half_precision_counts_are_exact():
+    probabilities = balanced_probabilities(np.array([[1], [2]], np.float16))
+    assert probabilities.dtype == np.float64
+    assert probabilities.tolist() == [1 / 3, 2 / 3]

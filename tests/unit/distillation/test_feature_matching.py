@@ -89,3 +89,8 @@ def test_maps_with_the_same_patches_are_unchanged():
     maps = torch.randn(2, 3, 2, 4, 5)
     assert resample_patches(maps, (4, 5), 1.0) is maps
     torch.testing.assert_close(resample_patches(maps, (3, 4), 1.0), maps[..., :3, :4])  # padded less
+
+
+def test_maps_are_resampled_on_their_own_device():
+    resampled = resample_patches(torch.empty(2, 3, 1, 4, 4, device="meta"), (2, 3), 2.0)
+    assert (resampled.device.type, tuple(resampled.shape)) == ("meta", (2, 3, 1, 2, 3))

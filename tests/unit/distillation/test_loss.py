@@ -134,3 +134,16 @@ def test_a_student_learns_from_the_teacher_without_labels(parts):
     assert history[-1]["soft"] < history[0]["soft"] / 2
     assert history[-1]["feature"] < history[0]["feature"]
     assert (student.eval()(normalized.image).argmax(1) == 1).float().mean() > 0.9
+
+
+def test_the_teacher_follows_its_inputs_to_their_device():
+    class Echo(torch.nn.Linear):
+        def forward_with_features(self, image, temporal_coords, location_coords):
+            return image * self.weight, []
+
+    teacher = TeacherNetwork(Echo(1, 1), [1.0], [2.0], [0])
+    for device in ("cpu", "meta", "meta"):
+        batch = Sample(
+            torch.ones(1, 1, 1, 2, 2, device=device), torch.ones(1, 1, 2, 2, dtype=torch.bool, device=device)
+        )
+        assert teacher(batch)[0].device.type == device

@@ -1,8 +1,10 @@
 """Version numbers."""
 
+import sys
+
 import pytest
 
-from instageo.errors import RegistryError
+from instageo.errors import InstaGeoError, RegistryError
 from instageo.model.registry.versions import has_prefix, is_version_prefix, next_version, parse_version
 
 
@@ -34,3 +36,11 @@ def test_prefixes_match_whole_parts(prefix, expected):
 def test_aliases_are_not_prefixes():
     assert not is_version_prefix("production")
     assert not is_version_prefix("1.2.3.4")
+
+
+def test_a_missing_package_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "semver", None)
+    with pytest.raises(InstaGeoError) as error:
+        parse_version("1.2.3")
+    assert str(error.value).startswith("a model registry needs the package semver")
+    assert "instageo-model[registry]" in str(error.value)

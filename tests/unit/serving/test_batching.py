@@ -1,9 +1,11 @@
 """Batches across requests."""
 
+import queue
 import threading
 
 import pytest
 
+from instageo.serving import batching
 from instageo.serving.batching import BatchQueue
 
 
@@ -71,3 +73,18 @@ def test_a_cancelled_item_is_not_processed():
     go.set()
     assert (first.result(10), third.result(10)) == (1, 3)
     assert batches == [[1], [3]]
+
+
+@pytest.mark.parametrize(("max_wait_s", "least", "most"), [(0.0, 0.0001, 0.0001), (0.2, 0.0001, 0.2)])
+def test_no_item_waits_longer_than_told(max_wait_s, least, most, monkeypatch):
+    timeouts = []
+
+    class RecordingQueue(queue.Queue):
+        def get(self, block=True, timeout=None):
+            timeouts.append(timeout)
+            return super().get(block, timeout)
+
+    monkeypatch.setattr(batching, "Queue", RecordingQueue)
+    assert BatchQueue(lambda items: items, lambda _: 1, 8, max_wait_s).submit(1).result(10) == 1
+    assert timeouts[0] is None  # the first item may come at any time
+    assert least <= timeouts[1] <= most
