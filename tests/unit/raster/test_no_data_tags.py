@@ -16,6 +16,8 @@ from tests.tiffs import set_tag_text, write_layer_tags
         ("uint8", 1, "256", "256 does not fit uint8"),
         ("uint8", 2, "0.5", "0.5 does not fit uint8"),
         ("uint8", 1, "nan", "nan does not fit uint8"),
+        ("uint8", 1, "none", "none does not fit uint8"),
+        ("uint8", 1, "é", "\ufffd\ufffd does not fit uint8"),  # two bytes that are not ASCII
         ("int8", 1, "255", "255 does not fit int8"),
         ("int16", 13, "32768", "32768 does not fit int16"),
         ("int32", 1, "1e20", "1e+20 does not fit int32"),
@@ -53,3 +55,11 @@ def test_other_files_are_no_concern(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
     assert describe_unfit_no_data(tmp_path / "file") is None
     assert describe_unfit_no_data(tmp_path / "none.tif") is None
+
+
+def test_a_side_car_file_takes_precedence(make_raster):
+    path = make_raster("chip.tif", np.ones((2, 2), np.uint8), no_data_value=7)
+    path.with_name("chip.tif.aux.xml").write_text("<PAMDataset><NoDataValue>\n -1 </NoDataValue></PAMDataset>")
+    assert describe_unfit_no_data(path) == "the no-data tag -1 does not fit uint8, so no pixel is no-data"
+    path.with_name("chip.tif.aux.xml").write_text("<PAMDataset></PAMDataset>")
+    assert describe_unfit_no_data(path) is None
