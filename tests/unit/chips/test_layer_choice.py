@@ -54,6 +54,16 @@ def test_the_advice_names_the_products_with_that_many_layers():  # pitfall 75
     assert caught.value.problem == "f.tif: has 13 layers, expected 12 ()"
 
 
+@pytest.mark.parametrize(
+    ("rules", "is_asked"), [({}, True), ({"sensor": "hls_s30"}, False), ({"bands": (0, 1)}, False)]
+)
+def test_names_are_asked_for_unless_the_bands_are_known(rules, is_asked):
+    with pytest.raises(LayerError) as caught:
+        layers(info(13), chips(num_layers=12, **rules))
+    assert caught.value.advice.startswith("name the bands with dataloader.band_names, list") is is_asked
+    assert caught.value.advice.startswith("list the layers to read in dataloader.bands") is not is_asked
+
+
 def test_listed_layers_may_be_any_of_a_file():  # pitfall 75
     chosen = chips(bands=(1, 2, 3, 8, 11, 12), bands_given=True)
     assert layers(info(13), chosen) == (1, 2, 3, 8, 11, 12)
@@ -145,8 +155,13 @@ def test_each_date_is_read_by_name():
     ],
 )
 def test_names_that_do_not_identify_a_layer_are_refused(names, words):  # pitfall 76
-    with pytest.raises(LayerError, match=words):
+    with pytest.raises(LayerError, match=words) as caught:
         layers(info(6, names), chips(by_name=True))
+    assert caught.value.advice == (
+        "name the product with dataloader.sensor"
+        if "may mean" in words
+        else "list the layers in dataloader.bands instead of using dataloader.bands_by_name=true"
+    )
 
 
 def test_dates_that_names_do_not_tell_apart_are_refused():

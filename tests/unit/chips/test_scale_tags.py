@@ -129,6 +129,19 @@ def test_tags_are_applied_on_request(tagged, tag, values, expected):
     np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-3)
 
 
+def test_an_offset_of_the_settings_is_added_to_applied_tags(tagged):
+    """10000 x (x / 10000 - 0.1) - 500; the unit of physical values is then unknown."""
+    path = tagged("b.tif", GROUND, SENTINEL)
+    choice = read_chip(path, chips("apply", offset=-500.0)).choice
+    assert choice.scaling == ((1.0, -1500.0),) * 2
+    assert choice.tag_factor is None
+    assert_array_equal(image(path, chips("apply", offset=-500.0)), GROUND - 1500)
+    choice = read_chip(path, chips("apply")).choice
+    assert (choice.scaling, choice.tag_factor) == (((1.0, -1000.0),) * 2, 10_000)
+    [note] = choice.notes
+    assert "the tags of the layers (scale 0.0001, offset -0.1) are applied" in note
+
+
 def test_untagged_layers_are_left_as_they_are(tagged):
     actual = image(tagged("b.tif", GROUND, SENTINEL, (1, 0)), chips("apply"))
     assert_array_equal(actual, np.stack([GROUND[0] - 1000, GROUND[1]]))

@@ -41,3 +41,20 @@ def test_processes_add_up_their_pixels_if_told(sync, expected, monkeypatch):
     coverage = IntervalCoverage(sync=sync)
     coverage.update(torch.zeros(1), torch.ones(1), torch.ones(1))
     assert coverage.compute() == expected
+
+
+def test_counts_lose_no_pixel():
+    """Above 2^24 float32 holds no odd number."""
+    coverage, low = IntervalCoverage(), torch.zeros(1)
+    coverage.update(low, low + 1, low.expand(2**24))
+    coverage.update(low, low + 1, low + 2)
+    assert coverage.compute() == 2**24 / (2**24 + 1)
+
+
+def test_counts_are_on_the_device_of_the_predictions():
+    coverage = IntervalCoverage(device="meta")
+    assert coverage._counts.device.type == "meta"
+    coverage.reset()
+    assert coverage._counts.device.type == "cpu"
+    coverage.reset("meta")
+    assert coverage._counts.device.type == "meta"

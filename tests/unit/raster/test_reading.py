@@ -69,8 +69,9 @@ def test_unreadable_files_are_named(make_raster, tmp_path):  # pitfall 39
     damaged.write_bytes(content)
     assert read_info(damaged).num_layers == 1
     for name, words in {"none": "no such file", "text": "cannot be read", "damaged": "cannot be read"}.items():
-        with pytest.raises(RasterError, match=rf"{name}\.tif: {words}"):
+        with pytest.raises(RasterError, match=rf"{name}\.tif: {words}") as caught:
             read_raster(tmp_path / f"{name}.tif")
+        assert str(caught.value).count(str(tmp_path)) == 1  # the reason calls the file "it"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
