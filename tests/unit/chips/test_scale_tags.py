@@ -59,6 +59,8 @@ def test_one_layer_has_the_unit_of_its_scale(tagged, tag, factor):
     choice = read_chip(tagged("b.tif", GROUND[:1], tag), chips()).choice
     assert (choice.scaling, choice.notes) == (None, ())
     assert choice.tag_factor == pytest.approx(factor)
+    choice = read_chip(tagged("c.tif", GROUND[:1], SENTINEL), chips()).choice
+    assert (choice.scaling, choice.tag_factor) == (((1.0, -1000.0),), pytest.approx(10_000))
 
 
 def test_an_untagged_layer_counts_as_reflectance_x_10000(tagged):

@@ -147,3 +147,15 @@ def test_the_teacher_follows_its_inputs_to_their_device():
             torch.ones(1, 1, 1, 2, 2, device=device), torch.ones(1, 1, 2, 2, dtype=torch.bool, device=device)
         )
         assert teacher(batch)[0].device.type == device
+
+
+def test_the_teacher_gets_dates_and_location():
+    class Recorder(torch.nn.Linear):
+        def forward_with_features(self, *inputs):
+            return inputs, []
+
+    coords, location = torch.tensor([[[2020.0, 5.0]]]), torch.tensor([[48.0, 11.0]])
+    batch = Sample(torch.full((1, 2, 1, 1, 1), 5.0), torch.ones(1, 1, 1, 1, dtype=torch.bool), None, coords, location)
+    (image, *rest), _ = TeacherNetwork(Recorder(1, 1), [1.0], [2.0], [1])(batch)
+    assert image.flatten().tolist() == [2]  # (5 - 1) / 2
+    assert [part is own for part, own in zip(rest, (coords, location), strict=True)] == [True, True]
