@@ -81,3 +81,11 @@ def test_a_chip_keeps_its_grid(make_raster, grid):  # pitfalls 2, 16
 def test_parts_of_a_chip_must_agree(grid):
     with pytest.raises(ValueError, match=r"image \(1, 1, 2, 2\), valid \(1, 2, 3\)"):
         Chip(np.zeros((1, 1, 2, 2), np.float32), np.ones((1, 2, 3), bool), grid(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("image", "valid", "grid_sides"), [((2, 1, 3, 4), (2, 3, 4), (3, 4)), ((2, 1, 3, 4), (1, 3, 4), (4, 3))]
+)
+def test_a_chip_whose_parts_differ_in_shape_is_refused(image, valid, grid_sides, grid):
+    with pytest.raises(ValueError, match="image"):
+        Chip(np.zeros(image, np.float32), np.ones(valid, bool), grid(*grid_sides))
