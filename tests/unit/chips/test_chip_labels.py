@@ -36,6 +36,7 @@ def test_a_class_is_given_by_name_or_by_number_as_in_files(text, label_format, e
 )
 def test_several_classes_are_separated_by_semicolons(text, expected):
     label = ChipMultiLabelFormat(LabelFormat(3), NAMES).read(text)
+    assert label.dtype == np.int64
     assert label[:, 0, 0].tolist() == expected
     assert label.shape == (3, 1, 1)
 

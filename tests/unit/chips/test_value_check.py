@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 from instageo.errors import DataError
 from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.image import read_chip
+from instageo.model.chips.value_check import MAX_MAGNITUDE, check_magnitude
 from instageo.model.dataset.chip_reader import ChipReader
 from instageo.model.dataset.datasets import WholeChipDataset
 from instageo.model.inspection.row import InspectionSpec, inspect_row
@@ -82,3 +83,19 @@ def test_a_loader_names_it_also_from_its_processes(make_raster, num_workers):
     with pytest.raises(DataError) as caught:
         next(iter(loader))
     assert str(caught.value).startswith(f"{path}: band 2 of date 1 has the value")
+
+
+@pytest.mark.parametrize(("stored", "is_clipped"), [(0.5, True), (1e19, True), (-1e19, False), (-0.5, False)])
+def test_large_values_may_be_clipped_instead(stored, is_clipped):
+    """Stored values of one band are multiplied by 1e19."""
+    values = np.array(stored).reshape(1, 1, 1, 1)
+    with pytest.raises(DataError) as error:
+        check_magnitude((values * 1e19).astype(np.float32), values, np.ones((1, 1, 1), bool), "a.tif")
+    advice = f"dataloader.no_data_value={stored!r} or tag it as no-data in the file"
+    assert str(error.value).endswith(advice + ", else clip it with dataloader.max_pixel_value" * is_clipped)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_value_is_allowed(sign):
+    image = np.full((1, 1, 1, 1), sign * MAX_MAGNITUDE, np.float32)
+    check_magnitude(image, image, np.ones((1, 1, 1), bool), "a.tif")
