@@ -230,7 +230,7 @@ def test_rejections_say_why(monkeypatch):
         async def send(message):
             sent.append(message)
 
-        middleware = LimitsMiddleware(answer, limits)
+        middleware = limited(answer, limits)
         middleware.admission.taken = 1
         asyncio.run(middleware(scope, no_body, send))
         return json.loads(sent[1]["body"])["detail"]
