@@ -182,15 +182,9 @@ def serve_command(
     samples: Annotated[Path | None, typer.Option(help="Folder of sample images shown on the page.")] = None,
     upload_mb: Annotated[int, typer.Option(help="Maximum size of a request, MB.")] = 256,
     megapixels: Annotated[int, typer.Option(help="Maximum size of an image, megapixels.")] = 100,
-    memory_mb: Annotated[
-        int, typer.Option(help="Memory for the images of all requests together, MB; further requests wait.")
-    ] = 4000,
-    max_concurrency: Annotated[
-        int, typer.Option(help="Maximum number of concurrent requests; further ones get HTTP 429.")
-    ] = 64,
-    results_mb: Annotated[
-        int, typer.Option(help="Disk space for results of the page, MB; the oldest are removed.")
-    ] = 1000,
+    memory_mb: Annotated[int, typer.Option(help="Memory for images of all requests, MB; others wait.")] = 4000,
+    max_concurrency: Annotated[int, typer.Option(help="Maximum number of concurrent requests, then HTTP 429.")] = 64,
+    results_mb: Annotated[int, typer.Option(help="Disk space for the newest results of the page, MB.")] = 1000,
     timeout_s: Annotated[int, typer.Option(help="Seconds after which a request ends with HTTP 503.")] = 300,
     allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Allow requests to name images by URL.")] = False,
     allow_private_urls: Annotated[
