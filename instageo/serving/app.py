@@ -16,6 +16,7 @@ from ray.serve import Application
 from instageo.model.inference.ray_access import bind_replica_to_loopback
 from instageo.model.inference.ray_cluster import ray_cluster
 from instageo.serving.endpoints import build_app
+from instageo.serving.http_protocol import CALLBACK_VARIABLE, limit_heads
 from instageo.serving.replicas import ModelReplica
 from instageo.serving.settings import APPLICATION_NAME, TOKEN_VARIABLE, ServerSettings, server_settings_from_dict
 
@@ -69,6 +70,7 @@ def running_server(settings: ServerSettings, host: str, port: int, address: str 
             "anybody who can reach %s:%d may use this server; set %s to require a token", host, port, TOKEN_VARIABLE
         )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    os.environ.setdefault(CALLBACK_VARIABLE, f"{limit_heads.__module__}:{limit_heads.__name__}")
     cpus = max(os.cpu_count() or 1, settings.replicas)
     with ray_cluster(address, setting="--address", num_cpus=cpus, object_store_bytes=OBJECT_STORE_BYTES):
         try:

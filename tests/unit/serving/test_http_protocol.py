@@ -1,0 +1,74 @@
+"""The head of a request is bounded before anything of it is kept."""
+
+import http.client
+import socket
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+uvicorn = pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
+pytest.importorskip("httptools", reason="uvicorn has a limit of its own without httptools")
+
+from instageo.serving.http_protocol import MAX_HEAD_BYTES, BoundedHeadProtocol, limit_heads  # noqa: E402
+
+
+async def count(scope, receive, send):
+    """Respond with the number of bytes of the body."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(str(size)))]})
+    await send({"type": "http.response.body", "body": str(size).encode()})
+
+
+@pytest.fixture(scope="module")
+def port():
+    """A server with this protocol."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(count, http=BoundedHeadProtocol, lifespan="off", log_level="critical")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield listening.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+def test_requests_in_a_row_and_large_bodies_pass(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for body in (b"", b"x" * 3_000_000, b"x" * 70_000, b"y"):
+        connection.request("POST", "/", body, {"X-A": "a" * 30_000})
+        assert int(connection.getresponse().read()) == len(body)
+    connection.close()
+
+
+@pytest.mark.parametrize("piece", [b"X-A: " + b"a" * 1000 + b"\r\n", b"a" * 10_000], ids=["headers", "one header"])
+def test_a_head_beyond_the_limit_ends_the_connection(port, piece):
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-B: ")
+        sent, received = 0, b""
+        try:
+            while sent < 50 * MAX_HEAD_BYTES:
+                client.sendall(piece)
+                sent += len(piece)
+                time.sleep(0.001)
+        except OSError:
+            pass
+        with suppress(OSError):  # the connection may have been reset
+            received = client.recv(1000)
+    assert sent < 50 * MAX_HEAD_BYTES
+    assert not received or received.startswith(b"HTTP/1.1 431 ")
+
+
+def test_ray_serves_proxy_gets_it(monkeypatch):
+    monkeypatch.setattr(uvicorn.config, "HTTP_PROTOCOLS", dict(uvicorn.config.HTTP_PROTOCOLS))
+    assert limit_heads() == []
+    assert uvicorn.Config(count, log_config=None).http == "auto"
+    config = uvicorn.Config(count, log_config=None)
+    config.load()
+    assert config.http_protocol_class is BoundedHeadProtocol
