@@ -100,7 +100,8 @@ def test_settings_of_a_run_that_are_not_stored_come_from_hydra(tmp_path):
 
 def test_class_names_of_a_registry_are_used_if_they_are_as_many_as_classes(tmp_path):
     def names(stored, published):
-        (tmp_path / RECORD).write_text(json.dumps({"classes": published}))
+        origin = {"registry": "registry.yaml", "model": "floods", "size": "tiny", "version": "1.0.0"}
+        (tmp_path / RECORD).write_text(json.dumps(origin | {"classes": published, "files": {}}))
         path = write(tmp_path / "a.ckpt", {"net.weight": WEIGHT}, instageo={"settings": stored})
         return read_checkpoint(path).settings.get("model.class_names")
 
