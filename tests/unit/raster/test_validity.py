@@ -175,7 +175,7 @@ def test_complex_pixels_are_refused(tmp_path, dtype):  # pitfall 73
     for read in (read_info, read_raster):
         with pytest.raises(RasterError, match=rf"sar\.tif: has complex values \({dtype}\), but pixels need to be real"):
             read(tmp_path / "sar.tif")
-    with pytest.raises(RasterError, match=f"the content: has complex values .{dtype}"):
+    with pytest.raises(RasterError, match=f"the image: has complex values .{dtype}"):
         read_tiff_header(tmp_path / "sar.tif")
 
 
