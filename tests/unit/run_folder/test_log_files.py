@@ -12,7 +12,7 @@ from tests.disks import file_size_limit
 
 @pytest.fixture
 def log_file(tmp_path, monkeypatch):
-    """A log file, with pytest's own handlers the only one: those of other tests may write to streams that are closed."""
+    """A log file. Of other handlers only those of pytest stay: those of other tests may have closed streams."""
     root, handler = logging.getLogger(), logging.FileHandler(tmp_path / "run.log")
     own = [each for each in root.handlers if type(each).__module__.startswith("_pytest")]
     monkeypatch.setattr(root, "handlers", [*own, handler])
