@@ -27,15 +27,15 @@ class UnboundedTextError(ValueError):
     """A text is larger, or nested deeper, than its parsers should be given."""
 
 
-def check_text(text: str, *, max_bytes: int = MAX_BYTES) -> None:
+def check_text(text: str) -> None:
     """Check the size, the nesting and the numbers of YAML or JSON before it is parsed.
 
     Raises:
         UnboundedTextError: It has too many bytes, levels or digits; the message says which, as "it has …".
     """
     size = len(text.encode("utf-8", "surrogatepass"))
-    if size > max_bytes:
-        raise UnboundedTextError(f"it has {size} bytes; expected at most {max_bytes}")
+    if size > MAX_BYTES:
+        raise UnboundedTextError(f"it has {size} bytes; expected at most {MAX_BYTES}")
     if _LONG_NUMBER.search(text):
         raise UnboundedTextError(f"it has a number of more than {MAX_DIGITS} digits")
     if _DEEP_LINE.search(text) or _bracket_depth(text) > MAX_DEPTH:
@@ -54,13 +54,13 @@ def count_values(value: Any) -> int:
     return _count(value, {}, 0)
 
 
-def load_json(text: str, *, max_bytes: int = MAX_BYTES) -> Any:
+def load_json(text: str) -> Any:
     """Return the plain values of JSON.
 
     Raises:
         ValueError: It is not JSON, or not within the limits of `check_text`.
     """
-    check_text(text, max_bytes=max_bytes)
+    check_text(text)
     return json.loads(text)
 
 

@@ -15,8 +15,8 @@ from ray.serve import Application
 
 from instageo.model.inference.ray_access import bind_replica_to_loopback
 from instageo.model.inference.ray_cluster import ray_cluster
+from instageo.serving.access.http_protocol import CALLBACK_VARIABLE, limit_heads
 from instageo.serving.endpoints import build_app
-from instageo.serving.http_protocol import CALLBACK_VARIABLE, limit_heads
 from instageo.serving.replicas import ModelReplica
 from instageo.serving.settings import APPLICATION_NAME, TOKEN_VARIABLE, ServerSettings, server_settings_from_dict
 

@@ -20,12 +20,12 @@ from starlette.middleware import Middleware
 
 from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.settings.derived import band_names, layers_by_date
-from instageo.serving.admission import Admission, current_place
+from instageo.serving.access.admission import Admission, current_place
+from instageo.serving.access.middleware import PAGE_FILES, LimitsMiddleware, read_bearer_token
 from instageo.serving.errors import PROBLEM_RESPONSES, HTTPProblem, install_handlers
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.inputs import fetch_url, temporary_image
 from instageo.serving.metrics import ServerMetrics
-from instageo.serving.middleware import PAGE_FILES, LimitsMiddleware, read_bearer_token
 from instageo.serving.service import PredictionService
 from instageo.serving.settings import TOKEN_VARIABLE, ServerSettings
 from instageo.serving.tiles import MAP_NAME

@@ -24,7 +24,7 @@ from instageo.model.settings.derived import band_names
 from instageo.model.tasks.predictions import Prediction, RegressionPrediction
 from instageo.runtime.memory import explain_memory_errors
 from instageo.serving import formats
-from instageo.serving.admission import Admission, current_place
+from instageo.serving.access.admission import Admission, current_place
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.inputs import check_image

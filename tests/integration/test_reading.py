@@ -60,7 +60,7 @@ def changed(folder, change):
 
 def served(path, run_folder):
     """Return what the server says of a file; its network is not reached if the file is refused."""
-    from instageo.serving.admission import Admission
+    from instageo.serving.access.admission import Admission
     from instageo.serving.errors import HTTPProblem
     from instageo.serving.metrics import ServerMetrics
     from instageo.serving.replicas import ModelDescription

@@ -258,7 +258,7 @@ def ray_worker(folder, settings, drawn):
 def server(folder, settings, drawn):
     """`instageo serve`; a request holds one file, so side-cars are not sent."""
     pytest.importorskip("ray", reason="the extra `serve` is not installed")
-    from instageo.serving.admission import Admission
+    from instageo.serving.access.admission import Admission
     from instageo.serving.errors import HTTPProblem
     from instageo.serving.metrics import ServerMetrics
     from instageo.serving.replicas import ModelDescription

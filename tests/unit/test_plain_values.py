@@ -2,7 +2,15 @@
 
 import pytest
 
-from instageo.plain_values import MAX_DEPTH, MAX_DIGITS, UnboundedTextError, check_text, count_values, load_json
+from instageo.plain_values import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_DIGITS,
+    UnboundedTextError,
+    check_text,
+    count_values,
+    load_json,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,7 +21,7 @@ from instageo.plain_values import MAX_DEPTH, MAX_DIGITS, UnboundedTextError, che
         "a: " + "1" * MAX_DIGITS,
         "sha256: " + "0" * 64,
         "- [1, 2]\n" * 1000,
-        "é" * 10,
+        "é" * (MAX_BYTES // 2),
     ],
 )
 def test_ordinary_text_passes(text):
@@ -30,12 +38,12 @@ def test_ordinary_text_passes(text):
         (" " * (2 * MAX_DEPTH + 1) + "a: 1", "more than 64 levels"),
         ("a: " + "1" * (MAX_DIGITS + 1), "a number of more than 400 digits"),
         ("a: 0x" + "1_" * MAX_DIGITS, "a number of more than 400 digits"),
-        ("é" * 6, "it has 12 bytes; expected at most 10"),
+        ("é" * (MAX_BYTES // 2 + 1), "it has 2097154 bytes; expected at most 2097152"),
     ],
 )
 def test_text_beyond_a_limit_is_refused(text, problem):
     with pytest.raises(UnboundedTextError, match=problem):
-        check_text(text, max_bytes=10 if text.startswith("é") else 1 << 20)
+        check_text(text)
 
 
 def test_values_are_counted_with_those_that_aliases_repeat():

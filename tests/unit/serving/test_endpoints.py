@@ -14,7 +14,7 @@ SETTINGS = ServerSettings({"m": "registry:m"})
 
 
 def test_threads_stay_from_request_to_request():
-    from instageo.serving.admission import Admission
+    from instageo.serving.access.admission import Admission
     from instageo.serving.endpoints import Endpoints
 
     def endpoint(model: str | None = None) -> tuple[str | None, int]:

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from instageo.serving.admission import Admission, current_place
+from instageo.serving.access.admission import Admission, current_place
+from instageo.serving.access.middleware import LimitsMiddleware
 from instageo.serving.errors import HTTPProblem
-from instageo.serving.middleware import LimitsMiddleware
 from instageo.serving.settings import RequestLimits, ServerSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from instageo.serving.admission import Admission
-from instageo.serving.middleware import LimitsMiddleware
+from instageo.serving.access.admission import Admission
+from instageo.serving.access.middleware import LimitsMiddleware
 from instageo.serving.settings import TOKEN_VARIABLE, RequestLimits
 
 

@@ -9,9 +9,9 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 
-from instageo.serving.admission import Admission, current_place
+from instageo.serving.access.admission import Admission, current_place
+from instageo.serving.access.origin import is_cross_site, is_own_host
 from instageo.serving.errors import problem_response
-from instageo.serving.origin import is_cross_site, is_own_host
 from instageo.serving.settings import TOKEN_VARIABLE, RequestLimits
 
 Scope = MutableMapping[str, Any]

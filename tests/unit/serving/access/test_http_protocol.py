@@ -11,7 +11,7 @@ import pytest
 uvicorn = pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 pytest.importorskip("httptools", reason="uvicorn has a limit of its own without httptools")
 
-from instageo.serving.http_protocol import MAX_HEAD_BYTES, BoundedHeadProtocol, limit_heads  # noqa: E402
+from instageo.serving.access.http_protocol import MAX_HEAD_BYTES, BoundedHeadProtocol, limit_heads  # noqa: E402
 
 
 async def count(scope, receive, send):

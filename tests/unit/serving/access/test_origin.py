@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from instageo.serving.origin import is_cross_site, is_own_host
+from instageo.serving.access.origin import is_cross_site, is_own_host
 
 
 @pytest.mark.parametrize(
