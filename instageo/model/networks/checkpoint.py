@@ -100,16 +100,12 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist; check checkpoint_path")
     content = read_tensor_file(path, CheckpointError)
-    tensors, metadata = content.get("state_dict"), content.get(METADATA_KEY)
+    tensors = content.get("state_dict")
     if not isinstance(tensors, Mapping) or not any(str(key).startswith("net.") for key in tensors):
         raise CheckpointError(f"{path}: holds no network (state_dict with keys net.*); expected a training checkpoint")
-    if problem := describe_unusable_tensors(tensors):
-        raise CheckpointError(f"{path}: its weights {problem}; it was not loaded")
+    stored = checked_metadata(path, content)
     check_lora_merged(tensors, path, CheckpointError)
     state = _network_state(tensors)
-    section = metadata if isinstance(metadata, Mapping) else {}
-    stored = {name: section.get(name) or {} for name in ("settings", "run", "metrics", "value_range")}
-    _check_stored(path, stored)
     if stored["settings"]:
         settings, run = (with_current_head(with_current_names(stored[name]), state) for name in ("settings", "run"))
     else:
@@ -131,6 +127,25 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         run,
         _read_value_range(path, usual) if usual else None,
     )
+
+
+def checked_metadata(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings, run, metrics and value_range of a checkpoint by name, each empty if it is not there.
+
+    Args:
+        path: The file, for messages.
+        content: What it holds.
+
+    Raises:
+        CheckpointError: Its tensors cannot be weights, or what it stores is not plain, or too large.
+    """
+    tensors, metadata = content.get("state_dict", {}), content.get(METADATA_KEY)
+    if problem := describe_unusable_tensors(tensors):
+        raise CheckpointError(f"{path}: its weights {problem}; it was not loaded")
+    section = metadata if isinstance(metadata, Mapping) else {}
+    stored = {name: section.get(name) or {} for name in ("settings", "run", "metrics", "value_range")}
+    _check_stored(path, stored)
+    return stored
 
 
 def _read_value_range(path: Path, stored: Mapping[str, Any]) -> ValueRange:

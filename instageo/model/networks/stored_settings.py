@@ -1,7 +1,6 @@
 """Check what a checkpoint stores besides tensors before anything is built from it: a file may come from anyone."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,8 +52,10 @@ def _describe_unusable_value(value: object) -> str | None:
     return next(filter(None, map(_describe_unusable_value, parts)), None)
 
 
-def describe_unusable_tensors(tensors: Mapping[Any, Any]) -> str | None:
+def describe_unusable_tensors(tensors: object) -> str | None:
     """Return what makes tensors unusable as weights, as the end of a sentence; None if nothing does."""
+    if not isinstance(tensors, Mapping):
+        return f"are a {type(tensors).__name__}; expected tensors by name"
     for key, value in tensors.items():
         if not isinstance(key, str):
             return f"have the key {key!r}, a {type(key).__name__}; expected text"

@@ -1,11 +1,12 @@
 """Find the checkpoint from which a run resumes, and check that it belongs to a run with the same settings."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from instageo.errors import CheckpointError
 from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
-from instageo.model.networks.checkpoint import FORMAT, LAST, with_current_head
+from instageo.model.networks.checkpoint import FORMAT, LAST, checked_metadata, with_current_head
 from instageo.model.settings import Scheduler, Settings
 from instageo.model.settings.compose import first_difference, read_yaml
 from instageo.model.settings.fields import Role
@@ -54,12 +55,14 @@ def _check_resumable(path: Path, settings: Settings) -> Path:
     content = read_tensor_file(path, CheckpointError)
     if "optimizer_states" not in content:
         raise CheckpointError(f"{path}: contains weights only; resume from the {LAST}.ckpt in the same folder")
-    metadata = content.get(METADATA_KEY, {})
+    run, metadata = checked_metadata(path, content)["run"], content.get(METADATA_KEY)
     keys = {key.removeprefix("net.") for key in content.get("state_dict", {})}
-    stored = with_current_head(with_current_names(metadata.get("run", {})), keys)
-    if metadata.get("format", FORMAT) < FORMAT and (
-        settings.train.ema_decay is not None or settings.train.scheduler is Scheduler.plateau
-    ):
+    stored = with_current_head(with_current_names(run), keys)
+    written_as = metadata.get("format", FORMAT) if isinstance(metadata, Mapping) else FORMAT
+    epoch = content.get("epoch", -1)
+    if not isinstance(written_as, int) or not isinstance(epoch, int):
+        raise CheckpointError(f"{path}: its format or epoch is not a whole number; it was not loaded")
+    if written_as < FORMAT and (settings.train.ema_decay is not None or settings.train.scheduler is Scheduler.plateau):
         raise CheckpointError(
             f"{path}: was written by an earlier version, whose averages and plateaus cannot be resumed exactly; "
             "start a new run from its weights with checkpoint_path"
@@ -71,7 +74,7 @@ def _check_resumable(path: Path, settings: Settings) -> Path:
             f"{path}: its run has {key}={stored_value}, but you passed {key}={value}; resume with the same settings, "
             "or start a new run from its weights with checkpoint_path"
         )
-    num_finished = int(content.get("epoch", -1)) + 1
+    num_finished = epoch + 1
     if num_finished > settings.train.num_epochs:
         raise CheckpointError(
             f"{path}: its run has finished {counted(num_finished, 'epoch')}, but you passed "

@@ -9,7 +9,8 @@ from instageo.serving import batching
 from instageo.serving.batching import BatchQueue
 
 
-def test_waiting_items_share_a_batch():
+def held_process():
+    """A function of a batch that waits to be let go, the batches it got, and events: it has begun, it may go on."""
     batches, begun, go = [], threading.Event(), threading.Event()
 
     def process(items):
@@ -18,6 +19,11 @@ def test_waiting_items_share_a_batch():
         go.wait(10)
         return [item * 10 for item in items]
 
+    return process, batches, begun, go
+
+
+def test_waiting_items_share_a_batch():
+    process, batches, begun, go = held_process()
     queue = BatchQueue(process, lambda item: item, 6, 0.0)
     first = queue.submit(1)
     assert begun.wait(10)
@@ -57,21 +63,14 @@ def test_a_server_can_end_while_its_queue_waits():
 
 
 def test_a_cancelled_item_is_not_processed():
-    batches, begun, go = [], threading.Event(), threading.Event()
-
-    def process(items):
-        batches.append(list(items))
-        begun.set()
-        go.wait(10)
-        return items
-
+    process, batches, begun, go = held_process()
     queue = BatchQueue(process, lambda _: 1, 8, 0.0)
     first = queue.submit(1)
     assert begun.wait(10)
     second, third = queue.submit(2), queue.submit(3)
     assert second.cancel()
     go.set()
-    assert (first.result(10), third.result(10)) == (1, 3)
+    assert (first.result(10), third.result(10)) == (10, 30)
     assert batches == [[1], [3]]
 
 

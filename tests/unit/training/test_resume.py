@@ -135,3 +135,20 @@ def test_checkpoints_are_written_read_and_removed(tmp_path):
     path.write_text("not tensors")
     with pytest.raises(CheckpointError, match="not a PyTorch file"):
         files.load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"instageo": {"run": "abc"}}, "its run are a str; expected values by name"),
+        ({"instageo": {"run": {"seed": 1}, "format": "x"}}, "its format or epoch is not a whole number"),
+        ({"epoch": [1]}, "its format or epoch is not a whole number"),
+        ({"state_dict": {5: torch.zeros(1)}}, "have the key 5, a int; expected text"),
+        ({"state_dict": [1]}, "its weights are a list; expected tensors by name"),
+    ],
+)
+def test_a_tampered_checkpoint_is_refused_in_one_sentence(tmp_path, change, words):
+    path = write_last(tmp_path / "run", settings())
+    torch.save(torch.load(path, weights_only=True) | change, path)
+    with pytest.raises(CheckpointError, match=words):
+        find_resume_checkpoint(settings(resume=str(path)), tmp_path / "new")
