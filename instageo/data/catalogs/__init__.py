@@ -1,0 +1,1 @@
+"""Catalogues: search, paging, retries, signatures and frozen lists of items."""

@@ -1,0 +1,1 @@
+"""Items of a catalogue: their records, duplicates and reprocessings."""

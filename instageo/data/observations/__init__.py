@@ -1,0 +1,1 @@
+"""Observations: places with a date and a label, read and checked."""

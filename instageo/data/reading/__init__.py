@@ -1,0 +1,1 @@
+"""Read windows of many files with few requests: merging, threads, retries."""

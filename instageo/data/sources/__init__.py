@@ -1,0 +1,1 @@
+"""Satellite products: their bands, assets, quality layers and the way from stored values to reflectance."""

@@ -1,0 +1,47 @@
+"""Coordinates between reference systems."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
+from rasterio.errors import CRSError, RasterioError
+from rasterio.warp import transform as transform_points
+
+from instageo.errors import RasterError
+
+WGS84 = "EPSG:4326"
+
+
+@lru_cache(maxsize=1024)
+def crs_wkt(text: str) -> str:
+    """Return a coordinate reference system as WKT.
+
+    Args:
+        text: `EPSG:32632`, WKT, or another form that PROJ reads.
+
+    Raises:
+        RasterError: It is unknown.
+    """
+    try:
+        return str(CRS.from_user_input(text).to_wkt())
+    except (CRSError, RasterioError, CPLE_BaseError) as error:
+        raise RasterError(f"'{text[:60]}' is no coordinate reference system; use a code such as EPSG:32632") from error
+
+
+def transform_coordinates(
+    source: str, target: str, xs: Sequence[float], ys: Sequence[float]
+) -> tuple[list[float], list[float]]:
+    """Return x and y of points in another reference system; infinite where a point has no place in it.
+
+    Longitude or easting comes first, also in systems whose own order is another.
+
+    Raises:
+        RasterError: There is no transformation between the two.
+    """
+    try:
+        first, second = CRS.from_user_input(source), CRS.from_user_input(target)
+        target_x, target_y = transform_points(first, second, list(xs), list(ys))
+    except (CRSError, RasterioError, CPLE_BaseError) as error:
+        raise RasterError(f"no transformation from {source[:60]} to {target[:60]} ({error})") from error
+    return list(target_x), list(target_y)
