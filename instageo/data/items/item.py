@@ -138,7 +138,8 @@ def _grid(fields: Mapping[str, Any], properties: Mapping[str, Any]) -> Grid | No
     """Return the grid of the fields of the projection extension, or None if one is missing."""
     code = next((source[key] for source in (fields, properties) for key in ("proj:code", "proj:epsg")
                  if source.get(key)), None)  # fmt: skip
-    shape, transform = fields.get("proj:shape") or (), fields.get("proj:transform") or ()
+    shape: Any = fields.get("proj:shape")
+    transform: Any = fields.get("proj:transform")
     if code is None or not _numbers(shape, 2) or not (_numbers(transform, 6) or _numbers(transform, 9)):
         return None
     crs = crs_wkt(f"EPSG:{code}" if isinstance(code, int) else str(code))
