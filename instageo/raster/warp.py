@@ -45,3 +45,11 @@ def transform_coordinates(
     except (CRSError, RasterioError, CPLE_BaseError) as error:
         raise RasterError(f"no transformation from {source[:60]} to {target[:60]} ({error})") from error
     return list(target_x), list(target_y)
+
+
+@lru_cache(maxsize=1024)
+def crs_code(wkt: str) -> str:
+    """Return a short name of a coordinate reference system: its EPSG code, or the first letters of its name."""
+    crs = CRS.from_wkt(wkt)
+    code = crs.to_epsg()
+    return str(code) if code else "".join(filter(str.isalnum, crs.to_dict().get("proj", "crs")))[:12]

@@ -8,33 +8,44 @@ from instageo.data.items.item import Item
 SAME_IMAGE_S = 60.0
 """Records of one satellite and tile within this many seconds are of the same image."""
 
+SAME_OVERLAP = 0.5
+"""Share of the smaller bounding box that records of the same image have in common."""
+
 
 def newest_processing(items: Iterable[Item]) -> tuple[list[Item], list[Item]]:
     """Return items of which each image occurs once, in the order of time, and the records that were left out.
 
     Records of the same satellite, collection and tile, sensed within a minute, are of one image; the highest processing
-    baseline wins, then the newest record, then the last identity in alphabetical order.
+    baseline wins, then the newest record, then the last identity in alphabetical order. Records whose bounding boxes
+    overlap by less than half are parts of one image that was split, and all are kept.
     """
     groups: dict[tuple[str, ...], list[Item]] = defaultdict(list)
-    for item in sorted(items, key=lambda item: (item.time, item.id)):
-        groups[item.platform, item.collection, item.tile or str(item.bounds)].append(item)
+    for item in sorted(items, key=_rank, reverse=True):
+        groups[item.platform, item.collection, item.tile].append(item)
     kept: list[Item] = []
     dropped: list[Item] = []
     for group in groups.values():
-        same: list[Item] = []
+        best: list[Item] = []
         for item in group:
-            if same and (item.time - same[0].time).total_seconds() > SAME_IMAGE_S:
-                _close(same, kept, dropped)
-                same = []
-            same.append(item)
-        _close(same, kept, dropped)
+            if any(_is_same_image(item, other) for other in best):
+                dropped.append(item)
+            else:
+                best.append(item)
+        kept += best
     return sorted(kept, key=lambda item: (item.time, item.id)), dropped
 
 
-def _close(same: list[Item], kept: list[Item], dropped: list[Item]) -> None:
-    best = max(same, key=_rank)
-    kept.append(best)
-    dropped.extend(item for item in same if item is not best)
+def _is_same_image(first: Item, second: Item) -> bool:
+    near = abs((first.time - second.time).total_seconds()) <= SAME_IMAGE_S
+    return near and _overlap(first.bounds, second.bounds) >= SAME_OVERLAP
+
+
+def _overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    """Return the area that two boxes share, as a part of the smaller box."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (first, second))
+    return max(width, 0) * max(height, 0) / smaller if smaller > 0 else float(first == second)
 
 
 def _rank(item: Item) -> tuple[float, str, str]:

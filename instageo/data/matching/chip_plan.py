@@ -1,6 +1,7 @@
 """What a chip is made of."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from instageo.data.items.item import Item
 from instageo.data.observations.observation import Observation
@@ -17,11 +18,9 @@ class ChipPlan:
         grid: Its pixels.
         row: First row in the tile.
         column: First column in the tile.
-        steps: For each date, in the order of the chip's layers, the parts of one pass that it is read from, the first
-            one preferred; empty for a date without an image.
-        candidates: For each date, items in the order of preference, the first parts among them, for the case that one
-            cannot be read.
-        observations: Observations in it; empty for chips of raster labels.
+        targets: Day that the image of each date should be of, in the order of the chip's layers.
+        candidates: For each date the images that can serve it, best first; empty for a date without an image.
+        observations: Observations in it; empty for chips of label rasters.
     """
 
     name: str
@@ -29,6 +28,6 @@ class ChipPlan:
     grid: Grid
     row: int
     column: int
-    steps: tuple[tuple[Item, ...], ...]
-    candidates: tuple[tuple[Item, ...], ...] = ()
+    targets: tuple[date, ...]
+    candidates: tuple[tuple[Item, ...], ...]
     observations: tuple[Observation, ...] = ()

@@ -33,7 +33,7 @@ class Flag:
     def marks(self, layer: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Return where the layer, shape (H, W), has the flag."""
         whole = layer.astype(np.int64)
-        return ((whole & self.bits) != 0) | np.isin(whole, self.values)
+        return np.asarray(((whole & self.bits) != 0) | np.isin(whole, self.values), dtype=bool)
 
 
 def check_flags(names: Sequence[str], flags: Mapping[str, Flag], source: str) -> tuple[str, ...]:
@@ -71,5 +71,4 @@ def dilate(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
         return mask
     from scipy.ndimage import distance_transform_edt
 
-    distance: NDArray[np.float64] = distance_transform_edt(~mask)
-    return distance <= radius + 1e-9
+    return np.asarray(distance_transform_edt(~mask) <= radius + 1e-9, dtype=bool)

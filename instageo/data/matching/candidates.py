@@ -1,0 +1,171 @@
+"""Images that can serve a date of a chip, best first."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from instageo.data.items.item import Item
+from instageo.data.matching.dates import DateRule, Period
+from instageo.data.matching.placement import Place, corners_lonlat
+from instageo.data.matching.scenes import Scene, Scenes
+from instageo.data.matching.sun import sun_elevation
+from instageo.data.output.skipped import Reason
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+REASON_ORDER = (
+    Reason.SHIFT_UNKNOWN, Reason.ASSET_MISSING, Reason.TOO_CLOUDY, Reason.NIGHT, Reason.OUTSIDE_SWATH,
+    Reason.GRID_DIFFERS,
+)  # fmt: skip
+"""Which reason is given if images of a period are unusable for different ones."""
+
+
+@dataclass(frozen=True)
+class MatchRules:
+    """How images are chosen; see the options of the same names.
+
+    Attributes:
+        dates: Days of the images.
+        size: Side of a chip, pixels.
+        centre: Whether each point lies in the centre of its chip.
+        per_point: Whether each point has a chip of its own.
+        newest_first: Whether the newest image comes first.
+        fill_missing: Whether a date without an image is filled with no-data.
+        daytime_only: Whether the sun must be above the horizon.
+        min_count: Smallest number of observations in a tile.
+        first_day: Day of the first image of the sensor.
+    """
+
+    dates: DateRule
+    size: int = 224
+    centre: bool = False
+    per_point: bool = False
+    newest_first: bool = False
+    fill_missing: bool = False
+    daytime_only: bool = False
+    min_count: int = 1
+    first_day: date = date.min
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """Why a window has no image.
+
+    Attributes:
+        reason: The kind.
+        detail: One sentence.
+    """
+
+    reason: Reason
+    detail: str
+
+
+class CandidateFinder:
+    """Finds images for windows and days, each once.
+
+    Args:
+        scenes: Images by tile.
+        rules: How to choose.
+        places: All windows.
+    """
+
+    def __init__(self, scenes: Scenes, rules: MatchRules, places: Iterable[Place]) -> None:
+        self._scenes, self._rules = scenes, rules
+        by_tile: dict[str, dict[tuple[int, int], Place]] = defaultdict(dict)
+        for place in places:
+            by_tile[place.tile][place.row, place.column] = place
+        self._corners = {
+            (tile, *key): corners
+            for tile, own in by_tile.items()
+            for key, corners in corners_lonlat({key: place.grid for key, place in own.items()}).items()
+        }
+        self._polygons: dict[tuple[str, int, int], BaseGeometry] = {}
+        self._coverage: dict[tuple[str, str, str, int, int], float] = {}
+        self._chosen: dict[tuple[str, int, int, date], tuple[tuple[Item, ...], ...] | Unmatched] = {}
+
+    def items(self, place: Place, day: date) -> tuple[tuple[Item, ...], ...] | Unmatched:
+        """Return the candidates of each date, oldest first, or why there are none."""
+        key = place.tile, place.row, place.column, day
+        if key not in self._chosen:
+            self._chosen[key] = self._find(place, day)
+        return self._chosen[key]
+
+    def _find(self, place: Place, day: date) -> tuple[tuple[Item, ...], ...] | Unmatched:
+        periods = self._rules.dates.periods(day)
+        result: list[tuple[Item, ...]] = []
+        for number, period in enumerate(periods, start=1):
+            candidates, reason = self._candidates(place, period)
+            if not candidates and not self._rules.fill_missing:
+                step = f"date {number} of {len(periods)}, " if len(periods) > 1 else ""
+                return Unmatched(reason.reason, f"{step}{period.first} to {period.last}: {reason.detail}")
+            result.append(candidates)
+        if not any(result):
+            return Unmatched(Reason.NO_ITEM, "no image at any date")
+        return tuple(result)
+
+    def _candidates(self, place: Place, period: Period) -> tuple[tuple[Item, ...], Unmatched]:
+        """Return the images that can serve a date, best first, and the reason in case there are none."""
+        if period.last < self._rules.first_day:
+            return (), Unmatched(Reason.BEFORE_SENSOR, f"the first image is of {self._rules.first_day}")
+        ranked, refused = [], []
+        for scene in self._scenes.between(place.tile, period.first, period.last):
+            problem = self._problem(scene, place)
+            if problem is not None:
+                refused.append(problem)
+                continue
+            cloud = scene.item.cloud_percent if scene.item.cloud_percent is not None else 0.0
+            days = abs((scene.day - period.target).days)
+            ranked.append(((days, cloud, -self._share(scene, place), scene.item.id), scene.item))
+        refused += [
+            Unmatched(other.reason, other.detail)
+            for tile in (place.tile, "")
+            for other in self._scenes.rejected_between(tile, period.first, period.last)
+        ]
+        reason = min(refused, key=lambda other: REASON_ORDER.index(other.reason), default=None)
+        ranked.sort(key=lambda pair: pair[0])
+        nothing = Unmatched(Reason.NO_ITEM, f"the catalogue has no image of {place.tile}")
+        return tuple(item for _, item in ranked), reason or nothing
+
+    def _problem(self, scene: Scene, place: Place) -> Unmatched | None:
+        """Return why a scene cannot serve a window, or None."""
+        if not scene.contains(place.grid):
+            detail = f"{scene.item.id} has another grid, or ends within the chip"
+            return Unmatched(Reason.GRID_DIFFERS, detail)
+        if self._share(scene, place) <= 0:
+            return Unmatched(Reason.OUTSIDE_SWATH, f"{scene.item.id} does not cover the chip")
+        if self._rules.daytime_only:
+            corners = self._corners[place.tile, place.row, place.column]
+            elevation = sun_elevation(scene.item.time, float(corners[0, 1]), float(corners[0, 0]))
+            if elevation <= 0:
+                return Unmatched(Reason.NIGHT, f"{scene.item.id}: the sun is {elevation:.0f} degrees above the horizon")
+        return None
+
+    def _share(self, scene: Scene, place: Place) -> float:
+        """Return the share of a window that the footprint of a scene covers."""
+        window = place.tile, place.row, place.column
+        key = (scene.item.collection, scene.item.id, *window)
+        if key not in self._coverage:
+            polygon = self._polygon(window, scene.middle)
+            if scene.footprint.covers(polygon):
+                self._coverage[key] = 1.0
+            else:
+                self._coverage[key] = float(scene.footprint.intersection(polygon).area / polygon.area)
+        return self._coverage[key]
+
+    def _polygon(self, window: tuple[str, int, int], middle: float) -> "BaseGeometry":
+        """Return a window as a polygon of longitude and latitude, near a longitude."""
+        import shapely
+
+        if window not in self._polygons:
+            self._polygons[window] = shapely.polygons(self._corners[window])
+        corners = self._corners[window]
+        turns = ((middle - corners[:, 0]) / 360).round()
+        if turns.any():
+            moved = corners.copy()
+            moved[:, 0] += 360 * turns
+            polygon: BaseGeometry = shapely.polygons(moved)
+            return polygon
+        return self._polygons[window]

@@ -1,0 +1,99 @@
+"""Match observations with images: a plan for each chip, and a reason for each observation without one."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from instageo.data.items.item import Item
+from instageo.data.matching.candidates import REASON_ORDER, CandidateFinder, MatchRules, Unmatched
+from instageo.data.matching.chip_plan import ChipPlan
+from instageo.data.matching.dates import Period
+from instageo.data.matching.placement import Place, place_points
+from instageo.data.matching.scenes import Scenes
+from instageo.data.observations.observation import Observation
+from instageo.data.output.skipped import Reason, Skipped
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Plans of chips, and observations without one.
+
+    Attributes:
+        plans: In the order of tile, row, column and date.
+        skipped: In the order of the table.
+    """
+
+    plans: tuple[ChipPlan, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def match(observations: Sequence[Observation], scenes: Scenes, rules: MatchRules) -> Matches:
+    """Find the window and the images of each observation; observations of the same window and images share a chip."""
+    lonlats = [(observation.longitude, observation.latitude) for observation in observations]
+    places = place_points(lonlats, scenes.frames, size=rules.size, centre=rules.centre)
+    counts = Counter(place.tile for place in places if place is not None)
+    chooser = CandidateFinder(scenes, rules, {place for place in places if place is not None})
+    skipped: list[Skipped] = []
+    groups: dict[tuple[object, ...], list[Observation]] = defaultdict(list)
+    choices: dict[tuple[object, ...], tuple[Place, tuple[tuple[Item, ...], ...]]] = {}
+    for observation, place in zip(observations, places, strict=True):
+        found = _choose(observation, place, counts, chooser, scenes, rules)
+        if isinstance(found, Unmatched) or place is None:
+            reason = found if isinstance(found, Unmatched) else Unmatched(Reason.NOT_PLACED, "")
+            skipped.append(Skipped(observation.number, reason.reason, reason.detail))
+            continue
+        used = tuple(items[0].id if items else "" for items in found)
+        key = (place.tile, place.row, place.column, used, observation.number if rules.per_point else 0)
+        groups[key].append(observation)
+        choices.setdefault(key, (place, found))
+    plans = [_plan(*choices[key], members, rules) for key, members in groups.items()]
+    plans.sort(key=lambda plan: (plan.tile, plan.row, plan.column, plan.name))
+    return Matches(tuple(_with_unique_names(plans)), tuple(skipped))
+
+
+def _choose(
+    observation: Observation, place: Place | None, counts: Mapping[str, int], chooser: CandidateFinder, scenes: Scenes,
+    rules: MatchRules,
+) -> tuple[tuple[Item, ...], ...] | Unmatched:  # fmt: skip
+    day = observation.time.date()
+    if place is None:
+        periods = rules.dates.periods(day)
+        return _without_tile(periods, scenes, rules)
+    if counts[place.tile] < rules.min_count:
+        return Unmatched(
+            Reason.FEW_OBSERVATIONS, f"{place.tile} has {counts[place.tile]}; min_count is {rules.min_count}"
+        )
+    return chooser.items(place, day)
+
+
+def _without_tile(periods: Sequence[Period], scenes: Scenes, rules: MatchRules) -> Unmatched:
+    if periods[0].last < rules.first_day:
+        return Unmatched(Reason.BEFORE_SENSOR, f"the first image is of {rules.first_day}")
+    others = [other for tile in scenes.rejected for other in scenes.rejected_between(
+        tile, periods[0].first, periods[-1].last)]  # fmt: skip
+    if not scenes.usable and others:
+        first = min(others, key=lambda other: REASON_ORDER.index(other.reason))
+        return Unmatched(first.reason, first.detail)
+    return Unmatched(Reason.NOT_PLACED, "the images that were found lie elsewhere")
+
+
+def _plan(
+    place: Place, items: tuple[tuple[Item, ...], ...], members: Sequence[Observation], rules: MatchRules
+) -> ChipPlan:
+    day = min(observation.time.date() for observation in members)
+    targets = tuple(period.target for period in rules.dates.periods(day))
+    if rules.newest_first:
+        items, targets = items[::-1], targets[::-1]
+    name = f"{place.tile}_{day:%Y%m%d}_{place.row:04}_{place.column:04}"
+    if rules.per_point:
+        name += f"_p{members[0].number}"
+    return ChipPlan(name, place.tile, place.grid, place.row, place.column, targets, items, tuple(members))
+
+
+def _with_unique_names(plans: Iterable[ChipPlan]) -> Iterable[ChipPlan]:
+    """Yield plans; a name that occurs again gets a letter, as where two dates are served by different images."""
+    counts: Counter[str] = Counter()
+    for plan in plans:
+        counts[plan.name] += 1
+        again = counts[plan.name]
+        yield plan if again == 1 else replace(plan, name=f"{plan.name}_{again}")
