@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from instageo.data.commands import app as chips_app
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
 from instageo.files import describe_os_error
@@ -28,6 +29,7 @@ app = typer.Typer(
     "it uses. Then process your own data with [bold]instageo run[/bold].",
 )
 app.add_typer(registry_app, name="registry")
+app.add_typer(chips_app, name="chips")
 
 RUN_HELP = """Train, score, predict, and more: [bold]instageo run mode=… key=value …[/bold]
 

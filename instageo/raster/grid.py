@@ -70,7 +70,7 @@ class Grid:
         if self.crs is None or other.crs is None:
             return True
         tolerance = 1e-3 * max(abs(self.transform.a) + abs(self.transform.b), 1e-12)
-        first, second = (np.array(grid._to_crs([0, self.height], [0, self.width])) for grid in (self, other))
+        first, second = (np.array(grid.to_crs([0, self.height], [0, self.width])) for grid in (self, other))
         return CRS.from_wkt(self.crs) == CRS.from_wkt(other.crs) and bool((abs(first - second) <= tolerance).all())
 
     @property
@@ -90,7 +90,7 @@ class Grid:
         if rpcs is not None:
             rpcs = RPC(**rpcs.to_dict() | {"line_off": rpcs.line_off - row, "samp_off": rpcs.samp_off - column})
         if not affine.is_identity:
-            [west], [north] = self._to_crs([row], [column])
+            [west], [north] = self.to_crs([row], [column])
             affine = Affine(affine.a, affine.b, west, affine.d, affine.e, north)
         return Grid(self.crs, affine, height, width, points, rpcs)
 
@@ -125,7 +125,7 @@ class Grid:
             if self._is_fitted and self.control_points is not None:
                 crs, (xs, ys) = self.control_points.crs, self.control_points.locate(rows, columns)
             else:
-                crs, (xs, ys) = self.crs, self._to_crs(rows, columns)
+                crs, (xs, ys) = self.crs, self.to_crs(rows, columns)
             if crs is None or (self.transform.is_identity and not self._is_fitted):
                 return None
             longitudes, latitudes = transform_points(CRS.from_wkt(crs), CRS.from_epsg(4326), xs, ys)
@@ -133,13 +133,20 @@ class Grid:
             return None
         return longitudes, latitudes
 
-    def _to_crs(self, rows: Sequence[float], columns: Sequence[float]) -> tuple[list[float], list[float]]:
-        """Return x and y of positions in CRS coordinates, by the transform."""
+    def to_crs(self, rows: Sequence[float], columns: Sequence[float]) -> tuple[list[float], list[float]]:
+        """Return x and y of positions in CRS coordinates, by the transform; (0, 0) is the first pixel's corner."""
         a, b, c, d, e, f = self.transform[:6]
         places = list(zip(rows, columns, strict=True))
         return [a * column + b * row + c for row, column in places], [
             d * column + e * row + f for row, column in places
         ]
+
+    def from_crs(
+        self, xs: NDArray[np.float64], ys: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return rows and columns, as fractions, of positions in CRS coordinates, by the transform."""
+        a, b, c, d, e, f = (~self.transform)[:6]
+        return d * xs + e * ys + f, a * xs + b * ys + c
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 
 from instageo.raster.grid import Grid
@@ -153,7 +152,7 @@ def _near(points: NDArray[np.float64], grid: Grid) -> NDArray[np.intp]:
     height, width = grid.shape
     along = np.linspace(0, 1, 5)
     edge = [(row * height, column * width) for row in along for column in along if {row, column} & {0.0, 1.0}]
-    xs, ys = zip(*(grid.transform * (column, row) for row, column in edge), strict=True)
+    xs, ys = grid.to_crs([row for row, _ in edge], [column for _, column in edge])
     lons, lats = (np.array(values) for values in transform_coordinates(grid.crs or WGS84, WGS84, xs, ys))
     finite = np.isfinite(lons) & np.isfinite(lats)
     if not finite.any():
@@ -171,21 +170,20 @@ def _near(points: NDArray[np.float64], grid: Grid) -> NDArray[np.intp]:
 def _locate(points: NDArray[np.float64], grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return rows and columns of points in a grid, as fractions; row 0.5 is the centre of the first row."""
     xs, ys = transform_coordinates(WGS84, grid.crs or WGS84, points[:, 0].tolist(), points[:, 1].tolist())
-    columns, rows = ~Affine(*grid.transform[:6]) * (np.array(xs), np.array(ys))
-    return rows, columns
+    return grid.from_crs(np.array(xs), np.array(ys))
 
 
 def corners_lonlat(grids: Mapping[tuple[int, int], Grid]) -> dict[tuple[int, int], NDArray[np.float64]]:
     """Return longitudes and latitudes, shape (4, 2), of the corners of grids of one reference system, by their key."""
     if not grids:
         return {}
-    xs, ys = [], []
+    xs: list[float] = []
+    ys: list[float] = []
     for grid in grids.values():
         height, width = grid.shape
-        for row, column in ((0, 0), (0, width), (height, width), (height, 0)):
-            x, y = grid.transform * (column, row)
-            xs.append(x)
-            ys.append(y)
+        own_xs, own_ys = grid.to_crs([0, 0, height, height], [0, width, width, 0])
+        xs += own_xs
+        ys += own_ys
     crs = next(iter(grids.values())).crs or WGS84
     lons, lats = transform_coordinates(crs, WGS84, xs, ys)
     corners = np.stack([lons, lats], axis=1).reshape(-1, 4, 2)

@@ -9,6 +9,7 @@ x 10000 + 1000. Catalogues differ in whether they have removed it:
 """
 
 import re
+from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
@@ -45,6 +46,9 @@ SCL = {
 
 OFFSET = -1000.0
 """Added to the stored values of baseline 04.00 and later."""
+
+MAX_NEGATIVE = 0.2
+"""Share of negative blue and red pixels above which the offset must have been applied before."""
 
 APPLIED = "earthsearch:boa_offset_applied"
 """Property that says whether a catalogue has added the offset."""
@@ -92,6 +96,17 @@ def _check(item: Item, stated: str | None) -> None:
     stored_offset(item, stated)
 
 
+def _check_values(bands: Mapping[str, NDArray[np.floating]], item: Item) -> None:
+    """Refuse an image whose blue and red become negative in so many pixels that the offset was not pending."""
+    dark = [bands[name] for name in ("BLUE", "RED") if name in bands and len(bands[name])]
+    shares = [float((values < 0).mean()) for values in dark]
+    if shares and min(shares) > MAX_NEGATIVE:
+        raise RefusedItemError(
+            f"{item.id}: {min(shares):.0%} of blue and red would be negative, so its offset must have been applied "
+            "before; say --sentinel2-shift applied if that is so"
+        )
+
+
 def _decode(values: NDArray[np.generic], item: Item, stated: str | None) -> NDArray[np.floating]:
     return values.astype(np.float32) + np.float32(stored_offset(item, stated))
 
@@ -109,5 +124,6 @@ SENTINEL2 = Source(
     no_data=0,
     decode=_decode,
     check=_check,
+    check_values=_check_values,
     flags=SCL,
 )

@@ -52,6 +52,7 @@ class Source:
         no_data: Stored value of pixels without an observation, where a file has no tag.
         decode: Returns values in the unit of chips, shape (H, W), float, from stored ones and the item.
         check: Raises a RefusedItemError if an item cannot be decoded.
+        check_values: Raises a RefusedItemError if decoded valid values, by band, contradict the record of their item.
         flags: Names of the quality layer.
         is_radar: Whether chips hold backscatter, float32, instead of reflectance x 10000, int16.
         sensor: Value of `dataloader.sensor` for chips of the default bands; empty if the bands are enough.
@@ -66,6 +67,7 @@ class Source:
     no_data: float
     decode: Callable[[NDArray[np.generic], Item, str | None], NDArray[np.floating]]
     check: Callable[[Item, str | None], None] | None = None
+    check_values: Callable[[Mapping[str, NDArray[np.floating]], Item], None] | None = None
     flags: Mapping[str, Flag] = field(default_factory=dict)
     is_radar: bool = False
     sensor: str = ""

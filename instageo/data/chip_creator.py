@@ -1,0 +1,15 @@
+"""Make chips from a table of points: `python -m instageo.data.chip_creator --flag=value`."""
+
+import sys
+from collections.abc import Sequence
+
+from instageo.data.commands import run_module
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, and return its exit status."""
+    return run_module("points", sys.argv[1:] if arguments is None else arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

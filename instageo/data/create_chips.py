@@ -1,0 +1,183 @@
+"""Make chips: search, match, read, write; each step leaves what a stopped run needs to go on."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from instageo.data.chip_job import ChipJob
+from instageo.data.chip_settings import ChipSettings
+from instageo.data.labelling.labelling import Labelling
+from instageo.data.labelling.point_labelling import PointLabelling
+from instageo.data.matching.chip_plan import ChipPlan
+from instageo.data.matching.match import Matches
+from instageo.data.output.chip_writer import ChipWriter
+from instageo.data.output.journal import Finished, Journal
+from instageo.data.output.run_settings import check_settings, settings_record, write_settings
+from instageo.data.output.skipped import Reason, Skipped
+from instageo.data.output.tables import ChipReport, count_reasons, write_chip_table, write_report, write_skipped
+from instageo.data.reading.chip_reader import ChipReader
+from instageo.data.reading.pixel_source import HostDownError, PixelSource
+from instageo.data.scene_search import SceneSearch, search_scenes
+from instageo.errors import RunFolderError
+from instageo.runtime.progress import track
+from instageo.stores.lock import LockedError, hold_folder
+from instageo.wording import counted
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH_CHIPS = 512
+"""Most chips that are read at a time."""
+
+BYTES_PER_VALUE = 16
+"""Memory for a value of a chip while it is read: stored, decoded, and its validity."""
+
+
+def create_chips(settings: ChipSettings) -> ChipReport:
+    """Make chips from a table of points.
+
+    Writes `chips.csv`, `chips/`, `labels/`, `skipped.csv`, `items.json`, `settings.json` and `report.json`.
+
+    Args:
+        settings: Options; `input` is the table.
+
+    Raises:
+        ConfigError: Options contradict each other or the product.
+        TableError: The table has problems; all of them are in the message.
+        DataError: The catalogue cannot be reached, or has no images.
+        RunFolderError: The output folder is in use, or holds other chips.
+    """
+    return _create(settings, PointLabelling.from_settings(settings))
+
+
+def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
+    began, folder = time.monotonic(), Path(settings.output)
+    for note in labelling.notes:
+        log.info("%s", note)
+    with _held(folder):
+        search = _search(settings, labelling, folder)
+        job, matches = search.job, _match(search, labelling)
+        with PixelSource(search.access, threads=settings.threads) as pixels:
+            journal = Journal(folder, is_resumed=settings.resume)
+            resumed = sum(bool(chip.files) for chip in journal.finished.values())
+            failed = _make(job, labelling, matches.plans, journal, pixels, folder)
+            journal.close([plan.name for plan in matches.plans])
+            skipped = [*labelling.skipped, *matches.skipped, *failed]
+            skipped += [row for chip in journal.finished.values() for row in chip.skipped]
+            rows = _rows(matches.plans, journal.finished)
+            write_chip_table(folder, rows)
+            write_skipped(folder, skipped, labelling.describe())
+            report = ChipReport(
+                folder=folder,
+                chips=len(rows),
+                observations=labelling.count,
+                skipped=count_reasons(skipped),
+                unreadable=sum(row.reason is Reason.NOT_READABLE for row in skipped),
+                resumed=resumed,
+                searches=search.requests,
+                items=len(search.items),
+                duplicates=search.scenes.duplicates,
+                reads=pixels.statistics(),
+                seconds=time.monotonic() - began,
+                notes=(*labelling.notes, *search.notes),
+            )
+            write_report(report)
+    return report
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold the output folder, so that a second run in it is refused."""
+    try:
+        with hold_folder(folder):
+            yield
+    except LockedError as error:
+        raise RunFolderError(f"{folder}: {error} is making chips in it; choose another folder") from error
+
+
+def _search(settings: ChipSettings, labelling: Labelling, folder: Path) -> SceneSearch:
+    """Find images and note how chips are made, or find that this is how those of the folder were made."""
+    used = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if used and not settings.resume:
+        raise RunFolderError(
+            f"{folder}: is not empty ({', '.join(used[:3])}); choose another folder, or pass --resume to go on with it"
+        )
+    search = search_scenes(settings, labelling, folder)
+    job = search.job
+    record = settings_record(
+        settings, job.source, job.catalog, job.bands, classes=labelling.classes, input_sha256=labelling.sha256
+    )
+    if settings.resume:
+        check_settings(folder, record)
+    else:
+        write_settings(folder, record)
+    return search
+
+
+def _match(search: SceneSearch, labelling: Labelling) -> Matches:
+    matches = labelling.match(search.scenes, search.job.matching)
+    log.info(
+        "%s: %s of %s; %s skipped before reading",
+        search.job.source.name, counted(len(matches.plans), "chip"), counted(labelling.count, "observation"),
+        len(matches.skipped) + len(labelling.skipped),
+    )  # fmt: skip
+    return matches
+
+
+def _make(
+    job: ChipJob, labelling: Labelling, plans: Sequence[ChipPlan], journal: Journal, pixels: PixelSource, folder: Path
+) -> list[Skipped]:
+    """Read and write the chips that the journal does not hold, and return the observations that a later run may try."""
+    settings = job.settings
+    mask = "+".join(job.reading.mask) or "none"
+    tags = {"SOURCE": job.source.name, "MASK": mask, "MASK_STRATEGY": settings.mask_strategy}
+    tags["UNIT"] = "gamma nought, linear power" if job.source.is_radar else "reflectance x 10000"
+    writer = ChipWriter(
+        folder,
+        job.source,
+        job.bands,
+        labelling,
+        settings.mask_strategy == "any",
+        settings.missing_steps == "fill",
+        tags,
+    )
+    reader = ChipReader(job.reading, pixels.read, pixels.grid_of)
+    pending = [plan for plan in plans if plan.name not in journal.finished]
+    batches = _batches(pending, settings.steps * len(job.bands) * settings.size**2, settings.memory_mb)
+    failed: list[Skipped] = []
+    for batch in track(batches, "chips", len(batches)):
+        try:
+            chips = reader.read(batch)
+        except HostDownError as error:
+            log.error("%s", error)
+            begun = pending[pending.index(batch[0]) :]
+            for plan in begun:
+                failed += [Skipped(number, Reason.NOT_READABLE, str(error)) for number in labelling.numbers(plan)]
+            break
+        final: list[Finished] = []
+        for plan, steps in zip(batch, chips, strict=True):
+            finished, is_final = writer.write(plan, steps)
+            if is_final:
+                final.append(finished)
+            else:
+                failed += finished.skipped
+        journal.add(final)
+    return failed
+
+
+def _batches(plans: Sequence[ChipPlan], values: int, memory_mb: int) -> list[Sequence[ChipPlan]]:
+    """Return plans in groups, of one tile each, whose pixels fit into memory."""
+    most = min(max(memory_mb * 1_000_000 // (values * BYTES_PER_VALUE), 1), MAX_BATCH_CHIPS)
+    batches: list[list[ChipPlan]] = []
+    for plan in plans:
+        if not batches or len(batches[-1]) == most or batches[-1][-1].tile != plan.tile:
+            batches.append([])
+        batches[-1].append(plan)
+    return list(batches)
+
+
+def _rows(plans: Sequence[ChipPlan], finished: Mapping[str, Finished]) -> list[Mapping[str, object]]:
+    """Return the rows of the table in the order of the input."""
+    ordered = sorted(plans, key=lambda plan: (min((o.number for o in plan.observations), default=0), plan.name))
+    return [finished[plan.name].row for plan in ordered if plan.name in finished and finished[plan.name].row]

@@ -1,0 +1,1 @@
+"""Where labels come from: points, rasters and polygons, on the pixels of chips."""

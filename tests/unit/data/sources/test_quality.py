@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from instageo.data.sources.hls import FMASK
+from instageo.data.sources.landsat import QA_PIXEL
+from instageo.data.sources.quality import check_flags, dilate, marked, without_data
+from instageo.data.sources.sentinel2 import SCL
+from instageo.errors import ConfigError
+
+
+def test_fmask_bits():  # pitfall 67
+    layer = np.array([[0b10, 0b100, 0b1000, 0b10000, 0b100000, 0b1000000, 255]], np.uint8)
+    assert_array_equal(marked(layer, ["cloud"], FMASK), [[1, 0, 0, 0, 0, 0, 0]])
+    assert_array_equal(marked(layer, ["adjacent", "shadow"], FMASK), [[0, 1, 1, 0, 0, 0, 0]])
+    assert_array_equal(marked(layer, ["snow", "water"], FMASK), [[0, 0, 0, 1, 1, 0, 0]])
+    assert_array_equal(without_data(layer, FMASK), [[0, 0, 0, 0, 0, 0, 1]])
+
+
+def test_scl_classes():
+    layer = np.arange(12, dtype=np.uint8)[np.newaxis]
+    assert np.flatnonzero(marked(layer, ["cloud"], SCL)).tolist() == [8, 9]
+    assert np.flatnonzero(marked(layer, ["shadow", "cirrus", "snow", "water", "saturated"], SCL)).tolist() == [
+        1, 3, 6, 10, 11,
+    ]  # fmt: skip
+
+
+def test_landsat_bits():
+    layer = np.array([[1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 7]], np.uint16)
+    names = ["adjacent", "cirrus", "cloud", "shadow", "snow", "water"]
+    found = [np.flatnonzero(marked(layer, [name], QA_PIXEL)).tolist() for name in names]
+    assert found == [[1], [2], [3], [4], [5], [6]]
+
+
+def test_a_pixel_grows_to_a_disk_of_13():
+    mask = np.zeros((9, 9), bool)
+    mask[4, 4] = True
+    assert dilate(mask, 60 / 30).sum() == 13
+    assert dilate(mask, 0).sum() == 1
+    assert dilate(mask, 1).sum() == 5
+
+
+def test_a_flag_that_a_product_cannot_tell_is_refused():
+    with pytest.raises(ConfigError, match="mask: hls cannot tell cirrus; its quality layer has cloud, adjacent"):
+        check_flags(["cirrus"], FMASK, "hls")
+    with pytest.raises(ConfigError, match="sentinel1 cannot tell cloud; it has no quality layer"):
+        check_flags(["cloud"], {}, "sentinel1")
+    assert check_flags(["cloud_shadow", "near_cloud_or_shadow"], FMASK, "hls") == ("shadow", "adjacent")
