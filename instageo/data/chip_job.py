@@ -53,7 +53,7 @@ def resolve_job(settings: ChipSettings, catalog_key: str = "") -> ChipJob:
     source = find_source(settings.source)
     catalog = settings.catalog or source.default_catalog
     products = source.products_in(catalog_key or catalog, settings.collection, settings.assets)
-    bands = settings.bands or source.bands
+    bands = settings.bands or source.bands or tuple(products[0].assets)
     source.check_bands(bands, products)
     mask = check_flags(settings.mask, source.flags, source.name)
     wants_quality = mask or settings.pick == "clearest" or settings.min_clear

@@ -9,6 +9,9 @@ from instageo.errors import ConfigError, did_you_mean
 
 DEFAULT_MEMORY_MB = 1024
 
+FORMER_SOURCES = {"HLS": "hls", "S2": "sentinel2", "S1": "sentinel1"}
+"""Products by the names that the module commands also accept."""
+
 
 def option(default: Any, text: str, *, former: str = "", choices: tuple[str, ...] = (), metavar: str = "") -> Any:
     """Return a field that is an option of the commands.
@@ -36,14 +39,15 @@ class ChipSettings:
     input: str = option("", "Table of points, or labels.", former="dataframe_path", metavar="FILE")
     output: str = option("", "Output folder.", former="output_directory", metavar="DIR")
     source: str = option(
-        "hls", "Satellite product.", former="data_source",
-        choices=("hls", "hls_s30", "hls_l30", "sentinel2", "landsat", "sentinel1"),
+        "hls", "Satellite product; stac for any other collection, with --collection and --assets.",
+        former="data_source",
+        choices=("hls", "hls_s30", "hls_l30", "sentinel2", "landsat", "sentinel1", "stac"),
     )  # fmt: skip
     catalog: str | None = option(
         None, "planetary, earthsearch, lpdaac, cdse, the URL of a STAC API, items.json or items.parquet."
     )
     collection: str | None = option(None, "Collection to search, in place of the catalogue's own.", metavar="NAME")
-    assets: Mapping[str, str] = option({}, "Asset of each band, where they differ: BLUE=blue,GREEN=green.")
+    assets: Mapping[str, str] = option({}, "Asset of each band, where they differ: BLUE=blue,GREEN=green,quality=qa.")
     bands: tuple[str, ...] = option((), "Bands of a chip; by default those of the Prithvi models, or VV,VH.")
     size: int = option(224, "Side of a chip, pixels.", former="chip_size")
     place: str = option(
@@ -105,6 +109,7 @@ class ChipSettings:
     resume: bool = option(False, "Go on with a folder that was not finished.")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "source", FORMER_SOURCES.get(self.source, self.source))
         for entry in fields(self):
             value, choices = getattr(self, entry.name), entry.metadata["choices"]
             if choices and value is not None and value not in choices:

@@ -97,6 +97,13 @@ class Source:
         Raises:
             ConfigError: The catalogue does not hold the product.
         """
+        if not self.bands:
+            if collection is None or not assets:
+                raise ConfigError(
+                    f"source={self.name} needs --collection NAME and --assets BAND=ASSET,…; choose another source for "
+                    "products that the program knows"
+                )
+            return (Product(collection, {band: asset for band, asset in assets.items() if band != "quality"}),)
         products = self.products.get(catalog)
         if products is None and collection is None and catalog in ALL_CATALOGS:
             raise ConfigError(

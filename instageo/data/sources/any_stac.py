@@ -1,0 +1,15 @@
+"""Any collection of a STAC catalogue: values as its files store them, bands by the assets that the user names."""
+
+from datetime import date
+
+from instageo.data.sources.source import Product, Source, as_stored
+
+ANY_STAC = Source(
+    name="stac",
+    products={"": (Product("", {}),)},
+    bands=(),
+    first_day={"": date.min},
+    resolution_m={"": 0.0},
+    no_data=float("nan"),
+    decode=as_stored,
+)
