@@ -136,8 +136,8 @@ def _asset(asset: Mapping[str, Any], properties: Mapping[str, Any], item_grid: G
 
 def _grid(fields: Mapping[str, Any], properties: Mapping[str, Any]) -> Grid | None:
     """Return the grid of the fields of the projection extension, or None if one is missing."""
-    code = next((source[key] for source in (fields, properties) for key in ("proj:code", "proj:epsg")
-                 if source.get(key)), None)  # fmt: skip
+    keys = ("proj:code", "proj:epsg", "proj:wkt2")
+    code = next((source[key] for source in (fields, properties) for key in keys if source.get(key)), None)
     shape: Any = fields.get("proj:shape")
     transform: Any = fields.get("proj:transform")
     if code is None or not _numbers(shape, 2) or not (_numbers(transform, 6) or _numbers(transform, 9)):

@@ -5,6 +5,7 @@ dates. Neighbouring MGRS tiles overlap by 9.8 km; the home tile of a point is th
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,12 @@ class Frame:
 
 def tile_frame(tile: str, grid: Grid) -> Frame:
     """Return the frame of a tile whose grid is the same for all dates."""
-    return Frame(f"T{tile}", grid)
+    return Frame(tile_name(tile), grid)
+
+
+def tile_name(tile: str) -> str:
+    """Return the name of a tile in file names: MGRS tiles begin with T."""
+    return f"T{tile}" if re.fullmatch(r"\d\d[A-Z]{3}", tile) else re.sub(r"[^\w-]", "-", tile)
 
 
 def scene_frame(grid: Grid) -> Frame:

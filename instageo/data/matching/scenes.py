@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from instageo.data.items.duplicates import newest_processing
 from instageo.data.items.item import Asset, Item
-from instageo.data.matching.placement import LATTICE_TOLERANCE, Frame, scene_frame, tile_frame
+from instageo.data.matching.placement import LATTICE_TOLERANCE, Frame, scene_frame, tile_frame, tile_name
 from instageo.data.output.skipped import Reason
 from instageo.data.sources.source import Product, RefusedItemError, Source
 from instageo.raster.grid import Grid
@@ -163,7 +163,7 @@ def find_scenes(
         usable[frame.tile].append(Scene(item, frame))
     others: dict[str, list[RejectedItem]] = defaultdict(list)
     for other in rejected:
-        others[f"T{other.item.tile}" if source.is_tiled and other.item.tile else ""].append(other)
+        others[tile_name(other.item.tile) if source.is_tiled and other.item.tile else ""].append(other)
     return Scenes(usable, others, len(duplicates))
 
 
