@@ -1,10 +1,15 @@
 """Items of catalogues, made for tests."""
 
+import json
+from itertools import product
+
+import numpy as np
 from affine import Affine
 
 from instageo.data.items.item import item_from_stac
 from instageo.raster.grid import Grid
-from instageo.raster.warp import crs_wkt
+from instageo.raster.warp import WGS84, crs_wkt, transform_coordinates
+from instageo.raster.writing import write_raster
 
 TILES = {"32TPM": (32632, 600000, 4900020), "32TQM": (32632, 699960, 4900020), "33TTG": (32633, 199980, 4900020)}
 """EPSG code, and west and north of MGRS tiles: the first two overlap by 9.84 km, the third lies in the next zone."""
@@ -45,3 +50,57 @@ def record_of(tile="32TPM", day="2024-05-01", name=None, size=3660, collection="
 def item_of(*args, **kwargs):
     """Return the item of `record_of`."""
     return item_from_stac(record_of(*args, **kwargs))
+
+
+def formula(band, date, shape, row=0, column=0):
+    """Return 1000 b + 100 k + row mod 64 + column mod 32 for the pixels of a window that begins at (row, column)."""
+    rows, columns = np.mgrid[row : row + shape[0], column : column + shape[1]]
+    return 1000 * band + 100 * date + rows % 64 + columns % 32
+
+
+def write_catalog(folder, tiles=("32TPM",), days=("2024-05-01", "2024-05-16"), size=1220, pixels=None, south_up=False):
+    """Write files of tiles with values by `formula` and their item list; return the path of the list.
+
+    `pixels(tile, date, band, values)` may change the values of a file; Fmask is 64 (nothing) everywhere.
+    """
+    records = []
+    for tile, (date, day) in product(tiles, enumerate(days)):
+        record = record_of(tile, day, size=size)
+        grid = tile_grid(tile, size)
+        for number, band in enumerate(BANDS):
+            is_mask = band == "Fmask"
+            values = (
+                np.full(grid.shape, 64, np.uint8) if is_mask else formula(number, date, grid.shape).astype(np.int16)
+            )
+            values = values if pixels is None else pixels(tile, date, band, values)
+            name = f"files/{tile}_{day}_{band}.tif"
+            record["assets"][band] = {"href": name}
+            if values is None:
+                (folder / "files").mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(b"II*\0 not a whole file")
+                continue
+            own = grid
+            if south_up:
+                transform = Affine(
+                    grid.transform.a, 0, grid.transform.c, 0, grid.transform.a, grid.transform.f - TILE_M
+                )
+                own, values = Grid(grid.crs, transform, *grid.shape), values[::-1]
+            write_raster(folder / name, values[np.newaxis], own, no_data_value=255 if is_mask else -9999)
+        records.append(record)
+    path = folder / "items.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "catalog": "planetary", "features": records}))
+    return path
+
+
+def write_points(path, points):
+    """Write a table of points: latitude, longitude, date and label."""
+    lines = ["lat,lon,date,label", *(",".join(map(str, point)) for point in points)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def lonlat_of(tile, row, column, size=3660):
+    """Return longitude and latitude of a position in a tile, pixels."""
+    grid = tile_grid(tile, size)
+    [lon], [lat] = transform_coordinates(grid.crs, WGS84, *grid.to_crs([row], [column]))
+    return lon, lat
