@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Make chips of satellite images fro
 
 def _points(settings: ChipSettings) -> int:
     with required_by("instageo chips", EXTRAS):
-        from instageo.data.create_chips import create_chips
+        from instageo.data.chip_creation import create_chips
     with log_to_stderr():
         report = create_chips(settings)
     typer.echo(report.summary())
@@ -34,7 +34,7 @@ def _points(settings: ChipSettings) -> int:
 
 def _raster(settings: ChipSettings) -> int:
     with required_by("instageo chips", EXTRAS):
-        from instageo.data.create_chips import create_raster_chips
+        from instageo.data.chip_creation import create_raster_chips
     with log_to_stderr():
         report = create_raster_chips(settings)
     typer.echo(report.summary())
@@ -44,7 +44,7 @@ def _raster(settings: ChipSettings) -> int:
 
 def _plan(settings: ChipSettings) -> int:
     with required_by("instageo chips", EXTRAS):
-        from instageo.data.create_chips import plan_chips
+        from instageo.data.chip_creation import plan_chips
     with log_to_stderr():
         estimate = plan_chips(settings)
     for line in estimate.lines():

@@ -38,7 +38,7 @@ class SceneSearch:
     notes: tuple[str, ...] = ()
 
 
-def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path) -> SceneSearch:  # noqa: ARG001
+def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | None) -> SceneSearch:  # noqa: ARG001
     """Find images."""
     path = Path(settings.catalog or "")
     if path.suffix != ".json":

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from instageo.data.chip_creation import create_chips
 from instageo.data.chip_settings import ChipSettings
-from instageo.data.create_chips import create_chips
 from instageo.errors import RunFolderError
 from instageo.raster.reading import read_raster
 from instageo.raster.warp import WGS84, transform_coordinates

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.matching.match import Matches
 from instageo.data.output.chip_writer import ChipWriter
 from instageo.data.output.journal import Finished, Journal
+from instageo.data.output.plan_report import PlanReport
 from instageo.data.output.run_settings import check_settings, settings_record, write_settings
 from instageo.data.output.skipped import Reason, Skipped
 from instageo.data.output.tables import ChipReport, count_reasons, write_chip_table, write_report, write_skipped
@@ -84,6 +86,36 @@ def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
             )
             write_report(report)
     return report
+
+
+def plan_chips(settings: ChipSettings) -> PlanReport:
+    """Return what `create_chips` would make and read; nothing is written, and no pixel is read.
+
+    Raises:
+        ConfigError: Options contradict each other or the product.
+        TableError: The table has problems.
+        DataError: The catalogue cannot be reached, or has no images.
+    """
+    return _plan(settings, PointLabelling.from_settings(settings))
+
+
+def _plan(settings: ChipSettings, labelling: Labelling) -> PlanReport:
+    search = search_scenes(settings, labelling, None)
+    job, matches = search.job, labelling.match(search.scenes, search.job.matching)
+    used = {items[0] for plan in matches.plans for items in plan.candidates if items}
+    files = sum(len(job.bands) + bool(job.reading.product(item).quality) for item in used)
+    value_bytes = 4 if job.source.is_radar else 2
+    chip_bytes = settings.steps * len(job.bands) * settings.size**2 * value_bytes
+    return PlanReport(
+        chips=len(matches.plans),
+        observations=labelling.count,
+        skipped=count_reasons([*labelling.skipped, *matches.skipped]),
+        tiles=Counter(plan.tile for plan in matches.plans),
+        images=len(used),
+        files=files,
+        output_mb=len(matches.plans) * chip_bytes / 1e6,
+        notes=(*labelling.notes, *search.notes),
+    )
 
 
 @contextmanager
