@@ -72,6 +72,17 @@ def test_a_training_keeps_its_last_epoch(data, tmp_path, capfd, command):
     assert f"its run has finished {epochs + 1} epochs, but you passed train.num_epochs={epochs}; pass" in sentence
 
 
+@pytest.mark.parametrize("group", [False, True], ids=["main process", "all processes"])
+def test_a_training_in_several_processes_ends_as_one(tmp_path, group):
+    data, folder = write_chips(tmp_path / "data", count=12), tmp_path / "run"
+    rows = (data / "train.csv").read_text().splitlines()
+    (data / "valid.csv").write_text("\n".join(rows[:3]) + "\n")  # two, one for each process
+    arguments = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK]
+    arguments += ["devices=2", "strategy=ddp", "train.num_epochs=5000", f"hydra.run.dir={folder}"]
+    check_orderly(*terminate([*MODULE, *arguments], once=(folder / "last.ckpt").exists, group=group))
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+
+
 def test_a_sweep_ends_with_its_job(data, tmp_path):
     sweep = tmp_path / "sweep"
     arguments = ["-m", f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK]
