@@ -11,6 +11,7 @@ from instageo.data.chip_job import ChipJob
 from instageo.data.chip_settings import ChipSettings
 from instageo.data.labelling.labelling import Labelling
 from instageo.data.labelling.point_labelling import PointLabelling
+from instageo.data.labelling.raster_labelling import SUFFIXES, RasterLabelling
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.matching.match import Matches
 from instageo.data.output.chip_writer import ChipWriter
@@ -88,6 +89,18 @@ def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
     return report
 
 
+def create_raster_chips(settings: ChipSettings) -> ChipReport:
+    """Make chips wherever label rasters have labels; see `create_chips`.
+
+    Args:
+        settings: Options; `input` is a raster of labels, or a folder of them.
+
+    Raises:
+        RasterError: A raster has no place on Earth, or is rotated.
+    """
+    return _create(settings, RasterLabelling.from_settings(settings))
+
+
 def plan_chips(settings: ChipSettings) -> PlanReport:
     """Return what `create_chips` would make and read; nothing is written, and no pixel is read.
 
@@ -96,7 +109,9 @@ def plan_chips(settings: ChipSettings) -> PlanReport:
         TableError: The table has problems.
         DataError: The catalogue cannot be reached, or has no images.
     """
-    return _plan(settings, PointLabelling.from_settings(settings))
+    path = Path(settings.input)
+    is_raster = path.is_dir() or path.suffix.lower() in SUFFIXES
+    return _plan(settings, (RasterLabelling if is_raster else PointLabelling).from_settings(settings))
 
 
 def _plan(settings: ChipSettings, labelling: Labelling) -> PlanReport:

@@ -100,6 +100,10 @@ class ChipSettings:
     resolution: float | None = option(None, "Pixel size of label rasters, metres; by default that of the source.",
                                       former="spatial_resolution")  # fmt: skip
     resample: str = option("mode", "How class rasters are resampled.", choices=("mode", "nearest", "mean"))
+    min_labelled: float = option(0.0, "Smallest share of a chip with labels of a raster, 0 to 1.")
+    sample: int | None = option(None, "Largest number of chips of label rasters, drawn at random.")
+    balance: bool = option(False, "With sample: let classes take turns, rare ones first.")
+    seed: int = option(0, "Seed of the draw.")
     date: str | None = option(None, "Date of the labels, where no column or tag gives it.")
     records: str | None = option(
         None, "Table of labels with geometry (WKT or GeoJSON), date and label.", former="records_file"
@@ -124,7 +128,8 @@ class ChipSettings:
         for name in ("tolerance_days", "window", "dilate_m"):
             expect(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         expect(0 <= self.max_cloud <= 100, "max_cloud", self.max_cloud, "0 to 100 percent")
-        for name in ("min_clear", "min_valid"):
+        expect(self.sample is None or self.sample >= 1, "sample", self.sample, "1 or more")
+        for name in ("min_clear", "min_valid", "min_labelled"):
             expect(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
         if self.steps > 1 and self.step_days <= 2 * self.tolerance_days and not self.allow_repeats:
             raise ConfigError(

@@ -51,7 +51,7 @@ def make_catalog(scene: Path, folder: Path) -> Path:
 def _record(folder: Path, tile: str, day: str, factor: float, part: Raster) -> dict[str, object]:
     """Write the files of one tile and date, and return the STAC record."""
     name = f"{tile}_{day}"
-    values = np.where(part.valid, np.clip(np.rint(part.values * factor), 1, 255), 0).astype(np.uint8)
+    values = np.where(part.valid, np.clip(np.rint(part.values.astype(np.float64) * factor), 1, 255), 0).astype(np.uint8)
     assets = {}
     for band, layer in zip(BANDS, values, strict=True):
         write_raster(
