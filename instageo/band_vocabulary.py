@@ -109,7 +109,8 @@ def _code(name: str) -> str:
 
 def _meanings_of_codes(sensor: str) -> dict[str, str]:
     entry = SENSORS[sensor]
-    return {_code(code.lower()): band for code, band in zip(entry.band_codes, entry.bands, strict=True)}
+    pairs = zip(entry.band_codes, entry.bands, strict=True)
+    return {short: band for code, band in pairs if (short := _code(code.lower()))}
 
 
 def _split_date(text: str) -> tuple[str, str]:

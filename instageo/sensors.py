@@ -1,4 +1,4 @@
-"""Spectral bands by name: the bands of the Prithvi weights, and the layers of common satellite products.
+"""Bands by name: the bands of the Prithvi weights, and the layers of common satellite products.
 
 To add a sensor, add a row to `SENSORS`.
 """
@@ -41,6 +41,19 @@ LEVELS = ("surface", "toa")
 REFLECTANCE_UNIT = 10_000.0
 """The program's unit is reflectance times this."""
 
+RADAR_UNITS = ("linear", "db")
+"""Units of radar backscatter in files: power, or decibels, 10 log10(power)."""
+
+RADAR_RANGE_DB = (-50.0, 10.0)
+"""Backscatter that a network sees, decibels; values beyond are clipped.
+
+The lower end is the one that Sen1Floods11 uses (Bonafilia et al. 2020, https://doi.org/10.1109/CVPRW50498.2020.00113),
+far below Sentinel-1's noise of about -22 dB; above the upper end are corner reflectors such as ships and buildings.
+"""
+
+RADAR_FILL_DB = -1000.0
+"""Decibels up to which a value is a fill value, such as -9999 and -32768, whatever no-data value is declared."""
+
 
 @dataclass(frozen=True)
 class Sensor:
@@ -48,11 +61,13 @@ class Sensor:
 
     Attributes:
         band_codes: The provider's names for the layers of one date, in the order of the product.
-        bands: Spectral bands of the same layers.
-        scale: Factor from stored values to reflectance x 10000.
+        bands: Spectral bands, or polarisations, of the same layers.
+        scale: Factor from stored values to reflectance x 10000, or to `radar_unit`.
         offset: Added after the factor.
         no_data_value: Value that means "no observation".
-        level: `surface` for reflectance at the surface, `toa` for reflectance at the top of the atmosphere.
+        level: `surface` for reflectance at the surface, `toa` for reflectance at the top of the atmosphere; None for
+            radar.
+        radar_unit: One of `RADAR_UNITS` for radar backscatter; None for reflectance.
     """
 
     band_codes: tuple[str, ...]
@@ -60,7 +75,8 @@ class Sensor:
     scale: float = 1.0
     offset: float = 0.0
     no_data_value: float = 0.0
-    level: str = "surface"
+    level: str | None = "surface"
+    radar_unit: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.band_codes) != len(self.bands):
@@ -96,6 +112,7 @@ _OLI = {
     "B07": "SWIR_2", "B09": "CIRRUS", "B10": "THERMAL_1", "B11": "THERMAL_2",
 }  # fmt: skip
 _OLI_SR = {f"SR_B{int(code[1:])}": band for code, band in list(_OLI.items())[:7]}
+_S1 = ("VV", "VH")
 _TM_SR = dict(zip(("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"), PRITHVI_BANDS, strict=True))
 
 
@@ -118,6 +135,8 @@ SENSORS = {
     "landsat7_c2": _sensor(_TM_SR, scale=0.275, offset=-2000),
     "landsat8_c2": _sensor(_OLI_SR, scale=0.275, offset=-2000),
     "landsat9_c2": _sensor(_OLI_SR, scale=0.275, offset=-2000),
+    "sentinel1_rtc": Sensor(_S1, _S1, no_data_value=-9999, level=None, radar_unit="linear"),
+    "sentinel1_grd": Sensor(_S1, _S1, no_data_value=-9999, level=None, radar_unit="db"),
 }
 """Products by the value of `dataloader.sensor`.
 
@@ -125,6 +144,9 @@ SENSORS = {
   ETM+ is used as NIR_NARROW.
 - Sentinel-2: values harmonised to the scale used before processing baseline 04.00; for later products that are not
   harmonised, set `dataloader.constant_offset=-1000`.
+- Sentinel-1, with the two polarisations over land: `sentinel1_rtc` is gamma nought, terrain-corrected, as power
+  (Microsoft's Planetary Computer), `sentinel1_grd` sigma nought in decibels (COPERNICUS/S1_GRD of Google Earth Engine);
+  `dataloader.radar_unit` says so if a file has the other unit.
 """
 
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from instageo.model.chips.radar import to_decibels
 from instageo.sensors import REFLECTANCE_UNIT
 
 Float = TypeVar("Float", np.float32, np.float64)
@@ -52,6 +53,7 @@ class ChipFormat:
         offset: Added after the multiplication.
         max_value: Larger scaled values are clipped to it; None for no limit.
         rules: What is expected of the layers.
+        radar_unit: Unit of scaled radar backscatter, one of `RADAR_UNITS`; it becomes decibels. None for reflectance.
     """
 
     temporal_dim: int = 1
@@ -61,19 +63,23 @@ class ChipFormat:
     offset: float = 0.0
     max_value: float | None = None
     rules: LayerRules = LayerRules()
+    radar_unit: str | None = None
 
     @property
     def stored_key(self) -> tuple[object, ...]:
         """What decides which stored values are read, and which of them are observations, but not their unit."""
         rules = self.rules
         by_name = (rules.band_names, rules.sensor) if rules.by_name else None
-        return self.temporal_dim, self.bands, self.no_data_value, by_name
+        key: tuple[object, ...] = self.temporal_dim, self.bands, self.no_data_value, by_name
+        if self.radar_unit is None:
+            return key
+        return *key, self.radar_unit, self.multiplier, self.offset, rules.scale_tags, rules.tag_factor
 
     @property
     def tag_factor(self) -> float:
-        """Factor from physical values to the unit of the network's mean and std; reflectance x 10000 by default."""
-        known = self.rules.tag_factor
-        return REFLECTANCE_UNIT * self.multiplier if known is None else known
+        """Factor from physical values to scaled ones: reflectance x 10000 by default, radar backscatter as it is."""
+        known, unit = self.rules.tag_factor, 1.0 if self.radar_unit else REFLECTANCE_UNIT
+        return unit * self.multiplier if known is None else known
 
     def rescale(
         self, values: NDArray[Float], valid: NDArray[np.bool_] | bool = True, scaling: LayerScaling | None = None
@@ -85,6 +91,17 @@ class ChipFormat:
             valid: Where the offset is added; it broadcasts to `values`.
             scaling: Factor and offset of each layer; None for those of the settings.
         """
+        self.scale(values, valid, scaling)
+        if self.radar_unit is not None:
+            to_decibels(values, valid, self.radar_unit)
+        if self.max_value is not None:
+            np.minimum(values, values.dtype.type(self.max_value), out=values)
+        return values
+
+    def scale(
+        self, values: NDArray[Float], valid: NDArray[np.bool_] | bool = True, scaling: LayerScaling | None = None
+    ) -> NDArray[Float]:
+        """Apply factor and offset alone, in place; arguments as in `rescale`."""
         dtype = values.dtype.type
         with np.errstate(over="ignore"):  # values that overflow are refused by `check_magnitude`
             if scaling is not None:
@@ -97,6 +114,4 @@ class ChipFormat:
                     values *= dtype(self.multiplier)
                 if self.offset:
                     np.add(values, dtype(self.offset), out=values, where=valid)
-        if self.max_value is not None:
-            np.minimum(values, dtype(self.max_value), out=values)
         return values

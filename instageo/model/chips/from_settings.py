@@ -31,6 +31,7 @@ def chip_format_from_settings(settings: Settings) -> ChipFormat:
             scale_tags=data.scale_tags.value,
             tag_factor=data.tag_factor,
         ),
+        radar_unit=data.radar_unit,
     )
 
 

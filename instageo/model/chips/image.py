@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from instageo.errors import RasterError
 from instageo.model.chips.chip_format import ChipFormat, LayerScaling
 from instageo.model.chips.layer_choice import LayerChoice, choose_layers
+from instageo.model.chips.radar import describe_other_unit, is_backscatter, refuse_decibels
 from instageo.model.chips.value_check import check_magnitude
 from instageo.raster.grid import Grid, Raster, Window
 from instageo.raster.reading import OpenRaster, open_raster
@@ -64,11 +65,14 @@ def read_chip(path: str | Path, chip_format: ChipFormat) -> Chip:
     Raises:
         RasterError: The file is missing or unreadable.
         LayerError: Its layers are not those that are expected.
-        DataError: A value is too large for any network.
+        DataError: A value is too large for any network, or power holds decibels.
     """
     layers = read_layers(path, chip_format)
     image = scale_layers(layers.values, layers.valid, chip_format, str(path), layers.choice.scaling)
-    return Chip(image, layers.valid, layers.grid, layers.tags, layers.choice)
+    choice = layers.choice
+    if chip_format.radar_unit is not None:
+        choice = replace(choice, notes=choice.notes + describe_other_unit(image, layers.valid, chip_format.radar_unit))
+    return Chip(image, layers.valid, layers.grid, layers.tags, choice)
 
 
 def read_layers(path: str | Path, chip_format: ChipFormat, window: Window | None = None) -> ChipLayers:
@@ -86,7 +90,23 @@ def read_open_layers(file: OpenRaster, chip_format: ChipFormat, window: Window |
     """Read the requested layers of an open file; see `read_layers`."""
     choice = choose_layers(file.info, chip_format, str(file.path))
     raster = file.read(choice.layers, chip_format.no_data_value, window)
-    return replace(split_dates(raster, chip_format, str(file.path)), choice=choice)
+    layers = replace(split_dates(raster, chip_format, str(file.path)), choice=choice)
+    return layers if chip_format.radar_unit is None else _exclude_no_backscatter(layers, chip_format, str(file.path))
+
+
+def _exclude_no_backscatter(layers: ChipLayers, chip_format: ChipFormat, path: str) -> ChipLayers:
+    """Return radar layers in which power of 0 or less and fill values in decibels are no observations.
+
+    Raises:
+        DataError: Decibels are read as linear power.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # of values that are not valid
+        scaled = split_bands(layers.values, chip_format).astype(np.float32)
+        chip_format.scale(scaled, scaling=layers.choice.scaling)
+    if chip_format.radar_unit == "linear":
+        refuse_decibels(scaled, layers.valid, path)
+    observed = is_backscatter(scaled, str(chip_format.radar_unit)).all(axis=0)
+    return replace(layers, valid=layers.valid & observed)
 
 
 def split_dates(raster: Raster, chip_format: ChipFormat, path: str) -> ChipLayers:
@@ -133,6 +153,8 @@ def scale_layers(
     if not valid.all():
         bits = image.view(np.int32)  # masking the bits is faster than `where` and works for NaN
         bits &= -valid.astype(np.int32)
+    if chip_format.radar_unit is not None:  # clipped when it is converted
+        check_magnitude(image, stored, valid, path)
     image = chip_format.rescale(image, valid, scaling)
     if stored.dtype.kind == "f":
         check_magnitude(image, stored, valid, path)

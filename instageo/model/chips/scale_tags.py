@@ -14,11 +14,6 @@ from instageo.raster.grid import RasterInfo
 
 UNTAGGED = 1.0, 0.0
 
-CHOICES = (
-    "dataloader.scale_tags=apply reads them as 10000 x (scale x value + offset), dataloader.scale_tags=ignore reads "
-    "values as stored"
-)
-
 
 @dataclass(frozen=True)
 class TagReading:
@@ -91,16 +86,18 @@ def _agree(tags: Sequence[tuple[float, float]], chip_format: ChipFormat, path: s
             raise LayerError(
                 f"{path}: its layers have the tags {describe_tags(tags)}, but the settings read stored values "
                 f"x {multiplier:g} + {offset:g}",
-                CHOICES,
+                describe_choices(chip_format.tag_factor),
             )
         factors.append(factor)
     if not all(_close(factor, factors[0]) for factor in factors):
-        raise LayerError(f"{path}: its layers have different tags ({describe_tags(tags)})", CHOICES)
+        raise LayerError(
+            f"{path}: its layers have different tags ({describe_tags(tags)})", describe_choices(chip_format.tag_factor)
+        )
     if chip_format.rules.tag_factor is not None and not _close(factors[0], chip_format.rules.tag_factor):
         raise LayerError(
             f"{path}: its layers have the tags {describe_tags(tags)}, but scale "
             f"{multiplier / chip_format.rules.tag_factor:.7g} is expected, as the sensor or the training files have it",
-            CHOICES,
+            describe_choices(chip_format.tag_factor),
         )
     if all(layer == (multiplier, offset) for layer in scaling):
         return TagReading(None, factors[0])
@@ -119,3 +116,11 @@ def _close(first: float, second: float) -> bool:
 def _rounded(number: float) -> float:
     """Return a number without the noise of tags that were written as 32-bit numbers."""
     return float(f"{number:.7g}")
+
+
+def describe_choices(tag_factor: float) -> str:
+    """Return what a user can do about tags that do not fit; `tag_factor` is what `apply` multiplies by."""
+    return (
+        f"dataloader.scale_tags=apply reads them as {tag_factor:.7g} x (scale x value + offset), "
+        "dataloader.scale_tags=ignore reads values as stored"
+    )

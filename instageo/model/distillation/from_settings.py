@@ -76,7 +76,8 @@ def _check_shared_settings(teacher: Settings, student: Settings) -> None:
             raise ConfigError(
                 f"{name}: the teacher has {key}={teacher_value}, the student {key}={student_value}; both need the same"
             )
-    if sensor and max(teacher.dataloader.given_mean or [0.0]) <= 2:
+    radar = student.dataloader.radar_unit is not None
+    if sensor and not radar and max(teacher.dataloader.given_mean or [0.0]) <= 2:
         raise ConfigError(
             f"{name}: the teacher has dataloader.mean={teacher.dataloader.mean}, but dataloader.sensor={sensor} gives "
             "reflectance x 10000; both need the same unit"

@@ -21,6 +21,7 @@ from instageo.model.chips.dates_and_location import Coordinates, find_chip_coord
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.chips.layer_choice import choose_layers
+from instageo.model.chips.radar import is_backscatter, to_decibels
 from instageo.model.chips.sample import Sample
 from instageo.model.chips.value_range import ValueRange, chip_quantiles, describe_unlike
 from instageo.model.inference.features import ImageFeatures, encode_image
@@ -137,7 +138,8 @@ class Predictor:
 
         Args:
             source: A raster file in the layout of the training chips, or its decoded pixels: shape (C, T, H, W) or,
-                for one date, (C, H, W), scaled as in training; NaN and the scaled no-data value mean "not observed".
+                for one date, (C, H, W), scaled as in training, radar in decibels; NaN and the scaled no-data value mean
+                "not observed".
             dates: Acquisition dates, one per date of the image; by default those in the file's tags.
             lat_lon: Latitude and longitude of its centre, degrees; by default from the file's georeference.
 
@@ -290,7 +292,12 @@ class Predictor:
         in_float32, in_float64 = self._scaled_no_data
         layers = image.reshape(-1, *image.shape[2:])
         observed = validity_mask(layers, [in_float32] * len(layers), in_float64).reshape(image.shape)
+        unit = self.settings.dataloader.radar_unit
+        if unit is not None:
+            observed &= is_backscatter(image, "db")
         valid: NDArray[np.bool_] = np.all(observed, axis=0)
+        if unit is not None:
+            to_decibels(image, observed, "db")
         image[~observed] = 0
         return image, valid
 
@@ -298,8 +305,10 @@ class Predictor:
     def _scaled_no_data(self) -> tuple[float | None, float | None]:
         """The no-data value in the unit of arrays, as scaling in float32 and in float64 gives it; None without one."""
         data, unlimited = self.settings.dataloader, replace(chip_format_from_settings(self.settings), max_value=None)
-        if data.no_data_value is None:
+        if data.no_data_value is None or data.radar_unit == "linear":  # not in decibels
             return None, None
+        if data.radar_unit is not None:
+            return data.no_data_value, data.no_data_value
         with np.errstate(over="ignore"):
             in_float32 = unlimited.rescale(np.array([data.no_data_value], np.float32))
         return float(in_float32[0]), float(unlimited.rescale(np.array([data.no_data_value], np.float64))[0])

@@ -11,7 +11,7 @@ from functools import partial, reduce
 from instageo.errors import DataError, InstaGeoError, LayerError, OutOfMemoryError, RasterError
 from instageo.locations import file_stamp, hide_secrets, is_remote
 from instageo.model.chips.chip_format import ChipFormat
-from instageo.model.chips.scale_tags import CHOICES
+from instageo.model.chips.scale_tags import describe_choices
 from instageo.model.inspection.class_weights import compute_class_weights
 from instageo.model.inspection.extremes import check_extremes
 from instageo.model.inspection.row import InspectionSpec, inspect_row
@@ -253,7 +253,7 @@ def require_same_layout(
             "layout"
         )
     if _unit(report.row_stats[0], default) != _unit(other_report.row_stats[0], default):
-        raise DataError(f"the files of {one} have other scale tags than those of {other}; {CHOICES}")
+        raise DataError(f"the files of {one} have other scale tags than those of {other}; {describe_choices(default)}")
 
 
 def _unit(stats: RowStats, default: float) -> float:
@@ -270,7 +270,7 @@ def _require_same_unit(rows: Sequence[Row], results: Sequence[RowResult], spec: 
     usual = counts.most_common(1)[0][0]
     return [
         f"{row.input}: has {'no scale tags' if result.tag_factor is None else 'other scale tags'}, unlike most other "
-        f"files of the table; {CHOICES}"
+        f"files of the table; {describe_choices(default)}"
         if isinstance(result, RowStats) and _unit(result, default) != usual
         else result
         for row, result in zip(rows, results, strict=True)

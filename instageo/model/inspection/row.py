@@ -16,6 +16,7 @@ from instageo.model.chips.image import ChipLayers, read_open_layers, scale_layer
 from instageo.model.chips.label_layers import read_open_label
 from instageo.model.chips.layer_choice import choose_layers
 from instageo.model.chips.pixel_labels import TargetFormat
+from instageo.model.chips.radar import describe_other_unit
 from instageo.model.inspection.row_blocks import BlockStats, add_blocks, row_windows
 from instageo.model.inspection.row_stats import RowResult, RowStats
 from instageo.model.inspection.statistics import Moments, compute_moments
@@ -93,9 +94,11 @@ def inspect_row(row: Row, spec: InspectionSpec) -> RowStats:
 def _inspect_block(row: Row, file: OpenRaster, spec: InspectionSpec, window: Window | None) -> BlockStats:
     chip_format, label_format = spec.chip_format, spec.label_format
     layers = read_open_layers(file, chip_format, window)
-    if layers.values.dtype.kind == "f":  # refuses values that are too large
-        scale_layers(layers.values, layers.valid, chip_format, row.input, layers.choice.scaling)
     stats = BlockStats(int(np.count_nonzero(layers.valid)))
+    if layers.values.dtype.kind == "f" or chip_format.radar_unit:  # refuses values that are too large
+        image = scale_layers(layers.values, layers.valid, chip_format, row.input, layers.choice.scaling)
+        if chip_format.radar_unit:
+            stats = replace(stats, notes=describe_other_unit(image, layers.valid, chip_format.radar_unit))
     if spec.with_moments:
         stats = replace(stats, band_moments=_band_moments(layers, chip_format))
     if label_format is None or row.label is None or not (stats.valid_pixels or window):

@@ -35,6 +35,7 @@ class BlockStats:
         num_labels: Number of labels where there is a valid pixel.
         class_counts: Labelled pixels, or chips, per class.
         label_moments: Moments of continuous labels.
+        notes: Sentences on its values.
     """
 
     valid_pixels: int
@@ -42,6 +43,7 @@ class BlockStats:
     num_labels: int = 0
     class_counts: tuple[int, ...] = ()
     label_moments: Moments | None = None
+    notes: tuple[str, ...] = ()
 
 
 def add_blocks(stats: RowStats, blocks: Sequence[BlockStats], *, image_level: bool) -> RowStats:
@@ -59,7 +61,14 @@ def add_blocks(stats: RowStats, blocks: Sequence[BlockStats], *, image_level: bo
         band_moments=_merge(block.band_moments for block in blocks),
         class_counts=tuple(map(sum, zip(*(block.class_counts for block in labelled), strict=True))),
         label_moments=_merge(block.label_moments for block in labelled),
+        notes=stats.notes + _shared_notes([block for block in blocks if block.valid_pixels]),
     )
+
+
+def _shared_notes(blocks: Sequence[BlockStats]) -> tuple[str, ...]:
+    """Return the sentences that hold for all blocks."""
+    first = blocks[0].notes if blocks else ()
+    return tuple(note for note in first if all(note in block.notes for block in blocks))
 
 
 def _merge(moments: Iterable[Moments | None]) -> Moments | None:

@@ -9,7 +9,7 @@ from typing import Any
 from instageo.errors import ConfigError
 from instageo.model.settings.augmentations import Augmentations
 from instageo.model.settings.fields import ANYTIME, UNIT, Role, are_numbers, check, group, setting
-from instageo.sensors import LEVELS, find_sensor
+from instageo.sensors import LEVELS, RADAR_UNITS, find_sensor
 from instageo.wording import counted
 
 
@@ -61,8 +61,8 @@ class DataSettings:
 
     sensor: str | None = setting(
         None,
-        "hls_s30 | hls_l30 | sentinel2_l1c | sentinel2_l2a | landsat5_c2 | landsat7_c2 | landsat8_c2 | landsat9_c2: "
-        "sets layers, scale to reflectance x 10000 and no-data value",
+        "hls_s30 | hls_l30 | sentinel2_l1c | sentinel2_l2a | landsat5_c2 | landsat7_c2 | landsat8_c2 | landsat9_c2 | "
+        "sentinel1_rtc | sentinel1_grd: sets layers, scale to reflectance x 10000 or unit of radar, and no-data value",
     )
     processing_level: str | None = setting(
         None,
@@ -79,7 +79,7 @@ class DataSettings:
     )
     band_names: list[str] | None = setting(
         None,
-        "names of the bands of one date; null: BLUE, GREEN, RED, NIR_NARROW, SWIR_1, SWIR_2",
+        "names of the bands of one date; null: BLUE, GREEN, RED, NIR_NARROW, SWIR_1, SWIR_2, or VV, VH with Sentinel-1",
         Role.fixed_by_checkpoint,
         Role.shared_with_data,
     )
@@ -98,7 +98,8 @@ class DataSettings:
     )
     mean: Any = setting(
         None,
-        "mean of each band; auto: computed from the training table; null: that of the pre-training data (x 10000)",
+        "mean of each band; auto: computed from the training table; null: that of the pre-training data (x 10000), or "
+        "auto for radar",
         Role.fixed_by_checkpoint,
     )
     std: Any = setting(None, "standard deviation of each band, likewise", Role.fixed_by_checkpoint)
@@ -149,6 +150,13 @@ class DataSettings:
     )
     constant_multiplier: float = setting(1.0, "factor applied to stored values", *UNIT)
     constant_offset: float = setting(0.0, "added after the factor", *UNIT)
+    radar_unit: str | None = setting(
+        None,
+        "linear | db: values, after factor and offset, are radar backscatter as power or in decibels; the network sees "
+        "decibels; null: as dataloader.sensor, else not radar",
+        *UNIT,
+        before_it_existed=None,
+    )
     scale_tags: ScaleTags = setting(
         ScaleTags.auto,
         "auto | apply | ignore: scale and offset tags of files, see docs/reading.md; auto refuses those that "
@@ -194,6 +202,8 @@ class DataSettings:
     def __post_init__(self) -> None:
         if self.sensor is not None:
             find_sensor(self.sensor)
+        unit = self.radar_unit
+        check(unit in (None, *RADAR_UNITS), "dataloader.radar_unit", unit, f"null, or one of {', '.join(RADAR_UNITS)}")
         level = self.processing_level
         check(level in (None, *LEVELS), "dataloader.processing_level", level, f"null, or one of {', '.join(LEVELS)}")
         check(1 <= self.temporal_dim <= MAX_DATES, "dataloader.temporal_dim", self.temporal_dim, f"1 to {MAX_DATES}")

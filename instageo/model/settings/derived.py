@@ -12,11 +12,14 @@ def band_names(settings: Settings) -> tuple[str, ...]:
     """Return the names of the bands of one date.
 
     They are `dataloader.band_names`, with codes of the sensor (`B02`, `SR_B3`) replaced by what they measure. By
-    default six bands have the names of the published weights; any other number of bands is numbered.
+    default radar has the layers of its sensor, six bands have the names of the published weights, and any other number
+    of bands is numbered.
     """
     data = settings.dataloader
+    sensor = find_sensor(data.sensor) if data.sensor else None
+    if data.band_names is None and sensor is not None and sensor.radar_unit is not None:
+        return sensor.bands
     if data.band_names is not None:
-        sensor = find_sensor(data.sensor) if data.sensor else None
         return tuple(sensor.bands[sensor.band_index(name)] if sensor else name for name in data.band_names)
     count = len(PRITHVI_BANDS)
     if data.given_mean is not None:

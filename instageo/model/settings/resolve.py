@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.band_vocabulary import suggest_band, understand_labels
+from instageo.band_vocabulary import understand_labels
 from instageo.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from instageo.model.backbones.variants import find_variant
 from instageo.model.settings.compose import settings_to_dict, update_settings
@@ -17,11 +17,12 @@ from instageo.model.settings.data import AUTO, LabelKind
 from instageo.model.settings.derived import band_names
 from instageo.model.settings.effects import describe_ineffective
 from instageo.model.settings.fields import Role
+from instageo.model.settings.from_sensor import apply_sensor, compare_levels
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.settings.network import SIZES
 from instageo.model.settings.run_settings import Settings
 from instageo.model.user_code import find_user_code
-from instageo.sensors import MAX_REFLECTANCE, PRITHVI_BANDS, PRITHVI_STATISTICS, REFLECTANCE_UNIT, find_sensor
+from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS
 
 log = logging.getLogger(__name__)
 
@@ -118,13 +119,13 @@ def resolve(
         settings, explicit = update_settings(settings, from_size), explicit | frozenset(from_size if checkpoint else ())
     if checkpoint is not None:
         settings = _apply_checkpoint(settings, checkpoint, explicit, training=statistics is not None)
-    settings = _apply_layers(_apply_sensor(settings, explicit), explicit)
+    settings = _apply_layers(apply_sensor(settings, explicit), explicit)
     if checkpoint is not None and statistics is None:
-        _compare_levels(settings, checkpoint)
+        compare_levels(settings, checkpoint.settings.get("dataloader.processing_level"), checkpoint.path)
     if checkpoint is None and settings.dataloader.label_kind is not LabelKind.raster and "model.head" not in explicit:
         settings = update_settings(settings, {"model.head": IMAGE_LEVEL_HEAD})
     if settings.dataloader.mean is None and normalized:
-        settings = update_settings(settings, _pretraining_statistics(settings))
+        settings = update_settings(settings, _default_statistics(settings, training=statistics is not None))
     for sentence in describe_ineffective(settings, explicit):
         log.warning("%s", sentence)
     if statistics is None:
@@ -180,46 +181,6 @@ def _apply_checkpoint(
         raise CheckpointError(f"{checkpoint.path}: {error}") from error
 
 
-def _apply_sensor(settings: Settings, explicit: frozenset[str]) -> Settings:
-    """Fill in band names and, from the sensor, the keys that the user did not set."""
-    if "dataloader.band_names" in explicit:
-        check_band_names(settings.dataloader.band_names or ())
-    values: dict[str, Any] = {"dataloader.band_names": list(band_names(settings))}
-    if settings.dataloader.sensor is not None:
-        _check_unit(settings)
-        values |= {key: value for key, value in _sensor_settings(settings, explicit).items() if key not in explicit}
-    return update_settings(settings, values)
-
-
-def _sensor_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, object]:
-    data = settings.dataloader
-    sensor = find_sensor(str(data.sensor))
-    own = "dataloader.bands" in explicit or data.bands_given
-    layers = data.bands if own else sensor.layer_indices(band_names(settings), data.temporal_dim)
-    unit = {"dataloader.constant_multiplier", "dataloader.constant_offset"}
-    return {
-        "dataloader.bands": layers,
-        "dataloader.num_layers": len(sensor.bands) * data.temporal_dim,
-        "dataloader.tag_factor": None if unit & explicit else REFLECTANCE_UNIT,
-        "dataloader.no_data_value": sensor.no_data_value,
-        "dataloader.constant_multiplier": sensor.scale,
-        "dataloader.constant_offset": sensor.offset,
-        "dataloader.processing_level": sensor.level,
-    }
-
-
-def check_band_names(names: Sequence[str]) -> None:
-    """Refuse names that look like misspelt names of bands; other names are a user's own.
-
-    Raises:
-        ConfigError: A name is one letter away from that of a band.
-    """
-    for name in names:
-        hint = suggest_band(name)
-        if hint:
-            raise ConfigError(f"dataloader.band_names: unknown band {name}{hint}")
-
-
 def _apply_layers(settings: Settings, explicit: frozenset[str]) -> Settings:
     """Fill in how many layers a file must have, and whether the user listed the layers to read."""
     data = settings.dataloader
@@ -255,34 +216,16 @@ def record_files(settings: Settings, table: TableStatistics) -> dict[str, Any]:
     }
 
 
-LEVEL_NAMES = {"surface": "surface reflectance", "toa": "top-of-atmosphere reflectance"}
-
-
-def _compare_levels(settings: Settings, checkpoint: CheckpointSettings) -> None:
-    """Warn if the files to predict are of another processing level than those of the training."""
-    trained, given = checkpoint.settings.get("dataloader.processing_level"), settings.dataloader.processing_level
-    if trained and given and trained != given:
-        source = f"dataloader.sensor={settings.dataloader.sensor}" if settings.dataloader.sensor else "the input"
-        log.warning(
-            "%s was trained on %s, but %s is %s, which is brighter in the blue: predictions may be wrong; use products "
-            "of the same level (such as sentinel2_l2a), or train with dataloader.augmentations.haze.use=true",
-            checkpoint.path, LEVEL_NAMES[trained], source, LEVEL_NAMES[given],
-        )  # fmt: skip
-
-
-def _check_unit(settings: Settings) -> None:
-    """Refuse statistics of reflectance in 0..1 with a sensor, which gives reflectance x 10000."""
-    mean = settings.dataloader.given_mean
-    if mean is not None and max(mean) <= MAX_REFLECTANCE:
-        raise ConfigError(
-            f"dataloader.sensor={settings.dataloader.sensor} gives reflectance x 10000, but dataloader.mean={mean} is "
-            "in another unit; remove mean and std or compute them with mode=stats, or set bands and "
-            "constant_multiplier instead of the sensor"
-        )
-
-
-def _pretraining_statistics(settings: Settings) -> dict[str, list[float]]:
+def _default_statistics(settings: Settings, *, training: bool) -> dict[str, Any]:
+    """Return mean and standard deviation where none are given: of the training table for radar, else of the weights."""
     names = band_names(settings)
+    if settings.dataloader.radar_unit is not None:
+        if training:
+            return {"dataloader.mean": AUTO, "dataloader.std": AUTO}
+        raise ConfigError(
+            f"dataloader.mean has no default for radar ({', '.join(names)}); pass mean and std in decibels as "
+            "mode=stats prints them, or auto where there is a training table"
+        )
     mean, std = PRITHVI_STATISTICS[find_variant(settings.model.model_name).statistics]
     unknown = [name for name in names if name not in PRITHVI_BANDS]
     if unknown:
