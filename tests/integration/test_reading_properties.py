@@ -37,6 +37,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray'
 
 SIDE = 8
 MEAN, STD = [500.0, 600.0, 700.0, 800.0, 900.0, 1000.0], [100.0, 200.0, 300.0, 400.0, 500.0, 600.0]
+DECIBELS = [-10.0, -11.0, -12.0, -13.0, -14.0, -15.0], [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+POWER, FILL = {"linear": 1e-3, "db": -1e-2}, [0.0, -0.5, -9999.0, -32768.0]
 COPERNICUS = ["B02", "B03", "B04", "B8A", "B11", "B12"]
 TAGS = {"uint8": [None, 0, 255], "int16": [None, -9999, 0], "uint16": [None, 0, 65535], "int32": [None, -9999]}
 TAGS |= {"float32": [None, -9999.0, float("nan")], "float64": [None, -3.4028234663852886e38, 0.0]}
@@ -58,11 +60,18 @@ class Drawn:
     options: dict[str, object]
     seed: int
 
+    @property
+    def statistics(self):
+        """Mean and standard deviation of each band."""
+        return DECIBELS if "radar_unit" in self.options else (MEAN, STD)
+
     def write(self, path):
         """Write the file, with its label."""
         rng = np.random.default_rng(self.seed)
         low, high = (1, 250) if self.dtype == "uint8" else (100, 3000)
         values = rng.integers(low, high, (self.count, SIDE, SIDE)).astype(self.dtype)
+        if values.dtype.kind == "f":  # power of 0.1 to 3, or decibels of -30 to -1
+            values *= values.dtype.type(POWER.get(self.options.get("radar_unit"), 1))
         for value in (self.tag, *self.strange):
             if value is not None and np.isnan(value) <= (values.dtype.kind == "f"):
                 values[rng.random(values.shape) < 0.05] = value
@@ -101,7 +110,11 @@ def files(draw):
     strange = (
         st.lists(st.sampled_from([float("nan"), float("inf"), -float("inf")]), max_size=2) if floats else st.just([])
     )
+    radar_unit = draw(st.sampled_from([None, None, None, *POWER]))
+    if floats and radar_unit:
+        strange = st.tuples(strange, st.lists(st.sampled_from(FILL), max_size=2)).map(lambda both: [*both[0], *both[1]])
     options = {
+        "radar_unit": radar_unit,
         "bands": draw(st.sampled_from([None, None, [0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]])),
         "scale_tags": draw(st.sampled_from(["auto", "auto", "apply", "ignore"])),
         "bands_by_name": draw(st.sampled_from([None, None, True, False])),
@@ -158,7 +171,8 @@ class Handle:
 def settings_of(folder, drawn):
     options = dict(drawn.options)
     bands = options.pop("bands", None)
-    values = chip_settings(options, bands) | {"dataloader.mean": MEAN, "dataloader.std": STD, "root_dir": str(folder)}
+    mean, std = drawn.statistics
+    values = chip_settings(options, bands) | {"dataloader.mean": mean, "dataloader.std": std, "root_dir": str(folder)}
     values |= {"dataloader.cache_dir": str(folder / "cache"), "dataloader.img_size": SIDE, "train.batch_size": 1}
     return settings_from_keywords(values | {"model.num_classes": 2}, normalized=True)
 
@@ -189,7 +203,7 @@ def train(folder, settings, drawn, **more):
     """Training and `ChipDataset` normalise a batch."""
     options = dict(drawn.options) | more
     data = instageo.ChipDataset(
-        folder / "table.csv", bands=options.pop("bands", None), statistics=(MEAN, STD), num_classes=2,
+        folder / "table.csv", bands=options.pop("bands", None), statistics=drawn.statistics, num_classes=2,
         cache_dir=str(folder / "cache"), **options,
     )  # fmt: skip
     item, again = data[0], data[0]  # the second from the cache, if there is one
@@ -307,7 +321,7 @@ def test_all_ways_read_a_file_alike_or_refuse_it(drawn):
     image, valid = outcomes["prediction"]
     for name, (other, seen) in outcomes.items():
         if name == "stats":
-            compare_moments(other, image, valid)
+            compare_moments(other, image, valid, drawn.statistics)
         elif other is not None:
             np.testing.assert_array_equal(other, image, err_msg=name)
         if isinstance(seen, int):
@@ -316,10 +330,11 @@ def test_all_ways_read_a_file_alike_or_refuse_it(drawn):
             np.testing.assert_array_equal(seen, valid, err_msg=name)
 
 
-def compare_moments(moments, image, valid):
+def compare_moments(moments, image, valid, statistics):
     """Compare the moments of a table with those of the pixels that reach the network."""
     _, count, mean = moments
     assert int(np.max(count)) == valid.sum()
     if valid.any():
-        pixels = image[:, 0][:, valid].astype(float) * np.array(STD)[:, None] + np.array(MEAN)[:, None]
+        mean_used, std_used = (np.array(values)[:, None] for values in statistics)
+        pixels = image[:, 0][:, valid].astype(float) * std_used + mean_used
         np.testing.assert_allclose(mean, pixels.mean(axis=1), rtol=1e-4, atol=0.05)

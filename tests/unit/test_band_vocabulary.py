@@ -41,7 +41,7 @@ def test_a_name_with_or_without_a_date(name, band, date):
     assert (set(label.bands), label.date) == ({band}, date)
 
 
-@pytest.mark.parametrize("name", ["", "hls_fmask", "merit_dem_m", "infra_red", "VV", "NDVI", "esa_worldcover", "B13"])
+@pytest.mark.parametrize("name", ["", "hls_fmask", "merit_dem_m", "infra_red", "NDVI", "esa_worldcover", "B13"])
 def test_other_names_say_nothing(name):
     assert meaning(name) == [set()]
 

@@ -35,18 +35,28 @@ LAYERS = {"hls_s30": 13, "hls_l30": 10, "sentinel2_l1c": 13, "sentinel2_l2a": 12
           "landsat8_c2": 7, "landsat9_c2": 7}  # fmt: skip
 
 
+RADAR = {"sentinel1_rtc": "linear", "sentinel1_grd": "db"}
+
+
 def test_every_sensor_is_tested_here():
-    assert set(SENSORS) == set(POSITIONS) == set(CODES) == set(LAYERS)
+    assert set(SENSORS) - set(RADAR) == set(POSITIONS) == set(CODES) == set(LAYERS)
 
 
-@pytest.mark.parametrize("name", SENSORS)
+@pytest.mark.parametrize("name", RADAR)
+def test_radar_has_two_polarisations_and_no_processing_level(name):
+    sensor = find_sensor(name)
+    assert (sensor.bands, sensor.level, sensor.radar_unit) == (("VV", "VH"), None, RADAR[name])
+    assert sensor.layer_indices(["VH"], 3) == [1, 3, 5]
+
+
+@pytest.mark.parametrize("name", POSITIONS)
 def test_the_six_bands_of_the_weights_are_found_in_every_product(name):  # pitfalls 14, 17
     sensor = find_sensor(name)
     assert len(sensor.bands) == LAYERS[name]
     assert sensor.layer_indices(PRITHVI_BANDS, 1) == POSITIONS[name]
 
 
-@pytest.mark.parametrize("name", SENSORS)
+@pytest.mark.parametrize("name", POSITIONS)
 def test_bands_can_be_named_by_their_code(name):
     sensor = find_sensor(name)
     assert sensor.layer_indices(CODES[name].split(), 1) == POSITIONS[name]

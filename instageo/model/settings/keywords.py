@@ -36,6 +36,8 @@ class ChipOptions(TypedDict, total=False):
         no_data_value: Value that means "no observation", besides the file's own no-data tag and NaN.
         constant_multiplier: Factor from stored values to the unit of the statistics.
         constant_offset: Added after the factor.
+        radar_unit: `linear` or `db` if scaled values are radar backscatter, as power or in decibels; images are in
+            decibels. None: as `sensor` says.
         scale_tags: What to do with scale and offset tags of files: `auto`, `apply` or `ignore`; see docs/reading.md.
         bands_by_name: True chooses layers by what the file calls them, False ignores these names, None refuses files
             whose names contradict.
@@ -62,6 +64,7 @@ class ChipOptions(TypedDict, total=False):
     no_data_value: float | None
     constant_multiplier: float
     constant_offset: float
+    radar_unit: str | None
     scale_tags: str
     bands_by_name: bool | None
     label_layer: int | str | None
