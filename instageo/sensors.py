@@ -47,8 +47,8 @@ RADAR_UNITS = ("linear", "db")
 RADAR_RANGE_DB = (-50.0, 10.0)
 """Backscatter that a network sees, decibels; values beyond are clipped.
 
-The lower end is the one that Sen1Floods11 uses (Bonafilia et al. 2020, https://doi.org/10.1109/CVPRW50498.2020.00113),
-far below Sentinel-1's noise of about -22 dB; above the upper end are corner reflectors such as ships and buildings.
+The lower end is far below the noise of the instrument, at most -22 dB by ESA's specification of Sentinel-1 (its
+noise-equivalent sigma zero); above the upper end are few but strong reflectors, such as ships and buildings.
 """
 
 RADAR_FILL_DB = -1000.0

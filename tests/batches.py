@@ -14,11 +14,15 @@ ONE = torch.ones(1)
 PARAMETERS = {
     "hflip": {}, "vflip": {}, "rot90": {}, "rotate": {"degrees": 40}, "resized_crop": {"min_scale": 0.3},
     "brightness": {"limit": 0.2}, "contrast": {"limit": 0.2},
-    "haze": {"max_offset": 800, "wavelengths": (0.56,)}, "blur": {"sigma": 1.0}, "noise": {"std": 0.05},
+    "haze": {"max_offset": 800, "wavelengths": (0.56,)}, "speckle": {"looks": 4}, "blur": {"sigma": 1.0},
+    "noise": {"std": 0.05},
     "band_dropout": {"share": 0.4}, "date_dropout": {"share": 0.4},
 }  # fmt: skip
 
-EVERY = tuple(AugmentationSpec(name, 1, parameters) for name, parameters in PARAMETERS.items())
+SPECKLE = AugmentationSpec("speckle", 1, PARAMETERS["speckle"])
+
+EVERY = tuple(AugmentationSpec(name, 1, parameters) for name, parameters in PARAMETERS.items() if name != "speckle")
+"""Every augmentation of reflectance."""
 
 GEOMETRY = EVERY[:5]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from instageo.model.augmentations import Augmentation, RandomState
 from instageo.model.augmentations.dropout import band_dropout, date_dropout
 from instageo.model.augmentations.geometry import hflip, resized_crop, rot90, rotate, vflip
-from instageo.model.augmentations.radiometry import blur, brightness, contrast, haze, noise
+from instageo.model.augmentations.radiometry import blur, brightness, contrast, haze, noise, speckle
 from instageo.model.augmentations.user_defined import load_user_augmentation
 from instageo.model.chips.sample import Sample, stack_samples, zero_invalid
 
@@ -27,6 +27,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "brightness": brightness,
     "contrast": contrast,
     "haze": haze,
+    "speckle": speckle,
     "blur": blur,
     "noise": noise,
     "band_dropout": band_dropout,

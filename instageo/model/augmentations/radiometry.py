@@ -1,4 +1,7 @@
-"""Augmentations that change values, in any unit (haze: of reflectance); no-data has no influence on them."""
+"""Augmentations that change values; no-data has no influence on them.
+
+Haze is for reflectance and speckle for radar backscatter in decibels; the others take any unit.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +13,7 @@ from torch import Tensor
 
 from instageo.model.augmentations.random_state import RandomState
 from instageo.model.chips.sample import Sample, zero_invalid
-from instageo.sensors import MAX_REFLECTANCE, WAVELENGTHS_UM
+from instageo.sensors import MAX_REFLECTANCE, RADAR_RANGE_DB, WAVELENGTHS_UM
 
 SCATTERING_EXPONENTS = 0.5, 4.0
 """Exponents of the wavelength in a very hazy and in a very clear atmosphere (Chavez 1988)."""
@@ -66,6 +69,22 @@ def noise(batch: Sample, rng: RandomState, std: float) -> Sample:
     """Add Gaussian noise of `std` times the band's standard deviation."""
     numbers = rng.normal(*batch.image.shape[1:])
     return replace(batch, image=torch.addcmul(batch.image, numbers, (std * rng.std)[:, None, None, None], out=numbers))
+
+
+def speckle(batch: Sample, rng: RandomState, looks: int) -> Sample:
+    """Multiply radar power by speckle: gamma-distributed numbers of mean 1 and variance 1 / looks, one for each value.
+
+    This is the multiplicative model of the intensity of an image with so many independent looks (Goodman 1976,
+    https://doi.org/10.1364/JOSA.66.001145; Lee 1980, https://doi.org/10.1109/TPAMI.1980.4766994). Images hold
+    decibels, so 10 log10 of the numbers is added, and the result is clipped as files are.
+
+    Args:
+        batch: Backscatter, decibels.
+        rng: Random state.
+        looks: Number of looks; the fewer, the stronger.
+    """
+    decibels = rng.gamma(looks, *batch.image.shape[1:]).clamp_min_(1e-6).log10_().mul_(10)
+    return replace(batch, image=decibels.add_(batch.image).clamp_(*RADAR_RANGE_DB))
 
 
 def _per_sample(numbers: Tensor) -> Tensor:

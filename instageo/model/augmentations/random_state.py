@@ -41,6 +41,21 @@ class RandomState:
             part.normal_(generator=self._on_device(generator))
         return numbers
 
+    def gamma(self, shape_parameter: int, *shape: int) -> Tensor:
+        """Draw gamma-distributed numbers of mean 1 on the batch's device, shape (B, *shape).
+
+        Args:
+            shape_parameter: How many exponential numbers each is the mean of; the variance is 1 / `shape_parameter`.
+            *shape: Shape of each sample's numbers.
+        """
+        numbers = torch.zeros(len(self.generators), *shape, device=self.std.device)
+        part = torch.empty(shape, device=self.std.device)
+        for total, generator in zip(numbers, self.generators, strict=True):
+            own = self._on_device(generator)
+            for _ in range(shape_parameter):
+                total += part.exponential_(generator=own)
+        return numbers.div_(shape_parameter)
+
     def _on_device(self, generator: torch.Generator) -> torch.Generator:
         """Return a generator on the batch's device, seeded from one on the CPU."""
         if self.std.device.type == "cpu":

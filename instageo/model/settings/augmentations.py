@@ -76,6 +76,17 @@ class HazeAugmentation(Augmentation):
 
 
 @dataclass
+class SpeckleAugmentation(Augmentation):
+    """Radar power multiplied by gamma-distributed numbers of mean 1 and variance 1 / looks."""
+
+    looks: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(1 <= self.looks <= 100, "dataloader.augmentations.speckle.looks", self.looks, "a whole number in 1..100")
+
+
+@dataclass
 class BlurAugmentation(Augmentation):
     """Gaussian blur with a standard deviation of `sigma` pixels."""
 
@@ -141,6 +152,9 @@ class Augmentations:
     contrast: ContrastAugmentation = setting(ContrastAugmentation(), "the same, for differences from the band's mean")
     haze: HazeAugmentation = setting(
         HazeAugmentation(), "add scattered light, most in BLUE: 0 .. max_offset there, in reflectance x 10000"
+    )
+    speckle: SpeckleAugmentation = setting(
+        SpeckleAugmentation(), "radar: multiply power by gamma noise of this number of looks, the fewer the stronger"
     )
     blur: BlurAugmentation = setting(BlurAugmentation(), "Gaussian, sigma in pixels")
     noise: NoiseAugmentation = setting(NoiseAugmentation(), "Gaussian, std times the standard deviation of the band")

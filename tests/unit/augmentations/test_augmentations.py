@@ -10,7 +10,7 @@ from instageo.model.augmentations import RandomState, Sample
 from instageo.model.augmentations.dropout import band_dropout, date_dropout
 from instageo.model.augmentations.geometry import resized_crop, rot90, rotate
 from instageo.model.augmentations.pipeline import AugmentationSpec, normalize
-from instageo.model.augmentations.radiometry import blur, brightness, contrast, haze, noise
+from instageo.model.augmentations.radiometry import blur, brightness, contrast, haze, noise, speckle
 from tests.batches import EVERY, GEOMETRY, apply, filled, generator, numbered, random_state, scripted
 
 
@@ -283,3 +283,25 @@ def test_haze_draws_offset_and_exponent_within_their_limits():
     exponents = -(red / blue).log() / math.log(0.665 / 0.49)
     assert (exponents.min(), exponents.max()) == pytest.approx((0.5, 4), abs=0.05)
     assert exponents.mean() == pytest.approx(2.25, abs=0.15)
+
+
+@pytest.mark.parametrize("looks", [1, 5, 20])
+def test_speckle_multiplies_power_by_numbers_of_mean_1_and_variance_1_over_looks(looks):
+    batch = Sample(torch.full((2, 2, 1, 200, 200), -10.0), torch.ones(2, 1, 200, 200, dtype=torch.bool))
+    power = 10 ** (speckle(batch, random_state(batch), looks=looks).image.double() / 10)
+    count = power.numel()  # 160,000 numbers; the kurtosis of a gamma distribution is 3 + 6 / looks
+    assert power.mean() / 0.1 == pytest.approx(1, abs=6 / math.sqrt(looks * count))
+    tolerance = 6 * math.sqrt((2 + 6 / looks) / count)
+    assert power.var() / 0.01 == pytest.approx(1 / looks, rel=tolerance)
+    assert not torch.equal(power[0], power[1])
+    assert not torch.equal(power[0, 0], power[0, 1])
+
+
+def test_speckle_stays_in_the_range_of_decibels():
+    batch = Sample(
+        torch.tensor([-50.0, 10.0]).view(1, 2, 1, 1, 1).expand(1, 2, 1, 50, 50), torch.ones(1, 1, 50, 50) > 0
+    )
+    low, high = speckle(batch, random_state(batch), looks=1).image.flatten(1).view(2, -1)
+    assert (low.min(), high.max()) == (-50, 10)
+    assert low.max() > -50
+    assert high.min() < 10

@@ -23,3 +23,23 @@ def test_haze_knows_the_wavelengths_of_the_bands_by_name_and_by_code():
 def test_a_band_without_a_wavelength_is_named():
     with pytest.raises(ConfigError, match=r"needs the wavelength of each band, but VV, DEM has none; name the bands"):
         specs(band_names=["BLUE", "VV", "DEM"])
+
+
+@pytest.mark.parametrize(
+    ("name", "sensor", "sentence"),
+    [
+        ("brightness", "sentinel1_rtc", "is for reflectance, but these chips hold radar, which speckle suits"),
+        ("haze", "sentinel1_grd", "is for reflectance, but these chips hold radar, which speckle suits"),
+        ("speckle", "hls_s30", "is for radar, but these chips hold no radar"),
+    ],
+)
+def test_augmentations_of_the_other_kind_of_data_are_refused(name, sensor, sentence):
+    values = {f"dataloader.augmentations.{name}.use": True, "dataloader.sensor": sensor}
+    with pytest.raises(ConfigError, match=f"augmentations.{name}.use=true {sentence}.*; remove {name}"):
+        augmentations_from_settings(settings_from_keywords(values))
+
+
+def test_speckle_is_drawn_for_radar():
+    values = {"dataloader.augmentations.speckle.use": True, "dataloader.sensor": "sentinel1_rtc"}
+    *_, spec = augmentations_from_settings(settings_from_keywords(values))
+    assert (spec.name, spec.parameters) == ("speckle", {"looks": 10})

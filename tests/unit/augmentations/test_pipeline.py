@@ -20,7 +20,7 @@ from instageo.model.augmentations.pipeline import (
 from instageo.model.settings import DataSettings, Settings
 from instageo.model.settings.augmentations import Augmentation, Augmentations, OwnAugmentation
 from instageo.sensors import PRITHVI_BANDS, WAVELENGTHS_UM
-from tests.batches import EVERY, ONE, PARAMETERS, apply, filled, generator, numbered
+from tests.batches import EVERY, ONE, PARAMETERS, SPECKLE, apply, filled, generator, numbered
 
 
 def real(batch=4, bands=2, dates=3, side=16, level=1500.0):
@@ -51,7 +51,7 @@ def test_no_data_is_0_after_normalising(missing, specs):  # pitfall 9
     assert (scaled == 2).sum() == scaled.numel() - 1
 
 
-@pytest.mark.parametrize("spec", EVERY, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [*EVERY, SPECKLE], ids=lambda spec: spec.name)
 def test_only_chosen_samples_change(spec):
     batch = numbered(400, 8, 8)
     changed = apply(batch, AugmentationSpec(spec.name, 0.5, spec.parameters))
@@ -65,7 +65,8 @@ def test_only_chosen_samples_change(spec):
 
 @pytest.mark.parametrize("name", sorted(set(PARAMETERS) - {"hflip", "vflip", "blur"}))
 def test_each_sample_has_its_own_random_numbers(name):
-    batch = Sample(*(part[:1].expand(64, *part.shape[1:]) for part in (real().image, real().valid, real().label)))
+    first = real(level=-15.0 if name == "speckle" else 1500.0)
+    batch = Sample(*(part[:1].expand(64, *part.shape[1:]) for part in (first.image, first.valid, first.label)))
     done = apply(batch, AugmentationSpec(name, 1, PARAMETERS[name]))
     different = len({tuple(image.flatten().tolist()) for image in done.image})
     # haze adds 0.08 at most to values of thousands, of which float32 holds some 800 steps
@@ -86,9 +87,10 @@ def test_a_sample_does_not_depend_on_the_others_of_its_batch():
         assert torch.equal(getattr(whole, name)[:3], getattr(part, name))
 
 
-def test_augmenting_samples_together_equals_one_by_one():
-    half = [AugmentationSpec(spec.name, 0.5, spec.parameters) for spec in EVERY]
-    batch, fixed = real(batch=8), RandomState((), torch.full((2,), 1500.0), torch.full((2,), 150.0), -1)
+@pytest.mark.parametrize(("specs", "level"), [(EVERY, 1500.0), ((SPECKLE,), -15.0)], ids=["reflectance", "radar"])
+def test_augmenting_samples_together_equals_one_by_one(specs, level):
+    half = [AugmentationSpec(spec.name, 0.5, spec.parameters) for spec in specs]
+    batch, fixed = real(batch=8, level=level), RandomState((), torch.full((2,), level), torch.full((2,), 150.0), -1)
     functions = pipeline._augment_together, pipeline._augment_one_by_one  # as on a GPU, and as on a CPU
     together, alone = (function(batch, plan_augmentations(half, generator(), 8), half, fixed) for function in functions)
     assert torch.equal(together.valid, alone.valid)
@@ -196,8 +198,13 @@ def test_every_setting_reaches_its_augmentation():
     wavelengths = [WAVELENGTHS_UM[name] for name in PRITHVI_BANDS]  # not a setting, but that of the bands
     parameters = PARAMETERS | {"haze": {"max_offset": 800}}
     made = {name: kind(use=True, p=0.3, **parameters[name]) for name, kind in classes.items()}
-    specs = augmentations_from_settings(Settings(dataloader=DataSettings(augmentations=Augmentations(**made))))
+    optical = Augmentations(**{name: entry for name, entry in made.items() if name != "speckle"})
+    radar = Augmentations(**{name: entry for name, entry in made.items() if name not in ("brightness", "haze")})
+    specs = augmentations_from_settings(Settings(dataloader=DataSettings(augmentations=optical)))
+    others = augmentations_from_settings(Settings(dataloader=DataSettings(augmentations=radar, radar_unit="db")))
     parameters["haze"]["wavelengths"] = wavelengths
-    assert specs == tuple(AugmentationSpec(name, 0.3, parameters[name]) for name in AUGMENTATIONS)
+    expected = tuple(AugmentationSpec(name, 0.3, parameters[name]) for name in AUGMENTATIONS)
+    assert specs == tuple(spec for spec in expected if spec.name != "speckle")
+    assert others == tuple(spec for spec in expected if spec.name not in ("brightness", "haze"))
     assert not any(isinstance(entry, OwnAugmentation) for entry in made.values())
     assert all(isinstance(entry, Augmentation) for entry in made.values())

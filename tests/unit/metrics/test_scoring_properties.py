@@ -131,7 +131,7 @@ ALL_AUGMENTATIONS = (
     *(
         AugmentationSpec(name, 0.5, {key: value for key, value in vars(spec).items() if key not in ("use", "p")})
         for name, spec in vars(Augmentations()).items()
-        if name not in ("own", "haze")
+        if name not in ("own", "haze", "speckle")
     ),
     AugmentationSpec("haze", 0.5, {"max_offset": 1000.0, "wavelengths": [0.49, 0.66]}),
 )
