@@ -40,8 +40,10 @@ from instageo.model.settings.compose import (
     describe_error,
     explicit_keys,
     settings_from_config,
+    update_config,
 )
 from instageo.model.settings.effects import describe_unused_in_mode
+from instageo.model.settings.table_settings import read_table_settings, tables_of_mode
 from instageo.runtime.memory import explain_memory_errors
 
 log = logging.getLogger("instageo")
@@ -168,6 +170,10 @@ class HydraJob:
         for sentence in describe_unused_in_mode(settings.mode, typed):
             log.warning("%s", sentence)
         explicit = explicit_keys(settings, composed.overrides.task)
+        brought = read_table_settings(settings, explicit, tables_of_mode(settings))
+        if brought:
+            config, explicit = update_config(config, brought), explicit | frozenset(brought)
+            settings = settings_from_config(config)
         run = Run(settings, Path(composed.runtime.output_dir), explicit, sweep)
         parts = {"config": config, "hydra": HydraConfig.instance().cfg, "overrides": composed.overrides.task}
         configuration = {f"{name}.yaml": config_to_yaml(part) for name, part in parts.items()}

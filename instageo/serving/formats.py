@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instageo.model.figures.colors import class_colors
-from instageo.model.figures.rgb import percentile_limits, rgb_image, stretch
+from instageo.model.figures.rgb import POLARISATIONS, percentile_limits, rgb_image, select_rgb, stretch
 from instageo.model.inference.predictor import Predictor
 from instageo.model.tasks.predictions import ClassPrediction, MultiLabelPrediction, Prediction, RegressionPrediction
 from instageo.raster.cog import write_cog
@@ -150,6 +150,11 @@ def _to_hex(color: tuple[int, ...]) -> str:
 
 
 def render_image(image: NDArray[np.float32], valid: NDArray[np.bool_], bands: tuple[str, ...]) -> NDArray[np.uint8]:
-    """Return the newest date of an image (C, T, H, W) as (H, W, 4): red, green and blue, or the first band instead."""
+    """Return the newest date of an image (C, T, H, W) as (H, W, 4): red, green and blue, or the first band instead.
+
+    Radar is drawn as `select_rgb` says.
+    """
+    if set(POLARISATIONS) <= set(bands):
+        return rgb_image(select_rgb(image[:, -1], bands)[0], valid[-1])
     indices = [bands.index(name) if name in bands else 0 for name in ("RED", "GREEN", "BLUE")]
     return rgb_image(image[indices, -1], valid[-1])

@@ -47,7 +47,7 @@ def _why_that_many(settings: Settings) -> str:
     """Return why a file is expected to have `dataloader.num_layers` layers."""
     data = settings.dataloader
     dates = counted(data.temporal_dim, "date")
-    if data.sensor is not None:
+    if data.sensor is not None and data.bands is not None:
         return f"{dates} x {counted(len(find_sensor(data.sensor).bands), 'band')} of dataloader.sensor={data.sensor}"
     if data.bands is None:
         return f"{dates} x {counted(len(band_names(settings)), 'band')}"

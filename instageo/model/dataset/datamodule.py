@@ -34,6 +34,7 @@ from instageo.model.settings.keywords import (
     settings_from_keywords,
     statistics_settings,
 )
+from instageo.model.settings.table_settings import first_with_settings
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +102,10 @@ class ChipDataModule(pl.LightningDataModule):
 
     Training batches are random crops, reshuffled every epoch; validation and test batches are whole chips in the
     order of the table, `batch_size` at a time, or one by one if their sizes differ. Batches are dictionaries, see
-    `ChipDataset`. Loaders give images in the unit of the scaled files; Lightning then calls `on_after_batch_transfer`,
-    which augments training batches and normalises all of them on the device, so that steps of a LightningModule see
-    batches that are ready for a network. In a loop without a Trainer, call `process` on each batch.
+    `ChipDataset`; a `settings.json` in the folder of one table counts for all of them. Loaders give images in the unit
+    of the scaled files; Lightning then calls `on_after_batch_transfer`, which augments training batches and normalises
+    all of them on the device, so that steps of a LightningModule see batches that are ready for a network. In a loop
+    without a Trainer, call `process` on each batch.
 
     In a distributed run the rows are shared among the processes: pass `use_distributed_sampler=False` to the Trainer.
 
@@ -161,12 +163,20 @@ class ChipDataModule(pl.LightningDataModule):
         self.num_workers = as_whole_number("num_workers", loading.pop("num_workers", 0), least=0)
         sampler = loading.pop("sampler", "shuffle")
         self._options = loading
-        values = {"dataloader.img_size": crop_size, "train.batch_size": self.batch_size, "seed": self.seed}
+        values: dict[str, Any] = {
+            "dataloader.img_size": crop_size,
+            "train.batch_size": self.batch_size,
+            "seed": self.seed,
+        }
         values |= {"dataloader.num_workers": self.num_workers, "dataloader.sampler": sampler}
         values |= chip_settings(loading, self.bands) | statistics_settings(statistics)
         values |= augmentation_settings(augmentations) | LABEL_SCALE
         normalized = statistics is not None and not automatic
-        self._given = self._fitted = settings_from_keywords(values, normalized=normalized)
+        if root_dir is not None:
+            values["root_dir"] = str(root_dir)
+        paths = [str(table) for table in self.tables.values() if table is not None and as_records(table) is None]
+        self._given = self._fitted = settings_from_keywords(values, normalized=normalized, tables=paths)
+        self._described_by = first_with_settings(paths, root_dir)
         self.augmentations = augmentations_from_settings(self._given)
         if self.augmentations and statistics is None:
             raise ConfigError('augmentations need mean and standard deviation of the bands; pass statistics="auto"')
@@ -220,6 +230,7 @@ class ChipDataModule(pl.LightningDataModule):
             bands=self.bands,
             seed=self.seed,
             statistics=statistics,
+            described_by=self._described_by,
             **self._options,
         )
         if part != "train" and self.tables["train"] is not None:

@@ -72,6 +72,8 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
             its pre-training; (mean, std) with these. None leaves images in the unit of the scaled files.
         augmentations: Applied to each item before normalisation, by name: `("hflip", "rot90")`, or with parameters:
             `{"noise": {"p": 0.5, "std": 0.1}}`; see docs/augmentation.md. They need `statistics`.
+        described_by: Table, or folder, whose `settings.json` says how chips are read where no option does; None for the
+            folder of the table. See docs/tables.md.
         **options: How files are read, such as `sensor`, `temporal_dim`, `no_data_value`, `num_classes` or
             `on_bad_row="skip"`; see `ChipOptions`.
 
@@ -104,6 +106,7 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         labels: bool = True,
         statistics: Statistics = None,
         augmentations: Augmentations = (),
+        described_by: str | Path | None = None,
         **options: Unpack[ChipOptions],
     ) -> None:
         self._records = as_records(table)
@@ -116,7 +119,8 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         values = {"root_dir": root, "train_filepath": self.table, "seed": seed, **chip_settings(options, bands)}
         values |= statistics_settings(statistics) | augmentation_settings(augmentations)
         values |= LABEL_SCALE
-        self.settings = settings_from_keywords(values, normalized=statistics is not None and not automatic)
+        fixed = statistics is not None and not automatic
+        self.settings = settings_from_keywords(values, normalized=fixed, tables=self._described_by(described_by))
         self.report = self._inspect(labels=labels)
         self.crop_size = size
         self.settings = update_settings(
@@ -139,6 +143,12 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         epoch: Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         self._epoch = epoch  # in shared memory, so that persistent workers see it change
         self._statistics = None if statistics is None else (torch.tensor(self.mean), torch.tensor(self.std))
+
+    def _described_by(self, given: str | Path | None) -> tuple[str, ...]:
+        """Return the table or folder whose `settings.json` counts, if any."""
+        if given is not None:
+            return (as_path("described_by", given, "a table, or a folder"),)
+        return (self.table,) if self._records is None else ()
 
     def _inspect(self, *, labels: bool) -> TableReport:
         """Return the rows that can be used, inspected as commands do it."""

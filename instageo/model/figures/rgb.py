@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 Color = tuple[int, int, int]
 Limits = tuple[float, float]
 
+RGB, POLARISATIONS = ("RED", "GREEN", "BLUE"), ("VV", "VH")
+
 MIN_SPAN = 1e-12
 """Least distance between the limits of a stretch; keeps a constant band from a division by zero."""
 
@@ -39,6 +41,26 @@ def stretch_percentiles(
 ) -> NDArray[Any]:
     """Return values stretched to 0..1 between two percentiles of the valid ones; see `percentile_limits`."""
     return stretch(values, percentile_limits(values, valid, low, high))
+
+
+def select_rgb(image: NDArray[Any], bands: Sequence[str]) -> tuple[NDArray[Any], tuple[str, str, str]]:
+    """Return the layers of one date that are drawn as red, green and blue, (3, H, W), and what they are called.
+
+    They are the bands of these names; or, of radar, VV, VH and their difference, which in decibels is their ratio; else
+    the first three bands, the last of fewer repeated.
+
+    Args:
+        image: Shape (C, H, W).
+        bands: Name of each of its layers.
+    """
+    if set(RGB) <= set(bands):
+        return image[[bands.index(name) for name in RGB]], RGB
+    if set(POLARISATIONS) <= set(bands):
+        vv, vh = (image[bands.index(name)] for name in POLARISATIONS)
+        return np.stack([vv, vh, vv - vh]), (*POLARISATIONS, " - ".join(POLARISATIONS))
+    indices = [min(index, len(bands) - 1) for index in range(3)]
+    first, second, third = (bands[index] for index in indices)
+    return image[indices], (first, second, third)
 
 
 def rgb_image(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from instageo.model.chips.sample import Sample
 from instageo.model.figures.canvas import new_figure, save_figure
-from instageo.model.figures.rgb import Color, percentile_limits, rgb_image, stretch_percentiles
+from instageo.model.figures.rgb import Color, percentile_limits, rgb_image, select_rgb, stretch_percentiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,16 +43,6 @@ class SampleStyle:
     colors: tuple[Color, ...]
     ignore_index: int
 
-    @property
-    def rgb_indices(self) -> tuple[int, int, int]:
-        """Indices of the bands drawn as red, green and blue: those with these names, else the first ones."""
-        names = ("RED", "GREEN", "BLUE")
-        if set(names) <= set(self.bands):
-            red, green, blue = (self.bands.index(name) for name in names)
-            return red, green, blue
-        last = len(self.bands) - 1
-        return 0, min(1, last), min(2, last)
-
 
 @dataclass(frozen=True)
 class SamplePair:
@@ -83,7 +73,8 @@ def draw_samples(pairs: Sequence[SamplePair], style: SampleStyle, path: Path) ->
         _draw_row(pair, style, row)
     for panel, title in zip(panels[0], titles, strict=True):
         panel.set_title(f"{title}\n{panel.get_title()}".strip(), fontsize=10)
-    bands = ", ".join(style.bands[index] for index in dict.fromkeys(style.rgb_indices))
+    _, names = select_rgb(pairs[0].before.image[:, 0].numpy(), style.bands)
+    bands = ", ".join(dict.fromkeys(names))
     figure.suptitle(f"{bands}, 2nd to 98th percentile before augmentation", fontsize=10)
     _legend(figure, style, labelled=labelled)
     save_figure(figure, path, dpi=100)
@@ -93,7 +84,7 @@ def _draw_row(pair: SamplePair, style: SampleStyle, row: Sequence["Axes"]) -> No
     half = len(row) // 2
     for (image, *labels), sample in ((row[:half], pair.before), (row[half:], pair.after)):
         date, dates = first_date(sample), len(sample.valid)
-        image.imshow(color_image(sample, pair.before, date, style.rgb_indices), interpolation="nearest")
+        image.imshow(color_image(sample, pair.before, date, style.bands), interpolation="nearest")
         if dates > 1:
             image.set_title(f"date {date + 1} of {dates}", fontsize=9)
         for panel in labels:
@@ -109,15 +100,15 @@ def first_date(sample: Sample) -> int:
     return int(sample.valid.flatten(1).any(1).int().argmax())
 
 
-def color_image(sample: Sample, before: Sample, date: int, rgb_indices: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Return three bands of one date as red, green and blue, shape (H, W, 3).
+def color_image(sample: Sample, before: Sample, date: int, bands: Sequence[str]) -> NDArray[np.uint8]:
+    """Return one date as red, green and blue, shape (H, W, 3); see `select_rgb`.
 
     Each is stretched between the 2nd and 98th percentile of the valid pixels of `before`, so that changes of
     brightness show.
     """
-    reference, valid = before.image[list(rgb_indices), date].numpy(), before.valid[date].numpy()
+    (reference, _), valid = select_rgb(before.image[:, date].numpy(), bands), before.valid[date].numpy()
     limits = [percentile_limits(layer, valid) for layer in reference]
-    layers = sample.image[list(rgb_indices), date].numpy()
+    layers, _ = select_rgb(sample.image[:, date].numpy(), bands)
     return rgb_image(layers, sample.valid[date].numpy(), limits=limits, no_data=NO_DATA)
 
 

@@ -46,6 +46,14 @@ def settings_from_config(config: DictConfig) -> Settings:
     return settings
 
 
+def update_config(config: DictConfig, values: Mapping[str, Any]) -> DictConfig:
+    """Return a copy of a composed configuration with some values, `group.key: value`, replaced."""
+    updated = deepcopy(config)
+    for key, value in values.items():
+        OmegaConf.update(updated, key, value)
+    return updated
+
+
 def update_settings(settings: Settings, values: Mapping[str, Any]) -> Settings:
     """Return a copy of settings with some values replaced, checked again.
 

@@ -12,6 +12,7 @@ from instageo.model.settings.compose import default_settings, settings_to_dict, 
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.settings.resolve import TableStatistics, resolve
+from instageo.model.settings.table_settings import read_table_settings
 from instageo.model.user_code import is_user_code
 
 Statistics = Literal["auto"] | str | tuple[Sequence[float], Sequence[float]] | None
@@ -159,18 +160,22 @@ def augmentation_settings(augmentations: Augmentations) -> dict[str, Any]:
     return values | ({f"{AUGMENTATIONS}.own": own} if own else {})
 
 
-def settings_from_keywords(values: Mapping[str, Any], *, normalized: bool = False) -> Settings:
+def settings_from_keywords(
+    values: Mapping[str, Any], *, normalized: bool = False, tables: Iterable[str] = ()
+) -> Settings:
     """Return the default settings with some values replaced, and what follows from them.
 
     Args:
         values: As `group.key: value`.
         normalized: Whether mean and standard deviation are filled in if they are not among the values.
+        tables: Tables, or folders, whose `settings.json` adds what the values leave open.
 
     Raises:
         ConfigError: A value does not work, or two contradict each other.
     """
-    settings = update_settings(default_settings(), values)
-    return resolve(settings, frozenset(values), normalized=normalized)
+    settings, explicit = update_settings(default_settings(), values), frozenset(values)
+    brought = read_table_settings(settings, explicit, tables)
+    return resolve(update_settings(settings, brought), explicit | frozenset(brought), normalized=normalized)
 
 
 def fit_settings(settings: Settings, table: TableStatistics, *, crop: bool = False) -> Settings:
@@ -186,7 +191,9 @@ def fit_settings(settings: Settings, table: TableStatistics, *, crop: bool = Fal
     """
     size = settings.dataloader.img_size
     table = table if crop else cast(TableStatistics, _FixedShape(table, (size, size)))
-    decided = frozenset(keys_with(Role.set_by_sensor)) - {"dataloader.bands"}  # `bands_given` says who listed those
+    decided = frozenset(keys_with(Role.set_by_sensor))
+    if settings.dataloader.bands is not None:  # `bands_given` says who listed those
+        decided -= {"dataloader.bands"}
     return resolve(settings, decided, statistics=lambda _: table, normalized=False)
 
 

@@ -21,6 +21,7 @@ from instageo.model.settings.from_sensor import apply_sensor, compare_levels
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.settings.network import SIZES
 from instageo.model.settings.run_settings import Settings
+from instageo.model.settings.table_settings import KEYS as TABLE_KEYS
 from instageo.model.user_code import find_user_code
 from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS
 
@@ -162,9 +163,10 @@ def _apply_checkpoint(
     current = flatten(settings_to_dict(settings)) | {"dataloader.band_names": list(band_names(settings))}
     for key in sorted(explicit & fixed & set(stored)):
         if current[key] not in (stored[key], AUTO):
+            beside = " (also from settings.json beside the table)" if key.partition(".")[2] in TABLE_KEYS else ""
             raise CheckpointError(
                 f"{checkpoint.path}: was trained with {key}={stored[key]}, but you passed {key}={current[key]}; remove "
-                f"{key}, it is read from the checkpoint"
+                f"{key}{beside}, it is read from the checkpoint"
             )
     adopted = {key: stored[key] for key in stored if key in fixed or (key in defaults and key not in explicit)}
     code = find_user_code(adopted.get("train.loss"))
