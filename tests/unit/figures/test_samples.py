@@ -6,6 +6,7 @@ import torch
 from matplotlib.image import imread
 
 from instageo.model.chips.sample import Sample
+from instageo.model.figures.rgb import select_rgb
 from instageo.model.figures.samples import (
     IGNORED,
     NO_DATA,
@@ -41,17 +42,25 @@ def sample(dates=1):
         (("BLUE", "GREEN", "RED", "NIR_NARROW"), (2, 1, 0)),
         (("RED", "SWIR_1", "BLUE", "GREEN"), (0, 3, 2)),
         (("NIR_NARROW", "RED", "GREEN", "SWIR_1"), (0, 1, 2)),
-        (("VV", "VH"), (0, 1, 1)),
+        (("A", "B"), (0, 1, 1)),
         (("VV",), (0, 0, 0)),
     ],
 )
 def test_bands_drawn_as_colours(bands, indices):
-    assert style(*bands).rgb_indices == indices
+    image = np.arange(len(bands)).reshape(-1, 1, 1)
+    layers, names = select_rgb(image, bands)
+    assert (layers[:, 0, 0].tolist(), names) == (list(indices), tuple(bands[index] for index in indices))
+
+
+@pytest.mark.parametrize(("bands", "values"), [(("VV", "VH"), [-8, -14]), (("VH", "DEM", "VV"), [-14, 300, -8])])
+def test_radar_is_drawn_as_vv_vh_and_their_ratio(bands, values):
+    layers, names = select_rgb(np.array(values).reshape(-1, 1, 1), bands)
+    assert (layers[:, 0, 0].tolist(), names) == ([-8, -14, 6], ("VV", "VH", "VV - VH"))
 
 
 def test_an_image_is_stretched_between_percentiles_of_valid_pixels():  # pitfall 9
     """Of 1..100 the 2nd and 98th percentile are 2.98 and 98.02."""
-    colors = color_image(sample(), sample(), 0, (0, 1, 2))
+    colors = color_image(sample(), sample(), 0, "ABC")
     assert tuple(colors[0, 0]) == NO_DATA
     assert (colors[0, 1:, 0] == colors[0, 1:, 2]).all()
     assert colors[0, [1, 2, 99, 100], 0].tolist() == [0, 0, 255, 255]
@@ -61,14 +70,14 @@ def test_an_image_is_stretched_between_percentiles_of_valid_pixels():  # pitfall
 def test_changes_of_brightness_are_visible():
     brighter = sample()
     brighter.image[:, :, :, 1:] += 20
-    colors = color_image(brighter, sample(), 0, (0, 0, 0))
+    colors = color_image(brighter, sample(), 0, "ABC")
     assert colors[0, 30, 0] == int((50 - 2.98) / (98.02 - 2.98) * 255)
 
 
 def test_an_image_without_valid_pixels_has_the_no_data_colour():
     empty = sample()
     empty.valid[:] = False
-    assert (color_image(empty, empty, 0, (0, 1, 2)) == NO_DATA).all()
+    assert (color_image(empty, empty, 0, "ABC") == NO_DATA).all()
 
 
 def test_a_label_has_the_colours_of_its_classes():

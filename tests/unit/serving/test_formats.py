@@ -19,6 +19,13 @@ def test_pictures_are_small_and_transparent_where_nothing_was_observed():
     assert (image[..., 3] == 0).all()
 
 
+def test_radar_is_drawn_in_colours():
+    decibels = np.array([[-20, -15, -10, -5], [-26, -22, -18, -6]], np.float32)[:, None, None]
+    colors = render_image(decibels, np.ones((1, 1, 4), bool), ("VV", "VH"))
+    assert colors[0, 0].tolist()[:2] == [0, 0]  # the darkest of both
+    assert colors[0, 3].tolist()[:3] == [255, 255, 0]  # the brightest of both, with the smallest ratio, 1 dB
+
+
 def test_the_colour_ramp_of_a_regression():
     values, valid = np.arange(101, dtype=np.float32)[None], np.ones((1, 101), bool)
     ramp = describe_color_ramp(RegressionPrediction(values, valid))
