@@ -47,7 +47,8 @@ def show_batch(run: Run) -> None:
     [report], specs = reports, augmentations_from_settings(settings)
     classes = () if settings.is_reg_task else tuple(class_names(settings))
     colors = class_colors(settings.model.class_colors, classes)
-    style = SampleStyle(band_names(settings), classes, tuple(colors.values()), settings.train.ignore_index)
+    std = tuple(settings.dataloader.std)
+    style = SampleStyle(band_names(settings), classes, tuple(colors.values()), settings.train.ignore_index, std)
     path = run.folder / "augmentations.png"
     draw_samples(read_first_samples(settings, report, specs), style, path)
     log.info("augmentations (%s): %s", ", ".join(spec.name for spec in specs) or "none is enabled", path)

@@ -1,12 +1,13 @@
 """Draw training samples before and after augmentation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from instageo.model.chips.sample import Sample
@@ -36,12 +37,15 @@ class SampleStyle:
         classes: Names of the classes.
         colors: Red, green and blue of each class, 0..255.
         ignore_index: Label value that is ignored.
+        std: Standard deviation of each band, which images were divided by, so that bands can be compared; empty if
+            they were not.
     """
 
     bands: tuple[str, ...]
     classes: tuple[str, ...]
     colors: tuple[Color, ...]
     ignore_index: int
+    std: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,10 @@ def draw_samples(pairs: Sequence[SamplePair], style: SampleStyle, path: Path) ->
 
 def _draw_row(pair: SamplePair, style: SampleStyle, row: Sequence["Axes"]) -> None:
     half = len(row) // 2
-    for (image, *labels), sample in ((row[:half], pair.before), (row[half:], pair.after)):
+    before, after = (_in_equal_units(sample, style) for sample in (pair.before, pair.after))
+    for (image, *labels), sample in ((row[:half], before), (row[half:], after)):
         date, dates = first_date(sample), len(sample.valid)
-        image.imshow(color_image(sample, pair.before, date, style.bands), interpolation="nearest")
+        image.imshow(color_image(sample, before, date, style.bands), interpolation="nearest")
         if dates > 1:
             image.set_title(f"date {date + 1} of {dates}", fontsize=9)
         for panel in labels:
@@ -93,6 +98,13 @@ def _draw_row(pair: SamplePair, style: SampleStyle, row: Sequence["Axes"]) -> No
         panel.set(xticks=[], yticks=[])
     lines = [part for line in pair.title.splitlines() for part in wrap(line, LINE_LENGTH)]
     row[0].set_ylabel("\n".join(lines), fontsize=8)
+
+
+def _in_equal_units(sample: Sample, style: SampleStyle) -> Sample:
+    """Return a sample whose bands have the unit of the data, apart from an offset of each."""
+    if not style.std:
+        return sample
+    return replace(sample, image=sample.image * torch.tensor(style.std)[:, None, None, None])
 
 
 def first_date(sample: Sample) -> int:
