@@ -81,7 +81,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same scores.")] = 42,
 ) -> None:
     """Train, score and map a real Landsat scene that comes with the program; needs no internet."""
-    with required_by("instageo demo", EXTRAS):
+    with required_by("instageo demo", f"{EXTRAS},data"):
+        import shapely  # noqa: F401
+
         import instageo.model.hydra_job  # what its commands need, before the first of them begins
         import instageo.model.inference.predictor  # noqa: F401
         from instageo.demo.workflow import run_demo

@@ -5,6 +5,7 @@ dates can be tried offline; their records say so.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,18 +30,26 @@ TILE_COLUMNS = {"WEST": (0, 300), "EAST": (189, 489)}
 ITEMS = "items.json"
 
 
-def make_catalog(scene: Path, folder: Path) -> Path:
+def make_catalog(
+    scene: Path,
+    folder: Path,
+    *,
+    tiles: Mapping[str, tuple[int, int]] | None = None,
+    dates: Mapping[str, float] | None = None,
+) -> Path:
     """Write the files of the catalogue and its list of items, and return the path of the list.
 
     Args:
         scene: Raster of six bands with values 1 to 255, and 0 without an observation.
         folder: Output folder.
+        tiles: First and last column of each tile; by default `TILE_COLUMNS`.
+        dates: Dates, and the factor from the scene's values; by default `DATES`.
     """
     image = read_raster(scene)
     records = []
-    for tile, (first, last) in TILE_COLUMNS.items():
+    for tile, (first, last) in (tiles or TILE_COLUMNS).items():
         part = crop(image, 0, first, image.grid.height, last - first)
-        for day, factor in DATES.items():
+        for day, factor in (dates or DATES).items():
             records.append(_record(folder, tile, day, factor, part))
     items = {"type": "FeatureCollection", "catalog": "demo", "collections": [COLLECTION], "features": records}
     path = folder / ITEMS

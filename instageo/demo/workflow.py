@@ -1,7 +1,8 @@
-"""The demo: from a real scene to chips, statistics, training, scores and maps, with the commands that a user types."""
+"""The demo: from a catalogue with a real scene to chips, training, scores and maps, with the commands of a user."""
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -11,13 +12,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from instageo.data.chips import cut_chips
 from instageo.data.splits import split_by_blocks
+from instageo.demo.catalog import BANDS, COLLECTION, make_catalog
 from instageo.demo.figure import draw_overview
 from instageo.errors import InstaGeoError
 from instageo.files import write_bytes
+from instageo.raster.reading import read_info
 from instageo.runtime.termination import was_terminated
-from instageo.table import INPUT, LABEL, write_table
+from instageo.table import DATES, INPUT, LABEL, LATITUDE, LONGITUDE, write_table
+from instageo.table_formats import READERS
 from instageo.wording import counted
 
 SCENE = Path(__file__).parent / "scene" / "raleigh_2000.tif"
@@ -31,6 +34,15 @@ CLASS_COLORS = (
 CHIP_SIZE, BLOCK_SIZE = 64, 128
 """Sides of a chip and of a block of the split, pixels."""
 
+MIN_LABELLED = 0.05
+"""Smallest share of a chip with labels."""
+
+DAY = "2000-05-01"
+"""Day that the scene and its labels are given; its true day in 2000 is not known."""
+
+COLUMNS = (INPUT, LABEL, DATES, LATITUDE, LONGITUDE)
+"""Columns of the tables."""
+
 SPLIT_FRACTIONS = {"train": 0.6, "valid": 0.2, "test": 0.2}
 
 RESULTS = {
@@ -42,7 +54,7 @@ RESULTS = {
     "maps/scene/raleigh_2000.tif": "land cover of the whole scene, georeferenced",
     "maps/chips": "a map of every chip",
     "run/instageo_best_checkpoint.ckpt": "the trained model",
-    "data": "chips, labels and tables, prepared as you would prepare your own",
+    "data/chips": "chips, labels and tables, made of a catalogue as you would make your own",
 }
 """Files and folders that the demo writes, and what they contain."""
 
@@ -60,47 +72,59 @@ def run_demo(folder: Path, *, epochs: int, seed: int) -> None:
     """
     console = Console(stderr=True)
     start = time.monotonic()
-    console.rule("1 of 5 · cutting chips")
+    console.rule("1 of 5 · making chips")
     _prepare(folder / "data", seed, console)
     console.rule("2 of 5 · statistics of the training chips")
     tables = {name: f"{name}_filepath={name}.csv" for name in SPLIT_FRACTIONS}
-    common = [f"root_dir={folder / 'data'}", "model.num_classes=7", "dataloader.reduce_to_zero=true", f"seed={seed}"]
-    output = _instageo(["mode=stats", *common, tables["train"], f"hydra.run.dir={folder / 'stats'}"], console)
+    chips = folder / "data" / "chips"
+    common = [f"root_dir={chips}", "model.num_classes=7", "dataloader.reduce_to_zero=true", f"seed={seed}"]
+    output = _instageo(["run", "mode=stats", *common, tables["train"], f"hydra.run.dir={folder / 'stats'}"], console)
     stats = json.loads(output.splitlines()[-1])
     console.rule("3 of 5 · training")
     training = [*common, tables["train"], tables["valid"], *_training_settings(stats, epochs)]
-    _instageo([*training, f"hydra.run.dir={folder / 'run'}", "train.overwrite=true"], console)
-    model = [f"root_dir={folder / 'data'}", f"checkpoint_path={folder / 'run' / 'instageo_best_checkpoint.ckpt'}"]
+    _instageo(["run", *training, f"hydra.run.dir={folder / 'run'}", "train.overwrite=true"], console)
+    model = [f"root_dir={chips}", f"checkpoint_path={folder / 'run' / 'instageo_best_checkpoint.ckpt'}"]
     console.rule("4 of 5 · scores on the held-out blocks")
-    scores = _instageo(["mode=eval", *model, tables["test"], f"hydra.run.dir={folder / 'test'}"], console)
+    scores = _instageo(["run", "mode=eval", *model, tables["test"], f"hydra.run.dir={folder / 'test'}"], console)
     sys.stdout.write(scores)
     console.rule("5 of 5 · maps")
     inference = ["mode=chip_inference", *model, "test_filepath=all.csv", f"output_dir={folder / 'maps'}"]
-    _instageo([*inference, f"hydra.run.dir={folder / 'inference'}"], console)
+    _instageo(["run", *inference, f"hydra.run.dir={folder / 'inference'}"], console)
     draw_overview(
         SCENE, LANDCOVER, folder / "maps" / "scene" / SCENE.name, folder / "overview.png",
-        names=CLASS_NAMES, colors=CLASS_COLORS, held_out=_test_chip_origins(folder / "data"), size=CHIP_SIZE,
+        names=CLASS_NAMES, colors=CLASS_COLORS, held_out=_test_chip_origins(chips), size=CHIP_SIZE,
     )  # fmt: skip
     console.rule(f"done in {time.monotonic() - start:.0f} s")
     _list_results(folder)
 
 
 def _prepare(folder: Path, seed: int, console: Console) -> None:
-    """Write chips, labels, and the tables train.csv, valid.csv, test.csv and all.csv."""
-    report = cut_chips(SCENE, LANDCOVER, folder, size=CHIP_SIZE)
-    console.print(f"{SCENE.name}: {report.summary()}")
-    origins = [(chip.row, chip.column) for chip in report.chips]
-    counts = [[chip.class_counts.get(value, 0) for value in range(1, len(CLASS_NAMES) + 1)] for chip in report.chips]
+    """Make chips of the scene, and write the tables train.csv, valid.csv, test.csv and all.csv."""
+    scene = read_info(SCENE).grid
+    items = make_catalog(SCENE, folder / "catalog", tiles={"RALEIGH": (0, scene.width)}, dates={DAY: 1.0})
+    chips = folder / "chips"
+    shutil.rmtree(chips, ignore_errors=True)  # of an earlier demo
+    _instageo(
+        [
+            "chips", "raster", str(LANDCOVER), f"--output={chips}", f"--catalog={items}", "--source=stac",
+            f"--collection={COLLECTION}", f"--assets={','.join(f'{band}={band}' for band in BANDS)}",
+            f"--size={CHIP_SIZE}", f"--date={DAY}", "--tolerance-days=0", f"--min-labelled={MIN_LABELLED}",
+        ],
+        console,
+    )  # fmt: skip
+    rows = READERS[".csv"]((chips / "chips.csv").read_bytes(), "chips.csv")
+    origins = [(int(str(row["row"])), int(str(row["column"]))) for row in rows]
+    names = [f"count_{value}" for value in range(1, len(CLASS_NAMES) + 1)]
+    counts = [[int(str(row[name])) for name in names] for row in rows]
     splits = split_by_blocks(origins, SPLIT_FRACTIONS, block_size=BLOCK_SIZE, seed=seed, class_counts=counts)
     for name, indices in splits.items():
-        chips = [report.chips[index] for index in indices]
-        write_table(folder / f"{name}.csv", [{INPUT: chip.input, LABEL: chip.label} for chip in chips])
+        write_table(chips / f"{name}.csv", [{key: rows[index][key] for key in COLUMNS} for index in indices])
         console.print(
-            f"{name}.csv: {counted(len(chips), 'chip')}, from blocks of {BLOCK_SIZE} pixels that are in no other split"
+            f"{name}.csv: {counted(len(indices), 'chip')}, from blocks of {BLOCK_SIZE} pixels in no other split"
         )
-    write_bytes(folder / "scene" / SCENE.name, SCENE.read_bytes())
-    whole_scene = {INPUT: f"scene/{SCENE.name}", LABEL: ""}
-    write_table(folder / "all.csv", [*({INPUT: chip.input, LABEL: chip.label} for chip in report.chips), whole_scene])
+    write_bytes(chips / "scene" / SCENE.name, SCENE.read_bytes())
+    whole_scene = dict.fromkeys(COLUMNS, "") | {INPUT: f"scene/{SCENE.name}"}
+    write_table(chips / "all.csv", [*({key: row[key] for key in COLUMNS} for row in rows), whole_scene])
 
 
 def _training_settings(stats: dict[str, list[float]], epochs: int) -> list[str]:
@@ -128,10 +152,8 @@ def _numbers(values: Sequence[float]) -> str:
 
 def _instageo(arguments: Sequence[str], console: Console) -> str:
     """Run one command as a user would, with its progress shown, and return its stdout."""
-    console.print(
-        f"[dim]$ python -m instageo.model.run {escape(shlex.join(arguments))}[/dim]", highlight=False, soft_wrap=True
-    )
-    command = [sys.executable, "-m", "instageo.model.run", *arguments]
+    console.print(f"[dim]$ instageo {escape(shlex.join(arguments))}[/dim]", highlight=False, soft_wrap=True)
+    command = [sys.executable, "-m", "instageo.cli", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 our own program
         try:
             output, _ = process.communicate()
@@ -149,7 +171,7 @@ def _test_chip_origins(folder: Path) -> list[tuple[int, int]]:
     """Return (row, column) of the first pixel of the test chips, from their file names."""
     lines = (folder / "test.csv").read_text(encoding="utf-8").splitlines()[1:]
     stems = [Path(line.partition(",")[0]).stem.split("_") for line in lines]
-    return [(int(row), int(column)) for _, row, column in stems]
+    return [(int(row), int(column)) for *_, row, column in stems]
 
 
 def _list_results(folder: Path) -> None:

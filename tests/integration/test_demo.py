@@ -51,7 +51,10 @@ def test_the_demo_writes_what_it_lists(tmp_path):
     written = folder / "maps" / "scene" / SCENE.name
     assert read_info(written).grid == read_info(SCENE).grid
     assert (read_raster(written).valid[0] == read_raster(SCENE).valid.all(axis=0)).all()
-    tables = [(folder / "data" / f"{name}.csv").read_text().splitlines()[1:] for name in ("train", "valid", "test")]
-    blocks = [{(int(line[11:15]) // 128, int(line[16:20]) // 128) for line in lines} for lines in tables]
+    tables = [
+        (folder / "data" / "chips" / f"{name}.csv").read_text().splitlines()[1:] for name in ("train", "valid", "test")
+    ]
+    origins = [[map(int, line.partition(".tif")[0].split("_")[-2:]) for line in lines] for lines in tables]
+    blocks = [{(row // 128, column // 128) for row, column in chips} for chips in origins]
     assert all(len(names) > 0 for names in blocks)
     assert len(set.union(*blocks)) == sum(len(names) for names in blocks)  # no block in two splits
