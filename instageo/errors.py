@@ -50,6 +50,10 @@ class PixelTypeError(RasterError):
     """The pixels of a raster file are no real numbers."""
 
 
+class WindowOutsideError(RasterError):
+    """A window that is to be read reaches beyond its raster file."""
+
+
 class LayerError(RasterError):
     """The layers of a raster file are not those that the settings or the model expect.
 

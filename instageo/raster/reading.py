@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -65,6 +65,12 @@ class OpenRaster:
             source.offsets,
         )
 
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """Rows and columns of the blocks of the first layer."""
+        height, width = self.source.block_shapes[0]
+        return int(height), int(width)
+
     @cached_property
     def _masks(self) -> FileMasks:
         return FileMasks.of(self.source)
@@ -96,13 +102,18 @@ class OpenRaster:
 
 
 @contextmanager
-def open_raster(path: str | Path) -> Iterator[OpenRaster]:
+def open_raster(path: str | Path, options: Mapping[str, str] | None = None) -> Iterator[OpenRaster]:
     """Open a raster, to inspect its metadata before reading pixels.
+
+    Args:
+        path: Path or URL.
+        options: GDAL options for a remote file, in place of those of the program; what the environment sets counts
+            only for options that are not among them.
 
     Raises:
         RasterError: The file is missing, not a raster, or has complex values.
     """
-    with _open_remote(str(path)) if is_remote(path) else _open_local(path) as source:
+    with _open_remote(str(path), options or {}) if is_remote(path) else _open_local(path) as source:
         check_real(source, str(path))
         yield OpenRaster(path, source)
 
@@ -160,7 +171,7 @@ def _open_local(path: str | Path) -> Iterator[DatasetReader]:
 
 
 @contextmanager
-def _open_remote(location: str) -> Iterator[DatasetReader]:
+def _open_remote(location: str, options: Mapping[str, str]) -> Iterator[DatasetReader]:
     """Open a URL through GDAL's virtual file systems; credentials come from GDAL's own environment variables."""
     _log_side_cars()
     try:
@@ -168,7 +179,7 @@ def _open_remote(location: str) -> Iterator[DatasetReader]:
     except ValueError as error:
         raise RasterError(f"{location}: {error}") from error
     try:
-        with rasterio.Env(session=DummySession(), **gdal_options()), rasterio.open(path) as source:
+        with rasterio.Env(session=DummySession(), **{**gdal_options(), **options}), rasterio.open(path) as source:
             yield source
     except RasterioIOError as error:
         cause = error.__cause__ or error

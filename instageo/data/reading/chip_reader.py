@@ -15,11 +15,12 @@ from instageo.data.items.item import Asset, Item
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.output.skipped import Reason
 from instageo.data.reading.asset_windows import AssetWindow, asset_window
-from instageo.data.reading.fetch import AssetRead, FileWindows, ReadFailure
+from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.data.reading.step_pixels import Quality, StepPixels, combine_bands, read_quality
 from instageo.data.sources.source import Product, RefusedItemError, Source
 from instageo.errors import RasterError
 from instageo.raster.grid import Grid
+from instageo.raster.window_reading import FileWindows
 
 Fetch = Callable[[Sequence[AssetRead]], Iterable[tuple[int, FileWindows | ReadFailure]]]
 """Reads windows of files, and yields the result of each with its position."""

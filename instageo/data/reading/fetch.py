@@ -1,82 +1,176 @@
-"""Read windows of many files."""
+"""Read windows of many files in threads; what a busy server refuses is tried again."""
 
+import logging
+import random
+import re
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from pathlib import Path
 
 from instageo.data.catalogs.access import Access
 from instageo.data.output.skipped import Reason
+from instageo.data.reading.hosts import Hosts
+from instageo.data.reading.http_probe import Answer, probe
+from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.errors import InstaGeoError, RasterError
-from instageo.raster.grid import Grid
-from instageo.raster.reading import open_raster
+from instageo.gdal_access import summarize_error
+from instageo.locations import gdal_path, hide_secrets, is_remote
+from instageo.raster.window_reading import FileWindows, read_chip_windows
+
+log = logging.getLogger(__name__)
+
+WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Waits before a file is tried again if the server is busy or does not answer; each is up to a quarter longer."""
+
+MAX_WAIT_S = 120.0
+"""Longest wait that a server can ask for with Retry-After."""
+
+DAMAGED_ATTEMPTS = 3
+"""Attempts for a file that the server gives but GDAL cannot decode: a piece may have got lost on the way."""
+
+DENIED, MISSING, BUSY = (401, 403), (404, 410), (408, 429, 500, 502, 503, 504)
+
+_STATUS = re.compile(r"response[ _]code[:=]\s*(\d{3})")
 
 
 @dataclass(frozen=True)
-class AssetRead:
-    """Windows to read of a file.
+class _Reader:
+    """Reads files one by one, from several threads."""
 
-    Attributes:
-        href: Address of the file, as the catalogue gives it.
-        grids: Windows, in the file's own grid.
-    """
+    access: Access
+    hosts: Hosts
+    partial: bool
+    stop: threading.Event
 
-    href: str
-    grids: tuple[Grid, ...]
+    def read(self, read: AssetRead) -> FileWindows | ReadFailure:
+        """Read a file, again after failures that may pass."""
+        renew = was_renewed = False
+        attempt = 0
+        while True:
+            location = self.access.location(read.href, renew=renew)
+            renew = False
+            try:
+                with self.hosts.place(location):
+                    result = read_chip_windows(
+                        location, read.grids, options=self._options(read.href, location, attempt), partial=self.partial
+                    )
+                self.hosts.succeed(location)
+                return result
+            except RasterError as error:
+                attempt += 1
+                if not _is_access(error):
+                    return self._failure(read, _grid_reason(error), _without_location(error, location))
+                if not is_remote(location):
+                    return self._local_failure(read, location, error)
+                answer = _answer(location, error)
+                if answer.status in DENIED and not was_renewed:
+                    renew = was_renewed = True
+                    continue
+                wait = _wait(answer, attempt)
+                if wait is None or self.stop.is_set():
+                    return self._remote_failure(read, location, answer, error)
+            log.info("%s: %s; trying again in %.1f s", hide_secrets(location), _say(answer), wait)
+            self.stop.wait(wait)
 
+    def _options(self, href: str, location: str, attempt: int) -> dict[str, str]:
+        """Return GDAL options; GDAL remembers failures of a URL unless it is told not to."""
+        options = dict(self.access.gdal_options(href))
+        if attempt and is_remote(location):
+            options["CPL_VSIL_CURL_NON_CACHED"] = gdal_path(location)
+        return options
 
-@dataclass(frozen=True)
-class FileWindows:
-    """Windows that were read.
+    def _local_failure(self, read: AssetRead, location: str, error: RasterError) -> ReadFailure:
+        if not Path(location).exists():
+            return self._failure(read, Reason.ASSET_MISSING, "there is no such file")
+        return self._failure(read, Reason.NOT_READABLE, _damage(location, error))
 
-    Attributes:
-        values: Stored values of each window, shape (H, W).
-        valid: Where each has an observation, shape (H, W).
-        no_data_value: No-data tag of the file.
-    """
+    def _remote_failure(self, read: AssetRead, location: str, answer: Answer, error: RasterError) -> ReadFailure:
+        if answer.status in MISSING:
+            self.hosts.succeed(location)
+            return self._failure(read, Reason.ASSET_MISSING, _say(answer))
+        if answer.status in (200, 206):
+            self.hosts.succeed(location)
+            return self._failure(read, Reason.NOT_READABLE, _damage(location, error))
+        self.hosts.fail(location, _say(answer))
+        return self._failure(read, Reason.NOT_READABLE, _say(answer))
 
-    values: tuple[NDArray[np.generic], ...]
-    valid: tuple[NDArray[np.bool_], ...]
-    no_data_value: float | None
-
-
-@dataclass(frozen=True)
-class ReadFailure:
-    """A file that could not be read.
-
-    Attributes:
-        reason: The kind.
-        message: One sentence.
-    """
-
-    reason: Reason
-    message: str
-
-
-class HostDownError(InstaGeoError):
-    """A host has refused many files in a row."""
+    def _failure(self, read: AssetRead, reason: Reason, text: str) -> ReadFailure:
+        return ReadFailure(reason, hide_secrets(self.access.explain(read.href, text)))
 
 
 def fetch(
-    reads: Sequence[AssetRead], access: Access, *, threads: int
+    reads: Sequence[AssetRead], access: Access, *, threads: int = 8, per_host: int = 8, partial: bool = False
 ) -> Iterator[tuple[int, FileWindows | ReadFailure]]:
-    """Yield the result of each read with its position."""
-    with ThreadPoolExecutor(threads) as pool:
-        yield from enumerate(pool.map(lambda read: _read(read, access), reads))
+    """Yield the result of each read with its position, in the order in which they end.
 
+    Args:
+        reads: Files and their windows.
+        access: How files are opened.
+        threads: Files read at a time.
+        per_host: Files read from one host at a time.
+        partial: Whether windows may reach beyond their file; no-data is filled in there.
 
-def _read(read: AssetRead, access: Access) -> FileWindows | ReadFailure:
+    Raises:
+        HostDownError: A host has refused 20 files in a row.
+    """
+    stop = threading.Event()
+    reader = _Reader(access, Hosts(per_host), partial, stop)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
     try:
-        with open_raster(access.location(read.href)) as file:
-            own, values, valid = file.info.grid, [], []
-            for grid in read.grids:
-                row = round((grid.transform.f - own.transform.f) / own.transform.e)
-                column = round((grid.transform.c - own.transform.c) / own.transform.a)
-                part = file.read([0], window=(slice(row, row + grid.height), slice(column, column + grid.width)))
-                values.append(part.values[0])
-                valid.append(part.valid[0])
-            return FileWindows(tuple(values), tuple(valid), file.info.no_data_value)
-    except RasterError as error:
-        return ReadFailure(Reason.NOT_READABLE, access.explain(read.href, str(error)))
+        positions = {pool.submit(reader.read, read): position for position, read in enumerate(reads)}
+        for future in as_completed(positions):
+            yield positions.pop(future), future.result()
+    finally:
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _is_access(error: RasterError) -> bool:
+    """Return whether a file could not be opened or decoded, rather than has another grid or type than expected."""
+    return error.__cause__ is not None and not isinstance(error.__cause__, InstaGeoError)
+
+
+def _grid_reason(error: RasterError) -> Reason:
+    return Reason.GRID_DIFFERS if isinstance(error.__cause__, RasterError) else Reason.NOT_READABLE
+
+
+def _answer(location: str, error: RasterError) -> Answer:
+    """Return what the server answers: from GDAL's message, or else from one small request."""
+    found = _STATUS.search(str(error.__cause__))
+    status = int(found[1]) if found else None
+    if status in (*DENIED, *MISSING) or not location.lower().startswith(("http://", "https://")):
+        return Answer(status if status else 200)
+    answer = probe(location)
+    return Answer(status, answer.retry_after_s) if status in BUSY and answer.status in (200, 206) else answer
+
+
+def _wait(answer: Answer, attempt: int) -> float | None:
+    """Return the seconds until the next attempt, or None if there is to be none."""
+    if answer.status in (200, 206):
+        return WAITS_S[0] / 2 if attempt < DAMAGED_ATTEMPTS else None
+    if (answer.status is not None and answer.status not in BUSY) or attempt > len(WAITS_S):
+        return None
+    if answer.retry_after_s is not None:
+        return min(answer.retry_after_s, MAX_WAIT_S)
+    return WAITS_S[attempt - 1] * random.uniform(1, 1.25)  # noqa: S311
+
+
+def _say(answer: Answer) -> str:
+    status = answer.status
+    if status is None:
+        return "the server does not answer"
+    if status in DENIED:
+        return f"access denied (HTTP {status})"
+    if status in MISSING:
+        return f"the server has no such file (HTTP {status})"
+    return f"the server is busy or down (HTTP {status})" if status in BUSY else f"the server answers HTTP {status}"
+
+
+def _damage(location: str, error: RasterError) -> str:
+    return f"truncated or damaged ({summarize_error(location, error.__cause__ or error)})"
+
+
+def _without_location(error: RasterError, location: str) -> str:
+    return str(error).removeprefix(f"{hide_secrets(location)}: ")

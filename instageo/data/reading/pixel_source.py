@@ -6,9 +6,12 @@ from typing import Self
 
 from instageo.data.catalogs.access import Access
 from instageo.data.items.item import Asset
-from instageo.data.reading.fetch import AssetRead, FileWindows, HostDownError, ReadFailure, fetch
+from instageo.data.reading.fetch import fetch
+from instageo.data.reading.hosts import HostDownError
+from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_info
+from instageo.raster.window_reading import FileWindows
 
 __all__ = ["HostDownError", "PixelSource"]
 

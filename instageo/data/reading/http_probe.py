@@ -1,0 +1,58 @@
+"""What a server answers to one small request. GDAL hides the status of failed reads, and the header Retry-After."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answers.
+
+    Attributes:
+        status: HTTP status; None if there was no answer.
+        retry_after_s: Seconds that the server asks to wait; None if it does not say.
+    """
+
+    status: int | None
+    retry_after_s: float | None = None
+
+
+def probe(url: str) -> Answer:
+    """Ask for the first byte of a file at an http or https URL."""
+    request = Request(url, headers={"Range": "bytes=0-0"})  # noqa: S310 - the caller passes http(s) alone
+    try:
+        with urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+            return Answer(int(response.status))
+    except HTTPError as error:
+        with error:
+            return Answer(error.code, parse_retry_after(error.headers.get("Retry-After")))
+    except (OSError, HTTPException, ValueError) as error:
+        log.debug("no answer: %s", type(error).__name__)
+        return Answer(None)
+
+
+def parse_retry_after(text: str | None, now: datetime | None = None) -> float | None:
+    """Return the seconds of a Retry-After header, which holds seconds or a date, or None.
+
+    Examples:
+        >>> parse_retry_after("120")
+        120.0
+    """
+    if not text:
+        return None
+    with suppress(ValueError):
+        return max(float(text), 0.0)
+    with suppress(ValueError, TypeError):
+        moment = parsedate_to_datetime(text)
+        return max((moment - (now or datetime.now(UTC))).total_seconds(), 0.0)
+    return None
