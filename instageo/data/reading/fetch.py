@@ -17,19 +17,21 @@ from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.errors import InstaGeoError, RasterError
 from instageo.gdal_access import summarize_error
 from instageo.locations import gdal_path, hide_secrets, is_remote
+from instageo.raster.gdal_log import hide_secrets_in_log
 from instageo.raster.window_reading import FileWindows, read_chip_windows
 
 log = logging.getLogger(__name__)
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Waits before a file is tried again if the server is busy or does not answer; each is up to a quarter longer."""
+"""Waits before a server is asked again that is busy or does not answer; each is up to a quarter longer."""
 
 MAX_WAIT_S = 120.0
 """Longest wait that a server can ask for with Retry-After."""
 
-DAMAGED_ATTEMPTS = 3
-"""Attempts for a file that the server gives but GDAL cannot decode: a piece may have got lost on the way."""
+MAX_ATTEMPTS = 3
+"""Attempts for a file that the server gives but GDAL cannot decode, since a piece may have got lost on the way."""
 
+FOUND = (200, 206)
 DENIED, MISSING, BUSY = (401, 403), (404, 410), (408, 429, 500, 502, 503, 504)
 
 _STATUS = re.compile(r"response[ _]code[:=]\s*(\d{3})")
@@ -47,8 +49,7 @@ class _Reader:
     def read(self, read: AssetRead) -> FileWindows | ReadFailure:
         """Read a file, again after failures that may pass."""
         renew = was_renewed = False
-        attempt = 0
-        while True:
+        for attempt in range(MAX_ATTEMPTS + 1):
             location = self.access.location(read.href, renew=renew)
             renew = False
             try:
@@ -59,20 +60,32 @@ class _Reader:
                 self.hosts.succeed(location)
                 return result
             except RasterError as error:
-                attempt += 1
+                if not is_remote(location) and not Path(location).exists():
+                    return self._failure(read, Reason.ASSET_MISSING, "there is no such file")
                 if not _is_access(error):
                     return self._failure(read, _grid_reason(error), _without_location(error, location))
                 if not is_remote(location):
-                    return self._local_failure(read, location, error)
-                answer = _answer(location, error)
+                    return self._failure(read, Reason.NOT_READABLE, _damage(location, error))
+                answer = self._wait(location, _answer(location, error))
                 if answer.status in DENIED and not was_renewed:
                     renew = was_renewed = True
-                    continue
-                wait = _wait(answer, attempt)
-                if wait is None or self.stop.is_set():
+                elif answer.status not in FOUND or attempt + 1 >= MAX_ATTEMPTS or self.stop.is_set():
                     return self._remote_failure(read, location, answer, error)
-            log.info("%s: %s; trying again in %.1f s", hide_secrets(location), _say(answer), wait)
-            self.stop.wait(wait)
+        raise AssertionError  # the last attempt returns
+
+    def _wait(self, location: str, answer: Answer) -> Answer:
+        """Wait while the server is busy or does not answer, and return its last answer."""
+        can_probe = _is_http(location)
+        for wait in WAITS_S:
+            if self.stop.is_set() or not (answer.status is None or answer.status in BUSY):
+                break
+            wait_s = wait * random.uniform(1, 1.25)  # noqa: S311
+            if answer.retry_after_s is not None:
+                wait_s = min(answer.retry_after_s, MAX_WAIT_S)
+            log.info("%s: %s; trying again in %.1f s", hide_secrets(location), _say(answer), wait_s)
+            self.stop.wait(wait_s)
+            answer = probe(location) if can_probe else Answer(FOUND[0])
+        return answer
 
     def _options(self, href: str, location: str, attempt: int) -> dict[str, str]:
         """Return GDAL options; GDAL remembers failures of a URL unless it is told not to."""
@@ -81,16 +94,11 @@ class _Reader:
             options["CPL_VSIL_CURL_NON_CACHED"] = gdal_path(location)
         return options
 
-    def _local_failure(self, read: AssetRead, location: str, error: RasterError) -> ReadFailure:
-        if not Path(location).exists():
-            return self._failure(read, Reason.ASSET_MISSING, "there is no such file")
-        return self._failure(read, Reason.NOT_READABLE, _damage(location, error))
-
     def _remote_failure(self, read: AssetRead, location: str, answer: Answer, error: RasterError) -> ReadFailure:
         if answer.status in MISSING:
             self.hosts.succeed(location)
             return self._failure(read, Reason.ASSET_MISSING, _say(answer))
-        if answer.status in (200, 206):
+        if answer.status in FOUND:
             self.hosts.succeed(location)
             return self._failure(read, Reason.NOT_READABLE, _damage(location, error))
         self.hosts.fail(location, _say(answer))
@@ -115,6 +123,7 @@ def fetch(
     Raises:
         HostDownError: A host has refused 20 files in a row.
     """
+    hide_secrets_in_log()
     stop = threading.Event()
     reader = _Reader(access, Hosts(per_host), partial, stop)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
@@ -136,25 +145,17 @@ def _grid_reason(error: RasterError) -> Reason:
     return Reason.GRID_DIFFERS if isinstance(error.__cause__, RasterError) else Reason.NOT_READABLE
 
 
+def _is_http(location: str) -> bool:
+    return location.lower().startswith(("http://", "https://"))
+
+
 def _answer(location: str, error: RasterError) -> Answer:
     """Return what the server answers: from GDAL's message, or else from one small request."""
     found = _STATUS.search(str(error.__cause__))
     status = int(found[1]) if found else None
-    if status in (*DENIED, *MISSING) or not location.lower().startswith(("http://", "https://")):
-        return Answer(status if status else 200)
-    answer = probe(location)
-    return Answer(status, answer.retry_after_s) if status in BUSY and answer.status in (200, 206) else answer
-
-
-def _wait(answer: Answer, attempt: int) -> float | None:
-    """Return the seconds until the next attempt, or None if there is to be none."""
-    if answer.status in (200, 206):
-        return WAITS_S[0] / 2 if attempt < DAMAGED_ATTEMPTS else None
-    if (answer.status is not None and answer.status not in BUSY) or attempt > len(WAITS_S):
-        return None
-    if answer.retry_after_s is not None:
-        return min(answer.retry_after_s, MAX_WAIT_S)
-    return WAITS_S[attempt - 1] * random.uniform(1, 1.25)  # noqa: S311
+    if status in (*DENIED, *MISSING):
+        return Answer(status)
+    return probe(location) if _is_http(location) else Answer(status or FOUND[0])
 
 
 def _say(answer: Answer) -> str:

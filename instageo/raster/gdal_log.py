@@ -1,0 +1,19 @@
+"""Messages that GDAL logs: the keys of signed URLs in them are hidden."""
+
+import logging
+
+from instageo.locations import hide_secrets
+
+LOGGERS = ("rasterio._env", "rasterio._err")
+"""Loggers that pass on what GDAL says."""
+
+
+def hide_secrets_in_log() -> None:
+    """Remove users, passwords and queries from the URLs that GDAL logs, from now on."""
+    for name in LOGGERS:
+        logging.getLogger(name).addFilter(_hide)  # the same filter is added only once
+
+
+def _hide(record: logging.LogRecord) -> bool:
+    record.msg, record.args = hide_secrets(record.getMessage()), ()
+    return True

@@ -1,0 +1,110 @@
+"""An HTTP server of files with ranges, a log and faults, in a process of its own.
+
+Faults by folder: `expired/` answers 403 unless the query holds `sig=new`; `flaky/` answers every fifth request with
+503; `down/` answers 503 with `Retry-After: 0`; `later/` answers 503 with `Retry-After: 0` until the eighth request;
+`cut/` ends the connection after the header of every fourth answer.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+LIFETIME_S = 3600
+FLAKY_EVERY, CUT_EVERY, BUSY_REQUESTS = 5, 4, 8
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves files below `root`; `/log` lists method, path, first byte, bytes sent and status of each request."""
+
+    protocol_version = "HTTP/1.1"
+    root, delay_s, log = Path(), 0.0, []
+    lock = threading.Lock()
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        if path == "/log":
+            with self.lock:
+                return self.reply(200, json.dumps(self.log).encode(), record=False)
+        time.sleep(self.delay_s)
+        with self.lock:
+            number = len(self.log)
+            self.log.append(entry := [self.command, self.path, 0, 0, 0])
+        self.entry = entry
+        own = sum(other[1] == self.path for other in self.log[: number + 1])
+        is_busy = (
+            "/down/" in path
+            or ("/later/" in path and own <= BUSY_REQUESTS)
+            or ("/flaky/" in path and own % FLAKY_EVERY == 0)
+        )
+        if is_busy:
+            return self.reply(503, **{"Retry-After": "0"})
+        if "/expired/" in path and "sig=new" not in query:
+            return self.reply(403)
+        file = self.root / path.lstrip("/")
+        if not file.is_file():
+            return self.reply(404)
+        return self.serve(file, cut="/cut/" in path and own % CUT_EVERY == 0)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def serve(self, file, cut):
+        content = file.read_bytes()
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if not asked:
+            return self.reply(200, content, cut=cut, **{"Accept-Ranges": "bytes"})
+        start, end = int(asked[1]), min(int(asked[2] or len(content)), len(content) - 1)
+        if start >= len(content):
+            return self.reply(416)
+        self.entry[2] = start
+        found = f"bytes {start}-{end}/{len(content)}"
+        return self.reply(206, content[start : end + 1], cut=cut, **{"Content-Range": found, "Accept-Ranges": "bytes"})
+
+    def reply(self, status, content=b"", cut=False, record=True, **headers):
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if record:
+            self.entry[4] = status
+        if cut:
+            self.close_connection = True
+        elif self.command == "GET":
+            if record:
+                self.entry[3] = len(content)
+            self.wfile.write(content)
+
+
+@contextmanager
+def running(root, delay_s=0.0):
+    """Serve a folder, with a delay before each response, and yield the port."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, __file__, str(root), str(delay_s)], **pipes) as process:
+        yield int(process.stdout.readline())
+        process.stdin.close()  # which ends the process
+
+
+def log(port):
+    """Return method, path, first byte, bytes sent and status of each request so far."""
+    with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/log", timeout=10) as response:
+        return json.load(response)
+
+
+if __name__ == "__main__":
+    Handler.root, Handler.delay_s = Path(sys.argv[1]), float(sys.argv[2])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    for wait in (lambda: time.sleep(LIFETIME_S), sys.stdin.read):  # whichever ends first
+        threading.Thread(target=lambda wait=wait: (wait(), server.shutdown()), daemon=True).start()
+    sys.stdout.write(f"{server.server_port}\n")
+    sys.stdout.flush()
+    server.serve_forever()
