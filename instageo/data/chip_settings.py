@@ -56,8 +56,10 @@ class ChipSettings:
     )  # fmt: skip
     per_point: bool = option(False, "Make one chip for each point, even if several lie in one chip.")
     crs: str = option("EPSG:4326", "Coordinate reference system of the columns x and y.", former="src_crs")
-    date_format: str | None = option(None, "Format of dates that are not ISO, such as %d/%m/%Y.")
-    decimal: str = option(".", "Decimal separator of the table.", choices=(".", ","))
+    date_format: str | None = option(
+        None, "Format of dates that are not ISO, such as %d/%m/%Y; spreadsheet: day numbers."
+    )
+    decimal: str = option("auto", "Decimal separator of the table; auto: detected.", choices=("auto", ".", ","))
     steps: int = option(1, "Number of dates of a chip.", former="num_steps")
     step_days: int = option(30, "Days between two dates of a chip.", former="temporal_step")
     tolerance_days: int = option(5, "Days by which an image may be away from its date.", former="temporal_tolerance")
@@ -91,6 +93,13 @@ class ChipSettings:
         "raster", "raster: a label map with a value at each point; value: the label itself in the table.",
         choices=("raster", "value"),
     )  # fmt: skip
+    label_type: str = option(
+        "auto", "Labels are classes or values; auto: classes if all are whole numbers.",
+        choices=("auto", "class", "value"),
+    )  # fmt: skip
+    class_map: str | None = option(
+        None, "Classes of other codes or names: 1:0,5:1, or a CSV file with the columns code and class."
+    )
     min_count: int = option(1, "Smallest number of observations in a tile.")
     daytime_only: bool = option(False, "Use only images with the sun above the horizon.")
     sentinel2_shift: str | None = option(
@@ -100,10 +109,13 @@ class ChipSettings:
     resolution: float | None = option(None, "Pixel size of label rasters, metres; by default that of the source.",
                                       former="spatial_resolution")  # fmt: skip
     resample: str = option("mode", "How class rasters are resampled.", choices=("mode", "nearest", "mean"))
-    min_labelled: float = option(0.0, "Smallest share of a chip with labels of a raster, 0 to 1.")
-    sample: int | None = option(None, "Largest number of chips of label rasters, drawn at random.")
-    balance: bool = option(False, "With sample: let classes take turns, rare ones first.")
-    seed: int = option(0, "Seed of the draw.")
+    class_field: str | None = option(None, "Attribute of polygons, or column of records, with the label.")
+    label_no_data: float | None = option(None, "Value of label rasters that means no label, beside their own tags.")
+    min_share: float = option(0.5, "Smallest share of a pixel that a label raster covers, where it is finer, 0 to 1.")
+    min_labelled: float = option(0.0, "Smallest share of a chip that has labels, 0 to 1; always at least one pixel.")
+    sample: int | None = option(None, "Number of chips to choose at random; by default all.")
+    balance: bool = option(False, "Choose chips so that rare classes are as frequent as possible.")
+    seed: int = option(0, "Seed of the choice.")
     date: str | None = option(None, "Date of the labels, where no column or tag gives it.")
     records: str | None = option(
         None, "Table of labels with geometry (WKT or GeoJSON), date and label.", former="records_file"
@@ -128,9 +140,10 @@ class ChipSettings:
         for name in ("tolerance_days", "window", "dilate_m"):
             expect(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         expect(0 <= self.max_cloud <= 100, "max_cloud", self.max_cloud, "0 to 100 percent")
-        expect(self.sample is None or self.sample >= 1, "sample", self.sample, "1 or more")
-        for name in ("min_clear", "min_valid", "min_labelled"):
+        for name in ("min_clear", "min_valid", "min_share", "min_labelled"):
             expect(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
+        if self.sample is not None:
+            expect(self.sample >= 1, "sample", self.sample, "1 or more")
         if self.steps > 1 and self.step_days <= 2 * self.tolerance_days and not self.allow_repeats:
             raise ConfigError(
                 f"step_days={self.step_days} with tolerance_days={self.tolerance_days}: the periods of two dates "
