@@ -1,11 +1,8 @@
 """Labels at points: a map with a value at each point, or the label itself in the table."""
 
-import csv
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -18,63 +15,91 @@ from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.matching.dates import DateRule
 from instageo.data.matching.match import Matches, match
 from instageo.data.matching.scenes import Scenes
-from instageo.data.observations.observation import Observation
-from instageo.data.output.skipped import Skipped
-from instageo.raster.warp import WGS84, transform_coordinates
+from instageo.data.observations.from_settings import read_observations
+from instageo.data.observations.points import PointTable
+from instageo.data.output.point_labels import PointStatus, label_map
+from instageo.data.output.skipped import Reason, Skipped
 
 
 @dataclass(frozen=True)
 class PointLabelling:
-    """Labels of a table of points."""
+    """Labels of a table of points.
+
+    Attributes:
+        settings: Options of the command.
+        table: The table.
+    """
 
     settings: ChipSettings
-    observations: tuple[Observation, ...]
-    skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = ()
-    classes: bool = True
-    sha256: str = ""
+    table: PointTable
 
     @classmethod
     def from_settings(cls, settings: ChipSettings) -> Self:
-        """Read the table."""
-        content = Path(settings.input).read_bytes()
-        rows = csv.DictReader(content.decode().splitlines())
-        observations = tuple(
-            Observation(
-                number, float(row["lon"]), float(row["lat"]), datetime.fromisoformat(row["date"]).replace(tzinfo=UTC),
-                float(row["label"]), row["label"],
-            )
-            for number, row in enumerate(rows, start=1)
-        )  # fmt: skip
-        return cls(settings, observations, sha256=hashlib.sha256(content).hexdigest())
+        """Read the table.
+
+        Raises:
+            TableError: It has problems; all of them are in the message.
+        """
+        return cls(settings, read_observations(settings))
+
+    @property
+    def classes(self) -> bool:
+        """Whether labels are classes; otherwise they are values."""
+        return self.table.classes
 
     @property
     def count(self) -> int:
         """Number of rows."""
-        return len(self.observations) + len(self.skipped)
+        return len(self.table.observations) + len(self.table.skipped)
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the table."""
+        return hashlib.sha256(self.table.content).hexdigest()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was detected in the table."""
+        return self.table.notes
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Rows that repeat others."""
+        return self.table.skipped
 
     def places(self, dates: DateRule) -> Sequence[SearchPlace]:
         """Return where and when images are needed."""
         places = []
-        for observation in self.observations:
+        for observation in self.table.observations:
             periods = dates.periods(observation.time.date())
-            places.append(SearchPlace(observation.longitude, observation.latitude, periods[0].first, periods[-1].last))
+            first, last = periods[0].first, periods[-1].last
+            places.append(SearchPlace(observation.longitude, observation.latitude, first, last))
         return places
 
     def match(self, scenes: Scenes, rules: MatchRules) -> Matches:
         """Return the chips to be made."""
-        return match(self.observations, scenes, rules)
+        return match(self.table.observations, scenes, rules)
 
     def label(self, plan: ChipPlan, observed: NDArray[np.bool_]) -> ChipLabel:  # noqa: ARG002
-        """Return the label map of a chip."""
-        values = np.full(plan.grid.shape, -1, np.int16)
-        for observation in plan.observations:
-            xs, ys = transform_coordinates(WGS84, plan.grid.crs or "", [observation.longitude], [observation.latitude])
-            rows, columns = plan.grid.from_crs(np.array(xs), np.array(ys))
-            values[int(rows[0]), int(columns[0])] = observation.label
-        found, counts = np.unique(values[values >= 0], return_counts=True)
-        return ChipLabel(values, counts=dict(zip(found.tolist(), counts.tolist(), strict=True)),
-                         points=len(plan.observations))  # fmt: skip
+        """Return the label of a chip: a map, or the label of its one point."""
+        points = plan.observations
+        if not self.table.has_labels:
+            return ChipLabel(None, points=len(points))
+        if self.settings.label == "value":
+            return ChipLabel(None, text=points[0].text, points=len(points))
+        found = label_map(
+            plan.grid, points, window=self.settings.window, on_conflict=self.settings.on_conflict, classes=self.classes
+        )
+        skipped = tuple(
+            Skipped(point.number, Reason.LABEL_CONFLICT, f"another label in its pixel of {plan.name}")
+            for point, status in zip(points, found.statuses, strict=True)
+            if status is not PointStatus.LABELLED
+        )
+        counts: dict[int, int] = {}
+        if self.classes:
+            values, numbers = np.unique(found.values[found.values != -1], return_counts=True)
+            counts = dict(zip(values.astype(int).tolist(), numbers.tolist(), strict=True))
+        return ChipLabel(found.values, counts=counts, points=len(points) - len(skipped), skipped=skipped)
 
     def numbers(self, plan: ChipPlan) -> Sequence[int]:
         """Return the rows of the observations in a chip."""
@@ -82,7 +107,11 @@ class PointLabelling:
 
     def describe(self) -> Mapping[int, Mapping[str, Any]]:
         """Return place, date and label of each row."""
-        return {
-            o.number: {"lat": o.latitude, "lon": o.longitude, "date": o.time.date().isoformat(), "label": o.text}
-            for o in self.observations
-        }
+        empty = dict.fromkeys(("lat", "lon", "date", "label"), "")
+        described: dict[int, dict[str, Any]] = {row.number: empty for row in self.table.skipped}
+        for point in self.table.observations:
+            described[point.number] = {
+                "lat": round(point.latitude, 7), "lon": round(point.longitude, 7), "date": point.time.date(),
+                "label": point.text,
+            }  # fmt: skip
+        return described

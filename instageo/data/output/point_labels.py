@@ -84,10 +84,11 @@ def label_map(
     holds = np.ones(len(pixels), bool) if on_conflict == "mean" else values[pixels] == painted
     held = np.zeros(len(labels), bool)
     held[owners[holds]] = True
-    statuses = np.full(len(observations), PointStatus.OUTSIDE, dtype=object)
-    statuses[inside] = np.where(held, PointStatus.LABELLED, PointStatus.CONFLICT)
+    statuses = [PointStatus.OUTSIDE] * len(observations)
+    for index, is_held in zip(inside.tolist(), held.tolist(), strict=True):
+        statuses[index] = PointStatus.LABELLED if is_held else PointStatus.CONFLICT
     map_values = values.reshape(grid.shape).astype(np.int16 if classes else np.float32)
-    return PointLabels(map_values, int(differ.sum()), tuple(statuses.tolist()))
+    return PointLabels(map_values, int(differ.sum()), tuple(statuses))
 
 
 def _locate(grid: Grid, observations: Sequence[Observation]) -> tuple[Pixels, Pixels, Pixels]:

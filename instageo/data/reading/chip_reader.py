@@ -181,10 +181,10 @@ class ChipReader:
         bands: dict[str, Pixels] = {}
         for name, (window, result) in found.items():
             if window is None or not isinstance(result[0], np.ndarray):
-                step.fail(*result)  # type: ignore[arg-type]
+                step.fail(*result)
                 return
             values, valid = result
-            bands[name] = window.on_chip(values), window.on_chip(valid).astype(bool)  # type: ignore[arg-type]
+            bands[name] = window.on_chip(values), window.on_chip(valid).astype(bool)
         item = step.item
         if item is None:
             return
