@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
     """Serves files below `root`; `/log` lists method, path, first byte, bytes sent and status of each request."""
 
     protocol_version = "HTTP/1.1"
-    root, delay_s, log = Path(), 0.0, []
+    root, delay_s, log, counts = Path(), 0.0, [], Counter()
     lock = threading.Lock()
 
     def log_message(self, *_):
@@ -37,10 +38,10 @@ class Handler(BaseHTTPRequestHandler):
                 return self.reply(200, json.dumps(self.log).encode(), record=False)
         time.sleep(self.delay_s)
         with self.lock:
-            number = len(self.log)
+            self.counts[self.path] += 1
+            own = self.counts[self.path]
             self.log.append(entry := [self.command, self.path, 0, 0, 0])
         self.entry = entry
-        own = sum(other[1] == self.path for other in self.log[: number + 1])
         is_busy = (
             "/down/" in path
             or ("/later/" in path and own <= BUSY_REQUESTS)
@@ -58,20 +59,24 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def serve(self, file, cut):
-        content = file.read_bytes()
+        size = file.stat().st_size
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if not asked:
-            return self.reply(200, content, cut=cut, **{"Accept-Ranges": "bytes"})
-        start, end = int(asked[1]), min(int(asked[2] or len(content)), len(content) - 1)
-        if start >= len(content):
+            content = file.read_bytes() if self.command == "GET" else None
+            return self.reply(200, content or b"", cut=cut, **{"Accept-Ranges": "bytes"}, size=size)
+        start, end = int(asked[1]), min(int(asked[2] or size), size - 1)
+        if start >= size:
             return self.reply(416)
         self.entry[2] = start
-        found = f"bytes {start}-{end}/{len(content)}"
-        return self.reply(206, content[start : end + 1], cut=cut, **{"Content-Range": found, "Accept-Ranges": "bytes"})
+        with file.open("rb") as source:
+            source.seek(start)
+            content = source.read(end + 1 - start)
+        found = {"Content-Range": f"bytes {start}-{end}/{size}", "Accept-Ranges": "bytes"}
+        return self.reply(206, content, cut=cut, **found)
 
-    def reply(self, status, content=b"", cut=False, record=True, **headers):
+    def reply(self, status, content=b"", cut=False, record=True, size=None, **headers):
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+        for name, value in {**headers, "Content-Length": str(size or len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
         if record:
