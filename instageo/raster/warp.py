@@ -53,3 +53,9 @@ def crs_code(wkt: str) -> str:
     crs = CRS.from_wkt(wkt)
     code = crs.to_epsg()
     return str(code) if code else "".join(filter(str.isalnum, crs.to_dict().get("proj", "crs")))[:12]
+
+
+@lru_cache(maxsize=1024)
+def same_crs(first: str, second: str) -> bool:
+    """Return whether two reference systems, each as WKT, are the same."""
+    return first == second or bool(CRS.from_wkt(first) == CRS.from_wkt(second))
