@@ -4,7 +4,7 @@ Classes are never interpolated. A pixel of the chip stands for the pixels of the
 where the label raster is coarser and there are none, it takes the label pixel that contains its centre.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +33,14 @@ class WarpRules:
         method: `mode` (the most frequent class, the smallest of equally frequent ones), `nearest`, or `mean`.
         min_share: For mode and mean, the smallest share of valid label pixels in a pixel of the chip, 0 to 1.
         no_data_value: Value that means no label, beside what the file itself excludes.
+        class_map: Class of each value of the file, applied before the rest; values without one, and those of class -1,
+            mean no label. None to keep the values.
     """
 
     method: str = "mode"
     min_share: float = 0.5
     no_data_value: float | None = None
+    class_map: Mapping[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -85,7 +88,7 @@ def _warp_strip(file: OpenRaster, grid: Grid, rules: WarpRules) -> tuple[Floats,
     lattice = _cover(grid, file.info.grid)
     if lattice is None:
         return np.zeros(grid.shape), np.zeros(grid.shape, bool)
-    labels, known = _read(file, lattice, rules.no_data_value)
+    labels, known = _read(file, lattice, rules)
     nearest, nearest_valid = _take_nearest(grid, lattice, labels, known)
     if rules.method == "nearest":
         return nearest, nearest_valid
@@ -167,18 +170,26 @@ def _cover(grid: Grid, labels: Grid) -> Lattice | None:
     return Lattice(labels, top, left, bottom - top, right - left)
 
 
-def _read(file: OpenRaster, lattice: Lattice, no_data_value: float | None) -> tuple[Floats, Mask]:
+def _read(file: OpenRaster, lattice: Lattice, rules: WarpRules) -> tuple[Floats, Mask]:
     """Return labels and where they are valid on a lattice; beyond the border of the raster nothing is valid."""
     labels, known = np.zeros((lattice.height, lattice.width)), np.zeros((lattice.height, lattice.width), bool)
     rows = slice(max(lattice.row, 0), min(lattice.row + lattice.height, lattice.labels.height))
     columns = slice(max(lattice.column, 0), min(lattice.column + lattice.width, lattice.labels.width))
-    raster = file.read(no_data_value=no_data_value, window=(rows, columns))
+    raster = file.read(no_data_value=rules.no_data_value, window=(rows, columns))
     inner = (
         slice(rows.start - lattice.row, rows.stop - lattice.row),
         slice(columns.start - lattice.column, columns.stop - lattice.column),
     )
     labels[inner], known[inner] = np.where(raster.valid[0], raster.values[0], 0), raster.valid[0]
-    return labels, known
+    return (labels, known) if rules.class_map is None else _classify(labels, known, rules.class_map)
+
+
+def _classify(labels: Floats, known: Mask, class_map: Mapping[int, int]) -> tuple[Floats, Mask]:
+    """Return the classes of labels, and where they have one."""
+    codes, positions = np.unique(labels, return_inverse=True)
+    classes = np.array([class_map.get(int(code), -1) if code.is_integer() else -1 for code in codes.tolist()])
+    result = classes[positions].reshape(labels.shape)
+    return np.where(result >= 0, result, 0).astype(np.float64), known & (result >= 0)
 
 
 def _take_nearest(grid: Grid, lattice: Lattice, labels: Floats, known: Mask) -> tuple[Floats, Mask]:

@@ -77,6 +77,15 @@ def test_masks_inside_files_count(warp):
     assert warp(np.ones((3, 6), np.uint8), chip(1, 2), valid=valid)[1].tolist() == [[True, False]]
 
 
+def test_codes_become_classes_before_they_are_counted(warp):
+    labels = np.array([[1, 1, 1], [1, 5, 6], [7, 5, 6]], np.uint8)  # four of code 1; five of class 2
+    rules = {"class_map": {1: 0, 5: 2, 6: 2, 7: 2}}
+    assert warp(labels, chip(1, 1), rules=rules)[0].tolist() == [[2]]
+    values, valid = warp(labels, chip(1, 1), rules={"class_map": {1: -1, 5: 2}, "min_share": 0.2})
+    assert (values.tolist(), valid.tolist()) == ([[2]], [[True]])  # 6 and 7 have no class, 1 is ignored
+    assert not warp(labels, chip(1, 1), rules={"class_map": {5: 2}})[1].any()  # two of nine
+
+
 def test_values_are_means_of_valid_pixels_with_a_smallest_share(warp):  # pitfall 63
     labels = np.array([[1, 2, 3, 4, -9999, -9999]] * 3, np.float32)
     labels[2, 2] = -9999

@@ -1,0 +1,166 @@
+"""Rows and geometries of vector files (GeoJSON, GeoPackage, shapefile) and of tables with a column of geometries."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from instageo.data.observations.columns import find_columns
+from instageo.data.observations.table_rows import READERS, cell_text, read_rows
+from instageo.errors import TableError
+from instageo.extras import required_by
+from instageo.raster.warp import WGS84, crs_wkt
+
+GEOJSON = (".geojson", ".json")
+VECTOR = (".gpkg", ".shp", ".fgb")
+
+
+@dataclass(frozen=True)
+class VectorRows:
+    """Features as a file has them.
+
+    Attributes:
+        table: The file, for messages.
+        crs: Reference system; longitude or easting comes first.
+        columns: Names of attributes.
+        rows: Number, from 1, and attributes.
+        geometries: Number, and the geometry (shapely), None without one, or the sentence that says what is wrong.
+        content: The bytes of the file.
+        notes: What was detected, for the user.
+    """
+
+    table: str
+    crs: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[int, Mapping[str, object]]]
+    geometries: Sequence[tuple[int, Any]]
+    content: bytes = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def is_vector(path: str | Path) -> bool:
+    """Return whether a file holds polygons, by its name."""
+    return Path(path).suffix.lower() in (*GEOJSON, *VECTOR)
+
+
+def read_vector_rows(path: str | Path, crs: str = WGS84) -> VectorRows:
+    """Read features.
+
+    Args:
+        path: GeoJSON, GeoPackage, shapefile, FlatGeobuf, or a table with a column of geometries as WKT or GeoJSON.
+        crs: Reference system of the geometries of tables.
+
+    Raises:
+        TableError: The file is missing, unreadable or empty, or has no reference system.
+        MissingExtraError: A package is not installed.
+    """
+    path = Path(path)
+    if path.suffix.lower() in VECTOR:
+        return _read_with_gdal(path)
+    if path.suffix.lower() in GEOJSON and (found := _read_geojson(path)) is not None:
+        return found
+    if path.suffix.lower() in READERS:
+        return _read_table(path, crs)
+    expected = ", ".join((*GEOJSON, *VECTOR, *READERS))
+    raise TableError(f"{path}: the file name ends in '{path.suffix}'; expected one of {expected}")
+
+
+def _read_geojson(path: Path) -> VectorRows | None:
+    """Read a GeoJSON file; None for JSON of another kind."""
+    content = _content(path)
+    try:
+        parsed = json.loads(content.decode("utf-8-sig"))
+    except ValueError as error:
+        raise TableError(f"{path}: cannot be read as JSON ({error}); expected GeoJSON") from error
+    if not isinstance(parsed, dict) or parsed.get("type") not in ("FeatureCollection", "Feature"):
+        if path.suffix.lower() == ".json":
+            return None
+        raise TableError(f"{path}: is no GeoJSON; expected a FeatureCollection with geometries and properties")
+    features = [parsed] if parsed["type"] == "Feature" else parsed.get("features") or []
+    rows = [(number, feature.get("properties") or {}) for number, feature in enumerate(features, 1)]
+    geometries = [(number, _shape(feature.get("geometry"))) for number, feature in enumerate(features, 1)]
+    columns = tuple(dict.fromkeys(name for _, row in rows for name in row))
+    return _checked(VectorRows(str(path), _geojson_crs(path, parsed), columns, rows, geometries, content))
+
+
+def _geojson_crs(path: Path, parsed: Mapping[str, Any]) -> str:
+    """Return the reference system of a GeoJSON file: that of its former member `crs`, else WGS 84."""
+    name = str(((parsed.get("crs") or {}).get("properties") or {}).get("name") or "")
+    if not name or "CRS84" in name:
+        return WGS84
+    code = re.search(r"EPSG:.*?(\d+)$", name)
+    if code is None:
+        raise TableError(f"{path}: its crs '{name[:60]}' is unknown; expected a name such as EPSG:32632")
+    return f"EPSG:{code[1]}"
+
+
+def _read_table(path: Path, crs: str) -> VectorRows:
+    table = read_rows(path)
+    crs_wkt(crs)
+    columns = find_columns(table.table, table.columns, (("geometry",),))
+    geometries = [(number, _parse(row.get(columns["geometry"]))) for number, row in table.rows]
+    names = tuple(name for name in table.columns if name != columns["geometry"])
+    return VectorRows(table.table, crs, names, table.rows, geometries, table.content, table.notes)
+
+
+def _read_with_gdal(path: Path) -> VectorRows:
+    content = _content(path)
+    with required_by(str(path), "vector"):
+        import pyogrio
+    with required_by(str(path), "data"):
+        import shapely
+    try:
+        layers = [str(name) for name in pyogrio.list_layers(path)[:, 0]]
+        metadata, _, geometries, values = pyogrio.raw.read(path, layer=layers[0])
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError) as error:
+        raise TableError(f"{path}: cannot be read ({error}); expected a GeoPackage or a shapefile") from error
+    if not metadata["crs"]:
+        raise TableError(f"{path}: has no coordinate reference system; for a shapefile, its .prj file is missing")
+    columns = tuple(str(name) for name in metadata["fields"])
+    plain = [_plain(column) for column in values]
+    rows = [
+        (number, dict(zip(columns, cells, strict=True))) for number, cells in enumerate(zip(*plain, strict=True), 1)
+    ]
+    shapes = list(enumerate(shapely.from_wkb(geometries), 1))
+    notes = (f"{path}: only the layer {layers[0]} of {', '.join(layers)} is read",) if len(layers) > 1 else ()
+    return _checked(VectorRows(str(path), metadata["crs"], columns, rows, shapes, content, notes))
+
+
+def _plain(column: Any) -> list[object]:
+    """Return the values of a column as Python's own types."""
+    if np.issubdtype(column.dtype, np.datetime64):
+        column = column.astype("datetime64[us]")
+    return list(column.tolist())
+
+
+def _shape(geometry: Any) -> Any:
+    return None if geometry is None else _parse(json.dumps(geometry))
+
+
+def _parse(value: object) -> Any:
+    """Return the geometry of a text, None for an empty one, or the sentence that says what is wrong."""
+    text = cell_text(value)
+    if not text:
+        return None
+    with required_by("a geometry", "data"):
+        import shapely
+    try:
+        return shapely.from_geojson(text) if text.startswith("{") else shapely.from_wkt(text)
+    except shapely.errors.GEOSException:
+        return f"the geometry '{text[:40]}' is neither WKT nor GeoJSON"
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file():
+        raise TableError(f"{path}: there is no such file; looked for {path.absolute()}")
+    return path.read_bytes()
+
+
+def _checked(rows: VectorRows) -> VectorRows:
+    if not rows.rows:
+        raise TableError(f"{rows.table}: has no features; expected polygons")
+    return rows
