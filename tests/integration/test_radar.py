@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from affine import Affine
 
@@ -180,3 +181,25 @@ def test_a_training_on_settings_beside_the_table_is_resumed(trained_on_radar, ru
     assert run(*common)[0] == 0
     status, _, err = run(*common, "train.num_epochs=2", "train.resume=true")
     assert status == 0, err
+
+
+def test_a_network_trained_with_lightning_keeps_the_unit(trained_on_radar, tmp_path):
+    data, _ = trained_on_radar
+    bands = ("VV", "VH")
+    net = instageo.build_network(
+        "prithvi_eo_tiny", num_classes=2, head="linear", depth=1, pretrained=False, bands=bands
+    )
+    module = instageo.ChipDataModule(
+        data / "train.csv", data / "valid.csv", crop_size=SIDE, batch_size=2, augmentations=["hflip", "speckle"]
+    )
+    task = instageo.SegmentationTask(net, num_classes=2)
+    trainer = pl.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, default_root_dir=tmp_path,
+    )  # fmt: skip
+    trainer.fit(task, module)
+    instageo.save_model(task, tmp_path / "model")
+    model = instageo.load_model(tmp_path / "model", device="cpu")
+    assert model.settings.dataloader.radar_unit == "linear"
+    assert model.settings.dataloader.mean == pytest.approx(module.mean)
+    assert model.predict(data / "chips/chip_5.tif").valid.sum() == SIDE * SIDE - 16 - 4

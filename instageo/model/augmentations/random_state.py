@@ -8,6 +8,9 @@ from torch import Tensor
 
 from instageo.model.chips.sample import Sample
 
+MAX_FACTORS = 20
+"""Uniform numbers that are multiplied before the logarithm; products of more of them could leave float32."""
+
 
 @dataclass(frozen=True)
 class RandomState:
@@ -44,16 +47,21 @@ class RandomState:
     def gamma(self, shape_parameter: int, *shape: int) -> Tensor:
         """Draw gamma-distributed numbers of mean 1 on the batch's device, shape (B, *shape).
 
+        They are sums of exponential ones, -log of uniform ones; the logarithm of products is the fast way.
+
         Args:
-            shape_parameter: How many exponential numbers each is the mean of; the variance is 1 / `shape_parameter`.
+            shape_parameter: A whole number; the variance is 1 / `shape_parameter`.
             *shape: Shape of each sample's numbers.
         """
         numbers = torch.zeros(len(self.generators), *shape, device=self.std.device)
         part = torch.empty(shape, device=self.std.device)
         for total, generator in zip(numbers, self.generators, strict=True):
             own = self._on_device(generator)
-            for _ in range(shape_parameter):
-                total += part.exponential_(generator=own)
+            for start in range(0, shape_parameter, MAX_FACTORS):
+                product = torch.ones_like(part)
+                for _ in range(min(MAX_FACTORS, shape_parameter - start)):
+                    product.addcmul_(product, part.uniform_(generator=own), value=-1)  # x (1 - part), which is not 0
+                total -= product.log_()
         return numbers.div_(shape_parameter)
 
     def _on_device(self, generator: torch.Generator) -> torch.Generator:

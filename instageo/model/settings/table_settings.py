@@ -16,7 +16,7 @@ from instageo.model.settings.data import MAX_DATES, LabelKind
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import keys_with
 from instageo.model.settings.run_settings import Mode, Settings, get_setting
-from instageo.plain_values import load_json
+from instageo.plain_values import MAX_BYTES, load_json
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def _settings_file(table: str, root_dir: str) -> str | None:
 def _read_content(file: str) -> Mapping[str, Any] | None:
     """Return what a file holds; None if there is none, or none of ours."""
     try:
-        text = (read_bytes(file) if is_remote(file) else Path(file).read_bytes()).decode("utf-8")
+        text = (read_bytes(file) if is_remote(file) else _read_bounded(Path(file))).decode("utf-8")
     except UnicodeDecodeError as error:
         log.warning("%s: is ignored, since it is not text in UTF-8 (%s)", hide_secrets(file), error)
         return None
@@ -123,6 +123,14 @@ def _read_content(file: str) -> Mapping[str, Any] | None:
         log.warning("%s: is ignored, since it cannot be read as JSON (%s)", hide_secrets(file), error)
         return None
     return content if isinstance(content, Mapping) else None
+
+
+def _read_bounded(path: Path) -> bytes:
+    """Read a local file, no further than what makes it too large."""
+    if not path.is_file():
+        raise FileNotFoundError(str(path))
+    with open(path, "rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def _parse_sections(content: Mapping[str, Any], mode: Mode, file: str) -> dict[str, Any]:
@@ -140,7 +148,9 @@ def _parse_sections(content: Mapping[str, Any], mode: Mode, file: str) -> dict[s
                 f"{file}: dataloader.{key}={str(value)[:100]} is no plain value; expected a number, a name, true, "
                 "false, null, or a list of numbers or names"
             )
-    values = {f"dataloader.{key}": value for key, value in data.items()}
+    values = {
+        f"dataloader.{key}": None if value != value else value for key, value in data.items()
+    }  # NaN: none further
     if not isinstance(label, Mapping) or mode is Mode.chip_inference:
         return values
     return values | _parse_label(label, file)

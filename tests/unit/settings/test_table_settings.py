@@ -50,11 +50,16 @@ def test_files_without_the_section_bring_nothing(table, sections):
     assert brought(table(**sections)) == {}
 
 
-@pytest.mark.parametrize("text", ["// a comment\n{}", "[1]", "\xff", "[" * 100])
+@pytest.mark.parametrize("text", ["// a comment\n{}", "[1]", "\xff", "[" * 100, " " * (2 << 20) + "{}"])
 def test_other_files_of_that_name_are_ignored(table, tmp_path, text):
     path = table()
     (tmp_path / "chips" / "settings.json").write_bytes(text.encode("latin-1"))
     assert brought(path) == {}
+
+
+def test_nan_means_no_further_no_data_value(table):
+    both = table({"no_data_value": float("nan")}), table({"no_data_value": float("nan")}, name="other")
+    assert brought(*both) == {"dataloader.no_data_value": None}
 
 
 def test_no_file_no_table_and_no_place_bring_nothing(tmp_path):
