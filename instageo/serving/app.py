@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from instageo.serving.access.http_protocol import CALLBACK_VARIABLE, limit_heads
 from instageo.serving.endpoints import build_app
 from instageo.serving.replicas import ModelReplica
 from instageo.serving.settings import APPLICATION_NAME, TOKEN_VARIABLE, ServerSettings, server_settings_from_dict
+from instageo.serving.temporary import remove_leftovers
 
 log = logging.getLogger("instageo")
 
@@ -29,6 +30,9 @@ REPLICA_DEPLOYMENT = "ModelReplica"
 
 OBJECT_STORE_BYTES = 512 << 20
 """Memory for tiles that pass between processes of this machine."""
+
+REMOVE_WAIT_S = 10
+"""Seconds within which the processes of a server that stops should have ended, before their files are removed."""
 
 AUTOSCALING = {"look_back_period_s": 15, "upscale_delay_s": 5, "downscale_delay_s": 120}
 """Another process starts some 20 seconds after the load has risen, and stays for two minutes after it has fallen."""
@@ -72,7 +76,11 @@ def running_server(settings: ServerSettings, host: str, port: int, address: str 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     os.environ.setdefault(CALLBACK_VARIABLE, f"{limit_heads.__module__}:{limit_heads.__name__}")
     cpus = max(os.cpu_count() or 1, settings.replicas)
-    with ray_cluster(address, setting="--address", num_cpus=cpus, object_store_bytes=OBJECT_STORE_BYTES):
+    with (
+        _leftovers_removed() as remember,
+        ray_cluster(address, setting="--address", num_cpus=cpus, object_store_bytes=OBJECT_STORE_BYTES),
+    ):
+        remember(_server_id())
         try:
             logs = {"log_level": "WARNING", "enable_access_log": False}
             serve.start(http_options=settings.http_options(host, port), logging_config=logs)
@@ -96,14 +104,30 @@ def application(arguments: dict[str, Any]) -> Application:
     def build_http_app() -> FastAPI:
         bind_replica_to_loopback()
         handle = serve.get_deployment_handle(REPLICA_DEPLOYMENT, app_name=serve.get_replica_context().app_name)
-        return build_app(handle, settings)
+        return build_app(handle, settings, _server_id())
 
     http_deployment: Any = serve.deployment(
-        name="FrontEnd", max_ongoing_requests=10_000, ray_actor_options={"num_cpus": 0}
+        name="FrontEnd", max_ongoing_requests=10_000, ray_actor_options={"num_cpus": 0}, health_check_period_s=2
     )
     replicas = _replica_deployment(settings).bind(settings)
     bound: Application = http_deployment(serve.ingress(build_http_app)()).bind(replicas)
     return bound
+
+
+def _server_id() -> str:
+    """Return an identifier of the server on this machine: that of its node of Ray, random for each start."""
+    return str(ray.get_runtime_context().get_node_id())
+
+
+@contextmanager
+def _leftovers_removed() -> Iterator[Callable[[str], None]]:
+    """Yield a function for the identifier of a server, whose files are removed when its processes have ended."""
+    servers: list[str] = []
+    try:
+        yield servers.append
+    finally:
+        for server in servers:
+            remove_leftovers(server, REMOVE_WAIT_S)
 
 
 def _replica_deployment(settings: ServerSettings) -> Any:

@@ -24,11 +24,12 @@ from instageo.serving.access.admission import Admission, current_place
 from instageo.serving.access.middleware import PAGE_FILES, LimitsMiddleware, read_bearer_token
 from instageo.serving.errors import PROBLEM_RESPONSES, HTTPProblem, install_handlers
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
-from instageo.serving.inputs import fetch_url, temporary_image
+from instageo.serving.inputs import fetch_url
 from instageo.serving.metrics import ServerMetrics
 from instageo.serving.service import PredictionService
 from instageo.serving.settings import TOKEN_VARIABLE, ServerSettings
-from instageo.serving.tiles import MAP_NAME
+from instageo.serving.temporary import ServerFolder
+from instageo.serving.tiles import MAP_NAME, ResultCache
 from instageo.version import __version__
 
 PAGE = Path(__file__).parent / "page"
@@ -44,7 +45,7 @@ MAX_BATCH_FILES = 32
 """Most files in a request to `/v1/predict/batch`."""
 
 SPARE_THREADS = 8
-"""Threads in addition to those of requests for predictions."""
+"""Threads for requests that are not for predictions."""
 
 CACHE_HEADERS = {"Cache-Control": "private, max-age=3600"}
 """Headers of results, which never change."""
@@ -63,12 +64,13 @@ Level = Annotated[int, InPath(ge=0, le=30)]
 TileIndex = Annotated[int, InPath(ge=0, le=1_000_000)]
 
 
-def build_app(handle: DeploymentHandle[Any], settings: ServerSettings) -> FastAPI:
+def build_app(handle: DeploymentHandle[Any], settings: ServerSettings, server: str = "local") -> FastAPI:
     """Build the application of one process that answers HTTP.
 
     Args:
         handle: Handle of the deployment of `ModelReplica`.
         settings: Settings of the server.
+        server: Identifier of the server, the same for all its processes.
     """
     keep_freed_memory()
     admission = Admission.from_limits(settings.limits)
@@ -82,7 +84,7 @@ def build_app(handle: DeploymentHandle[Any], settings: ServerSettings) -> FastAP
         dependencies=[Depends(read_bearer_token)] if os.environ.get(TOKEN_VARIABLE) else [],  # for OpenAPI
     )
     install_handlers(app)
-    endpoints = Endpoints(handle, settings, admission)
+    endpoints = Endpoints(handle, settings, admission, ServerFolder(server))
     predictions = ("image/tiff", "image/png", "application/json", "application/x-npy")
     for method, path, endpoint, media_types in (
         (app.post, "/v1/predict", endpoints.predict, predictions),
@@ -95,9 +97,10 @@ def build_app(handle: DeploymentHandle[Any], settings: ServerSettings) -> FastAP
         (app.post, "/v1/predict/batch", endpoints.predict_batch), (app.post, "/v1/predict/show", endpoints.show),
         (app.get, "/v1/models", endpoints.models), (app.get, "/v1/models/{name:path}", endpoints.model),
         (app.get, "/v1/samples", endpoints.samples), (app.get, "/readyz", endpoints.ready),
-        (app.get, "/metrics", endpoints.metrics), (app.get, "/healthz", endpoints.alive),
     ):  # fmt: skip
         method(path, responses=PROBLEM_RESPONSES)(endpoints.in_thread(json_endpoint))
+    app.get("/metrics", responses=PROBLEM_RESPONSES)(endpoints.metrics)
+    app.get("/healthz", responses=PROBLEM_RESPONSES)(endpoints.alive)
     for path, file in PAGE_FILES.items():
         app.add_route(path, _serve_file(PAGE / file), include_in_schema=False)
     return app
@@ -114,15 +117,20 @@ class Endpoints:
         handle: Handle of the deployment of `ModelReplica`.
         settings: Settings of the server.
         admission: Places and memory for requests.
+        folder: Folder for uploads and results.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any], settings: ServerSettings, admission: Admission) -> None:
-        self.settings, self.counters = settings, ServerMetrics()
-        self.service = PredictionService(handle, settings, self.counters, admission)
-        self.threads = ThreadPoolExecutor(settings.limits.max_concurrency + SPARE_THREADS)
+    def __init__(
+        self, handle: DeploymentHandle[Any], settings: ServerSettings, admission: Admission, folder: ServerFolder
+    ) -> None:
+        self.settings, self.folder, self.counters = settings, folder, ServerMetrics(folder.restarts)
+        results = ResultCache(settings.limits.results_mb * 1_000_000, folder.path / "results")
+        self.service = PredictionService(handle, settings, self.counters, admission, results)
+        self.threads = ThreadPoolExecutor(settings.limits.max_concurrency)
+        self.spare_threads = ThreadPoolExecutor(SPARE_THREADS)
 
     def in_thread(self, endpoint: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
-        """Return the endpoint as a coroutine function that runs in a permanent thread.
+        """Return the endpoint as a coroutine function that runs in a permanent thread, one of its own per place.
 
         FastAPI's own threads would end with each request under Ray Serve, and GDAL and PROJ take longer to start in a
         new thread (10 ms) than to read an image.
@@ -130,7 +138,8 @@ class Endpoints:
 
         async def call(**arguments: Any) -> Response:
             place = current_place.get()
-            work = self.threads.submit(copy_context().run, partial(endpoint, **arguments))
+            threads = self.spare_threads if place is None else self.threads
+            work = threads.submit(copy_context().run, partial(endpoint, **arguments))
             if place is not None:
                 place.hold()
                 work.add_done_callback(lambda _: place.leave())
@@ -215,8 +224,8 @@ class Endpoints:
         """List images that the server offers to try."""
         return JSONResponse({"samples": sorted(self._samples())})
 
-    def alive(self) -> JSONResponse:
-        """Report that this process answers."""
+    async def alive(self) -> JSONResponse:
+        """Report that this process answers; needs no thread."""
         return JSONResponse({"status": "alive"})
 
     def ready(self) -> JSONResponse:
@@ -224,8 +233,8 @@ class Endpoints:
         self.service.describe(self.settings.default_model)
         return JSONResponse({"status": "ready"})
 
-    def metrics(self) -> Response:
-        """Return counters in Prometheus' text format."""
+    async def metrics(self) -> Response:
+        """Return counters in Prometheus' text format; needs no thread."""
         return Response(self.counters.text(), media_type="text/plain; version=0.0.4")
 
     @contextmanager
@@ -254,12 +263,12 @@ class Endpoints:
                 raise HTTPProblem(404, f"unknown sample '{sample}'; /v1/samples lists the samples")
             yield path
             return
-        with temporary_image() as path:
+        with self.folder.image() as path:
             if file is not None:
                 with path.open("wb") as target:
                     shutil.copyfileobj(file.file, target)
             else:
-                fetch_url(str(url), path, self.settings.limits)
+                fetch_url(str(url), path, self.settings.limits, current_place.get())
             yield path
 
     def _samples(self) -> dict[str, Path]:

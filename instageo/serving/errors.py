@@ -23,7 +23,7 @@ MODELS_HINT = "/v1/models/NAME describes the images that a model needs"
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": {"type": "object"}}}}
-    for status in (400, 401, 403, 404, 405, 411, 413, 415, 422, 429, 500, 502, 503)
+    for status in (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
 }
 """Errors that every path may respond with, for OpenAPI."""
 

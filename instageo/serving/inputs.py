@@ -4,15 +4,16 @@ import http.client
 import ipaddress
 import socket
 import ssl
-import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
 
 from instageo.errors import PixelTypeError, RasterError
 from instageo.raster.cog import read_tiff_header
+from instageo.serving.access.admission import POLL_S, Place
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.settings import RequestLimits
 
@@ -28,30 +29,31 @@ CLOUD_NETWORKS = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-@contextmanager
-def temporary_image() -> Iterator[Path]:
-    """Yield a path for one image, and remove it when the block ends."""
-    with tempfile.TemporaryDirectory(prefix="instageo-") as folder:
-        yield Path(folder) / "image.tif"
-
-
-def fetch_url(url: str, target: Path, limits: RequestLimits) -> None:
+def fetch_url(url: str, target: Path, limits: RequestLimits, place: Place | None = None) -> None:
     """Write the content of a URL to a file.
 
     The host name is resolved once, its address is checked, and the connection is made to that very address; the same
     holds for each redirect.
 
+    Args:
+        url: The URL.
+        target: The file.
+        limits: Limits of requests.
+        place: That of the request, whose end also ends the transfer.
+
     Raises:
         HTTPProblem: URLs are not allowed (403), this one leads into a private network (403), its file is too large
-            (413), or it cannot be fetched (422).
+            (413), it cannot be fetched (422), or it does not arrive in time (504).
     """
     if not limits.allow_urls:
         raise HTTPProblem(
             403, "this server does not accept URLs; send the file itself, or start the server with --allow-urls"
         )
     deadline = time.monotonic() + limits.url_timeout_s
+    place = place or Place(lambda: None, deadline)
+    deadline = min(deadline, place.deadline)
     for _ in range(MAX_REDIRECTS + 1):
-        location = _fetch_or_redirect(url, target, limits, deadline)
+        location = _fetch_or_redirect(url, target, limits, deadline, place)
         if location is None:
             return
         url = urljoin(url, location)
@@ -80,32 +82,63 @@ def check_image(path: Path, limits: RequestLimits) -> None:
         raise HTTPProblem(413, f"the image has {megabytes:.0f} MB when decoded; the limit is {limits.decoded_mb} MB")
 
 
-def _fetch_or_redirect(url: str, target: Path, limits: RequestLimits, deadline: float) -> str | None:
+def _fetch_or_redirect(url: str, target: Path, limits: RequestLimits, deadline: float, place: Place) -> str | None:
     """Write the content of a URL to a file and return None, or return the location it redirects to."""
     connection, path = _connect(url, limits)
+    connection.timeout = max(deadline - time.monotonic(), POLL_S)
     try:
-        connection.request("GET", path, headers={"User-Agent": "instageo", "Accept": "image/tiff, */*"})
-        response = connection.getresponse()
-        if response.status in (301, 302, 303, 307, 308):
-            return response.headers.get("Location") or ""
-        if response.status != 200:
-            raise HTTPProblem(422, f"the URL returned the status {response.status}; expected 200 and a GeoTIFF")
-        with target.open("wb") as file:
-            written = 0
-            while block := response.read(BLOCK_BYTES):
-                written += file.write(block)
-                if written > limits.upload_mb * 1_000_000:
-                    raise HTTPProblem(413, f"the file at the URL is larger than {limits.upload_mb} MB")
-                if time.monotonic() > deadline:
-                    raise HTTPProblem(422, f"the file at the URL did not arrive within {limits.url_timeout_s} s")
+        with _ended_at(deadline, connection, place):
+            connection.request("GET", path, headers={"User-Agent": "instageo", "Accept": "image/tiff, */*"})
+            response = connection.getresponse()
+            if response.status in (301, 302, 303, 307, 308):
+                return response.headers.get("Location") or ""
+            if response.status != 200:
+                raise HTTPProblem(422, f"the URL returned the status {response.status}; expected 200 and a GeoTIFF")
+            _copy(response, target, limits.upload_mb)
     except (OSError, http.client.HTTPException) as error:
+        if time.monotonic() >= deadline:
+            raise HTTPProblem(504, "the file at the URL did not arrive within the time limit of this server") from error
         raise HTTPProblem(422, "the URL could not be fetched: no response, or an incomplete one") from error
     finally:
         connection.close()
+    if time.monotonic() >= deadline:  # a response without a length that was cut looks complete
+        raise HTTPProblem(504, "the file at the URL did not arrive within the time limit of this server")
+    place.check()
     return None
 
 
-def _connect(url: str, limits: RequestLimits) -> tuple[http.client.HTTPConnection, str]:
+def _copy(response: http.client.HTTPResponse, target: Path, limit_mb: int) -> None:
+    with target.open("wb") as file:
+        written = 0
+        while block := response.read(BLOCK_BYTES):
+            written += file.write(block)
+            if written > limit_mb * 1_000_000:
+                raise HTTPProblem(413, f"the file at the URL is larger than {limit_mb} MB")
+
+
+@contextmanager
+def _ended_at(deadline: float, connection: "_PinnedConnection", place: Place) -> Iterator[None]:
+    """End a connection, whatever it waits for, at the deadline or when the client of the request has gone.
+
+    Time limits of sockets hold for each read, so that a byte a second would never exceed them.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(POLL_S):
+            if time.monotonic() >= deadline or place.abandoned.is_set():
+                return connection.abort()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _connect(url: str, limits: RequestLimits) -> "tuple[_PinnedConnection, str]":
     """Return a connection to the host of a URL, and the path to request."""
     try:
         parts = urlsplit(url)
@@ -149,9 +182,20 @@ class _PinnedConnection(http.client.HTTPConnection):
     def __init__(self, address: str, host: str, port: int, *, secure: bool, timeout: float) -> None:
         super().__init__(host, port, timeout=timeout)
         self.address, self.secure = address, secure
+        self._connected: socket.socket | None = None  # http.client forgets its own when the response will end with it
 
     def connect(self) -> None:
         """Connect to the address; the certificate must be that of the host name."""
         self.sock = socket.create_connection((self.address, self.port), self.timeout)
         if self.secure:
-            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+            context = ssl.create_default_context()
+            self.sock = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+        self._connected = self.sock
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.sock.do_handshake()
+
+    def abort(self) -> None:
+        """End the connection while another thread waits for it, which gets an OSError or the end of the content."""
+        if self._connected is not None:
+            with suppress(OSError):  # it has ended
+                socket.socket.shutdown(self._connected, socket.SHUT_RDWR)  # SSLSocket's would change the reader's state

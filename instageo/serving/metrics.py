@@ -9,9 +9,13 @@ TILES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class ServerMetrics:
-    """Counters of one process that answers HTTP."""
+    """Counters of one process that answers HTTP.
 
-    def __init__(self) -> None:
+    Args:
+        restarts: How often it has been started again.
+    """
+
+    def __init__(self, restarts: int = 0) -> None:
         self.registry = CollectorRegistry()
         common: Any = {"namespace": "instageo", "registry": self.registry}
         self.requests = Counter(
@@ -19,6 +23,7 @@ class ServerMetrics:
         )
         self.seconds = Histogram("request_seconds", "From the complete body to the response", buckets=SECONDS, **common)
         self.inside = Gauge("requests_inside", "Requests in progress", **common)
+        Counter("front_restarts", "Starts of the process that answers HTTP after it was killed", **common).inc(restarts)
         self.tiles = Histogram("batch_tiles", "Tiles in the same forward pass", buckets=TILES, **common)
 
     def text(self) -> bytes:

@@ -24,7 +24,7 @@ from instageo.model.settings.derived import band_names
 from instageo.model.tasks.predictions import Prediction, RegressionPrediction
 from instageo.runtime.memory import explain_memory_errors
 from instageo.serving import formats
-from instageo.serving.access.admission import Admission, current_place
+from instageo.serving.access.admission import TIME_OVER, Admission, current_place
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.inputs import check_image
@@ -62,13 +62,19 @@ class PredictionService:
         settings: Settings of the server.
         metrics: Counters to update.
         admission: Memory for images.
+        results: Results of the page.
     """
 
     def __init__(
-        self, handle: DeploymentHandle[Any], settings: ServerSettings, metrics: ServerMetrics, admission: Admission
+        self,
+        handle: DeploymentHandle[Any],
+        settings: ServerSettings,
+        metrics: ServerMetrics,
+        admission: Admission,
+        results: ResultCache,
     ) -> None:
         self.handle, self.settings, self.metrics, self.admission = handle, settings, metrics, admission
-        self.results = ResultCache(settings.limits.results_mb * 1_000_000)
+        self.results = results
         self._descriptions: dict[str, ModelDescription] = {}
         self._said: dict[str, set[str]] = {model: set() for model in settings.models}
         self._lock = Lock()
@@ -146,8 +152,8 @@ class PredictionService:
     @contextmanager
     def _predicted(self, model: str, path: Path) -> Iterator[tuple[Predictor, Prediction]]:
         """Yield a predictor and its prediction for a file, and measure the time until the block ends."""
-        start = time.monotonic()
-        deadline = start + self.settings.limits.timeout_s
+        start, place = time.monotonic(), current_place.get()
+        deadline = start + self.settings.limits.timeout_s if place is None else place.deadline
         check_image(path, self.settings.limits)
         network = RemoteNetwork(self.handle, model, deadline, self.metrics.tiles.observe)
         description = self.describe(model, deadline)
@@ -221,4 +227,4 @@ def call_replica(send: Callable[[], Any], deadline: float) -> Any:
             break
         except (RayActorError, DeploymentUnavailableError, RayServeException):
             time.sleep(RETRY_PAUSE_S)
-    raise HTTPProblem(503, "no result within the time limit of this server; try again later", {"Retry-After": "10"})
+    raise HTTPProblem(503, TIME_OVER, {"Retry-After": "10"})

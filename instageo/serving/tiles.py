@@ -3,7 +3,6 @@
 import io
 import secrets
 import shutil
-import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,16 +47,16 @@ class CachedResult:
 
 
 class ResultCache:
-    """Files of the newest results; the oldest are removed first, all when the process ends.
+    """Files of the newest results; the oldest are removed first.
 
     Args:
         max_bytes: Most bytes of all results; the newest is kept, however large it is.
+        folder: Folder for them; created if it does not exist.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self._temporary = tempfile.TemporaryDirectory(prefix="instageo-results-")  # removed with this object
-        self.folder = Path(self._temporary.name)
+    def __init__(self, max_bytes: int, folder: Path) -> None:
+        self.max_bytes, self.folder = max_bytes, folder
+        folder.mkdir(exist_ok=True)
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._lock = Lock()
 

@@ -1,5 +1,6 @@
 """Check the origin, the token, the size and the number of requests before anything else."""
 
+import asyncio
 import hmac
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -8,14 +9,15 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
 
-from instageo.serving.access.admission import Admission, current_place
+from instageo.serving.access.admission import TIME_OVER, Admission, current_place
 from instageo.serving.access.origin import is_cross_site, is_own_host
+from instageo.serving.access.upload import Receive, Upload, too_large
 from instageo.serving.errors import problem_response
 from instageo.serving.settings import TOKEN_VARIABLE, RequestLimits
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PAGE_FILES = {
@@ -31,10 +33,6 @@ PREDICTION_PREFIX = "/v1/predict"
 
 read_bearer_token = HTTPBearer(auto_error=False, description=f"The value of ${TOKEN_VARIABLE} on the server.")
 """Parses the header `Authorization`. As a dependency FastAPI would call it only after it has read the body."""
-
-
-class BodyTooLargeError(Exception):
-    """A body exceeded the limit while it was received."""
 
 
 class LimitsMiddleware:
@@ -89,20 +87,12 @@ class LimitsMiddleware:
         return self._too_large() if int(length) > self.limits.upload_mb * 1_000_000 else None
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request for a prediction on if there are not too many, and count the bytes of its body."""
+        """Pass a request for a prediction on if there are not too many; its body and its time are limited."""
         place = self.admission.enter()
         if place is None:
             detail = f"the server is busy with {self.limits.max_concurrency} requests; try again in a moment"
             return await problem_response(429, detail, {"Retry-After": "1"})(scope, receive, send)
-        received, responding = 0, False
-
-        async def receive_counted() -> MutableMapping[str, Any]:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.limits.upload_mb * 1_000_000:
-                raise BodyTooLargeError
-            return message
+        upload, responding = Upload(receive, self.limits.upload_mb), False
 
         async def send_noted(message: MutableMapping[str, Any]) -> None:
             nonlocal responding
@@ -111,12 +101,34 @@ class LimitsMiddleware:
 
         token = current_place.set(place)
         try:
-            return await self.app(scope, receive_counted, send_noted)
-        except BodyTooLargeError:
-            return None if responding else await self._too_large()(scope, receive, send)
+            with self.admission.receiving(upload):
+                await self._within_time(upload, self.app(scope, upload.receive, send_noted))
+        except HTTPException as error:  # raised while the body is received
+            if not responding:
+                await problem_response(error.status_code, error.detail, dict(error.headers or {}))(scope, receive, send)
         finally:
             current_place.reset(token)
             place.leave()
 
+    async def _within_time(self, upload: Upload, response: Awaitable[None]) -> None:
+        """Await the response until the deadline, or until another request gets the place.
+
+        Raises:
+            HTTPException: The body has not arrived (408), or no response was made in time (503).
+        """
+        try:
+            async with asyncio.timeout(self.limits.timeout_s) as timer:
+                upload.when_displaced(lambda: timer.reschedule(asyncio.get_running_loop().time()))
+                await response
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            if upload.complete:
+                raise HTTPException(503, TIME_OVER, {"Retry-After": "10"}) from error
+            seconds = f"{upload.age_s:.0f} s"
+            reason = "other requests need its place" if upload.displaced else "the time limit of this server"
+            detail = f"the body of the request has not arrived within {seconds} ({reason}); send it faster"
+            raise HTTPException(408, detail, {"Connection": "close"}) from error
+
     def _too_large(self) -> JSONResponse:
-        return problem_response(413, f"the request is larger than {self.limits.upload_mb} MB, the limit of this server")
+        return problem_response(413, too_large(self.limits.upload_mb))

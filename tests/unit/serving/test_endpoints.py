@@ -16,12 +16,13 @@ SETTINGS = ServerSettings({"m": "registry:m"})
 def test_threads_stay_from_request_to_request():
     from instageo.serving.access.admission import Admission
     from instageo.serving.endpoints import Endpoints
+    from instageo.serving.temporary import ServerFolder
 
     def endpoint(model: str | None = None) -> tuple[str | None, int]:
         """Return the thread."""
         return (model, threading.get_ident())
 
-    call = Endpoints(None, SETTINGS, Admission(1, 10**9)).in_thread(endpoint)
+    call = Endpoints(None, SETTINGS, Admission(1, 10**9), ServerFolder("test")).in_thread(endpoint)
     assert (inspect.signature(call), call.__doc__) == (inspect.signature(endpoint), endpoint.__doc__)
     assert inspect.iscoroutinefunction(call)
     threads = {asyncio.run(call(model="x")) for _ in range(20)}  # Ray Serve ends FastAPI's threads with each request

@@ -1,11 +1,15 @@
 """Images that are fetched by URL."""
 
+import socket
+import time
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 import rasterio
 
+from instageo.serving.access.admission import Place
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.inputs import _connect, check_image, fetch_url, is_public_address
 from instageo.serving.settings import RequestLimits
@@ -99,3 +103,46 @@ def test_complex_images_are_one_422(tmp_path, dtype):
 )
 def test_urls_with_any_letters_are_encoded(path, requested):
     assert _connect(f"http://127.0.0.1{path}", RequestLimits(allow_private_urls=True))[1] == requested
+
+
+@contextmanager
+def dribble(head):
+    """A site that sends this head at once, and then a byte every 20 ms without end."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            with suppress(OSError):
+                client, _ = listening.accept()
+                with client:
+                    client.sendall(head)
+                    while True:
+                        client.sendall(b"x")
+                        time.sleep(0.02)
+
+        Thread(target=answer, daemon=True).start()
+        yield f"://127.0.0.1:{listening.getsockname()[1]}/a.tif"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n"),  # a body
+        ("http", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"),  # one without a length
+        ("http", b"HTTP/1.1 200 OK\r\nX-A: "),  # a header
+        ("http", b""),  # a first line
+        ("https", b"\x16\x03\x03\x40\x00"),  # a handshake
+    ],
+)
+def test_an_answer_that_comes_bytewise_ends_at_the_deadline(tmp_path, url):
+    scheme, head = url
+    with dribble(head) as site, pytest.raises(HTTPProblem, match="did not arrive within the time limit") as caught:
+        fetch_url(scheme + site, tmp_path / "a.tif", ALLOWED, Place(lambda: None, time.monotonic() + 0.5))
+    assert caught.value.status == 504
+
+
+def test_a_transfer_ends_when_the_client_has_gone(tmp_path):
+    place = Place(lambda: None, time.monotonic() + 600)
+    place.abandoned.set()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n"
+    with dribble(head) as site, pytest.raises(HTTPProblem):
+        fetch_url(f"http{site}", tmp_path / "a.tif", ALLOWED, place)

@@ -15,9 +15,9 @@ def decode_png(content):
 
 
 @pytest.mark.parametrize(("shape", "levels"), [((5, 7), 1), ((256, 256), 1), ((257, 10), 2), ((600, 1100), 4)])
-def test_tiles_make_up_the_picture(shape, levels):
+def test_tiles_make_up_the_picture(tmp_path, shape, levels):
     pixels = np.random.default_rng(0).integers(0, 255, (*shape, 4), np.uint8)
-    results = ResultCache(10**9)
+    results = ResultCache(10**9, tmp_path)
     cached = results.add({"prediction": pixels}, b"map")
 
     def tile(level, row, column):
@@ -39,12 +39,12 @@ def test_tiles_make_up_the_picture(shape, levels):
             results.read_tile(name, "prediction", 0, 0, 0)
 
 
-def test_lower_levels_average_the_image_but_not_classes():
+def test_lower_levels_average_the_image_but_not_classes(tmp_path):
     pixels = np.zeros((300, 2, 4), np.uint8)
     pixels[::2, :, 0] = 200  # rows of 200 and 0
     pixels[..., 3] = 255
     pixels[:2, 0] = 0  # not observed: two of the first four pixels
-    results = ResultCache(10**9)
+    results = ResultCache(10**9, tmp_path)
     name = results.add({"image": pixels, "prediction": pixels}, None).name
     image, prediction = (decode_png(results.read_tile(name, layer, 1, 0, 0)) for layer in ("image", "prediction"))
     np.testing.assert_array_equal(image[1:, 0], np.tile([100, 0, 0, 255], (149, 1)))
@@ -52,9 +52,9 @@ def test_lower_levels_average_the_image_but_not_classes():
     np.testing.assert_array_equal(prediction[1:, 0], np.tile([200, 0, 0, 255], (149, 1)))
 
 
-def test_the_oldest_results_are_removed():
+def test_the_oldest_results_are_removed(tmp_path):
     pixels = np.zeros((100, 100, 4), np.uint8)
-    results = ResultCache(100_000)  # two of 40,000 bytes
+    results = ResultCache(100_000, tmp_path)  # two of 40,000 bytes
     names = [results.add({"image": pixels}, None).name for _ in range(3)]
     assert len(set(names)) == 3
     with pytest.raises(HTTPProblem):

@@ -84,10 +84,11 @@ def test_memory_is_given_back_after_an_error():
 def test_an_abandoned_request_keeps_its_place_until_its_thread_has_ended():
     """The client goes while a thread works; the place is free only when the thread has noticed."""
     from instageo.serving.endpoints import Endpoints  # imports Ray Serve
+    from instageo.serving.temporary import ServerFolder
 
     limits = RequestLimits(max_concurrency=1)
     admission = Admission.from_limits(limits)
-    endpoints = Endpoints(None, ServerSettings({"m": "run"}, limits=limits), admission)
+    endpoints = Endpoints(None, ServerSettings({"m": "run"}, limits=limits), admission, ServerFolder("test"))
     started, seen = threading.Event(), []
 
     def endpoint():

@@ -11,6 +11,7 @@ import pytest
 uvicorn = pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 pytest.importorskip("httptools", reason="uvicorn has a limit of its own without httptools")
 
+from instageo.serving.access import http_protocol  # noqa: E402
 from instageo.serving.access.http_protocol import MAX_HEAD_BYTES, BoundedHeadProtocol, limit_heads  # noqa: E402
 
 
@@ -72,3 +73,27 @@ def test_ray_serves_proxy_gets_it(monkeypatch):
     config = uvicorn.Config(count, log_config=None)
     config.load()
     assert config.http_protocol_class is BoundedHeadProtocol
+
+
+def test_a_head_that_does_not_end_in_time_is_408(port, monkeypatch):
+    monkeypatch.setattr(http_protocol, "MAX_HEAD_S", 0.3)
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-")
+        assert client.recv(1000).startswith(b"HTTP/1.1 408 ")
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:  # nothing at all
+        assert client.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+def test_headers_that_ray_obeys_are_dropped():
+    taken = []
+
+    class Recorder(BoundedHeadProtocol):
+        def __init__(self):
+            self.headers = taken
+
+    Recorder().on_header(b"Accept", b"x")
+    for name in (*http_protocol.RAY_HEADERS, b"X-Request-Timeout-Seconds", b"serve-multiplexed-model-id"):
+        Recorder().on_header(name, b"?1")
+    Recorder().on_header(b"X-Request-ID", b"\xff")
+    Recorder().on_header(b"X-Request-ID", b"7")
+    assert taken == [(b"accept", b"x"), (b"x-request-id", b"7")]

@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 
-from instageo.serving.access.admission import Admission
+from instageo.serving.access import admission
+from instageo.serving.access.admission import Admission, current_place
 from instageo.serving.access.middleware import LimitsMiddleware
+from instageo.serving.access.upload import Upload
+from instageo.serving.errors import HTTPProblem
 from instageo.serving.settings import TOKEN_VARIABLE, RequestLimits
 
 
@@ -242,3 +246,100 @@ def test_rejections_say_why(monkeypatch):
     assert detail(scope_of(), RequestLimits(max_concurrency=1)).startswith("the server is busy with 1 requests")
     monkeypatch.setenv(TOKEN_VARIABLE, "hush")
     assert detail(scope_of(), RequestLimits()).startswith("no valid token")
+
+
+async def forever():
+    await asyncio.Event().wait()
+
+
+async def read_body(scope, receive, send):
+    """An application that receives the whole body."""
+    while (await receive()).get("more_body"):
+        pass
+    await answer(scope, receive, send)
+
+
+def test_an_upload_that_stalls_ends_at_the_deadline_with_one_sentence():
+    async def receive():
+        await asyncio.sleep(0.01)
+        return {"body": b"x", "more_body": True}
+
+    for stalled in (forever, receive):  # no byte at all, and a byte now and then
+        sent, middleware = [], limited(read_body, RequestLimits(timeout_s=1))
+
+        async def send(message, sent=sent):
+            sent.append(message)
+
+        asyncio.run(middleware(scope_of(), stalled, send))
+        assert sent[0]["status"] == 408
+        assert "has not arrived within 1 s (the time limit of this server)" in json.loads(sent[1]["body"])["detail"]
+        assert middleware.admission.taken == 0
+
+
+def test_a_response_that_takes_too_long_is_503_and_its_work_is_told_to_end():
+    places = []
+
+    async def app(scope, receive, send):
+        await receive()
+        places.append(current_place.get())
+        await forever()
+
+    async def receive():
+        return {"body": b"x", "more_body": False}
+
+    middleware = limited(app, RequestLimits(timeout_s=1))
+    assert respond(middleware, scope_of(), receive)["status"] == 503
+    assert middleware.admission.taken == 0
+    assert places[0].deadline <= time.monotonic()
+    with pytest.raises(HTTPProblem, match="no result within the time limit"):
+        places[0].check()
+
+
+def test_the_slowest_upload_gives_its_place_to_another_request(monkeypatch):
+    monkeypatch.setattr(admission, "MIN_AGE_S", 0)
+
+    async def run():
+        statuses, middleware = {}, limited(read_body, RequestLimits(max_concurrency=2, upload_mb=1))
+
+        def client(name, first):
+            parts = iter([{"body": b"x" * first, "more_body": True}])
+
+            async def receive():
+                part = next(parts, None)
+                return await forever() if part is None else part
+
+            async def send(message):
+                statuses.setdefault(name, message.get("status"))
+
+            return asyncio.create_task(middleware(scope_of(), receive, send))
+
+        tasks = [client("fast", 1000), client("slow", 10)]
+        await asyncio.sleep(0.05)
+        parts = iter([{"body": b"x", "more_body": False}])
+
+        async def receive():
+            return next(parts)
+
+        async def send(message):
+            statuses.setdefault("good", message.get("status"))
+
+        await middleware(scope_of(), receive, send)
+        await tasks[1]
+        assert (statuses, middleware.admission.taken) == ({"good": 200, "slow": 408}, 1)
+        tasks[0].cancel()
+
+    asyncio.run(run())
+
+
+def test_uploads_that_are_young_or_complete_keep_their_places():
+    taken = admission.Admission(1, 0)
+    assert taken.enter() is not None
+    upload = Upload(forever, 1)
+    with taken.receiving(upload):
+        assert taken.enter() is None  # younger than five seconds
+        upload._start -= 6
+        upload.complete = True
+        assert taken.enter() is None
+        upload.complete = False
+        assert taken.enter() is not None
+        assert upload.displaced
