@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 MAX_BYTES = 2 << 20
@@ -62,6 +63,20 @@ def load_json(text: str) -> Any:
     """
     check_text(text)
     return json.loads(text)
+
+
+def load_json_file(path: Path) -> Any:
+    """Return the plain values of a JSON file, whose size is checked before it is read.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not JSON, or not within the limits of `check_text`.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise UnboundedTextError(f"it has more than {MAX_BYTES} bytes")
+    return load_json(content.decode())
 
 
 def _count(value: Any, counts: dict[int, int | None], depth: int) -> int:

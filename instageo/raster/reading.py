@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
@@ -23,6 +24,9 @@ from instageo.raster.validity import FileMasks, stored_value, validity_mask
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
+
+READ_ERRORS = (RasterioIOError, CPLE_BaseError)
+"""Errors of files that cannot be read; the last are GDAL's own, which calls for metadata let through."""
 
 READING_VERSION = 3
 """Increased when the same file would be read otherwise, so that cached chips and finished maps are made again."""
@@ -166,7 +170,7 @@ def _open_local(path: str | Path) -> Iterator[DatasetReader]:
     try:
         with rasterio.Env(**LOCAL_OPTIONS), rasterio.open(path) as source:
             yield source
-    except RasterioIOError as error:
+    except READ_ERRORS as error:
         raise RasterError(_unreadable(path, error.__cause__ or error)) from error
 
 
@@ -181,7 +185,7 @@ def _open_remote(location: str, options: Mapping[str, str]) -> Iterator[DatasetR
     try:
         with rasterio.Env(session=DummySession(), **{**gdal_options(), **options}), rasterio.open(path) as source:
             yield source
-    except RasterioIOError as error:
+    except READ_ERRORS as error:
         cause = error.__cause__ or error
         raise RasterError(explain_failure(location, cause) or _unreadable(location, cause)) from error
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
 from instageo.files import write_errors, write_text
+from instageo.plain_values import load_json_file
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -101,7 +102,7 @@ def _acquire(lock: "BaseFileLock", timeout: float) -> bool:
 def _read(owner: Path) -> tuple[int, str] | None:
     """Return process and host of the owner of a lock; None if they are unknown."""
     try:
-        content = json.loads(owner.read_text(encoding="utf-8"))
+        content = load_json_file(owner)
         return int(content["process"]), str(content["host"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -6,6 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from instageo.plain_values import load_json_file
+
 READ_BLOCK = 1 << 22
 """Bytes read at a time to hash an earlier part."""
 
@@ -41,7 +43,7 @@ class PartialFile:
     def prepare(self, info: ResumeInfo) -> int:
         """Return the number of bytes of that content that exist; delete a part of any other content."""
         try:
-            existing = json.loads(self._info_file.read_text())
+            existing = load_json_file(self._info_file)
             size = self.path.stat().st_size
         except (OSError, ValueError):
             existing, size = None, 0

@@ -1,6 +1,5 @@
 """Finished training runs as their folders hold them: settings, weights, scores and metadata."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from instageo.model.settings.compose import default_settings, settings_to_dict
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.tracking.run_json import RUN_FILE, read_run_json
+from instageo.plain_values import load_json_file
 
 if TYPE_CHECKING:
     from instageo.model.inference.predictor import Predictor
@@ -169,7 +169,9 @@ def _read_scores(checkpoint: Path) -> Scores | None:
     if checkpoint.name != f"{BEST}.ckpt" or not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = load_json_file(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: is not valid JSON ({error}); score the run again with mode=eval") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: has no scores by name; score the run again with mode=eval")
     return single_number_scores(content)

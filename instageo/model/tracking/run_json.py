@@ -23,6 +23,7 @@ from instageo.model.tracking.environment import (
     package_versions,
     peak_memory,
 )
+from instageo.plain_values import load_json_file
 
 log = logging.getLogger(__name__)
 
@@ -120,12 +121,35 @@ class RunRecorder:
 
 
 def read_run_json(path: Path) -> dict[str, Any]:
-    """Return the content of a `run.json`; empty if the file is missing, unreadable or of another format."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    """Return the content of a `run.json`; empty if the file is missing, damaged (logged) or of another format."""
+    if not path.is_file():
         return {}
-    return content if isinstance(content, dict) and content.get("format") == FORMAT else {}
+    try:
+        content = load_json_file(path)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            return {}
+        _check_kinds(content)
+    except (OSError, ValueError) as error:
+        log.warning("%s: is ignored, since it cannot be used (%s); remove it, or write it again", path, error)
+        return {}
+    return content
+
+
+def _check_kinds(content: Mapping[str, Any]) -> None:
+    """Raise ValueError if a value that is used has another kind than `RunRecorder` writes."""
+    parts = content.get("earlier_parts", [])
+    if not isinstance(parts, list):
+        raise ValueError("earlier_parts is not a list")
+    tables = content.get("tables") or {}
+    mappings = {name: content.get(name) for name in (*INHERITED_KEYS, "work", "energy", "total")}
+    mappings |= {f"earlier_parts.{number}": part for number, part in enumerate(parts)}
+    if isinstance(tables, Mapping):
+        mappings |= {f"tables.{name}": tables.get(name) for name in ("valid_filepath", "test_filepath")}
+    wrong = [name for name, value in mappings.items() if value is not None and not isinstance(value, Mapping)]
+    numbers = {f"total.{name}": value for name, value in (content.get("total") or {}).items()} if not wrong else {}
+    wrong += [name for name, value in numbers.items() if value is not None and not isinstance(value, (int, float))]
+    if wrong:
+        raise ValueError(f"{wrong[0]} has another kind than expected")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -97,3 +97,11 @@ def test_a_teacher_counts_once(folder):
     assert len(read_trained_runs([folder], folder)) == 1
     shutil.copytree(folder, folder.parent / "other")
     assert [Path(run.name).name for run in read_trained_runs([folder], folder.parent / "other")] == ["other", "run"]
+
+
+@pytest.mark.parametrize("text", ["[1]", "[" * 100_000, '{"a": ' + "9" * 5000 + "}", "{"])
+def test_damaged_scores_are_one_sentence(folder, text):
+    (folder / "metrics.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"metrics\.json: .*; score the run again with mode=eval") as caught:
+        read_trained_run(folder)
+    assert len(str(caught.value)) < 400

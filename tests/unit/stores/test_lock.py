@@ -85,3 +85,10 @@ def test_a_disk_without_locks_is_told(tmp_path, monkeypatch, caplog):
     with hold_folder(tmp_path):
         pass
     assert f"{tmp_path / LOCK}: its disk has no locks" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, '{"process": [], "host": "x"}', "[]", "x" * 3_000_000])
+def test_a_damaged_record_of_the_owner_does_no_harm(tmp_path, text):
+    (tmp_path / OWNER).write_text(text)
+    with hold_folder(tmp_path):
+        pass

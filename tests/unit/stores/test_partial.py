@@ -3,6 +3,8 @@
 import json
 from hashlib import sha256
 
+import pytest
+
 from instageo.stores.partial import PartialFile, ResumeInfo
 
 
@@ -23,3 +25,13 @@ def test_a_finished_file_leaves_nothing_else(tmp_path):
     partial.path.write_bytes(b"12")
     partial.finish()
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("net.ckpt", b"12")]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "9" * 5000, '{"url": "' + "x" * 3_000_000 + '"}', "null"])
+def test_a_part_with_a_damaged_record_is_downloaded_again(tmp_path, text):
+    partial = PartialFile(tmp_path / "net.ckpt")
+    partial.prepare(ResumeInfo("u", 10, "t"))
+    partial.path.write_bytes(b"12345")
+    (tmp_path / "net.ckpt.part.json").write_text(text)
+    assert partial.prepare(ResumeInfo("u", 10, "t")) == 0
+    assert partial.path.read_bytes() == b""

@@ -123,3 +123,27 @@ def test_nothing_slow_is_imported_to_record_a_run():
     code = f"import sys, {run_json.__name__}; print('torch' in sys.modules, 'codecarbon' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.split() == ["False", "False"]
+
+
+DAMAGED = {
+    "levels": ('{"format": 1, "a": ' + "[" * 100_000, "more than 64 levels"),
+    "digits": ('{"format": 1, "a": ' + "9" * 5000 + "}", "more than 400 digits"),
+    "size": ('{"format": 1, "a": "' + "x" * 3_000_000 + '"}', "more than 2097152 bytes"),
+    "cut": ('{"format": 1, ', "Expecting property name"),
+    "a list": ('{"format": 1, "tables": [1]}', "tables has another kind"),
+    "a part": ('{"format": 1, "earlier_parts": [3]}', "earlier_parts.0 has another kind"),
+    "parts": ('{"format": 1, "earlier_parts": {}}', "earlier_parts is not a list"),
+    "a number": ('{"format": 1, "total": {"energy_kwh": "x"}}', "total.energy_kwh has another kind"),
+    "a table": ('{"format": 1, "tables": {"valid_filepath": "x"}}', "tables.valid_filepath has another kind"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_file_is_one_sentence_and_ignored(tmp_path, caplog, case):
+    text, reason = DAMAGED[case]
+    path = tmp_path / "run.json"
+    path.write_text(text)
+    assert run_json.read_run_json(path) == {}
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"{path}: is ignored, since it cannot be used")
+    assert reason in record.getMessage()
