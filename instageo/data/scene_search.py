@@ -1,13 +1,13 @@
 """Find the images of a run: from a catalogue, from a frozen list, or from the list that the run has written before."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from instageo.data.catalogs.access import Access, LocalAccess
+from instageo.data.catalogs.access import Access
+from instageo.data.catalogs.item_lists import list_access, read_items
 from instageo.data.chip_job import ChipJob, resolve_job
 from instageo.data.chip_settings import ChipSettings
-from instageo.data.items.item import Asset, Item, item_from_stac
+from instageo.data.items.item import Asset, Item
 from instageo.data.labelling.labelling import Labelling
 from instageo.data.matching.scenes import Scenes, find_scenes
 from instageo.errors import ConfigError
@@ -41,12 +41,12 @@ class SceneSearch:
 def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | None) -> SceneSearch:  # noqa: ARG001
     """Find images."""
     path = Path(settings.catalog or "")
-    if path.suffix != ".json":
-        raise ConfigError("catalog: only items.json so far")
-    record = json.loads(path.read_text())
-    job = resolve_job(settings, str(record.get("catalog", "")))
-    items = tuple(item_from_stac(feature) for feature in record["features"])
-    access = LocalAccess(path.parent)
+    if path.suffix not in (".json", ".parquet"):
+        raise ConfigError("catalog: only items.json and items.parquet so far")
+    content = read_items(path)
+    job = resolve_job(settings, content.catalog)
+    items = content.items
+    access = list_access(path, content.catalog)
 
     def grid_of(asset: Asset) -> Grid:
         return read_info(access.location(asset.href)).grid

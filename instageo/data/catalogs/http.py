@@ -1,0 +1,150 @@
+"""Requests to catalogues: few at a time, repeated when a server is busy, with one sentence when it fails."""
+
+import email.utils
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from instageo.data.catalogs.trust import check_address
+from instageo.errors import DataError
+from instageo.extras import required_by
+from instageo.locations import hide_secrets
+
+with required_by("searching catalogues", "data"):
+    import requests
+    from pystac_client.stac_api_io import StacApiIO
+
+log = logging.getLogger(__name__)
+
+BUSY = (429, 500, 502, 503, 504)
+"""HTTP statuses after which a request is repeated."""
+
+WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Waits before a request is repeated; each is lengthened at random by up to a quarter."""
+
+MAX_RETRY_AFTER_S = 120.0
+"""Longest wait that a server may ask for."""
+
+TIMEOUT_S = (10.0, 120.0)
+"""Longest wait for a connection, and for the next bytes of an answer."""
+
+Sleep = Callable[[float], None]
+
+
+class CatalogError(DataError):
+    """A catalogue cannot be reached, refuses, or does not answer as expected."""
+
+
+class StacSession(StacApiIO):
+    """Sends requests for pystac-client and counts them; safe in threads.
+
+    Args:
+        root: URL of the catalogue.
+        headers: Sent with every request.
+        interval_s: Shortest time between the starts of two requests.
+        sleep: How to wait.
+    """
+
+    def __init__(
+        self, root: str, headers: Mapping[str, str] | None = None, interval_s: float = 0.0, sleep: Sleep = time.sleep
+    ) -> None:
+        super().__init__(headers=dict(headers or {}), max_retries=None)
+        self.root, self.requests = root, 0
+        self._interval_s, self._sleep = interval_s, sleep
+        self._lock, self._next = threading.Lock(), 0.0
+
+    def request(
+        self,
+        href: str,
+        method: str | None = None,
+        headers: dict[str, str] | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> str:
+        """Return the text of an answer.
+
+        Raises:
+            CatalogError: There is none after all attempts, or the server refuses.
+        """
+        return self._send(href, (method or "GET").upper(), headers, parameters).content.decode("utf-8", "replace")
+
+    def get_json(self, url: str, *, denied: str = "") -> Any:
+        """Return the JSON of an answer.
+
+        Args:
+            url: Address.
+            denied: Sentence to raise if the server answers 401 or 403.
+
+        Raises:
+            CatalogError: The server does not answer, refuses, or answers something else.
+        """
+        response = self._send(url, "GET", None, None, denied)
+        try:
+            return json.loads(response.content)
+        except ValueError as error:
+            raise CatalogError(f"{hide_secrets(url)}: answers with something else than JSON") from error
+
+    def _send(self, href: str, method: str, headers: dict[str, str] | None, parameters: dict[str, Any] | None,
+              denied: str = "") -> requests.Response:  # fmt: skip
+        check_address(href, self.root)
+        content = {"json" if method == "POST" else "params": parameters or None}
+        for attempt, wait in enumerate((*WAITS_S, None), start=1):
+            self._wait_for_turn()
+            try:
+                response = self.session.request(method, href, headers=headers, timeout=TIMEOUT_S, **content)  # type: ignore[arg-type]
+            except requests.RequestException as error:
+                problem, asked = f"cannot be reached ({_reason(error)})", None
+                final = not isinstance(error, (requests.ConnectionError, requests.Timeout,
+                                               requests.exceptions.ChunkedEncodingError))  # fmt: skip
+            else:
+                if response.ok:
+                    return response
+                problem, asked = f"answers HTTP {response.status_code}{_detail(response)}", _retry_after(response)
+                final = response.status_code not in BUSY
+                if denied and response.status_code in (401, 403):
+                    raise CatalogError(denied)
+            if final or wait is None:
+                raise CatalogError(f"{_shown(href)}: the catalogue {problem}; check the address and try again later")
+            seconds = asked if asked is not None else wait * random.uniform(1, 1.25)  # noqa: S311
+            log.info("%s: %s; attempt %d follows in %.1f s", _shown(href), problem, attempt + 1, seconds)
+            self._sleep(seconds)
+        raise AssertionError("unreachable")  # the last attempt returns or raises
+
+    def _wait_for_turn(self) -> None:
+        with self._lock:
+            self.requests += 1
+            now = time.monotonic()
+            start = max(now, self._next)
+            self._next = start + self._interval_s
+        if start > now:
+            self._sleep(start - now)
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Return the seconds that an answer asks to wait, at most `MAX_RETRY_AFTER_S`."""
+    text = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+        except (TypeError, ValueError):
+            return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if seconds == seconds else None
+
+
+def _reason(error: Exception) -> str:
+    return "no answer in time" if isinstance(error, requests.Timeout) else "no connection, or a broken one"
+
+
+def _detail(response: requests.Response) -> str:
+    """Return a few words of an answer that refuses, if they are plain text or JSON."""
+    text = " ".join(response.text[:150].split())
+    return "" if not text or text.startswith("<") else f" ({hide_secrets(text)})"
+
+
+def _shown(href: str) -> str:
+    return hide_secrets(href).partition("?")[0]
