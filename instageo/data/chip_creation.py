@@ -21,7 +21,8 @@ from instageo.data.output.run_settings import check_settings, settings_record, w
 from instageo.data.output.skipped import Reason, Skipped
 from instageo.data.output.tables import ChipReport, count_reasons, write_chip_table, write_report, write_skipped
 from instageo.data.reading.chip_reader import ChipReader
-from instageo.data.reading.pixel_source import HostDownError, PixelSource
+from instageo.data.reading.hosts import HostDownError
+from instageo.data.reading.pixel_source import PixelSource
 from instageo.data.scene_search import SceneSearch, search_scenes
 from instageo.errors import RunFolderError
 from instageo.runtime.progress import track
@@ -61,31 +62,31 @@ def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
     with _held(folder):
         search = _search(settings, labelling, folder)
         job, matches = search.job, _match(search, labelling)
-        with PixelSource(search.access, threads=settings.threads) as pixels:
-            journal = Journal(folder, is_resumed=settings.resume)
-            resumed = sum(bool(chip.files) for chip in journal.finished.values())
-            failed = _make(job, labelling, matches.plans, journal, pixels, folder)
-            journal.close([plan.name for plan in matches.plans])
-            skipped = [*labelling.skipped, *matches.skipped, *failed]
-            skipped += [row for chip in journal.finished.values() for row in chip.skipped]
-            rows = _rows(matches.plans, journal.finished)
-            write_chip_table(folder, rows)
-            write_skipped(folder, skipped, labelling.describe())
-            report = ChipReport(
-                folder=folder,
-                chips=len(rows),
-                observations=labelling.count,
-                skipped=count_reasons(skipped),
-                unreadable=sum(row.reason is Reason.NOT_READABLE for row in skipped),
-                resumed=resumed,
-                searches=search.requests,
-                items=len(search.items),
-                duplicates=search.scenes.duplicates,
-                reads=pixels.statistics(),
-                seconds=time.monotonic() - began,
-                notes=(*labelling.notes, *search.notes),
-            )
-            write_report(report)
+        pixels = PixelSource(search.access, threads=settings.threads)
+        journal = Journal(folder, is_resumed=settings.resume)
+        resumed = sum(bool(chip.files) for chip in journal.finished.values())
+        failed = _make(job, labelling, matches.plans, journal, pixels, folder)
+        journal.close([plan.name for plan in matches.plans])
+        skipped = [*labelling.skipped, *matches.skipped, *failed]
+        skipped += [row for chip in journal.finished.values() for row in chip.skipped]
+        rows = _rows(matches.plans, journal.finished)
+        write_chip_table(folder, rows)
+        write_skipped(folder, skipped, labelling.describe())
+        report = ChipReport(
+            folder=folder,
+            chips=len(rows),
+            observations=labelling.count,
+            skipped=count_reasons(skipped),
+            unreadable=sum(row.reason is Reason.NOT_READABLE for row in skipped),
+            resumed=resumed,
+            searches=search.requests,
+            items=len(search.found.items),
+            duplicates=search.scenes.duplicates,
+            reads=pixels.statistics(),
+            seconds=time.monotonic() - began,
+            notes=(*labelling.notes, *search.notes),
+        )
+        write_report(report)
     return report
 
 

@@ -1,20 +1,28 @@
-"""Find the images of a run: from a catalogue, from a frozen list, or from the list that the run has written before."""
+"""Find the images of a run: in a catalogue, in a frozen list, or in the list that the run has written before."""
 
+import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from instageo.data.catalogs.access import Access
-from instageo.data.catalogs.item_lists import list_access, read_items
+from instageo.data.catalogs.boxes import search_boxes
+from instageo.data.catalogs.catalogs import find_catalog
+from instageo.data.catalogs.item_lists import ItemList, list_access, read_items, write_items
+from instageo.data.catalogs.search import search
 from instageo.data.chip_job import ChipJob, resolve_job
 from instageo.data.chip_settings import ChipSettings
-from instageo.data.items.item import Asset, Item
 from instageo.data.labelling.labelling import Labelling
 from instageo.data.matching.scenes import Scenes, find_scenes
-from instageo.errors import ConfigError
-from instageo.raster.grid import Grid
-from instageo.raster.reading import read_info
+from instageo.data.reading.pixel_source import file_grid
+from instageo.errors import DataError
+from instageo.wording import counted
+
+log = logging.getLogger(__name__)
 
 ITEMS = "items.json"
+
+LIST_SUFFIXES = (".json", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,7 @@ class SceneSearch:
 
     Attributes:
         job: The run's settings, resolved.
-        items: Records that were found.
+        found: Records of the images.
         scenes: Images that chips can be cut from, and why others cannot serve.
         access: How files are opened.
         requests: Requests to the catalogue.
@@ -31,28 +39,56 @@ class SceneSearch:
     """
 
     job: ChipJob
-    items: tuple[Item, ...]
+    found: ItemList
     scenes: Scenes
     access: Access
     requests: int = 0
     notes: tuple[str, ...] = ()
 
 
-def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | None) -> SceneSearch:  # noqa: ARG001
-    """Find images."""
-    path = Path(settings.catalog or "")
-    if path.suffix not in (".json", ".parquet"):
-        raise ConfigError("catalog: only items.json and items.parquet so far")
-    content = read_items(path)
-    job = resolve_job(settings, content.catalog)
-    items = content.items
-    access = list_access(path, content.catalog)
+def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | None) -> SceneSearch:
+    """Find the images that labels need.
 
-    def grid_of(asset: Asset) -> Grid:
-        return read_info(access.location(asset.href)).grid
+    Args:
+        settings: Options of the command.
+        labelling: Where and when images are needed.
+        folder: Output folder, whose `items.json` is used if the run is resumed; None to write nothing.
 
+    Raises:
+        ConfigError: The catalogue is unknown, or does not hold the product.
+        DataError: The catalogue cannot be reached, or has no images.
+    """
+    name = settings.catalog or ""
+    frozen = Path(name) if name.endswith(LIST_SUFFIXES) else None
+    former = folder / ITEMS if folder is not None and settings.resume else None
+    beside = () if frozen is None else (frozen.parent,)
+    requests, notes = 0, tuple[str, ...]()
+    if former is not None and former.is_file():
+        found, path = read_items(former), former
+        job = resolve_job(settings, found.catalog)
+        access = list_access(path, found.catalog, also=beside)
+    elif frozen is not None:
+        found = read_items(frozen)
+        job = resolve_job(settings, found.catalog)
+        access = list_access(frozen, found.catalog)
+    else:
+        job = resolve_job(settings)
+        catalog = find_catalog(job.catalog)
+        places = [(place.longitude, place.latitude, place.first, place.last)
+                  for place in labelling.places(job.matching.dates)]  # fmt: skip
+        queries = search_boxes(places)
+        result = search(catalog, queries, [product.collection for product in job.products])
+        searched = datetime.now(UTC).isoformat(timespec="seconds")
+        found = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
+        access, requests = catalog.open_files(), result.requests
+        notes = () if result.items else result.messages
+        log.info("%s: %s by %s", catalog.key, counted(len(found.items), "image"), counted(requests, "request"))
+    if not found.items:
+        raise DataError("; ".join(notes) or f"{settings.catalog}: the list has no items")
+    if folder is not None and not (former is not None and former.is_file()):
+        write_items(folder / ITEMS, found, files_from=beside[0] if beside else None)
     scenes = find_scenes(
-        items, job.source, job.products, job.bands, max_cloud=settings.max_cloud, stated=settings.sentinel2_shift,
-        grid_of=grid_of,
+        found.items, job.source, job.products, job.bands, max_cloud=settings.max_cloud,
+        stated=settings.sentinel2_shift, grid_of=lambda asset: file_grid(asset, access),
     )  # fmt: skip
-    return SceneSearch(job, items, scenes, access)
+    return SceneSearch(job, found, scenes, access, requests, notes)

@@ -93,6 +93,16 @@ def read_chip_windows(
         )
 
 
+def read_grid(location: str, options: Mapping[str, str] | None = None) -> Grid:
+    """Return the grid of a file from its header.
+
+    Raises:
+        RasterError: The file cannot be read.
+    """
+    with open_raster(location, {**WINDOW_OPTIONS, **(options or {})}) as file:
+        return file.info.grid
+
+
 def _read(file: OpenRaster, merged: MergedWindow) -> Raster:
     return file.read([0], window=merged.window.slices)
 

@@ -50,7 +50,10 @@ class _Reader:
         """Read a file, again after failures that may pass."""
         renew = was_renewed = False
         for attempt in range(MAX_ATTEMPTS + 1):
-            location = self.access.location(read.href, renew=renew)
+            try:
+                location = self.access.location(read.href, renew=renew)
+            except InstaGeoError as error:  # an address that is refused, or no signature
+                return ReadFailure(Reason.NOT_READABLE, str(error))
             renew = False
             try:
                 with self.hosts.place(location):

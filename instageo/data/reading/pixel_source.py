@@ -1,19 +1,22 @@
 """Files of a catalogue, opened with its access; counts what is read."""
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Self
 
 from instageo.data.catalogs.access import Access
 from instageo.data.items.item import Asset
 from instageo.data.reading.fetch import fetch
-from instageo.data.reading.hosts import HostDownError
 from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.raster.grid import Grid
-from instageo.raster.reading import read_info
-from instageo.raster.window_reading import FileWindows
+from instageo.raster.window_reading import FileWindows, read_grid
 
-__all__ = ["HostDownError", "PixelSource"]
+
+def file_grid(asset: Asset, access: Access) -> Grid:
+    """Return the grid of a file from its header.
+
+    Raises:
+        RasterError: The file cannot be read.
+    """
+    return read_grid(access.location(asset.href), access.gdal_options(asset.href))
 
 
 class PixelSource:
@@ -27,25 +30,32 @@ class PixelSource:
     def __init__(self, access: Access, *, threads: int) -> None:
         self._access, self._threads = access, threads
         self._grids: dict[str, Grid] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
+        self._files = self._windows = self._pixel_bytes = self._failures = 0
 
     def read(self, reads: Sequence[AssetRead]) -> Iterator[tuple[int, FileWindows | ReadFailure]]:
-        """Yield the result of each read with its position."""
-        yield from fetch(reads, self._access, threads=self._threads)
+        """Yield the result of each read with its position.
+
+        Raises:
+            HostDownError: A host has refused many files in a row.
+        """
+        for position, result in fetch(reads, self._access, threads=self._threads, per_host=self._threads):
+            self._files += 1
+            if isinstance(result, ReadFailure):
+                self._failures += 1
+            else:
+                self._windows += len(result.values)
+                self._pixel_bytes += sum(values.nbytes for values in result.values)
+            yield position, result
 
     def grid_of(self, asset: Asset) -> Grid:
-        """Return the grid of a file whose record does not give it, from its header."""
+        """Return the grid of a file whose record does not give it; its header is read once."""
         if asset.href not in self._grids:
-            self._grids[asset.href] = read_info(self._access.location(asset.href)).grid
+            self._grids[asset.href] = file_grid(asset, self._access)
         return self._grids[asset.href]
 
     def statistics(self) -> dict[str, float]:
-        """Return what was read so far."""
-        return {}
+        """Return files, windows and bytes of pixels that were read so far, and files that could not be read."""
+        return {
+            "files": self._files, "windows": self._windows, "pixel_megabytes": round(self._pixel_bytes / 1e6, 3),
+            "failures": self._failures,
+        }  # fmt: skip
