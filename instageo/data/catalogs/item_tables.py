@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import shapely
+from shapely.errors import GEOSException
 
 from instageo.errors import DataError
 from instageo.extras import required_by
@@ -64,7 +65,7 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         table = pq.read_table(path)
         head = json.loads((table.schema.metadata or {}).get(HEAD, b"{}"))
         return [_record(row) for row in table.to_pylist()], head
-    except (lib.ArrowException, shapely.GEOSException) as error:
+    except (lib.ArrowException, GEOSException) as error:
         raise ValueError("not stac-geoparquet") from error
 
 
