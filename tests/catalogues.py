@@ -30,7 +30,9 @@ class Behaviour:
         delay_s: Wait before each answer.
         token_life_s: Life of tokens; files below /signed/ need one.
         truncated: Ends of the names of files that are cut after half their bytes.
+        redirect: Start of the address that files below /moved/ are redirected to.
         log: Method, path with query, and body of each request.
+        logins: Header Authorization of each request.
     """
 
     records: list = field(default_factory=list)
@@ -43,7 +45,9 @@ class Behaviour:
     delay_s: float = 0.0
     token_life_s: float = 3600.0
     truncated: tuple = ()
+    redirect: str = ""
     log: list = field(default_factory=list)
+    logins: list = field(default_factory=list)
     tokens: dict = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -63,6 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(state.delay_s)
         with state.lock:
             state.log.append((self.command, self.path, body))
+            state.logins.append(self.headers.get("Authorization"))
             fault = state.faults.pop(0) if state.faults else None
         if fault == 0:
             self.close_connection = True
@@ -74,6 +79,8 @@ class Handler(BaseHTTPRequestHandler):
         first, _, rest = unquote(parts.path).lstrip("/").partition("/")
         if first in ("files", "signed"):
             return self.serve(state, state.root / rest, query, signed=first == "signed")
+        if first == "moved":
+            return self.reply(302, Location=f"{state.redirect}/{rest}?X-Amz-Signature=abc")
         if first == "token":
             return self.token(state, rest)
         answer = {"": self.landing, "collections": self.collections, "search": self.search}.get(first)

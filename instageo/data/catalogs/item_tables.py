@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import shapely
-from shapely.errors import GEOSException
 
 from instageo.errors import DataError
 from instageo.extras import required_by
@@ -65,7 +64,7 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         table = pq.read_table(path)
         head = json.loads((table.schema.metadata or {}).get(HEAD, b"{}"))
         return [_record(row) for row in table.to_pylist()], head
-    except (lib.ArrowException, GEOSException) as error:
+    except lib.ArrowException as error:
         raise ValueError("not stac-geoparquet") from error
 
 
@@ -84,7 +83,8 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 def _record(row: dict[str, Any]) -> dict[str, Any]:
     row = {str(key): _plain(value) for key, value in row.items() if value is not None}
     own = {key: row.pop(key) for key in OWN if key in row}
-    own["geometry"] = shapely.geometry.mapping(shapely.from_wkb(own["geometry"]))
+    shape = shapely.from_wkb(own["geometry"], on_invalid="ignore")
+    own["geometry"] = None if shape is None else shapely.geometry.mapping(shape)
     if isinstance(own.get("bbox"), dict):
         own["bbox"] = [own["bbox"][key] for key in BOX]
     properties = {**(row.pop("properties", None) or {}), **row}

@@ -1,8 +1,11 @@
 """How files of catalogues are opened: signatures, logins, and which hosts are trusted."""
 
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from instageo.data.catalogs import planetary
@@ -14,6 +17,7 @@ from instageo.data.catalogs.planetary import PlanetaryAccess
 from instageo.data.catalogs.trust import RefusedAddressError
 from instageo.errors import DataError
 from tests.catalogues import serving
+from tests.tiffs import write_tiff
 
 PUBLIC = "https://stac.example.org/v1"
 FILE = "https://acct.blob.core.windows.net/cont/x/a.tif"
@@ -94,6 +98,30 @@ def test_the_earthdata_token_goes_to_earthdata_alone(monkeypatch):  # pitfall 62
     for href in ("https://example.org/x.tif", "http://data.lpdaac.earthdatacloud.nasa.gov/x.tif",
                  "https://x.earthdata.nasa.gov.example.org/x"):  # fmt: skip
         assert set(access.gdal_options(href)) == {"GDAL_HTTP_COOKIEFILE", "GDAL_HTTP_COOKIEJAR"}
+
+
+READ = """
+import sys, rasterio
+address, *options = sys.argv[1:]
+with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", **dict(option.split("=", 1) for option in options)):
+    with rasterio.open("/vsicurl/" + address) as file:
+        print(file.read().sum())
+"""
+
+
+def test_the_earthdata_token_does_not_follow_a_redirect(monkeypatch, tmp_path):  # pitfall 62
+    monkeypatch.setenv("EARTHDATA_TOKEN", "TOKEN")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    options = EarthdataAccess(PUBLIC).gdal_options("https://data.lpdaac.earthdatacloud.nasa.gov/x.tif")
+    write_tiff(tmp_path / "x.tif", np.ones((1, 64, 64), np.uint8))
+    with serving(root=tmp_path) as (other, files), serving() as (url, first):
+        first.redirect = f"{other.replace('127.0.0.1', 'localhost')}/files"
+        command = [sys.executable, "-c", READ, f"{url}/moved/x.tif", *(f"{k}={v}" for k, v in options.items())]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip() == "4096", done.stderr
+    assert set(first.logins) == {"Bearer TOKEN"}
+    assert files.logins
+    assert set(files.logins) == {None}
 
 
 def test_keys_of_cdse_go_to_its_bucket_alone(monkeypatch):
