@@ -12,9 +12,6 @@ BOX_DEGREES = 2.0
 MARGIN_DEGREES = 0.01
 """Added around the places of a box, so that an image whose edge touches a place is found."""
 
-MAX_NEIGHBOURS = 400
-"""Boxes that a cell is compared with; two rows of cells around the Earth have 360."""
-
 Box = tuple[float, float, float, float]
 
 
@@ -65,14 +62,18 @@ def search_boxes(places: Iterable[tuple[float, float, date, date]]) -> list[Sear
         key = math.floor(west / BOX_DEGREES), math.floor(lat / BOX_DEGREES)
         cells[key] = cells[key].joined(place) if key in cells else place
     groups: list[_Group] = []
-    for group in sorted(cells.values(), key=lambda group: (group.box[1] // BOX_DEGREES, group.box[0])):
-        for number in range(len(groups) - 1, max(len(groups) - MAX_NEIGHBOURS, 0) - 1, -1):
+    owner: dict[tuple[int, int], int] = {}
+    for (column, row), group in sorted(cells.items()):
+        neighbours = ((column, row - 1), (column - 1, row), (column - 1, row - 1), (column - 1, row + 1))
+        for number in sorted({owner[key] for key in neighbours if key in owner}):
             both = groups[number].joined(group)
             if both.is_small:
                 groups[number] = both
                 break
         else:
+            number = len(groups)
             groups.append(group)
+        owner[column, row] = number
     return sorted({query for group in groups for query in group.queries()})
 
 
