@@ -14,6 +14,9 @@ from instageo.raster.windows import MAX_RATIO, PixelWindow, merge_windows, place
 PAGE = 16384
 """Bytes of a page: GDAL reads whole pages where a window touches a single block."""
 
+COG_GAP = 8
+"""Bytes between two blocks of a Cloud-Optimized GeoTIFF, which repeat sizes; GDAL reads across them."""
+
 HEADER_REQUESTS = 2
 """One for the size of the file, one for its first bytes."""
 
@@ -109,7 +112,7 @@ class _BlockTable:
         places = sorted(place for block in blocks if (place := self._place(block))[1])
         ranges: list[tuple[int, int]] = []
         for offset, size in places:
-            if ranges and ranges[-1][1] == offset:
+            if ranges and 0 <= offset - ranges[-1][1] <= COG_GAP:
                 ranges[-1] = ranges[-1][0], offset + size
             else:
                 ranges.append((offset, offset + size))

@@ -1,7 +1,9 @@
 """Place windows in the grid of a file, and merge those that share its blocks. No pixel is read here."""
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from rasterio.crs import CRS
 
@@ -120,26 +122,42 @@ def merge_windows(
 ) -> tuple[MergedWindow, ...]:
     """Merge windows while the blocks of the whole are at most `max_ratio` times those of the members.
 
+    Of all pairs, those that waste the fewest blocks are merged first.
+
     Args:
         windows: Windows inside the file.
         block_shape: Rows and columns of a block of the file.
         max_ratio: Largest number of blocks read for each distinct block that the members touch.
     """
-    groups = _group_equal(windows, block_shape)
-    while True:
-        merged: list[MergedWindow] = []
-        for group in groups:
-            for position, other in enumerate(merged):
-                window = other.window.union(group.window)
-                blocks = other.blocks | group.blocks
-                if _count(window, block_shape) <= max_ratio * len(blocks):
-                    merged[position] = MergedWindow(window, other.members + group.members, blocks)
-                    break
-            else:
-                merged.append(group)
-        if len(merged) == len(groups):
-            return tuple(merged)
-        groups = merged
+    groups: dict[int, MergedWindow] = {}
+    pairs: list[tuple[float, int, int]] = []
+    numbers = count()
+
+    def add(group: MergedWindow) -> None:
+        number = next(numbers)
+        for other_number, other in groups.items():
+            ratio = _merged_ratio(group, other, block_shape, max_ratio)
+            if ratio is not None:
+                heapq.heappush(pairs, (ratio, other_number, number))
+        groups[number] = group
+
+    for group in _group_equal(windows, block_shape):
+        add(group)
+    while pairs:
+        _, first, second = heapq.heappop(pairs)
+        if first in groups and second in groups:
+            one, two = groups.pop(first), groups.pop(second)
+            add(MergedWindow(one.window.union(two.window), one.members + two.members, one.blocks | two.blocks))
+    return tuple(sorted(groups.values(), key=lambda group: (group.window.row, group.window.column)))
+
+
+def _merged_ratio(one: MergedWindow, two: MergedWindow, block_shape: tuple[int, int], max_ratio: float) -> float | None:
+    """Return blocks read for each block that two groups need, or None if these are too many."""
+    num_blocks = _count(one.window.union(two.window), block_shape)
+    if num_blocks > max_ratio * (len(one.blocks) + len(two.blocks)):
+        return None
+    ratio = num_blocks / len(one.blocks | two.blocks)
+    return ratio if ratio <= max_ratio else None
 
 
 def _group_equal(windows: Sequence[PixelWindow], block_shape: tuple[int, int]) -> list[MergedWindow]:

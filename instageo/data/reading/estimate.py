@@ -1,0 +1,74 @@
+"""Estimate what reading will take, from the headers of some of the files, before any pixel is read."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from instageo.data.catalogs.access import Access
+from instageo.data.reading.requests import AssetRead
+from instageo.errors import RasterError
+from instageo.raster.read_cost import ReadCost, read_cost
+
+MAX_HEADERS = 64
+"""Files whose header is read at most; figures of the others follow from these."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What reading will take.
+
+    Attributes:
+        cost: Requests and bytes of all files.
+        num_files: Number of files.
+        num_headers: Number of files whose header was read.
+        num_failures: Number of these that could not be read.
+    """
+
+    cost: ReadCost
+    num_files: int
+    num_headers: int
+    num_failures: int
+
+    def summary(self) -> str:
+        """Return one line with requests, megabytes and the share of wasted bytes."""
+        cost, exact = self.cost, self.num_headers - self.num_failures == self.num_files
+        line = (
+            f"{cost.requests:,.0f} requests, {cost.bytes / 1e6:,.1f} MB from {self.num_files:,} files; "
+            f"{cost.wasted_share:.0%} of the bytes are in no block of a chip"
+        )
+        if cost.pixel_bytes:
+            line += f"; blocks hold {cost.needed_bytes / cost.pixel_bytes:.1f} bytes for each byte of pixels"
+        return line if exact else f"{line} (from the headers of {self.num_headers - self.num_failures:,} files)"
+
+
+def estimate(
+    reads: Sequence[AssetRead], access: Access, *, threads: int = 8, max_headers: int = MAX_HEADERS
+) -> Estimate:
+    """Return what `fetch` will take if no request fails.
+
+    Files whose header is not read count as the mean of those that are, in proportion to their number of windows.
+
+    Args:
+        reads: Files and their windows.
+        access: How files are opened.
+        threads: Headers read at a time.
+        max_headers: Headers read at most, of files spread evenly over the list.
+    """
+    count = min(max_headers, len(reads))
+    sample = [reads[index * len(reads) // count] for index in range(count)]
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(lambda read: _header_cost(read, access), sample))
+    costs = [cost for cost in found if cost is not None]
+    windows = sum(len(read.grids) for read, cost in zip(sample, found, strict=True) if cost is not None)
+    total = sum(costs, ReadCost())
+    if windows and len(costs) < len(reads):
+        total = total * (sum(len(read.grids) for read in reads) / windows)
+    return Estimate(total, len(reads), count, count - len(costs))
+
+
+def _header_cost(read: AssetRead, access: Access) -> ReadCost | None:
+    """Return what it takes to read a file, or None if its header cannot be read."""
+    try:
+        return read_cost(access.location(read.href), read.grids, options=access.gdal_options(read.href))
+    except RasterError:
+        return None
