@@ -74,7 +74,7 @@ def read_cost(
     with open_raster(location, {**WINDOW_OPTIONS, **(options or {})}) as file:
         info, block_shape = file.info, file.block_shape
         placed = [place_window(grid, info.grid, partial=True)[0].clip(info.grid.shape) for grid in grids]
-        windows = [window for window in placed if window is not None]
+        windows = tuple(window for window in placed if window is not None)
         table = _BlockTable(file.source)
         seen: set[tuple[int, int]] = set()
         num_bytes, requests = int(WINDOW_OPTIONS["GDAL_INGESTED_BYTES_AT_OPEN"]), HEADER_REQUESTS

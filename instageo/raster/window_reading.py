@@ -75,7 +75,7 @@ def read_chip_windows(
         except RasterError as error:
             raise RasterError(f"{location}: {error}") from error
         clipped = {index: part for index, (window, _) in enumerate(placed) if (part := window.clip(info.grid.shape))}
-        positions, parts = list(clipped), list(clipped.values())
+        positions, parts = list(clipped), tuple(clipped.values())
         fill = info.no_data_value or 0
         values = [np.full(grid.shape, fill, dtype=info.dtype) for grid in grids]
         valid = [np.zeros(grid.shape, dtype=bool) for grid in grids]

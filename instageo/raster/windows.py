@@ -1,8 +1,10 @@
 """Place windows in the grid of a file, and merge those that share its blocks. No pixel is read here."""
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 
 from rasterio.crs import CRS
@@ -117,12 +119,15 @@ def place_window(chip: Grid, file: Grid, *, partial: bool = False) -> tuple[Pixe
     return window, is_reversed
 
 
+@lru_cache(maxsize=64)
 def merge_windows(
-    windows: Sequence[PixelWindow], block_shape: tuple[int, int], max_ratio: float = MAX_RATIO
+    windows: tuple[PixelWindow, ...], block_shape: tuple[int, int], max_ratio: float = MAX_RATIO
 ) -> tuple[MergedWindow, ...]:
     """Merge windows while the blocks of the whole are at most `max_ratio` times those of the members.
 
-    Of all pairs, those that waste the fewest blocks are merged first.
+    Of all pairs, those that waste the smallest share of blocks are merged first, and of these those that save the most
+    requests; a row of blocks of a window is one request. The last results are kept, since the files of a scene share
+    their windows.
 
     Args:
         windows: Windows inside the file.
@@ -130,34 +135,37 @@ def merge_windows(
         max_ratio: Largest number of blocks read for each distinct block that the members touch.
     """
     groups: dict[int, MergedWindow] = {}
-    pairs: list[tuple[float, int, int]] = []
+    pairs: list[tuple[float, int, int, int]] = []
     numbers = count()
 
     def add(group: MergedWindow) -> None:
         number = next(numbers)
         for other_number, other in groups.items():
             ratio = _merged_ratio(group, other, block_shape, max_ratio)
-            if ratio is not None:
-                heapq.heappush(pairs, (ratio, other_number, number))
+            if ratio <= max_ratio:
+                saved = sum(_count_rows(own, block_shape) for own in (group.window, other.window))
+                saved -= _count_rows(group.window.union(other.window), block_shape)
+                heapq.heappush(pairs, (ratio, -saved, other_number, number))
         groups[number] = group
 
     for group in _group_equal(windows, block_shape):
         add(group)
     while pairs:
-        _, first, second = heapq.heappop(pairs)
+        *_, first, second = heapq.heappop(pairs)
         if first in groups and second in groups:
             one, two = groups.pop(first), groups.pop(second)
             add(MergedWindow(one.window.union(two.window), one.members + two.members, one.blocks | two.blocks))
     return tuple(sorted(groups.values(), key=lambda group: (group.window.row, group.window.column)))
 
 
-def _merged_ratio(one: MergedWindow, two: MergedWindow, block_shape: tuple[int, int], max_ratio: float) -> float | None:
-    """Return blocks read for each block that two groups need, or None if these are too many."""
-    num_blocks = _count(one.window.union(two.window), block_shape)
+def _merged_ratio(one: MergedWindow, two: MergedWindow, block_shape: tuple[int, int], max_ratio: float) -> float:
+    """Return blocks read for each block that two groups need, if they are read at once; infinite if too many."""
+    window = one.window.union(two.window)
+    columns = (window.end_column - 1) // block_shape[1] - window.column // block_shape[1] + 1
+    num_blocks = _count_rows(window, block_shape) * columns
     if num_blocks > max_ratio * (len(one.blocks) + len(two.blocks)):
-        return None
-    ratio = num_blocks / len(one.blocks | two.blocks)
-    return ratio if ratio <= max_ratio else None
+        return math.inf
+    return num_blocks / len(one.blocks | two.blocks)
 
 
 def _group_equal(windows: Sequence[PixelWindow], block_shape: tuple[int, int]) -> list[MergedWindow]:
@@ -175,10 +183,9 @@ def _group_equal(windows: Sequence[PixelWindow], block_shape: tuple[int, int]) -
     return list(groups.values())
 
 
-def _count(window: PixelWindow, block_shape: tuple[int, int]) -> int:
-    """Return the number of blocks that a window touches."""
-    rows = (window.end_row - 1) // block_shape[0] - window.row // block_shape[0] + 1
-    return rows * ((window.end_column - 1) // block_shape[1] - window.column // block_shape[1] + 1)
+def _count_rows(window: PixelWindow, block_shape: tuple[int, int]) -> int:
+    """Return the number of rows of blocks that a window touches."""
+    return (window.end_row - 1) // block_shape[0] - window.row // block_shape[0] + 1
 
 
 def _same_crs(first: str, second: str) -> bool:

@@ -55,17 +55,17 @@ def test_a_window_outside_its_file_is_an_error_of_its_own():
 
 def test_neighbours_merge_while_few_blocks_are_read_in_vain():
     """Blocks of 100: windows in blocks (0, 0) and (0, 1) fill their 1 x 2 blocks; with (1, 1) it is 4 blocks for 3."""
-    side_by_side = [PixelWindow(10, 10, 50, 50), PixelWindow(10, 110, 50, 50)]
+    side_by_side = (PixelWindow(10, 10, 50, 50), PixelWindow(10, 110, 50, 50))
     [merged] = merge_windows(side_by_side, (100, 100))
     assert merged.window == PixelWindow(10, 10, 50, 150)
     assert sorted(merged.members) == [0, 1]
-    corner = [*side_by_side, PixelWindow(110, 110, 50, 50)]
+    corner = (*side_by_side, PixelWindow(110, 110, 50, 50))
     assert len(merge_windows(corner, (100, 100))) == 2  # 4 / 3 > 1.25
     assert len(merge_windows(corner, (100, 100), max_ratio=4 / 3)) == 1
 
 
 def test_distant_windows_stay_apart_and_none_is_lost():
-    windows = [PixelWindow(row, column, 50, 50) for row in (0, 800) for column in (0, 30, 900)]
+    windows = tuple(PixelWindow(row, column, 50, 50) for row in (0, 800) for column in (0, 30, 900))
     groups = merge_windows(windows, (100, 100))
     assert sorted(sorted(group.members) for group in groups) == [[0, 1], [2], [3, 4], [5]]
 
