@@ -36,9 +36,9 @@ from tests import faulty_server
 SIDE, CHIP, BLOCK = 3660, 224, 256
 DATES, BANDS = ("d0", "d1"), ("B02", "B03", "B04", "B8A", "B11", "B12", "QA")
 TRANSFORM = Affine(30, 0, 600_000, 0, -30, 4_900_020)
-SPREAD, NOISE = 145, 20
+SPREAD, NOISE = 130, 20
 """Standard deviation of the chips' places in a cluster, pixels, and of the noise, chosen so that a tile has about as
-many blocks with chips (57) and as many compressed bytes a block (72 kB) as the layout that the aims were set with."""
+many blocks with chips (56) and as many compressed bytes a block (72 kB) as the layout that the aims were set with."""
 
 Values = dict[str, list[NDArray[np.generic]]]
 
