@@ -1,5 +1,6 @@
 """Coordinates between reference systems."""
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -7,10 +8,14 @@ from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform as transform_points
+from rasterio.warp import transform_bounds as rasterio_bounds
 
 from instageo.errors import RasterError
 
 WGS84 = "EPSG:4326"
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east and north, or left, bottom, right and top."""
 
 
 @lru_cache(maxsize=1024)
@@ -59,3 +64,18 @@ def crs_code(wkt: str) -> str:
 def same_crs(first: str, second: str) -> bool:
     """Return whether two reference systems, each as WKT, are the same."""
     return first == second or bool(CRS.from_wkt(first) == CRS.from_wkt(second))
+
+
+def transform_bounds(source: str, target: str, bounds: Bounds) -> Bounds:
+    """Return the bounds of bounds in another reference system, in which their sides may be curved.
+
+    Raises:
+        RasterError: They have no place in it.
+    """
+    try:
+        moved: Bounds = rasterio_bounds(CRS.from_user_input(source), CRS.from_user_input(target), *bounds)
+    except (CRSError, RasterioError, CPLE_BaseError) as error:
+        raise RasterError(f"the bounds {bounds} have no place in {target[:60]} ({error})") from error
+    if not all(map(math.isfinite, moved)):
+        raise RasterError(f"the bounds {bounds} have no place in {target[:60]}; check their reference system")
+    return moved

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from instageo.data.observations.points import TableFormat
 from instageo.data.observations.problems import Problems
 from instageo.data.observations.table_rows import cell_text
 from instageo.data.observations.times import TimeParser
-from instageo.errors import TableError
+from instageo.errors import ConfigError, TableError
 from instageo.wording import counted
 
 ACCEPTED = ("Polygon", "MultiPolygon", "Point", "MultiPoint")
@@ -145,15 +145,12 @@ def parse_day(text: str | None, date_format: str | None) -> date | None:
     """Return the date of the option `date`, or None without one.
 
     Raises:
-        TableError: It is no date.
+        ConfigError: It is no date.
     """
-    if text is None:
-        return None
     try:
-        parsed: datetime = TimeParser(date_format).parse(text)
+        return None if text is None else TimeParser(date_format).parse(text).date()
     except ValueError as error:
-        raise TableError(f"date {error}") from error
-    return parsed.date()
+        raise ConfigError(f"the option date {error}") from error
 
 
 def group_by_day(features: Sequence[Feature]) -> Mapping[date, tuple[Feature, ...]]:

@@ -122,9 +122,8 @@ def _read_with_gdal(path: Path) -> VectorRows:
         raise TableError(f"{path}: has no coordinate reference system; for a shapefile, its .prj file is missing")
     columns = tuple(str(name) for name in metadata["fields"])
     plain = [_plain(column) for column in values]
-    rows = [
-        (number, dict(zip(columns, cells, strict=True))) for number, cells in enumerate(zip(*plain, strict=True), 1)
-    ]
+    cells: Sequence[Sequence[object]] = list(zip(*plain, strict=True)) or [()] * len(geometries)
+    rows = [(number, dict(zip(columns, row, strict=True))) for number, row in enumerate(cells, 1)]
     shapes = list(enumerate(shapely.from_wkb(geometries), 1))
     notes = (f"{path}: only the layer {layers[0]} of {', '.join(layers)} is read",) if len(layers) > 1 else ()
     return _checked(VectorRows(str(path), metadata["crs"], columns, rows, shapes, content, notes))
@@ -150,7 +149,7 @@ def _parse(value: object) -> Any:
         import shapely
     try:
         return shapely.from_geojson(text) if text.startswith("{") else shapely.from_wkt(text)
-    except shapely.errors.GEOSException:
+    except shapely.lib.ShapelyError:
         return f"the geometry '{text[:40]}' is neither WKT nor GeoJSON"
 
 
