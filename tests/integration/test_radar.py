@@ -183,6 +183,8 @@ def test_a_training_on_settings_beside_the_table_is_resumed(trained_on_radar, ru
     assert status == 0, err
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning")
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")  # Lightning with this PyTorch
 def test_a_network_trained_with_lightning_keeps_the_unit(trained_on_radar, tmp_path):
     data, _ = trained_on_radar
     bands = ("VV", "VH")
