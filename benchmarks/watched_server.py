@@ -49,13 +49,21 @@ class WatchedServer:
                 front += size if (process.cmdline() or [""])[0].startswith(FRONT) else 0
         return {"front": round(front), "all": round(total)}
 
+    def front_process(self) -> int | None:
+        """Return the ID of the process that answers HTTP; None while there is none."""
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if (process.cmdline() or [""])[0].startswith(FRONT):
+                    return process.pid
+        return None
+
     def tracebacks(self) -> list[str]:
         """Return all tracebacks in the logs of Ray and of the server."""
         found = []
         for path in self.logs.rglob("*"):
             if path.is_file() and not path.is_symlink():
                 text = path.read_text(errors="replace")
-                found += [text[match.start() - 300 : match.start() + 1500] for match in re.finditer("Traceback", text)]
+                found += [text[match.start() - 300 : match.start() + 8000] for match in re.finditer("Traceback", text)]
         return found
 
     def request(self, method: str, path: str, body: bytes | None = None, timeout: float = 120) -> tuple[int, bytes]:
@@ -89,14 +97,22 @@ class WatchedServer:
 
 
 @contextmanager
-def watched_server(*arguments: str) -> Iterator[WatchedServer]:
-    """Run `instageo serve ARGUMENTS…` on a free port, ready, with logs of its own."""
-    logs = Path(tempfile.mkdtemp(prefix="w", dir="/tmp"))  # short, since names of sockets are
+def watched_server(*arguments: str, folder: Path | None = None, stop: int = signal.SIGINT) -> Iterator[WatchedServer]:
+    """Run `instageo serve ARGUMENTS…` on a free port, ready.
+
+    Args:
+        arguments: Arguments of the command.
+        folder: Folder for its logs and temporary files, with a short path since Ray has sockets in it; None for a new
+            one that is removed.
+        stop: Signal that ends it.
+    """
+    logs = folder or Path(tempfile.mkdtemp(prefix="w", dir="/tmp"))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "instageo.cli", "serve", *arguments, "--port", str(port)]
+    environment = os.environ | {"TMPDIR": str(logs), "RAY_TMPDIR": str(logs)}
     with (logs / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"RAY_TMPDIR": str(logs)})
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         server, deadline = WatchedServer(port, process, logs), time.monotonic() + START_S
         while server.request("GET", "/readyz")[0] != 200:
@@ -105,9 +121,10 @@ def watched_server(*arguments: str) -> Iterator[WatchedServer]:
             time.sleep(0.5)
         yield server
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(120)
-        shutil.rmtree(logs, ignore_errors=True)
+        process.send_signal(stop)
+        process.wait(START_S)
+        if folder is None:
+            shutil.rmtree(logs, ignore_errors=True)
 
 
 def form(content: bytes, name: str = "file") -> bytes:

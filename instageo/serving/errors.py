@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from ray.exceptions import TaskCancelledError
 from starlette.exceptions import HTTPException
 
 from instageo.errors import InstaGeoError
@@ -85,6 +86,10 @@ def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def http_exception(_: Request, error: HTTPException) -> JSONResponse:
         return problem_response(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(TaskCancelledError)
+    def client_gone(_: Request, error: TaskCancelledError) -> JSONResponse:  # noqa: ARG001  # Ray ends what it calls
+        return problem_response(503, "the client has gone")
 
     @app.exception_handler(Exception)
     def unexpected_error(request: Request, error: Exception) -> JSONResponse:

@@ -19,6 +19,7 @@ from instageo.errors import DataError, InstaGeoError, LayerError, OutOfMemoryErr
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.inference.predictor import Predictor
+from instageo.model.networks.memory import return_freed_memory
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names
 from instageo.model.tasks.predictions import Prediction, RegressionPrediction
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 
 RETRY_PAUSE_S = 0.2
 """Seconds before a call is repeated whose replica has died."""
+
+
+LARGE_IMAGE_BYTES = 50_000_000
+"""Memory for an image that is not kept for the next one."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,7 @@ class PredictionService:
             said=self._said[model],
         )
         try:
-            with self.admission.memory(predictor.required_memory(path), deadline):
+            with self._memory(predictor.required_memory(path), deadline):
                 with explain_memory_errors("the image", "send a smaller one"):
                     prediction = predictor.predict(path)
                 yield predictor, prediction
@@ -177,6 +182,16 @@ class PredictionService:
             raise HTTPProblem(422, _without_path(error, path)) from error
         finally:
             self.metrics.seconds.observe(time.monotonic() - start)
+
+    @contextmanager
+    def _memory(self, needed: int, deadline: float) -> Iterator[None]:
+        """Reserve memory for an image during this block, and return that of a large one to the system afterwards."""
+        with self.admission.memory(needed, deadline):
+            try:
+                yield
+            finally:
+                if needed >= LARGE_IMAGE_BYTES:
+                    return_freed_memory()
 
 
 def _without_path(error: InstaGeoError, path: Path) -> str:

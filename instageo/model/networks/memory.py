@@ -20,3 +20,11 @@ def keep_freed_memory() -> None:
     if set_option is not None:
         for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_ARENA_MAX, 1)):
             set_option(option, value)
+
+
+def return_freed_memory() -> None:
+    """Return all memory that is not in use to the system, after work that needed much more than usual."""
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

@@ -1,0 +1,122 @@
+"""A server under hostile clients: fuzz, stalled and endless uploads, killed processes, and what they leave."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from benchmarks.serving_fuzz import fuzz
+from benchmarks.watched_server import BOUNDARY, form, watched_server
+from instageo.model.run import main
+from tests.integration.conftest import QUICK, write_chips
+from tests.integration.servers import image
+
+HEAD = (
+    "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n"
+    f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n{{}}\r\n\r\n"
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of two classes."""
+    base = tmp_path_factory.mktemp("run")
+    data = write_chips(base / "data")
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    assert main([*tables, *QUICK, f"hydra.run.dir={base / 'run'}"]) == 0
+    return base / "run"
+
+
+@pytest.fixture
+def folder():
+    """A folder with a short name."""
+    path = Path(tempfile.mkdtemp(prefix="w", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def test_malformed_requests_and_mutated_images_are_refused_and_nothing_more(run):
+    """A seeded part of `benchmarks/serving_fuzz.py`."""
+    with watched_server(f"m={run}", "--memory-mb", "200") as server:
+        before = server.memory_mb()["front"]
+        statuses = fuzz(server, seed=1, requests=150, images=150)
+        assert server.request("GET", "/healthz")[0] == 200
+        assert server.tracebacks() == []
+    for kind, counts in statuses.items():
+        assert counts.total() == 150
+        assert not [code for code in counts if code >= 500 and code != 503], (kind, counts)
+        assert any(400 <= code < 500 for code in counts)
+    assert statuses["images"][200] > 0
+    assert server.most_mb - before <= 1.2 * 200
+
+
+def received(client):
+    """All that a server sends until it closes the connection."""
+    content = b""
+    with suppress(OSError):  # reset, since it has not read everything
+        while part := client.recv(4096):
+            content += part
+    return content
+
+
+def dribble(port, length, responses):
+    """Send a form bytewise until the server responds."""
+    with socket.create_connection(("127.0.0.1", port), timeout=1) as client:
+        client.sendall(HEAD.format(length).encode())
+        piece = b"1\r\n-\r\n" if "chunked" in length else b"-"
+        while True:
+            with suppress(OSError):
+                client.sendall(piece)
+            try:
+                responses.append(client.recv(4096))
+                return
+            except TimeoutError:
+                continue
+
+
+def test_stalled_and_endless_uploads_end_and_a_killed_front_starts_again(run, folder, tmp_path):
+    chip = image(tmp_path, (6,)).read_bytes()
+    limits = ["--timeout-s", "30", "--max-concurrency", "3", "--upload-mb", "1"]
+    with watched_server(f"m={run}", *limits, folder=folder, stop=signal.SIGKILL) as server:
+        responses = []
+        lengths = ("Content-Length: 9000", "Transfer-Encoding: chunked", "Content-Length: 900000")
+        clients = [threading.Thread(target=dribble, args=(server.port, each, responses)) for each in lengths]
+        for client in clients:
+            client.start()
+        time.sleep(6)  # so that the slowest may be displaced
+        assert [server.request("GET", path)[0] for path in ("/healthz", "/metrics")] == [200, 200]
+        assert server.request("POST", "/v1/predict", form(chip))[0] == 200  # though all places were taken
+        for client in clients:
+            client.join()
+        assert [response.startswith(b"HTTP/1.1 408 ") for response in responses] == [True] * 3
+        with socket.create_connection(("127.0.0.1", server.port), timeout=600) as client:
+            client.sendall(HEAD.format("Transfer-Encoding: chunked").encode())
+            with suppress(OSError):  # the server has closed the connection
+                for _ in range(40):
+                    client.sendall(b"10000\r\n" + b"-" * 65536 + b"\r\n")
+            assert received(client).startswith(b"HTTP/1.1 413 ")
+        name = json.loads(server.request("POST", "/v1/predict/show", form(chip))[1])["name"]
+        assert b"instageo_front_restarts_total 0.0" in server.request("GET", "/metrics")[1]
+        os.kill(server.front_process(), signal.SIGKILL)
+        end = time.monotonic() + 600
+        while server.request("GET", "/healthz", timeout=10)[0] != 200 and time.monotonic() < end:
+            time.sleep(0.5)
+        assert b"instageo_front_restarts_total 1.0" in server.request("GET", "/metrics")[1]
+        assert server.request("GET", f"/v1/results/{name}/prediction.tif")[0] == 404
+        assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200
+    assert len(list(folder.glob("instageo-server-*"))) == 1  # killed as a whole
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        with watched_server(f"m={run}", folder=folder, stop=stop) as server:
+            assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200
+            assert len(list(folder.glob("instageo-server-*"))) == 1  # its own
+            assert b"instageo_front_restarts_total 0.0" in server.request("GET", "/metrics")[1]
+        assert server.process.returncode == 0
+        assert list(folder.glob("instageo-*")) == []
