@@ -9,9 +9,11 @@ from pathlib import Path
 
 from instageo.data.chip_job import ChipJob
 from instageo.data.chip_settings import ChipSettings
+from instageo.data.labelling.area_labelling import AreaLabelling
+from instageo.data.labelling.from_settings import RASTERS
 from instageo.data.labelling.labelling import Labelling
 from instageo.data.labelling.point_labelling import PointLabelling
-from instageo.data.labelling.raster_labelling import SUFFIXES, RasterLabelling
+from instageo.data.labelling.vector_files import is_vector
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.matching.match import Matches
 from instageo.data.output.chip_writer import ChipWriter
@@ -69,6 +71,7 @@ def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
         journal.close([plan.name for plan in matches.plans])
         skipped = [*labelling.skipped, *matches.skipped, *failed]
         skipped += [row for chip in journal.finished.values() for row in chip.skipped]
+        skipped = _in_no_chip(skipped, matches.plans, journal.finished, labelling)
         rows = _rows(matches.plans, journal.finished)
         write_chip_table(folder, rows)
         write_skipped(folder, skipped, labelling.describe())
@@ -91,15 +94,15 @@ def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
 
 
 def create_raster_chips(settings: ChipSettings) -> ChipReport:
-    """Make chips wherever label rasters have labels; see `create_chips`.
+    """Make chips wherever rasters or polygons have labels; see `create_chips`.
 
     Args:
-        settings: Options; `input` is a raster of labels, or a folder of them.
+        settings: Options; `input` is a raster of labels, a folder of them, or polygons.
 
     Raises:
         RasterError: A raster has no place on Earth, or is rotated.
     """
-    return _create(settings, RasterLabelling.from_settings(settings))
+    return _create(settings, AreaLabelling.from_settings(settings))
 
 
 def plan_chips(settings: ChipSettings) -> PlanReport:
@@ -111,8 +114,8 @@ def plan_chips(settings: ChipSettings) -> PlanReport:
         DataError: The catalogue cannot be reached, or has no images.
     """
     path = Path(settings.input)
-    is_raster = path.is_dir() or path.suffix.lower() in SUFFIXES
-    return _plan(settings, (RasterLabelling if is_raster else PointLabelling).from_settings(settings))
+    is_area = settings.records or path.is_dir() or path.suffix.lower() in RASTERS or is_vector(settings.input)
+    return _plan(settings, (AreaLabelling if is_area else PointLabelling).from_settings(settings))
 
 
 def _plan(settings: ChipSettings, labelling: Labelling) -> PlanReport:
@@ -223,6 +226,23 @@ def _batches(plans: Sequence[ChipPlan], values: int, memory_mb: int) -> list[Seq
             batches.append([])
         batches[-1].append(plan)
     return list(batches)
+
+
+def _in_no_chip(
+    skipped: Sequence[Skipped], plans: Sequence[ChipPlan], finished: Mapping[str, Finished], labelling: Labelling
+) -> list[Skipped]:
+    """Return the first reason of each observation that is in no chip; polygons may lie in several."""
+    written = [plan for plan in plans if plan.name in finished and finished[plan.name].files]
+    kept = {
+        number
+        for plan in written
+        for number in set(labelling.numbers(plan)) - {row.number for row in finished[plan.name].skipped}
+    }
+    first: dict[int, Skipped] = {}
+    for row in skipped:
+        if row.number not in kept:
+            first.setdefault(row.number, row)
+    return list(first.values())
 
 
 def _rows(plans: Sequence[ChipPlan], finished: Mapping[str, Finished]) -> list[Mapping[str, object]]:
