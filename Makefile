@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix docs install clean
+.PHONY: help demo test check fix audit docs install clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
@@ -25,6 +25,10 @@ check: $(READY)  ## format, lint, types, import rules and the fast tests, in und
 fix: $(READY)  ## repair format and lint where that can be done by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+audit: $(READY)  ## look for weaknesses in the code, and in the packages (asks PyPI)
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive instageo scripts
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 docs: $(READY)  ## build the documentation in build/site; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

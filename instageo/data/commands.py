@@ -1,7 +1,9 @@
 """The commands `instageo chips points|raster|plan`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,7 +16,12 @@ from instageo.runtime.progress import log_to_stderr
 from instageo.runtime.streams import accept_any_text
 from instageo.runtime.termination import TERMINATED, interrupt_on_sigterm
 
+if TYPE_CHECKING:
+    from instageo.data.output.tables import ChipReport
+
 EXTRAS = "data"
+
+PACKAGES = ("filelock", "pystac_client", "scipy", "shapely")
 
 FORMER_DEFAULTS = ("--chip_size=256", "--num_steps=3", "--shift_to_month_start=true", "--min_count=100")
 """Defaults of the module commands where they differ from those of `instageo chips`."""
@@ -24,19 +31,21 @@ app = typer.Typer(no_args_is_help=True, help="Make chips of satellite images fro
 
 def _points(settings: ChipSettings) -> int:
     with required_by("instageo chips", EXTRAS):
+        _check_packages()
         from instageo.data.chip_creation import create_chips
-    with log_to_stderr():
-        report = create_chips(settings)
-    typer.echo(report.summary())
-    typer.echo(f"wrote {report.table}")
-    return report.exit_status
+    return _report(create_chips, settings)
 
 
 def _raster(settings: ChipSettings) -> int:
     with required_by("instageo chips", EXTRAS):
+        _check_packages()
         from instageo.data.chip_creation import create_raster_chips
+    return _report(create_raster_chips, settings)
+
+
+def _report(make: Callable[[ChipSettings], "ChipReport"], settings: ChipSettings) -> int:
     with log_to_stderr():
-        report = create_raster_chips(settings)
+        report = make(settings)
     typer.echo(report.summary())
     typer.echo(f"wrote {report.table}")
     return report.exit_status
@@ -44,12 +53,20 @@ def _raster(settings: ChipSettings) -> int:
 
 def _plan(settings: ChipSettings) -> int:
     with required_by("instageo chips", EXTRAS):
+        _check_packages()
         from instageo.data.chip_creation import plan_chips
     with log_to_stderr():
-        estimate = plan_chips(settings)
-    for line in estimate.lines():
+        report = plan_chips(settings)
+    for line in report.lines():
         typer.echo(line)
     return 0
+
+
+def _check_packages() -> None:
+    """Raise ModuleNotFoundError unless all packages are installed that are imported only where they are needed."""
+    for name in PACKAGES:
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
 
 
 app.command("points")(

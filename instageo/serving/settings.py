@@ -5,7 +5,7 @@ from typing import Any
 
 from instageo.errors import ConfigError
 
-TOKEN_VARIABLE = "INSTAGEO_SERVE_TOKEN"  # noqa: S105  # the variable's name
+TOKEN_VARIABLE = "INSTAGEO_SERVE_TOKEN"  # noqa: S105  # the variable's name  # nosec B105
 """Environment variable that holds the bearer token; if it is not set, no token is required."""
 
 APPLICATION_NAME = "instageo"

@@ -11,11 +11,16 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+from affine import Affine
+from rasterio.crs import CRS
 
 from benchmarks.serving_fuzz import fuzz
 from benchmarks.watched_server import BOUNDARY, form, watched_server
 from instageo.model.run import main
+from instageo.raster.grid import Grid
+from instageo.raster.writing import write_raster
 from tests.integration.conftest import QUICK, write_chips
 from tests.integration.servers import image
 
@@ -43,12 +48,17 @@ def folder():
     shutil.rmtree(path, ignore_errors=True)
 
 
-def test_malformed_requests_and_mutated_images_are_refused_and_nothing_more(run):
+def test_malformed_requests_and_mutated_images_are_refused_and_nothing_more(run, tmp_path):
     """A seeded part of `benchmarks/serving_fuzz.py`."""
     with watched_server(f"m={run}", "--memory-mb", "200") as server:
         before = server.memory_mb()["front"]
         statuses = fuzz(server, seed=1, requests=150, images=150)
         assert server.request("GET", "/healthz")[0] == 200
+        for name, content in images_of_the_whole_earth(tmp_path):
+            for path in ("?format=tif", "?format=json", "?format=png", "/show"):
+                status, response = server.request("POST", f"/v1/predict{path}", form(content))
+                assert status == 200, (name, path, response[:300])
+                assert path not in ("?format=json", "/show") or json.loads(response)["bounds_lonlat"] is None
         assert server.tracebacks() == []
     for kind, counts in statuses.items():
         assert counts.total() == 150
@@ -56,6 +66,16 @@ def test_malformed_requests_and_mutated_images_are_refused_and_nothing_more(run)
         assert any(400 <= code < 500 for code in counts)
     assert statuses["images"][200] > 0
     assert server.most_mb - before <= 1.2 * 200
+
+
+def images_of_the_whole_earth(folder):
+    """Images whose corners are space, in projections by name."""
+    values = np.random.default_rng(1).integers(500, 3000, (6, 32, 32)).astype(np.int16)
+    for name, half in (("nsper +h=3000000", 5e6), ("sinu", 1.9e7), ("eck4", 1.6e7)):
+        transform = Affine(2 * half / 32, 0, -half, 0, -2 * half / 32, half)
+        crs = CRS.from_proj4(f"+proj={name} +datum=WGS84")
+        write_raster(folder / "earth.tif", values, Grid(crs.to_wkt(), transform, 32, 32))
+        yield name, (folder / "earth.tif").read_bytes()
 
 
 def received(client):
@@ -104,12 +124,16 @@ def test_stalled_and_endless_uploads_end_and_a_killed_front_starts_again(run, fo
                     client.sendall(b"10000\r\n" + b"-" * 65536 + b"\r\n")
             assert received(client).startswith(b"HTTP/1.1 413 ")
         name = json.loads(server.request("POST", "/v1/predict/show", form(chip))[1])["name"]
-        assert b"instageo_front_restarts_total 0.0" in server.request("GET", "/metrics")[1]
-        os.kill(server.front_process(), signal.SIGKILL)
-        end = time.monotonic() + 600
-        while server.request("GET", "/healthz", timeout=10)[0] != 200 and time.monotonic() < end:
-            time.sleep(0.5)
-        assert b"instageo_front_restarts_total 1.0" in server.request("GET", "/metrics")[1]
+        for restarts, number in enumerate((signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)):
+            assert f"instageo_front_restarts_total {restarts}.0" in server.request("GET", "/metrics")[1].decode()
+            killed = server.front_process()
+            os.kill(killed, number)
+            end = time.monotonic() + 600
+            while server.front_process() in (None, killed) and time.monotonic() < end:
+                time.sleep(0.5)
+            while server.request("GET", "/healthz", timeout=10)[0] != 200 and time.monotonic() < end:
+                time.sleep(0.5)
+        assert b"instageo_front_restarts_total 3.0" in server.request("GET", "/metrics")[1]
         assert server.request("GET", f"/v1/results/{name}/prediction.tif")[0] == 404
         assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200
     assert len(list(folder.glob("instageo-server-*"))) == 1  # killed as a whole

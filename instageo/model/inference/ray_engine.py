@@ -116,7 +116,7 @@ def _outcomes(job: RayJob, plan: WorkerPlan, items: Sequence[PredictionItem]) ->
         num_gpus=plan.gpus,
     )
     for row in results.iter_rows():
-        outcome = pickle.loads(row["outcome"])  # noqa: S301  # written by our own processes
+        outcome = pickle.loads(row["outcome"])  # noqa: S301  # written by our own processes  # nosec B301
         if isinstance(outcome, InstaGeoError):
             raise outcome
         yield outcome
@@ -153,7 +153,7 @@ class RayWorker:
                 self._check_loads()
                 self.predictor = self._load()
                 self._complete(LOADING)
-            items = pickle.loads(batch["items"][0])  # noqa: S301  # written by `_outcomes`
+            items = pickle.loads(batch["items"][0])  # noqa: S301  # written by `_outcomes`  # nosec B301
             outcomes = self._predict(self.predictor, int(batch["number"][0]), items)
         except InstaGeoError as error:
             outcomes = [error]

@@ -114,6 +114,10 @@ def test_a_grid_that_is_nowhere_on_earth_has_no_center(crs, transform):
         ("+proj=geos +h=35785831 +lon_0=0 +datum=WGS84 +sweep=y", 5.6e6),
         ("+proj=moll +datum=WGS84", 1.8e7),
         ("+proj=ortho +lat_0=0 +lon_0=0 +datum=WGS84", 7e6),
+        ("+proj=nsper +h=3000000 +datum=WGS84", 5e6),
+        ("+proj=sinu +datum=WGS84", 1.9e7),
+        ("+proj=eck4 +datum=WGS84", 1.6e7),
+        ("+proj=laea +lat_0=0 +lon_0=0 +datum=WGS84", 1.27e7),
     ],
 )
 def test_corners_beyond_the_edge_of_the_earth_have_no_bounds(projection, half):
