@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any, cast
 
 import torch
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
 from torch import Tensor, nn
@@ -240,6 +240,8 @@ def call_replica(send: Callable[[], Any], deadline: float) -> Any:
             raise HTTPProblem(429, "the server is busy; try again in a moment", {"Retry-After": "2"}) from error
         except TimeoutError:
             break
+        except TaskCancelledError as error:  # Ray Serve ends all that a request calls when its client has gone
+            raise HTTPProblem(503, "the client has gone") from error
         except (RayActorError, DeploymentUnavailableError, RayServeException):
             time.sleep(RETRY_PAUSE_S)
     raise HTTPProblem(503, TIME_OVER, {"Retry-After": "10"})

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import re
 import threading
+import time
 
 import pytest
 
@@ -86,3 +87,39 @@ def test_clients_are_not_told_to_change_settings(sentence, told):
     from instageo.serving.errors import HTTPProblem
 
     assert HTTPProblem(422, sentence).detail.startswith(told)
+
+
+def test_a_request_that_ray_ends_is_no_internal_error(monkeypatch, caplog):
+    from ray.exceptions import TaskCancelledError
+    from starlette.testclient import TestClient
+
+    from instageo.serving.endpoints import build_app
+    from instageo.serving.errors import HTTPProblem
+    from instageo.serving.service import call_replica
+
+    def end():
+        raise TaskCancelledError
+
+    with pytest.raises(HTTPProblem, match="the client has gone"):
+        call_replica(end, time.monotonic() + 600)
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    app = build_app(None, SETTINGS)
+    app.get("/ended")(end)
+    response = TestClient(app, base_url="http://localhost").get("/ended")
+    assert (response.status_code, response.json()["detail"]) == (503, "the client has gone")
+    assert caplog.records == []
+
+
+def test_health_and_metrics_need_no_thread(monkeypatch):
+    from starlette.testclient import TestClient
+
+    from instageo.serving import endpoints
+
+    def no_thread(*_):
+        raise AssertionError("a thread is used")
+
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    monkeypatch.setattr(endpoints.ThreadPoolExecutor, "submit", no_thread)
+    client = TestClient(endpoints.build_app(None, SETTINGS), base_url="http://localhost")
+    assert [client.get(path).status_code for path in ("/healthz", "/metrics")] == [200, 200]
+    assert "instageo_front_restarts_total 0.0" in client.get("/metrics").text
