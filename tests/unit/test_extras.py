@@ -35,7 +35,10 @@ WITHOUT_EXTRAS = """
 import runpy, sys
 
 class Missing:
-    PACKAGES = {"hydra", "omegaconf", "torch", "matplotlib", "pytorch_lightning", "ray", "fastapi", "ruamel", "obstore"}
+    PACKAGES = {
+        "hydra", "omegaconf", "torch", "matplotlib", "pytorch_lightning", "ray", "fastapi", "ruamel", "obstore",
+        "pystac_client", "scipy", "shapely",
+    }
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.PACKAGES:
