@@ -14,7 +14,8 @@ def read(path):
 
 
 def test_there_are_notebooks():
-    assert [path.stem for path in NOTEBOOKS] == ["chip_creator_demo", "map_and_look", "train_in_a_notebook"]
+    names = ["chip_creator_demo", "map_and_look", "raster_chip_creator_demo", "train_in_a_notebook"]
+    assert [path.stem for path in NOTEBOOKS] == names
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
