@@ -17,12 +17,12 @@ from instageo.data.labelling.vector_files import is_vector
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.matching.match import Matches
 from instageo.data.output.chip_writer import ChipWriter
-from instageo.data.output.journal import Finished, Journal
+from instageo.data.output.journal import ChipJournal, Finished
 from instageo.data.output.plan_report import PlanReport
 from instageo.data.output.run_settings import check_settings, settings_record, write_settings
 from instageo.data.output.skipped import Reason, Skipped
 from instageo.data.output.tables import ChipReport, count_reasons, write_chip_table, write_report, write_skipped
-from instageo.data.reading.chip_reader import ChipReader
+from instageo.data.reading.chip_reader import BatchReader
 from instageo.data.reading.hosts import HostDownError
 from instageo.data.reading.pixel_source import PixelSource
 from instageo.data.scene_search import SceneSearch, search_scenes
@@ -65,7 +65,7 @@ def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
         search = _search(settings, labelling, folder)
         job, matches = search.job, _match(search, labelling)
         pixels = PixelSource(search.access, threads=settings.threads)
-        journal = Journal(folder, is_resumed=settings.resume)
+        journal = ChipJournal(folder, is_resumed=settings.resume)
         resumed = sum(bool(chip.files) for chip in journal.finished.values())
         failed = _make(job, labelling, matches.plans, journal, pixels, folder)
         journal.close([plan.name for plan in matches.plans])
@@ -83,7 +83,7 @@ def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
             unreadable=sum(row.reason is Reason.NOT_READABLE for row in skipped),
             resumed=resumed,
             searches=search.requests,
-            items=len(search.found.items),
+            items=len(search.item_list.items),
             duplicates=search.scenes.duplicates,
             reads=pixels.statistics(),
             seconds=time.monotonic() - began,
@@ -177,7 +177,12 @@ def _match(search: SceneSearch, labelling: Labelling) -> Matches:
 
 
 def _make(
-    job: ChipJob, labelling: Labelling, plans: Sequence[ChipPlan], journal: Journal, pixels: PixelSource, folder: Path
+    job: ChipJob,
+    labelling: Labelling,
+    plans: Sequence[ChipPlan],
+    journal: ChipJournal,
+    pixels: PixelSource,
+    folder: Path,
 ) -> list[Skipped]:
     """Read and write the chips that the journal does not hold, and return the observations that a later run may try."""
     settings = job.settings
@@ -193,7 +198,7 @@ def _make(
         settings.missing_steps == "fill",
         tags,
     )
-    reader = ChipReader(job.reading, pixels.read, pixels.grid_of)
+    reader = BatchReader(job.reading, pixels.read, pixels.grid_of)
     pending = [plan for plan in plans if plan.name not in journal.finished]
     batches = _batches(pending, settings.steps * len(job.bands) * settings.size**2, settings.memory_mb)
     failed: list[Skipped] = []
@@ -233,14 +238,14 @@ def _in_no_chip(
 ) -> list[Skipped]:
     """Return the first reason of each observation that is in no chip; polygons may lie in several."""
     written = [plan for plan in plans if plan.name in finished and finished[plan.name].files]
-    kept = {
+    in_chips = {
         number
         for plan in written
         for number in set(labelling.numbers(plan)) - {row.number for row in finished[plan.name].skipped}
     }
     first: dict[int, Skipped] = {}
     for row in skipped:
-        if row.number not in kept:
+        if row.number not in in_chips:
             first.setdefault(row.number, row)
     return list(first.values())
 

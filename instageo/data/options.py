@@ -50,8 +50,8 @@ def settings_from_options(values: Mapping[str, Any]) -> ChipSettings:
     Raises:
         ConfigError: A value is not what its option expects.
     """
-    known = {entry.name: entry for entry in fields(ChipSettings)}
-    return ChipSettings(**{name: _value(known[name], value) for name, value in values.items()})
+    fields_by_name = {entry.name: entry for entry in fields(ChipSettings)}
+    return ChipSettings(**{name: _value(fields_by_name[name], value) for name, value in values.items()})
 
 
 def _parameter(entry: Field[Any], input_name: str, input_help: str) -> tuple[Any, Any]:

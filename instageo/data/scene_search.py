@@ -31,7 +31,7 @@ class SceneSearch:
 
     Attributes:
         job: The run's settings, resolved.
-        found: Records of the images.
+        item_list: Records of the images.
         scenes: Images that chips can be cut from, and why others cannot serve.
         access: How files are opened.
         requests: Requests to the catalogue.
@@ -39,7 +39,7 @@ class SceneSearch:
     """
 
     job: ChipJob
-    found: ItemList
+    item_list: ItemList
     scenes: Scenes
     access: Access
     requests: int = 0
@@ -64,31 +64,31 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
     beside = () if frozen is None else (frozen.parent,)
     requests, notes = 0, tuple[str, ...]()
     if former is not None and former.is_file():
-        found, path = read_items(former), former
-        job = resolve_job(settings, found.catalog)
-        access = list_access(path, found.catalog, also=beside)
+        item_list, path = read_items(former), former
+        job = resolve_job(settings, item_list.catalog)
+        access = list_access(path, item_list.catalog, also=beside)
     elif frozen is not None:
-        found = read_items(frozen)
-        job = resolve_job(settings, found.catalog)
-        access = list_access(frozen, found.catalog)
+        item_list = read_items(frozen)
+        job = resolve_job(settings, item_list.catalog)
+        access = list_access(frozen, item_list.catalog)
     else:
         job = resolve_job(settings)
         catalog = find_catalog(job.catalog)
-        places = [(place.longitude, place.latitude, place.first, place.last)
-                  for place in labelling.places(job.matching.dates)]  # fmt: skip
-        queries = search_boxes(places)
+        search_places = [(spot.longitude, spot.latitude, spot.first, spot.last)
+                  for spot in labelling.places(job.matching.dates)]  # fmt: skip
+        queries = search_boxes(search_places)
         result = search(catalog, queries, [product.collection for product in job.products])
         searched = datetime.now(UTC).isoformat(timespec="seconds")
-        found = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
+        item_list = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
         access, requests = catalog.open_files(), result.requests
         notes = () if result.items else result.messages
-        log.info("%s: %s by %s", catalog.key, counted(len(found.items), "image"), counted(requests, "request"))
-    if not found.items:
+        log.info("%s: %s by %s", catalog.key, counted(len(item_list.items), "image"), counted(requests, "request"))
+    if not item_list.items:
         raise DataError("; ".join(notes) or f"{settings.catalog}: the list has no items")
     if folder is not None and not (former is not None and former.is_file()):
-        write_items(folder / ITEMS, found, files_from=beside[0] if beside else None)
+        write_items(folder / ITEMS, item_list, files_from=beside[0] if beside else None)
     scenes = find_scenes(
-        found.items, job.source, job.products, job.bands, max_cloud=settings.max_cloud,
+        item_list.items, job.source, job.products, job.bands, max_cloud=settings.max_cloud,
         stated=settings.sentinel2_shift, grid_of=lambda asset: file_grid(asset, access),
     )  # fmt: skip
-    return SceneSearch(job, found, scenes, access, requests, notes)
+    return SceneSearch(job, item_list, scenes, access, requests, notes)

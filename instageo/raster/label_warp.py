@@ -88,14 +88,14 @@ def _warp_strip(file: OpenRaster, grid: Grid, rules: WarpRules) -> tuple[Floats,
     lattice = _cover(grid, file.info.grid)
     if lattice is None:
         return np.zeros(grid.shape), np.zeros(grid.shape, bool)
-    labels, known = _read(file, lattice, rules)
-    nearest, nearest_valid = _take_nearest(grid, lattice, labels, known)
+    labels, labelled = _read(file, lattice, rules)
+    nearest, nearest_valid = _take_nearest(grid, lattice, labels, labelled)
     if rules.method == "nearest":
         return nearest, nearest_valid
     pixels = _pixels_of_centres(grid, lattice)
     inside = pixels >= 0
     total = np.bincount(pixels[inside], minlength=grid.height * grid.width)
-    used = inside & known.ravel()
+    used = inside & labelled.ravel()
     count = np.bincount(pixels[used], minlength=len(total))
     enough = (count > 0) & (count >= rules.min_share * total)
     summarize = _mode if rules.method == "mode" else _mean
@@ -172,7 +172,7 @@ def _cover(grid: Grid, labels: Grid) -> Lattice | None:
 
 def _read(file: OpenRaster, lattice: Lattice, rules: WarpRules) -> tuple[Floats, Mask]:
     """Return labels and where they are valid on a lattice; beyond the border of the raster nothing is valid."""
-    labels, known = np.zeros((lattice.height, lattice.width)), np.zeros((lattice.height, lattice.width), bool)
+    labels, labelled = np.zeros((lattice.height, lattice.width)), np.zeros((lattice.height, lattice.width), bool)
     rows = slice(max(lattice.row, 0), min(lattice.row + lattice.height, lattice.labels.height))
     columns = slice(max(lattice.column, 0), min(lattice.column + lattice.width, lattice.labels.width))
     raster = file.read(no_data_value=rules.no_data_value, window=(rows, columns))
@@ -180,19 +180,19 @@ def _read(file: OpenRaster, lattice: Lattice, rules: WarpRules) -> tuple[Floats,
         slice(rows.start - lattice.row, rows.stop - lattice.row),
         slice(columns.start - lattice.column, columns.stop - lattice.column),
     )
-    labels[inner], known[inner] = np.where(raster.valid[0], raster.values[0], 0), raster.valid[0]
-    return (labels, known) if rules.class_map is None else _classify(labels, known, rules.class_map)
+    labels[inner], labelled[inner] = np.where(raster.valid[0], raster.values[0], 0), raster.valid[0]
+    return (labels, labelled) if rules.class_map is None else _classify(labels, labelled, rules.class_map)
 
 
-def _classify(labels: Floats, known: Mask, class_map: Mapping[int, int]) -> tuple[Floats, Mask]:
+def _classify(labels: Floats, labelled: Mask, class_map: Mapping[int, int]) -> tuple[Floats, Mask]:
     """Return the classes of labels, and where they have one."""
     codes, positions = np.unique(labels, return_inverse=True)
     classes = np.array([class_map.get(int(code), -1) if code.is_integer() else -1 for code in codes.tolist()])
     result = classes[positions].reshape(labels.shape)
-    return np.where(result >= 0, result, 0).astype(np.float64), known & (result >= 0)
+    return np.where(result >= 0, result, 0).astype(np.float64), labelled & (result >= 0)
 
 
-def _take_nearest(grid: Grid, lattice: Lattice, labels: Floats, known: Mask) -> tuple[Floats, Mask]:
+def _take_nearest(grid: Grid, lattice: Lattice, labels: Floats, labelled: Mask) -> tuple[Floats, Mask]:
     """Return the label pixel that contains the centre of each pixel of the chip."""
     rows, columns = np.meshgrid(np.arange(grid.height) + 0.5, np.arange(grid.width) + 0.5, indexing="ij")
     label_rows, label_columns = _positions(grid, lattice.labels, rows.ravel(), columns.ravel())
@@ -202,7 +202,7 @@ def _take_nearest(grid: Grid, lattice: Lattice, labels: Floats, known: Mask) -> 
     ]
     inside = (index[0] >= 0) & (index[0] < lattice.height) & (index[1] >= 0) & (index[1] < lattice.width)
     index = [np.where(inside, values, 0) for values in index]
-    valid = inside & known[index[0], index[1]]
+    valid = inside & labelled[index[0], index[1]]
     return labels[index[0], index[1]].reshape(grid.shape), valid.reshape(grid.shape)
 
 
@@ -229,8 +229,8 @@ def _positions(source: Grid, target: Grid, rows: Floats, columns: Floats) -> tup
     if not same_crs(source.crs or "", target.crs or ""):
         moved = transform_coordinates(source.crs or "", target.crs or "", xs.tolist(), ys.tolist())
         xs, ys = np.array(moved[0]), np.array(moved[1])
-    found = target.from_crs(xs, ys)
-    whole = [np.round(values) for values in found]
+    value = target.from_crs(xs, ys)
+    whole = [np.round(values) for values in value]
     with np.errstate(invalid="ignore"):
-        rounded = [np.where(abs(values - near) < 1e-6, near, values) for values, near in zip(found, whole, strict=True)]
+        rounded = [np.where(abs(values - near) < 1e-6, near, values) for values, near in zip(value, whole, strict=True)]
     return rounded[0], rounded[1]

@@ -137,17 +137,17 @@ class Endpoints:
         """
 
         async def call(**arguments: Any) -> Response:
-            place = current_place.get()
-            threads = self.spare_threads if place is None else self.threads
+            slot = current_place.get()
+            threads = self.spare_threads if slot is None else self.threads
             work = threads.submit(copy_context().run, partial(endpoint, **arguments))
-            if place is not None:
-                place.hold()
-                work.add_done_callback(lambda _: place.leave())
+            if slot is not None:
+                slot.hold()
+                work.add_done_callback(lambda _: slot.leave())
             try:
                 return await asyncio.wrap_future(work)
             except asyncio.CancelledError:
-                if place is not None:
-                    place.abandoned.set()
+                if slot is not None:
+                    slot.abandoned.set()
                 raise
 
         call.__name__, call.__doc__ = endpoint.__name__, endpoint.__doc__

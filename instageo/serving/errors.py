@@ -57,8 +57,8 @@ def without_settings(sentence: str) -> str:
         'the image: has 2 layers; /v1/models/NAME describes the images that a model needs'
     """
     clauses = [_cut_before_setting(clause) for clause in sentence.split("; ")]
-    kept = "; ".join(clause for clause in clauses if clause)
-    return sentence if kept == sentence else f"{kept or 'the image does not fit'}; {MODELS_HINT}"
+    retained = "; ".join(clause for clause in clauses if clause)
+    return sentence if retained == sentence else f"{retained or 'the image does not fit'}; {MODELS_HINT}"
 
 
 def _cut_before_setting(clause: str) -> str:

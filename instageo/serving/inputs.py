@@ -29,7 +29,7 @@ CLOUD_NETWORKS = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-def fetch_url(url: str, target: Path, limits: RequestLimits, place: Place | None = None) -> None:
+def fetch_url(url: str, target: Path, limits: RequestLimits, slot: Place | None = None) -> None:
     """Write the content of a URL to a file.
 
     The host name is resolved once, its address is checked, and the connection is made to that very address; the same
@@ -39,7 +39,7 @@ def fetch_url(url: str, target: Path, limits: RequestLimits, place: Place | None
         url: The URL.
         target: The file.
         limits: Limits of requests.
-        place: That of the request, whose end also ends the transfer.
+        slot: That of the request, whose end also ends the transfer.
 
     Raises:
         HTTPProblem: URLs are not allowed (403), this one leads into a private network (403), its file is too large
@@ -50,10 +50,10 @@ def fetch_url(url: str, target: Path, limits: RequestLimits, place: Place | None
             403, "this server does not accept URLs; send the file itself, or start the server with --allow-urls"
         )
     deadline = time.monotonic() + limits.url_timeout_s
-    place = place or Place(lambda: None, deadline)
-    deadline = min(deadline, place.deadline)
+    slot = slot or Place(lambda: None, deadline)
+    deadline = min(deadline, slot.deadline)
     for _ in range(MAX_REDIRECTS + 1):
-        location = _fetch_or_redirect(url, target, limits, deadline, place)
+        location = _fetch_or_redirect(url, target, limits, deadline, slot)
         if location is None:
             return
         url = urljoin(url, location)
@@ -82,12 +82,12 @@ def check_image(path: Path, limits: RequestLimits) -> None:
         raise HTTPProblem(413, f"the image has {megabytes:.0f} MB when decoded; the limit is {limits.decoded_mb} MB")
 
 
-def _fetch_or_redirect(url: str, target: Path, limits: RequestLimits, deadline: float, place: Place) -> str | None:
+def _fetch_or_redirect(url: str, target: Path, limits: RequestLimits, deadline: float, slot: Place) -> str | None:
     """Write the content of a URL to a file and return None, or return the location it redirects to."""
     connection, path = _connect(url, limits)
     connection.timeout = max(deadline - time.monotonic(), POLL_S)
     try:
-        with _ended_at(deadline, connection, place):
+        with _ended_at(deadline, connection, slot):
             connection.request("GET", path, headers={"User-Agent": "instageo", "Accept": "image/tiff, */*"})
             response = connection.getresponse()
             if response.status in (301, 302, 303, 307, 308):
@@ -103,7 +103,7 @@ def _fetch_or_redirect(url: str, target: Path, limits: RequestLimits, deadline: 
         connection.close()
     if time.monotonic() >= deadline:  # a response without a length that was cut looks complete
         raise HTTPProblem(504, "the file at the URL did not arrive within the time limit of this server")
-    place.check()
+    slot.check()
     return None
 
 
@@ -117,7 +117,7 @@ def _copy(response: http.client.HTTPResponse, target: Path, limit_mb: int) -> No
 
 
 @contextmanager
-def _ended_at(deadline: float, connection: "_PinnedConnection", place: Place) -> Iterator[None]:
+def _ended_at(deadline: float, connection: "_PinnedConnection", slot: Place) -> Iterator[None]:
     """End a connection, whatever it waits for, at the deadline or when the client of the request has gone.
 
     Time limits of sockets hold for each read, so that a byte a second would never exceed them.
@@ -126,7 +126,7 @@ def _ended_at(deadline: float, connection: "_PinnedConnection", place: Place) ->
 
     def watch() -> None:
         while not over.wait(POLL_S):
-            if time.monotonic() >= deadline or place.abandoned.is_set():
+            if time.monotonic() >= deadline or slot.abandoned.is_set():
                 return connection.abort()
 
     watcher = threading.Thread(target=watch, daemon=True)

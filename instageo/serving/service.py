@@ -157,8 +157,8 @@ class PredictionService:
     @contextmanager
     def _predicted(self, model: str, path: Path) -> Iterator[tuple[Predictor, Prediction]]:
         """Yield a predictor and its prediction for a file, and measure the time until the block ends."""
-        start, place = time.monotonic(), current_place.get()
-        deadline = start + self.settings.limits.timeout_s if place is None else place.deadline
+        start, slot = time.monotonic(), current_place.get()
+        deadline = start + self.settings.limits.timeout_s if slot is None else slot.deadline
         check_image(path, self.settings.limits)
         network = RemoteNetwork(self.handle, model, deadline, self.metrics.tiles.observe)
         description = self.describe(model, deadline)
@@ -219,8 +219,8 @@ class RemoteNetwork(nn.Module):
 
     def forward(self, image: Tensor, temporal_coords: Tensor, location_coords: Tensor) -> Tensor:
         """Return the logits of tiles (B, C, T, h, w); see `call_replica`."""
-        if (place := current_place.get()) is not None:
-            place.check()
+        if (slot := current_place.get()) is not None:
+            slot.check()
         tiles = TileBatch(self.model, image.numpy(), temporal_coords.numpy(), location_coords.numpy())
         output: TileLogits = call_replica(lambda: self.handle.compute.remote(tiles), self.deadline)
         self.observe_tiles(output.tiles_in_pass)

@@ -56,16 +56,16 @@ def remove_leftovers(server: str = "", wait_s: float = 0) -> int | None:
     Returns:
         How often these processes had been restarted, at most; None if nothing was left.
     """
-    end, found = time.monotonic() + wait_s, []
+    end, owner = time.monotonic() + wait_s, []
     for path in Path(tempfile.gettempdir()).glob(f"{_prefix(server) if server else PREFIX}*"):
         if path.is_symlink() or not path.is_dir():
             continue
         lock = FileLock(path / LOCK)
         with suppress(Timeout, OSError):  # its process runs, or it is another user's
             lock.acquire(timeout=max(0, end - time.monotonic()))
-            found.append(_read_restarts(path))
+            owner.append(_read_restarts(path))
             _remove(path, lock)
-    return max(found, default=None)
+    return max(owner, default=None)
 
 
 def _prefix(server: str) -> str:

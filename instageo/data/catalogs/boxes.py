@@ -45,7 +45,7 @@ class SearchQuery:
         return dt.datetime.combine(self.last + timedelta(days=1), dt.time(), dt.UTC)
 
 
-def search_boxes(places: Iterable[tuple[float, float, date, date]]) -> list[SearchQuery]:
+def search_boxes(points: Iterable[tuple[float, float, date, date]]) -> list[SearchQuery]:
     """Return few queries that cover all places with their periods.
 
     Places are gathered in cells of 2 degrees, and neighbouring cells are joined while their box stays that small, so
@@ -53,14 +53,14 @@ def search_boxes(places: Iterable[tuple[float, float, date, date]]) -> list[Sear
     180: what the margin reaches beyond is a box of its own.
 
     Args:
-        places: Longitude and latitude, degrees, and first and last day, UTC, of each place.
+        points: Longitude and latitude, degrees, and first and last day, UTC, of each place.
     """
     cells: dict[tuple[int, int], _Group] = {}
-    for lon, lat, first, last in places:
+    for lon, lat, first, last in points:
         west = (lon + 180.0) % 360.0 - 180.0
-        place = _Group((west, lat, west, lat), first, last)
+        point = _Group((west, lat, west, lat), first, last)
         key = math.floor(west / BOX_DEGREES), math.floor(lat / BOX_DEGREES)
-        cells[key] = cells[key].joined(place) if key in cells else place
+        cells[key] = cells[key].joined(point) if key in cells else point
     groups: list[_Group] = []
     owner: dict[tuple[int, int], int] = {}
     for (column, row), group in sorted(cells.items()):

@@ -107,8 +107,8 @@ def list_access(path: Path, catalog: str, *, also: Sequence[Path] = ()) -> Acces
         catalog: Key or URL of the catalogue that the items come from, as the list says.
         also: Further folders that local files may lie in.
     """
-    known = catalog in CATALOGS or catalog.startswith(("https://", "http://"))
-    remote: Access = find_catalog(catalog).open_files() if known else PlainAccess("")
+    is_named = catalog in CATALOGS or catalog.startswith(("https://", "http://"))
+    remote: Access = find_catalog(catalog).open_files() if is_named else PlainAccess("")
     return ListAccess((path.parent, *also), remote)
 
 

@@ -69,11 +69,11 @@ class PlanetaryAccess(PlainAccess):
             lock = self._locks.setdefault(container, threading.Lock())
             before = self._known.get(container)
         with lock:
-            known = self._known.get(container)
-            refused = renew and known == before
-            if known is None or refused or datetime.now(UTC) >= known[1] - RENEW_BEFORE:
-                known = self._known[container] = self._request(container)
-        return known[0]
+            cached = self._known.get(container)
+            refused = renew and cached == before
+            if cached is None or refused or datetime.now(UTC) >= cached[1] - RENEW_BEFORE:
+                cached = self._known[container] = self._request(container)
+        return cached[0]
 
     def _request(self, container: str) -> tuple[str, datetime]:
         answer = self._session.get_json(f"{self._tokens}/{container}", denied=(

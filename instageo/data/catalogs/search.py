@@ -76,8 +76,8 @@ def search(
     records: dict[tuple[str, str], dict[str, Any]] = {}
     with ThreadPoolExecutor(catalog.parallel, thread_name_prefix="search") as pool:
         pages = track(pool.map(lambda one: _all_records(catalog, one), searches), "searching", len(searches))
-        for query, found in zip(queries, pages, strict=True):
-            for record in found:
+        for query, records_of_query in zip(queries, pages, strict=True):
+            for record in records_of_query:
                 _keep(records, record, query, collections)
     items, messages = _items(records.values())
     empty = [name for name in collections if all(item.collection != name for item in items)]
@@ -112,15 +112,15 @@ def _prepare(client: Client, query: SearchQuery, collections: Sequence[str], lim
 
 def _all_records(catalog: Catalog, search: ItemSearch) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
-    seen: set[tuple[str, str]] = set()
+    names: set[tuple[str, str]] = set()
     idle = 0
     try:
         for page in search.pages_as_dicts():
-            count = len(seen)
+            count = len(names)
             for record in page.get("features") or []:
                 records.append(record)
-                seen.add(_key(record))
-            idle = idle + 1 if len(seen) == count else 0
+                names.add(_key(record))
+            idle = idle + 1 if len(names) == count else 0
             if idle >= MAX_EMPTY_PAGES:
                 raise CatalogError(f"{catalog.root}: its pages repeat the same items without end; try again later")
     except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -145,8 +145,8 @@ def _keep(records: dict[tuple[str, str], dict[str, Any]], record: dict[str, Any]
         return
     if not (query.start <= item.time < query.end and touches(item.bounds, query.box)):
         return
-    known = records.get(key)
-    if known is None or _rank(known) < _rank(record):
+    former = records.get(key)
+    if former is None or _rank(former) < _rank(record):
         records[key] = record
 
 

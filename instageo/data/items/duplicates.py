@@ -22,7 +22,7 @@ def newest_processing(items: Iterable[Item]) -> tuple[list[Item], list[Item]]:
     groups: dict[tuple[str, ...], list[Item]] = defaultdict(list)
     for item in sorted(items, key=_rank, reverse=True):
         groups[item.platform, item.collection, item.tile].append(item)
-    kept: list[Item] = []
+    newest: list[Item] = []
     dropped: list[Item] = []
     for group in groups.values():
         best: list[Item] = []
@@ -31,8 +31,8 @@ def newest_processing(items: Iterable[Item]) -> tuple[list[Item], list[Item]]:
                 dropped.append(item)
             else:
                 best.append(item)
-        kept += best
-    return sorted(kept, key=lambda item: (item.time, item.id)), dropped
+        newest += best
+    return sorted(newest, key=lambda item: (item.time, item.id)), dropped
 
 
 def _is_same_image(first: Item, second: Item) -> bool:

@@ -17,7 +17,7 @@ from instageo.data.matching.candidates import CandidateFinder, MatchRules, Unmat
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.matching.dates import DateRule
 from instageo.data.matching.match import Matches
-from instageo.data.matching.placement import Place, place_points
+from instageo.data.matching.placement import ChipWindow, place_points
 from instageo.data.matching.scenes import Scenes
 from instageo.data.output.skipped import Reason, Skipped
 
@@ -27,13 +27,13 @@ class LabelledWindow:
     """A window of a tile that has labels of one area.
 
     Attributes:
-        place: The window.
+        cell: The window.
         area: The labels.
         numbers: Numbers of the features in it, or that of the window where labels are a raster.
         counts: Labelled pixels of each class.
     """
 
-    place: Place
+    cell: ChipWindow
     area: LabelArea
     numbers: tuple[int, ...]
     counts: Mapping[int, int]
@@ -41,7 +41,7 @@ class LabelledWindow:
     @property
     def name(self) -> str:
         """Name of its chip."""
-        return f"{self.place.tile}_{self.area.day:%Y%m%d}_{self.place.row:04}_{self.place.column:04}"
+        return f"{self.cell.tile}_{self.area.day:%Y%m%d}_{self.cell.row:04}_{self.cell.column:04}"
 
 
 @dataclass
@@ -98,32 +98,32 @@ class AreaLabelling:
 
     def places(self, dates: DateRule) -> Sequence[SearchPlace]:
         """Return points over each area, with the days that images are needed of."""
-        places = []
+        points = []
         for area in self.labels.areas:
             periods = dates.periods(area.day)
             first, last = periods[0].first, periods[-1].last
-            places += [SearchPlace(lon, lat, first, last) for lon, lat in search_points(area)]
-        return places
+            points += [SearchPlace(lon, lat, first, last) for lon, lat in search_points(area)]
+        return points
 
     def match(self, scenes: Scenes, rules: MatchRules) -> Matches:
         """Return a chip for each cell of the images' tiles that has labels."""
         windows = self._chosen(list(self._labelled(scenes, rules)))
-        finder = CandidateFinder(scenes, rules, {window.place for window in windows})
+        finder = CandidateFinder(scenes, rules, {window.cell for window in windows})
         plans, skipped = [], []
         for window in windows:
             name = window.name
             while name in self._windows:  # of several rasters with labels of one day in one cell
                 name += "_2"
             self._windows[name] = window
-            found = finder.items(window.place, window.area.day)
-            if isinstance(found, Unmatched):
-                skipped += [Skipped(number, found.reason, found.detail) for number in window.numbers]
+            matches = finder.items(window.cell, window.area.day)
+            if isinstance(matches, Unmatched):
+                skipped += [Skipped(number, matches.reason, matches.detail) for number in window.numbers]
                 continue
             targets = tuple(period.target for period in rules.dates.periods(window.area.day))
             if rules.newest_first:
-                found, targets = found[::-1], targets[::-1]
-            place = window.place
-            plans.append(ChipPlan(name, place.tile, place.grid, place.row, place.column, targets, found))
+                matches, targets = matches[::-1], targets[::-1]
+            cell = window.cell
+            plans.append(ChipPlan(name, cell.tile, cell.grid, cell.row, cell.column, targets, matches))
         if self._has_features:
             used = {number for window in windows for number in window.numbers}
             detail = "no image was found around it, or it was not drawn"
@@ -135,19 +135,19 @@ class AreaLabelling:
     def _labelled(self, scenes: Scenes, rules: MatchRules) -> Iterator[LabelledWindow]:
         """Yield each cell with enough labels, in its home tile."""
         frames = scenes.frames
-        seen: set[tuple[str, int, int, int]] = set()
+        visited: set[tuple[str, int, int, int]] = set()
         number = 0
         for position, area in enumerate(self.labels.areas):
             for frame in sorted(frames, key=lambda frame: (frame.tile, frame.row, frame.column)):
-                found = chips_of(area, frame, rules.size, min_labelled=self.settings.min_labelled)
-                for place, labels in _at_home(found, frames, rules.size):
-                    key = place.tile, place.row, place.column, position
-                    if key in seen:
+                matches = chips_of(area, frame, rules.size, min_labelled=self.settings.min_labelled)
+                for cell, labels in _at_home(matches, frames, rules.size):
+                    key = cell.tile, cell.row, cell.column, position
+                    if key in visited:
                         continue
-                    seen.add(key)
+                    visited.add(key)
                     number += 1
                     numbers = labels.numbers if self._has_features else (number,)
-                    yield LabelledWindow(place, area, numbers, labels.counts)
+                    yield LabelledWindow(cell, area, numbers, labels.counts)
 
     def _chosen(self, windows: list[LabelledWindow]) -> list[LabelledWindow]:
         """Return the windows that are drawn, in their order."""
@@ -161,8 +161,8 @@ class AreaLabelling:
     def label(self, plan: ChipPlan, observed: NDArray[np.bool_]) -> ChipLabel:  # noqa: ARG002
         """Return the labels of a chip."""
         window = self._windows[plan.name]
-        found = label_of(window.area, plan.grid)
-        return ChipLabel(found.values, counts=found.counts, points=len(window.numbers))
+        matches = label_of(window.area, plan.grid)
+        return ChipLabel(matches.values, counts=matches.counts, points=len(window.numbers))
 
     def numbers(self, plan: ChipPlan) -> Sequence[int]:
         """Return the numbers of the features in a chip, or that of its window."""
@@ -172,19 +172,19 @@ class AreaLabelling:
         """Return place, date and labels of each feature or window."""
         described: dict[int, dict[str, Any]] = {}
         for window in self._windows.values():
-            latitude, longitude = window.place.grid.center_lat_lon() or ("", "")
-            place = {"lat": latitude, "lon": longitude, "date": window.area.day, "label": window.area.name}
-            described |= {number: place for number in window.numbers if number not in described}
+            latitude, longitude = window.cell.grid.center_lat_lon() or ("", "")
+            columns = {"lat": latitude, "lon": longitude, "date": window.area.day, "label": window.area.name}
+            described |= {number: columns for number in window.numbers if number not in described}
         empty = dict.fromkeys(("lat", "lon", "date", "label"), "")
         return {number: described.get(number, empty) for number in range(1, max(described, default=0) + 1)}
 
 
 def _at_home(
-    found: Sequence[tuple[Place, AreaLabels]], frames: Sequence[Any], size: int
-) -> Iterator[tuple[Place, AreaLabels]]:
+    matches: Sequence[tuple[ChipWindow, AreaLabels]], frames: Sequence[Any], size: int
+) -> Iterator[tuple[ChipWindow, AreaLabels]]:
     """Yield the windows whose centre lies deepest in their own tile; others are those of a neighbouring tile."""
-    centres = [place.grid.center_lat_lon() or (np.nan, np.nan) for place, _ in found]
+    centres = [cell.grid.center_lat_lon() or (np.nan, np.nan) for cell, _ in matches]
     homes = place_points([(lon, lat) for lat, lon in centres], frames, size=size, centre=False)
-    for (place, labels), home in zip(found, homes, strict=True):
-        if home is not None and home.tile == place.tile:
-            yield place, labels
+    for (cell, labels), home in zip(matches, homes, strict=True):
+        if home is not None and home.tile == cell.tile:
+            yield cell, labels

@@ -150,8 +150,8 @@ def _days(paths: Sequence[Path], infos: Sequence[RasterInfo], chosen: date | Non
 
 
 def _find_date(text: str) -> date | None:
-    found = _DATE_IN_NAME.search(text.replace(":", "-"))
+    match = _DATE_IN_NAME.search(text.replace(":", "-"))
     try:
-        return date(int(found[1]), int(found[2]), int(found[3])) if found else None
+        return date(int(match[1]), int(match[2]), int(match[3])) if match else None
     except ValueError:
         return None

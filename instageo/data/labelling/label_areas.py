@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.data.labelling.label_sources import LabelSource
-from instageo.data.matching.placement import Frame, Place, cells
+from instageo.data.matching.placement import ChipWindow, Frame, cells
 from instageo.data.observations.label_values import IGNORED_CLASS, MOST_CLASS, NO_VALUE
 from instageo.errors import DataError, RasterError
 from instageo.raster.grid import Grid
@@ -67,8 +67,8 @@ def label_of(area: LabelArea, grid: Grid) -> AreaLabels:
     if not area.classes:
         values = np.where(raw.valid, raw.values, NO_VALUE).astype(np.float32)
         return AreaLabels(values, {}, float(raw.valid.mean()), raw.conflicts, raw.numbers)
-    found = np.unique(raw.values[raw.valid])
-    wrong = found[(found != np.floor(found)) | (found < IGNORED_CLASS) | (found > MOST_CLASS)]
+    present = np.unique(raw.values[raw.valid])
+    wrong = present[(present != np.floor(present)) | (present < IGNORED_CLASS) | (present > MOST_CLASS)]
     if len(wrong):
         raise DataError(
             f"{area.name}: has the label {wrong[0]:g}, but classes are whole numbers from 0 to {MOST_CLASS}, or "
@@ -81,7 +81,9 @@ def label_of(area: LabelArea, grid: Grid) -> AreaLabels:
     return AreaLabels(classes, numbers, float((classes >= 0).mean()), raw.conflicts, raw.numbers)
 
 
-def chips_of(area: LabelArea, frame: Frame, size: int, *, min_labelled: float = 0.0) -> list[tuple[Place, AreaLabels]]:
+def chips_of(
+    area: LabelArea, frame: Frame, size: int, *, min_labelled: float = 0.0
+) -> list[tuple[ChipWindow, AreaLabels]]:
     """Return the cells of a tile that an area labels, in row-major order, and their labels.
 
     Args:
@@ -96,13 +98,13 @@ def chips_of(area: LabelArea, frame: Frame, size: int, *, min_labelled: float = 
         return []
     rows, columns = frame.grid.from_crs(np.array([west, east]), np.array([north, south]))
     result = []
-    for place in cells(frame, size):
-        top, left = place.row - frame.row, place.column - frame.column
+    for window in cells(frame, size):
+        top, left = window.row - frame.row, window.column - frame.column
         if top + size <= rows.min() or top >= rows.max() or left + size <= columns.min() or left >= columns.max():
             continue
-        labels = label_of(area, place.grid)
+        labels = label_of(area, window.grid)
         if labels.share > 0 and labels.share >= min_labelled:
-            result.append((place, labels))
+            result.append((window, labels))
     return result
 
 

@@ -69,12 +69,12 @@ class PointLabelling:
 
     def places(self, dates: DateRule) -> Sequence[SearchPlace]:
         """Return where and when images are needed."""
-        places = []
+        search_places = []
         for observation in self.table.observations:
             periods = dates.periods(observation.time.date())
             first, last = periods[0].first, periods[-1].last
-            places.append(SearchPlace(observation.longitude, observation.latitude, first, last))
-        return places
+            search_places.append(SearchPlace(observation.longitude, observation.latitude, first, last))
+        return search_places
 
     def match(self, scenes: Scenes, rules: MatchRules) -> Matches:
         """Return the chips to be made."""
@@ -87,19 +87,19 @@ class PointLabelling:
             return ChipLabel(None, points=len(points))
         if self.settings.label == "value":
             return ChipLabel(None, text=points[0].text, points=len(points))
-        found = label_map(
+        labels = label_map(
             plan.grid, points, window=self.settings.window, on_conflict=self.settings.on_conflict, classes=self.classes
         )
         skipped = tuple(
             Skipped(point.number, Reason.LABEL_CONFLICT, f"another label in its pixel of {plan.name}")
-            for point, status in zip(points, found.statuses, strict=True)
+            for point, status in zip(points, labels.statuses, strict=True)
             if status is not PointStatus.LABELLED
         )
         counts: dict[int, int] = {}
         if self.classes:
-            values, numbers = np.unique(found.values[found.values != -1], return_counts=True)
+            values, numbers = np.unique(labels.values[labels.values != -1], return_counts=True)
             counts = dict(zip(values.astype(int).tolist(), numbers.tolist(), strict=True))
-        return ChipLabel(found.values, counts=counts, points=len(points) - len(skipped), skipped=skipped)
+        return ChipLabel(labels.values, counts=counts, points=len(points) - len(skipped), skipped=skipped)
 
     def numbers(self, plan: ChipPlan) -> Sequence[int]:
         """Return the rows of the observations in a chip."""

@@ -61,8 +61,8 @@ def read_vector_rows(path: str | Path, crs: str = WGS84) -> VectorRows:
     path = Path(path)
     if path.suffix.lower() in VECTOR:
         return _read_with_gdal(path)
-    if path.suffix.lower() in GEOJSON and (found := _read_geojson(path)) is not None:
-        return found
+    if path.suffix.lower() in GEOJSON and (layer_names := _read_geojson(path)) is not None:
+        return layer_names
     if path.suffix.lower() in READERS:
         return _read_table(path, crs)
     expected = ", ".join((*GEOJSON, *VECTOR, *READERS))

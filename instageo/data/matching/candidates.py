@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from instageo.data.items.item import Item
 from instageo.data.matching.dates import DateRule, Period
-from instageo.data.matching.placement import Place, corners_lonlat
+from instageo.data.matching.placement import ChipWindow, corners_lonlat
 from instageo.data.matching.scenes import Scene, Scenes
 from instageo.data.matching.sun import sun_elevation
 from instageo.data.output.skipped import Reason
@@ -69,35 +69,35 @@ class CandidateFinder:
     Args:
         scenes: Images by tile.
         rules: How to choose.
-        places: All windows.
+        windows: All windows.
     """
 
-    def __init__(self, scenes: Scenes, rules: MatchRules, places: Iterable[Place]) -> None:
+    def __init__(self, scenes: Scenes, rules: MatchRules, windows: Iterable[ChipWindow]) -> None:
         self._scenes, self._rules = scenes, rules
-        by_tile: dict[str, dict[tuple[int, int], Place]] = defaultdict(dict)
-        for place in places:
-            by_tile[place.tile][place.row, place.column] = place
+        by_tile: dict[str, dict[tuple[int, int], ChipWindow]] = defaultdict(dict)
+        for window in windows:
+            by_tile[window.tile][window.row, window.column] = window
         self._corners = {
             (tile, *key): corners
             for tile, own in by_tile.items()
-            for key, corners in corners_lonlat({key: place.grid for key, place in own.items()}).items()
+            for key, corners in corners_lonlat({key: window.grid for key, window in own.items()}).items()
         }
         self._polygons: dict[tuple[str, int, int], BaseGeometry] = {}
         self._coverage: dict[tuple[str, str, str, int, int], float] = {}
         self._chosen: dict[tuple[str, int, int, date], tuple[tuple[Item, ...], ...] | Unmatched] = {}
 
-    def items(self, place: Place, day: date) -> tuple[tuple[Item, ...], ...] | Unmatched:
+    def items(self, window: ChipWindow, day: date) -> tuple[tuple[Item, ...], ...] | Unmatched:
         """Return the candidates of each date, oldest first, or why there are none."""
-        key = place.tile, place.row, place.column, day
+        key = window.tile, window.row, window.column, day
         if key not in self._chosen:
-            self._chosen[key] = self._find(place, day)
+            self._chosen[key] = self._find(window, day)
         return self._chosen[key]
 
-    def _find(self, place: Place, day: date) -> tuple[tuple[Item, ...], ...] | Unmatched:
+    def _find(self, window: ChipWindow, day: date) -> tuple[tuple[Item, ...], ...] | Unmatched:
         periods = self._rules.dates.periods(day)
         result: list[tuple[Item, ...]] = []
         for number, period in enumerate(periods, start=1):
-            candidates, reason = self._candidates(place, period)
+            candidates, reason = self._candidates(window, period)
             if not candidates and not self._rules.fill_missing:
                 step = f"date {number} of {len(periods)}, " if len(periods) > 1 else ""
                 return Unmatched(reason.reason, f"{step}{period.first} to {period.last}: {reason.detail}")
@@ -106,49 +106,49 @@ class CandidateFinder:
             return Unmatched(Reason.NO_ITEM, "no image at any date")
         return tuple(result)
 
-    def _candidates(self, place: Place, period: Period) -> tuple[tuple[Item, ...], Unmatched]:
+    def _candidates(self, window: ChipWindow, period: Period) -> tuple[tuple[Item, ...], Unmatched]:
         """Return the images that can serve a date, best first, and the reason in case there are none."""
         if period.last < self._rules.first_day:
             return (), Unmatched(Reason.BEFORE_SENSOR, f"the first image is of {self._rules.first_day}")
         ranked, refused = [], []
-        for scene in self._scenes.between(place.tile, period.first, period.last):
-            problem = self._problem(scene, place)
+        for scene in self._scenes.between(window.tile, period.first, period.last):
+            problem = self._problem(scene, window)
             if problem is not None:
                 refused.append(problem)
                 continue
             cloud = scene.item.cloud_percent if scene.item.cloud_percent is not None else 0.0
             days = abs((scene.day - period.target).days)
-            ranked.append(((days, cloud, -self._share(scene, place), scene.item.id), scene.item))
+            ranked.append(((days, cloud, -self._share(scene, window), scene.item.id), scene.item))
         refused += [
             Unmatched(other.reason, other.detail)
-            for tile in (place.tile, "")
+            for tile in (window.tile, "")
             for other in self._scenes.rejected_between(tile, period.first, period.last)
         ]
         reason = min(refused, key=lambda other: REASON_ORDER.index(other.reason), default=None)
         ranked.sort(key=lambda pair: pair[0])
-        nothing = Unmatched(Reason.NO_ITEM, f"the catalogue has no image of {place.tile}")
+        nothing = Unmatched(Reason.NO_ITEM, f"the catalogue has no image of {window.tile}")
         return tuple(item for _, item in ranked), reason or nothing
 
-    def _problem(self, scene: Scene, place: Place) -> Unmatched | None:
+    def _problem(self, scene: Scene, window: ChipWindow) -> Unmatched | None:
         """Return why a scene cannot serve a window, or None."""
-        if not scene.contains(place.grid):
+        if not scene.contains(window.grid):
             detail = f"{scene.item.id} has another grid, or ends within the chip"
             return Unmatched(Reason.GRID_DIFFERS, detail)
-        if self._share(scene, place) <= 0:
+        if self._share(scene, window) <= 0:
             return Unmatched(Reason.OUTSIDE_SWATH, f"{scene.item.id} does not cover the chip")
         if self._rules.daytime_only:
-            corners = self._corners[place.tile, place.row, place.column]
+            corners = self._corners[window.tile, window.row, window.column]
             elevation = sun_elevation(scene.item.time, float(corners[0, 1]), float(corners[0, 0]))
             if elevation <= 0:
                 return Unmatched(Reason.NIGHT, f"{scene.item.id}: the sun is {elevation:.0f} degrees above the horizon")
         return None
 
-    def _share(self, scene: Scene, place: Place) -> float:
+    def _share(self, scene: Scene, window: ChipWindow) -> float:
         """Return the share of a window that the footprint of a scene covers."""
-        window = place.tile, place.row, place.column
-        key = (scene.item.collection, scene.item.id, *window)
+        key_of_window = window.tile, window.row, window.column
+        key = (scene.item.collection, scene.item.id, *key_of_window)
         if key not in self._coverage:
-            polygon = self._polygon(window, scene.middle)
+            polygon = self._polygon(key_of_window, scene.middle)
             if scene.footprint.covers(polygon):
                 self._coverage[key] = 1.0
             else:

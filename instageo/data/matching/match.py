@@ -8,7 +8,7 @@ from instageo.data.items.item import Item
 from instageo.data.matching.candidates import REASON_ORDER, CandidateFinder, MatchRules, Unmatched
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.matching.dates import Period
-from instageo.data.matching.placement import Place, place_points
+from instageo.data.matching.placement import ChipWindow, place_points
 from instageo.data.matching.scenes import Scenes
 from instageo.data.observations.observation import Observation
 from instageo.data.output.skipped import Reason, Skipped
@@ -30,40 +30,40 @@ class Matches:
 def match(observations: Sequence[Observation], scenes: Scenes, rules: MatchRules) -> Matches:
     """Find the window and the images of each observation; observations of the same window and images share a chip."""
     lonlats = [(observation.longitude, observation.latitude) for observation in observations]
-    places = place_points(lonlats, scenes.frames, size=rules.size, centre=rules.centre)
-    counts = Counter(place.tile for place in places if place is not None)
-    chooser = CandidateFinder(scenes, rules, {place for place in places if place is not None})
+    windows = place_points(lonlats, scenes.frames, size=rules.size, centre=rules.centre)
+    counts = Counter(window.tile for window in windows if window is not None)
+    chooser = CandidateFinder(scenes, rules, {window for window in windows if window is not None})
     skipped: list[Skipped] = []
     groups: dict[tuple[object, ...], list[Observation]] = defaultdict(list)
-    choices: dict[tuple[object, ...], tuple[Place, tuple[tuple[Item, ...], ...]]] = {}
-    for observation, place in zip(observations, places, strict=True):
-        found = _choose(observation, place, counts, chooser, scenes, rules)
-        if isinstance(found, Unmatched) or place is None:
-            reason = found if isinstance(found, Unmatched) else Unmatched(Reason.NOT_PLACED, "")
+    choices: dict[tuple[object, ...], tuple[ChipWindow, tuple[tuple[Item, ...], ...]]] = {}
+    for observation, window in zip(observations, windows, strict=True):
+        chosen = _choose(observation, window, counts, chooser, scenes, rules)
+        if isinstance(chosen, Unmatched) or window is None:
+            reason = chosen if isinstance(chosen, Unmatched) else Unmatched(Reason.NOT_PLACED, "")
             skipped.append(Skipped(observation.number, reason.reason, reason.detail))
             continue
-        used = tuple(items[0].id if items else "" for items in found)
-        key = (place.tile, place.row, place.column, used, observation.number if rules.per_point else 0)
+        used = tuple(items[0].id if items else "" for items in chosen)
+        key = (window.tile, window.row, window.column, used, observation.number if rules.per_point else 0)
         groups[key].append(observation)
-        choices.setdefault(key, (place, found))
+        choices.setdefault(key, (window, chosen))
     plans = [_plan(*choices[key], members, rules) for key, members in groups.items()]
     plans.sort(key=lambda plan: (plan.tile, plan.row, plan.column, plan.name))
     return Matches(tuple(_with_unique_names(plans)), tuple(skipped))
 
 
 def _choose(
-    observation: Observation, place: Place | None, counts: Mapping[str, int], chooser: CandidateFinder, scenes: Scenes,
-    rules: MatchRules,
+    observation: Observation, window: ChipWindow | None, counts: Mapping[str, int], chooser: CandidateFinder,
+    scenes: Scenes, rules: MatchRules,
 ) -> tuple[tuple[Item, ...], ...] | Unmatched:  # fmt: skip
     day = observation.time.date()
-    if place is None:
+    if window is None:
         periods = rules.dates.periods(day)
         return _without_tile(periods, scenes, rules)
-    if counts[place.tile] < rules.min_count:
+    if counts[window.tile] < rules.min_count:
         return Unmatched(
-            Reason.FEW_OBSERVATIONS, f"{place.tile} has {counts[place.tile]}; min_count is {rules.min_count}"
+            Reason.FEW_OBSERVATIONS, f"{window.tile} has {counts[window.tile]}; min_count is {rules.min_count}"
         )
-    return chooser.items(place, day)
+    return chooser.items(window, day)
 
 
 def _without_tile(periods: Sequence[Period], scenes: Scenes, rules: MatchRules) -> Unmatched:
@@ -78,16 +78,16 @@ def _without_tile(periods: Sequence[Period], scenes: Scenes, rules: MatchRules) 
 
 
 def _plan(
-    place: Place, items: tuple[tuple[Item, ...], ...], members: Sequence[Observation], rules: MatchRules
+    window: ChipWindow, items: tuple[tuple[Item, ...], ...], members: Sequence[Observation], rules: MatchRules
 ) -> ChipPlan:
     day = min(observation.time.date() for observation in members)
     targets = tuple(period.target for period in rules.dates.periods(day))
     if rules.newest_first:
         items, targets = items[::-1], targets[::-1]
-    name = f"{place.tile}_{day:%Y%m%d}_{place.row:04}_{place.column:04}"
+    name = f"{window.tile}_{day:%Y%m%d}_{window.row:04}_{window.column:04}"
     if rules.per_point:
         name += f"_p{members[0].number}"
-    return ChipPlan(name, place.tile, place.grid, place.row, place.column, targets, items, tuple(members))
+    return ChipPlan(name, window.tile, window.grid, window.row, window.column, targets, items, tuple(members))
 
 
 def _with_unique_names(plans: Iterable[ChipPlan]) -> Iterable[ChipPlan]:

@@ -59,7 +59,7 @@ def scene_frame(grid: Grid) -> Frame:
 
 
 @dataclass(frozen=True)
-class Place:
+class ChipWindow:
     """Window of a chip in its home tile.
 
     Attributes:
@@ -77,7 +77,7 @@ class Place:
 
 def place_points(
     lonlats: Sequence[tuple[float, float]], frames: Iterable[Frame], *, size: int, centre: bool
-) -> list[Place | None]:
+) -> list[ChipWindow | None]:
     """Return the window of the chip of each point, or None for points in no tile.
 
     Args:
@@ -103,23 +103,23 @@ def place_points(
         chosen = near[deeper]
         margins[chosen], homes[chosen] = depth[deeper], index
         positions[chosen] = np.stack([rows, columns], axis=1)[deeper]
-    places: list[Place | None] = []
-    known: dict[tuple[int, int, int], Place] = {}
+    windows: list[ChipWindow | None] = []
+    cached: dict[tuple[int, int, int], ChipWindow] = {}
     for home, (row, column) in zip(homes.tolist(), positions.tolist(), strict=True):
         if home < 0:
-            places.append(None)
+            windows.append(None)
             continue
         frame = ordered[home]
         first = _first(row, frame.row, frame.grid.height, size, centre)
         second = _first(column, frame.column, frame.grid.width, size, centre)
         key = home, first, second
-        if key not in known:
-            known[key] = _place(frame, first, second, size)
-        places.append(known[key])
-    return places
+        if key not in cached:
+            cached[key] = _place(frame, first, second, size)
+        windows.append(cached[key])
+    return windows
 
 
-def cells(frame: Frame, size: int) -> list[Place]:
+def cells(frame: Frame, size: int) -> list[ChipWindow]:
     """Return the windows of all cells of a tile, in row-major order."""
     return [
         _place(frame, row, column, size)
@@ -149,8 +149,8 @@ def _first(position: float, origin: int, length: int, size: int, centre: bool) -
     return min(max(first, 0), length - size)
 
 
-def _place(frame: Frame, row: int, column: int, size: int) -> Place:
-    return Place(frame.tile, row + frame.row, column + frame.column, frame.grid.window(row, column, size, size))
+def _place(frame: Frame, row: int, column: int, size: int) -> ChipWindow:
+    return ChipWindow(frame.tile, row + frame.row, column + frame.column, frame.grid.window(row, column, size, size))
 
 
 def _near(points: NDArray[np.float64], grid: Grid) -> NDArray[np.intp]:

@@ -149,15 +149,15 @@ def find_scenes(
         product = by_collection.get(item.collection, fallback)
         if product is None:
             continue
-        found = _refusal(item, source, product, bands, max_cloud, stated)
-        if found is None:
+        refusal = _refusal(item, source, product, bands, max_cloud, stated)
+        if refusal is None:
             good.append((item, product))
         else:
-            rejected.append(found)
-    kept, duplicates = newest_processing(item for item, _ in good)
+            rejected.append(refusal)
+    newest, duplicates = newest_processing(item for item, _ in good)
     product_of = dict(good)
     usable: dict[str, list[Scene]] = defaultdict(list)
-    for item in kept:
+    for item in newest:
         grid = finest_grid(item, product_of[item], bands, grid_of)
         frame = tile_frame(item.tile, grid) if source.is_tiled and item.tile else scene_frame(grid)
         usable[frame.tile].append(Scene(item, frame))
@@ -171,8 +171,8 @@ def _refusal(
     item: Item, source: Source, product: Product, bands: Sequence[str], max_cloud: float, stated: str | None
 ) -> RejectedItem | None:
     """Return why an item cannot be used, or None."""
-    wanted = [product.assets[band] for band in bands] + [product.quality] * bool(product.quality)
-    missing = [asset for asset in wanted if asset not in item.assets]
+    required = [product.assets[band] for band in bands] + [product.quality] * bool(product.quality)
+    missing = [asset for asset in required if asset not in item.assets]
     if missing:
         return RejectedItem(item, Reason.ASSET_MISSING, f"{item.id} has no asset {', '.join(missing)}")
     if item.cloud_percent is not None and item.cloud_percent > max_cloud:

@@ -48,17 +48,17 @@ def find_columns(table: str, columns: Sequence[str], needed: Sequence[Sequence[s
     Raises:
         TableError: A column is missing or ambiguous.
     """
-    found = {kind: name for kind in NAMES if (name := _find(table, columns, kind, label if kind == "label" else ""))}
-    chosen = next((kinds for kinds in needed if all(kind in found for kind in kinds)), None)
+    by_kind = {kind: name for kind in NAMES if (name := _find(table, columns, kind, label if kind == "label" else ""))}
+    chosen = next((kinds for kinds in needed if all(kind in by_kind for kind in kinds)), None)
     if chosen is None:
-        most = max(needed, key=lambda kinds: sum(kind in found for kind in kinds))
-        missing = [kind for kind in most if kind not in found]
-        first = did_you_mean(missing[0], [name for name in columns if name not in found.values()], 0.5)
-        wanted = " or ".join("+".join(kinds) for kinds in needed)
+        most = max(needed, key=lambda kinds: sum(kind in by_kind for kind in kinds))
+        missing = [kind for kind in most if kind not in by_kind]
+        first = did_you_mean(missing[0], [name for name in columns if name not in by_kind.values()], 0.5)
+        requested = " or ".join("+".join(kinds) for kinds in needed)
         raise TableError(
-            f"{table}: no column '{missing[0]}'; found {', '.join(columns)}; expected {wanted}, and label{first}"
+            f"{table}: no column '{missing[0]}'; found {', '.join(columns)}; expected {requested}, and label{first}"
         )
-    names = {kind: found[kind] for kind in (*chosen, "label") if kind in found}
+    names = {kind: by_kind[kind] for kind in (*chosen, "label") if kind in by_kind}
     return Columns(names, tuple(name for name in columns if name and name not in names.values()))
 
 

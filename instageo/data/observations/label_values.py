@@ -34,8 +34,8 @@ def parse_labels(
         except ValueError as error:
             labels.append(None)
             problems.add(number, f"the label {error}{'' if class_map else _advice(value)}")
-    known = [label for label in labels if label is not None]
-    is_class = label_type == "class" or (label_type == "auto" and all(label.is_integer() for label in known))
+    numbers = [label for label in labels if label is not None]
+    is_class = label_type == "class" or (label_type == "auto" and all(label.is_integer() for label in numbers))
     check = _class_problem if is_class else _value_problem
     for (number, _), label in zip(cells, labels, strict=True):
         if label is not None and (sentence := check(label, label_type)):

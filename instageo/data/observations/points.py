@@ -76,7 +76,7 @@ def read_points(path: str | Path, layout: TableFormat | None = None) -> PointTab
     columns = find_columns(table.table, table.columns, (("lat", "lon", "date"), ("y", "x", "date")))
     notes, problems = [*table.notes, *_column_notes(table.table, columns, layout)], Problems(table.table)
     decimal = layout.decimal if layout.decimal != "auto" else _detect_decimal(table, columns, layout, notes)
-    places = read_places(table, columns, layout.crs, decimal, problems)
+    lonlats = read_places(table, columns, layout.crs, decimal, problems)
     times = read_times(table, columns, layout.date_format, problems, notes)
     cells = [(number, row.get(columns["label"])) for number, row in table.rows] if "label" in columns else []
     labels, classes = parse_labels(cells, layout.label_type, decimal, layout.class_map, problems)
@@ -85,16 +85,16 @@ def read_points(path: str | Path, layout: TableFormat | None = None) -> PointTab
         notes.append(_describe_labels(table.table, labels, classes))
     observations = [
         Observation(
-            number, *place, when, label, cell_text(row.get(columns["label"])) if cells else "",
+            number, *lonlat, when, label, cell_text(row.get(columns["label"])) if cells else "",
             {name: cell_text(row.get(name)) for name in columns.others},
         )
-        for (number, row), place, when, label in zip(
-            table.rows, places, times, labels or [None] * len(times), strict=True
+        for (number, row), lonlat, when, label in zip(
+            table.rows, lonlats, times, labels or [None] * len(times), strict=True
         )
-        if place is not None and when is not None
+        if lonlat is not None and when is not None
     ]  # fmt: skip
-    kept, skipped = _drop_duplicates(observations)
-    return PointTable(tuple(kept), tuple(skipped), tuple(notes), classes, bool(cells), table.content)
+    unique, skipped = _drop_duplicates(observations)
+    return PointTable(tuple(unique), tuple(skipped), tuple(notes), classes, bool(cells), table.content)
 
 
 def read_places(table: TableRows, columns: Columns, crs: str, decimal: str, problems: Problems) -> list[LonLat | None]:
@@ -105,9 +105,9 @@ def read_places(table: TableRows, columns: Columns, crs: str, decimal: str, prob
     for number, row in table.rows:
         pair = [_coordinate(row, columns[kind], number, decimal, problems) for kind in kinds]
         raw.append(None if pair[0] is None or pair[1] is None else (pair[0], pair[1]))
-    known = [pair for pair in raw if pair is not None]
+    given = [pair for pair in raw if pair is not None]
     if not is_lonlat and crs_wkt(crs) != crs_wkt(WGS84):
-        placed = iter(zip(*transform_coordinates(crs, WGS84, *zip(*known, strict=True)), strict=True) if known else ())
+        placed = iter(zip(*transform_coordinates(crs, WGS84, *zip(*given, strict=True)), strict=True) if given else ())
         raw = [None if pair is None else next(placed) for pair in raw]
     names = [columns[kind] for kind in kinds]
     return [
@@ -185,13 +185,13 @@ def _describe_labels(table: str, labels: Sequence[float | None], classes: bool) 
 
 def _drop_duplicates(observations: Sequence[Observation]) -> tuple[list[Observation], list[Skipped]]:
     """Return the observations without those that repeat place, time and label of an earlier one, and these."""
-    kept: dict[tuple[object, ...], Observation] = {}
+    unique: dict[tuple[object, ...], Observation] = {}
     skipped = []
     for observation in observations:
         label = observation.text if observation.label is None else observation.label
         key = observation.longitude, observation.latitude, observation.time, label
-        first = kept.setdefault(key, observation)
+        first = unique.setdefault(key, observation)
         if first is not observation:
             detail = f"same place, time and label as row {first.number}"
             skipped.append(Skipped(observation.number, Reason.DUPLICATE, detail))
-    return list(kept.values()), skipped
+    return list(unique.values()), skipped

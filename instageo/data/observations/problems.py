@@ -14,23 +14,23 @@ class Problems:
 
     Attributes:
         table: The file, for messages.
-        found: Row, from 1 without the header, and a sentence.
+        sentences: Row, from 1 without the header, and a sentence.
     """
 
     table: str
-    found: list[tuple[int, str]] = field(default_factory=list)
+    sentences: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, number: int, sentence: str) -> None:
         """Note a problem of a row."""
-        self.found.append((number, sentence))
+        self.sentences.append((number, sentence))
 
     def check(self) -> None:
         """Raise a TableError that lists the first problems and counts them, if there are any."""
-        if not self.found:
+        if not self.sentences:
             return
-        lines = [f"row {number}: {sentence}" for number, sentence in sorted(self.found)[:MOST_SHOWN]]
-        rest = len(self.found) - len(lines)
+        lines = [f"row {number}: {sentence}" for number, sentence in sorted(self.sentences)[:MOST_SHOWN]]
+        rest = len(self.sentences) - len(lines)
         if rest:
             lines.append(f"and {counted(rest, 'other problem')}")
-        title = f"{self.table}: {counted(len(self.found), 'problem')} (rows are counted from 1, without the header)"
+        title = f"{self.table}: {counted(len(self.sentences), 'problem')} (rows are counted from 1, without the header)"
         raise TableError("\n  ".join([title, *lines]))

@@ -27,12 +27,12 @@ class TimeParser:
     Attributes:
         format: Format of the dates as of `strptime`, or `spreadsheet`; None for ISO dates.
         without_zone: Cells with a time of the day and without a zone, so far.
-        known: Results so far, by text, with whether a zone is missing.
+        dated: Results so far, by text, with whether a zone is missing.
     """
 
     format: str | None = None
     without_zone: int = 0
-    known: dict[str, tuple[datetime, bool]] = field(default_factory=dict, repr=False)
+    dated: dict[str, tuple[datetime, bool]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.format not in (None, SPREADSHEET) and "%" not in str(self.format):
@@ -51,10 +51,10 @@ class TimeParser:
         text = cell_text(value)
         if not text:
             raise ValueError("is empty")
-        if text not in self.known:
+        if text not in self.dated:
             parsed = self._parse_text(text)
-            self.known[text] = _utc(parsed), _lacks_zone(parsed)
-        result, lacks_zone = self.known[text]
+            self.dated[text] = _utc(parsed), _lacks_zone(parsed)
+        result, lacks_zone = self.dated[text]
         self.without_zone += lacks_zone
         return result
 

@@ -36,7 +36,7 @@ class Finished:
         return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-class Journal:
+class ChipJournal:
     """Finished chips of an output folder.
 
     Args:

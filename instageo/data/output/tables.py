@@ -61,9 +61,9 @@ class ChipReport:
         """Return one line: chips, and observations without one by reason."""
         lost = sum(self.skipped.values())
         reasons = f" ({', '.join(f'{count} {reason}' for reason, count in self.skipped.items())})" if lost else ""
-        kept = self.observations - lost
+        used = self.observations - lost
         return (
-            f"{counted(self.chips, 'chip')} of {counted(kept, 'observation')}; skipped {lost} of {self.observations}"
+            f"{counted(self.chips, 'chip')} of {counted(used, 'observation')}; skipped {lost} of {self.observations}"
             f"{reasons}"
         )
 

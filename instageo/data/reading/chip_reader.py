@@ -19,8 +19,8 @@ from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.data.reading.step_pixels import Quality, StepPixels, combine_bands, read_quality
 from instageo.data.sources.source import Product, RefusedItemError, Source
 from instageo.errors import RasterError
+from instageo.raster.chip_windows.window_reading import FileWindows
 from instageo.raster.grid import Grid
-from instageo.raster.window_reading import FileWindows
 
 Fetch = Callable[[Sequence[AssetRead]], Iterable[tuple[int, FileWindows | ReadFailure]]]
 """Reads windows of files, and yields the result of each with its position."""
@@ -95,7 +95,7 @@ class ChipStep:
         return any(reason is Reason.NOT_READABLE for reason, _ in self.problems)
 
 
-class ChipReader:
+class BatchReader:
     """Reads the chips of a batch.
 
     Args:
@@ -129,9 +129,9 @@ class ChipReader:
     def _order_by_clearness(self, steps: Sequence[ChipStep]) -> None:
         """Sort the images of each date by their share of clear pixels in the chip, then as before."""
         every = [(step, item) for step in steps for item in step.queue if self._has_quality(item)]
-        found = self._quality_of([(step.plan, item) for step, item in every])
+        results = self._quality_of([(step.plan, item) for step, item in every])
         clear: dict[tuple[int, Item], float] = {}
-        for (step, item), result in zip(every, found, strict=True):
+        for (step, item), result in zip(every, results, strict=True):
             clear[id(step), item] = result.clear if isinstance(result, Quality) else -1.0
         for step in steps:
             step.queue = sorted(step.queue, key=lambda item: -clear.get((id(step), item), -1.0))
@@ -139,8 +139,8 @@ class ChipReader:
     def _read_quality(self, steps: Sequence[ChipStep]) -> None:
         """Read quality layers, and go on with the next image where one does not have enough clear or valid pixels."""
         steps = [step for step in steps if self._has_quality(step.item)]
-        found = self._quality_of([(step.plan, step.item) for step in steps if step.item is not None])
-        for step, result in zip(steps, found, strict=True):
+        results = self._quality_of([(step.plan, step.item) for step in steps if step.item is not None])
+        for step, result in zip(steps, results, strict=True):
             name = step.item.id if step.item else ""
             if not isinstance(result, Quality):
                 step.fail(*result)
@@ -156,11 +156,11 @@ class ChipReader:
         rules = self._rules
         assets = [(plan, item.assets[rules.product(item).quality]) for plan, item in pairs]
         results: list[Quality | tuple[Reason, str]] = []
-        for window, found in self._windows(assets, rules.dilate_m if rules.mask else 0.0):
-            if window is None or not isinstance(found[0], np.ndarray):
-                results.append(found)  # type: ignore[arg-type]
+        for window, pixels in self._windows(assets, rules.dilate_m if rules.mask else 0.0):
+            if window is None or not isinstance(pixels[0], np.ndarray):
+                results.append(pixels)  # type: ignore[arg-type]
             else:
-                results.append(read_quality(found[0], window, rules.source.flags, rules.mask, rules.dilate_m))
+                results.append(read_quality(pixels[0], window, rules.source.flags, rules.mask, rules.dilate_m))
         return results
 
     def _read_bands(self, steps: Sequence[ChipStep]) -> None:
@@ -170,16 +170,16 @@ class ChipReader:
             item = step.item
             if item is not None:
                 assets += [(step.plan, item.assets[rules.product(item).assets[band]]) for band in rules.bands]
-        found = self._windows(assets)
+        results = self._windows(assets)
         for number, step in enumerate(steps):
-            own = found[number * len(rules.bands) : (number + 1) * len(rules.bands)]
+            own = results[number * len(rules.bands) : (number + 1) * len(rules.bands)]
             self._combine(step, dict(zip(rules.bands, own, strict=True)))
 
     def _combine(
-        self, step: ChipStep, found: Mapping[str, tuple[AssetWindow | None, Pixels | tuple[Reason, str]]]
+        self, step: ChipStep, results: Mapping[str, tuple[AssetWindow | None, Pixels | tuple[Reason, str]]]
     ) -> None:
         bands: dict[str, Pixels] = {}
-        for name, (window, result) in found.items():
+        for name, (window, result) in results.items():
             if window is None or not isinstance(result[0], np.ndarray):
                 step.fail(*result)
                 return

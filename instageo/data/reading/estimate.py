@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from instageo.data.catalogs.access import Access
 from instageo.data.reading.requests import AssetRead
 from instageo.errors import RasterError
-from instageo.raster.read_cost import ReadCost, read_cost
+from instageo.raster.chip_windows.read_cost import ReadCost, read_cost
 
 MAX_HEADERS = 64
 """Files whose header is read at most; figures of the others follow from these."""
@@ -57,9 +57,9 @@ def estimate(
     count = min(max_headers, len(reads))
     sample = [reads[index * len(reads) // count] for index in range(count)]
     with ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(lambda read: _header_cost(read, access), sample))
-    costs = [cost for cost in found if cost is not None]
-    windows = sum(len(read.grids) for read, cost in zip(sample, found, strict=True) if cost is not None)
+        header_costs = list(pool.map(lambda read: _header_cost(read, access), sample))
+    costs = [cost for cost in header_costs if cost is not None]
+    windows = sum(len(read.grids) for read, cost in zip(sample, header_costs, strict=True) if cost is not None)
     total = sum(costs, ReadCost())
     if windows and len(costs) < len(reads):
         total = total * (sum(len(read.grids) for read in reads) / windows)

@@ -17,8 +17,8 @@ from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.errors import InstaGeoError, RasterError
 from instageo.gdal_access import summarize_error
 from instageo.locations import gdal_path, hide_secrets, is_remote
+from instageo.raster.chip_windows.window_reading import FileWindows, read_chip_windows
 from instageo.raster.gdal_log import hide_secrets_in_log
-from instageo.raster.window_reading import FileWindows, read_chip_windows
 
 log = logging.getLogger(__name__)
 

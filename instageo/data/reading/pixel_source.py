@@ -6,8 +6,8 @@ from instageo.data.catalogs.access import Access
 from instageo.data.items.item import Asset
 from instageo.data.reading.fetch import fetch
 from instageo.data.reading.requests import AssetRead, ReadFailure
+from instageo.raster.chip_windows.window_reading import FileWindows, read_grid
 from instageo.raster.grid import Grid
-from instageo.raster.window_reading import FileWindows, read_grid
 
 
 def file_grid(asset: Asset, access: Access) -> Grid:

@@ -42,12 +42,12 @@ def check_flags(names: Sequence[str], flags: Mapping[str, Flag], source: str) ->
     Raises:
         ConfigError: The product has no such flag.
     """
-    known = [name for name in flags if name != NO_DATA]
+    available = [name for name in flags if name != NO_DATA]
     result = tuple(FORMER_NAMES.get(name, name) for name in names)
     for name in result:
-        if name not in known:
-            has = f"its quality layer has {', '.join(known)}" if known else "it has no quality layer"
-            raise ConfigError(f"mask: {source} cannot tell {name}; {has}{did_you_mean(name, known)}")
+        if name not in available:
+            has = f"its quality layer has {', '.join(available)}" if available else "it has no quality layer"
+            raise ConfigError(f"mask: {source} cannot tell {name}; {has}{did_you_mean(name, available)}")
     return result
 
 

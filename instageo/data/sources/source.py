@@ -113,8 +113,8 @@ class Source:
         every = tuple(product for group in self.products.values() for product in group)
         products = products or every
         if collection is not None:
-            known = [product for product in (*products, *every) if product.collection == collection]
-            base = known[0] if known else Product(collection, dict(products[0].assets), products[0].quality)
+            same = [product for product in (*products, *every) if product.collection == collection]
+            base = same[0] if same else Product(collection, dict(products[0].assets), products[0].quality)
             products = (base,)
         quality = assets.get("quality")
         own = {band: asset for band, asset in assets.items() if band != "quality"}

@@ -72,8 +72,6 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
             its pre-training; (mean, std) with these. None leaves images in the unit of the scaled files.
         augmentations: Applied to each item before normalisation, by name: `("hflip", "rot90")`, or with parameters:
             `{"noise": {"p": 0.5, "std": 0.1}}`; see docs/augmentation.md. They need `statistics`.
-        described_by: Table, or folder, whose `settings.json` says how chips are read where no option does; None for the
-            folder of the table. See docs/tables.md.
         **options: How files are read, such as `sensor`, `temporal_dim`, `no_data_value`, `num_classes` or
             `on_bad_row="skip"`; see `ChipOptions`.
 
@@ -106,10 +104,10 @@ class ChipDataset(Dataset[dict[str, Tensor]]):
         labels: bool = True,
         statistics: Statistics = None,
         augmentations: Augmentations = (),
-        described_by: str | Path | None = None,
         **options: Unpack[ChipOptions],
     ) -> None:
         self._records = as_records(table)
+        described_by = options.pop("described_by", None)
         self.table = str(table) if self._records is None else "DataFrame"
         root = _folder(self.table) if root_dir is None else as_path("root_dir", root_dir, "a folder, or the URL of one")
         size = None if crop_size is None else as_size("crop_size", crop_size)

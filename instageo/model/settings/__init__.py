@@ -1,9 +1,17 @@
 """Settings of a run as dataclasses, filled from YAML and the command line; each checks its own values."""
 
 from instageo.model.settings.data import AUTO, CacheKind, DataSettings, LabelKind, SamplerKind, ScaleTags
-from instageo.model.settings.inference import Engine, RaySettings, TestSettings
 from instageo.model.settings.network import ModelSettings
-from instageo.model.settings.run_settings import Mode, Settings, TrackingSettings, get_setting, require_settings
+from instageo.model.settings.run_settings import (
+    Engine,
+    Mode,
+    RaySettings,
+    Settings,
+    TestSettings,
+    TrackingSettings,
+    get_setting,
+    require_settings,
+)
 from instageo.model.settings.train import DistillSettings, Scheduler, TrainSettings
 
 __all__ = [

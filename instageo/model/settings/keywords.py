@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 from instageo.arguments import as_bands, as_number_pair, expect, to_plain
@@ -28,9 +29,11 @@ SHIPPED_AUGMENTATIONS = tuple(entry.name for entry in fields(AugmentationSetting
 
 
 class ChipOptions(TypedDict, total=False):
-    """How the files of a table are read; every option has the name, the meaning and the default of its setting.
+    """How the files of a table are read; every option but the first has the name and the meaning of its setting.
 
     Attributes:
+        described_by: Table, or folder, whose `settings.json` says how chips are read where no option does; for a
+            DataFrame, since a table's own is read anyway.
         sensor: Product whose layers, scale and no-data value are meant, such as `hls_s30`; see docs/models.md.
         band_names: Names of the bands of one date, where `bands` holds positions.
         temporal_dim: Dates per chip; a file holds all bands of date 1, then those of date 2, …
@@ -59,6 +62,7 @@ class ChipOptions(TypedDict, total=False):
         cache_dir: Folder of results of table checks, and of `cache="disk"`.
     """
 
+    described_by: str | Path | None
     sensor: str | None
     band_names: Sequence[str] | None
     temporal_dim: int

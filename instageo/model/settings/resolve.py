@@ -14,10 +14,9 @@ from instageo.errors import CheckpointError, ConfigError, DataError, did_you_mea
 from instageo.model.backbones.variants import find_variant
 from instageo.model.settings.compose import settings_to_dict, update_settings
 from instageo.model.settings.data import AUTO, LabelKind
-from instageo.model.settings.derived import band_names
+from instageo.model.settings.derived import apply_sensor, band_names, compare_levels
 from instageo.model.settings.effects import describe_ineffective
 from instageo.model.settings.fields import Role
-from instageo.model.settings.from_sensor import apply_sensor, compare_levels
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.settings.network import SIZES
 from instageo.model.settings.run_settings import Settings

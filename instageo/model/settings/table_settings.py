@@ -65,17 +65,17 @@ def read_table_settings(settings: Settings, explicit: frozenset[str], tables: It
         ConfigError: A file holds something else than settings that a table may bring, or two tables contradict each
             other.
     """
-    found: dict[str, dict[str, Any]] = {}
+    by_file: dict[str, dict[str, Any]] = {}
     for table in tables:
         file = _settings_file(table, settings.root_dir or ".")
-        if file is not None and file not in found:
+        if file is not None and file not in by_file:
             content = _read_content(file)
             values = {} if content is None else _parse_sections(content, settings.mode, hide_secrets(file))
             if values:
-                found[file] = _with_layout(values, settings, explicit)
-    if not found:
+                by_file[file] = _with_layout(values, settings, explicit)
+    if not by_file:
         return {}
-    [(first, values), *others] = found.items()
+    [(first, values), *others] = by_file.items()
     for other, other_values in others:
         _require_equal((hide_secrets(first), values), (hide_secrets(other), other_values))
     if values:
@@ -95,8 +95,8 @@ def first_with_settings(tables: Iterable[str], root_dir: str | Path | None) -> s
 def _settings_file(table: str, root_dir: str) -> str | None:
     """Return where the file of a table, or of a folder, would be; None for tables that are not read from a place."""
     if is_remote(table):
-        location, mark, query = table.partition("?")
-        return location.rpartition("/")[0] + f"/{FILE}{mark}{query}" if "://" in location else None
+        location, position, query = table.partition("?")
+        return location.rpartition("/")[0] + f"/{FILE}{position}{query}" if "://" in location else None
     for candidate in (table, join_location(root_dir, table)):
         if is_remote(candidate):
             return _settings_file(candidate, root_dir)
@@ -198,12 +198,12 @@ def _with_layout(values: dict[str, Any], settings: Settings, explicit: frozenset
     return {key: value for key, value in values.items() if key not in explicit}
 
 
-def _layers_of(names: Sequence[Any], wanted: Sequence[Any], num_dates: Any) -> dict[str, Any]:
+def _layers_of(names: Sequence[Any], expected: Sequence[Any], num_dates: Any) -> dict[str, Any]:
     """Return the settings of layers for files that hold the bands `names` of each date, of which some are wanted."""
-    if not isinstance(num_dates, int) or not 1 <= num_dates <= MAX_DATES or not set(wanted) <= set(names):
+    if not isinstance(num_dates, int) or not 1 <= num_dates <= MAX_DATES or not set(expected) <= set(names):
         return {}
-    every = list(wanted) == list(names)
-    positions = [date * len(names) + names.index(name) for date in range(num_dates) for name in wanted]
+    every = list(expected) == list(names)
+    positions = [date * len(names) + names.index(name) for date in range(num_dates) for name in expected]
     return {"dataloader.bands": None if every else positions, "dataloader.num_layers": num_dates * len(names)}
 
 

@@ -88,8 +88,8 @@ class LimitsMiddleware:
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request for a prediction on if there are not too many; its body and its time are limited."""
-        place = self.admission.enter()
-        if place is None:
+        slot = self.admission.enter()
+        if slot is None:
             detail = f"the server is busy with {self.limits.max_concurrency} requests; try again in a moment"
             return await problem_response(429, detail, {"Retry-After": "1"})(scope, receive, send)
         upload, responding = Upload(receive, self.limits.upload_mb), False
@@ -99,7 +99,7 @@ class LimitsMiddleware:
             responding = True
             await send(message)
 
-        token = current_place.set(place)
+        token = current_place.set(slot)
         try:
             with self.admission.receiving(upload):
                 await self._within_time(upload, self.app(scope, upload.receive, send_noted))
@@ -108,7 +108,7 @@ class LimitsMiddleware:
                 await problem_response(error.status_code, error.detail, dict(error.headers or {}))(scope, receive, send)
         finally:
             current_place.reset(token)
-            place.leave()
+            slot.leave()
 
     async def _within_time(self, upload: Upload, response: Awaitable[None]) -> None:
         """Await the response until the deadline, or until another request gets the place.

@@ -1,4 +1,4 @@
-from instageo.data.output.journal import JOURNAL, Finished, Journal
+from instageo.data.output.journal import JOURNAL, ChipJournal, Finished
 from instageo.data.output.skipped import Reason, Skipped
 
 
@@ -10,23 +10,23 @@ def finished(folder, name, size=3):
 def test_a_resumed_run_knows_what_is_finished(tmp_path):
     skipped = Finished("c", {}, {}, (Skipped(3, Reason.TOO_CLOUDY, "10 % clear"),))
     chips = [finished(tmp_path, "a"), finished(tmp_path, "b"), skipped]
-    Journal(tmp_path, is_resumed=False).add(chips)
-    assert Journal(tmp_path, is_resumed=True).finished == {chip.name: chip for chip in chips}
-    assert Journal(tmp_path, is_resumed=False).finished == {}
+    ChipJournal(tmp_path, is_resumed=False).add(chips)
+    assert ChipJournal(tmp_path, is_resumed=True).finished == {chip.name: chip for chip in chips}
+    assert ChipJournal(tmp_path, is_resumed=False).finished == {}
 
 
 def test_a_line_that_was_cut_and_files_that_are_not_whole_count_as_unfinished(tmp_path):
-    Journal(tmp_path, is_resumed=False).add([finished(tmp_path, name) for name in "abcd"])
+    ChipJournal(tmp_path, is_resumed=False).add([finished(tmp_path, name) for name in "abcd"])
     text = (tmp_path / JOURNAL).read_text()
     (tmp_path / JOURNAL).write_text(text[: text.rindex('"row"')])
     (tmp_path / "a.tif").write_bytes(b"xx")
     (tmp_path / "b.tif").unlink()
-    assert list(Journal(tmp_path, is_resumed=True).finished) == ["c"]
+    assert list(ChipJournal(tmp_path, is_resumed=True).finished) == ["c"]
 
 
 def test_at_the_end_the_journal_is_in_the_order_of_the_plans(tmp_path):
     late, early = finished(tmp_path, "late"), finished(tmp_path, "early")
-    journal = Journal(tmp_path, is_resumed=False)
+    journal = ChipJournal(tmp_path, is_resumed=False)
     journal.add([late])
     journal.add([early])
     journal.close(["early", "other", "late"])

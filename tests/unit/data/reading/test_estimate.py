@@ -8,8 +8,8 @@ from affine import Affine
 from instageo.data.reading.estimate import estimate
 from instageo.data.reading.fetch import fetch
 from instageo.data.reading.requests import AssetRead
+from instageo.raster.chip_windows.read_cost import ReadCost
 from instageo.raster.grid import Grid
-from instageo.raster.read_cost import ReadCost
 from instageo.raster.warp import crs_wkt
 from tests import faulty_server
 

@@ -7,9 +7,9 @@ from affine import Affine
 from numpy.testing import assert_array_equal
 
 from instageo.errors import WindowOutsideError
+from instageo.raster.chip_windows.window_reading import read_chip_windows
 from instageo.raster.grid import Grid
 from instageo.raster.warp import crs_wkt
-from instageo.raster.window_reading import read_chip_windows
 
 UTM32 = crs_wkt("EPSG:32632")
 NORTH_UP = Affine(30, 0, 600_000, 0, -30, 5_000_000)

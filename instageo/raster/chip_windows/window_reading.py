@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import RasterError, WindowOutsideError
+from instageo.raster.chip_windows.windows import MAX_RATIO, MergedWindow, PixelWindow, merge_windows, place_window
 from instageo.raster.grid import Grid, Raster
 from instageo.raster.reading import OpenRaster, open_raster
-from instageo.raster.windows import MAX_RATIO, MergedWindow, PixelWindow, merge_windows, place_window
 
 WINDOW_OPTIONS = {
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",

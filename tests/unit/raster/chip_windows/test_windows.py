@@ -4,9 +4,9 @@ import pytest
 from affine import Affine
 
 from instageo.errors import RasterError, WindowOutsideError
+from instageo.raster.chip_windows.windows import PixelWindow, merge_windows, place_window
 from instageo.raster.grid import Grid
 from instageo.raster.warp import crs_wkt
-from instageo.raster.windows import PixelWindow, merge_windows, place_window
 
 UTM32 = crs_wkt("EPSG:32632")
 FILE = Grid(UTM32, Affine(30, 0, 600_000, 0, -30, 5_000_000), 1000, 2000)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from rasterio.io import DatasetReader
 
+from instageo.raster.chip_windows.window_reading import WINDOW_OPTIONS
+from instageo.raster.chip_windows.windows import MAX_RATIO, PixelWindow, merge_windows, place_window
 from instageo.raster.grid import Grid
 from instageo.raster.reading import open_raster
-from instageo.raster.window_reading import WINDOW_OPTIONS
-from instageo.raster.windows import MAX_RATIO, PixelWindow, merge_windows, place_window
 
 PAGE = 16384
 """Bytes of a page: GDAL reads whole pages where a window touches a single block."""
@@ -76,11 +76,11 @@ def read_cost(
         placed = [place_window(grid, info.grid, partial=True)[0].clip(info.grid.shape) for grid in grids]
         windows = tuple(window for window in placed if window is not None)
         table = _BlockTable(file.source)
-        seen: set[tuple[int, int]] = set()
+        visited: set[tuple[int, int]] = set()
         num_bytes, requests = int(WINDOW_OPTIONS["GDAL_INGESTED_BYTES_AT_OPEN"]), HEADER_REQUESTS
         merged = merge_windows(windows, block_shape, max_ratio)
         for group in merged:
-            ranges = table.ranges(group.window, block_shape, seen)
+            ranges = table.ranges(group.window, block_shape, visited)
             requests += len(ranges)
             num_bytes += sum(end - start for start, end in ranges)
         needed = frozenset[tuple[int, int]]().union(*(group.blocks for group in merged))
@@ -104,19 +104,19 @@ class _BlockTable:
         return self._place(block)[1]
 
     def ranges(
-        self, window: PixelWindow, block_shape: tuple[int, int], seen: set[tuple[int, int]]
+        self, window: PixelWindow, block_shape: tuple[int, int], visited: set[tuple[int, int]]
     ) -> list[tuple[int, int]]:
         """Return first byte and end of the requests for a window; blocks that were read before are left out."""
-        blocks = window.blocks(block_shape) - seen
-        seen |= blocks
-        places = sorted(place for block in blocks if (place := self._place(block))[1])
+        blocks = window.blocks(block_shape) - visited
+        visited |= blocks
+        spans = sorted(span for block in blocks if (span := self._place(block))[1])
         ranges: list[tuple[int, int]] = []
-        for offset, size in places:
+        for offset, size in spans:
             if ranges and 0 <= offset - ranges[-1][1] <= COG_GAP:
                 ranges[-1] = ranges[-1][0], offset + size
             else:
                 ranges.append((offset, offset + size))
-        if len(places) == 1:
+        if len(spans) == 1:
             [(start, end)] = ranges
             return [(start // PAGE * PAGE, -(-end // PAGE) * PAGE)]
         return ranges
@@ -125,9 +125,9 @@ class _BlockTable:
         """Return offset and size of a block, both 0 where a sparse file has none."""
         if block not in self._known:
             row, column = block
-            found = [
+            tag = [
                 self._source.get_tag_item(f"BLOCK_{name}_{column}_{row}", dm="TIFF", bidx=1)
                 for name in ("OFFSET", "SIZE")
             ]
-            self._known[block] = int(found[0] or 0), int(found[1] or 0)
+            self._known[block] = int(tag[0] or 0), int(tag[1] or 0)
         return self._known[block]

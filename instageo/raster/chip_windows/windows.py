@@ -174,10 +174,10 @@ def _group_equal(windows: Sequence[PixelWindow], block_shape: tuple[int, int]) -
     for index in sorted(range(len(windows)), key=lambda index: (windows[index].row, windows[index].column)):
         window = windows[index]
         blocks = window.blocks(block_shape)
-        known = groups.get(blocks)
+        names = groups.get(blocks)
         groups[blocks] = (
-            MergedWindow(known.window.union(window), (*known.members, index), blocks)
-            if known
+            MergedWindow(names.window.union(window), (*names.members, index), blocks)
+            if names
             else MergedWindow(window, (index,), blocks)
         )
     return list(groups.values())
