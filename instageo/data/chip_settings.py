@@ -110,7 +110,7 @@ class ChipSettings:
                                       former="spatial_resolution")  # fmt: skip
     resample: str = option("mode", "How class rasters are resampled.", choices=("mode", "nearest", "mean"))
     class_field: str | None = option(None, "Attribute of polygons, or column of records, with the label.")
-    label_no_data: float | None = option(None, "Value of label rasters that means no label, beside their own tags.")
+    label_no_data: float | None = option(None, "Value of label rasters without a label, in addition to their own tags.")
     min_share: float = option(0.5, "Smallest share of a pixel that a label raster covers, where it is finer, 0 to 1.")
     min_labelled: float = option(0.0, "Smallest share of a chip that has labels, 0 to 1; always at least one pixel.")
     sample: int | None = option(None, "Number of chips to choose at random; by default all.")

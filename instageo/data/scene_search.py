@@ -61,12 +61,12 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
     name = settings.catalog or ""
     frozen = Path(name) if name.endswith(LIST_SUFFIXES) else None
     former = folder / ITEMS if folder is not None and settings.resume else None
-    beside = () if frozen is None else (frozen.parent,)
+    list_folders = () if frozen is None else (frozen.parent,)
     requests, notes = 0, tuple[str, ...]()
     if former is not None and former.is_file():
         item_list, path = read_items(former), former
         job = resolve_job(settings, item_list.catalog)
-        access = list_access(path, item_list.catalog, also=beside)
+        access = list_access(path, item_list.catalog, also=list_folders)
     elif frozen is not None:
         item_list = read_items(frozen)
         job = resolve_job(settings, item_list.catalog)
@@ -86,7 +86,7 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
     if not item_list.items:
         raise DataError("; ".join(notes) or f"{settings.catalog}: the list has no items")
     if folder is not None and not (former is not None and former.is_file()):
-        write_items(folder / ITEMS, item_list, files_from=beside[0] if beside else None)
+        write_items(folder / ITEMS, item_list, files_from=list_folders[0] if list_folders else None)
     scenes = find_scenes(
         item_list.items, job.source, job.products, job.bands, max_cloud=settings.max_cloud,
         stated=settings.sentinel2_shift, grid_of=lambda asset: file_grid(asset, access),

@@ -32,7 +32,7 @@ class WarpRules:
     Attributes:
         method: `mode` (the most frequent class, the smallest of equally frequent ones), `nearest`, or `mean`.
         min_share: For mode and mean, the smallest share of valid label pixels in a pixel of the chip, 0 to 1.
-        no_data_value: Value that means no label, beside what the file itself excludes.
+        no_data_value: Value that means no label, in addition to what the file itself excludes.
         class_map: Class of each value of the file, applied before the rest; values without one, and those of class -1,
             mean no label. None to keep the values.
     """

@@ -21,7 +21,7 @@ class PaintedPolygons:
     """Values of polygons on a grid.
 
     Attributes:
-        values: Shape (H, W), float64; 0 where there is no polygon.
+        values: Shape (H, W), float64; 0 outside of polygons.
         valid: Shape (H, W), where there is a polygon, and polygons agree or the first one counts.
         conflicts: Shape (H, W), where polygons of different values overlap.
     """
@@ -44,7 +44,7 @@ def paint_polygons(
             valid.
 
     Raises:
-        RasterError: There is no transformation between the two reference systems.
+        RasterError: PROJ cannot transform between the two reference systems.
     """
     shapes = [(_transform(geometry, crs, grid), value) for geometry, value in polygons]
     by_value = sorted(shapes, key=lambda shape: shape[1])

@@ -31,7 +31,7 @@ def crs_wkt(text: str) -> str:
     try:
         return str(CRS.from_user_input(text).to_wkt())
     except (CRSError, RasterioError, CPLE_BaseError) as error:
-        raise RasterError(f"'{text[:60]}' is no coordinate reference system; use a code such as EPSG:32632") from error
+        raise RasterError(f"'{text[:60]}' is not a coordinate reference system; use a code like EPSG:32632") from error
 
 
 def transform_coordinates(
@@ -42,7 +42,7 @@ def transform_coordinates(
     Longitude or easting comes first, also in systems whose own order is another.
 
     Raises:
-        RasterError: There is no transformation between the two.
+        RasterError: PROJ cannot transform between the two.
     """
     try:
         first, second = CRS.from_user_input(source), CRS.from_user_input(target)

@@ -67,7 +67,7 @@ class StacSession(StacApiIO):
         """Return the text of an answer.
 
         Raises:
-            CatalogError: There is none after all attempts, or the server refuses.
+            CatalogError: No answer came after all attempts, or the server refuses.
         """
         return self._send(href, (method or "GET").upper(), headers, parameters).content.decode("utf-8", "replace")
 

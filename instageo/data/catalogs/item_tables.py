@@ -36,7 +36,7 @@ def table_bytes(records: Sequence[Mapping[str, Any]], head: Mapping[str, Any], p
 
     Args:
         records: STAC records, whose values of one name have one type.
-        head: What is written beside them.
+        head: What is written with them.
         path: Where they go, for messages.
 
     Raises:
@@ -55,7 +55,7 @@ def table_bytes(records: Sequence[Mapping[str, Any]], head: Mapping[str, Any], p
 
 
 def read_table(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return the STAC records of a Parquet file, and what is written beside them.
+    """Return the STAC records of a Parquet file, and what is written with them.
 
     Raises:
         ValueError: It is not a Parquet file, or its geometries are no WKB.

@@ -2,7 +2,7 @@
 
 A URL is accepted if its scheme is http, https, s3, gs or az. A host that is private by its name or number is accepted
 only from a catalogue on a private host itself; names are not looked up. Local paths are accepted only from lists on
-this machine, and only in the list's folder, below it, or in the folders beside it.
+this machine, and only in the list's folder, below it, or in a neighbouring folder.
 """
 
 import ipaddress
@@ -76,7 +76,7 @@ def local_path(href: str, folders: tuple[Path, ...]) -> Path:
         folders: Folder of the list, and others that files may lie in.
 
     Raises:
-        RefusedAddressError: It is one of GDAL's virtual paths, or lies neither in the folders nor beside them.
+        RefusedAddressError: It is one of GDAL's virtual paths, or lies neither in the folders nor next to them.
     """
     if is_remote(href) and not href.startswith("file://"):
         raise RefusedAddressError(f"the list names the file {_shown(href)}; expected a path or a URL")
@@ -85,7 +85,7 @@ def local_path(href: str, folders: tuple[Path, ...]) -> Path:
     resolved = path.resolve()
     if not any(resolved.is_relative_to(folder.resolve().parent) for folder in folders):
         raise RefusedAddressError(
-            f"the list names the file {href}, which lies neither in the list's folder nor beside it; move the list "
+            f"the list names the file {href}, which lies neither in the list's folder nor next to it; move the list "
             "next to its files"
         )
     return resolved

@@ -145,7 +145,7 @@ def parse_day(text: str | None, date_format: str | None) -> date | None:
     """Return the date of the option `date`, or None without one.
 
     Raises:
-        ConfigError: It is no date.
+        ConfigError: It is not a date.
     """
     try:
         return None if text is None else TimeParser(date_format).parse(text).date()

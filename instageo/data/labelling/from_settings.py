@@ -126,7 +126,7 @@ def _code(text: str) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise ConfigError(f"class_map: '{text}' is no code of a raster; expected a whole number") from error
+        raise ConfigError(f"class_map: '{text}' is not a code of a raster; expected a whole number") from error
 
 
 def _days(paths: Sequence[Path], infos: Sequence[RasterInfo], chosen: date | None) -> tuple[list[date], list[str]]:

@@ -109,7 +109,7 @@ def chips_of(
 
 
 def search_points(area: LabelArea, spacing: float = 0.5) -> list[tuple[float, float]]:
-    """Return longitudes and latitudes, at most so many degrees apart, that cover the bounds of an area."""
+    """Return longitudes and latitudes, at most that many degrees apart, that cover the bounds of an area."""
     west, south, east, north = area.bounds
     longitudes, latitudes = (
         np.linspace(first, last, 1 + int(np.ceil((last - first) / spacing)) if last > first else 1).tolist()

@@ -155,7 +155,7 @@ def _parse(value: object) -> Any:
 
 def _content(path: Path) -> bytes:
     if not path.is_file():
-        raise TableError(f"{path}: there is no such file; looked for {path.absolute()}")
+        raise TableError(f"{path}: does not exist; looked for {path.absolute()}")
     return path.read_bytes()
 
 

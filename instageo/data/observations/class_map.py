@@ -23,7 +23,7 @@ def read_class_map(text: str | None) -> dict[str, int]:
         return _class_map((_pair(part) for part in text.split(",") if part.strip()), text)
     path = Path(text)
     if not path.is_file():
-        raise ConfigError(f"class_map={text}: there is no such file; looked for {path.absolute()}")
+        raise ConfigError(f"class_map={text}: does not exist; looked for {path.absolute()}")
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if not {"code", "class"} <= set(reader.fieldnames or ()):
@@ -41,7 +41,7 @@ def _class_map(pairs: Iterable[tuple[str, str]], text: str) -> dict[str, int]:
     for code, value in ((code.strip(), value.strip()) for code, value in pairs):
         if not code or not value.removeprefix("-").isdigit() or not IGNORED_CLASS <= int(value) <= MOST_CLASS:
             raise ConfigError(
-                f"class_map={text}: '{code}:{value}' is no pair of a code and a class; expected 1:0,5:1 with classes "
+                f"class_map={text}: '{code}:{value}' is not a pair of a code and a class; expected 1:0,5:1, classes "
                 f"0 to {MOST_CLASS}, or {IGNORED_CLASS} to ignore a code"
             )
         if result.setdefault(code, int(value)) != int(value):

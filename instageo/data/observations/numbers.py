@@ -34,7 +34,7 @@ def parse_number(value: object, decimal: str) -> float:
         raise ValueError(f"is {text}, which is not finite")
     if not _NUMBER.fullmatch(text) or (decimal == "," and "." in cell_text(value) and isinstance(value, str)):
         advice = "; pass --decimal , if commas separate decimals" if "," in text and decimal == "." else ""
-        raise ValueError(f"is '{cell_text(value)[:40]}', which is no number{advice}")
+        raise ValueError(f"is '{cell_text(value)[:40]}', which is not a number{advice}")
     return float(text)
 
 

@@ -74,7 +74,7 @@ def cell_text(value: object) -> str:
 def _read_content(path: str, table: str) -> bytes:
     if not is_remote(path):
         if not Path(path).is_file():
-            raise TableError(f"{table}: there is no such file; looked for {Path(path).absolute()}")
+            raise TableError(f"{table}: does not exist; looked for {Path(path).absolute()}")
         return Path(path).read_bytes()
     try:
         return read_bytes(path)

@@ -86,7 +86,7 @@ def _lacks_zone(parsed: datetime) -> bool:
 
 
 def _explain(text: str, expected: str | None) -> str:
-    """Return why a text is no date, and what to do."""
+    """Return why a text is not a date, and what to do."""
     if expected:
         return f"which is not in the format {expected}"
     if re.fullmatch(r"\d{5}([.,]\d+)?", text) and SERIALS[0] <= float(text.replace(",", ".")) <= SERIALS[1]:

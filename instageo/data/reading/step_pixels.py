@@ -20,7 +20,7 @@ class Quality:
 
     Attributes:
         covered: Shape (H, W), pixels to be masked.
-        observed: Shape (H, W), False where the layer says that there is no observation.
+        observed: Shape (H, W), False where the layer has no observation.
         clear: Share of the chip's pixels that have data and no cloud, shadow or neighbourhood of these, 0 to 1.
         valid: Share of the chip's pixels that have data.
     """
@@ -58,7 +58,7 @@ class StepPixels:
     Attributes:
         values: Shape (B, H, W), int16 reflectance x 10000 or float32 backscatter; -9999 without an observation.
         valid: Shape (H, W), where all bands have an observation.
-        saturated: Number of values beyond the type's range, which became its largest value.
+        saturated: Count of values beyond the type's range, which became its largest value.
         quality: What the quality layer says; None without one.
     """
 

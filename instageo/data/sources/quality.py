@@ -61,7 +61,7 @@ def marked(layer: NDArray[np.generic], names: Sequence[str], flags: Mapping[str,
 
 
 def without_data(layer: NDArray[np.generic], flags: Mapping[str, Flag]) -> NDArray[np.bool_]:
-    """Return where a quality layer, shape (H, W), says that there is no observation."""
+    """Return where a quality layer, shape (H, W), has no observation."""
     return flags[NO_DATA].marks(layer) if NO_DATA in flags else np.zeros(layer.shape, dtype=bool)
 
 

@@ -97,7 +97,7 @@ def _check(item: Item, stated: str | None) -> None:
 
 
 def _check_values(bands: Mapping[str, NDArray[np.floating]], item: Item) -> None:
-    """Refuse an image whose blue and red become negative in so many pixels that the offset was not pending."""
+    """Refuse an image whose blue and red become negative in that many pixels that the offset was not pending."""
     dark = [bands[name] for name in ("BLUE", "RED") if name in bands and len(bands[name])]
     shares = [float((values < 0).mean()) for values in dark]
     if shares and min(shares) > MAX_NEGATIVE:

@@ -74,7 +74,7 @@ def noise(batch: Sample, rng: RandomState, std: float) -> Sample:
 def speckle(batch: Sample, rng: RandomState, looks: int) -> Sample:
     """Multiply radar power by speckle: gamma-distributed numbers of mean 1 and variance 1 / looks, one for each value.
 
-    This is the multiplicative model of the intensity of an image with so many independent looks (Goodman 1976,
+    This is the multiplicative model of the intensity of an image with that many independent looks (Goodman 1976,
     https://doi.org/10.1364/JOSA.66.001145; Lee 1980, https://doi.org/10.1109/TPAMI.1980.4766994). Images hold
     decibels, so 10 log10 of the numbers is added, and the result is clipped as files are.
 

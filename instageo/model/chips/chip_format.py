@@ -1,4 +1,4 @@
-"""How chips are read: which layers of a file are expected, what its names and tags mean, and the unit of values."""
+"""How chips are read: which layers of a file are expected, what its names and tags mean, and their unit."""
 
 from dataclasses import dataclass
 from typing import TypeVar

@@ -162,10 +162,10 @@ def _apply_checkpoint(
     current = flatten(settings_to_dict(settings)) | {"dataloader.band_names": list(band_names(settings))}
     for key in sorted(explicit & fixed & set(stored)):
         if current[key] not in (stored[key], AUTO):
-            beside = " (also from settings.json beside the table)" if key.partition(".")[2] in TABLE_KEYS else ""
+            origin = " (also from settings.json next to the table)" if key.partition(".")[2] in TABLE_KEYS else ""
             raise CheckpointError(
                 f"{checkpoint.path}: was trained with {key}={stored[key]}, but you passed {key}={current[key]}; remove "
-                f"{key}{beside}, it is read from the checkpoint"
+                f"{key}{origin}, it is read from the checkpoint"
             )
     adopted = {key: stored[key] for key in stored if key in fixed or (key in defaults and key not in explicit)}
     code = find_user_code(adopted.get("train.loss"))

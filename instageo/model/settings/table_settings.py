@@ -1,6 +1,6 @@
 """Settings that a table brings: `settings.json` in its folder says how its chips and labels are to be read.
 
-Programs that write chips write it beside the table, with a section `dataloader` of settings by name, and a section
+Programs that write chips write it next to the table, with a section `dataloader` of settings by name, and a section
 `label`. The data may come from anyone, so only the settings in `KEYS` count, and only as plain values.
 """
 
@@ -108,7 +108,7 @@ def _settings_file(table: str, root_dir: str) -> str | None:
 
 
 def _read_content(file: str) -> Mapping[str, Any] | None:
-    """Return what a file holds; None if there is none, or none of ours."""
+    """Return what a file holds; None if there is no such file, or it is not ours."""
     try:
         text = (read_bytes(file) if is_remote(file) else _read_bounded(Path(file))).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -145,7 +145,7 @@ def _parse_sections(content: Mapping[str, Any], mode: Mode, file: str) -> dict[s
             raise ConfigError(f"{file}: a table may not bring dataloader.{key[:100]}; expected {', '.join(KEYS)}")
         if not _is_plain(value):
             raise ConfigError(
-                f"{file}: dataloader.{key}={str(value)[:100]} is no plain value; expected a number, a name, true, "
+                f"{file}: dataloader.{key}={str(value)[:100]} is not a plain value; expected a number, a name, true, "
                 "false, null, or a list of numbers or names"
             )
     values = {
@@ -165,7 +165,7 @@ def _parse_label(label: Mapping[str, Any], file: str) -> dict[str, Any]:
         values["dataloader.label_kind"] = LABEL_KINDS[kind]
     if ignore is not None:
         if type(ignore) is not int:
-            raise ConfigError(f"{file}: label.ignore={str(ignore)[:100]} is no class; expected a whole number")
+            raise ConfigError(f"{file}: label.ignore={str(ignore)[:100]} is not a class; expected a whole number")
         values["train.ignore_index"] = ignore
     return values
 

@@ -57,7 +57,7 @@ class PixelWindow:
         return PixelWindow(row, column, height, width)
 
     def clip(self, shape: tuple[int, int]) -> "PixelWindow | None":
-        """Return the part inside a file of the given rows and columns, or None if there is none."""
+        """Return the part inside a file of the given rows and columns, or None if they lie outside."""
         row, column = max(self.row, 0), max(self.column, 0)
         height, width = min(self.end_row, shape[0]) - row, min(self.end_column, shape[1]) - column
         return PixelWindow(row, column, height, width) if height > 0 and width > 0 else None
