@@ -39,15 +39,20 @@ class WatchedServer:
         self.port, self.process, self.logs, self.most_mb = port, process, logs, 0.0
 
     def memory_mb(self) -> dict[str, float]:
-        """Return the memory (resident set) of the process that answers HTTP, and of all processes, MB."""
-        front = total = 0.0
+        """Return the memory of the process that answers HTTP, and of all processes, without what they share, MB.
+
+        They share Ray's object store, whose pages count for each process that has used them, up to its fixed size.
+        """
+        front = total = shared = 0.0
         main = psutil.Process(self.process.pid)
         for process in [main, *main.children(recursive=True)]:
             with suppress(psutil.Error):  # it has ended
-                size = process.memory_info().rss / 1e6
+                memory, is_front = process.memory_info(), (process.cmdline() or [""])[0].startswith(FRONT)
+                size = (memory.rss - memory.shared) / 1e6
                 total += size
-                front += size if (process.cmdline() or [""])[0].startswith(FRONT) else 0
-        return {"front": round(front), "all": round(total)}
+                front += size if is_front else 0
+                shared += memory.shared / 1e6 if is_front else 0
+        return {"front": round(front), "all": round(total), "shared_by_front": round(shared)}
 
     def front_process(self) -> int | None:
         """Return the ID of the process that answers HTTP; None while there is none."""
@@ -58,10 +63,11 @@ class WatchedServer:
         return None
 
     def tracebacks(self) -> list[str]:
-        """Return all tracebacks in the logs of Ray and of the server."""
+        """Return all tracebacks in the logs of the server, of its processes, and of Ray Serve."""
         found = []
-        for path in self.logs.rglob("*"):
-            if path.is_file() and not path.is_symlink():
+        for path in self.logs.rglob("*.*"):
+            is_own = path.parent.name == "serve" or path.name.startswith(("worker", "server"))
+            if is_own and path.is_file() and not path.is_symlink():
                 text = path.read_text(errors="replace")
                 found += [text[match.start() - 300 : match.start() + 8000] for match in re.finditer("Traceback", text)]
         return found
@@ -125,6 +131,11 @@ def watched_server(*arguments: str, folder: Path | None = None, stop: int = sign
         process.wait(START_S)
         if folder is None:
             shutil.rmtree(logs, ignore_errors=True)
+
+
+def form_begin() -> bytes:
+    """Return the body of a form up to the content of its file."""
+    return form(b"").partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 
 def form(content: bytes, name: str = "file") -> bytes:

@@ -17,7 +17,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from benchmarks.serving_fuzz import fuzz
-from benchmarks.watched_server import BOUNDARY, form, watched_server
+from benchmarks.watched_server import BOUNDARY, form, form_begin, watched_server
 from instageo.model.run import main
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
@@ -90,8 +90,9 @@ def received(client):
 def dribble(port, length, responses):
     """Send a form bytewise until the server responds."""
     with socket.create_connection(("127.0.0.1", port), timeout=1) as client:
-        client.sendall(HEAD.format(length).encode())
-        piece = b"1\r\n-\r\n" if "chunked" in length else b"-"
+        is_chunked, begin = "chunked" in length, form_begin()
+        client.sendall(HEAD.format(length).encode() + (b"%x\r\n%b\r\n" % (len(begin), begin) if is_chunked else begin))
+        piece = b"1\r\nx\r\n" if is_chunked else b"x"
         while True:
             with suppress(OSError):
                 client.sendall(piece)
@@ -120,8 +121,9 @@ def test_stalled_and_endless_uploads_end_and_a_killed_front_starts_again(run, fo
         with socket.create_connection(("127.0.0.1", server.port), timeout=600) as client:
             client.sendall(HEAD.format("Transfer-Encoding: chunked").encode())
             with suppress(OSError):  # the server has closed the connection
+                client.sendall(b"%x\r\n%b\r\n" % (len(form_begin()), form_begin()))
                 for _ in range(40):
-                    client.sendall(b"10000\r\n" + b"-" * 65536 + b"\r\n")
+                    client.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
             assert received(client).startswith(b"HTTP/1.1 413 ")
         name = json.loads(server.request("POST", "/v1/predict/show", form(chip))[1])["name"]
         for restarts, number in enumerate((signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)):
