@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from instageo.data.reading.fetch import fetch
 from instageo.data.reading.requests import AssetRead
-from instageo.raster.chip_windows.read_cost import ReadCost, read_cost
+from instageo.raster.chip_windows.block_cost import ReadCost
+from instageo.raster.chip_windows.read_cost import read_cost
 from instageo.raster.chip_windows.window_reading import FileWindows
 from instageo.raster.grid import Grid
 from instageo.raster.warp import crs_wkt

@@ -23,8 +23,10 @@ from instageo.data.output.run_settings import check_settings, settings_record, w
 from instageo.data.output.skipped import Reason, Skipped
 from instageo.data.output.tables import ChipReport, count_reasons, write_chip_table, write_report, write_skipped
 from instageo.data.reading.chip_reader import BatchReader
+from instageo.data.reading.estimate import estimate
 from instageo.data.reading.hosts import HostDownError
 from instageo.data.reading.pixel_source import PixelSource
+from instageo.data.reading.planned_reads import planned_reads
 from instageo.data.scene_search import SceneSearch, search_scenes
 from instageo.errors import RunFolderError
 from instageo.runtime.progress import track
@@ -121,8 +123,9 @@ def plan_chips(settings: ChipSettings) -> PlanReport:
 def _plan(settings: ChipSettings, labelling: Labelling) -> PlanReport:
     search = search_scenes(settings, labelling, None)
     job, matches = search.job, labelling.match(search.scenes, search.job.matching)
-    used = {items[0] for plan in matches.plans for items in plan.candidates if items}
-    files = sum(len(job.bands) + bool(job.reading.product(item).quality) for item in used)
+    pixels = PixelSource(search.access, threads=settings.threads)
+    batches = _batches(matches.plans, settings.steps * len(job.bands) * settings.size**2, settings.memory_mb)
+    reads = [read for batch in batches for read in planned_reads(batch, job.reading, pixels.grid_of)]
     value_bytes = 4 if job.source.is_radar else 2
     chip_bytes = settings.steps * len(job.bands) * settings.size**2 * value_bytes
     return PlanReport(
@@ -130,8 +133,9 @@ def _plan(settings: ChipSettings, labelling: Labelling) -> PlanReport:
         observations=labelling.count,
         skipped=count_reasons([*labelling.skipped, *matches.skipped]),
         tiles=Counter(plan.tile for plan in matches.plans),
-        images=len(used),
-        files=files,
+        images=len({items[0] for plan in matches.plans for items in plan.candidates if items}),
+        files=len({read.href for read in reads}),
+        reading=estimate(reads, search.access, threads=settings.threads),
         output_mb=len(matches.plans) * chip_bytes / 1e6,
         notes=(*labelling.notes, *search.notes),
     )
@@ -238,14 +242,14 @@ def _in_no_chip(
 ) -> list[Skipped]:
     """Return the first reason of each observation that is in no chip; polygons may lie in several."""
     written = [plan for plan in plans if plan.name in finished and finished[plan.name].files]
-    in_chips = {
+    kept = {
         number
         for plan in written
         for number in set(labelling.numbers(plan)) - {row.number for row in finished[plan.name].skipped}
     }
     first: dict[int, Skipped] = {}
     for row in skipped:
-        if row.number not in in_chips:
+        if row.number not in kept:
             first.setdefault(row.number, row)
     return list(first.values())
 

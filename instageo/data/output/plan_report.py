@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from instageo.data.reading.estimate import Estimate
 from instageo.wording import counted
 
 
@@ -17,6 +18,8 @@ class PlanReport:
         tiles: Number of chips in each tile.
         images: Number of images that the chips need.
         files: Number of files that would be opened.
+        reading: Requests, bytes and the share of them that no chip needs, if the first image of each date can serve;
+            None if it is not known.
         output_mb: Size of the chips without compression, MB.
         notes: Remarks for the user.
     """
@@ -27,6 +30,7 @@ class PlanReport:
     tiles: Mapping[str, int] = field(default_factory=dict)
     images: int = 0
     files: int = 0
+    reading: Estimate | None = None
     output_mb: float = 0.0
     notes: tuple[str, ...] = ()
 
@@ -38,5 +42,6 @@ class PlanReport:
         lines += [f"skipped: {lost}"] if lost else []
         lines += [f"  {count} {reason}" for reason, count in self.skipped.items()]
         lines.append(f"reads {counted(self.files, 'file')} of {counted(self.images, 'image')}")
+        lines += [f"  {self.reading.summary()}"] if self.reading is not None and self.files else []
         lines.append(f"writes {self.output_mb:.0f} MB before compression")
         return lines + list(self.notes)

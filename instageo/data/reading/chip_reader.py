@@ -4,7 +4,6 @@ Files are opened once for all chips of a batch. Quality layers are read before b
 too cloudy in a chip, or have no data there, are not read at all.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 from instageo.data.items.item import Asset, Item
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.output.skipped import Reason
-from instageo.data.reading.asset_windows import AssetWindow, asset_window
+from instageo.data.reading.asset_windows import AssetWindow
+from instageo.data.reading.file_reads import GridOf, group_by_file
 from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.data.reading.step_pixels import Quality, StepPixels, combine_bands, read_quality
 from instageo.data.sources.source import Product, RefusedItemError, Source
-from instageo.errors import RasterError
 from instageo.raster.chip_windows.window_reading import FileWindows
 from instageo.raster.grid import Grid
 
@@ -58,6 +57,21 @@ class ReadRules:
     def product(self, item: Item) -> Product:
         """Return the collection that an item is of."""
         return next((own for own in self.products if own.collection == item.collection), self.products[0])
+
+    def band_assets(self, item: Item) -> list[Asset]:
+        """Return the file of each band of an item."""
+        product = self.product(item)
+        return [item.assets[product.assets[band]] for band in self.bands]
+
+    def quality_assets(self, item: Item) -> list[Asset]:
+        """Return the quality layer of an item; none if its product has none."""
+        name = self.product(item).quality
+        return [item.assets[name]] if name else []
+
+    @property
+    def margin_m(self) -> float:
+        """Distance beyond a chip up to which clouds grow into it, metres."""
+        return self.dilate_m if self.mask else 0.0
 
 
 @dataclass
@@ -104,7 +118,7 @@ class BatchReader:
         grid_of: Returns the grid of a file.
     """
 
-    def __init__(self, rules: ReadRules, fetch: Fetch, grid_of: Callable[[Asset], Grid]) -> None:
+    def __init__(self, rules: ReadRules, fetch: Fetch, grid_of: GridOf) -> None:
         self._rules, self._fetch, self._grid_of = rules, fetch, grid_of
 
     def read(self, plans: Sequence[ChipPlan]) -> list[list[ChipStep]]:
@@ -129,9 +143,9 @@ class BatchReader:
     def _order_by_clearness(self, steps: Sequence[ChipStep]) -> None:
         """Sort the images of each date by their share of clear pixels in the chip, then as before."""
         every = [(step, item) for step in steps for item in step.queue if self._has_quality(item)]
-        results = self._quality_of([(step.plan, item) for step, item in every])
+        found = self._quality_of([(step.plan, item) for step, item in every])
         clear: dict[tuple[int, Item], float] = {}
-        for (step, item), result in zip(every, results, strict=True):
+        for (step, item), result in zip(every, found, strict=True):
             clear[id(step), item] = result.clear if isinstance(result, Quality) else -1.0
         for step in steps:
             step.queue = sorted(step.queue, key=lambda item: -clear.get((id(step), item), -1.0))
@@ -139,8 +153,8 @@ class BatchReader:
     def _read_quality(self, steps: Sequence[ChipStep]) -> None:
         """Read quality layers, and go on with the next image where one does not have enough clear or valid pixels."""
         steps = [step for step in steps if self._has_quality(step.item)]
-        results = self._quality_of([(step.plan, step.item) for step in steps if step.item is not None])
-        for step, result in zip(steps, results, strict=True):
+        found = self._quality_of([(step.plan, step.item) for step in steps if step.item is not None])
+        for step, result in zip(steps, found, strict=True):
             name = step.item.id if step.item else ""
             if not isinstance(result, Quality):
                 step.fail(*result)
@@ -154,32 +168,31 @@ class BatchReader:
     def _quality_of(self, pairs: Sequence[tuple[ChipPlan, Item]]) -> list[Quality | tuple[Reason, str]]:
         """Return what the quality layers of images say of chips, or why they cannot be read."""
         rules = self._rules
-        assets = [(plan, item.assets[rules.product(item).quality]) for plan, item in pairs]
+        assets = [(plan.grid, asset) for plan, item in pairs for asset in rules.quality_assets(item)]
         results: list[Quality | tuple[Reason, str]] = []
-        for window, pixels in self._windows(assets, rules.dilate_m if rules.mask else 0.0):
-            if window is None or not isinstance(pixels[0], np.ndarray):
-                results.append(pixels)  # type: ignore[arg-type]
+        for window, found in self._windows(assets, rules.margin_m):
+            if window is None or not isinstance(found[0], np.ndarray):
+                results.append(found)  # type: ignore[arg-type]
             else:
-                results.append(read_quality(pixels[0], window, rules.source.flags, rules.mask, rules.dilate_m))
+                results.append(read_quality(found[0], window, rules.source.flags, rules.mask, rules.dilate_m))
         return results
 
     def _read_bands(self, steps: Sequence[ChipStep]) -> None:
         """Read all bands of the images, and go on with the next image where one cannot be read."""
-        rules, assets = self._rules, []
+        rules, assets = self._rules, list[tuple[Grid, Asset]]()
         for step in steps:
-            item = step.item
-            if item is not None:
-                assets += [(step.plan, item.assets[rules.product(item).assets[band]]) for band in rules.bands]
-        results = self._windows(assets)
+            if step.item is not None:
+                assets += [(step.plan.grid, asset) for asset in rules.band_assets(step.item)]
+        found = self._windows(assets)
         for number, step in enumerate(steps):
-            own = results[number * len(rules.bands) : (number + 1) * len(rules.bands)]
+            own = found[number * len(rules.bands) : (number + 1) * len(rules.bands)]
             self._combine(step, dict(zip(rules.bands, own, strict=True)))
 
     def _combine(
-        self, step: ChipStep, results: Mapping[str, tuple[AssetWindow | None, Pixels | tuple[Reason, str]]]
+        self, step: ChipStep, found: Mapping[str, tuple[AssetWindow | None, Pixels | tuple[Reason, str]]]
     ) -> None:
         bands: dict[str, Pixels] = {}
-        for name, (window, result) in results.items():
+        for name, (window, result) in found.items():
             if window is None or not isinstance(result[0], np.ndarray):
                 step.fail(*result)
                 return
@@ -200,22 +213,15 @@ class BatchReader:
             step.pixels = pixels
 
     def _windows(
-        self, assets: Sequence[tuple[ChipPlan, Asset]], margin_m: float = 0.0
+        self, assets: Sequence[tuple[Grid, Asset]], margin_m: float = 0.0
     ) -> list[tuple[AssetWindow | None, Pixels | tuple[Reason, str]]]:
         """Return the window of each chip in a file, with its pixels or why they cannot be read; files are read once."""
-        results: list[tuple[AssetWindow | None, Pixels | tuple[Reason, str]]] = [(None, (Reason.GRID_DIFFERS, ""))]
-        results *= len(assets)
-        by_file: dict[str, list[tuple[int, AssetWindow]]] = defaultdict(list)
-        for position, (plan, asset) in enumerate(assets):
-            try:
-                file = asset.grid if asset.grid is not None else self._grid_of(asset)
-                by_file[asset.href].append((position, asset_window(plan.grid, file, margin_m)))
-            except RasterError as error:
-                results[position] = None, (Reason.GRID_DIFFERS, str(error))
-        members = list(by_file.values())
-        reads = [AssetRead(href, tuple(window.grid for _, window in own)) for href, own in by_file.items()]
-        for index, outcome in self._fetch(reads):
-            for order, (position, window) in enumerate(members[index]):
+        files = group_by_file(assets, self._grid_of, margin_m)
+        results: list[tuple[AssetWindow | None, Pixels | tuple[Reason, str]]] = [
+            (None, (Reason.GRID_DIFFERS, files.unfit.get(position, ""))) for position in range(len(assets))
+        ]
+        for index, outcome in self._fetch(files.reads):
+            for order, (position, window) in enumerate(files.members[index]):
                 if isinstance(outcome, ReadFailure):
                     results[position] = None, (outcome.reason, outcome.message)
                 else:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from instageo.data.catalogs.access import Access
 from instageo.data.reading.requests import AssetRead
 from instageo.errors import RasterError
-from instageo.raster.chip_windows.read_cost import ReadCost, read_cost
+from instageo.raster.chip_windows.block_cost import ReadCost
+from instageo.raster.chip_windows.read_cost import read_cost
 
 MAX_HEADERS = 64
 """Files whose header is read at most; figures of the others follow from these."""
@@ -19,7 +20,7 @@ class Estimate:
 
     Attributes:
         cost: Requests and bytes of all files.
-        num_files: Number of files.
+        num_files: Number of files; one that several batches of chips need counts as often.
         num_headers: Number of files whose header was read.
         num_failures: Number of these that could not be read.
     """
@@ -33,7 +34,7 @@ class Estimate:
         """Return one line with requests, megabytes and the share of wasted bytes."""
         cost, exact = self.cost, self.num_headers - self.num_failures == self.num_files
         line = (
-            f"{cost.requests:,.0f} requests, {cost.bytes / 1e6:,.1f} MB from {self.num_files:,} files; "
+            f"{cost.requests:,.0f} requests, {cost.bytes / 1e6:,.1f} MB in {self.num_files:,} readings of files; "
             f"{cost.wasted_share:.0%} of the bytes are in no block of a chip"
         )
         if cost.pixel_bytes:
@@ -57,9 +58,9 @@ def estimate(
     count = min(max_headers, len(reads))
     sample = [reads[index * len(reads) // count] for index in range(count)]
     with ThreadPoolExecutor(threads) as pool:
-        header_costs = list(pool.map(lambda read: _header_cost(read, access), sample))
-    costs = [cost for cost in header_costs if cost is not None]
-    windows = sum(len(read.grids) for read, cost in zip(sample, header_costs, strict=True) if cost is not None)
+        found = list(pool.map(lambda read: _header_cost(read, access), sample))
+    costs = [cost for cost in found if cost is not None]
+    windows = sum(len(read.grids) for read, cost in zip(sample, found, strict=True) if cost is not None)
     total = sum(costs, ReadCost())
     if windows and len(costs) < len(reads):
         total = total * (sum(len(read.grids) for read in reads) / windows)

@@ -6,6 +6,7 @@ from instageo.data.catalogs.access import Access
 from instageo.data.items.item import Asset
 from instageo.data.reading.fetch import fetch
 from instageo.data.reading.requests import AssetRead, ReadFailure
+from instageo.raster.chip_windows.block_cost import ReadCost
 from instageo.raster.chip_windows.window_reading import FileWindows, read_grid
 from instageo.raster.grid import Grid
 
@@ -30,7 +31,8 @@ class PixelSource:
     def __init__(self, access: Access, *, threads: int) -> None:
         self._access, self._threads = access, threads
         self._grids: dict[str, Grid] = {}
-        self._files = self._windows = self._pixel_bytes = self._failures = 0
+        self._files = self._windows = self._failures = 0
+        self._cost = ReadCost()
 
     def read(self, reads: Sequence[AssetRead]) -> Iterator[tuple[int, FileWindows | ReadFailure]]:
         """Yield the result of each read with its position.
@@ -44,7 +46,7 @@ class PixelSource:
                 self._failures += 1
             else:
                 self._windows += len(result.values)
-                self._pixel_bytes += sum(values.nbytes for values in result.values)
+                self._cost += result.cost
             yield position, result
 
     def grid_of(self, asset: Asset) -> Grid:
@@ -54,8 +56,13 @@ class PixelSource:
         return self._grids[asset.href]
 
     def statistics(self) -> dict[str, float]:
-        """Return files, windows and bytes of pixels that were read so far, and files that could not be read."""
+        """Return what was read so far; requests and bytes are counted from the files' tables of blocks.
+
+        Repeated requests, signatures and headers that only give a grid are not counted.
+        """
         return {
-            "files": self._files, "windows": self._windows, "pixel_megabytes": round(self._pixel_bytes / 1e6, 3),
-            "failures": self._failures,
+            "files": self._files, "windows": self._windows, "failures": self._failures,
+            "requests": int(self._cost.requests), "megabytes": round(self._cost.bytes / 1e6, 3),
+            "wasted_share": round(self._cost.wasted_share, 4),
+            "pixel_megabytes": round(self._cost.pixel_bytes / 1e6, 3),
         }  # fmt: skip

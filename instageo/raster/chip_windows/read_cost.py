@@ -1,60 +1,12 @@
-"""Foretell requests and bytes of reading windows, from the table of blocks in the header of a TIFF."""
+"""Foretell requests and bytes of reading windows of a file, from its header."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
-from rasterio.io import DatasetReader
-
+from instageo.raster.chip_windows.block_cost import ReadCost, windows_cost
 from instageo.raster.chip_windows.window_reading import WINDOW_OPTIONS
-from instageo.raster.chip_windows.windows import MAX_RATIO, PixelWindow, merge_windows, place_window
+from instageo.raster.chip_windows.windows import MAX_RATIO, place_window
 from instageo.raster.grid import Grid
 from instageo.raster.reading import open_raster
-
-PAGE = 16384
-"""Bytes of a page: GDAL reads whole pages where a window touches a single block."""
-
-COG_GAP = 8
-"""Bytes between two blocks of a Cloud-Optimized GeoTIFF, which repeat sizes; GDAL reads across them."""
-
-HEADER_REQUESTS = 2
-"""One for the size of the file, one for its first bytes."""
-
-
-@dataclass(frozen=True)
-class ReadCost:
-    """What it takes to read windows.
-
-    Attributes:
-        requests: Requests, with those for the header.
-        bytes: Bytes, with those of the header.
-        needed_bytes: Bytes of the distinct blocks that the windows touch; nobody can read less.
-        blocks: Number of these blocks.
-        windows: Number of merged windows.
-        pixel_bytes: Bytes of the windows' pixels, uncompressed.
-    """
-
-    requests: float = 0.0
-    bytes: float = 0.0
-    needed_bytes: float = 0.0
-    blocks: float = 0.0
-    windows: float = 0.0
-    pixel_bytes: float = 0.0
-
-    def __add__(self, other: "ReadCost") -> "ReadCost":
-        return ReadCost(*(own + more for own, more in zip(self._figures, other._figures, strict=True)))
-
-    def __mul__(self, factor: float) -> "ReadCost":
-        return ReadCost(*(own * factor for own in self._figures))
-
-    @property
-    def wasted_share(self) -> float:
-        """Share of the bytes that lie in no block that a window touches, 0 to 1."""
-        return 1 - self.needed_bytes / self.bytes if self.bytes else 0.0
-
-    @property
-    def _figures(self) -> tuple[float, ...]:
-        return self.requests, self.bytes, self.needed_bytes, self.blocks, self.windows, self.pixel_bytes
 
 
 def read_cost(
@@ -72,62 +24,6 @@ def read_cost(
         RasterError: The header cannot be read, or the pixels of the file are not those of a chip.
     """
     with open_raster(location, {**WINDOW_OPTIONS, **(options or {})}) as file:
-        info, block_shape = file.info, file.block_shape
-        placed = [place_window(grid, info.grid, partial=True)[0].clip(info.grid.shape) for grid in grids]
-        windows = tuple(window for window in placed if window is not None)
-        table = _BlockTable(file.source)
-        visited: set[tuple[int, int]] = set()
-        num_bytes, requests = int(WINDOW_OPTIONS["GDAL_INGESTED_BYTES_AT_OPEN"]), HEADER_REQUESTS
-        merged = merge_windows(windows, block_shape, max_ratio)
-        for group in merged:
-            ranges = table.ranges(group.window, block_shape, visited)
-            requests += len(ranges)
-            num_bytes += sum(end - start for start, end in ranges)
-        needed = frozenset[tuple[int, int]]().union(*(group.blocks for group in merged))
-        pixels = sum(window.height * window.width for window in windows)
-        item_size = np.dtype(info.dtype).itemsize
-        return ReadCost(
-            requests, num_bytes, sum(table.size(block) for block in needed), len(needed), len(merged),
-            pixels * item_size,
-        )  # fmt: skip
-
-
-class _BlockTable:
-    """Positions of the blocks in a TIFF; a file without a table counts as uncompressed, one range a block."""
-
-    def __init__(self, source: DatasetReader) -> None:
-        self._source = source
-        self._known: dict[tuple[int, int], tuple[int, int]] = {}
-
-    def size(self, block: tuple[int, int]) -> int:
-        """Return the bytes of a block."""
-        return self._place(block)[1]
-
-    def ranges(
-        self, window: PixelWindow, block_shape: tuple[int, int], visited: set[tuple[int, int]]
-    ) -> list[tuple[int, int]]:
-        """Return first byte and end of the requests for a window; blocks that were read before are left out."""
-        blocks = window.blocks(block_shape) - visited
-        visited |= blocks
-        spans = sorted(span for block in blocks if (span := self._place(block))[1])
-        ranges: list[tuple[int, int]] = []
-        for offset, size in spans:
-            if ranges and 0 <= offset - ranges[-1][1] <= COG_GAP:
-                ranges[-1] = ranges[-1][0], offset + size
-            else:
-                ranges.append((offset, offset + size))
-        if len(spans) == 1:
-            [(start, end)] = ranges
-            return [(start // PAGE * PAGE, -(-end // PAGE) * PAGE)]
-        return ranges
-
-    def _place(self, block: tuple[int, int]) -> tuple[int, int]:
-        """Return offset and size of a block, both 0 where a sparse file has none."""
-        if block not in self._known:
-            row, column = block
-            tag = [
-                self._source.get_tag_item(f"BLOCK_{name}_{column}_{row}", dm="TIFF", bidx=1)
-                for name in ("OFFSET", "SIZE")
-            ]
-            self._known[block] = int(tag[0] or 0), int(tag[1] or 0)
-        return self._known[block]
+        grid = file.info.grid
+        placed = [place_window(chip, grid, partial=True)[0].clip(grid.shape) for chip in grids]
+        return windows_cost(file, (window for window in placed if window is not None), max_ratio)

@@ -1,18 +1,19 @@
 """Read the pixels of many chips from one file, with few requests."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import RasterError, WindowOutsideError
+from instageo.raster.chip_windows.block_cost import HEADER_BYTES, ReadCost, windows_cost
 from instageo.raster.chip_windows.windows import MAX_RATIO, MergedWindow, PixelWindow, merge_windows, place_window
 from instageo.raster.grid import Grid, Raster
 from instageo.raster.reading import OpenRaster, open_raster
 
 WINDOW_OPTIONS = {
-    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
+    "GDAL_INGESTED_BYTES_AT_OPEN": str(HEADER_BYTES),
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_HTTP_MULTIRANGE": "YES",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
@@ -33,6 +34,7 @@ class FileWindows:
         scale: Scale tag, 1 without one.
         offset: Offset tag, 0 without one.
         block_shape: Rows and columns of a block of the file.
+        cost: Requests and bytes that this took, counted from the file's table of blocks.
     """
 
     values: tuple[NDArray[np.generic], ...]
@@ -41,6 +43,7 @@ class FileWindows:
     scale: float = 1.0
     offset: float = 0.0
     block_shape: tuple[int, int] = (0, 0)
+    cost: ReadCost = field(default_factory=ReadCost)
 
 
 def read_chip_windows(
@@ -89,8 +92,9 @@ def read_chip_windows(
                 if is_reversed:
                     values[index], valid[index] = values[index][::-1].copy(), valid[index][::-1].copy()
         return FileWindows(
-            tuple(values), tuple(valid), info.no_data_value, info.scales[0], info.offsets[0], file.block_shape
-        )
+            tuple(values), tuple(valid), info.no_data_value, info.scales[0], info.offsets[0], file.block_shape,
+            windows_cost(file, parts, max_ratio),
+        )  # fmt: skip
 
 
 def read_grid(location: str, options: Mapping[str, str] | None = None) -> Grid:

@@ -8,7 +8,7 @@ from affine import Affine
 from instageo.data.reading.estimate import estimate
 from instageo.data.reading.fetch import fetch
 from instageo.data.reading.requests import AssetRead
-from instageo.raster.chip_windows.read_cost import ReadCost
+from instageo.raster.chip_windows.block_cost import ReadCost
 from instageo.raster.grid import Grid
 from instageo.raster.warp import crs_wkt
 from tests import faulty_server
@@ -71,7 +71,7 @@ def test_figures_of_blocks_can_be_checked_by_hand(tmp_path):
         requests=3, bytes=32_768 + 2 * 131_072, needed_bytes=2 * 131_072, blocks=2, windows=1, pixel_bytes=20_000
     )
     assert found.cost.wasted_share == pytest.approx(32_768 / (32_768 + 2 * 131_072))
-    assert found.summary().startswith("3 requests, 0.3 MB from 1 files; 11% of the bytes")
+    assert found.summary().startswith("3 requests, 0.3 MB in 1 readings of files; 11% of the bytes")
 
 
 def test_files_that_are_not_opened_count_like_the_others(tmp_path):
