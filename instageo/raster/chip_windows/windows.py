@@ -1,12 +1,11 @@
 """Place windows in the grid of a file, and merge those that share its blocks. No pixel is read here."""
 
 import heapq
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count
 
+import numpy as np
 from rasterio.crs import CRS
 
 from instageo.errors import RasterError, WindowOutsideError
@@ -134,38 +133,70 @@ def merge_windows(
         block_shape: Rows and columns of a block of the file.
         max_ratio: Largest number of blocks read for each distinct block that the members touch.
     """
+    start = _group_equal(windows, block_shape)
     groups: dict[int, MergedWindow] = {}
     pairs: list[tuple[float, int, int, int]] = []
-    numbers = count()
+    extents = _Extents(2 * len(start), block_shape)
 
     def add(group: MergedWindow) -> None:
-        number = next(numbers)
-        for other_number, other in groups.items():
-            ratio = _merged_ratio(group, other, block_shape, max_ratio)
+        number = extents.add(group)
+        for other_number, num_blocks, saved in extents.near(number, max_ratio):
+            ratio = num_blocks / len(group.blocks | groups[other_number].blocks)
             if ratio <= max_ratio:
-                saved = sum(_count_rows(own, block_shape) for own in (group.window, other.window))
-                saved -= _count_rows(group.window.union(other.window), block_shape)
                 heapq.heappush(pairs, (ratio, -saved, other_number, number))
         groups[number] = group
 
-    for group in _group_equal(windows, block_shape):
+    for group in start:
         add(group)
     while pairs:
         *_, first, second = heapq.heappop(pairs)
         if first in groups and second in groups:
             one, two = groups.pop(first), groups.pop(second)
+            extents.remove(first, second)
             add(MergedWindow(one.window.union(two.window), one.members + two.members, one.blocks | two.blocks))
     return tuple(sorted(groups.values(), key=lambda group: (group.window.row, group.window.column)))
 
 
-def _merged_ratio(one: MergedWindow, two: MergedWindow, block_shape: tuple[int, int], max_ratio: float) -> float:
-    """Return blocks read for each block that two groups need, if they are read at once; infinite if too many."""
-    window = one.window.union(two.window)
-    columns = (window.end_column - 1) // block_shape[1] - window.column // block_shape[1] + 1
-    num_blocks = _count_rows(window, block_shape) * columns
-    if num_blocks > max_ratio * (len(one.blocks) + len(two.blocks)):
-        return math.inf
-    return num_blocks / len(one.blocks | two.blocks)
+class _Extents:
+    """First and end rows and columns of the blocks of groups, to find those that are worth merging with another.
+
+    Args:
+        capacity: Largest number of groups, removed ones included.
+        block_shape: Rows and columns of a block of the file.
+    """
+
+    def __init__(self, capacity: int, block_shape: tuple[int, int]) -> None:
+        self._block_shape, self._count = block_shape, 0
+        self._first = np.zeros((capacity, 2), dtype=np.int64)
+        self._end = np.zeros((capacity, 2), dtype=np.int64)
+        self._needed = np.zeros(capacity, dtype=np.int64)
+        self._present = np.zeros(capacity, dtype=bool)
+
+    def add(self, group: MergedWindow) -> int:
+        """Return the number of a group."""
+        number, window, (height, width) = self._count, group.window, self._block_shape
+        self._first[number] = window.row // height, window.column // width
+        self._end[number] = (window.end_row - 1) // height + 1, (window.end_column - 1) // width + 1
+        self._needed[number], self._present[number] = len(group.blocks), True
+        self._count += 1
+        return number
+
+    def remove(self, *numbers: int) -> None:
+        """Leave out groups that have been merged."""
+        self._present[list(numbers)] = False
+
+    def near(self, number: int, max_ratio: float) -> list[tuple[int, int, int]]:
+        """Return each earlier group that may be merged with one: its number, blocks of both, and rows of blocks saved.
+
+        Blocks that both need are counted twice, so that some of these groups are still too far away.
+        """
+        others = np.flatnonzero(self._present[:number])
+        rows, columns = (np.maximum(self._end[others], self._end[number]) -
+                         np.minimum(self._first[others], self._first[number])).T  # fmt: skip
+        close = rows * columns <= max_ratio * (self._needed[others] + self._needed[number])
+        heights = self._end[others, 0] - self._first[others, 0] + self._end[number, 0] - self._first[number, 0]
+        return list(zip(others[close].tolist(), (rows * columns)[close].tolist(), (heights - rows)[close].tolist(),
+                        strict=True))  # fmt: skip
 
 
 def _group_equal(windows: Sequence[PixelWindow], block_shape: tuple[int, int]) -> list[MergedWindow]:
@@ -181,11 +212,6 @@ def _group_equal(windows: Sequence[PixelWindow], block_shape: tuple[int, int]) -
             else MergedWindow(window, (index,), blocks)
         )
     return list(groups.values())
-
-
-def _count_rows(window: PixelWindow, block_shape: tuple[int, int]) -> int:
-    """Return the number of rows of blocks that a window touches."""
-    return (window.end_row - 1) // block_shape[0] - window.row // block_shape[0] + 1
 
 
 def _same_crs(first: str, second: str) -> bool:
