@@ -118,12 +118,12 @@ def test_resolved_settings_are_those_that_the_user_could_have_passed(table):
     [
         (["sensor"], "dataloader is a list; expected settings by name"),
         ({"augmentations": {}}, "a table may not bring dataloader.augmentations; expected sensor, "),
-        ({"sensor": "${oc.env:HOME}"}, "is no plain value"),
-        ({"band_names": ["VV", "${oc.env:HOME}"]}, "is no plain value"),
-        ({"band_names": [["VV"]]}, "is no plain value"),
-        ({"no_data_value": {"a": 1}}, "is no plain value"),
-        ({"sensor": "x" * 101}, "is no plain value"),
-        ({"bands": [0] * 100_001}, "is no plain value"),
+        ({"sensor": "${oc.env:HOME}"}, "is not a plain value"),
+        ({"band_names": ["VV", "${oc.env:HOME}"]}, "is not a plain value"),
+        ({"band_names": [["VV"]]}, "is not a plain value"),
+        ({"no_data_value": {"a": 1}}, "is not a plain value"),
+        ({"sensor": "x" * 101}, "is not a plain value"),
+        ({"bands": [0] * 100_001}, "is not a plain value"),
     ],
 )
 def test_data_choose_nothing_but_plain_values_of_known_settings(table, data, sentence):
@@ -136,7 +136,7 @@ def test_data_choose_nothing_but_plain_values_of_known_settings(table, data, sen
     ("label", "sentence"),
     [
         ({"kind": "polygon"}, "label.kind=polygon is unknown; expected raster or value"),
-        ({"ignore": "x"}, "is no class"),
+        ({"ignore": "x"}, "is not a class"),
     ],
 )
 def test_labels_are_of_known_kinds(table, label, sentence):

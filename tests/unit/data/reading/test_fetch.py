@@ -158,7 +158,7 @@ def test_local_files_are_read_without_retries(tmp_path):
     (tmp_path / "text.tif").write_text("no raster")
     reads = [AssetRead("none.tif", WINDOWS), AssetRead("text.tif", WINDOWS)]
     found = dict(fetch(reads, Local()))
-    assert found[0] == ReadFailure(Reason.ASSET_MISSING, "none.tif: there is no such file")
+    assert found[0] == ReadFailure(Reason.ASSET_MISSING, "none.tif: the file does not exist")
     assert found[1].reason is Reason.NOT_READABLE
 
 
