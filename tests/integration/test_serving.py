@@ -95,6 +95,17 @@ def test_all_formats(server, tmp_path):  # pitfall 34
     assert server.replica_processes() == processes  # requests start and stop nothing
 
 
+def test_answers_say_how_an_image_differs_from_the_training(server, models, tmp_path):
+    path = models["classes"][1] / "chips" / "chip_0.tif"
+    usual = json.loads(server.send("/v1/predict?format=json", path.read_bytes())[2])
+    raster = read_raster(path)
+    bright = np.where(raster.values > 0, raster.values.astype(int) * 8, raster.values).astype(np.int16)
+    write_raster(tmp_path / "bright.tif", bright, raster.grid)
+    unlike = json.loads(server.send("/v1/predict?format=json", (tmp_path / "bright.tif").read_bytes())[2])
+    bands = ["BLUE", "GREEN", "RED", "NIR_NARROW", "SWIR_1", "SWIR_2"]
+    assert (usual["unlike_training"], unlike["unlike_training"]) == ({}, dict.fromkeys(bands, "higher"))
+
+
 def test_tiles_and_the_map_of_a_result(server, tmp_path):
     chip = image(tmp_path, (6,), side=(300, 520)).read_bytes()
     result = json.loads(server.send("/v1/predict/show", chip)[2])
@@ -153,6 +164,8 @@ def test_models_health_and_metrics(server):
     ]
     model = json.loads(server.get("/v1/models/dates")[2])
     assert (model["dates"], model["bands"][0], model["image_level"]) == (3, "BLUE", False)
+    assert (model["expected_layers"], model["layers"]) == (18, None)
+    assert model["read_as"][1] == dict(zip(model["bands"], range(6, 12), strict=True))
     assert server.get("/healthz")[0] == 200
     text = server.get("/metrics")[2].decode()
     assert 'instageo_requests_total{model="classes",status="200"}' in text

@@ -219,7 +219,11 @@ def test_whole_numbers_are_classes_unless_told_otherwise(table, labels, label_ty
         ("1.5", "class", "the label is 1.5, but classes are whole numbers; pass --label-type value"),
         ("-9999", "value", "means no-data"),
         ("1e39", "value", "float32 cannot hold"),
-        ("wheat", "auto", "the label is 'wheat', which is not a number; write classes as 0, 1, 2, … or pass --class-map"),
+        (
+            "wheat",
+            "auto",
+            "the label is 'wheat', which is not a number; write classes as 0, 1, 2, … or pass --class-map",
+        ),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(refusal, label, label_type, problem):  # pitfall 65
