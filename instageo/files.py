@@ -16,6 +16,9 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 MAX_NAME_BYTES = 255
 """Longest file name of the usual file systems."""
 
+PARTIAL = ".part"
+"""End of the names of files that are being written."""
+
 ADVICE = {
     errno.ENOSPC: "free some disk space, or choose another folder",
     errno.EDQUOT: "free some of your disk space, or choose another folder",
@@ -47,7 +50,7 @@ def atomic_path(path: Path, *, verify: Callable[[Path], None] | None = None, syn
     Raises:
         WriteError: The disk refuses the file; the error names `path`.
     """
-    temporary = path.with_name(f".{_stem(path.name)}.{uuid4().hex[:12]}.part")
+    temporary = path.with_name(f".{_stem(path.name)}.{uuid4().hex[:12]}{PARTIAL}")
     try:
         with write_errors(path, temporary):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +66,12 @@ def atomic_path(path: Path, *, verify: Callable[[Path], None] | None = None, syn
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove files of `atomic_path` that a killed process left in a folder or below it; nobody may be writing there."""
+    for path in folder.rglob(f".*{PARTIAL}"):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 Faults by folder: `expired/` answers 403 unless the query holds `sig=new`; `flaky/` answers every fifth request with
 503; `down/` answers 503 with `Retry-After: 0`; `later/` answers 503 with `Retry-After: 0` until the eighth request;
-`cut/` ends the connection after the header of every fourth answer.
+`cut/` ends the connection after the header of every fourth answer; `shaky/` answers every fifth request, to any file,
+with 503 or 429 and `Retry-After: 0`, and cuts every twentieth; `signed/` answers 403 unless the query holds a token of
+`/token/…` that has served fewer than 100 requests. A file that has another one beside it, named `….locked`, is refused.
 """
 
 import json
@@ -13,19 +15,21 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 LIFETIME_S = 3600
 FLAKY_EVERY, CUT_EVERY, BUSY_REQUESTS = 5, 4, 8
+SHAKY_CUT_EVERY, TOKEN_USES = 20, 100
 
 
 class Handler(BaseHTTPRequestHandler):
     """Serves files below `root`; `/log` lists method, path, first byte, bytes sent and status of each request."""
 
     protocol_version = "HTTP/1.1"
-    root, delay_s, log, counts = Path(), 0.0, [], Counter()
+    root, delay_s, log, counts, tokens = Path(), 0.0, [], Counter(), []
     lock = threading.Lock()
 
     def log_message(self, *_):
@@ -41,7 +45,15 @@ class Handler(BaseHTTPRequestHandler):
             self.counts[self.path] += 1
             own = self.counts[self.path]
             self.log.append(entry := [self.command, self.path, 0, 0, 0])
+            self.counts["shaky"] += "/shaky/" in path
+            shaky = self.counts["shaky"] if "/shaky/" in path else 1
+            self.counts[query] += 1
+            is_worn = self.counts[query] > TOKEN_USES or query not in self.tokens
         self.entry = entry
+        if path.startswith("/token/"):
+            return self.token()
+        if shaky % FLAKY_EVERY == 0 and shaky % SHAKY_CUT_EVERY:
+            return self.reply(503 if shaky % 2 else 429, **{"Retry-After": "0"})
         is_busy = (
             "/down/" in path
             or ("/later/" in path and own <= BUSY_REQUESTS)
@@ -51,12 +63,20 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(503, **{"Retry-After": "0"})
         if "/expired/" in path and "sig=new" not in query:
             return self.reply(403)
-        file = self.root / path.lstrip("/")
+        file = self.root / re.sub(r"(shaky|signed)/", "", path.lstrip("/"))
+        if ("/signed/" in path and is_worn) or file.with_name(f"{file.name}.locked").exists():
+            return self.reply(403)
         if not file.is_file():
             return self.reply(404)
-        return self.serve(file, cut="/cut/" in path and own % CUT_EVERY == 0)
+        return self.serve(file, cut=("/cut/" in path and own % CUT_EVERY == 0) or shaky % SHAKY_CUT_EVERY == 0)
 
     do_HEAD = do_GET  # noqa: N815
+
+    def token(self):
+        with self.lock:
+            self.tokens.append(token := f"sig=secret{len(self.tokens)}")
+        expiry = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        return self.reply(200, json.dumps({"token": token, "msft:expiry": expiry}).encode())
 
     def serve(self, file, cut):
         size = file.stat().st_size

@@ -14,25 +14,35 @@ from instageo.raster.writing import write_raster
 TILES = {"32TPM": (32632, 600000, 4900020), "32TQM": (32632, 699960, 4900020), "33TTG": (32633, 199980, 4900020)}
 """EPSG code, and west and north of MGRS tiles: the first two overlap by 9.84 km, the third lies in the next zone."""
 
+DATE_LINE = {"60NZF": (32660, 760020, 109800), "01NAA": (32601, 130180, 109800)}
+"""As `TILES`: two tiles across longitude 180, each the mirror of the other, so that each holds its own side deeper."""
+
 TILE_M = 109_800
 """Side of an MGRS tile, metres."""
+
+HALF_TILE_DEGREES = 0.5
 
 BANDS = ("B02", "B03", "B04", "B8A", "B11", "B12", "Fmask")
 
 
 def tile_grid(tile, size=3660):
     """Return the grid of a tile of `size` x `size` pixels."""
-    code, west, north = TILES[tile]
+    code, west, north = (TILES | DATE_LINE)[tile]
     pixel = TILE_M / size
     return Grid(crs_wkt(f"EPSG:{code}"), Affine(pixel, 0, west, 0, -pixel, north), size, size)
 
 
 def record_of(tile="32TPM", day="2024-05-01", name=None, size=3660, collection="hls2-s30", assets=BANDS, **properties):
     """Return the STAC record of an image of a tile."""
-    code, *_ = TILES[tile]
+    code, *_ = (TILES | DATE_LINE)[tile]
     grid = tile_grid(tile, size)
     west, south, east, north = grid.bounds_lonlat()
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    if tile in DATE_LINE:  # cut at longitude 180, as RFC 7946 has it
+        halves = [(180 - HALF_TILE_DEGREES, 180), (-180, HALF_TILE_DEGREES - 180)]
+        rings = [[[w, south], [e, south], [e, north], [w, north], [w, south]] for w, e in halves]
+        geometry, west, east = {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}, -180, 180
     own = {
         "datetime": day if "T" in day else f"{day}T10:15:59Z", "platform": "sentinel-2a", "eo:cloud_cover": 5,
         "proj:code": f"EPSG:{code}", "proj:shape": [size, size], "proj:transform": list(grid.transform)[:6],
@@ -41,7 +51,7 @@ def record_of(tile="32TPM", day="2024-05-01", name=None, size=3660, collection="
     return {
         "type": "Feature", "stac_version": "1.0.0", "id": name or f"{collection}.{tile}.{day}",
         "collection": collection, "bbox": [west, south, east, north], "links": [],
-        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "geometry": geometry,
         "properties": own | properties,
         "assets": {key: {"href": f"https://example.org/{tile}/{day}/{key}.tif"} for key in assets},
     }  # fmt: skip
@@ -90,6 +100,15 @@ def write_catalog(folder, tiles=("32TPM",), days=("2024-05-01", "2024-05-16"), s
     path = folder / "items.json"
     path.write_text(json.dumps({"type": "FeatureCollection", "catalog": "planetary", "features": records}))
     return path
+
+
+def records_at(path, base):
+    """Return the records of a list of `write_catalog`, with their files below a URL."""
+    records = json.loads(path.read_text())["features"]
+    for record in records:
+        for asset in record["assets"].values():
+            asset["href"] = f"{base}/{asset['href']}"
+    return records
 
 
 def write_points(path, points):

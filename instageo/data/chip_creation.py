@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from instageo.data.catalogs.item_lists import write_items
 from instageo.data.chip_job import ChipJob
 from instageo.data.chip_settings import ChipSettings
 from instageo.data.labelling.area_labelling import AreaLabelling
@@ -27,8 +28,9 @@ from instageo.data.reading.estimate import estimate
 from instageo.data.reading.hosts import HostDownError
 from instageo.data.reading.pixel_source import PixelSource
 from instageo.data.reading.planned_reads import planned_reads
-from instageo.data.scene_search import SceneSearch, search_scenes
+from instageo.data.scene_search import ITEMS, SceneSearch, search_scenes
 from instageo.errors import RunFolderError
+from instageo.files import remove_partial_files
 from instageo.runtime.progress import track
 from instageo.stores.lock import LockedError, hold_folder
 from instageo.wording import counted
@@ -165,8 +167,11 @@ def _search(settings: ChipSettings, labelling: Labelling, folder: Path) -> Scene
     )
     if settings.resume:
         check_settings(folder, record)
+        remove_partial_files(folder)
     else:
         write_settings(folder, record)
+    if not (settings.resume and (folder / ITEMS).is_file()):  # after the settings, without which nothing is resumed
+        write_items(folder / ITEMS, search.found, files_from=search.list_folder)
     return search
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from instageo.data.catalogs.access import Access
 from instageo.data.catalogs.boxes import search_boxes
 from instageo.data.catalogs.catalogs import find_catalog
-from instageo.data.catalogs.item_lists import ItemList, list_access, read_items, write_items
+from instageo.data.catalogs.item_lists import ItemList, list_access, read_items
 from instageo.data.catalogs.search import search
 from instageo.data.chip_job import ChipJob, resolve_job
 from instageo.data.chip_settings import ChipSettings
@@ -31,28 +31,30 @@ class SceneSearch:
 
     Attributes:
         job: The run's settings, resolved.
-        item_list: Records of the images.
+        found: Records of the images.
         scenes: Images that chips can be cut from, and why others cannot serve.
         access: How files are opened.
+        list_folder: Folder of a frozen list, to which addresses of its files may refer; None for a catalogue.
         requests: Requests to the catalogue.
         notes: Remarks for the user.
     """
 
     job: ChipJob
-    item_list: ItemList
+    found: ItemList
     scenes: Scenes
     access: Access
+    list_folder: Path | None = None
     requests: int = 0
     notes: tuple[str, ...] = ()
 
 
 def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | None) -> SceneSearch:
-    """Find the images that labels need.
+    """Find the images that labels need; nothing is written.
 
     Args:
         settings: Options of the command.
         labelling: Where and when images are needed.
-        folder: Output folder, whose `items.json` is used if the run is resumed; None to write nothing.
+        folder: Output folder, whose `items.json` is used if the run is resumed; None for a plan.
 
     Raises:
         ConfigError: The catalogue is unknown, or does not hold the product.
@@ -61,34 +63,32 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
     name = settings.catalog or ""
     frozen = Path(name) if name.endswith(LIST_SUFFIXES) else None
     former = folder / ITEMS if folder is not None and settings.resume else None
-    list_folders = () if frozen is None else (frozen.parent,)
+    beside = () if frozen is None else (frozen.parent,)
     requests, notes = 0, tuple[str, ...]()
     if former is not None and former.is_file():
-        item_list, path = read_items(former), former
-        job = resolve_job(settings, item_list.catalog)
-        access = list_access(path, item_list.catalog, also=list_folders)
+        found, path = read_items(former), former
+        job = resolve_job(settings, found.catalog)
+        access = list_access(path, found.catalog, also=beside)
     elif frozen is not None:
-        item_list = read_items(frozen)
-        job = resolve_job(settings, item_list.catalog)
-        access = list_access(frozen, item_list.catalog)
+        found = read_items(frozen)
+        job = resolve_job(settings, found.catalog)
+        access = list_access(frozen, found.catalog)
     else:
         job = resolve_job(settings)
         catalog = find_catalog(job.catalog)
-        search_places = [(spot.longitude, spot.latitude, spot.first, spot.last)
-                  for spot in labelling.places(job.matching.dates)]  # fmt: skip
-        queries = search_boxes(search_places)
+        places = [(place.longitude, place.latitude, place.first, place.last)
+                  for place in labelling.places(job.matching.dates)]  # fmt: skip
+        queries = search_boxes(places)
         result = search(catalog, queries, [product.collection for product in job.products])
         searched = datetime.now(UTC).isoformat(timespec="seconds")
-        item_list = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
+        found = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
         access, requests = catalog.open_files(), result.requests
         notes = () if result.items else result.messages
-        log.info("%s: %s by %s", catalog.key, counted(len(item_list.items), "image"), counted(requests, "request"))
-    if not item_list.items:
+        log.info("%s: %s by %s", catalog.key, counted(len(found.items), "image"), counted(requests, "request"))
+    if not found.items:
         raise DataError("; ".join(notes) or f"{settings.catalog}: the list has no items")
-    if folder is not None and not (former is not None and former.is_file()):
-        write_items(folder / ITEMS, item_list, files_from=list_folders[0] if list_folders else None)
     scenes = find_scenes(
-        item_list.items, job.source, job.products, job.bands, max_cloud=settings.max_cloud,
+        found.items, job.source, job.products, job.bands, max_cloud=settings.max_cloud,
         stated=settings.sentinel2_shift, grid_of=lambda asset: file_grid(asset, access),
     )  # fmt: skip
-    return SceneSearch(job, item_list, scenes, access, requests, notes)
+    return SceneSearch(job, found, scenes, access, beside[0] if beside else None, requests, notes)
