@@ -1,11 +1,15 @@
 """Messages that GDAL logs: the keys of signed URLs in them are hidden."""
 
 import logging
+import re
 
 from instageo.locations import hide_secrets
 
 LOGGERS = ("rasterio._env", "rasterio._err")
 """Loggers that pass on what GDAL says."""
+
+_QUERY_OF_NAME = re.compile(r"(\.\w+)\?[^\s:]+")
+"""The query behind the name of a file: GDAL begins some messages with the last part of a URL, without its host."""
 
 
 def hide_secrets_in_log() -> None:
@@ -15,5 +19,5 @@ def hide_secrets_in_log() -> None:
 
 
 def _hide(record: logging.LogRecord) -> bool:
-    record.msg, record.args = hide_secrets(record.getMessage()), ()
+    record.msg, record.args = _QUERY_OF_NAME.sub(r"\1", hide_secrets(record.getMessage())), ()
     return True
