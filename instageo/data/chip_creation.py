@@ -171,7 +171,7 @@ def _search(settings: ChipSettings, labelling: Labelling, folder: Path) -> Scene
     else:
         write_settings(folder, record)
     if not (settings.resume and (folder / ITEMS).is_file()):  # after the settings, without which nothing is resumed
-        write_items(folder / ITEMS, search.found, files_from=search.list_folder)
+        write_items(folder / ITEMS, search.item_list, files_from=search.list_folder)
     return search
 
 

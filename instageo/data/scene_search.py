@@ -31,7 +31,7 @@ class SceneSearch:
 
     Attributes:
         job: The run's settings, resolved.
-        found: Records of the images.
+        item_list: Records of the images.
         scenes: Images that chips can be cut from, and why others cannot serve.
         access: How files are opened.
         list_folder: Folder of a frozen list, to which addresses of its files may refer; None for a catalogue.
@@ -40,7 +40,7 @@ class SceneSearch:
     """
 
     job: ChipJob
-    found: ItemList
+    item_list: ItemList
     scenes: Scenes
     access: Access
     list_folder: Path | None = None
@@ -63,16 +63,16 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
     name = settings.catalog or ""
     frozen = Path(name) if name.endswith(LIST_SUFFIXES) else None
     former = folder / ITEMS if folder is not None and settings.resume else None
-    beside = () if frozen is None else (frozen.parent,)
+    list_folders = () if frozen is None else (frozen.parent,)
     requests, notes = 0, tuple[str, ...]()
     if former is not None and former.is_file():
-        found, path = read_items(former), former
-        job = resolve_job(settings, found.catalog)
-        access = list_access(path, found.catalog, also=beside)
+        item_list, path = read_items(former), former
+        job = resolve_job(settings, item_list.catalog)
+        access = list_access(path, item_list.catalog, also=list_folders)
     elif frozen is not None:
-        found = read_items(frozen)
-        job = resolve_job(settings, found.catalog)
-        access = list_access(frozen, found.catalog)
+        item_list = read_items(frozen)
+        job = resolve_job(settings, item_list.catalog)
+        access = list_access(frozen, item_list.catalog)
     else:
         job = resolve_job(settings)
         catalog = find_catalog(job.catalog)
@@ -81,14 +81,14 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
         queries = search_boxes(places)
         result = search(catalog, queries, [product.collection for product in job.products])
         searched = datetime.now(UTC).isoformat(timespec="seconds")
-        found = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
+        item_list = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
         access, requests = catalog.open_files(), result.requests
         notes = () if result.items else result.messages
-        log.info("%s: %s by %s", catalog.key, counted(len(found.items), "image"), counted(requests, "request"))
-    if not found.items:
+        log.info("%s: %s by %s", catalog.key, counted(len(item_list.items), "image"), counted(requests, "request"))
+    if not item_list.items:
         raise DataError("; ".join(notes) or f"{settings.catalog}: the list has no items")
     scenes = find_scenes(
-        found.items, job.source, job.products, job.bands, max_cloud=settings.max_cloud,
+        item_list.items, job.source, job.products, job.bands, max_cloud=settings.max_cloud,
         stated=settings.sentinel2_shift, grid_of=lambda asset: file_grid(asset, access),
     )  # fmt: skip
-    return SceneSearch(job, found, scenes, access, beside[0] if beside else None, requests, notes)
+    return SceneSearch(job, item_list, scenes, access, list_folders[0] if list_folders else None, requests, notes)

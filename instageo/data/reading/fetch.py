@@ -64,7 +64,7 @@ class _Reader:
                 return result
             except RasterError as error:
                 if not is_remote(location) and not Path(location).exists():
-                    return self._failure(read, Reason.ASSET_MISSING, "there is no such file")
+                    return self._failure(read, Reason.ASSET_MISSING, "the file does not exist")
                 if not _is_access(error):
                     return self._failure(read, _grid_reason(error), _without_location(error, location))
                 if not is_remote(location):
@@ -93,7 +93,7 @@ class _Reader:
     def _options(self, href: str, location: str, attempt: int) -> dict[str, str]:
         """Return GDAL options.
 
-        GDAL remembers failures of a URL unless it is told not to, and repeats refused requests for single ranges only,
+        GDAL remembers failures of a URL unless an option forbids it, and repeats refused requests for single ranges only,
         not those that it sends in parallel.
         """
         options = dict(self.access.gdal_options(href))
