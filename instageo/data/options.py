@@ -62,7 +62,7 @@ def _parameter(entry: Field[Any], input_name: str, input_help: str) -> tuple[Any
     metavar = "|".join(choices) if choices else entry.metadata["metavar"] or None
     flag = f"--{entry.name.replace('_', '-')}"
     if entry.type is bool:
-        return Annotated[bool, typer.Option(flag, help=text)], entry.default
+        return Annotated[bool, typer.Option(f"{flag}/--no-{flag[2:]}", help=text)], entry.default
     if entry.name == "output":
         return Annotated[str, typer.Option(flag, help=text, metavar=metavar)], inspect.Parameter.empty
     is_plain = _plain_type(entry) is not None
@@ -113,7 +113,8 @@ def modern_arguments(arguments: Sequence[str]) -> list[str]:
             result.append(argument)
             continue
         name = option[2:].replace("-", "_")
-        name = names.get(name, name)
+        is_negated = names.get(name.removeprefix("no"), name.removeprefix("no")) in flags and not separator
+        name = names.get(name.removeprefix("no"), name.removeprefix("no")) if is_negated else names.get(name, name)
         if name == "is_time_series_task":
             result.append(f"--when={'before' if _is_true(option, value or 'true') else 'around'}")
         elif name == "processing_method":
@@ -121,9 +122,8 @@ def modern_arguments(arguments: Sequence[str]) -> list[str]:
         elif name == "input":
             result.append(value)
         elif name in flags:
-            result.append(f"--{'' if _is_true(option, value or 'true') else 'no-'}{name.replace('_', '-')}")
-        elif name.removeprefix("no") in flags and not separator:
-            result.append(f"--no-{name.removeprefix('no').replace('_', '-')}")
+            is_set = _is_true(option, value or "true") and not (is_negated and option[2:4] == "no")
+            result.append(f"--{'' if is_set else 'no-'}{name.replace('_', '-')}")
         else:
             result.append(f"--{name.replace('_', '-')}{separator}{value}")
     return result
@@ -137,7 +137,7 @@ def _joined(arguments: Sequence[str], flags: set[str], names: Mapping[str, str])
         argument = rest.pop(0)
         name = argument.removeprefix("--").replace("-", "_")
         takes_value = names.get(name, name) not in flags and name not in ("help", "is_time_series_task")
-        takes_value &= name.removeprefix("no") not in flags
+        takes_value &= names.get(name.removeprefix("no"), name.removeprefix("no")) not in flags
         if argument.startswith("--") and "=" not in argument and rest and takes_value and not rest[0].startswith("--"):
             argument += f"={rest.pop(0)}"
         result.append(argument)

@@ -93,7 +93,7 @@ class _Reader:
     def _options(self, href: str, location: str, attempt: int) -> dict[str, str]:
         """Return GDAL options.
 
-        GDAL remembers failures of a URL unless an option forbids it, and repeats refused requests for single ranges only,
+        GDAL remembers failures of a URL unless an option forbids it, and repeats refused requests for single ranges,
         not those that it sends in parallel.
         """
         options = dict(self.access.gdal_options(href))
