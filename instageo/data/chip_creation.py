@@ -24,10 +24,10 @@ from instageo.data.output.run_settings import check_settings, settings_record, w
 from instageo.data.output.skipped import Reason, Skipped
 from instageo.data.output.tables import ChipReport, count_reasons, write_chip_table, write_report, write_skipped
 from instageo.data.reading.chip_reader import BatchReader
-from instageo.data.reading.estimate import estimate
+from instageo.data.reading.estimate import MAX_HEADERS, estimate
 from instageo.data.reading.hosts import HostDownError
 from instageo.data.reading.pixel_source import PixelSource
-from instageo.data.reading.planned_reads import planned_reads
+from instageo.data.reading.planned_reads import planned_images, sample_reads
 from instageo.data.scene_search import ITEMS, SceneSearch, search_scenes
 from instageo.errors import RunFolderError
 from instageo.files import remove_partial_files
@@ -127,7 +127,14 @@ def _plan(settings: ChipSettings, labelling: Labelling) -> PlanReport:
     job, matches = search.job, labelling.match(search.scenes, search.job.matching)
     pixels = PixelSource(search.access, threads=settings.threads)
     batches = _batches(matches.plans, settings.steps * len(job.bands) * settings.size**2, settings.memory_mb)
-    reads = [read for batch in batches for read in planned_reads(batch, job.reading, pixels.grid_of)]
+    images = planned_images(batches, job.reading)
+    reading = estimate(
+        sample_reads(images, MAX_HEADERS, pixels.grid_of),
+        search.access,
+        threads=settings.threads,
+        num_files=sum(len(image.files) for image in images),
+        num_windows=sum(len(image.files) * len(image.chips) for image in images),
+    )
     value_bytes = 4 if job.source.is_radar else 2
     chip_bytes = settings.steps * len(job.bands) * settings.size**2 * value_bytes
     return PlanReport(
@@ -136,8 +143,8 @@ def _plan(settings: ChipSettings, labelling: Labelling) -> PlanReport:
         skipped=count_reasons([*labelling.skipped, *matches.skipped]),
         tiles=Counter(plan.tile for plan in matches.plans),
         images=len({items[0] for plan in matches.plans for items in plan.candidates if items}),
-        files=len({read.href for read in reads}),
-        reading=estimate(reads, search.access, threads=settings.threads),
+        files=len({asset.href for image in images for asset, _ in image.files}),
+        reading=reading,
         output_mb=len(matches.plans) * chip_bytes / 1e6,
         notes=(*labelling.notes, *search.notes),
     )

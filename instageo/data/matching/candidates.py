@@ -4,17 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
 from instageo.data.items.item import Item
+from instageo.data.matching.coverage import TileWindows, covered_shares
 from instageo.data.matching.dates import DateRule, Period
-from instageo.data.matching.placement import ChipWindow, corners_lonlat
+from instageo.data.matching.placement import ChipWindow
 from instageo.data.matching.scenes import Scene, Scenes
 from instageo.data.matching.sun import sun_elevation
 from instageo.data.output.skipped import Reason
-
-if TYPE_CHECKING:
-    from shapely.geometry.base import BaseGeometry
+from instageo.raster.grid import Grid
 
 REASON_ORDER = (
     Reason.SHIFT_UNKNOWN, Reason.ASSET_MISSING, Reason.TOO_CLOUDY, Reason.NIGHT, Reason.OUTSIDE_SWATH,
@@ -74,16 +72,11 @@ class CandidateFinder:
 
     def __init__(self, scenes: Scenes, rules: MatchRules, windows: Iterable[ChipWindow]) -> None:
         self._scenes, self._rules = scenes, rules
-        by_tile: dict[str, dict[tuple[int, int], ChipWindow]] = defaultdict(dict)
+        by_tile: dict[str, dict[tuple[int, int], Grid]] = defaultdict(dict)
         for window in windows:
-            by_tile[window.tile][window.row, window.column] = window
-        self._corners = {
-            (tile, *key): corners
-            for tile, own in by_tile.items()
-            for key, corners in corners_lonlat({key: window.grid for key, window in own.items()}).items()
-        }
-        self._polygons: dict[tuple[str, int, int], BaseGeometry] = {}
-        self._coverage: dict[tuple[str, str, str, int, int], float] = {}
+            by_tile[window.tile][window.row, window.column] = window.grid
+        self._windows = {tile: TileWindows.of(grids) for tile, grids in by_tile.items()}
+        self._shares: dict[Item, list[float]] = {}
         self._chosen: dict[tuple[str, int, int, date], tuple[tuple[Item, ...], ...] | Unmatched] = {}
 
     def items(self, window: ChipWindow, day: date) -> tuple[tuple[Item, ...], ...] | Unmatched:
@@ -112,60 +105,46 @@ class CandidateFinder:
             return (), Unmatched(Reason.BEFORE_SENSOR, f"the first image is of {self._rules.first_day}")
         ranked, refused = [], []
         for scene in self._scenes.between(window.tile, period.first, period.last):
-            problem = self._problem(scene, window)
+            share = self._share(scene, window)
+            problem = self._problem(scene, window, share)
             if problem is not None:
                 refused.append(problem)
                 continue
             cloud = scene.item.cloud_percent if scene.item.cloud_percent is not None else 0.0
             days = abs((scene.day - period.target).days)
-            ranked.append(((days, cloud, -self._share(scene, window), scene.item.id), scene.item))
-        refused += [
-            Unmatched(other.reason, other.detail)
-            for tile in (window.tile, "")
-            for other in self._scenes.rejected_between(tile, period.first, period.last)
-        ]
+            ranked.append(((days, cloud, -share, scene.item.id), scene.item))
+        if not ranked:
+            refused += [
+                Unmatched(other.reason, other.detail)
+                for tile in (window.tile, "")
+                for other in self._scenes.rejected_between(tile, period.first, period.last)
+            ]
         reason = min(refused, key=lambda other: REASON_ORDER.index(other.reason), default=None)
         ranked.sort(key=lambda pair: pair[0])
         nothing = Unmatched(Reason.NO_ITEM, f"the catalogue has no image of {window.tile}")
         return tuple(item for _, item in ranked), reason or nothing
 
-    def _problem(self, scene: Scene, window: ChipWindow) -> Unmatched | None:
+    def _problem(self, scene: Scene, window: ChipWindow, share: float) -> Unmatched | None:
         """Return why a scene cannot serve a window, or None."""
-        if not scene.contains(window.grid):
+        if share < 0:
             detail = f"{scene.item.id} has another grid, or ends within the chip"
             return Unmatched(Reason.GRID_DIFFERS, detail)
-        if self._share(scene, window) <= 0:
+        if share == 0:
             return Unmatched(Reason.OUTSIDE_SWATH, f"{scene.item.id} does not cover the chip")
         if self._rules.daytime_only:
-            corners = self._corners[window.tile, window.row, window.column]
-            elevation = sun_elevation(scene.item.time, float(corners[0, 1]), float(corners[0, 0]))
+            windows = self._windows[window.tile]
+            longitude, latitude = windows.corners[windows.numbers[window.row, window.column], 0].tolist()
+            elevation = sun_elevation(scene.item.time, latitude, longitude)
             if elevation <= 0:
                 return Unmatched(Reason.NIGHT, f"{scene.item.id}: the sun is {elevation:.0f} degrees above the horizon")
         return None
 
     def _share(self, scene: Scene, window: ChipWindow) -> float:
-        """Return the share of a window that the footprint of a scene covers."""
-        key_of_window = window.tile, window.row, window.column
-        key = (scene.item.collection, scene.item.id, *key_of_window)
-        if key not in self._coverage:
-            polygon = self._polygon(key_of_window, scene.middle)
-            if scene.footprint.covers(polygon):
-                self._coverage[key] = 1.0
-            else:
-                self._coverage[key] = float(scene.footprint.intersection(polygon).area / polygon.area)
-        return self._coverage[key]
+        """Return the share of a window that the footprint of a scene covers; -1 if its grid does not hold the window.
 
-    def _polygon(self, window: tuple[str, int, int], middle: float) -> "BaseGeometry":
-        """Return a window as a polygon of longitude and latitude, near a longitude."""
-        import shapely
-
-        if window not in self._polygons:
-            self._polygons[window] = shapely.polygons(self._corners[window])
-        corners = self._corners[window]
-        turns = ((middle - corners[:, 0]) / 360).round()
-        if turns.any():
-            moved = corners.copy()
-            moved[:, 0] += 360 * turns
-            polygon: BaseGeometry = shapely.polygons(moved)
-            return polygon
-        return self._polygons[window]
+        That of all windows of the tile is found at once.
+        """
+        windows = self._windows[window.tile]
+        if scene.item not in self._shares:
+            self._shares[scene.item] = covered_shares(scene, windows).tolist()
+        return self._shares[scene.item][windows.numbers[window.row, window.column]]

@@ -8,6 +8,9 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from instageo.data.items.duplicates import newest_processing
 from instageo.data.items.item import Asset, Item
 from instageo.data.matching.placement import LATTICE_TOLERANCE, Frame, scene_frame, tile_frame, tile_name
@@ -47,15 +50,25 @@ class Scene:
         west, _, east, _ = self.item.bounds
         return west if east - west > 180 or east < west else (west + east) / 2
 
-    def contains(self, grid: Grid) -> bool:
-        """Return whether a window lies on whole pixels of the scene and within it."""
+    def holds(
+        self, lefts: NDArray[np.float64], tops: NDArray[np.float64], heights: NDArray[np.float64],
+        widths: NDArray[np.float64],
+    ) -> NDArray[np.bool_]:  # fmt: skip
+        """Return whether windows lie on whole pixels of the scene and within it, shape (N,).
+
+        Args:
+            lefts: x of their left edges, in the reference system of the scene.
+            tops: y of their upper edges.
+            heights: Rows.
+            widths: Columns.
+        """
         own = self.frame.grid
-        column = (grid.transform.c - own.transform.c) / own.transform.a
-        row = (grid.transform.f - own.transform.f) / own.transform.e
-        on_lattice = abs(row - round(row)) + abs(column - round(column)) <= 2 * LATTICE_TOLERANCE
-        inside = round(row) >= 0 and round(column) >= 0
-        inside &= round(row) + grid.height <= own.height and round(column) + grid.width <= own.width
-        return on_lattice and inside
+        columns, rows = (lefts - own.transform.c) / own.transform.a, (tops - own.transform.f) / own.transform.e
+        first_row, first_column = np.rint(rows), np.rint(columns)
+        on_lattice = abs(rows - first_row) + abs(columns - first_column) <= 2 * LATTICE_TOLERANCE
+        inside = (first_row >= 0) & (first_column >= 0)
+        inside &= (first_row + heights <= own.height) & (first_column + widths <= own.width)
+        return np.asarray(on_lattice & inside)
 
 
 def _unwrapped(geometry: Mapping[str, Any], middle: float) -> "BaseGeometry":

@@ -43,28 +43,28 @@ class Estimate:
 
 
 def estimate(
-    reads: Sequence[AssetRead], access: Access, *, threads: int = 8, max_headers: int = MAX_HEADERS
+    reads: Sequence[AssetRead], access: Access, *, threads: int = 8, num_files: int = 0, num_windows: int = 0
 ) -> Estimate:
     """Return what `fetch` will take if no request fails.
 
     Files whose header is not read count as the mean of those that are, in proportion to their number of windows.
 
     Args:
-        reads: Files and their windows.
+        reads: Files whose header is read, and their windows.
         access: How files are opened.
         threads: Headers read at a time.
-        max_headers: Headers read at most, of files spread evenly over the list.
+        num_files: Number of all files; by default those in `reads`.
+        num_windows: Number of windows in all files.
     """
-    count = min(max_headers, len(reads))
-    sample = [reads[index * len(reads) // count] for index in range(count)]
     with ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(lambda read: _header_cost(read, access), sample))
+        found = list(pool.map(lambda read: _header_cost(read, access), reads))
     costs = [cost for cost in found if cost is not None]
-    windows = sum(len(read.grids) for read, cost in zip(sample, found, strict=True) if cost is not None)
+    windows = sum(len(read.grids) for read, cost in zip(reads, found, strict=True) if cost is not None)
     total = sum(costs, ReadCost())
-    if windows and len(costs) < len(reads):
-        total = total * (sum(len(read.grids) for read in reads) / windows)
-    return Estimate(total, len(reads), count, count - len(costs))
+    num_files = num_files or len(reads)
+    if windows and len(costs) < num_files:
+        total = total * ((num_windows or sum(len(read.grids) for read in reads)) / windows)
+    return Estimate(total, num_files, len(reads), len(reads) - len(costs))
 
 
 def _header_cost(read: AssetRead, access: Access) -> ReadCost | None:

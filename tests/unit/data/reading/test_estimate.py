@@ -81,7 +81,7 @@ def test_files_that_are_not_opened_count_like_the_others(tmp_path):
     ) as file:  # fmt: skip
         file.write(np.ones((1, SIDE, SIDE), dtype=np.int16))
     reads = [AssetRead("a.tif", (GRID.window(10, 200, 100, 100),))] * 10
-    found = estimate(reads, Plain(str(tmp_path)), max_headers=2)
+    found = estimate(reads[:2], Plain(str(tmp_path)), num_files=10, num_windows=10)
     assert (found.num_files, found.num_headers, found.num_failures) == (10, 2, 0)
     assert found.cost.requests == 30
     assert estimate([], Plain("")).cost == ReadCost()
