@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
+import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
@@ -29,7 +30,8 @@ def crs_wkt(text: str) -> str:
         RasterError: It is unknown.
     """
     try:
-        return str(CRS.from_user_input(text).to_wkt())
+        with rasterio.Env():  # GDAL writes its own message to the terminal otherwise
+            return str(CRS.from_user_input(text).to_wkt())
     except (CRSError, RasterioError, CPLE_BaseError) as error:
         raise RasterError(f"'{text[:60]}' is not a coordinate reference system; use a code like EPSG:32632") from error
 

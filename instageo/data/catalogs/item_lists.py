@@ -12,7 +12,7 @@ from instageo.data.catalogs.access import Access, ListAccess, PlainAccess
 from instageo.data.catalogs.boxes import SearchQuery
 from instageo.data.catalogs.catalogs import CATALOGS, find_catalog
 from instageo.data.catalogs.signatures import unsigned
-from instageo.data.items.item import Item, item_from_stac
+from instageo.data.items.item import MOST_HREF, Item, item_from_stac, printable
 from instageo.errors import DataError
 from instageo.files import write_bytes
 from instageo.locations import is_remote
@@ -91,7 +91,10 @@ def read_items(path: Path) -> ItemList:
             head = json.loads(path.read_text(encoding="utf-8"))
             records = head["features"]
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or 'input or output failed'})") from error
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror or 'input or output failed'}); expected a list of items that "
+            "a run has written (items.json), or STAC items as a FeatureCollection"
+        ) from error
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}: is damaged or not a list of items; expected a FeatureCollection of STAC items, or stac-geoparquet"
@@ -121,7 +124,7 @@ def _list_of(path: Path, records: Any, head: Mapping[str, Any]) -> ItemList:
             item = item_from_stac(unsigned(record))
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
-        except (AttributeError, TypeError, ValueError, KeyError, IndexError) as error:
+        except (AttributeError, TypeError, ValueError, KeyError, IndexError, RecursionError) as error:
             raise DataError(f"{path}: its feature {number} is not a STAC item") from error
         items.setdefault((item.collection, item.id), item)
     try:
@@ -146,8 +149,10 @@ def _moved(record: dict[str, Any], old: Path, new: Path) -> dict[str, Any]:
     if old.resolve() == new.resolve():
         return record
     assets = {}
-    for key, asset in record["assets"].items():
-        href = asset["href"]
+    for key, asset in (record.get("assets") or {}).items():
+        href = asset.get("href") if isinstance(asset, Mapping) else None
+        if not isinstance(href, str) or not printable(href, MOST_HREF):
+            continue  # as in `item_from_stac`
         if not is_remote(href) and not href.startswith("/"):
             href = Path(os.path.relpath((old / href).resolve(), new.resolve())).as_posix()
         assets[key] = {**asset, "href": href}

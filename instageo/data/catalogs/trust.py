@@ -6,12 +6,14 @@ this machine, and only in the list's folder, below it, or in a neighbouring fold
 """
 
 import ipaddress
+import os
 import re
 import socket
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from instageo.errors import RasterError
+from instageo.files import MAX_NAME_BYTES
 from instageo.locations import hide_secrets, is_remote
 
 SCHEMES = ("http", "https", "s3", "gs", "az")
@@ -81,6 +83,8 @@ def local_path(href: str, folders: tuple[Path, ...]) -> Path:
     if is_remote(href) and not href.startswith("file://"):
         raise RefusedAddressError(f"the list names the file {_shown(href)}; expected a path or a URL")
     name = unquote(urlsplit(href).path) if href.startswith("file://") else href
+    if any(len(os.fsencode(part)) > MAX_NAME_BYTES for part in Path(name).parts) or "\0" in name:
+        raise RefusedAddressError(f"the list names the file {_shown(href)}, which no file can be called")
     path = folders[0] / name
     resolved = path.resolve()
     if not any(resolved.is_relative_to(folder.resolve().parent) for folder in folders):

@@ -1,16 +1,26 @@
 """Scenes of a catalogue: what the program reads from their STAC records."""
 
-import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from affine import Affine
-
+from instageo.data.items.record_grid import finite_number, record_grid
 from instageo.errors import DataError
 from instageo.raster.grid import Grid
-from instageo.raster.warp import crs_wkt
+
+MOST_ID = 255
+"""Longest identity of an item, characters."""
+
+_TILE = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+MOST_HREF = 8000
+"""Longest address of a file, characters."""
+
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north, degrees."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class Item:
     baseline: str
     cloud_percent: float | None
     created: str
-    bounds: tuple[float, float, float, float]
+    bounds: Bounds
     geometry: Mapping[str, Any]
     assets: Mapping[str, Asset]
     properties: Mapping[str, Any] = field(repr=False)
@@ -74,36 +84,60 @@ class Item:
 def item_from_stac(record: Mapping[str, Any]) -> Item:
     """Return the item of a STAC record (1.0 or 1.1).
 
+    Assets whose address is not text in one line are left out.
+
     Raises:
-        DataError: It has no identity, time or geometry.
+        DataError: It has no identity, time or place, or one that cannot be.
     """
+    name = record.get("id") if isinstance(record, Mapping) else None
+    if not printable(name, MOST_ID):
+        raise DataError(
+            f"an item of the catalogue has id={str(name)[:60]!r}; expected a text in one line of at most {MOST_ID} "
+            "characters"
+        )
+    try:
+        return _item(str(name), record)
+    except (AttributeError, TypeError, ValueError, KeyError, IndexError, OverflowError, RecursionError) as error:
+        raise DataError(f"item {name} of the catalogue is damaged ({_short(error)}); expected a STAC item") from error
+
+
+def printable(value: object, limit: int) -> str:
+    """Return a text or number as text in one line; empty if it has line breaks or control characters, or is too long.
+
+    Args:
+        value: What a record says.
+        limit: Most characters.
+    """
+    text = str(value) if isinstance(value, (str, int, float)) else ""
+    return text if text.isprintable() and len(text) <= limit else ""
+
+
+def _item(name: str, record: Mapping[str, Any]) -> Item:
     properties: Mapping[str, Any] = record.get("properties") or {}
-    name = str(record.get("id") or "")
     when = properties.get("datetime") or properties.get("start_datetime")
     geometry = record.get("geometry")
-    if not name or not when or not isinstance(geometry, Mapping):
-        raise DataError(f"item {name or 'without id'} of the catalogue has no datetime, geometry or id")
+    if not when or not isinstance(geometry, Mapping):
+        raise DataError(f"item {name} of the catalogue has no datetime or no geometry")
     try:
         time = parse_time(str(when))
-    except ValueError as error:
-        raise DataError(f"item {name} of the catalogue has datetime={when}; expected an ISO time") from error
-    grid = _grid(properties, properties)
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"item {name} of the catalogue has datetime={str(when)[:60]}; expected an ISO time") from error
+    grid = record_grid(properties, properties)
     assets = {
         str(key): _asset(asset, properties, grid)
         for key, asset in (record.get("assets") or {}).items()
-        if isinstance(asset, Mapping) and asset.get("href")
+        if isinstance(asset, Mapping) and isinstance(asset.get("href"), str) and printable(asset["href"], MOST_HREF)
     }
-    cloud = properties.get("eo:cloud_cover")
     return Item(
         id=name,
-        collection=str(record.get("collection") or ""),
+        collection=printable(record.get("collection"), MOST_ID),
         time=time,
-        platform=str(properties.get("platform") or "").lower(),
+        platform=printable(properties.get("platform"), MOST_ID).lower(),
         tile=_tile(properties),
-        baseline=str(properties.get("s2:processing_baseline") or properties.get("processing:version") or ""),
-        cloud_percent=float(cloud) if isinstance(cloud, (int, float)) and math.isfinite(cloud) else None,
+        baseline=printable(properties.get("s2:processing_baseline") or properties.get("processing:version"), MOST_ID),
+        cloud_percent=finite_number(properties.get("eo:cloud_cover")),
         created=str(properties.get("updated") or properties.get("created") or ""),
-        bounds=_bounds(record),
+        bounds=_bounds(name, record, geometry),
         geometry=geometry,
         assets=assets,
         properties=properties,
@@ -128,60 +162,51 @@ def _asset(asset: Mapping[str, Any], properties: Mapping[str, Any], item_grid: G
     own = any(key in asset for key in ("proj:shape", "proj:transform"))
     return Asset(
         href=str(asset["href"]),
-        grid=_grid(asset, properties) if own else item_grid,
-        scale=_number(values.get("scale", values.get("raster:scale"))),
-        offset=_number(values.get("offset", values.get("raster:offset"))),
+        grid=record_grid(asset, properties) if own else item_grid,
+        scale=finite_number(values.get("scale", values.get("raster:scale"))),
+        offset=finite_number(values.get("offset", values.get("raster:offset"))),
     )
 
 
-def _grid(fields: Mapping[str, Any], properties: Mapping[str, Any]) -> Grid | None:
-    """Return the grid of the fields of the projection extension, or None if one is missing."""
-    keys = ("proj:code", "proj:epsg", "proj:wkt2")
-    code = next((source[key] for source in (fields, properties) for key in keys if source.get(key)), None)
-    shape: Any = fields.get("proj:shape")
-    transform: Any = fields.get("proj:transform")
-    if code is None or not _numbers(shape, 2) or not (_numbers(transform, 6) or _numbers(transform, 9)):
-        return None
-    crs = crs_wkt(f"EPSG:{code}" if isinstance(code, int) else str(code))
-    return Grid(crs, Affine(*map(float, transform[:6])), int(shape[0]), int(shape[1]))
-
-
-def _numbers(values: Any, count: int) -> bool:
-    return isinstance(values, Sequence) and len(values) == count and all(_number(value) is not None for value in values)
-
-
-def _number(value: Any) -> float | None:
-    ok = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if ok else None
-
-
 def _tile(properties: Mapping[str, Any]) -> str:
-    """Return the MGRS tile, or path and row of Landsat."""
+    """Return the MGRS tile, or path and row of Landsat; empty without one, or if it cannot be part of a file name."""
     code = properties.get("grid:code") or properties.get("s2:mgrs_tile")
     if code:
-        return str(code).removeprefix("MGRS-").removeprefix("T")
+        tile = printable(code, MOST_ID).removeprefix("MGRS-").removeprefix("T")
+        return tile if _TILE.fullmatch(tile) else ""
     zone, band, square = (properties.get(f"mgrs:{key}") for key in ("utm_zone", "latitude_band", "grid_square"))
     if zone and band and square:
-        return f"{int(zone):02}{band}{square}"
+        tile = f"{int(zone):02}{band}{square}"
+        return tile if _TILE.fullmatch(tile) else ""
     path, row = properties.get("landsat:wrs_path"), properties.get("landsat:wrs_row")
     return f"{int(path):03}{int(row):03}" if path and row else ""
 
 
-def _bounds(record: Mapping[str, Any]) -> tuple[float, float, float, float]:
-    """Return the bounding box; east may be less than west where it crosses longitude 180."""
+def _bounds(name: str, record: Mapping[str, Any], geometry: Mapping[str, Any]) -> Bounds:
+    """Return the bounding box, degrees; east may be less than west where it crosses longitude 180.
+
+    Raises:
+        DataError: The geometry is empty or damaged, or the box is no place on Earth.
+    """
+    from shapely.errors import ShapelyError
+    from shapely.geometry import shape
+
+    try:
+        outline: Sequence[float] = shape(geometry).bounds
+    except ShapelyError as error:
+        raise DataError(f"item {name} of the catalogue has a damaged geometry ({_short(error)})") from error
     box = record.get("bbox")
-    if isinstance(box, Sequence) and len(box) in (4, 6):
-        west, south, east, north = box[0], box[1], box[len(box) // 2], box[len(box) // 2 + 1]
-        return float(west), float(south), float(east), float(north)
-    points: list[tuple[float, float]] = []
-    stack: list[Any] = [record["geometry"].get("coordinates", [])]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, Sequence) and part and isinstance(part[0], (int, float)):
-            points.append((float(part[0]), float(part[1])))
-        elif isinstance(part, Sequence):
-            stack.extend(part)
-    if not points:
-        raise DataError(f"item {record.get('id')} of the catalogue has an empty geometry")
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    return min(xs), min(ys), max(xs), max(ys)
+    given = isinstance(box, Sequence) and len(box) in (4, 6)
+    own = [box[0], box[1], box[len(box) // 2], box[len(box) // 2 + 1]] if given and box is not None else outline
+    west, south, east, north = map(float, own)
+    for x, y in ((west, south), (east, north), (outline[0], outline[1]), (outline[2], outline[3])):
+        if not (abs(x) <= 360 and abs(y) <= 90):
+            raise DataError(
+                f"item {name} of the catalogue lies at longitude {x:g}, latitude {y:g}; expected a geometry and a bbox "
+                "in degrees"
+            )
+    return west, south, east, north
+
+
+def _short(error: Exception) -> str:
+    return str(error).partition("\n")[0][:100]

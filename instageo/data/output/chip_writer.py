@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from instageo.data.items.item import Item
+from instageo.data.items.item import MOST_ID, Item, printable
 from instageo.data.labelling.labelling import ChipLabel, Labelling
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.output.chip_files import ChipImage, join_dates, write_chip
@@ -107,7 +107,9 @@ class ChipWriter:
         }
         if self.source.is_radar:
             for column, name in (("orbit_state", "sat:orbit_state"), ("relative_orbit", "sat:relative_orbit")):
-                row[column] = ";".join("" if item is None else str(item.properties.get(name, "")) for item in items)
+                row[column] = ";".join(
+                    "" if item is None else printable(item.properties.get(name), MOST_ID) for item in items
+                )
         for number, share in enumerate(image.valid, start=1):
             row[f"valid_{number}"] = round(share, SHARE_DIGITS)
         for number, clear in enumerate(image.clear, start=1):

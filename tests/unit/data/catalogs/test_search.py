@@ -110,7 +110,7 @@ def test_a_record_without_time_is_named():
     with serving(records=[*RECORDS, damaged]) as (url, _):
         result = find(url)
     assert len(result.items) == 7
-    assert result.messages == ("item damaged of the catalogue has no datetime, geometry or id; it is left out",)
+    assert result.messages == ("item damaged of the catalogue has no datetime or no geometry; it is left out",)
 
 
 def test_catalogues_by_name():
