@@ -43,11 +43,16 @@ def _raster(settings: ChipSettings) -> int:
     return _report(create_raster_chips, settings)
 
 
+SKIPPED = "skipped.csv"
+
+
 def _report(make: Callable[[ChipSettings], "ChipReport"], settings: ChipSettings) -> int:
     with log_to_stderr():
         report = make(settings)
     typer.echo(report.summary())
     typer.echo(f"wrote {report.table}")
+    if report.skipped:
+        typer.echo(f"the reason of each skipped observation is in {report.folder / SKIPPED}")
     return report.exit_status
 
 

@@ -107,9 +107,8 @@ class PointLabelling:
 
     def describe(self) -> Mapping[int, Mapping[str, Any]]:
         """Return place, date and label of each row."""
-        empty = dict.fromkeys(("lat", "lon", "date", "label"), "")
-        described: dict[int, dict[str, Any]] = {row.number: empty for row in self.table.skipped}
-        for point in self.table.observations:
+        described: dict[int, dict[str, Any]] = {}
+        for point in (*self.table.observations, *self.table.repeated):
             described[point.number] = {
                 "lat": round(point.latitude, 7), "lon": round(point.longitude, 7), "date": point.time.date(),
                 "label": point.text,

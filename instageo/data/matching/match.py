@@ -58,7 +58,7 @@ def _choose(
     day = observation.time.date()
     if window is None:
         periods = rules.dates.periods(day)
-        return _without_tile(periods, scenes, rules)
+        return _without_tile(observation, periods, scenes, rules)
     if counts[window.tile] < rules.min_count:
         return Unmatched(
             Reason.FEW_OBSERVATIONS, f"{window.tile} has {counts[window.tile]}; min_count is {rules.min_count}"
@@ -66,7 +66,7 @@ def _choose(
     return chooser.items(window, day)
 
 
-def _without_tile(periods: Sequence[Period], scenes: Scenes, rules: MatchRules) -> Unmatched:
+def _without_tile(observation: Observation, periods: Sequence[Period], scenes: Scenes, rules: MatchRules) -> Unmatched:
     if periods[0].last < rules.first_day:
         return Unmatched(Reason.BEFORE_SENSOR, f"the first image is of {rules.first_day}")
     others = [other for tile in scenes.rejected for other in scenes.rejected_between(
@@ -74,6 +74,17 @@ def _without_tile(periods: Sequence[Period], scenes: Scenes, rules: MatchRules) 
     if not scenes.usable and others:
         first = min(others, key=lambda other: REASON_ORDER.index(other.reason))
         return Unmatched(first.reason, first.detail)
+    largest = max((min(frame.grid.shape) for frame in scenes.frames), default=rules.size)
+    if largest < rules.size:
+        return Unmatched(
+            Reason.NOT_PLACED, f"chips of {rules.size} pixels are larger than the images, which have {largest}"
+        )
+    exchanged = [(observation.latitude, observation.longitude)]
+    if abs(observation.longitude) <= 90 and place_points(exchanged, scenes.frames, size=rules.size, centre=False)[0]:
+        return Unmatched(
+            Reason.NOT_PLACED,
+            "the images that were found lie elsewhere; with lat and lon exchanged it would lie in one",
+        )
     return Unmatched(Reason.NOT_PLACED, "the images that were found lie elsewhere")
 
 

@@ -53,7 +53,7 @@ def find_columns(table: str, columns: Sequence[str], needed: Sequence[Sequence[s
     if chosen is None:
         most = max(needed, key=lambda kinds: sum(kind in by_kind for kind in kinds))
         missing = [kind for kind in most if kind not in by_kind]
-        first = did_you_mean(missing[0], [name for name in columns if name not in by_kind.values()], 0.5)
+        first = did_you_mean(missing[0], [name for name in columns if name not in by_kind.values()])
         requested = " or ".join("+".join(kinds) for kinds in needed)
         raise TableError(
             f"{table}: no column '{missing[0]}'; found {', '.join(columns)}; expected {requested}, and label{first}"

@@ -75,7 +75,7 @@ def _class_problem(label: float, label_type: str) -> str:
     if IGNORED_CLASS <= label <= MOST_CLASS:
         return ""
     advice = "; pass --label-type value for measured values" if label_type == "auto" else ""
-    return f"the label is {label:.0f}, but classes are 0 to {MOST_CLASS}, or {IGNORED_CLASS} to ignore a place{advice}"
+    return f"the label is {label:.10g}, but classes are 0 to {MOST_CLASS}, or {IGNORED_CLASS} to ignore a place{advice}"
 
 
 def _value_problem(label: float, _: str) -> str:

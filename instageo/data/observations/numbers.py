@@ -31,7 +31,7 @@ def parse_number(value: object, decimal: str) -> float:
         plain = text.replace("−", "-").replace("\u00a0", "")
         text = plain.replace(",", ".") if decimal == "," and "." not in plain else plain
     if _NOT_FINITE.fullmatch(text) or (_NUMBER.fullmatch(text) and not math.isfinite(float(text))):
-        raise ValueError(f"is {text}, which is not finite")
+        raise ValueError(f"is {text[:40]}, which is not finite")
     if not _NUMBER.fullmatch(text) or (decimal == "," and "." in cell_text(value) and isinstance(value, str)):
         advice = "; pass --decimal , if commas separate decimals" if "," in text and decimal == "." else ""
         raise ValueError(f"is '{cell_text(value)[:40]}', which is not a number{advice}")

@@ -44,6 +44,7 @@ class PointTable:
     Attributes:
         observations: In the order of the table.
         skipped: Rows that repeat place, time and label of an earlier one.
+        repeated: These rows.
         notes: What was detected, for the user.
         classes: Whether labels are classes; otherwise they are values or texts.
         has_labels: Whether the table has labels.
@@ -52,6 +53,7 @@ class PointTable:
 
     observations: tuple[Observation, ...]
     skipped: tuple[Skipped, ...]
+    repeated: tuple[Observation, ...]
     notes: tuple[str, ...]
     classes: bool
     has_labels: bool
@@ -94,7 +96,9 @@ def read_points(path: str | Path, layout: TableFormat | None = None) -> PointTab
         if lonlat is not None and when is not None
     ]  # fmt: skip
     unique, skipped = _drop_duplicates(observations)
-    return PointTable(tuple(unique), tuple(skipped), tuple(notes), classes, bool(cells), table.content)
+    numbers = {row.number for row in skipped}
+    repeated = tuple(observation for observation in observations if observation.number in numbers)
+    return PointTable(tuple(unique), tuple(skipped), repeated, tuple(notes), classes, bool(cells), table.content)
 
 
 def read_places(table: TableRows, columns: Columns, crs: str, decimal: str, problems: Problems) -> list[LonLat | None]:

@@ -97,9 +97,9 @@ def _read_csv(content: bytes, table: str) -> Content:
         text = text.split("\n", 1)[-1]
         lines = lines[1:]
     header = next((line for line in lines if line.strip()), "")
-    separator = declared or max(SEPARATORS, key=lambda text: len(next(csv.reader([header], delimiter=text), [])))
     limit = csv.field_size_limit(LARGEST_CELL)
     try:
+        separator = declared or max(SEPARATORS, key=lambda text: len(next(csv.reader([header], delimiter=text), [])))
         table_lines = list(csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         raise TableError(

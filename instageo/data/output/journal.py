@@ -41,13 +41,15 @@ class ChipJournal:
 
     Args:
         folder: The folder.
-        is_resumed: Whether finished chips of an earlier run are kept.
+        is_resumed: Whether finished chips of an earlier run are kept; unfinished files are removed.
     """
 
     def __init__(self, folder: Path, *, is_resumed: bool) -> None:
         self._folder, self._path = folder, folder / JOURNAL
         self.finished: dict[str, Finished] = {}
         if is_resumed:
+            for file in folder.glob("*/.*.part"):  # of a process that was killed; the folder is held
+                file.unlink(missing_ok=True)
             self.finished = {chip.name: chip for chip in _read(self._path) if _is_whole(folder, chip)}
         write_text(self._path, "".join(chip.line() for chip in self.finished.values()))
 

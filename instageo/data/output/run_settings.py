@@ -67,6 +67,13 @@ def check_settings(folder: Path, record: Mapping[str, Any]) -> None:
         raise RunFolderError(f"{folder}: has no {SETTINGS}, so there is nothing to resume; leave --resume out")
     former = _read(path)
     options = former.get("options", {}) if isinstance(former, dict) else {}
+    if not isinstance(options, dict):
+        raise RunFolderError(f"{path}: is damaged (options is no mapping); choose another folder")
+    if options.get("input_sha256") != record["options"]["input_sha256"]:
+        raise RunFolderError(
+            f"{folder}: its chips were made from another table, or labels, or these were changed since; pass the same "
+            "input, or choose another folder"
+        )
     for name, value in record["options"].items():
         if options.get(name) != value:
             raise RunFolderError(

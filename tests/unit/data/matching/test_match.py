@@ -82,6 +82,16 @@ def test_every_observation_without_a_chip_has_a_reason(items, reason, words):  #
     assert words in skipped.detail
 
 
+def test_exchanged_coordinates_and_chips_larger_than_the_images_are_told():
+    right = observation()
+    wrong = Observation(2, right.latitude, right.longitude, right.time, 1.0, "1")
+    [skipped] = matched([item_of()], right, wrong).skipped
+    assert (skipped.number, skipped.reason) == (2, Reason.NOT_PLACED)
+    assert skipped.detail.endswith("; with lat and lon exchanged it would lie in one")
+    [skipped] = matched([item_of(size=100)], right, size=224).skipped
+    assert skipped.detail == "chips of 224 pixels are larger than the images, which have 100"
+
+
 def test_an_image_whose_footprint_misses_the_chip():  # pitfall 46
     record = record_of(name="half", day="2024-05-01")
     west, south, east, north = record["bbox"]

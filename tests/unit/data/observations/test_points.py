@@ -88,8 +88,16 @@ def test_rows_of_other_files_are_refused_by_name(refusal):
     assert "quotation mark" in refusal('lat,lon,date\n1,"2,2024-01-01\n')
 
 
+def test_cells_and_headers_of_any_size(table, refusal):
+    assert only(table(f"lat,lon,date,{'c' * 200_000}\n1,2,2024-05-16,3\n")).extra == {"c" * 200_000: "3"}
+    assert len(refusal(f"lat,lon,date\n{'9' * 200_000},2,2024-05-16\n")) < 300
+    assert "the label is 1e+300, but" in refusal("lat,lon,date,label\n1,2,2024-05-16,1e300\n")
+    assert "the label is 123456, but" in refusal("lat,lon,date,label\n1,2,2024-05-16,123456\n")
+
+
 def test_missing_and_ambiguous_columns_are_told_with_near_names(refusal):
     assert "no column 'date'; found lat, lon, dat;" in refusal("lat,lon,dat\n1,2,2024-05-16\n")
+    assert "did you mean" not in refusal("Breite,Laenge,Datum\n1,2,2024-05-16\n")
     assert "did you mean dat?" in refusal("lat,lon,dat\n1,2,2024-05-16\n")
     assert "lng and longitude could both be 'lon'" in refusal("lat,lng,longitude,date\n1,2,3,2024-05-16\n")
     assert "the column 'lat' occurs twice" in refusal("lat,lat,lon,date\n1,1,2,2024-05-16\n")
@@ -192,6 +200,7 @@ def test_rows_that_repeat_a_point_are_skipped_with_the_row_they_repeat(table):
     assert [observation.number for observation in points.observations] == [1, 2]
     detail = "same place, time and label as row 1"
     assert points.skipped == (Skipped(3, Reason.DUPLICATE, detail), Skipped(4, Reason.DUPLICATE, detail))
+    assert [(row.number, row.latitude, row.text) for row in points.repeated] == [(3, 47.5, "1.0"), (4, 47.5, "1")]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,15 @@ def test_a_line_that_was_cut_and_files_that_are_not_whole_count_as_unfinished(tm
     assert list(ChipJournal(tmp_path, is_resumed=True).finished) == ["c"]
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / "chips").mkdir()
+    left, whole = tmp_path / "chips" / ".a.tif.0123456789ab.part", tmp_path / "chips" / "a.tif"
+    left.touch()
+    whole.touch()
+    Journal(tmp_path, is_resumed=True)
+    assert (left.exists(), whole.exists()) == (False, True)
+
+
 def test_at_the_end_the_journal_is_in_the_order_of_the_plans(tmp_path):
     late, early = finished(tmp_path, "late"), finished(tmp_path, "early")
     journal = ChipJournal(tmp_path, is_resumed=False)
