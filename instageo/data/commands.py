@@ -48,7 +48,11 @@ SKIPPED = "skipped.csv"
 
 def _report(make: Callable[[ChipSettings], "ChipReport"], settings: ChipSettings) -> int:
     with log_to_stderr():
-        report = make(settings)
+        try:
+            report = make(settings)
+        except KeyboardInterrupt:
+            typer.echo("stopped; the same command with --resume goes on with the chips that are missing", err=True)
+            raise
     typer.echo(report.summary())
     typer.echo(f"wrote {report.table}")
     if report.skipped:
