@@ -199,7 +199,8 @@ def test_every_preset_trains_a_step(preset, run, tmp_path):
 
 def test_every_augmentation_trains_a_step(data, run):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
-    chosen = [f"dataloader.augmentations.{name}.{key}" for name in AUGMENTATIONS for key in ("use=true", "p=1")]
+    optical = AUGMENTATIONS.keys() - {"speckle"}  # which is for radar; see test_radar
+    chosen = [f"dataloader.augmentations.{name}.{key}" for name in sorted(optical) for key in ("use=true", "p=1")]
     status, _, err = run(*tables, *QUICK, *chosen)
     assert status == 0, err
 

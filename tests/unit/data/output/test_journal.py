@@ -29,7 +29,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     left, whole = tmp_path / "chips" / ".a.tif.0123456789ab.part", tmp_path / "chips" / "a.tif"
     left.touch()
     whole.touch()
-    Journal(tmp_path, is_resumed=True)
+    ChipJournal(tmp_path, is_resumed=True)
     assert (left.exists(), whole.exists()) == (False, True)
 
 
