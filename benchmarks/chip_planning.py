@@ -45,8 +45,8 @@ def write_catalog(folder: Path) -> None:
     """Write files without pixels and the list of their items."""
     (folder / "files").mkdir(parents=True)
     features = []
-    for tile, (west, north) in TILES.items():
-        transform = Affine(PIXEL_M, 0, west, 0, -PIXEL_M, north)
+    for tile, (left, top) in TILES.items():
+        transform = Affine(PIXEL_M, 0, left, 0, -PIXEL_M, top)
         empty = folder / f"{tile}.tif"
         with rasterio.open(
             empty, "w", driver="GTiff", count=1, height=SIDE, width=SIDE, dtype="int16", crs=CRS, transform=transform,
