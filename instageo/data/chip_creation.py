@@ -218,14 +218,13 @@ def _make(
     pending = [plan for plan in plans if plan.name not in journal.finished]
     batches = _batches(pending, settings.steps * len(job.bands) * settings.size**2, settings.memory_mb)
     failed: list[Skipped] = []
-    for batch in track(batches, "chips", len(batches)):
+    for number, batch in enumerate(track(batches, "chips", len(batches))):
         try:
             chips = reader.read(batch)
         except HostDownError as error:
             log.error("%s", error)
-            begun = pending[pending.index(batch[0]) :]
-            for plan in begun:
-                failed += [Skipped(number, Reason.NOT_READABLE, str(error)) for number in labelling.numbers(plan)]
+            for plan in (plan for later in batches[number:] for plan in later):
+                failed += [Skipped(row, Reason.NOT_READABLE, str(error)) for row in labelling.numbers(plan)]
             break
         final: list[Finished] = []
         for plan, steps in zip(batch, chips, strict=True):
@@ -239,10 +238,12 @@ def _make(
 
 
 def _batches(plans: Sequence[ChipPlan], values: int, memory_mb: int) -> list[Sequence[ChipPlan]]:
-    """Return plans in groups, of one tile each, whose pixels fit into memory."""
+    """Return plans in groups of one tile whose pixels fit into memory; chips of the same images come together."""
     most = min(max(memory_mb * 1_000_000 // (values * BYTES_PER_VALUE), 1), MAX_BATCH_CHIPS)
     batches: list[list[ChipPlan]] = []
-    for plan in plans:
+    for plan in sorted(
+        plans, key=lambda plan: (plan.tile, [[one.id for one in items[:1]] for items in plan.candidates])
+    ):
         if not batches or len(batches[-1]) == most or batches[-1][-1].tile != plan.tile:
             batches.append([])
         batches[-1].append(plan)
