@@ -76,7 +76,7 @@ class CandidateFinder:
         for window in windows:
             by_tile[window.tile][window.row, window.column] = window.grid
         self._windows = {tile: TileWindows.of(grids) for tile, grids in by_tile.items()}
-        self._shares: dict[Item, list[float]] = {}
+        self._shares: dict[int, list[float]] = {}
         self._chosen: dict[tuple[str, int, int, date], tuple[tuple[Item, ...], ...] | Unmatched] = {}
 
     def items(self, window: ChipWindow, day: date) -> tuple[tuple[Item, ...], ...] | Unmatched:
@@ -104,15 +104,16 @@ class CandidateFinder:
         if period.last < self._rules.first_day:
             return (), Unmatched(Reason.BEFORE_SENSOR, f"the first image is of {self._rules.first_day}")
         ranked, refused = [], []
+        windows = self._windows[window.tile]
+        number = windows.numbers[window.row, window.column]
         for scene in self._scenes.between(window.tile, period.first, period.last):
-            share = self._share(scene, window)
-            problem = self._problem(scene, window, share)
+            share = self._shares_of(scene, windows)[number]
+            problem = self._problem(scene, window, share) if share <= 0 or self._rules.daytime_only else None
             if problem is not None:
                 refused.append(problem)
                 continue
-            cloud = scene.item.cloud_percent if scene.item.cloud_percent is not None else 0.0
             days = abs((scene.day - period.target).days)
-            ranked.append(((days, cloud, -share, scene.item.id), scene.item))
+            ranked.append(((days, scene.cloud_percent, -share, scene.item.id), scene.item))
         if not ranked:
             refused += [
                 Unmatched(other.reason, other.detail)
@@ -139,12 +140,12 @@ class CandidateFinder:
                 return Unmatched(Reason.NIGHT, f"{scene.item.id}: the sun is {elevation:.0f} degrees above the horizon")
         return None
 
-    def _share(self, scene: Scene, window: ChipWindow) -> float:
-        """Return the share of a window that the footprint of a scene covers; -1 if its grid does not hold the window.
+    def _shares_of(self, scene: Scene, windows: TileWindows) -> list[float]:
+        """Return the share of each window of a tile that the footprint of a scene covers, found for all at once.
 
-        That of all windows of the tile is found at once.
+        It is -1 if the grid of the scene does not hold the window.
         """
-        windows = self._windows[window.tile]
-        if scene.item not in self._shares:
-            self._shares[scene.item] = covered_shares(scene, windows).tolist()
-        return self._shares[scene.item][windows.numbers[window.row, window.column]]
+        shares = self._shares.get(id(scene))
+        if shares is None:
+            shares = self._shares[id(scene)] = covered_shares(scene, windows).tolist()
+        return shares

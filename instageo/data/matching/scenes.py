@@ -34,10 +34,15 @@ class Scene:
     item: Item
     frame: Frame
 
-    @property
+    @cached_property
     def day(self) -> date:
         """Day of acquisition, UTC."""
         return self.item.time.date()
+
+    @cached_property
+    def cloud_percent(self) -> float:
+        """Cloud cover, percent; 0 if the record does not say."""
+        return self.item.cloud_percent or 0.0
 
     @cached_property
     def footprint(self) -> "BaseGeometry":
