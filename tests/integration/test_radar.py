@@ -118,7 +118,7 @@ def test_a_table_of_another_kind_contradicts_the_checkpoint(trained_on_radar, ru
     )
     assert status == 1
     assert "was trained with dataloader.temporal_dim=1, but you passed dataloader.temporal_dim=2; remove" in err
-    assert "(also from settings.json beside the table)" in err
+    assert "(also from settings.json next to the table)" in err
 
 
 def test_the_library_reads_what_lies_beside_the_table(trained_on_radar, tmp_path):

@@ -66,14 +66,16 @@ def served(path, run_folder):
     from instageo.serving.replicas import ModelDescription
     from instageo.serving.service import PredictionService
     from instageo.serving.settings import ServerSettings
+    from instageo.serving.tiles import ResultCache
 
     class NoNetwork:
         def options(self, **_):
             return self
 
     model = instageo.load_model(run_folder, device="cpu")
+    results = ResultCache(10**9, path.parent / "results")
     service = PredictionService(
-        NoNetwork(), ServerSettings({"m": str(run_folder)}), ServerMetrics(), Admission(1, 10**9)
+        NoNetwork(), ServerSettings({"m": str(run_folder)}), ServerMetrics(), Admission(1, 10**9), results
     )
     service._descriptions["m"] = ModelDescription(model.settings, model.metrics, 0)
     with pytest.raises(HTTPProblem) as caught:

@@ -278,9 +278,13 @@ def server(folder, settings, drawn):
     from instageo.serving.replicas import ModelDescription
     from instageo.serving.service import PredictionService
     from instageo.serving.settings import ServerSettings
+    from instageo.serving.tiles import ResultCache
 
     net = Recorder()
-    service = PredictionService(Handle(net), ServerSettings({"m": "run"}), ServerMetrics(), Admission(1, 10**9))
+    results = ResultCache(10**9, folder / "results")
+    service = PredictionService(
+        Handle(net), ServerSettings({"m": "run"}), ServerMetrics(), Admission(1, 10**9), results
+    )
     service._descriptions["m"] = ModelDescription(settings, {}, 0)
     try:
         summary = service.summarize("m", folder / "chip.tif")
