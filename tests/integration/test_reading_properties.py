@@ -311,13 +311,15 @@ def outcome_of(way, folder, settings, drawn):
 def test_all_ways_read_a_file_alike_or_refuse_it(drawn):
     hypothesis.note(str(drawn))
     logging.disable(logging.WARNING)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        drawn.write(folder / "chip.tif")
-        write_table(folder / "table.csv", [{"Input": "chip.tif", "Label": "label.tif"}])
-        settings = settings_of(folder, drawn)
-        outcomes = {way.__name__: outcome_of(way, folder, settings, drawn) for way in WAYS}
-    logging.disable(logging.NOTSET)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            drawn.write(folder / "chip.tif")
+            write_table(folder / "table.csv", [{"Input": "chip.tif", "Label": "label.tif"}])
+            settings = settings_of(folder, drawn)
+            outcomes = {way.__name__: outcome_of(way, folder, settings, drawn) for way in WAYS}
+    finally:
+        logging.disable(logging.NOTSET)
     refused = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)}
     if refused:
         assert refused.keys() == outcomes.keys(), refused
