@@ -1,6 +1,9 @@
 """The same table of chips from every kind of catalogue (acceptance cases 4 and 7)."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -77,8 +80,23 @@ def test_points_of_one_tile_are_one_search(tmp_path):  # case 7, pitfall 60
     assert not (tmp_path / "x").exists()
 
 
-def test_a_plan_foretells_what_is_read(tmp_path):  # case 2
+def passes_in_a_process_of_its_own(request):
+    """Run a test again in a process whose GDAL has read nothing yet; False in that process."""
+    if "FRESH_PROCESS" in os.environ:
+        return False
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", request.node.nodeid],
+        cwd=request.config.rootpath, env=environment | {"FRESH_PROCESS": "1"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return True
+
+
+def test_a_plan_foretells_what_is_read(tmp_path, request):  # case 2
     """Requests within 5 %, bytes within 10 % of what a server counts; `report.json` says the same as the plan."""
+    if passes_in_a_process_of_its_own(request):
+        return
 
     def noise(tile, date, band, values):
         if band == "Fmask":
