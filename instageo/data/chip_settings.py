@@ -7,8 +7,6 @@ from typing import Any
 from instageo.arguments import expect
 from instageo.errors import ConfigError, did_you_mean
 
-DEFAULT_MEMORY_MB = 1024
-
 FORMER_SOURCES = {"HLS": "hls", "S2": "sentinel2", "S1": "sentinel1"}
 """Products by the names that the module commands also accept."""
 
@@ -39,10 +37,11 @@ class ChipSettings:
     input: str = option("", "Table of points, or labels.", former="dataframe_path", metavar="FILE")
     output: str = option("", "Output folder.", former="output_directory", metavar="DIR")
     source: str = option(
-        "hls", "Satellite product; stac for any other collection, with --collection and --assets.",
+        "hls",
+        "Satellite product: hls, hls_s30, hls_l30, sentinel2, landsat, sentinel1; stac for any other collection, with "
+        "--collection and --assets.",
         former="data_source",
-        choices=("hls", "hls_s30", "hls_l30", "sentinel2", "landsat", "sentinel1", "stac"),
-    )  # fmt: skip
+    )
     catalog: str | None = option(
         None, "planetary, earthsearch, lpdaac, cdse, the URL of a STAC API, items.json or items.parquet."
     )
@@ -106,8 +105,6 @@ class ChipSettings:
         None, "Whether the offset of baseline 04.00 is still pending or already applied, where an item does not say.",
         choices=("pending", "applied"),
     )  # fmt: skip
-    resolution: float | None = option(None, "Pixel size of label rasters, metres; by default that of the source.",
-                                      former="spatial_resolution")  # fmt: skip
     resample: str = option("mode", "How class rasters are resampled.", choices=("mode", "nearest", "mean"))
     class_field: str | None = option(None, "Attribute of polygons, or column of records, with the label.")
     label_no_data: float | None = option(None, "Value of label rasters without a label, in addition to their own tags.")
@@ -121,7 +118,7 @@ class ChipSettings:
         None, "Table of labels with geometry (WKT or GeoJSON), date and label.", former="records_file"
     )
     threads: int = option(8, "Number of files read at a time.")
-    memory_mb: int = option(DEFAULT_MEMORY_MB, "Memory for pixels, MB.")
+    memory_mb: int = option(1024, "Memory for pixels, MB.")
     resume: bool = option(False, "Go on with a folder that was not finished.")
 
     def __post_init__(self) -> None:

@@ -93,6 +93,13 @@ def _value(entry: Field[Any], value: Any) -> Any:
     return {key: asset for key, _, asset in pairs}
 
 
+WITHOUT_EFFECT = {
+    "processing_method": "windows of the files are read where they lie; nothing is downloaded as a whole",
+    "spatial_resolution": "chips have the pixels of the images; labels are brought onto them",
+    "qa_check": "images without data in a chip are always left out; --min-valid and --min-clear ask for more",
+}
+"""Options of the module commands that are accepted, and why they change nothing."""
+
 TRUE, FALSE = ("true", "t", "1", "yes"), ("false", "f", "0", "no")
 
 
@@ -117,8 +124,8 @@ def modern_arguments(arguments: Sequence[str]) -> list[str]:
         name = names.get(name.removeprefix("no"), name.removeprefix("no")) if is_negated else names.get(name, name)
         if name == "is_time_series_task":
             result.append(f"--when={'before' if _is_true(option, value or 'true') else 'around'}")
-        elif name == "processing_method":
-            _check_method(value)
+        elif name in WITHOUT_EFFECT:
+            typer.echo(f"note: {option}: {WITHOUT_EFFECT[name]}", err=True)
         elif name == "input":
             result.append(value)
         elif name in flags:
@@ -136,7 +143,7 @@ def _joined(arguments: Sequence[str], flags: set[str], names: Mapping[str, str])
     while rest:
         argument = rest.pop(0)
         name = argument.removeprefix("--").replace("-", "_")
-        takes_value = names.get(name, name) not in flags and name not in ("help", "is_time_series_task")
+        takes_value = names.get(name, name) not in flags and name not in ("help", "is_time_series_task", "qa_check")
         takes_value &= names.get(name.removeprefix("no"), name.removeprefix("no")) not in flags
         if argument.startswith("--") and "=" not in argument and rest and takes_value and not rest[0].startswith("--"):
             argument += f"={rest.pop(0)}"
@@ -148,9 +155,3 @@ def _is_true(option: str, value: str) -> bool:
     if value.lower() not in (*TRUE, *FALSE):
         raise ConfigError(f"{option}={value} does not work; expected true or false")
     return value.lower() in TRUE
-
-
-def _check_method(value: str) -> None:
-    """Accept the former ways of reading, which are all the same now: whole files are not stored."""
-    if value not in ("cog", "download", "download-only"):
-        raise ConfigError(f"--processing_method={value} is unknown; choose one of cog, download, download-only")

@@ -1,8 +1,11 @@
+from dataclasses import fields
+
 import pytest
 
 from instageo.data.chip_settings import ChipSettings
 from instageo.data.commands import FORMER_DEFAULTS, app
 from instageo.data.options import modern_arguments, settings_from_options
+from instageo.data.sources.sources import SOURCES, find_source
 from instageo.errors import ConfigError
 
 
@@ -34,10 +37,14 @@ def test_flags_are_set_and_unset_in_every_way(argument, expected):
     assert modern_arguments([argument]) == [expected]
 
 
-def test_former_ways_of_reading_are_accepted():
-    assert modern_arguments(["--processing_method=download-only"]) == []
-    with pytest.raises(ConfigError, match="--processing_method=ftp is unknown"):
-        modern_arguments(["--processing_method=ftp"])
+def test_former_options_without_effect_are_accepted_and_say_so(capsys):
+    former = ["--processing_method=download-only", "--spatial_resolution=0.0002", "--qa_check", "--num_steps=2"]
+    assert modern_arguments(former) == ["--steps=2"]
+    notes = capsys.readouterr().err.splitlines()
+    assert [note.split(": ")[1] for note in notes] == ["--processing_method", "--spatial_resolution", "--qa_check"]
+
+
+def test_a_flag_is_true_or_false():
     with pytest.raises(ConfigError, match="--daytime_only=perhaps does not work; expected true or false"):
         modern_arguments(["--daytime_only=perhaps"])
 
@@ -55,7 +62,6 @@ def test_options_become_settings():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"source": "sentinel"}, "source=sentinel is unknown; choose one of hls, .* did you mean sentinel2"),
         ({"size": 0}, "size=0 does not work; expected 1 to 4096 pixels"),
         ({"steps": 2, "step_days": 10, "tolerance_days": 5}, "the periods of two dates overlap"),  # pitfall 50
         ({"min_clear": 1.5}, "min_clear=1.5 does not work; expected a share from 0 to 1"),
@@ -64,6 +70,14 @@ def test_options_become_settings():
 def test_settings_that_cannot_work_are_refused(values, words):
     with pytest.raises(ConfigError, match=words):
         ChipSettings("p.csv", "out", **values)
+
+
+def test_products_are_named_in_the_help_and_checked():
+    [text] = [entry.metadata["help"] for entry in fields(ChipSettings) if entry.name == "source"]
+    assert [name for name in SOURCES if name not in text] == []
+    assert ChipSettings("p.csv", "out", source="S1").source == "sentinel1"
+    with pytest.raises(ConfigError, match=r"source=sentinel is unknown; choose one of hls, .* did you mean sentinel2"):
+        find_source("sentinel")
 
 
 def test_the_module_commands_reach_the_same_command(capsys, tmp_path, monkeypatch):
