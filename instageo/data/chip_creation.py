@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from instageo.data.catalogs.item_lists import write_items
 from instageo.data.chip_job import ChipJob
 from instageo.data.chip_settings import ChipSettings
@@ -67,6 +69,8 @@ def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
         log.info("%s", note)
     with _held(folder):
         search = _search(settings, labelling, folder)
+        for note in search.notes:
+            log.warning("%s", note)
         job, matches = search.job, _match(search, labelling)
         pixels = PixelSource(search.access, threads=settings.threads)
         journal = ChipJournal(folder, is_resumed=settings.resume)
@@ -126,7 +130,7 @@ def _plan(settings: ChipSettings, labelling: Labelling) -> PlanReport:
     search = search_scenes(settings, labelling, None)
     job, matches = search.job, labelling.match(search.scenes, search.job.matching)
     pixels = PixelSource(search.access, threads=settings.threads)
-    batches = _batches(matches.plans, settings.steps * len(job.bands) * settings.size**2, settings.memory_mb)
+    batches = _batches(matches.plans, job)
     images = planned_images(batches, job.reading)
     reading = estimate(
         sample_reads(images, MAX_HEADERS, pixels.grid_of),
@@ -135,8 +139,7 @@ def _plan(settings: ChipSettings, labelling: Labelling) -> PlanReport:
         num_files=sum(len(image.files) for image in images),
         num_windows=sum(len(image.files) * len(image.chips) for image in images),
     )
-    value_bytes = 4 if job.source.is_radar else 2
-    chip_bytes = settings.steps * len(job.bands) * settings.size**2 * value_bytes
+    chip_bytes = job.chip_values * np.dtype(job.source.dtype).itemsize
     return PlanReport(
         chips=len(matches.plans),
         observations=labelling.count,
@@ -204,19 +207,19 @@ def _make(
     settings = job.settings
     mask = "+".join(job.reading.mask) or "none"
     tags = {"SOURCE": job.source.name, "MASK": mask, "MASK_STRATEGY": settings.mask_strategy}
-    tags["UNIT"] = "gamma nought, linear power" if job.source.is_radar else "reflectance x 10000"
     writer = ChipWriter(
-        folder,
-        job.source,
-        job.bands,
-        labelling,
-        settings.mask_strategy == "any",
-        settings.missing_steps == "fill",
-        tags,
+        folder=folder,
+        source=job.source,
+        bands=job.bands,
+        labels=labelling,
+        mask_any=settings.mask_strategy == "any",
+        fill_missing=job.matching.fill_missing,
+        stated=job.reading.stated,
+        tags=tags | {"DILATE_M": f"{settings.dilate_m:g}", "UNIT": job.source.unit},
     )
     reader = BatchReader(job.reading, pixels.read, pixels.grid_of)
     pending = [plan for plan in plans if plan.name not in journal.finished]
-    batches = _batches(pending, settings.steps * len(job.bands) * settings.size**2, settings.memory_mb)
+    batches = _batches(pending, job)
     failed: list[Skipped] = []
     for number, batch in enumerate(track(batches, "chips", len(batches))):
         try:
@@ -237,9 +240,9 @@ def _make(
     return failed
 
 
-def _batches(plans: Sequence[ChipPlan], values: int, memory_mb: int) -> list[Sequence[ChipPlan]]:
+def _batches(plans: Sequence[ChipPlan], job: ChipJob) -> list[Sequence[ChipPlan]]:
     """Return plans in groups of one tile whose pixels fit into memory; chips of the same images come together."""
-    most = min(max(memory_mb * 1_000_000 // (values * BYTES_PER_VALUE), 1), MAX_BATCH_CHIPS)
+    most = min(max(job.settings.memory_mb * 1_000_000 // (job.chip_values * BYTES_PER_VALUE), 1), MAX_BATCH_CHIPS)
     batches: list[list[ChipPlan]] = []
     for plan in sorted(
         plans, key=lambda plan: (plan.tile, [[one.id for one in items[:1]] for items in plan.candidates])

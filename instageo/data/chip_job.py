@@ -34,13 +34,18 @@ class ChipJob:
     matching: MatchRules
     reading: ReadRules
 
+    @property
+    def chip_values(self) -> int:
+        """Number of values of a chip."""
+        return self.settings.steps * len(self.bands) * self.settings.size**2
 
-def resolve_job(settings: ChipSettings, catalog_key: str = "") -> ChipJob:
+
+def resolve_job(settings: ChipSettings, catalog_key: str) -> ChipJob:
     """Resolve what options leave to the product and the catalogue.
 
     Args:
         settings: Options of the command.
-        catalog_key: Key of the catalogue whose collections a frozen list holds.
+        catalog_key: Key of the catalogue that the images are from; empty for a list of unknown origin.
 
     Raises:
         ConfigError: Options contradict each other or the product.
@@ -52,7 +57,7 @@ def resolve_job(settings: ChipSettings, catalog_key: str = "") -> ChipJob:
             )
     source = find_source(settings.source)
     catalog = settings.catalog or source.default_catalog
-    products = source.products_in(catalog_key or catalog, settings.collection, settings.assets)
+    products = source.products_in(catalog_key, settings.collection, settings.assets)
     bands = settings.bands or source.bands or tuple(products[0].assets)
     source.check_bands(bands, products)
     mask = check_flags(settings.mask, source.flags, source.name)

@@ -15,6 +15,7 @@ from instageo.data.chip_settings import ChipSettings
 from instageo.data.labelling.labelling import Labelling
 from instageo.data.matching.scenes import Scenes, find_scenes
 from instageo.data.reading.pixel_source import file_grid
+from instageo.data.sources.sources import find_source
 from instageo.errors import DataError
 from instageo.wording import counted
 
@@ -74,16 +75,14 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
         job = resolve_job(settings, item_list.catalog)
         access = list_access(frozen, item_list.catalog)
     else:
-        job = resolve_job(settings)
-        catalog = find_catalog(job.catalog)
-        places = [(place.longitude, place.latitude, place.first, place.last)
-                  for place in labelling.places(job.matching.dates)]  # fmt: skip
-        queries = search_boxes(places)
+        catalog = find_catalog(settings.catalog or find_source(settings.source).default_catalog)
+        job = resolve_job(settings, catalog.key)
+        queries = search_boxes(labelling.places(job.matching.dates))
         result = search(catalog, queries, [product.collection for product in job.products])
         searched = datetime.now(UTC).isoformat(timespec="seconds")
         item_list = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
         access, requests = catalog.open_files(), result.requests
-        notes = () if result.items else result.messages
+        notes = result.messages
         log.info("%s: %s by %s", catalog.key, counted(len(item_list.items), "image"), counted(requests, "request"))
     if not item_list.items:
         raise DataError("; ".join(notes) or f"{settings.catalog}: the list has no items")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from instageo.data.labelling.chip_sampling import sample_chips
 from instageo.data.labelling.from_settings import LabelAreas, label_areas
 from instageo.data.labelling.label_areas import AreaLabels, LabelArea, chips_of, label_of, search_points
 from instageo.data.labelling.label_sources import FeatureSource
-from instageo.data.labelling.labelling import ChipLabel, SearchPlace
+from instageo.data.labelling.labelling import ChipLabel
 from instageo.data.matching.candidates import CandidateFinder, MatchRules, Unmatched
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.matching.dates import DateRule
@@ -96,13 +97,13 @@ class AreaLabelling:
     def _has_features(self) -> bool:
         return any(isinstance(area.source, FeatureSource) for area in self.labels.areas)
 
-    def places(self, dates: DateRule) -> Sequence[SearchPlace]:
+    def places(self, dates: DateRule) -> Sequence[tuple[float, float, date, date]]:
         """Return points over each area, with the days that images are needed of."""
         points = []
         for area in self.labels.areas:
             periods = dates.periods(area.day)
             first, last = periods[0].first, periods[-1].last
-            points += [SearchPlace(lon, lat, first, last) for lon, lat in search_points(area)]
+            points += [(lon, lat, first, last) for lon, lat in search_points(area)]
         return points
 
     def match(self, scenes: Scenes, rules: MatchRules) -> Matches:

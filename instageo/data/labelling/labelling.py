@@ -1,7 +1,7 @@
 """What a run needs of its labels, whether they are points, rasters or polygons."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ class ChipLabel:
         counts: Labelled pixels of each class.
         points: Number of observations in the chip.
         skipped: Observations that give no label.
+        columns: Further columns of the row.
     """
 
     values: NDArray[np.generic] | None
@@ -33,23 +34,7 @@ class ChipLabel:
     counts: Mapping[int, int] | None = None
     points: int = 0
     skipped: tuple[Skipped, ...] = ()
-
-
-@dataclass(frozen=True)
-class SearchPlace:
-    """A place and days that images are searched for.
-
-    Attributes:
-        longitude: Degrees.
-        latitude: Degrees.
-        first: Earliest day.
-        last: Latest day.
-    """
-
-    longitude: float
-    latitude: float
-    first: date
-    last: date
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 class Labelling(Protocol):
@@ -75,8 +60,8 @@ class Labelling(Protocol):
     def skipped(self) -> tuple[Skipped, ...]:
         """Observations that are left out before any search."""
 
-    def places(self, dates: DateRule) -> Sequence[SearchPlace]:
-        """Return where and when images are needed."""
+    def places(self, dates: DateRule) -> Sequence[tuple[float, float, date, date]]:
+        """Return where and when images are needed: longitude, latitude, first and last day."""
 
     def match(self, scenes: Scenes, rules: MatchRules) -> Matches:
         """Return the chips to be made."""

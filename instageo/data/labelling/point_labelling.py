@@ -3,21 +3,23 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo.data.chip_settings import ChipSettings
-from instageo.data.labelling.labelling import ChipLabel, SearchPlace
+from instageo.data.labelling.labelling import ChipLabel
+from instageo.data.labelling.point_labels import PointStatus, label_map
 from instageo.data.matching.candidates import MatchRules
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.matching.dates import DateRule
 from instageo.data.matching.match import Matches, match
 from instageo.data.matching.scenes import Scenes
 from instageo.data.observations.from_settings import read_observations
+from instageo.data.observations.observation import Observation
 from instageo.data.observations.points import PointTable
-from instageo.data.output.point_labels import PointStatus, label_map
 from instageo.data.output.skipped import Reason, Skipped
 
 
@@ -67,14 +69,13 @@ class PointLabelling:
         """Rows that repeat others."""
         return self.table.skipped
 
-    def places(self, dates: DateRule) -> Sequence[SearchPlace]:
-        """Return where and when images are needed."""
-        search_places = []
+    def places(self, dates: DateRule) -> Sequence[tuple[float, float, date, date]]:
+        """Return where and when images are needed: longitude, latitude, first and last day."""
+        places = []
         for observation in self.table.observations:
             periods = dates.periods(observation.time.date())
-            first, last = periods[0].first, periods[-1].last
-            search_places.append(SearchPlace(observation.longitude, observation.latitude, first, last))
-        return search_places
+            places.append((observation.longitude, observation.latitude, periods[0].first, periods[-1].last))
+        return places
 
     def match(self, scenes: Scenes, rules: MatchRules) -> Matches:
         """Return the chips to be made."""
@@ -82,11 +83,11 @@ class PointLabelling:
 
     def label(self, plan: ChipPlan, observed: NDArray[np.bool_]) -> ChipLabel:  # noqa: ARG002
         """Return the label of a chip: a map, or the label of its one point."""
-        points = plan.observations
+        points, columns = plan.observations, _common_columns(plan.observations)
         if not self.table.has_labels:
-            return ChipLabel(None, points=len(points))
+            return ChipLabel(None, points=len(points), columns=columns)
         if self.settings.label == "value":
-            return ChipLabel(None, text=points[0].text, points=len(points))
+            return ChipLabel(None, text=points[0].text, points=len(points), columns=columns)
         labels = label_map(
             plan.grid, points, window=self.settings.window, on_conflict=self.settings.on_conflict, classes=self.classes
         )
@@ -99,7 +100,9 @@ class PointLabelling:
         if self.classes:
             values, numbers = np.unique(labels.values[labels.values != -1], return_counts=True)
             counts = dict(zip(values.astype(int).tolist(), numbers.tolist(), strict=True))
-        return ChipLabel(labels.values, counts=counts, points=len(points) - len(skipped), skipped=skipped)
+        return ChipLabel(
+            labels.values, counts=counts, points=len(points) - len(skipped), skipped=skipped, columns=columns
+        )
 
     def numbers(self, plan: ChipPlan) -> Sequence[int]:
         """Return the rows of the observations in a chip."""
@@ -114,3 +117,9 @@ class PointLabelling:
                 "label": point.text,
             }  # fmt: skip
         return described
+
+
+def _common_columns(points: Sequence[Observation]) -> dict[str, str]:
+    """Return the further columns of the table with the different values of a chip's points, separated by `;`."""
+    names = dict.fromkeys(name for point in points for name in point.extra)
+    return {name: ";".join(dict.fromkeys(point.extra.get(name, "") for point in points)) for name in names}

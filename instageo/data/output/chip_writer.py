@@ -32,6 +32,7 @@ class ChipWriter:
         labels: Makes the labels.
         mask_any: Whether a pixel that is covered at one date is masked at all dates.
         fill_missing: Whether a date without an image is filled with no-data.
+        stated: What the user says of the offset of images that do not tell.
         tags: Tags of all chips.
     """
 
@@ -41,6 +42,7 @@ class ChipWriter:
     labels: Labelling
     mask_any: bool
     fill_missing: bool
+    stated: str | None
     tags: dict[str, str]
 
     def write(self, plan: ChipPlan, steps: Sequence[ChipStep]) -> tuple[Finished, bool]:
@@ -57,9 +59,8 @@ class ChipWriter:
                 detail = f"date {missing[0] + 1} of {len(steps)}: {detail}"
             unreadable = any(steps[number].was_unreadable for number in missing)
             return self._nothing(plan, Reason.NOT_READABLE if unreadable else reason, detail), not unreadable
-        dtype = "float32" if self.source.is_radar else "int16"
         pixels = [step.pixels for step in steps]
-        image = join_dates(pixels, len(self.bands), plan.grid.shape, mask_any=self.mask_any, dtype=dtype)
+        image = join_dates(pixels, len(self.bands), plan.grid.shape, mask_any=self.mask_any, dtype=self.source.dtype)
         observed = np.any(image.values != image.values.dtype.type(CHIP_NO_DATA), axis=0)
         if not observed.any():
             return self._nothing(plan, Reason.NOTHING_LEFT, "all pixels of the chip are masked"), True
@@ -79,7 +80,11 @@ class ChipWriter:
         self, plan: ChipPlan, image: ChipImage, label: ChipLabel, items: Sequence[Item | None]
     ) -> Finished:
         paths = [f"chips/chip_{plan.name}.tif"]
-        write_chip(self.folder / paths[0], image, plan.grid, self.bands, items, self.tags)
+        tags = dict(self.tags)
+        if self.source.offset is not None:
+            offsets = ["" if item is None else f"{self.source.offset(item, self.stated):g}" for item in items]
+            tags["OFFSETS"] = ";".join(offsets)
+        write_chip(self.folder / paths[0], image, plan.grid, self.bands, items, tags)
         if label.values is not None:
             paths.append(f"labels/label_{plan.name}.tif")
             no_data = -1 if label.values.dtype.kind == "i" else CHIP_NO_DATA
@@ -105,7 +110,7 @@ class ChipWriter:
             "column": plan.column,
             "points": label.points,
         }
-        if self.source.is_radar:
+        if self.source.radar_unit is not None:
             for column, name in (("orbit_state", "sat:orbit_state"), ("relative_orbit", "sat:relative_orbit")):
                 row[column] = ";".join(
                     "" if item is None else printable(item.properties.get(name), MOST_ID) for item in items
@@ -114,4 +119,5 @@ class ChipWriter:
             row[f"valid_{number}"] = round(share, SHARE_DIGITS)
         for number, clear in enumerate(image.clear, start=1):
             row[f"clear_{number}"] = "" if clear is None else round(clear, SHARE_DIGITS)
+        row |= {name: value for name, value in label.columns.items() if name not in row}
         return row | {f"count_{value}": count for value, count in sorted((label.counts or {}).items())}

@@ -33,20 +33,22 @@ def settings_record(settings: ChipSettings, source: Source, catalog: str, bands:
     """
     options = {name: value for name, value in asdict(settings).items() if name not in FREE_OPTIONS}
     options |= {"source": source.name, "catalog": catalog, "bands": list(bands), "input_sha256": input_sha256}
-    default_radar = bool(source.sensor) and bands == source.bands
     dataloader: dict[str, Any] = {
         "band_names": list(bands),
         "temporal_dim": settings.steps,
         "no_data_value": CHIP_NO_DATA,
         "img_size": settings.size,
     }
-    if source.is_radar:
-        dataloader |= {"sensor": source.sensor} if default_radar else {}
+    if source.radar_unit is None:
+        dataloader |= {"constant_multiplier": 1.0, "constant_offset": 0.0}
+        dataloader |= {"processing_level": source.processing_level} if source.processing_level else {}
+    elif source.sensor and bands == source.bands:
+        dataloader["sensor"] = source.sensor
     else:
-        dataloader |= {"constant_multiplier": 1.0, "constant_offset": 0.0, "processing_level": "surface"}
+        dataloader["radar_unit"] = source.radar_unit
     label = {"kind": settings.label, "classes": classes, "ignore": -1 if classes else CHIP_NO_DATA}
-    unit = "gamma nought, linear power" if source.is_radar else "reflectance x 10000"
-    record = {"program": f"InstaGeo-Model {__version__}", "unit": unit, "options": options, "dataloader": dataloader}
+    record = {"program": f"InstaGeo-Model {__version__}", "unit": source.unit, "options": options}
+    record |= {"dataloader": dataloader}
     plain: dict[str, Any] = json.loads(json.dumps(record | {"label": label}))
     return plain
 

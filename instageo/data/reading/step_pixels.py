@@ -56,7 +56,7 @@ class StepPixels:
     """Pixels of a chip at one date.
 
     Attributes:
-        values: Shape (B, H, W), int16 reflectance x 10000 or float32 backscatter; -9999 without an observation.
+        values: Shape (B, H, W), in type and unit of the product's chips; -9999 without an observation.
         valid: Shape (H, W), where all bands have an observation.
         saturated: Count of values beyond the type's range, which became its largest value.
         quality: What the quality layer says; None without one.
@@ -91,8 +91,8 @@ def combine_bands(
         source.check_values({name: values[valid] for name, values in decoded.items()}, item)
     layers, saturated = [], 0
     for values in decoded.values():
-        if source.is_radar:
-            layers.append(np.where(valid, values, CHIP_NO_DATA).astype(np.float32))
+        if source.dtype != "int16":
+            layers.append(np.where(valid, values, CHIP_NO_DATA).astype(source.dtype))
             continue
         saturated += int((values[valid] > MAX_INT16).sum())
         layers.append(np.where(valid, np.clip(np.rint(values), -9998, MAX_INT16), CHIP_NO_DATA).astype(np.int16))

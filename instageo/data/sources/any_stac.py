@@ -1,4 +1,7 @@
-"""Any collection of a STAC catalogue: values as its files store them, bands by the assets that the user names."""
+"""Any collection of a STAC catalogue: values as its files store them, bands by the assets that the user names.
+
+Chips are float32, since the values may be fractions, and nothing is said of their unit.
+"""
 
 from datetime import date
 
@@ -12,4 +15,7 @@ ANY_STAC = Source(
     resolution_m={"": 0.0},
     no_data=float("nan"),
     decode=as_stored,
+    dtype="float32",
+    unit="as stored",
+    processing_level=None,
 )

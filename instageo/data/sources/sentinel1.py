@@ -25,7 +25,10 @@ SENTINEL1 = Source(
     no_data=-32768,
     decode=as_stored,
     check=_check,
-    is_radar=True,
+    dtype="float32",
+    unit="gamma nought, linear power",
+    processing_level=None,
+    radar_unit="linear",
     sensor="sentinel1_rtc",
     is_tiled=False,
 )

@@ -92,10 +92,6 @@ def _baseline(item: Item) -> float | None:
         return None
 
 
-def _check(item: Item, stated: str | None) -> None:
-    stored_offset(item, stated)
-
-
 def _check_values(bands: Mapping[str, NDArray[np.floating]], item: Item) -> None:
     """Refuse an image whose blue and red become negative in that many pixels that the offset was not pending."""
     dark = [bands[name] for name in ("BLUE", "RED") if name in bands and len(bands[name])]
@@ -123,7 +119,8 @@ SENTINEL2 = Source(
     resolution_m=RESOLUTION_M,
     no_data=0,
     decode=_decode,
-    check=_check,
+    check=stored_offset,
+    offset=stored_offset,
     check_values=_check_values,
     flags=SCL,
 )

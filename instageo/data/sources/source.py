@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from instageo.data.catalogs.catalogs import CATALOGS
 from instageo.data.items.item import Item
 from instageo.data.sources.quality import Flag
 from instageo.errors import ConfigError, did_you_mean
@@ -52,9 +53,13 @@ class Source:
         no_data: Stored value of pixels without an observation, where a file has no tag.
         decode: Returns values in the unit of chips, shape (H, W), float, from stored ones and the item.
         check: Raises a RefusedItemError if an item cannot be decoded.
+        offset: Returns what decoding adds to stored values, where that differs between items; it is noted in chips.
         check_values: Raises a RefusedItemError if decoded valid values, by band, contradict the record of their item.
         flags: Names of the quality layer.
-        is_radar: Whether chips hold backscatter, float32, instead of reflectance x 10000, int16.
+        dtype: Type of the values of chips.
+        unit: Unit of the values of chips.
+        processing_level: `surface` where chips hold reflectance at the surface; None for other values.
+        radar_unit: Unit of backscatter; None for products that are not radar.
         sensor: Value of `dataloader.sensor` for chips of the default bands; empty if the bands are enough.
         is_tiled: Whether items lie in tiles whose grid is the same for all dates.
     """
@@ -66,10 +71,14 @@ class Source:
     resolution_m: Mapping[str, float]
     no_data: float
     decode: Callable[[NDArray[np.generic], Item, str | None], NDArray[np.floating]]
-    check: Callable[[Item, str | None], None] | None = None
+    check: Callable[[Item, str | None], object] | None = None
+    offset: Callable[[Item, str | None], float] | None = None
     check_values: Callable[[Mapping[str, NDArray[np.floating]], Item], None] | None = None
     flags: Mapping[str, Flag] = field(default_factory=dict)
-    is_radar: bool = False
+    dtype: str = "int16"
+    unit: str = "reflectance x 10000"
+    processing_level: str | None = "surface"
+    radar_unit: str | None = None
     sensor: str = ""
     is_tiled: bool = True
 
@@ -91,6 +100,7 @@ class Source:
 
         Args:
             catalog: Key of a catalogue; in another one, collections have the names that they have in the default one.
+                Empty for a list of unknown origin, which may hold those of any catalogue.
             collection: Collection that the user named, in place of the catalogue's own.
             assets: Asset of each band that the user named, with `quality` for the quality layer.
 
@@ -105,13 +115,13 @@ class Source:
                 )
             return (Product(collection, {band: asset for band, asset in assets.items() if band != "quality"}),)
         products = self.products.get(catalog)
-        if products is None and collection is None and catalog in ALL_CATALOGS:
+        if products is None and collection is None and catalog in CATALOGS:
             raise ConfigError(
                 f"catalog={catalog} does not hold {self.name}; choose one of {', '.join(self.products)}, or name a "
                 "collection"
             )
         every = tuple(product for group in self.products.values() for product in group)
-        products = products or every
+        products = products or (self.products[self.default_catalog] if catalog else every)
         if collection is not None:
             same = [product for product in (*products, *every) if product.collection == collection]
             base = same[0] if same else Product(collection, dict(products[0].assets), products[0].quality)
@@ -135,7 +145,3 @@ class Source:
                     f"bands: {self.name} has no band {band}; choose among {', '.join(available)}"
                     f"{did_you_mean(band, available)}"
                 )
-
-
-ALL_CATALOGS = ("planetary", "earthsearch", "lpdaac", "cdse")
-"""Catalogues that the program knows by name."""

@@ -7,8 +7,8 @@ import pytest
 from affine import Affine
 from numpy.testing import assert_array_equal
 
+from instageo.data.labelling.point_labels import PointStatus, label_map
 from instageo.data.observations.observation import Observation
-from instageo.data.output.point_labels import PointStatus, label_map
 from instageo.errors import ConfigError, DataError
 from instageo.raster.grid import Grid
 from instageo.raster.warp import WGS84, crs_wkt, transform_coordinates
