@@ -2,17 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
 import threading
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import unquote
-from urllib.request import ProxyHandler, build_opener
 
-LIFETIME_S = 3600
+from tests import server_process
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -67,27 +63,15 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
 
-@contextmanager
 def running(root, delay_s=0.0):
-    """Serve a folder, with a delay before each response, and yield the port."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, __file__, str(root), str(delay_s)], **pipes) as process:
-        yield int(process.stdout.readline())
-        process.stdin.close()  # which ends the process
+    """Serve a folder, with a delay before each response; the context is the port."""
+    return server_process.running("tests.http_server", root, delay_s)
 
 
 def requests(port):
     """Return method and path of each request so far."""
-    with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/requests", timeout=10) as response:
-        return json.load(response)
+    return server_process.ask(port, "requests")
 
 
 if __name__ == "__main__":
-    Handler.root, Handler.delay_s = Path(sys.argv[1]), float(sys.argv[2])
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    for wait in (lambda: time.sleep(LIFETIME_S), sys.stdin.read):  # whichever ends first
-        threading.Thread(target=lambda wait=wait: (wait(), server.shutdown()), daemon=True).start()
-    sys.stdout.write(f"{server.server_port}\n")
-    sys.stdout.flush()
-    server.serve_forever()
+    server_process.serve(Handler)
