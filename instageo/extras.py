@@ -1,7 +1,8 @@
 """Name the extra to install when an optional package is missing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 
 from instageo.errors import MissingExtraError
 
@@ -35,3 +36,26 @@ def missing_extra(feature: str, extra: str, error: ImportError) -> str:
     """Return the sentence that names the missing package and how to install it."""
     package = f"the package {error.name}" if error.name else f"a package that is not installed ({error})"
     return f"{feature} needs {package}; install the extra: pip install 'instageo-model[{extra}]'"
+
+
+def lazy_attributes(
+    package: str, modules: Mapping[str, str], extra: str
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Return `__getattr__` and `__dir__` of a package whose public names are imported on first use.
+
+    Args:
+        package: Name of the package.
+        modules: Module of each public name, relative to the package.
+        extra: Extras that the names need.
+    """
+
+    def get(name: str) -> object:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        with required_by(f"{package}.{name}", extra):
+            return getattr(import_module(f"{package}.{modules[name]}"), name)
+
+    def names() -> list[str]:
+        return sorted({*vars(import_module(package)), *modules})
+
+    return get, names

@@ -1,9 +1,8 @@
 """From points and rasters to chips and tables; knows nothing of networks."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from instageo.extras import required_by
+from instageo.extras import lazy_attributes
 
 if TYPE_CHECKING:
     from instageo.data.chip_creation import create_chips, create_raster_chips, plan_chips
@@ -21,13 +20,4 @@ _MODULES = {
 }
 """Module of each public name; it is imported on first use."""
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with required_by(f"{__name__}.{name}", "data"):
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_attributes(__name__, _MODULES, "data")

@@ -1,9 +1,8 @@
 """Networks on Prithvi encoders, their training, scoring and inference."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from instageo.extras import required_by
+from instageo.extras import lazy_attributes
 
 if TYPE_CHECKING:
     from instageo.model.augmentations.pipeline import process_and_augment
@@ -30,13 +29,4 @@ _MODULES = {
 }
 """Module of each public name; it is imported on first use, so that the command line starts fast."""
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with required_by(f"{__name__}.{name}", "model,cpu"):
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_attributes(__name__, _MODULES, "model,cpu")
