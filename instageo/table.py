@@ -64,7 +64,7 @@ def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool, labe
     suffix = PurePosixPath(hide_secrets(file)).suffix
     if suffix.lower() not in READERS:
         raise TableError(f"{file}: the file name ends in '{suffix}'; save the table as {', '.join(READERS)}")
-    records = READERS[suffix.lower()](_read_content(file), file)
+    records = READERS[suffix.lower()](read_content(file), file)
     return rows_from_records(records, file, root_dir, need_label=need_label, label_is_file=label_is_file)
 
 
@@ -136,8 +136,16 @@ def _find_table(path: str, root_dir: str | Path) -> str:
     raise TableError(f"table '{path}' does not exist; looked for {tried}")
 
 
-def _read_content(file: str) -> bytes:
+def read_content(file: str) -> bytes:
+    """Return the bytes of a table, which may be behind a URL.
+
+    Raises:
+        TableError: It cannot be read.
+        MissingExtraError: A package is not installed.
+    """
     if not is_remote(file):
+        if not Path(file).is_file():
+            raise TableError(f"{file}: does not exist; looked for {Path(file).absolute()}")
         return Path(file).read_bytes()
     try:
         return read_bytes(file)
@@ -149,13 +157,13 @@ def _read_content(file: str) -> bytes:
 
 
 def _row(where: str, record: Mapping[str, object], root_dir: str | Path, *, label_is_file: bool) -> Row:
-    name = _text(record.get(INPUT))
+    name = cell_text(record.get(INPUT))
     if not name:
         raise TableError(f"{where} has no value in column '{INPUT}'; expected the path of a chip")
     where = f"{where} ({name})"
     value = record.get(LABEL)
     # Several labels in a list are joined as CSV writes them; an empty list means that no class applies.
-    label = (";".join(map(_text, value)) or NONE) if isinstance(value, list) else _text(value)
+    label = (";".join(map(cell_text, value)) or NONE) if isinstance(value, list) else cell_text(value)
     if label and label_is_file:
         label = join_location(root_dir, label)
     return Row(
@@ -170,7 +178,7 @@ def _row(where: str, record: Mapping[str, object], root_dir: str | Path, *, labe
 
 def _dates(record: Mapping[str, object], where: str) -> tuple[date, ...]:
     value = record.get(DATES)
-    parts = [_text(part) for part in value] if isinstance(value, list) else [_text(value)]
+    parts = [cell_text(part) for part in value] if isinstance(value, list) else [cell_text(value)]
     text = ";".join(parts) if all(parts) else ""  # a list with a gap counts as unknown
     try:
         return parse_dates(text)
@@ -179,7 +187,7 @@ def _dates(record: Mapping[str, object], where: str) -> tuple[date, ...]:
 
 
 def _lat_lon(record: Mapping[str, object], where: str) -> tuple[float, float] | None:
-    texts = _text(record.get(LATITUDE)), _text(record.get(LONGITUDE))
+    texts = cell_text(record.get(LATITUDE)), cell_text(record.get(LONGITUDE))
     if not any(texts):
         return None
     try:
@@ -193,7 +201,8 @@ def _lat_lon(record: Mapping[str, object], where: str) -> tuple[float, float] | 
     return latitude, longitude
 
 
-def _text(value: object) -> str:
+def cell_text(value: object) -> str:
+    """Return the text of a cell; empty for missing values."""
     value = value.decode(errors="replace") if isinstance(value, bytes) else value
     text = "" if value is None else str(value).strip()
     return "" if text.lower() in ("nan", "none", "null", "nat") else text

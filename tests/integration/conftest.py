@@ -44,6 +44,14 @@ def write_chips(folder, *, num_dates=1, classes=2, count=6, side=SIDE, seed=0):
     return folder
 
 
+def train_two_classes(base):
+    """Train for one epoch on chips of two classes, and return the folder of the run."""
+    data = write_chips(base / "data")
+    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
+    assert main([*tables, *QUICK, f"hydra.run.dir={base / 'run'}"]) == 0
+    return base / "run"
+
+
 @pytest.fixture
 def data(tmp_path):
     """Folder with six chips of two classes."""

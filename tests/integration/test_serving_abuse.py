@@ -18,10 +18,9 @@ from rasterio.crs import CRS
 
 from benchmarks.serving_fuzz import fuzz
 from benchmarks.watched_server import BOUNDARY, form, form_begin, watched_server
-from instageo.model.run import main
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
-from tests.integration.conftest import QUICK, write_chips
+from tests.integration.conftest import train_two_classes
 from tests.integration.servers import image
 
 HEAD = (
@@ -33,11 +32,7 @@ HEAD = (
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of two classes."""
-    base = tmp_path_factory.mktemp("run")
-    data = write_chips(base / "data")
-    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
-    assert main([*tables, *QUICK, f"hydra.run.dir={base / 'run'}"]) == 0
-    return base / "run"
+    return train_two_classes(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture

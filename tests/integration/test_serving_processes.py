@@ -13,20 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from instageo.cli import app
-from instageo.model.run import main
 from instageo.raster.reading import read_raster
-from tests.integration.conftest import QUICK, write_chips
+from tests.integration.conftest import train_two_classes
 from tests.integration.servers import BOUNDARY, chip_inference, free_port, image, serving, started
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of two classes."""
-    base = tmp_path_factory.mktemp("run")
-    data = write_chips(base / "data")
-    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
-    assert main([*tables, *QUICK, f"hydra.run.dir={base / 'run'}"]) == 0
-    return base / "run"
+    return train_two_classes(tmp_path_factory.mktemp("run"))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 from instageo.model.inference.journal import JOURNAL
 from instageo.model.run import main
 from instageo.runtime.termination import TERMINATED
-from tests.integration.conftest import QUICK, write_chips
+from tests.integration.conftest import QUICK, train_two_classes, write_chips
 
 INSTAGEO = [str(Path(sys.executable).with_name("instageo")), "run"]
 MODULE = [sys.executable, "-m", "instageo.model.run"]
@@ -93,11 +93,7 @@ def test_a_sweep_ends_with_its_job(data, tmp_path):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    base = tmp_path_factory.mktemp("model")
-    data = write_chips(base / "data")
-    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
-    assert main([*tables, *QUICK, f"hydra.run.dir={base / 'run'}"]) == 0
-    return base / "run"
+    return train_two_classes(tmp_path_factory.mktemp("model"))
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "with its processes"])

@@ -11,9 +11,9 @@ from instageo.data.observations.columns import Columns, find_columns
 from instageo.data.observations.label_values import parse_labels
 from instageo.data.observations.points import TableFormat
 from instageo.data.observations.problems import Problems
-from instageo.data.observations.table_rows import cell_text
 from instageo.data.observations.times import TimeParser
 from instageo.errors import ConfigError, TableError
+from instageo.table import cell_text
 from instageo.wording import counted
 
 ACCEPTED = ("Polygon", "MultiPolygon", "Point", "MultiPoint")

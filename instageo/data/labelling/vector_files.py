@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from instageo.data.observations.columns import find_columns
-from instageo.data.observations.table_rows import READERS, cell_text, read_rows
+from instageo.data.observations.table_rows import READERS, read_rows
 from instageo.errors import TableError
 from instageo.extras import required_by
 from instageo.raster.warp import WGS84, crs_wkt
+from instageo.table import cell_text
 
 GEOJSON = (".geojson", ".json")
 VECTOR = (".gpkg", ".shp", ".fgb")

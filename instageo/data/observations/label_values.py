@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from instageo.data.observations.numbers import parse_number
 from instageo.data.observations.problems import Problems
-from instageo.data.observations.table_rows import cell_text
+from instageo.table import cell_text
 
 IGNORED_CLASS, MOST_CLASS = -1, 32_767
 NO_VALUE, MOST_VALUE = -9999.0, 3.4e38

@@ -4,8 +4,8 @@ import math
 import re
 from collections.abc import Iterable
 
-from instageo.data.observations.table_rows import cell_text
 from instageo.errors import TableError
+from instageo.table import cell_text
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _NOT_FINITE = re.compile(r"[+-]?(inf|infinity|∞)", re.IGNORECASE)

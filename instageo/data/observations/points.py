@@ -10,10 +10,11 @@ from instageo.data.observations.label_values import parse_labels
 from instageo.data.observations.numbers import detect_decimal, parse_number
 from instageo.data.observations.observation import Observation
 from instageo.data.observations.problems import Problems
-from instageo.data.observations.table_rows import TableRows, cell_text, read_rows
+from instageo.data.observations.table_rows import TableRows, read_rows
 from instageo.data.observations.times import TimeParser
 from instageo.data.output.skipped import Reason, Skipped
 from instageo.raster.warp import WGS84, crs_wkt, transform_coordinates
+from instageo.table import cell_text
 
 LonLat = tuple[float, float]
 

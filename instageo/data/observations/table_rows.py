@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from instageo.data.observations.problems import Problems
-from instageo.errors import MissingExtraError, TableError
-from instageo.gdal_access import explain_failure, summarize_error
-from instageo.locations import hide_secrets, is_remote, read_bytes, store_exceptions
+from instageo.errors import TableError
+from instageo.locations import hide_secrets
+from instageo.table import cell_text, read_content
 from instageo.table_formats import read_json, read_parquet
 from instageo.wording import counted
 
@@ -53,7 +53,7 @@ def read_rows(path: str | Path) -> TableRows:
     if suffix not in READERS:
         hint = "save the sheet as CSV" if suffix in (".xlsx", ".xls", ".ods") else "save the table as CSV"
         raise TableError(f"{table}: the file name ends in '{suffix}'; expected one of {', '.join(READERS)}; {hint}")
-    content = _read_content(str(path), table)
+    content = read_content(str(path))
     columns, records, notes = READERS[suffix](content, table)
     rows = [(number, record) for number, record in enumerate(records, 1) if any(map(cell_text, record.values()))]
     if not rows:
@@ -61,28 +61,6 @@ def read_rows(path: str | Path) -> TableRows:
     if len(rows) < len(records):
         notes = [*notes, f"{counted(len(records) - len(rows), 'row', 'are')} empty and left out"]
     return TableRows(table, tuple(columns), rows, content, tuple(f"{table}: {note}" for note in notes))
-
-
-def cell_text(value: object) -> str:
-    """Return the text of a cell; empty for missing values."""
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    text = "" if value is None else str(value).strip()
-    return "" if text.lower() in ("nan", "none", "null", "nat") else text
-
-
-def _read_content(path: str, table: str) -> bytes:
-    if not is_remote(path):
-        if not Path(path).is_file():
-            raise TableError(f"{table}: does not exist; looked for {Path(path).absolute()}")
-        return Path(path).read_bytes()
-    try:
-        return read_bytes(path)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"{table}: {error}") from error
-    except store_exceptions() as error:
-        unreadable = f"{table}: cannot be read ({summarize_error(path, error)}); expected the URL of a table"
-        raise TableError(explain_failure(path, error) or unreadable) from error
 
 
 Content = tuple[Sequence[str], Sequence[Mapping[str, object]], Sequence[str]]

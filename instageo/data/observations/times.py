@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
-from instageo.data.observations.table_rows import cell_text
 from instageo.errors import ConfigError
+from instageo.table import cell_text
 from instageo.wording import counted
 
 SPREADSHEET = "spreadsheet"
