@@ -1,5 +1,6 @@
 """Tiny GeoTIFFs for every test."""
 
+import logging
 import os
 import signal
 
@@ -38,6 +39,32 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 CRS_WKT = CRS.from_epsg(32617).to_wkt()
 TRANSFORM = Affine(30, 0, 500_000, 0, -30, 4_000_000)
 """Pixels of 30 m; the upper left corner lies at (500000, 4000000)."""
+
+
+LEVELS: dict[str, int] = {}
+"""Level that each logger had when a test first met it."""
+
+
+def reset_log():
+    """Undo what commands that ran in this process have set: levels, silenced loggers, handlers."""
+    root, loggers = logging.getLogger(), logging.Logger.manager.loggerDict
+    for name, logger in [("", root), *loggers.items()]:
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False
+            logger.setLevel(LEVELS.setdefault(name, logger.level))
+    for handler in [handler for handler in root.handlers if type(handler).__module__ != "_pytest.logging"]:
+        root.removeHandler(handler)
+        handler.close()
+    logging.disable(logging.NOTSET)
+
+
+reset_log()
+
+
+@pytest.fixture(autouse=True)
+def own_log():
+    """No test finds the log as another has left it."""
+    reset_log()
 
 
 @pytest.fixture(autouse=True)

@@ -18,9 +18,7 @@ from instageo.raster.gdal_log import hide_secrets_in_log
         ("no such file; is it there?", "no such file; is it there?"),
     ],
 )
-def test_keys_are_hidden(message, shown, caplog, monkeypatch):  # pitfall 61
-    logger = logging.getLogger("rasterio._env")
-    monkeypatch.setattr(logger, "disabled", False)  # as Hydra leaves it in a process that ran a command
+def test_keys_are_hidden(message, shown, caplog):  # pitfall 61
     hide_secrets_in_log()
-    logger.warning("%s", message)
+    logging.getLogger("rasterio._env").warning("%s", message)
     assert caplog.messages == [shown]
