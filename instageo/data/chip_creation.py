@@ -31,7 +31,7 @@ from instageo.data.reading.hosts import HostDownError
 from instageo.data.reading.pixel_source import PixelSource
 from instageo.data.reading.planned_reads import planned_images, sample_reads
 from instageo.data.scene_search import ITEMS, SceneSearch, search_scenes
-from instageo.errors import RunFolderError
+from instageo.errors import ConfigError, RunFolderError
 from instageo.files import remove_partial_files
 from instageo.runtime.progress import track
 from instageo.stores.lock import LockedError, hold_folder
@@ -65,6 +65,8 @@ def create_chips(settings: ChipSettings) -> ChipReport:
 
 def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
     began, folder = time.monotonic(), Path(settings.output)
+    if not settings.output:
+        raise ConfigError("output is missing; give the output folder")
     for note in labelling.notes:
         log.info("%s", note)
     with _held(folder):

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Sequence
 
-from instageo.data.commands import run_module
+from instageo.data.commands import run_chip_module
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    return run_module("points", sys.argv[1:] if arguments is None else arguments)
+    return run_chip_module("points", arguments)
 
 
 if __name__ == "__main__":

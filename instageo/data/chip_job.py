@@ -50,11 +50,8 @@ def resolve_job(settings: ChipSettings, catalog_key: str) -> ChipJob:
     Raises:
         ConfigError: Options contradict each other or the product.
     """
-    for name in ("input", "output"):
-        if not getattr(settings, name):
-            raise ConfigError(
-                f"{name} is missing; give the {'table or labels' if name == 'input' else 'output folder'}"
-            )
+    if not settings.input:
+        raise ConfigError("input is missing; give the table or labels")
     source = find_source(settings.source)
     catalog = settings.catalog or source.default_catalog
     products = source.products_in(catalog_key, settings.collection, settings.assets)

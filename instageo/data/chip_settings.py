@@ -1,30 +1,14 @@
-"""Settings of the commands that make chips; `options` makes command-line flags of the fields."""
+"""Settings of the commands that make chips; their fields are the options of these commands."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
 from instageo.arguments import expect
-from instageo.errors import ConfigError, did_you_mean
+from instageo.data.command_line.option import check_choices, option
+from instageo.errors import ConfigError
 
 FORMER_SOURCES = {"HLS": "hls", "S2": "sentinel2", "S1": "sentinel1"}
 """Products by the names that the module commands also accept."""
-
-
-def option(default: Any, text: str, *, former: str = "", choices: tuple[str, ...] = (), metavar: str = "") -> Any:
-    """Return a field that is an option of the commands.
-
-    Args:
-        default: Default value; None where the source or another option decides.
-        text: Description for `--help`.
-        former: Name of the option in the module commands (`python -m instageo.data.chip_creator`), if it differs.
-        choices: Accepted values.
-        metavar: What the value is, for `--help`.
-    """
-    metadata = {"help": text, "former": former, "choices": choices, "metavar": metavar}
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -34,7 +18,10 @@ class ChipSettings:
     Attributes are described by their `help`; `input` is a table of points, or a raster, polygons or a folder of labels.
     """
 
-    input: str = option("", "Table of points, or labels.", former="dataframe_path", metavar="FILE")
+    input: str = option(
+        "", "Table (.csv, .json or .parquet) with lat, lon (or x, y), date and label.", former="dataframe_path",
+        metavar="POINTS", is_argument=True,
+    )  # fmt: skip
     output: str = option("", "Output folder.", former="output_directory", metavar="DIR")
     source: str = option(
         "hls",
@@ -46,7 +33,9 @@ class ChipSettings:
         None, "planetary, earthsearch, lpdaac, cdse, the URL of a STAC API, items.json or items.parquet."
     )
     collection: str | None = option(None, "Collection to search, in place of the catalogue's own.", metavar="NAME")
-    assets: Mapping[str, str] = option({}, "Asset of each band, where they differ: BLUE=blue,GREEN=green,quality=qa.")
+    assets: Mapping[str, str] = option(
+        {}, "Asset of each band, where they differ: BLUE=blue,GREEN=green,quality=qa.", metavar="BAND=ASSET"
+    )
     bands: tuple[str, ...] = option((), "Bands of a chip; by default those of the Prithvi models, or VV,VH.")
     size: int = option(224, "Side of a chip, pixels.", former="chip_size")
     place: str = option(
@@ -123,12 +112,7 @@ class ChipSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", FORMER_SOURCES.get(self.source, self.source))
-        for entry in fields(self):
-            value, choices = getattr(self, entry.name), entry.metadata["choices"]
-            if choices and value is not None and value not in choices:
-                raise ConfigError(
-                    f"{entry.name}={value} is unknown; choose one of {', '.join(choices)}{did_you_mean(value, choices)}"
-                )
+        check_choices(self)
         expect(1 <= self.size <= 4096, "size", self.size, "1 to 4096 pixels")
         expect(1 <= self.steps <= 64, "steps", self.steps, "1 to 64")
         for name in ("step_days", "min_count", "threads"):

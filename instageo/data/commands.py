@@ -1,6 +1,5 @@
 """The commands `instageo chips points|raster|plan`."""
 
-import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -8,13 +7,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from instageo.data.chip_settings import ChipSettings
-from instageo.data.options import chip_command, modern_arguments
-from instageo.errors import InstaGeoError
+from instageo.data.command_line.former_flags import FormerFlags
+from instageo.data.command_line.module_command import run_module
+from instageo.data.command_line.settings_command import settings_command
 from instageo.extras import required_by
-from instageo.files import describe_os_error
 from instageo.runtime.progress import log_to_stderr
-from instageo.runtime.streams import accept_any_text
-from instageo.runtime.termination import TERMINATED, interrupt_on_sigterm
 
 if TYPE_CHECKING:
     from instageo.data.output.tables import ChipReport
@@ -23,8 +20,17 @@ EXTRAS = "data"
 
 PACKAGES = ("filelock", "pystac_client", "scipy", "shapely")
 
-FORMER_DEFAULTS = ("--chip_size=256", "--num_steps=3", "--shift_to_month_start=true", "--min_count=100")
-"""Defaults of the module commands where they differ from those of `instageo chips`."""
+FORMER = FormerFlags(
+    defaults=("--chip_size=256", "--num_steps=3", "--shift_to_month_start=true", "--min_count=100"),
+    switches={"is_time_series_task": lambda is_set: f"--when={'before' if is_set else 'around'}"},
+    without_effect={
+        "processing_method": "windows of the files are read where they lie; nothing is downloaded as a whole",
+        "spatial_resolution": "chips have the pixels of the images; labels are brought onto them",
+        "qa_check": "images without data in a chip are always left out; --min-valid and --min-clear ask for more",
+    },
+    switches_without_effect=("qa_check",),
+)
+"""Flags of `python -m instageo.data.chip_creator` that are no options of `instageo chips`."""
 
 app = typer.Typer(no_args_is_help=True, help="Make chips of satellite images from points, or from maps of labels.")
 
@@ -79,35 +85,29 @@ def _check_packages() -> None:
 
 
 app.command("points")(
-    chip_command(
-        _points, "Make a chip for each place and date of a table.", input_name="POINTS",
-        input_help="Table (.csv, .json or .parquet) with lat, lon (or x, y), date and label.",
-    )
-)  # fmt: skip
+    settings_command(_points, ChipSettings, "Make a chip for each place and date of a table.", required=("output",))
+)
 app.command("raster")(
-    chip_command(
-        _raster, "Make chips where label rasters, or polygons, have labels.", input_name="LABELS",
-        input_help="Raster, folder of rasters, polygons, or the folder that --records starts from.",
+    settings_command(
+        _raster,
+        ChipSettings,
+        "Make chips where label rasters, or polygons, have labels.",
+        arguments={
+            "input": ("LABELS", "Raster, folder of rasters, polygons, or the folder that --records starts from.")
+        },
+        required=("output",),
     )
-)  # fmt: skip
+)
 app.command("plan")(
-    chip_command(
-        _plan, "Search and match, and print chips, requests and MB; reads no pixel.", input_name="POINTS|LABELS",
-        input_help="As of the other commands.",
+    settings_command(
+        _plan,
+        ChipSettings,
+        "Search and match, and print chips, requests and MB; reads no pixel.",
+        arguments={"input": ("POINTS|LABELS", "As of the other commands.")},
     )
-)  # fmt: skip
+)
 
 
-def run_module(command: str, arguments: Sequence[str]) -> int:
-    """Run a command with the flags of the module commands, show errors as one sentence, and return its status."""
-    accept_any_text()
-    with interrupt_on_sigterm() as termination:
-        try:
-            app([command, *modern_arguments([*FORMER_DEFAULTS, *arguments])], prog_name=f"instageo.data.{command}")
-        except (InstaGeoError, OSError) as error:
-            sentence = describe_os_error(error) if isinstance(error, OSError) else str(error)
-            sys.stderr.write(f"error: {sentence}\n")
-            return 1
-        except SystemExit as end:
-            return TERMINATED if termination.received else int(end.code or 0)
-    return 0
+def run_chip_module(command: str, arguments: Sequence[str] | None = None) -> int:
+    """Run `points` or `raster` with the flags of the module commands, and return its status."""
+    return run_module(app, command, ChipSettings, arguments, FORMER)

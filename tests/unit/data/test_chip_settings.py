@@ -3,10 +3,15 @@ from dataclasses import fields
 import pytest
 
 from instageo.data.chip_settings import ChipSettings
-from instageo.data.commands import FORMER_DEFAULTS, app
-from instageo.data.options import modern_arguments, settings_from_options
+from instageo.data.command_line.former_flags import modern_arguments
+from instageo.data.command_line.settings_command import settings_from_options
+from instageo.data.commands import FORMER, app
 from instageo.data.sources.sources import SOURCES, find_source
 from instageo.errors import ConfigError
+
+
+def today(arguments):
+    return modern_arguments(ChipSettings, arguments, FORMER)
 
 
 def test_former_flags_are_those_of_today():
@@ -18,8 +23,8 @@ def test_former_flags_are_those_of_today():
         "--num_steps",
         "3",
     ]
-    assert modern_arguments(former) == ["p.csv", "--output=out", "--source=S2", "--size=64", "--steps=3"]
-    assert modern_arguments(["--mask_types=cloud,water", "--masking_strategy=any", "--src_crs=32632"]) == [
+    assert today(former) == ["p.csv", "--output=out", "--source=S2", "--size=64", "--steps=3"]
+    assert today(["--mask_types=cloud,water", "--masking_strategy=any", "--src_crs=32632"]) == [
         "--mask=cloud,water", "--mask-strategy=any", "--crs=32632",
     ]  # fmt: skip
 
@@ -34,29 +39,29 @@ def test_former_flags_are_those_of_today():
     ],
 )  # fmt: skip
 def test_flags_are_set_and_unset_in_every_way(argument, expected):
-    assert modern_arguments([argument]) == [expected]
+    assert today([argument]) == [expected]
 
 
 def test_former_options_without_effect_are_accepted_and_say_so(capsys):
     former = ["--processing_method=download-only", "--spatial_resolution=0.0002", "--qa_check", "--num_steps=2"]
-    assert modern_arguments(former) == ["--steps=2"]
+    assert today(former) == ["--steps=2"]
     notes = capsys.readouterr().err.splitlines()
     assert [note.split(": ")[1] for note in notes] == ["--processing_method", "--spatial_resolution", "--qa_check"]
 
 
 def test_a_flag_is_true_or_false():
     with pytest.raises(ConfigError, match="--daytime_only=perhaps does not work; expected true or false"):
-        modern_arguments(["--daytime_only=perhaps"])
+        today(["--daytime_only=perhaps"])
 
 
 def test_options_become_settings():
     values = {"input": "p.csv", "output": "out", "bands": "BLUE, RED", "assets": "BLUE=blue,quality=scl", "size": 64}
-    settings = settings_from_options(values)
+    settings = settings_from_options(ChipSettings, values)
     assert settings == ChipSettings(
         "p.csv", "out", bands=("BLUE", "RED"), assets={"BLUE": "blue", "quality": "scl"}, size=64
     )
     with pytest.raises(ConfigError, match="expected BAND=ASSET pairs"):
-        settings_from_options(values | {"assets": "BLUE"})
+        settings_from_options(ChipSettings, values | {"assets": "BLUE"})
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ def test_products_are_named_in_the_help_and_checked():
 
 def test_the_module_commands_reach_the_same_command(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = modern_arguments([*FORMER_DEFAULTS, "--dataframe_path=none.csv", "--output_directory=out"])
+    arguments = today([*FORMER.defaults, "--dataframe_path=none.csv", "--output_directory=out"])
     with pytest.raises(Exception, match=r"none.csv: does not exist"):
         app(["points", *arguments])
     assert not (tmp_path / "out").exists()
