@@ -1,5 +1,6 @@
 """Items of catalogues, made for tests."""
 
+import csv
 import json
 from itertools import product
 
@@ -123,3 +124,9 @@ def lonlat_of(tile, row, column, size=3660):
     grid = tile_grid(tile, size)
     [lon], [lat] = transform_coordinates(grid.crs, WGS84, *grid.to_crs([row], [column]))
     return lon, lat
+
+
+def read_csv(path):
+    """Return the rows of a table."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

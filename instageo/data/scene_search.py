@@ -14,6 +14,7 @@ from instageo.data.chip_job import ChipJob, resolve_job
 from instageo.data.chip_settings import ChipSettings
 from instageo.data.labelling.labelling import Labelling
 from instageo.data.matching.scenes import Scenes, find_scenes
+from instageo.data.output.skipped import Reason
 from instageo.data.reading.pixel_source import file_grid
 from instageo.data.sources.sources import find_source
 from instageo.errors import DataError
@@ -90,4 +91,26 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
         item_list.items, job.source, job.products, job.bands, max_cloud=settings.max_cloud,
         stated=settings.sentinel2_shift, grid_of=lambda asset: file_grid(asset, access),
     )  # fmt: skip
+    _check_product(item_list, scenes, job)
     return SceneSearch(job, item_list, scenes, access, list_folders[0] if list_folders else None, requests, notes)
+
+
+def _check_product(item_list: ItemList, scenes: Scenes, job: ChipJob) -> None:
+    """Raise unless some image has the collection and the assets of the product.
+
+    Raises:
+        DataError: None has; no observation could get a chip.
+    """
+    others = [item.reason for items in scenes.rejected.values() for item in items]
+    if scenes.usable or any(reason is not Reason.ASSET_MISSING for reason in others):
+        return
+    first = item_list.items[0]
+    wanted = " or ".join(
+        f"{', '.join(product.assets[band] for band in job.bands)} of {product.collection or 'any collection'}"
+        for product in job.products
+    )
+    raise DataError(
+        f"none of {counted(len(item_list.items), 'image')} is of {job.source.name}: expected the assets {wanted}; the "
+        f"first is {first.id} of {first.collection or 'no collection'} with {', '.join(first.assets)}; choose "
+        "--source, or name its assets with --collection and --assets"
+    )

@@ -104,13 +104,19 @@ class Grid:
         return (latitude, (longitude + 180) % 360 - 180) if on_earth else None
 
     def bounds_lonlat(self) -> tuple[float, float, float, float] | None:
-        """Return west, south, east and north of the corners, degrees (WGS 84), or None if one is not on Earth."""
+        """Return west, south, east and north of the corners, degrees (WGS 84), or None if one is not on Earth.
+
+        East exceeds 180 where the grid crosses that longitude.
+        """
         corners = self._locate([0, 0, self.height, self.height], [0, self.width, 0, self.width])
-        if self.center_lat_lon() is None or corners is None:
+        center = self.center_lat_lon()
+        if center is None or corners is None:
             return None
         longitudes, latitudes = corners
         if not all(map(math.isfinite, [*longitudes, *latitudes])):  # a corner lies beyond the Earth's edge
             return None
+        if not min(longitudes) <= center[1] <= max(longitudes):
+            longitudes = [longitude + 360 * (longitude < 0) for longitude in longitudes]
         return min(longitudes), min(latitudes), max(longitudes), max(latitudes)
 
     def _locate(

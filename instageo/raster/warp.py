@@ -63,6 +63,12 @@ def crs_code(wkt: str) -> str:
 
 
 @lru_cache(maxsize=1024)
+def is_geographic(text: str) -> bool:
+    """Return whether coordinates of a reference system are longitudes and latitudes."""
+    return bool(CRS.from_wkt(crs_wkt(text)).is_geographic)
+
+
+@lru_cache(maxsize=1024)
 def same_crs(first: str, second: str) -> bool:
     """Return whether two reference systems, each as WKT, are the same."""
     return first == second or bool(CRS.from_wkt(first) == CRS.from_wkt(second))

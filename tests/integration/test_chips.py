@@ -1,26 +1,20 @@
 """Chips from points, compared pixel by pixel with what the files hold."""
 
-import csv
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from instageo.data.chip_creation import create_chips
+from instageo.data.chip_creation import create_chips, create_raster_chips
 from instageo.data.chip_settings import ChipSettings
-from instageo.errors import RunFolderError
+from instageo.errors import ConfigError, DataError, RunFolderError, TableError
 from instageo.raster.reading import read_raster
 from instageo.raster.warp import WGS84, transform_coordinates
 from instageo.table import read_table
-from tests.items import TILES, formula, lonlat_of, tile_grid, write_catalog, write_points
-
-
-def read_csv(path):
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
+from tests.items import TILES, formula, lonlat_of, read_csv, tile_grid, write_catalog, write_points
 
 SIZE = 1220
 """Side of tiles in these tests: pixels of 90 m."""
@@ -182,3 +176,28 @@ def test_a_folder_is_used_once_or_resumed_with_the_same_options(tmp_path):  # ca
     report = make(tmp_path, catalog, points, resume=True)
     assert report.resumed == report.chips
     assert {path: path.read_bytes() for path in (tmp_path / "chips").rglob("*.tif")} == before
+
+
+def test_images_of_another_product_are_named(tmp_path):
+    catalog = write_catalog(tmp_path / "catalog", size=SIZE)
+    with pytest.raises(
+        DataError, match=r"none of 2 images is of landsat: expected the assets .* with B02, B03, .*Fmask"
+    ):
+        make(tmp_path, catalog, random_points(1), source="landsat", steps=1)
+
+
+def test_a_run_without_a_chip_does_not_end_as_done(tmp_path):
+    catalog = write_catalog(tmp_path / "catalog", size=SIZE)
+    report = make(tmp_path, catalog, random_points(2, day="2023-05-17"), steps=1)
+    assert (report.chips, report.exit_status) == (0, 3)
+
+
+def test_inputs_of_the_other_command_are_told(tmp_path):
+    (tmp_path / "map.csv").write_text("lat,lon,date,label\n44,11,2024-05-17,1\n")
+    settings = ChipSettings(str(tmp_path / "map.csv"), str(tmp_path / "chips"))
+    with pytest.raises(TableError, match=r"map.csv: is a table, not a raster; .* `instageo chips points`"):
+        create_raster_chips(settings)
+    with pytest.raises(TableError, match=r"map.tif: .* rasters and polygons are for `instageo chips raster`"):
+        create_chips(replace(settings, input="map.tif"))
+    with pytest.raises(ConfigError, match="output is missing"):
+        create_chips(replace(settings, output=""))

@@ -15,6 +15,7 @@ from instageo.data.labelling.vector_files import is_vector
 from instageo.data.observations.class_map import read_class_map
 from instageo.data.observations.from_settings import table_format
 from instageo.data.observations.problems import Problems
+from instageo.data.observations.table_rows import READERS
 from instageo.errors import ConfigError, RasterError, TableError
 from instageo.locations import file_stamp
 from instageo.raster.grid import RasterInfo
@@ -97,6 +98,11 @@ def _raster_areas(settings: ChipSettings) -> LabelAreas:
 
 
 def _find_rasters(path: Path) -> list[Path]:
+    if path.suffix.lower() in READERS:
+        raise TableError(
+            f"{path}: is a table, not a raster; make chips of its points with `instageo chips points`, or pass it to "
+            "--records if a column holds geometries"
+        )
     if not path.is_dir():
         return [path]
     paths = sorted(file for file in path.rglob("*") if file.suffix.lower() in RASTERS and file.name[0] != ".")

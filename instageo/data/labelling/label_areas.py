@@ -1,5 +1,6 @@
 """Areas with labels of one day; which chips they need, and the label map of a chip."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -8,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.data.labelling.label_sources import LabelSource
+from instageo.data.matching.lonlat_boxes import Boxes, clip_to_grid, pixels_of
 from instageo.data.matching.placement import ChipWindow, Frame, cells
 from instageo.data.observations.label_values import IGNORED_CLASS, MOST_CLASS, NO_VALUE
-from instageo.errors import DataError, RasterError
+from instageo.errors import DataError
 from instageo.raster.grid import Grid
-from instageo.raster.warp import WGS84, Bounds, transform_bounds
+
+BEFORE_180 = 180.0 - 1e-6
+"""Longitude of the last search point before 180, which is the same as -180."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class LabelArea:
     classes: bool
 
     @property
-    def bounds(self) -> Bounds:
-        """Bounds, degrees (WGS 84)."""
-        return self.source.bounds
+    def boxes(self) -> Boxes:
+        """Boxes that hold the labels."""
+        return self.source.boxes
 
 
 @dataclass(frozen=True)
@@ -92,16 +96,17 @@ def chips_of(
         size: Side of a chip, pixels.
         min_labelled: Smallest share of labelled pixels; cells need at least one.
     """
-    try:
-        west, south, east, north = transform_bounds(WGS84, frame.grid.crs or WGS84, area.bounds)
-    except RasterError:  # the area is so far away that it has no place in the tile's reference system
+    _, near = clip_to_grid(area.boxes, frame.grid)
+    if not len(near):
         return []
-    rows, columns = frame.grid.from_crs(np.array([west, east]), np.array([north, south]))
+    windows = cells(frame, size)
+    tops = np.array([[window.row - frame.row] for window in windows])
+    lefts = np.array([[window.column - frame.column] for window in windows])
+    first_row, last_row, first_column, last_column = pixels_of(near, frame.grid).T
+    touched = (tops < last_row + 1) & (tops + size > first_row - 1)
+    touched &= (lefts < last_column + 1) & (lefts + size > first_column - 1)
     result = []
-    for window in cells(frame, size):
-        top, left = window.row - frame.row, window.column - frame.column
-        if top + size <= rows.min() or top >= rows.max() or left + size <= columns.min() or left >= columns.max():
-            continue
+    for window in (windows[index] for index in np.flatnonzero(touched.any(axis=1))):
         labels = label_of(area, window.grid)
         if labels.share > 0 and labels.share >= min_labelled:
             result.append((window, labels))
@@ -109,10 +114,17 @@ def chips_of(
 
 
 def search_points(area: LabelArea, spacing: float = 0.5) -> list[tuple[float, float]]:
-    """Return longitudes and latitudes, at most that many degrees apart, that cover the bounds of an area."""
-    west, south, east, north = area.bounds
-    longitudes, latitudes = (
-        np.linspace(first, last, 1 + int(np.ceil((last - first) / spacing)) if last > first else 1).tolist()
-        for first, last in ((west, east), (south, north))
-    )
-    return [(longitude, latitude) for latitude in latitudes for longitude in longitudes]
+    """Return longitudes and latitudes, at most that many degrees apart, that cover the boxes of an area."""
+    points: dict[tuple[float, float], None] = {}
+    for west, south, east, north in area.boxes.tolist():
+        parts = [(west, east)] if east < 180 else [(west, BEFORE_180), (-180.0, east - 360)]
+        for first, last in parts:
+            longitudes, latitudes = _spread(first, last, spacing), _spread(south, north, spacing)
+            points |= {(longitude, latitude): None for latitude in latitudes for longitude in longitudes}
+    return list(points)
+
+
+def _spread(first: float, last: float, spacing: float) -> list[float]:
+    """Return evenly spaced numbers from one to another, at most `spacing` apart; both if they differ."""
+    number = 1 + math.ceil((last - first) / spacing) if last > first else 1
+    return [float(value) for value in np.linspace(first, last, number)]

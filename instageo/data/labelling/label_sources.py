@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.data.labelling.features import Feature
+from instageo.data.matching.lonlat_boxes import Boxes, boxes_in_degrees
 from instageo.errors import DataError
 from instageo.raster.grid import Grid
 from instageo.raster.label_warp import WarpRules, warp_labels
 from instageo.raster.rasterizing import paint_polygons
-from instageo.raster.warp import WGS84, Bounds, transform_bounds
+from instageo.raster.warp import WGS84, Bounds, is_geographic, transform_bounds
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class LabelSource(Protocol):
     """Labels of an area."""
 
     @property
-    def bounds(self) -> Bounds:
-        """Bounds, degrees (WGS 84)."""
+    def boxes(self) -> Boxes:
+        """Boxes that hold the labels."""
 
     def read(self, grid: Grid) -> RawLabels:
         """Return the labels on a grid."""
@@ -51,7 +52,7 @@ class RasterSource:
     Attributes:
         number: Its position among the rasters, from 1.
         path: The file.
-        bounds: Bounds, degrees (WGS 84).
+        bounds: West, south, east and north, degrees (WGS 84).
         rules: How it is brought onto chips.
     """
 
@@ -59,6 +60,11 @@ class RasterSource:
     path: Path
     bounds: Bounds
     rules: WarpRules
+
+    @property
+    def boxes(self) -> Boxes:
+        """The bounds, shape (1, 4)."""
+        return boxes_in_degrees(np.array([self.bounds]), WGS84)
 
     def read(self, grid: Grid) -> RawLabels:
         """Return the labels on a grid."""
@@ -81,12 +87,12 @@ class FeatureSource:
     on_conflict: str
 
     @cached_property
-    def bounds(self) -> Bounds:
-        """Bounds, degrees (WGS 84)."""
-        corners = np.array([feature.geometry.bounds for feature in self.features])
-        return transform_bounds(
-            self.crs, WGS84, (*corners[:, :2].min(axis=0).tolist(), *corners[:, 2:].max(axis=0).tolist())
-        )
+    def boxes(self) -> Boxes:
+        """The box of each polygon and point."""
+        import shapely
+
+        parts = shapely.get_parts([feature.geometry for feature in self.features])
+        return boxes_in_degrees(shapely.bounds(parts), self.crs)
 
     @cached_property
     def _tree(self) -> Any:
@@ -102,9 +108,7 @@ class FeatureSource:
         """
         import shapely
 
-        xs, ys = grid.to_crs([0, grid.height], [0, grid.width])
-        box = transform_bounds(grid.crs or WGS84, self.crs, (min(xs), min(ys), max(xs), max(ys)))
-        near = [self.features[index] for index in sorted(self._tree.query(shapely.box(*box), "intersects").tolist())]
+        near = self._near(grid)
         shapes = [(shapely.geometry.mapping(feature.geometry), feature.label) for feature in near]
         painted = paint_polygons(shapes, self.crs, grid, first_wins=self.on_conflict == "first")
         conflicts = int(painted.conflicts.sum())
@@ -114,3 +118,16 @@ class FeatureSource:
                 f"{conflicts} pixels of a chip; correct them, or choose on_conflict=ignore or first"
             )
         return RawLabels(painted.values, painted.valid, conflicts, tuple(feature.number for feature in near))
+
+    def _near(self, grid: Grid) -> list[Feature]:
+        """Return the features that may touch a grid; those that cross longitude 180 may be written on either side."""
+        import shapely
+
+        xs, ys = grid.to_crs([0, grid.height], [0, grid.width])
+        left, bottom, right, top = transform_bounds(grid.crs or WGS84, self.crs, (min(xs), min(ys), max(xs), max(ys)))
+        boxes = [(left, bottom, right, top)]
+        if is_geographic(self.crs):
+            right += 360 * (right < left)
+            boxes = [(left + turn, bottom, right + turn, top) for turn in (-360, 0, 360)]
+        _, found = self._tree.query([shapely.box(*box) for box in boxes], "intersects")
+        return [self.features[index] for index in sorted(set(found.tolist()))]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from instageo.data.matching.lonlat_boxes import clip_to_grid
 from instageo.raster.grid import Grid
 from instageo.raster.warp import WGS84, crs_code, transform_coordinates
 
@@ -93,7 +94,7 @@ def place_points(
     positions = np.zeros((len(points), 2))
     ordered = sorted(frames, key=lambda frame: (frame.tile, frame.row, frame.column))
     for index, frame in enumerate(ordered):
-        near = _near(points, frame.grid)
+        near, _ = clip_to_grid(points[:, [0, 1, 0, 1]], frame.grid)
         if not len(near) or min(frame.grid.shape) < size:
             continue
         rows, columns = _locate(points[near], frame.grid)
@@ -151,26 +152,6 @@ def _first(position: float, origin: int, length: int, size: int, centre: bool) -
 
 def _place(frame: Frame, row: int, column: int, size: int) -> ChipWindow:
     return ChipWindow(frame.tile, row + frame.row, column + frame.column, frame.grid.window(row, column, size, size))
-
-
-def _near(points: NDArray[np.float64], grid: Grid) -> NDArray[np.intp]:
-    """Return the indices of points within the bounding box of a grid, degrees, with some margin."""
-    height, width = grid.shape
-    along = np.linspace(0, 1, 5)
-    edge = [(row * height, column * width) for row in along for column in along if {row, column} & {0.0, 1.0}]
-    xs, ys = grid.to_crs([row for row, _ in edge], [column for _, column in edge])
-    lons, lats = (np.array(values) for values in transform_coordinates(grid.crs or WGS84, WGS84, xs, ys))
-    finite = np.isfinite(lons) & np.isfinite(lats)
-    if not finite.any():
-        return np.arange(len(points))
-    lons, lats = lons[finite], lats[finite]
-    middle = lons[0]
-    lons = (lons - middle + 180) % 360 - 180
-    offset = (points[:, 0] - middle + 180) % 360 - 180
-    margin = 0.05 + 0.02 * (lats.max() - lats.min())
-    inside = (offset >= lons.min() - margin) & (offset <= lons.max() + margin)
-    inside &= (points[:, 1] >= lats.min() - margin) & (points[:, 1] <= lats.max() + margin)
-    return np.flatnonzero(inside)
 
 
 def _locate(points: NDArray[np.float64], grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -19,6 +19,12 @@ LARGEST_CELL = 1 << 30
 """Characters of a cell; outlines of large polygons are long."""
 
 
+HINTS = dict.fromkeys((".xlsx", ".xls", ".ods"), "save the sheet as CSV") | dict.fromkeys(
+    (".tif", ".tiff", ".vrt", ".geojson", ".gpkg", ".shp"), "rasters and polygons are for `instageo chips raster`"
+)
+"""What to do with files that are no tables, by ending."""
+
+
 @dataclass(frozen=True)
 class TableRows:
     """A table that has been read.
@@ -51,7 +57,7 @@ def read_rows(path: str | Path) -> TableRows:
     table = hide_secrets(str(path))
     suffix = PurePosixPath(table).suffix.lower()
     if suffix not in READERS:
-        hint = "save the sheet as CSV" if suffix in (".xlsx", ".xls", ".ods") else "save the table as CSV"
+        hint = HINTS.get(suffix, "save the table as CSV")
         raise TableError(f"{table}: the file name ends in '{suffix}'; expected one of {', '.join(READERS)}; {hint}")
     content = read_content(str(path))
     columns, records, notes = READERS[suffix](content, table)

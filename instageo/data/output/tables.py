@@ -49,8 +49,8 @@ class ChipReport:
 
     @property
     def exit_status(self) -> int:
-        """0, or 3 if files could not be read."""
-        return 3 if self.unreadable else 0
+        """0, or 3 if files could not be read or there is no chip."""
+        return 3 if self.unreadable or not self.chips else 0
 
     @property
     def table(self) -> Path:

@@ -123,7 +123,8 @@ class Source:
         every = tuple(product for group in self.products.values() for product in group)
         products = products or (self.products[self.default_catalog] if catalog else every)
         if collection is not None:
-            same = [product for product in (*products, *every) if product.collection == collection]
+            known = products if catalog in self.products else (*products, *every)  # they name assets in their own way
+            same = [product for product in known if product.collection == collection]
             base = same[0] if same else Product(collection, dict(products[0].assets), products[0].quality)
             products = (base,)
         quality = assets.get("quality")

@@ -131,3 +131,11 @@ def test_corners_beyond_the_edge_of_the_earth_have_no_bounds(projection, half):
 def test_a_transform_that_is_not_a_number_has_no_place_and_no_area():
     grid = Grid(CRS.from_epsg(32633).to_wkt(), Affine(math.nan, 0, math.nan, 0, math.nan, math.nan), 8, 8)
     assert (grid.bounds_lonlat(), grid.center_lat_lon(), compute_pixel_areas_km2(grid)) == (None, None, None)
+
+
+def test_bounds_across_longitude_180_do_not_go_around_the_earth():
+    grid = Grid(CRS.from_epsg(32660).to_wkt(), Affine(30, 0, 830_000, 0, -30, 110_000), 100, 200)
+    # 330 to 336 km east of 177 degrees; a degree has 111.303 km here, and the scale is 0.9996 (1 + A^2 / 6), A = 0.052
+    assert grid.bounds_lonlat()[::2] == pytest.approx((179.9647, 180.0186), abs=2e-4)
+    whole = Grid(CRS.from_epsg(4326).to_wkt(), Affine(1, 0, -180, 0, -1, 90), 180, 360)
+    assert whole.bounds_lonlat() == (-180, -90, 180, 90)

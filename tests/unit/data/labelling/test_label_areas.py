@@ -173,7 +173,7 @@ def test_polygons_that_overlap_are_counted(feature_areas):  # pitfall 65
 def test_search_points_cover_the_bounds(raster_areas):
     [area] = raster_areas([[1]], Affine(110_000, 0, 500_000, 0, -110_000, 4_000_000)).areas
     points = search_points(area)
-    west, south, east, north = area.bounds
+    [[west, south, east, north]] = area.boxes.tolist()
     assert {points[0], points[-1]} == {(west, south), (east, north)}
     for positions in zip(*points, strict=True):
         assert np.diff(sorted(set(positions))).max() <= 0.5
