@@ -23,7 +23,7 @@ def boxes_in_degrees(bounds: NDArray[np.float64], crs: str) -> Boxes:
         lons = lons[:, :1] + (lons - lons[:, :1] + 180) % 360 - 180
         boxes = np.stack([lons.min(axis=1), lats.min(axis=1), lons.max(axis=1), lats.max(axis=1)], axis=1)
     turns = np.floor((boxes[:, :1] + 180) / 360)  # longitudes may also be written as 0 to 360
-    return boxes - 360 * turns * [1, 0, 1, 0]
+    return np.asarray(boxes - 360 * turns * [1, 0, 1, 0])
 
 
 def clip_to_grid(boxes: Boxes, grid: Grid) -> tuple[NDArray[np.intp], Boxes]:
