@@ -1,7 +1,7 @@
 """Match observations with images: a plan for each chip, and a reason for each observation without one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from instageo.data.items.item import Item
@@ -33,11 +33,14 @@ def match(observations: Sequence[Observation], scenes: Scenes, rules: MatchRules
     windows = place_points(lonlats, scenes.frames, size=rules.size, centre=rules.centre)
     counts = Counter(window.tile for window in windows if window is not None)
     chooser = CandidateFinder(scenes, rules, {window for window in windows if window is not None})
+    exchanged = _exchanged(
+        [place for place, window in zip(lonlats, windows, strict=True) if window is None], scenes, rules
+    )
     skipped: list[Skipped] = []
     groups: dict[tuple[object, ...], list[Observation]] = defaultdict(list)
     choices: dict[tuple[object, ...], tuple[ChipWindow, tuple[tuple[Item, ...], ...]]] = {}
     for observation, window in zip(observations, windows, strict=True):
-        chosen = _choose(observation, window, counts, chooser, scenes, rules)
+        chosen = _choose(observation, window, counts, chooser, exchanged)
         if isinstance(chosen, Unmatched) or window is None:
             reason = chosen if isinstance(chosen, Unmatched) else Unmatched(Reason.NOT_PLACED, "")
             skipped.append(Skipped(observation.number, reason.reason, reason.detail))
@@ -51,14 +54,22 @@ def match(observations: Sequence[Observation], scenes: Scenes, rules: MatchRules
     return Matches(tuple(_with_unique_names(plans)), tuple(skipped))
 
 
+def _exchanged(lonlats: Sequence[tuple[float, float]], scenes: Scenes, rules: MatchRules) -> set[tuple[float, float]]:
+    """Return the places that would lie in a tile if their longitude and latitude were exchanged."""
+    possible = [place for place in lonlats if abs(place[0]) <= 90]
+    turned = [(latitude, longitude) for longitude, latitude in possible]
+    windows = place_points(turned, scenes.frames, size=rules.size, centre=False)
+    return {place for place, window in zip(possible, windows, strict=True) if window is not None}
+
+
 def _choose(
     observation: Observation, window: ChipWindow | None, counts: Mapping[str, int], chooser: CandidateFinder,
-    scenes: Scenes, rules: MatchRules,
+    exchanged: Container[tuple[float, float]],
 ) -> tuple[tuple[Item, ...], ...] | Unmatched:  # fmt: skip
-    day = observation.time.date()
+    rules, day = chooser.rules, observation.time.date()
     if window is None:
-        periods = rules.dates.periods(day)
-        return _without_tile(observation, periods, scenes, rules)
+        swapped = (observation.longitude, observation.latitude) in exchanged
+        return _without_tile(rules.dates.periods(day), chooser.scenes, rules, swapped=swapped)
     if counts[window.tile] < rules.min_count:
         return Unmatched(
             Reason.FEW_OBSERVATIONS, f"{window.tile} has {counts[window.tile]}; min_count is {rules.min_count}"
@@ -66,7 +77,8 @@ def _choose(
     return chooser.items(window, day)
 
 
-def _without_tile(observation: Observation, periods: Sequence[Period], scenes: Scenes, rules: MatchRules) -> Unmatched:
+def _without_tile(periods: Sequence[Period], scenes: Scenes, rules: MatchRules, *, swapped: bool) -> Unmatched:
+    """Return why a place is in no tile."""
     if periods[0].last < rules.first_day:
         return Unmatched(Reason.BEFORE_SENSOR, f"the first image is of {rules.first_day}")
     others = [other for tile in scenes.rejected for other in scenes.rejected_between(
@@ -76,16 +88,10 @@ def _without_tile(observation: Observation, periods: Sequence[Period], scenes: S
         return Unmatched(first.reason, first.detail)
     largest = max((min(frame.grid.shape) for frame in scenes.frames), default=rules.size)
     if largest < rules.size:
-        return Unmatched(
-            Reason.NOT_PLACED, f"chips of {rules.size} pixels are larger than the images, which have {largest}"
-        )
-    exchanged = [(observation.latitude, observation.longitude)]
-    if abs(observation.longitude) <= 90 and place_points(exchanged, scenes.frames, size=rules.size, centre=False)[0]:
-        return Unmatched(
-            Reason.NOT_PLACED,
-            "the images that were found lie elsewhere; with lat and lon exchanged it would lie in one",
-        )
-    return Unmatched(Reason.NOT_PLACED, "the images that were found lie elsewhere")
+        detail = f"chips of {rules.size} pixels are larger than the images, which have {largest}"
+        return Unmatched(Reason.NOT_PLACED, detail)
+    hint = "; with lat and lon exchanged it would lie in one" if swapped else ""
+    return Unmatched(Reason.NOT_PLACED, f"the images that were found lie elsewhere{hint}")
 
 
 def _plan(

@@ -121,7 +121,7 @@ class Scenes:
     duplicates: int = 0
     _days: dict[str, list[date]] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def frames(self) -> list[Frame]:
         """Every different grid."""
         return list({scene.frame: None for scenes in self.usable.values() for scene in scenes})

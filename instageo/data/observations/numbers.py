@@ -22,6 +22,8 @@ def parse_number(value: object, decimal: str) -> float:
     Raises:
         ValueError: The cell is empty, or no finite number; the message is the end of a sentence.
     """
+    if decimal == "." and isinstance(value, str) and _NUMBER.fullmatch(value) and math.isfinite(float(value)):
+        return float(value)
     text = cell_text(value)
     if not text:
         raise ValueError("is empty")

@@ -50,8 +50,11 @@ class ChipJournal:
         if is_resumed:
             for file in folder.glob("*/.*.part"):  # of a process that was killed; the folder is held
                 file.unlink(missing_ok=True)
-            self.finished = {chip.name: chip for chip in _read(self._path) if _is_whole(folder, chip)}
-        write_text(self._path, "".join(chip.line() for chip in self.finished.values()))
+            whole = {chip.name: (chip, line) for chip, line in _read(self._path) if _is_whole(str(folder), chip)}
+            self.finished = {name: chip for name, (chip, _) in whole.items()}
+            write_text(self._path, "".join(line for _, line in whole.values()))
+        else:
+            write_text(self._path, "")
 
     def add(self, chips: Iterable[Finished]) -> None:
         """Record finished chips, whose files are on the disk."""
@@ -68,8 +71,8 @@ class ChipJournal:
         write_text(self._path, "".join(lines))
 
 
-def _read(path: Path) -> list[Finished]:
-    """Return the chips of a journal; a last line that was cut is left out."""
+def _read(path: Path) -> list[tuple[Finished, str]]:
+    """Return the chips of a journal and their lines; a last line that was cut is left out."""
     if not path.is_file():
         return []
     chips = []
@@ -79,15 +82,15 @@ def _read(path: Path) -> list[Finished]:
             skipped = tuple(
                 Skipped(part["number"], Reason(part["reason"]), part["detail"]) for part in record["skipped"]
             )
-            chips.append(Finished(record["name"], record["files"], record["row"], skipped))
+            chips.append((Finished(record["name"], record["files"], record["row"], skipped), f"{line.rstrip()}\n"))
         except (ValueError, KeyError, TypeError):
             continue
     return chips
 
 
-def _is_whole(folder: Path, chip: Finished) -> bool:
+def _is_whole(folder: str, chip: Finished) -> bool:
     """Return whether all files of a chip are there with their size."""
     try:
-        return all((folder / name).stat().st_size == size for name, size in chip.files.items())
+        return all(os.stat(os.path.join(folder, name)).st_size == size for name, size in chip.files.items())  # noqa: PTH116
     except OSError:
         return False

@@ -24,6 +24,14 @@ def test_a_line_that_was_cut_and_files_that_are_not_whole_count_as_unfinished(tm
     assert list(ChipJournal(tmp_path, is_resumed=True).finished) == ["c"]
 
 
+def test_a_last_line_that_was_cut_before_its_end_of_line_is_whole(tmp_path):
+    journal = ChipJournal(tmp_path, is_resumed=False)
+    journal.add([finished(tmp_path, "a")])
+    (tmp_path / JOURNAL).write_text((tmp_path / JOURNAL).read_text().rstrip("\n"))
+    ChipJournal(tmp_path, is_resumed=True).add([finished(tmp_path, "b")])
+    assert list(ChipJournal(tmp_path, is_resumed=True).finished) == ["a", "b"]
+
+
 def test_what_a_killed_process_left_is_removed(tmp_path):
     (tmp_path / "chips").mkdir()
     left, whole = tmp_path / "chips" / ".a.tif.0123456789ab.part", tmp_path / "chips" / "a.tif"
