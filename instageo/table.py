@@ -60,7 +60,7 @@ def read_table(path: str | Path, root_dir: str | Path, *, need_label: bool, labe
         TableError: The table is missing, unreadable, empty, or lacks a column or a value.
         MissingExtraError: A package is not installed.
     """
-    file = _find_table(str(path), root_dir)
+    file = find_table(path, root_dir)
     suffix = PurePosixPath(hide_secrets(file)).suffix
     if suffix.lower() not in READERS:
         raise TableError(f"{file}: the file name ends in '{suffix}'; save the table as {', '.join(READERS)}")
@@ -127,8 +127,13 @@ def _column_hint(columns: Sequence[str]) -> str:
     return f"the first line must name the columns '{INPUT}' and '{LABEL}'"
 
 
-def _find_table(path: str, root_dir: str | Path) -> str:
-    candidates = path, join_location(root_dir, path)
+def find_table(path: str | Path, root_dir: str | Path) -> str:
+    """Return the path of a table as given, or below `root_dir`; a URL is not looked for.
+
+    Raises:
+        TableError: It is in neither place.
+    """
+    candidates = str(path), join_location(root_dir, str(path))
     for candidate in candidates:
         if is_remote(candidate) or Path(candidate).is_file():
             return candidate

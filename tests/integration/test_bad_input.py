@@ -191,6 +191,12 @@ def test_bad_settings(override, data, run):
     assert SETTINGS[override] in one_sentence(run(f"root_dir={data}", *TABLES, *QUICK[:-1], override))
 
 
+def test_a_missing_table_is_told_before_weights_are_downloaded(data, run):
+    settings = (*TABLES, *QUICK, "model.load_pretrained_weights=true", "valid_filepath=none.csv")
+    sentence = one_sentence(run(f"root_dir={data}", *settings))
+    assert sentence.startswith("table 'none.csv' does not exist; looked for")
+
+
 @pytest.mark.parametrize("mode", ["train", "eval", "chip_inference", "stats"])
 def test_a_missing_setting_that_a_mode_needs_is_named(mode, run):  # pitfall 37
     assert f"mode={mode} needs " in one_sentence(run(f"mode={mode}"))

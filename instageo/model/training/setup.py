@@ -22,9 +22,10 @@ from instageo.model.losses.from_settings import loss_from_settings
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.settings import AUTO, Settings
-from instageo.model.settings.derived import class_names, describe_layout
+from instageo.model.settings.derived import class_names, describe_layout, table_root
 from instageo.model.settings.resolve import resolve
 from instageo.model.training.from_settings import check_devices
+from instageo.table import find_table
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ def prepare_training(run: Run) -> TrainingInputs:
         InstaGeoError: Something is missing or does not fit.
     """
     check_devices(run.settings)
+    for table in (run.settings.train_filepath, run.settings.valid_filepath):
+        find_table(str(table), table_root(run.settings))
     teacher, checkpoint = load_teacher(run.settings), _starting_checkpoint(run)
     weights: list[InitialWeights] = []
     tables: list[TableReport] = []
