@@ -103,20 +103,31 @@ class Grid:
         on_earth = math.isfinite(latitude) and abs(latitude) <= 90 and math.isfinite(longitude)
         return (latitude, (longitude + 180) % 360 - 180) if on_earth else None
 
+    def corners_lonlat(self) -> list[tuple[float, float]] | None:
+        """Return longitude and latitude of the corners, degrees (WGS 84), or None if one is not on Earth.
+
+        They are those of the upper left, upper right, lower right and lower left pixel. Longitudes of a grid across
+        the antimeridian may jump by 360 degrees from one corner to the next.
+        """
+        corners = self._locate([0, 0, self.height, self.height], [0, self.width, self.width, 0])
+        if self.center_lat_lon() is None or corners is None:
+            return None
+        longitudes, latitudes = corners
+        if not all(map(math.isfinite, [*longitudes, *latitudes])):  # a corner lies beyond the Earth's edge
+            return None
+        return list(zip(longitudes, latitudes, strict=True))
+
     def bounds_lonlat(self) -> tuple[float, float, float, float] | None:
         """Return west, south, east and north of the corners, degrees (WGS 84), or None if one is not on Earth.
 
         East exceeds 180 where the grid crosses that longitude.
         """
-        corners = self._locate([0, 0, self.height, self.height], [0, self.width, 0, self.width])
-        center = self.center_lat_lon()
-        if center is None or corners is None:
+        corners, center = self.corners_lonlat(), self.center_lat_lon()
+        if corners is None or center is None:
             return None
-        longitudes, latitudes = corners
-        if not all(map(math.isfinite, [*longitudes, *latitudes])):  # a corner lies beyond the Earth's edge
-            return None
+        longitudes, latitudes = zip(*corners, strict=True)
         if not min(longitudes) <= center[1] <= max(longitudes):
-            longitudes = [longitude + 360 * (longitude < 0) for longitude in longitudes]
+            longitudes = tuple(longitude + 360 * (longitude < 0) for longitude in longitudes)
         return min(longitudes), min(latitudes), max(longitudes), max(latitudes)
 
     def _locate(
