@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from instageo.data.commands import app as chips_app
+from instageo.data.split_commands import split_command
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
 from instageo.files import describe_os_error
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(registry_app, name="registry")
 app.add_typer(chips_app, name="chips")
+app.command("split")(split_command)
 
 RUN_HELP = """Train, score, predict, and more: [bold]instageo run mode=… key=value …[/bold]
 

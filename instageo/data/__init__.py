@@ -8,15 +8,26 @@ if TYPE_CHECKING:
     from instageo.data.chip_creation import create_chips, create_raster_chips, plan_chips
     from instageo.data.chip_settings import ChipSettings
     from instageo.data.output.tables import ChipReport
+    from instageo.data.split_settings import SplitSettings
+    from instageo.data.split_verification import verify_split
+    from instageo.data.splitting.split_record import SplitReport
+    from instageo.data.table_splitting import split_table
 
-__all__ = ["ChipReport", "ChipSettings", "create_chips", "create_raster_chips", "plan_chips"]
+__all__ = [
+    "ChipReport", "ChipSettings", "SplitReport", "SplitSettings", "create_chips", "create_raster_chips", "plan_chips",
+    "split_table", "verify_split",
+]  # fmt: skip
 
 _MODULES = {
     "ChipReport": "output.tables",
     "ChipSettings": "chip_settings",
+    "SplitReport": "splitting.split_record",
+    "SplitSettings": "split_settings",
     "create_chips": "chip_creation",
     "create_raster_chips": "chip_creation",
     "plan_chips": "chip_creation",
+    "split_table": "table_splitting",
+    "verify_split": "split_verification",
 }
 """Module of each public name; it is imported on first use."""
 

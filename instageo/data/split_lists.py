@@ -41,7 +41,12 @@ def read_names(file: Path) -> list[str]:
     header = [cell.strip() for cell in lines[0]] if lines else []
     column = header.index(CHIP_COLUMN) if CHIP_COLUMN in header else 0
     cells = [line[column] for line in lines[CHIP_COLUMN in header :] if len(line) > column]
-    return [_ENDING.sub("", PurePath(cell.strip()).name) for cell in cells]
+    return [chip_name(cell.strip()) for cell in cells]
+
+
+def chip_name(path: str) -> str:
+    """Return the name of a chip as lists write it: without folder and ending."""
+    return _ENDING.sub("", PurePath(path).name)
 
 
 def split_by_folder(chips: Mapping[str, Path], folder: Path) -> dict[str, Sequence[str]]:

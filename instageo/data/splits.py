@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-NUM_CANDIDATES = 300
-"""Random assignments among which a split balanced by class is chosen."""
+from instageo.data.splitting.balance import NUM_CANDIDATES, draw_assignments, imbalance
 
 
 def split_by_blocks(
@@ -42,27 +41,16 @@ def split_by_blocks(
         blocks.setdefault((row // block_size, column // block_size), []).append(index)
     if len(blocks) < len(fractions):
         raise ValueError(f"{len(blocks)} blocks of {block_size} pixels cannot fill the splits {list(fractions)}")
-    targets = {name: fraction / sum(fractions.values()) for name, fraction in fractions.items()}
-    rng, groups = np.random.default_rng(seed), [blocks[key] for key in sorted(blocks)]
-    if class_counts is None:
-        return _assign_blocks(groups, targets, len(chip_origins), rng)
-    counts = np.asarray(class_counts, dtype=float)
-    candidates = [_assign_blocks(groups, targets, len(chip_origins), rng) for _ in range(NUM_CANDIDATES)]
-    return min(candidates, key=lambda splits: _imbalance(splits, targets, counts))
-
-
-def _assign_blocks(
-    groups: Sequence[Sequence[int]], targets: Mapping[str, float], num_chips: int, rng: np.random.Generator
-) -> dict[str, list[int]]:
-    splits: dict[str, list[int]] = {name: [] for name in targets}
-    for group in rng.permutation(len(groups)):
-        neediest = max(splits, key=lambda name: 1 - len(splits[name]) / (targets[name] * num_chips))
-        splits[neediest] += groups[group]
-    return {name: sorted(indices) for name, indices in splits.items()}
-
-
-def _imbalance(splits: Mapping[str, Sequence[int]], targets: Mapping[str, float], counts: NDArray[np.float64]) -> float:
-    """Return the sum over splits and classes of the absolute log ratio between actual and target fraction."""
-    totals = np.maximum(counts.sum(axis=0), 1)
-    ratios = [counts[list(indices)].sum(axis=0) / totals / targets[name] for name, indices in splits.items()]
-    return float(np.abs(np.log(np.maximum(ratios, 1e-2))).sum())
+    targets = [fraction / sum(fractions.values()) for fraction in fractions.values()]
+    groups = [blocks[key] for key in sorted(blocks)]
+    sizes, rng = np.array([len(group) for group in groups], dtype=np.float64), np.random.default_rng(seed)
+    candidates = draw_assignments(sizes, targets, rng, 1 if class_counts is None else NUM_CANDIDATES)
+    best = 0
+    if class_counts is not None:
+        counts = np.asarray(class_counts, dtype=np.float64)
+        by_group = np.stack([counts[group].sum(axis=0) for group in groups])
+        best = int(imbalance(candidates, targets, by_group).argmin())
+    chosen: dict[str, list[int]] = {name: [] for name in fractions}
+    for group, part in zip(groups, candidates[best], strict=True):
+        chosen[list(fractions)[part]] += group
+    return {name: sorted(indices) for name, indices in chosen.items()}

@@ -1,0 +1,1 @@
+"""Split a table of chips into parts that share nothing they should not share, and prove it."""

@@ -1,0 +1,98 @@
+"""`split.png`: a map of the parts, and their shares of each class."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from instageo.data.splitting.facts import Division
+from instageo.files import atomic_path
+from instageo.ground_circles import Floats
+
+COLORS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7")
+"""Colours of the parts, told apart also by the colour-blind."""
+
+DROPPED_COLOR = "#bbbbbb"
+
+MOST_POINTS = 20_000
+"""Chips drawn of each part."""
+
+MOST_CLASSES = 16
+"""Classes with bars; the others are left out."""
+
+
+def draw_split(path: Path, division: Division, classes: Mapping[str, Mapping[str, float]]) -> None:
+    """Draw the parts of a split.
+
+    Args:
+        path: PNG to write.
+        division: The parts.
+        classes: Fraction of each class by part; empty if classes are unknown.
+
+    Raises:
+        ModuleNotFoundError: Matplotlib is not installed.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    has_map = bool(division.places.known.any())
+    panels = [draw for draw, wanted in ((_draw_map, has_map), (_draw_rows, True)) if wanted]
+    figure = Figure(figsize=(6.4 * (len(panels) + bool(classes)), 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(panels) + bool(classes), squeeze=False)[0]
+    for axis, draw in zip(axes, panels, strict=False):
+        draw(axis, division)
+    if classes:
+        _draw_classes(axes[-1], classes)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+
+
+def _draw_map(axis: Any, division: Division) -> None:
+    lonlat = _continuous(division.places.circles.lonlat, division.places.known)
+    middle = float(np.radians(np.median(lonlat[division.places.known, 1])))
+    for number in range(-1, len(division.parts)):
+        rows = np.flatnonzero((division.part == number) & division.places.known)
+        name = "dropped" if number < 0 else division.parts[number]
+        if not len(rows):
+            continue
+        shown = rows[:: -(-len(rows) // MOST_POINTS)]
+        size = float(np.clip(20_000 / max(len(division.part), 1), 2, 30))
+        axis.scatter(*lonlat[shown].T, s=size, color=_color(number), linewidths=0, label=f"{name} ({len(rows)})")
+    axis.set(xlabel="longitude", ylabel="latitude", title="Chips")
+    axis.set_aspect(1 / max(np.cos(middle), 0.1), adjustable="datalim")
+    axis.legend(loc="best", markerscale=2, fontsize="small")
+
+
+def _draw_rows(axis: Any, division: Division) -> None:
+    counts = [int((division.part == number).sum()) for number in range(len(division.parts))]
+    names, colors = list(division.parts), [_color(number) for number in range(len(division.parts))]
+    if dropped := int((division.part < 0).sum()):
+        names, counts, colors = [*names, "dropped"], [*counts, dropped], [*colors, DROPPED_COLOR]
+    bars = axis.bar(names, counts, color=colors)
+    axis.bar_label(bars, [f"{count / sum(counts):.1%}" for count in counts])
+    axis.set(title="Rows", ylabel="chips")
+    axis.margins(y=0.1)
+
+
+def _draw_classes(axis: Any, classes: Mapping[str, Mapping[str, float]]) -> None:
+    names = list(next(iter(classes.values())))[:MOST_CLASSES]
+    width = 0.8 / len(classes)
+    for number, (part, fractions) in enumerate(classes.items()):
+        places = np.arange(len(names)) + (number - (len(classes) - 1) / 2) * width
+        axis.bar(places, [fractions[name] for name in names], width, color=_color(number), label=part)
+    axis.set_xticks(np.arange(len(names)), names, rotation=45 if max(map(len, names)) > 4 else 0)
+    axis.set(title="Share of each class", xlabel="class", ylabel="fraction of the part")
+    axis.legend(fontsize="small")
+
+
+def _continuous(lonlat: Floats, known: Any) -> Floats:
+    """Return places whose longitudes are shifted by 360 degrees where that makes the map narrower."""
+    shifted = lonlat.copy()
+    shifted[:, 0] %= 360
+    return min((lonlat, shifted), key=lambda places: float(np.ptp(places[known, 0])))
+
+
+def _color(number: int) -> str:
+    return DROPPED_COLOR if number < 0 else COLORS[number % len(COLORS)]

@@ -1,0 +1,126 @@
+"""Guarantees of a split, checked on its tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from instageo.data.splitting.blocks import find_blocks
+from instageo.data.splitting.clusters import nearest_center
+from instageo.data.splitting.facts import Division, PairFacts
+from instageo.data.splitting.groups import combine_columns
+from instageo.data.splitting.periods import find_gap
+from instageo.ground_circles import to_xyz
+from instageo.wording import counted
+
+TOLERANCE_KM = 1e-6
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """A statement about the parts of a split.
+
+    Attributes:
+        name: What it is about.
+        found: What was found.
+        expected: What was promised; empty for information.
+        holds: Whether it holds; None for information.
+    """
+
+    name: str
+    found: str
+    expected: str = ""
+    holds: bool | None = None
+
+
+def check_guarantees(division: Division, facts: Sequence[PairFacts], proof: Mapping[str, Any]) -> list[Guarantee]:
+    """Check what a split promises.
+
+    Args:
+        division: The parts.
+        facts: What holds between them.
+        proof: What was promised: `buffer_km`, `gap_days`, `columns`, `block_km`, `centers`, `region_column`; what is
+            missing was not promised.
+    """
+    result = [_check_distance(division, pair, float(proof.get("buffer_km") or 0)) for pair in facts]
+    result += [_check_chips(pair) for pair in facts]
+    result += [_check_items(pair) for pair in facts if pair.shared_items is not None]
+    if columns := proof.get("columns"):
+        values = combine_columns([division.table.texts(column) for column in columns], [""] * len(division.table))
+        values = ["" if value == "chip " else value for value in values]
+        result.append(_check_shared(f"column {', '.join(columns)}", division.shared(values), "value"))
+    if block_km := proof.get("block_km"):
+        blocks = find_blocks(division.places.circles.lonlat, block_km)
+        result.append(_check_shared(f"blocks of {block_km:g} km", division.shared(_names(division, blocks)), "block"))
+    if centers := proof.get("centers"):
+        nearest = nearest_center(to_xyz(division.places.circles.lonlat), np.array(centers))
+        result.append(_check_shared("clusters", division.shared(_names(division, nearest)), "cluster"))
+    if "gap_days" in proof:
+        result += _check_gaps(division, int(proof["gap_days"]))
+    if column := proof.get("region_column"):
+        result.append(_check_region(division, column))
+    return result
+
+
+def _names(division: Division, numbers: Any) -> list[str]:
+    return [str(number) if known else "" for number, known in zip(numbers, division.places.known, strict=True)]
+
+
+def _check_distance(division: Division, pair: PairFacts, buffer_km: float) -> Guarantee:
+    name = f"distance of {pair.parts[0]} and {pair.parts[1]}"
+    expected = f"at least {buffer_km:g} km" if buffer_km else ""
+    if pair.distance_km is None:
+        return Guarantee(name, "places of the chips are unknown", expected, False if buffer_km else None)
+    found = f"{pair.distance_km:.3f} km ({pair.nearest[0]}, {pair.nearest[1]})" if pair.nearest else ""
+    if pair.overlapping:
+        found = f"{counted(pair.overlapping, 'chip')} of {pair.parts[1]} may overlap {pair.parts[0]}, as {found}"
+    holds = None
+    if buffer_km:
+        inside = np.isin(division.part, [division.parts.index(part) for part in pair.parts])
+        unknown = int((inside & ~division.places.known).sum())
+        if unknown:
+            found += f"; {counted(unknown, 'chip', 'have')} no place"
+        holds = pair.distance_km >= buffer_km - TOLERANCE_KM and not unknown
+    return Guarantee(name, found, expected, holds)
+
+
+def _check_chips(pair: PairFacts) -> Guarantee:
+    name, expected = f"chips in {pair.parts[0]} and {pair.parts[1]}", "none in both, none with the same content"
+    found = []
+    if pair.shared_chips:
+        found.append(f"{counted(len(pair.shared_chips), 'chip', 'are')} in both, as {pair.shared_chips[0]}")
+    if pair.same_content:
+        first, second = pair.same_content[0]
+        found.append(f"{counted(len(pair.same_content), 'chip', 'have')} the same content, as {first} and {second}")
+    return Guarantee(name, "; ".join(found) or "none shared", expected, not found)
+
+
+def _check_items(pair: PairFacts) -> Guarantee:
+    items = pair.shared_items or ()
+    found = f"{counted(len(items), 'image')}, as {items[0]}" if items else "none"
+    return Guarantee(f"images in {pair.parts[0]} and {pair.parts[1]}", found)
+
+
+def _check_shared(name: str, shared: Mapping[str, tuple[int, ...]], noun: str) -> Guarantee:
+    found = f"{counted(len(shared), noun)}, as {next(iter(shared))}" if shared else "none in two parts"
+    return Guarantee(name, found, f"no {noun} in two parts", not shared)
+
+
+def _check_gaps(division: Division, gap_days: int) -> list[Guarantee]:
+    result = []
+    for number in range(len(division.parts) - 1):
+        first, second = division.parts[number : number + 2]
+        gap = find_gap(division.table.days, division.part, number, number + 1)
+        found = "a part has no dates" if gap is None else counted(gap, "day")
+        expected = f"at least {counted(max(gap_days, 1), 'day')}"
+        result.append(
+            Guarantee(f"gap of {first} and {second}", found, expected, gap is not None and gap >= max(gap_days, 1))
+        )
+    return result
+
+
+def _check_region(division: Division, column: str) -> Guarantee:
+    test, values = division.parts.index("test"), division.table.texts(column)
+    shared = {value: parts for value, parts in division.shared(values).items() if test in parts}
+    return _check_shared(f"regions of test ({column})", shared, "region")

@@ -1,0 +1,114 @@
+"""Tables of the parts of a split, with paths that are right from the folder they are written to."""
+
+import os
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from instageo.data.splitting.assignment import DROPPED, Assignment
+from instageo.data.splitting.chip_table import SETTINGS, ChipTable
+from instageo.errors import RunFolderError
+from instageo.files import write_bytes, write_text
+from instageo.locations import is_remote, join_location
+from instageo.table import DATES, INPUT, LABEL, LATITUDE, LONGITUDE, cell_text, write_table
+
+DROPPED_TABLE, RECORD, FIGURE = "dropped.csv", "split.json", "split.png"
+
+DROPPED_FROM, REASON = "dropped_from", "reason"
+"""Further columns of `dropped.csv`."""
+
+Rows = Sequence[Mapping[str, object]]
+
+
+def write_parts(folder: Path, table: ChipTable, assignment: Assignment, *, keep_paths: bool) -> None:
+    """Write a table for each part, and `dropped.csv` with the part that a row was in and why it is in none.
+
+    Args:
+        folder: Where to.
+        table: The table that was split.
+        assignment: Part of each row.
+        keep_paths: Whether paths stay as they are; otherwise they are made relative to the folder.
+    """
+    rows = table.records if keep_paths else move_paths(table, folder)
+    for name in assignment.parts:
+        _write(folder / f"{name}.csv", table.columns, [rows[row] for row in assignment.rows(name)])
+    columns = (*table.columns, DROPPED_FROM, REASON)
+    dropped = [
+        {**rows[row], DROPPED_FROM: assignment.dropped_from.get(row, ""), REASON: assignment.reasons.get(row, "")}
+        for row in range(len(rows))
+        if assignment.part[row] == DROPPED
+    ]
+    _write(folder / DROPPED_TABLE, columns, dropped)
+
+
+def move_paths(table: ChipTable, folder: Path) -> Rows:
+    """Return the rows of a table with paths relative to another folder; URLs and absolute paths stay as they are."""
+    if not is_remote(table.root) and Path(table.root).absolute() == folder.absolute():
+        return table.records
+    columns = [INPUT, LABEL] if table.labels_are_files and LABEL in table.columns else [INPUT]
+    back = "" if is_remote(table.root) else os.path.relpath(Path(table.root).absolute(), folder.absolute())
+
+    def move(value: object) -> str:
+        text = cell_text(value)
+        if not text or is_remote(text) or Path(text).is_absolute():
+            return text
+        return os.path.normpath(os.path.join(back, text)) if back else join_location(table.root, text)
+
+    return [{**record, **{column: move(record.get(column)) for column in columns}} for record in table.records]
+
+
+def copy_settings(table_folder: Path, folder: Path) -> str | None:
+    """Copy the `settings.json` of a table, from which models learn how to read its chips.
+
+    Returns:
+        A remark if the folder has another one, which is left as it is.
+    """
+    source, target = table_folder / SETTINGS, folder / SETTINGS
+    if not source.is_file() or (target.exists() and target.samefile(source)):
+        return None
+    content = source.read_bytes()
+    if target.exists() and target.read_bytes() != content:
+        return f"{target} differs from {source} and was left as it is"
+    write_bytes(target, content)
+    return None
+
+
+def check_folder(folder: Path, names: Sequence[str], inputs: Sequence[Path], *, overwrite: bool) -> None:
+    """Raise if tables would replace the table that is split, or tables that no split wrote.
+
+    Raises:
+        RunFolderError: They would.
+    """
+    targets = [folder / name for name in names]
+    for target in targets:
+        if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
+            raise RunFolderError(f"{target}: is the table that is to be split; choose another folder with --output")
+        if target.exists() and not overwrite and not (folder / RECORD).exists():
+            raise RunFolderError(
+                f"{target}: exists and was not written by a split; choose another folder with --output, or pass "
+                "--overwrite"
+            )
+
+
+def digest_rows(table: ChipTable, rows: Iterable[int]) -> str:
+    """Return a checksum of names, places, dates and values of some chips; order and folders do not matter."""
+    columns = [column for column in (LATITUDE, LONGITUDE, DATES) if column in table.columns]
+    if LABEL in table.columns and not table.labels_are_files:
+        columns.append(LABEL)
+    names = [posixpath.basename(name) for name in table.inputs]
+    cells = list(zip(names, *(table.texts(column) for column in columns), strict=True))
+    return sha256("\n".join(sorted("\t".join(cells[row]) for row in rows)).encode()).hexdigest()
+
+
+def _write(path: Path, columns: Sequence[str], rows: Rows) -> None:
+    if rows:
+        write_table(path, [{column: _cell(row.get(column)) for column in columns} for row in rows])
+    else:
+        write_text(path, ",".join(columns) + "\n")
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, list):
+        return ";".join(map(cell_text, value))
+    return "" if value is None else value

@@ -1,0 +1,130 @@
+"""Where chips lie: footprints of their files, or the columns `lat` and `lon`."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.data.splitting.chip_table import ChipTable
+from instageo.errors import DataError, RasterError, TableError
+from instageo.ground_circles import Circles
+from instageo.locations import is_remote
+from instageo.raster.footprint import Footprint, find_footprint
+from instageo.raster.reading import read_info
+from instageo.runtime.parallel import map_threads
+from instageo.runtime.progress import track
+from instageo.table import LATITUDE, LONGITUDE
+from instageo.wording import counted
+
+
+@dataclass(frozen=True)
+class Places:
+    """Circles around the chips of a table.
+
+    Attributes:
+        circles: One for each row; at longitude and latitude 0 for rows without a place.
+        known: Which rows have a place, shape (N,).
+        notes: Remarks for the user.
+        absent: Why rows have no place, and what to do.
+    """
+
+    circles: Circles
+    known: NDArray[np.bool_]
+    notes: tuple[str, ...] = ()
+    absent: str = ""
+
+    def require(self, feature: str) -> None:
+        """Raise unless any chip has a place.
+
+        Raises:
+            DataError: None has.
+        """
+        if not self.known.any():
+            raise DataError(f"{feature} needs to know where chips lie, but {self.absent}")
+
+
+def find_places(table: ChipTable, chip_km: float | None = None) -> Places:
+    """Return the circles around the chips of a table.
+
+    Args:
+        table: The table.
+        chip_km: Side of a chip, whose place is then that of the columns `lat` and `lon`; 0 for points. By default the
+            footprints of the files are read; chips without are points at `lat` and `lon`.
+
+    Raises:
+        TableError: A latitude or longitude is not one.
+    """
+    lonlat, known = _table_places(table)
+    radius = np.full(len(table), 0.0 if chip_km is None else chip_km / math.sqrt(2))
+    notes: list[str] = []
+    if chip_km is None:
+        footprints = _read_footprints(table)
+        for row, location in enumerate(table.locations):
+            if (footprint := footprints.get(location)) is not None:
+                lonlat[row], radius[row], known[row] = footprint.center, footprint.half_diagonal_km, True
+        points = int(known.sum()) - sum(location in footprints for location in table.locations)
+        if points:
+            notes.append(
+                f"{counted(points, 'chip', 'are')} taken as points at lat and lon, since their files are missing or "
+                "have no coordinate reference system; --chip-km says how large they are"
+            )
+    elif not known.any():
+        notes.append(f"--chip-km has no effect, since {table.name} has no columns lat and lon")
+    unknown = len(table) - int(known.sum())
+    if 0 < unknown < len(table):
+        notes.append(f"{counted(unknown, 'chip', 'have')} no place, as {table.inputs[int((~known).argmax())]}")
+    circles = Circles(np.where(known[:, None], lonlat, 0.0), np.where(known, radius, 0.0))
+    return Places(circles, known, tuple(notes), _absence(table))
+
+
+def _absence(table: ChipTable) -> str:
+    return (
+        f"{table.name} has no values in columns lat and lon, and its chips (the first is {table.inputs[0]}) are "
+        "missing or have no coordinate reference system; add the columns, use georeferenced chips, or find chips that "
+        "share ground with `instageo clean` and split with --by group --column group"
+    )
+
+
+def _table_places(table: ChipTable) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return longitudes and latitudes, shape (N, 2), and which rows have them."""
+    if LATITUDE not in table.columns or LONGITUDE not in table.columns:
+        return np.zeros((len(table), 2)), np.zeros(len(table), bool)
+    texts = list(zip(table.texts(LONGITUDE), table.texts(LATITUDE), strict=True))
+    known = np.array([any(pair) for pair in texts])
+    try:
+        lonlat = np.array([pair if any(pair) else ("0", "0") for pair in texts], dtype=np.float64)
+    except ValueError:
+        lonlat = np.array([[_number(text) for text in pair] if any(pair) else [0, 0] for pair in texts])
+    wrong = ~((np.abs(lonlat) <= [180, 90]).all(axis=1))
+    if wrong.any():
+        row = int(wrong.argmax())
+        longitude, latitude = texts[row]
+        raise TableError(
+            f"{table.name}: row {table.numbers[row]}: lat={latitude} lon={longitude}; expected degrees (-90..90, "
+            "-180..180)"
+        )
+    return lonlat, known
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _read_footprints(table: ChipTable) -> Mapping[str, Footprint]:
+    """Return the footprints of files that have one, by location."""
+    locations = [name for name in dict.fromkeys(table.locations) if is_remote(name) or Path(name).exists()]
+    found = track(map_threads(_footprint, locations), "reading footprints", len(locations))
+    return {location: place for location, place in zip(locations, found, strict=True) if place is not None}
+
+
+def _footprint(location: str) -> Footprint | None:
+    try:
+        return find_footprint(read_info(location).grid)
+    except RasterError:
+        return None

@@ -1,0 +1,175 @@
+"""The strategies by name; here settings end, and the modules beside take plain values."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.data.split_settings import SplitSettings
+from instageo.data.splitting.assignment import DROPPED, Assignment
+from instageo.data.splitting.blocks import find_blocks
+from instageo.data.splitting.chip_table import ChipTable
+from instageo.data.splitting.class_counts import ClassCounts
+from instageo.data.splitting.clusters import find_centers, nearest_center
+from instageo.data.splitting.components import find_components
+from instageo.data.splitting.groups import Groups, combine_columns, split_groups
+from instageo.data.splitting.periods import find_last_days, leave_gap, parse_last_days, split_periods
+from instageo.data.splitting.places import Places
+from instageo.data.splitting.published import split_by_column, split_by_lists
+from instageo.data.splitting.shuffled import split_shuffled, to_strata
+from instageo.errors import ConfigError
+from instageo.ground_circles import to_xyz
+
+
+@dataclass(frozen=True)
+class SplitInput:
+    """What a strategy receives.
+
+    Attributes:
+        table: The table.
+        places: Where its chips lie.
+        classes: Its classes; None if they are unknown or not to be balanced.
+        shares: Fractions of the parts, by name.
+        settings: Options of the strategies.
+    """
+
+    table: ChipTable
+    places: Places
+    classes: ClassCounts | None
+    shares: Mapping[str, float]
+    settings: SplitSettings
+
+    def take(self, rows: NDArray[np.intp], shares: Mapping[str, float]) -> "SplitInput":
+        """Return some rows of the input, to be split by other shares."""
+        table, classes = self.table, self.classes
+        records, numbers = [table.records[row] for row in rows], [table.numbers[row] for row in rows]
+        places = replace(self.places, circles=self.places.circles.take(rows), known=self.places.known[rows])
+        if classes is not None:
+            classes = replace(classes, counts=classes.counts[rows])
+        return SplitInput(replace(table, records=records, numbers=numbers), places, classes, shares, self.settings)
+
+
+def _random(given: SplitInput) -> Assignment:
+    part = split_shuffled(
+        given.table.inputs, list(given.shares.values()), given.settings.seed, stable=given.settings.stable
+    )
+    return Assignment(tuple(given.shares), part)
+
+
+def _stratified(given: SplitInput) -> Assignment:
+    columns, classes = given.settings.column, given.classes
+    if columns:
+        strata = combine_columns([to_strata(given.table.texts(column)) for column in columns], given.table.inputs)
+    elif classes is not None:
+        strata = classes.majority()
+    elif "Label" in given.table.columns and not given.table.labels_are_files:
+        strata = to_strata(given.table.texts("Label"))
+    else:
+        raise ConfigError(
+            f"{given.table.name} does not tell the classes of chips; pass --column NAME for a column of strata, or "
+            "--balance read to count the classes in label files"
+        )
+    part = split_shuffled(given.table.inputs, list(given.shares.values()), given.settings.seed, strata=strata)
+    return Assignment(tuple(given.shares), part, proof={"strata": strata if columns else "classes"})
+
+
+def _group(given: SplitInput) -> Assignment:
+    columns = given.settings.column
+    if not columns:
+        raise ConfigError("--by group needs the columns of the groups, such as --column event")
+    values = combine_columns([given.table.texts(column) for column in columns], given.table.inputs)
+    result = _split_groups(given, Groups.of(np.array(values, dtype=object), "group"), np.arange(len(given.table)))
+    return replace(result, proof={"columns": list(columns)})
+
+
+def _blocks(given: SplitInput) -> Assignment:
+    rows = _placed_rows(given)
+    blocks = find_blocks(given.places.circles.lonlat[rows], given.settings.block_km)
+    result = _split_groups(given, Groups.of(blocks, "block"), rows)
+    return replace(result, proof={"block_km": given.settings.block_km})
+
+
+def _clusters(given: SplitInput) -> Assignment:
+    rows = _placed_rows(given)
+    lonlat = given.places.circles.lonlat[rows]
+    centers = find_centers(lonlat, given.settings.clusters, given.settings.seed)
+    result = _split_groups(given, Groups.of(nearest_center(to_xyz(lonlat), centers), "cluster"), rows)
+    return replace(result, proof={"centers": centers.tolist()})
+
+
+def _distance(given: SplitInput) -> Assignment:
+    rows, distance = _placed_rows(given), given.settings.buffer_km
+    components = find_components(given.places.circles.take(rows), distance, max(given.shares.values()))
+    return _split_groups(given, Groups.of(components, "connected group"), rows)
+
+
+def _time(given: SplitInput) -> Assignment:
+    settings, days, parts = given.settings, given.table.days, tuple(given.shares)
+    if not any(days):
+        raise ConfigError(f"--by time needs dates, but the column dates of {given.table.name} is empty")
+    last = (
+        parse_last_days(settings.until, parts) if settings.until else find_last_days(days, list(given.shares.values()))
+    )
+    result = leave_gap(split_periods(days, parts, last), days, settings.gap_days)
+    proof = {"last_days": [day.isoformat() for day in last], "gap_days": settings.gap_days}
+    return replace(result, proof=proof)
+
+
+def _lists(given: SplitInput) -> Assignment:
+    settings, table = given.settings, given.table
+    if settings.lists is not None:
+        return split_by_lists(table.inputs, settings.lists)
+    if len(settings.column) != 1:
+        raise ConfigError("--by lists needs --lists DIR, a folder of lists, or --column NAME, a column with parts")
+    return split_by_column(table.texts(settings.column[0]), settings.column[0])
+
+
+STRATEGIES: dict[str, Callable[[SplitInput], Assignment]] = {
+    "random": _random,
+    "stratified": _stratified,
+    "blocks": _blocks,
+    "clusters": _clusters,
+    "distance": _distance,
+    "group": _group,
+    "time": _time,
+    "lists": _lists,
+}
+"""Strategies that assign the rows of a table to parts, by name; `folds` builds on them."""
+
+STABLE = ("random", "blocks", "group", "lists")
+"""Strategies in which rows that are added later can leave all others where they are."""
+
+
+def assign(name: str, given: SplitInput) -> Assignment:
+    """Assign the rows of a table to parts by a strategy.
+
+    Raises:
+        ConfigError: An option that the strategy needs is missing, or `stable` does not work with it.
+        DataError: The table cannot be split in this way.
+        TableError: A column is missing or has wrong values.
+    """
+    is_stable = name in STABLE or (name == "time" and given.settings.until)
+    if given.settings.stable and not is_stable:
+        raise ConfigError(
+            f"stable does not work with {name}, whose parts depend on all rows; use one of {', '.join(STABLE)}, or "
+            "time with --until"
+        )
+    return STRATEGIES[name](given)
+
+
+def _placed_rows(given: SplitInput) -> NDArray[np.intp]:
+    given.places.require(f"--by {given.settings.by}")
+    return np.flatnonzero(given.places.known)
+
+
+def _split_groups(given: SplitInput, groups: Groups, rows: NDArray[np.intp]) -> Assignment:
+    """Assign groups of some rows; the other rows have no place and are dropped."""
+    part = np.full(len(given.table), DROPPED, np.intp)
+    counts: Any = None if given.classes is None else given.classes.counts[rows]
+    part[rows] = split_groups(
+        groups, list(given.shares.values()), given.settings.seed, class_counts=counts, stable=given.settings.stable
+    )
+    missing = np.flatnonzero(part == DROPPED).tolist()
+    return Assignment(tuple(given.shares), part, dict.fromkeys(missing, "no place"))

@@ -1,0 +1,157 @@
+"""Split a table of chips: read, assign, drop, check, write."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from instageo.data.split_settings import FOLDED, SplitSettings
+from instageo.data.splitting.assignment import Assignment
+from instageo.data.splitting.buffer import drop_near
+from instageo.data.splitting.chip_table import read_chip_table
+from instageo.data.splitting.class_counts import count_classes
+from instageo.data.splitting.facts import Division, find_pair_facts
+from instageo.data.splitting.figure import draw_split
+from instageo.data.splitting.folds import FOLDS, Fold
+from instageo.data.splitting.guarantees import Guarantee, check_guarantees
+from instageo.data.splitting.outputs import FIGURE, check_folder, copy_settings, write_parts
+from instageo.data.splitting.places import find_places
+from instageo.data.splitting.split_record import FORMAT, SplitReport, make_report, write_record
+from instageo.data.splitting.strategies import SplitInput, assign
+from instageo.errors import ConfigError, DataError
+from instageo.locations import is_remote
+from instageo.version import __version__
+
+NOT_RECORDED = ("tables", "output", "verify", "overwrite", "figure", "root_dir", "by", "seed", "over")
+"""Options that are no part of how a table was split, or are recorded beside the options."""
+
+
+def split_table(settings: SplitSettings) -> list[SplitReport]:
+    """Split a table into parts, and write a table for each part, `dropped.csv`, `split.json` and `split.png`.
+
+    Args:
+        settings: The table, and how to split it.
+
+    Returns:
+        One report; for `kfold` and `region` one for each fold, whose tables are in folders of their own.
+
+    Raises:
+        ConfigError: Options are missing or contradict each other.
+        TableError: The table is unreadable, or lacks a column.
+        DataError: The table cannot be split in this way.
+        RunFolderError: Tables would be replaced that no split wrote.
+        MissingExtraError: A package is not installed.
+    """
+    table, folder = read_chip_table(settings.tables[0], settings.root_dir), _output_folder(settings)
+    given = SplitInput(
+        table, find_places(table, settings.chip_km), count_classes(table, settings.balance),
+        settings.named_shares, settings,
+    )  # fmt: skip
+    notes = (*table.notes, *given.places.notes)
+    if settings.by not in FOLDED:
+        assignment = assign(settings.by or "", given).with_notes(*notes)
+        return [_write(folder, given, assignment)]
+    folds = FOLDS[settings.by](given)
+    folds = [replace(fold, assignment=fold.assignment.with_notes(*notes)) for fold in folds]
+    reports = [_write(folder / fold.folder, given, fold.assignment) for fold in folds]
+    _write_fold_record(folder, given, folds)
+    return reports
+
+
+def _write(folder: Path, given: SplitInput, assignment: Assignment) -> SplitReport:
+    settings, table = given.settings, given.table
+    check_folder(
+        folder, [f"{name}.csv" for name in assignment.parts], _local_tables(settings), overwrite=settings.overwrite
+    )
+    if settings.buffer_km:
+        given.places.require("--buffer-km")
+        assignment = drop_near(assignment, given.places, settings.buffer_km)
+        assignment = replace(assignment, proof={**assignment.proof, "buffer_km": settings.buffer_km})
+    division = Division(table, given.places, assignment.parts, assignment.part)
+    _check_parts(division, assignment)
+    facts = find_pair_facts(division)
+    guarantees = check_guarantees(division, facts, assignment.proof)
+    assignment = assignment.with_notes(*_remarks(division, guarantees, given))
+    how = {**_how(folder, given), "options": _options(settings)}
+    report = make_report(folder, division, assignment, given.classes, facts, guarantees, how)
+    write_parts(folder, table, assignment, keep_paths=settings.root_dir is not None)
+    note = None if is_remote(settings.tables[0]) else copy_settings(Path(settings.tables[0]).parent, folder)
+    write_record(folder, report.record)
+    notes = [note] if note else []
+    if settings.figure:
+        try:
+            draw_split(folder / FIGURE, division, report.classes)
+        except ModuleNotFoundError as error:
+            notes.append(f"{FIGURE} was not drawn, since the package {error.name} is not installed")
+    return replace(report, notes=(*report.notes, *notes))
+
+
+def _check_parts(division: Division, assignment: Assignment) -> None:
+    """Raise if a part has no rows.
+
+    Raises:
+        DataError: One has none.
+    """
+    for number, name in enumerate(division.parts):
+        if not len(division.rows(number)):
+            reasons = sorted(set(assignment.reasons.values()))
+            why = f" after dropping rows ({'; '.join(reasons)})" if reasons else ""
+            raise DataError(f"no row is left in {name}{why}; use other shares, a smaller buffer, or another strategy")
+
+
+def _remarks(division: Division, guarantees: list[Guarantee], given: SplitInput) -> list[str]:
+    """Return what the user should know about the parts."""
+    remarks = [f"{item.name}: {item.found}; expected {item.expected}" for item in guarantees if item.holds is False]
+    remarks += [
+        f"{item.found}; scores on such chips flatter: use --by blocks --buffer-km 10 or another distance"
+        for item in guarantees
+        if item.holds is None and "may overlap" in item.found
+    ]
+    total = max(int((division.part >= 0).sum()), 1)
+    if given.settings.by not in FOLDED and not set(division.parts) - set(given.shares):
+        for number, name in enumerate(division.parts):
+            share, wanted = len(division.rows(number)) / total, given.shares[name]
+            if abs(share - wanted) > 0.05:
+                remarks.append(f"{name} has {share:.1%} of the rows instead of {wanted:.1%}")
+    return remarks
+
+
+def _how(folder: Path, given: SplitInput) -> dict[str, Any]:
+    """Return table and strategy, as `split.json` has them."""
+    settings, source = given.settings, given.settings.tables[0]
+    root = settings.root_dir
+    name = source if is_remote(source) else os.path.relpath(source, folder)
+    return {
+        "table": name,
+        "rows": len(given.table),
+        "root_dir": "." if root is None else root if is_remote(root) else os.path.relpath(root, folder),
+        "strategy": settings.by,
+        **({"over": settings.over} if settings.by in FOLDED else {}),
+        "seed": settings.seed,
+        "asked": dict(given.shares),
+    }
+
+
+def _options(settings: SplitSettings) -> Mapping[str, Any]:
+    values = {entry.name: getattr(settings, entry.name) for entry in fields(settings) if entry.name not in NOT_RECORDED}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _write_fold_record(folder: Path, given: SplitInput, folds: list[Fold]) -> None:
+    record = {
+        "format": FORMAT, "version": __version__, **_how(folder, given), "options": _options(given.settings),
+        "folds": [fold.folder for fold in folds],
+    }  # fmt: skip
+    write_record(folder, record)
+
+
+def _output_folder(settings: SplitSettings) -> Path:
+    source = settings.tables[0]
+    if not settings.output and is_remote(source):
+        raise ConfigError(f"{source} is not on this machine; say with --output where the parts are to be written")
+    return Path(settings.output) if settings.output else Path(source).parent
+
+
+def _local_tables(settings: SplitSettings) -> list[Path]:
+    return [Path(path) for path in settings.tables if not is_remote(path)]
