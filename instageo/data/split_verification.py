@@ -11,12 +11,11 @@ from instageo.data.split_settings import SplitSettings
 from instageo.data.splitting.chip_table import ChipTable, read_chip_table
 from instageo.data.splitting.facts import Division, find_pair_facts
 from instageo.data.splitting.guarantees import Guarantee, check_guarantees
-from instageo.data.splitting.outputs import RECORD, digest_rows
+from instageo.data.splitting.outputs import RECORD, digest_lines, row_lines
 from instageo.data.splitting.places import find_places
 from instageo.data.splitting.split_record import read_record
 from instageo.errors import ConfigError, TableError
 from instageo.locations import is_remote, join_location
-from instageo.table import INPUT
 from instageo.wording import counted
 
 PARTS = ("train", "val", "test")
@@ -66,8 +65,8 @@ def _check_folds(folders: Sequence[Path]) -> Guarantee:
     tests = [read_chip_table(str(folder / "test.csv")) for folder in folders]
     counts: dict[str, set[int]] = {}
     for number, table in enumerate(tests):
-        for location in table.locations:
-            counts.setdefault(str(Path(location).resolve()), set()).add(number)
+        for location in _resolve_all(table.locations):
+            counts.setdefault(location, set()).add(number)
     twice = [name for name, folds in counts.items() if len(folds) > 1]
     found = f"{counted(len(twice), 'chip')}, as {twice[0]}" if twice else f"{counted(len(counts), 'chip')}, each in one"
     return Guarantee("test parts of the folds", found, "no chip in two test parts", not twice)
@@ -96,15 +95,11 @@ def _combine(
     order = sorted(range(len(paths)), key=lambda number: PARTS.index(names[number]) if names[number] in PARTS else 9)
     tables = [read_chip_table(paths[number], _root(paths[number], settings, record)) for number in order]
     columns = tuple(dict.fromkeys(column for table in tables for column in table.columns))
-    records = [
-        {**row, INPUT: str(join_location(Path.cwd(), location))}
-        for table in tables
-        for row, location in zip(table.records, map(_plain, table.locations), strict=True)
-    ]
+    records = [record for table in tables for record in table.records]
     numbers = [number for table in tables for number in table.numbers]
-    whole = ChipTable(
-        " and ".join(table.name for table in tables), ".", columns, records, numbers, tables[0].label_kind
-    )
+    locations = [location for table in tables for location in _resolve_all(table.locations)]
+    name = " and ".join(table.name for table in tables)
+    whole = ChipTable(name, ".", columns, records, numbers, locations, tables[0].label_kind)
     part = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     chip_km = settings.chip_km
     if chip_km is None and record is not None:
@@ -112,9 +107,14 @@ def _combine(
     return Division(whole, find_places(whole, chip_km), tuple(names[number] for number in order), part), tables
 
 
-def _plain(location: str) -> str:
-    """Return a local path without `..` and links, so that equal files have equal paths."""
-    return location if is_remote(location) else str(Path(location).resolve())
+def _resolve_all(locations: Sequence[str]) -> list[str]:
+    """Return local paths with the true paths of their folders, so that equal files have equal paths."""
+    folders = {location: location.rpartition("/")[0] for location in locations if not is_remote(location)}
+    real = {folder: str(Path(folder or ".").resolve()) for folder in set(folders.values())}
+    return [
+        f"{real[folders[location]]}/{location.rpartition('/')[2]}" if location in folders else location
+        for location in locations
+    ]
 
 
 def _root(path: str, settings: SplitSettings, record: Mapping[str, Any] | None) -> str | None:
@@ -136,7 +136,7 @@ def _check_rows(division: Division, tables: Sequence[ChipTable], record: Mapping
         written = (record.get("parts") or {}).get(name)
         if written is None:
             continue
-        same = digest_rows(table, range(len(table))) == written["sha256"]
+        same = digest_lines(row_lines(table)) == written["sha256"]
         found = "as written" if same else f"{counted(len(table), 'row')}, not those that were written"
         result.append(Guarantee(f"rows of {name}", found, f"the {counted(written['rows'], 'row')} of the split", same))
     return result

@@ -1,8 +1,8 @@
 """A table of chips with all its columns, as splitting needs it."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -16,6 +16,9 @@ from instageo.table import DATES, INPUT, LABEL, cell_text, parse_dates
 SETTINGS = "settings.json"
 """File next to a table that says how its chips and labels are read."""
 
+LONGEST_MISSING = 8
+"""Characters of a cell above which it is not looked at whether it says that its value is missing."""
+
 RASTER_ENDINGS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".img", ".nc", ".zarr")
 
 
@@ -27,8 +30,9 @@ class ChipTable:
         name: The table, for messages.
         root: Folder or URL that relative paths start from.
         columns: Names in the order of the table.
-        records: The cells of each row by column.
+        records: The cells of each row by column; of lists, the parts with `;` between them.
         numbers: Number of each row in the file, from 1.
+        locations: Path or URL of each chip.
         label_kind: `raster` or `value`, if a `settings.json` next to the table says so.
         notes: What was detected, for the user.
     """
@@ -38,6 +42,7 @@ class ChipTable:
     columns: tuple[str, ...]
     records: Sequence[Mapping[str, object]] = field(repr=False)
     numbers: Sequence[int] = field(repr=False)
+    locations: Sequence[str] = field(repr=False)
     label_kind: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -52,17 +57,26 @@ class ChipTable:
         """
         if column not in self.columns:
             raise TableError(f"{self.name}: no column '{column}'; found {', '.join(self.columns)}")
-        return [_text(record.get(column)) for record in self.records]
+        if column not in self._texts:
+            self._texts[column] = _texts([record.get(column) for record in self.records])
+        return self._texts[column]
 
     @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        return {}
+
+    @property
     def inputs(self) -> list[str]:
         """Chips as the table names them."""
         return self.texts(INPUT)
 
-    @cached_property
-    def locations(self) -> list[str]:
-        """Path or URL of each chip."""
-        return [join_location(self.root, name) for name in self.inputs]
+    def take(self, rows: Iterable[int]) -> "ChipTable":
+        """Return the table with some of its rows."""
+        chosen = list(rows)
+        records, numbers, locations = (
+            [values[row] for row in chosen] for values in (self.records, self.numbers, self.locations)
+        )
+        return replace(self, records=records, numbers=numbers, locations=locations)
 
     @cached_property
     def labels_are_files(self) -> bool:
@@ -103,15 +117,22 @@ def read_chip_table(path: str, root_dir: str | None = None) -> ChipTable:
     """
     rows = read_rows(path)
     folder = path.rpartition("/")[0] if is_remote(path) else str(Path(path).parent)
-    numbers, records = [number for number, _ in rows.rows], [record for _, record in rows.rows]
+    numbers, records = [number for number, _ in rows.rows], [_plain(record, rows.columns) for _, record in rows.rows]
     kind = _label_kind(Path(folder)) if not is_remote(path) else None
-    table = ChipTable(rows.table, root_dir or folder, rows.columns, records, numbers, kind, rows.notes)
+    table = ChipTable(rows.table, root_dir or folder, rows.columns, records, numbers, (), kind, rows.notes)
     missing = [number for number, name in zip(numbers, table.inputs, strict=True) if not name]
     if missing:
         raise TableError(
             f"{table.name}: row {missing[0]} has no value in column '{INPUT}'; expected the path of a chip"
         )
-    return table
+    return replace(table, locations=locate_all(table.root, table.inputs))
+
+
+def locate_all(root: str, names: Iterable[str]) -> list[str]:
+    """Return the location of each file that a table names; see `join_location`."""
+    if is_remote(root):
+        return [join_location(root, name) for name in names]
+    return [f"{root}/{name}" if name[:1] != "/" and ":" not in name else join_location(root, name) for name in names]
 
 
 def _label_kind(folder: Path) -> str | None:
@@ -125,5 +146,18 @@ def _label_kind(folder: Path) -> str | None:
     return kind if kind in ("raster", "value") else None
 
 
-def _text(value: object) -> str:
-    return ";".join(map(cell_text, value)) if isinstance(value, list) else cell_text(value)
+def _plain(record: Mapping[str, object], columns: Sequence[str]) -> Mapping[str, object]:
+    """Return a row whose lists are texts and whose missing cells are empty, as CSV has them."""
+    if len(record) == len(columns) and all(type(value) is str for value in record.values()):
+        return record
+    cells = {column: record.get(column) for column in columns}
+    return {
+        column: "" if value is None else ";".join(map(cell_text, value)) if isinstance(value, list) else value
+        for column, value in cells.items()
+    }
+
+
+def _texts(cells: Sequence[object]) -> list[str]:
+    """Return the texts of cells; see `cell_text`, which is called for few of them."""
+    short = {cell: cell_text(cell) for cell in set(cells) if type(cell) is not str or len(cell) <= LONGEST_MISSING}
+    return [short[cell] if cell in short else str(cell).strip() for cell in cells]

@@ -13,12 +13,15 @@ from instageo.locations import join_location
 from instageo.raster.reading import read_raster
 from instageo.runtime.parallel import map_threads
 from instageo.runtime.progress import track
-from instageo.table import LABEL
+from instageo.table import LABEL, NONE
 
 PREFIX = "count_"
 """Beginning of the names of columns with the labelled pixels of a class."""
 
 MOST_CLASSES = 256
+
+MOST_LABELS = 10_000
+"""Different labels, each of one or several classes, above which labels are taken for values."""
 
 IGNORED = -1
 """Class of pixels without a label."""
@@ -80,12 +83,14 @@ def _from_columns(table: ChipTable, columns: Sequence[str]) -> ClassCounts:
 
 
 def _from_labels(labels: Sequence[str]) -> ClassCounts | None:
-    parts = [[name.strip() for name in label.split(";") if name.strip() not in ("", "-")] for label in labels]
-    names = sorted({name for row in parts for name in row}, key=_sort_key)
-    is_value = any(_is_fraction(name) for name in names)
-    if is_value or not 0 < len(names) <= MOST_CLASSES:
+    texts, rows = np.unique(np.array(labels, dtype=object), return_inverse=True)
+    if len(texts) > MOST_LABELS:
         return None
-    return ClassCounts(tuple(names), _to_array([Counter(row) for row in parts], names), "chips")
+    parts = [[name.strip() for name in text.split(";") if name.strip() not in ("", NONE)] for text in texts]
+    names = sorted({name for part in parts for name in part}, key=_sort_key)
+    if any(map(_is_fraction, names)) or not 0 < len(names) <= MOST_CLASSES:
+        return None
+    return ClassCounts(tuple(names), _to_array([Counter(part) for part in parts], names)[rows], "chips")
 
 
 def _from_files(table: ChipTable) -> ClassCounts:

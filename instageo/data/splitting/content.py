@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.locations import is_remote
-
 HEAD_BYTES = 65_536
 """Bytes that are compared before whole files are."""
 
@@ -27,7 +25,8 @@ def same_content(
     parts, and wholly only those with the same beginning.
     """
     files = {(name, int(number)) for name, number in zip(locations, part, strict=True) if number >= 0}
-    alike: Iterable[Files] = [sorted(entry for entry in files if not is_remote(entry[0]))]
+    folders = {folder for folder in {name.rpartition("/")[0] for name, _ in files} if Path(folder or ".").is_dir()}
+    alike: Iterable[Files] = [sorted(entry for entry in files if entry[0].rpartition("/")[0] in folders)]
     for key in (_size, _hash_head, _hash_file):
         alike = [group for files in alike for group in _group(files, key)]
     result: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)

@@ -39,6 +39,8 @@ class Division:
 
     def shared(self, values: Sequence[str]) -> dict[str, tuple[int, ...]]:
         """Return the values that occur in several parts, and those parts; rows without a value do not count."""
+        if len(set(values)) == len(values):
+            return {}
         owners: dict[str, set[int]] = defaultdict(set)
         for value, part in zip(values, self.part.tolist(), strict=True):
             if value and part >= 0:

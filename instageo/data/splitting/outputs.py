@@ -1,7 +1,7 @@
 """Tables of the parts of a split, with paths that are right from the folder they are written to."""
 
+import csv
 import os
-import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -9,9 +9,9 @@ from pathlib import Path
 from instageo.data.splitting.assignment import DROPPED, Assignment
 from instageo.data.splitting.chip_table import SETTINGS, ChipTable
 from instageo.errors import RunFolderError
-from instageo.files import write_bytes, write_text
+from instageo.files import atomic_path, write_bytes
 from instageo.locations import is_remote, join_location
-from instageo.table import DATES, INPUT, LABEL, LATITUDE, LONGITUDE, cell_text, write_table
+from instageo.table import DATES, INPUT, LABEL, LATITUDE, LONGITUDE
 
 DROPPED_TABLE, RECORD, FIGURE = "dropped.csv", "split.json", "split.png"
 
@@ -49,13 +49,14 @@ def move_paths(table: ChipTable, folder: Path) -> Rows:
     columns = [INPUT, LABEL] if table.labels_are_files and LABEL in table.columns else [INPUT]
     back = "" if is_remote(table.root) else os.path.relpath(Path(table.root).absolute(), folder.absolute())
 
-    def move(value: object) -> str:
-        text = cell_text(value)
-        if not text or is_remote(text) or Path(text).is_absolute():
+    def move(text: str) -> str:
+        if not text or text[0] == "/" or (":" in text and is_remote(text)):
             return text
-        return os.path.normpath(os.path.join(back, text)) if back else join_location(table.root, text)
+        return os.path.normpath(f"{back}/{text}") if back else join_location(table.root, text)
 
-    return [{**record, **{column: move(record.get(column)) for column in columns}} for record in table.records]
+    moved = {column: list(map(move, table.texts(column))) for column in columns}
+    cells = zip(*moved.values(), strict=True)
+    return [{**record, **dict(zip(moved, row, strict=True))} for record, row in zip(table.records, cells, strict=True)]
 
 
 def copy_settings(table_folder: Path, folder: Path) -> str | None:
@@ -91,24 +92,22 @@ def check_folder(folder: Path, names: Sequence[str], inputs: Sequence[Path], *, 
             )
 
 
-def digest_rows(table: ChipTable, rows: Iterable[int]) -> str:
-    """Return a checksum of names, places, dates and values of some chips; order and folders do not matter."""
+def row_lines(table: ChipTable) -> list[str]:
+    """Return name, place, date and value of each chip as one line, for checksums; folders do not matter."""
     columns = [column for column in (LATITUDE, LONGITUDE, DATES) if column in table.columns]
     if LABEL in table.columns and not table.labels_are_files:
         columns.append(LABEL)
-    names = [posixpath.basename(name) for name in table.inputs]
-    cells = list(zip(names, *(table.texts(column) for column in columns), strict=True))
-    return sha256("\n".join(sorted("\t".join(cells[row]) for row in rows)).encode()).hexdigest()
+    names = [name.rpartition("/")[2] for name in table.inputs]
+    return list(map("\t".join, zip(names, *(table.texts(column) for column in columns), strict=True)))
+
+
+def digest_lines(lines: Iterable[str]) -> str:
+    """Return the checksum of some lines in any order."""
+    return sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def _write(path: Path, columns: Sequence[str], rows: Rows) -> None:
-    if rows:
-        write_table(path, [{column: _cell(row.get(column)) for column in columns} for row in rows])
-    else:
-        write_text(path, ",".join(columns) + "\n")
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, list):
-        return ";".join(map(cell_text, value))
-    return "" if value is None else value
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([row[column] for column in columns] for row in rows)

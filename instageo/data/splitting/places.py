@@ -1,7 +1,7 @@
 """Where chips lie: footprints of their files, or the columns `lat` and `lon`."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,21 +92,25 @@ def _table_places(table: ChipTable) -> tuple[NDArray[np.float64], NDArray[np.boo
     """Return longitudes and latitudes, shape (N, 2), and which rows have them."""
     if LATITUDE not in table.columns or LONGITUDE not in table.columns:
         return np.zeros((len(table), 2)), np.zeros(len(table), bool)
-    texts = list(zip(table.texts(LONGITUDE), table.texts(LATITUDE), strict=True))
-    known = np.array([any(pair) for pair in texts])
-    try:
-        lonlat = np.array([pair if any(pair) else ("0", "0") for pair in texts], dtype=np.float64)
-    except ValueError:
-        lonlat = np.array([[_number(text) for text in pair] if any(pair) else [0, 0] for pair in texts])
-    wrong = ~((np.abs(lonlat) <= [180, 90]).all(axis=1))
+    texts = table.texts(LONGITUDE), table.texts(LATITUDE)
+    known = np.array([bool(longitude or latitude) for longitude, latitude in zip(*texts, strict=True)])
+    lonlat = np.stack([_numbers(column) for column in texts], axis=1)
+    wrong = known & ~(np.abs(lonlat) <= [180, 90]).all(axis=1)
     if wrong.any():
         row = int(wrong.argmax())
-        longitude, latitude = texts[row]
         raise TableError(
-            f"{table.name}: row {table.numbers[row]}: lat={latitude} lon={longitude}; expected degrees (-90..90, "
-            "-180..180)"
+            f"{table.name}: row {table.numbers[row]}: lat={texts[1][row]} lon={texts[0][row]}; expected degrees "
+            "(-90..90, -180..180)"
         )
     return lonlat, known
+
+
+def _numbers(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Return numbers, NaN where a text is none."""
+    try:
+        return np.array(list(map(float, texts)))
+    except ValueError:
+        return np.array([_number(text) for text in texts])
 
 
 def _number(text: str) -> float:

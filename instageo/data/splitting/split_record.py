@@ -11,7 +11,7 @@ from instageo.data.splitting.assignment import DROPPED, Assignment
 from instageo.data.splitting.class_counts import ClassCounts
 from instageo.data.splitting.facts import Division, PairFacts
 from instageo.data.splitting.guarantees import Guarantee
-from instageo.data.splitting.outputs import RECORD, digest_rows
+from instageo.data.splitting.outputs import RECORD, digest_lines, row_lines
 from instageo.errors import TableError
 from instageo.files import write_text
 from instageo.version import __version__
@@ -85,6 +85,7 @@ def make_report(
     shares = {name: count / total for name, count in counts.items()}
     shares_of_classes = {} if classes is None else {name: _fractions(classes, rows[name]) for name in rows}
     dropped = dict(Counter(assignment.reasons[int(row)] for row in (division.part == DROPPED).nonzero()[0]))
+    lines = row_lines(division.table)
     record = {
         "format": FORMAT,
         "version": __version__,
@@ -93,7 +94,7 @@ def make_report(
             name: {
                 "rows": counts[name], "share": round(shares[name], 6),
                 **({"classes": shares_of_classes[name]} if classes is not None else {}),
-                "sha256": digest_rows(division.table, members.tolist()),
+                "sha256": digest_lines(lines[row] for row in members),
             }
             for name, members in rows.items()
         },

@@ -43,12 +43,11 @@ class SplitInput:
 
     def take(self, rows: NDArray[np.intp], shares: Mapping[str, float]) -> "SplitInput":
         """Return some rows of the input, to be split by other shares."""
-        table, classes = self.table, self.classes
-        records, numbers = [table.records[row] for row in rows], [table.numbers[row] for row in rows]
+        classes = self.classes
         places = replace(self.places, circles=self.places.circles.take(rows), known=self.places.known[rows])
         if classes is not None:
             classes = replace(classes, counts=classes.counts[rows])
-        return SplitInput(replace(table, records=records, numbers=numbers), places, classes, shares, self.settings)
+        return SplitInput(self.table.take(rows.tolist()), places, classes, shares, self.settings)
 
 
 def _random(given: SplitInput) -> Assignment:
