@@ -47,13 +47,14 @@ def _verify(settings: SplitSettings) -> int:
 
     with log_to_stderr():
         guarantees = verify_split(settings)
-    words = {True: "holds", False: "BROKEN", None: "–"}
+    words = {True: "holds", False: "does not hold", None: "–"}
     table = Table("", "guarantee", "expected", "found", box=None, pad_edge=False)
     for item in guarantees:
         table.add_row(words[item.holds], item.name, item.expected or "–", item.found)
     Console(width=None if Console().is_terminal else 200).print(table)
     broken = sum(item.holds is False for item in guarantees)
-    typer.echo(f"{broken} of {sum(item.holds is not None for item in guarantees)} guarantees are broken")
+    checked = sum(item.holds is not None for item in guarantees)
+    typer.echo(f"{broken} of {checked} guarantees do not hold" if broken else f"all {checked} guarantees hold")
     return 1 if broken else 0
 
 

@@ -32,7 +32,9 @@ class SplitSettings:
         (70.0, 15.0, 15.0), "Shares of train, val and test, or of train and val; 0 leaves a part out."
     )
     buffer_km: float = option(0.0, "Least distance between chips of two parts; nearer chips are dropped.")
-    block_km: float = option(50.0, "blocks: side of a block.")
+    block_km: float | None = option(
+        None, "blocks: side of a block; by default 50, larger with a buffer, smaller where chips lie close together."
+    )
     clusters: int = option(20, "clusters: number of clusters.")
     column: tuple[str, ...] = option((), "Columns of groups, regions, strata or, for lists, parts.", metavar="NAME")
     regions: str | None = option(None, "region: polygons (GeoJSON, GeoPackage, shapefile).", metavar="FILE")
@@ -65,7 +67,8 @@ class SplitSettings:
             expect(_is_length(getattr(self, name)), name, getattr(self, name), "0 or more")
         if self.chip_km is not None:
             expect(_is_length(self.chip_km), "chip_km", self.chip_km, "0 or more")
-        expect(_is_length(self.block_km) and self.block_km > 0, "block_km", self.block_km, "more than 0")
+        if self.block_km is not None:
+            expect(_is_length(self.block_km) and self.block_km > 0, "block_km", self.block_km, "more than 0")
         expect(self.clusters >= 2, "clusters", self.clusters, "2 or more")
         expect(2 <= self.folds <= 1000, "folds", self.folds, "2 to 1000")
         shares = self.shares

@@ -56,20 +56,21 @@ def _verify_folder(folder: Path, settings: SplitSettings) -> list[Guarantee]:
         found = _verify_folder(folder / name, settings)
         result += [replace(item, name=f"{name}: {item.name}") for item in found]
     if record["strategy"] == "kfold":
-        result.append(_check_folds([folder / name for name in record["folds"]]))
+        result.append(_check_folds([folder / name for name in record["folds"]], record["tested"]))
     return result
 
 
-def _check_folds(folders: Sequence[Path]) -> Guarantee:
-    """Check that every row is in one test part; rows that no fold has are those without a place, or the like."""
+def _check_folds(folders: Sequence[Path], expected: int) -> Guarantee:
+    """Check that every row is in one test part."""
     tests = [read_chip_table(str(folder / "test.csv")) for folder in folders]
     counts: dict[str, set[int]] = {}
     for number, table in enumerate(tests):
         for location in _resolve_all(table.locations):
             counts.setdefault(location, set()).add(number)
-    twice = [name for name, folds in counts.items() if len(folds) > 1]
-    found = f"{counted(len(twice), 'chip')}, as {twice[0]}" if twice else f"{counted(len(counts), 'chip')}, each in one"
-    return Guarantee("test parts of the folds", found, "no chip in two test parts", not twice)
+    twice, total = [name for name, folds in counts.items() if len(folds) > 1], sum(map(len, tests))
+    found = counted(total, "row") + (f"; {counted(len(twice), 'chip')} in two, as {twice[0]}" if twice else "")
+    wanted = f"{counted(expected, 'row')}, no chip in two"
+    return Guarantee("test parts of all folds", found, wanted, not twice and total == expected)
 
 
 def _verify_tables(paths: Sequence[str], settings: SplitSettings) -> list[Guarantee]:

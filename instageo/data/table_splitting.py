@@ -1,7 +1,7 @@
 """Split a table of chips: read, assign, drop, check, write."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from instageo.data.splitting.assignment import Assignment
 from instageo.data.splitting.buffer import drop_near
 from instageo.data.splitting.chip_table import read_chip_table
 from instageo.data.splitting.class_counts import count_classes
-from instageo.data.splitting.facts import Division, find_pair_facts
+from instageo.data.splitting.facts import Division, PairFacts, find_pair_facts
 from instageo.data.splitting.figure import draw_split
 from instageo.data.splitting.folds import FOLDS, Fold
 from instageo.data.splitting.guarantees import Guarantee, check_guarantees
@@ -25,6 +25,10 @@ from instageo.version import __version__
 
 NOT_RECORDED = ("tables", "output", "verify", "overwrite", "figure", "root_dir", "by", "seed", "over")
 """Options that are no part of how a table was split, or are recorded beside the options."""
+
+
+LARGE_DEVIATION = 0.05
+"""Difference of a share from what was asked for, above which it is noted."""
 
 
 def split_table(settings: SplitSettings) -> list[SplitReport]:
@@ -67,12 +71,13 @@ def _write(folder: Path, given: SplitInput, assignment: Assignment) -> SplitRepo
     if settings.buffer_km:
         given.places.require("--buffer-km")
         assignment = drop_near(assignment, given.places, settings.buffer_km)
-        assignment = replace(assignment, proof={**assignment.proof, "buffer_km": settings.buffer_km})
+        proof = {key: value for key, value in assignment.proof.items() if key != "exact_shares"}
+        assignment = replace(assignment, proof={**proof, "buffer_km": settings.buffer_km})
     division = Division(table, given.places, assignment.parts, assignment.part)
     _check_parts(division, assignment)
     facts = find_pair_facts(division)
     guarantees = check_guarantees(division, facts, assignment.proof)
-    assignment = assignment.with_notes(*_remarks(division, guarantees, given))
+    assignment = assignment.with_notes(*_remarks(division, facts, guarantees, given))
     how = {**_how(folder, given), "options": _options(settings)}
     report = make_report(folder, division, assignment, given.classes, facts, guarantees, how)
     write_parts(folder, table, assignment, keep_paths=settings.root_dir is not None)
@@ -100,20 +105,25 @@ def _check_parts(division: Division, assignment: Assignment) -> None:
             raise DataError(f"no row is left in {name}{why}; use other shares, a smaller buffer, or another strategy")
 
 
-def _remarks(division: Division, guarantees: list[Guarantee], given: SplitInput) -> list[str]:
+def _remarks(
+    division: Division, facts: Sequence[PairFacts], guarantees: Sequence[Guarantee], given: SplitInput
+) -> list[str]:
     """Return what the user should know about the parts."""
     remarks = [f"{item.name}: {item.found}; expected {item.expected}" for item in guarantees if item.holds is False]
-    remarks += [
-        f"{item.found}; scores on such chips flatter: use --by blocks --buffer-km 10 or another distance"
-        for item in guarantees
-        if item.holds is None and "may overlap" in item.found
-    ]
+    overlaps = [f"{pair.overlapping} of {pair.parts[1]} with {pair.parts[0]}" for pair in facts if pair.overlapping]
+    if overlaps:
+        remarks.append(
+            f"chips of different parts may overlap ({', '.join(overlaps)}), and scores on such chips are too good; use "
+            "--by blocks or add --buffer-km"
+        )
     total = max(int((division.part >= 0).sum()), 1)
     if given.settings.by not in FOLDED and not set(division.parts) - set(given.shares):
-        for number, name in enumerate(division.parts):
-            share, wanted = len(division.rows(number)) / total, given.shares[name]
-            if abs(share - wanted) > 0.05:
-                remarks.append(f"{name} has {share:.1%} of the rows instead of {wanted:.1%}")
+        actual = {name: len(division.rows(number)) / total for number, name in enumerate(division.parts)}
+        if any(abs(share - given.shares[name]) > LARGE_DEVIATION for name, share in actual.items()):
+            shares = ", ".join(
+                f"{name} {share:.1%} instead of {given.shares[name]:.1%}" for name, share in actual.items()
+            )
+            remarks.append(f"shares differ from what was asked for: {shares}")
     return remarks
 
 
@@ -142,6 +152,7 @@ def _write_fold_record(folder: Path, given: SplitInput, folds: list[Fold]) -> No
     record = {
         "format": FORMAT, "version": __version__, **_how(folder, given), "options": _options(given.settings),
         "folds": [fold.folder for fold in folds],
+        "tested": sum(len(fold.assignment.rows("test")) for fold in folds),
     }  # fmt: skip
     write_record(folder, record)
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instageo.data.splitting.blocks import find_blocks
 from instageo.data.splitting.clusters import nearest_center
 from instageo.data.splitting.facts import Division, PairFacts
 from instageo.data.splitting.groups import combine_columns
 from instageo.data.splitting.periods import find_gap
+from instageo.data.splitting.shuffled import find_strata
 from instageo.ground_circles import to_xyz
 from instageo.wording import counted
 
@@ -40,8 +42,8 @@ def check_guarantees(division: Division, facts: Sequence[PairFacts], proof: Mapp
     Args:
         division: The parts.
         facts: What holds between them.
-        proof: What was promised: `buffer_km`, `gap_days`, `columns`, `block_km`, `centers`, `region_column`; what is
-            missing was not promised.
+        proof: What was promised: `buffer_km`, `columns`, `block_km`, `centers`, `exact_shares` and `strata`,
+            `gap_days`, `region_column`; what is missing was not promised.
     """
     result = [_check_distance(division, pair, float(proof.get("buffer_km") or 0)) for pair in facts]
     result += [_check_chips(pair) for pair in facts]
@@ -56,6 +58,9 @@ def check_guarantees(division: Division, facts: Sequence[PairFacts], proof: Mapp
     if centers := proof.get("centers"):
         nearest = nearest_center(to_xyz(division.places.circles.lonlat), np.array(centers))
         result.append(_check_shared("clusters", division.shared(_names(division, nearest)), "cluster"))
+    if shares := proof.get("exact_shares"):
+        strata = find_strata(division.table, proof.get("strata") or ())
+        result.append(_check_shares(division, shares, np.array(strata, dtype=object)))
     if "gap_days" in proof:
         result += _check_gaps(division, int(proof["gap_days"]))
     if column := proof.get("region_column"):
@@ -72,9 +77,10 @@ def _check_distance(division: Division, pair: PairFacts, buffer_km: float) -> Gu
     expected = f"at least {buffer_km:g} km" if buffer_km else ""
     if pair.distance_km is None:
         return Guarantee(name, "places of the chips are unknown", expected, False if buffer_km else None)
-    found = f"{pair.distance_km:.3f} km ({pair.nearest[0]}, {pair.nearest[1]})" if pair.nearest else ""
-    if pair.overlapping:
-        found = f"{counted(pair.overlapping, 'chip')} of {pair.parts[1]} may overlap {pair.parts[0]}, as {found}"
+    found = f"{pair.distance_km:.3f} km ({', '.join(pair.nearest)})" if pair.nearest else ""
+    if pair.overlapping and pair.nearest:
+        first, second = pair.nearest
+        found = f"{counted(pair.overlapping, 'chip')} of {pair.parts[1]} may overlap {pair.parts[0]}, such as {second} with {first}"
     holds = None
     if buffer_km:
         inside = np.isin(division.part, [division.parts.index(part) for part in pair.parts])
@@ -124,3 +130,16 @@ def _check_region(division: Division, column: str) -> Guarantee:
     test, values = division.parts.index("test"), division.table.texts(column)
     shared = {value: parts for value, parts in division.shared(values).items() if test in parts}
     return _check_shared(f"regions of test ({column})", shared, "region")
+
+
+def _check_shares(division: Division, shares: Mapping[str, float], strata: NDArray[np.object_]) -> Guarantee:
+    """Check that each part has its share of each stratum, less or more than one row."""
+    worst, where = 0.0, ""
+    for stratum in sorted(set(strata)):
+        inside = strata == stratum
+        for number, name in enumerate(division.parts):
+            excess = abs(int((division.part[inside] == number).sum()) - shares.get(name, 0) * int(inside.sum()))
+            if excess > worst:
+                worst, where = excess, f" ({name}{f', stratum {stratum}' if stratum else ''})"
+    name = "shares of the strata" if any(strata) else "shares"
+    return Guarantee(name, f"off by {worst:.2f} rows at most{where}", "off by less than 1 row", worst < 1 + 1e-6)

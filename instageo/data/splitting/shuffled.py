@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from instageo.data.splitting.chip_table import ChipTable
+from instageo.data.splitting.groups import combine_columns
 from instageo.data.splitting.shares import cut_at_shares, hash_keys, whole_counts
 
 Indices = NDArray[np.intp]
@@ -44,7 +46,14 @@ def split_shuffled(
     return parts[inverse]
 
 
-def to_strata(texts: Sequence[str]) -> list[str]:
+def find_strata(table: ChipTable, columns: Sequence[str]) -> list[str]:
+    """Return the stratum of each row: its values in some columns; of many numbers, the tenth that they lie in."""
+    if not columns:
+        return [""] * len(table)
+    return combine_columns([_to_strata(table.texts(column)) for column in columns], [""] * len(table))
+
+
+def _to_strata(texts: Sequence[str]) -> list[str]:
     """Return the stratum of each value: the value itself, or the tenth that it lies in if there are many numbers."""
     try:
         numbers = np.array([float(text) for text in texts if text])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from instageo.data.split_settings import SplitSettings
 from instageo.data.splitting.assignment import DROPPED, Assignment
-from instageo.data.splitting.blocks import find_blocks
+from instageo.data.splitting.blocks import USUAL_KM, choose_block_km, find_blocks
 from instageo.data.splitting.chip_table import ChipTable
 from instageo.data.splitting.class_counts import ClassCounts
 from instageo.data.splitting.clusters import find_centers, nearest_center
@@ -18,9 +18,10 @@ from instageo.data.splitting.groups import Groups, combine_columns, split_groups
 from instageo.data.splitting.periods import find_last_days, leave_gap, parse_last_days, split_periods
 from instageo.data.splitting.places import Places
 from instageo.data.splitting.published import split_by_column, split_by_lists
-from instageo.data.splitting.shuffled import split_shuffled, to_strata
+from instageo.data.splitting.shuffled import find_strata, split_shuffled
 from instageo.errors import ConfigError
 from instageo.ground_circles import to_xyz
+from instageo.table import LABEL
 
 
 @dataclass(frozen=True)
@@ -54,24 +55,28 @@ def _random(given: SplitInput) -> Assignment:
     part = split_shuffled(
         given.table.inputs, list(given.shares.values()), given.settings.seed, stable=given.settings.stable
     )
-    return Assignment(tuple(given.shares), part)
+    return Assignment(tuple(given.shares), part, proof=_exact_shares(given))
 
 
 def _stratified(given: SplitInput) -> Assignment:
-    columns, classes = given.settings.column, given.classes
-    if columns:
-        strata = combine_columns([to_strata(given.table.texts(column)) for column in columns], given.table.inputs)
-    elif classes is not None:
-        strata = classes.majority()
-    elif "Label" in given.table.columns and not given.table.labels_are_files:
-        strata = to_strata(given.table.texts("Label"))
-    else:
+    columns = list(given.settings.column)
+    if not columns and given.classes is None and not given.table.labels_are_files and LABEL in given.table.columns:
+        columns = [LABEL]
+    if not columns and given.classes is None:
         raise ConfigError(
             f"{given.table.name} does not tell the classes of chips; pass --column NAME for a column of strata, or "
             "--balance read to count the classes in label files"
         )
+    strata = find_strata(given.table, columns) if given.classes is None or columns else given.classes.majority()
     part = split_shuffled(given.table.inputs, list(given.shares.values()), given.settings.seed, strata=strata)
-    return Assignment(tuple(given.shares), part, proof={"strata": strata if columns else "classes"})
+    proof = {"strata": columns, **_exact_shares(given)} if columns else {}
+    return Assignment(tuple(given.shares), part, proof=proof)
+
+
+def _exact_shares(given: SplitInput) -> dict[str, Any]:
+    """Return what is promised about numbers of rows: nothing if rows are added later, or some chips occur twice."""
+    is_exact = not given.settings.stable and len(set(given.table.inputs)) == len(given.table)
+    return {"exact_shares": dict(given.shares)} if is_exact else {}
 
 
 def _group(given: SplitInput) -> Assignment:
@@ -85,9 +90,13 @@ def _group(given: SplitInput) -> Assignment:
 
 def _blocks(given: SplitInput) -> Assignment:
     rows = _placed_rows(given)
-    blocks = find_blocks(given.places.circles.lonlat[rows], given.settings.block_km)
-    result = _split_groups(given, Groups.of(blocks, "block"), rows)
-    return replace(result, proof={"block_km": given.settings.block_km})
+    circles, block_km = given.places.circles.take(rows), given.settings.block_km
+    if block_km is None and given.settings.stable:
+        block_km = USUAL_KM  # whatever rows there are
+    elif block_km is None:
+        block_km = choose_block_km(circles, given.settings.buffer_km, len(given.shares))
+    result = _split_groups(given, Groups.of(find_blocks(circles.lonlat, block_km), "block"), rows)
+    return replace(result, proof={"block_km": block_km})
 
 
 def _clusters(given: SplitInput) -> Assignment:
