@@ -38,7 +38,8 @@ def assign_balanced(
     if class_counts is not None:
         counts = np.asarray(class_counts, dtype=np.float64)
         score = score + imbalance(candidates, targets, counts) / counts.shape[1]
-    return candidates[int(score.argmin())]
+    best: Indices = candidates[int(score.argmin())]
+    return best
 
 
 def draw_assignments(sizes: Floats, targets: Sequence[float], rng: np.random.Generator, draws: int) -> Indices:

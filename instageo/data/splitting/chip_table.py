@@ -73,10 +73,12 @@ class ChipTable:
     def take(self, rows: Iterable[int]) -> "ChipTable":
         """Return the table with some of its rows."""
         chosen = list(rows)
-        records, numbers, locations = (
-            [values[row] for row in chosen] for values in (self.records, self.numbers, self.locations)
+        return replace(
+            self,
+            records=[self.records[row] for row in chosen],
+            numbers=[self.numbers[row] for row in chosen],
+            locations=[self.locations[row] for row in chosen],
         )
-        return replace(self, records=records, numbers=numbers, locations=locations)
 
     @cached_property
     def labels_are_files(self) -> bool:

@@ -84,7 +84,8 @@ def _draw_classes(axis: Any, classes: Mapping[str, Mapping[str, float]]) -> None
         axis.bar(places, [fractions[name] for name in names], width, color=_color(number), label=part)
     axis.set_xticks(np.arange(len(names)), names, rotation=45 if max(map(len, names)) > 4 else 0)
     axis.set(title="Share of each class", xlabel="class", ylabel="fraction of the part")
-    axis.legend(fontsize="small")
+    axis.margins(y=0.15)
+    axis.legend(fontsize="small", loc="upper center", ncols=len(classes))
 
 
 def _continuous(lonlat: Floats, known: Any) -> Floats:

@@ -80,7 +80,8 @@ def _check_distance(division: Division, pair: PairFacts, buffer_km: float) -> Gu
     found = f"{pair.distance_km:.3f} km ({', '.join(pair.nearest)})" if pair.nearest else ""
     if pair.overlapping and pair.nearest:
         first, second = pair.nearest
-        found = f"{counted(pair.overlapping, 'chip')} of {pair.parts[1]} may overlap {pair.parts[0]}, such as {second} with {first}"
+        number = counted(pair.overlapping, "chip")
+        found = f"{number} of {pair.parts[1]} may overlap {pair.parts[0]}, such as {second} with {first}"
     holds = None
     if buffer_km:
         inside = np.isin(division.part, [division.parts.index(part) for part in pair.parts])

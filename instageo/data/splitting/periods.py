@@ -85,12 +85,12 @@ def find_gap(days: Days, part: NDArray[np.intp], one: int, other: int) -> int | 
     """Return the days between the dates of two parts, negative if they overlap; None if a part has no dates."""
     spans = []
     for number in (one, other):
-        dates = [day for row in np.flatnonzero(part == number) for day in days[row]]
+        dates = [day for row in np.flatnonzero(part == number).tolist() for day in days[row]]
         if not dates:
             return None
         spans.append((min(dates), max(dates)))
-    earlier, later = sorted(spans)
-    return (later[0] - earlier[1]).days
+    (_, end), (start, _) = sorted(spans)
+    return int((start - end).days)
 
 
 def _spans(days: Days) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def _polygon_names(source: VectorRows, name: str | None) -> list[str]:
     return [(cell_text(row.get(chosen)) if chosen else "") or f"polygon {number}" for number, row in source.rows]
 
 
-def _polygons(source: VectorRows) -> list[object]:
+def _polygons(source: VectorRows) -> list[Any]:
     import shapely
 
     polygons = []

@@ -22,7 +22,7 @@ def cut_at_shares(numbers: Floats, targets: Sequence[float]) -> Indices:
     return np.searchsorted(edges, numbers, side="right").astype(np.intp)
 
 
-def whole_counts(total: int, targets: Sequence[float], lack: Sequence[float] | None = None) -> Indices:
+def whole_counts(total: int, targets: Sequence[float], lack: Sequence[float] | Floats | None = None) -> Indices:
     """Return whole numbers with the sum `total`, each less than 1 from its share.
 
     Args:
