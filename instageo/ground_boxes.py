@@ -145,4 +145,4 @@ def _curve_positions(points: Floats, extent: float) -> NDArray[np.uint64]:
     spread = np.zeros((len(points), 3), np.uint64)
     for bit in range(BITS):
         spread |= ((cells >> np.uint64(bit)) & np.uint64(1)) << np.uint64(3 * bit)
-    return spread[:, 0] | (spread[:, 1] << np.uint64(1)) | (spread[:, 2] << np.uint64(2))
+    return np.asarray(spread[:, 0] | (spread[:, 1] << np.uint64(1)) | (spread[:, 2] << np.uint64(2)))
