@@ -1,0 +1,231 @@
+"""Splits of chips by space: least distances and times beside other packages, and how much a random split flatters.
+
+    python benchmarks/splits.py compare OUTPUT --others PYTHON
+    python benchmarks/splits.py floods DATA OUTPUT --epochs 10 --seeds 1 2
+
+`compare` splits the same places by `instageo split`, and by verde and spatial-kfold, which PYTHON, another interpreter,
+has. `floods` needs the groups table that `instageo clean` makes of the 271 flood chips.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+CHIP_KM, DEGREES = 6.72, 0.45
+"""Side of a chip; side of a block, 50 km, as the other packages take it."""
+
+OURS = {
+    "instageo random": ["--by", "random"],
+    "instageo blocks of 50 km": ["--by", "blocks", "--block-km", "50"],
+    "instageo blocks, buffer 10 km": ["--by", "blocks", "--buffer-km", "10"],
+    "instageo distance 10 km": ["--by", "distance", "--buffer-km", "10"],
+}
+OTHERS = ("verde train_test_split", "verde BlockKFold", "spatial-kfold blocks", "spatial-kfold clusters")
+
+PIXEL_KM, CHIP_PIXELS = 0.03, 128
+"""Of the flood chips."""
+
+ELEVATION_LAYER, REGION_M = 9, (110.0, 135.0)
+"""Layer of flood chips with the elevation, m, and range of its mean in the region left out."""
+
+
+def places(kind, count):
+    """Return longitudes and latitudes, shape (count, 2): in clusters of 5 km, or all over 1,000 km x 700 km."""
+    rng = np.random.default_rng(0)
+    if kind == "dense":
+        return np.c_[rng.uniform(0, 9, count), rng.uniform(40, 49, count)]
+    centers = np.c_[rng.uniform(-20, 50, count // 50), rng.uniform(-30, 30, count // 50)]
+    return centers[rng.integers(0, len(centers), count)] + rng.normal(0, 0.05, (count, 2))
+
+
+def run_other(name, table):
+    """Split by another package; print the seconds of its call, and which rows are its test part, as JSON."""
+    lonlat = np.loadtxt(table, delimiter=",", skiprows=1, usecols=(1, 2))
+    if name.startswith("verde"):
+        import verde
+
+        coordinates = (lonlat[:, 0], lonlat[:, 1])
+        start = time.perf_counter()
+        if name.endswith("train_test_split"):
+            data = np.arange(len(lonlat))
+            _, (_, [test], _) = verde.train_test_split(
+                coordinates, data, spacing=DEGREES, test_size=0.2, random_state=0
+            )
+        else:
+            folds = verde.BlockKFold(spacing=DEGREES, n_splits=5, shuffle=True, random_state=0)
+            _, test = next(folds.split(lonlat))
+    else:
+        import geopandas
+        from spatialkfold.blocks import spatial_blocks
+        from spatialkfold.clusters import spatial_kfold_clusters
+
+        points = geopandas.GeoDataFrame(
+            {"id": np.arange(len(lonlat))}, geometry=geopandas.points_from_xy(*lonlat.T), crs="EPSG:4326"
+        )
+        start = time.perf_counter()
+        if name.endswith("blocks"):
+            blocks = spatial_blocks(points, DEGREES, DEGREES, nfolds=5, random_state=0)
+            joined = geopandas.sjoin(points, blocks[["folds", "geometry"]]).drop_duplicates("id")
+        else:
+            joined = spatial_kfold_clusters(points, name="id", nfolds=5, random_state=0)
+        test = joined["id"][joined["folds"] == 1].to_numpy()
+    print(json.dumps({"seconds": time.perf_counter() - start, "test": np.asarray(test).tolist()}))
+
+
+def compare(output, others):
+    """Print a row for each package and set of places: least distance, overlapping test chips, dropped chips, seconds."""
+    from instageo.ground_circles import Circles
+    from instageo.ground_distance import find_near, find_nearest_pair
+
+    print(
+        "| places | split | least distance, km | test chips that may overlap | dropped | seconds |\n|---|---|---|---|---|---|"
+    )
+    for kind, count in (("clustered", 20_000), ("dense", 20_000), ("dense", 200_000)):
+        lonlat = places(kind, count)
+        circles = Circles.around(lonlat, CHIP_KM / np.sqrt(2))
+        table = Path(output) / f"{kind}_{count}.csv"
+        table.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(table, np.c_[np.arange(count), lonlat], "chip_%d.tif,%.6f,%.6f", header="Input,lon,lat", comments="")
+        for name in (*OURS, *OTHERS):
+            result = split_ours(table, name) if name in OURS else split_by_other(others, name, table)
+            if result is None:
+                print(f"| {count:,} {kind} | {name} | refused | | | |", flush=True)
+                continue
+            train, test, seconds = result
+            nearest = find_nearest_pair(circles.take(train), circles.take(test))
+            overlapping = find_near(circles.take(test), circles.take(train), 0).sum()
+            dropped = 1 - (len(train) + len(test)) / count
+            print(
+                f"| {count:,} {kind} | {name} | {nearest.distance_km:.2f} | {overlapping / len(test):.0%} | "
+                f"{dropped:.0%} | {seconds:.1f} |",
+                flush=True,
+            )
+
+
+def split_ours(table, name):
+    """Run the command, with reading and writing; return training and test rows and seconds, None if it refuses."""
+    folder = table.with_suffix("") / name.replace(" ", "_").replace(",", "")
+    command = [sys.executable, "-m", "instageo.data.data_splitter", str(table), *OURS[name], "--shares", "80,0,20"]
+    command += ["--chip-km", str(CHIP_KM), "--output", str(folder)]
+    start = time.perf_counter()
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        return None
+    seconds = time.perf_counter() - start
+    return *(read_numbers(folder / f"{part}.csv") for part in ("train", "test")), seconds
+
+
+def read_numbers(path):
+    with path.open(newline="") as file:
+        return np.array([int(row["Input"].rpartition("_")[2][:-4]) for row in csv.DictReader(file)])
+
+
+def split_by_other(python, name, table):
+    """Run another package in its own interpreter; only its call is timed."""
+    command = [python, __file__, "other", name, str(table)]
+    found = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()[-1])
+    test = np.array(found["test"])
+    count = sum(1 for _ in table.open()) - 1
+    return np.setdiff1d(np.arange(count), test), test, found["seconds"]
+
+
+def floods(data, output, epochs, seeds):
+    """Train on the flood chips split anew, and print the score of each split's validation part."""
+    output = Path(output)
+    table = write_flood_table(Path(data), output)
+    splits = {
+        "random": ["--by", "random", "--chip-km", str(PIXEL_KM * CHIP_PIXELS)],
+        "blocks, buffer 1 km": ["--by", "blocks", "--block-km", "20", "--buffer-km", "1", "--chip-km", "3.84"],
+        "region": ["--by", "lists", "--column", "region_part", "--chip-km", "3.84"],
+    }
+    print(
+        "| split | seed | train | val | val chips that may overlap | mIoU | accuracy |\n|---|---|---|---|---|---|---|"
+    )
+    for name, options in splits.items():
+        for seed in seeds:
+            folder = output / f"{name.split()[0].strip(',')}_{seed}"
+            command = [sys.executable, "-m", "instageo.data.data_splitter", str(table), *options, f"--seed={seed}"]
+            subprocess.run(
+                [*command, "--shares=80,20", f"--output={folder}", "--balance=read"], check=True, capture_output=True
+            )
+            record = json.loads((folder / "split.json").read_text())
+            metrics = train(folder, folder / "run", epochs, seed)
+            rows = {part: content["rows"] for part, content in record["parts"].items()}
+            print(
+                f"| {name} | {seed} | {rows['train']} | {rows['val']} | {record['pairs'][0]['overlapping']} | "
+                f"{metrics['mIoU']:.3f} | {metrics['accuracy']:.3f} |",
+                flush=True,
+            )
+
+
+def write_flood_table(groups, output):
+    """Write the groups table with a place for each chip: its own in its component, components a degree apart.
+
+    The region that is left out are the plains, by the mean elevation of a chip; `heads.py` has the same one.
+    """
+    from instageo.raster.reading import read_raster
+
+    with groups.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        elevation = read_raster(groups.parent / row["Input"]).values[ELEVATION_LAYER].mean()
+        row["region_part"] = "val" if REGION_M[0] <= elevation <= REGION_M[1] else "train"
+        number = int(row["component"])
+        km = [float(row[f"component_{axis}"]) * PIXEL_KM for axis in ("row", "column")]
+        row["lat"] = f"{number // 40 - km[0] / 111.195:.6f}"
+        row["lon"] = f"{number % 40 + km[1] / 111.195:.6f}"
+    path = output / "floods.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def train(folder, run, epochs, seed):
+    """Train `prithvi_eo_tiny` from random weights, and return the scores of the best epoch."""
+    command = [
+        sys.executable, "-m", "instageo.model.run", f"root_dir={folder}", "train_filepath=train.csv",
+        "valid_filepath=val.csv", "dataloader.bands=[1,2,3,4,5,6]",
+        "dataloader.mean=[505.3,838.1,1011.4,2074.3,2015.3,1407.1]",
+        "dataloader.std=[336.1,428.7,609.3,1050.9,1244.1,1008.4]", "model.model_name=prithvi_eo_tiny",
+        "model.load_pretrained_weights=false", "train.learning_rate=0.001", f"train.num_epochs={epochs}",
+        "train.gradient_clip_val=1", f"seed={seed}", f"hydra.run.dir={run}",
+        "dataloader.augmentations.rotate.use=true", "logger=none", "dataloader.cache=memory",
+    ]  # fmt: skip
+    if not (run / "metrics.json").is_file():
+        subprocess.run(command, check=True, capture_output=True)
+    return json.loads((run / "metrics.json").read_text())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    modes = parser.add_subparsers(dest="mode", required=True)
+    comparing = modes.add_parser("compare")
+    comparing.add_argument("output")
+    comparing.add_argument("--others", required=True, help="interpreter that has verde and spatial-kfold")
+    other = modes.add_parser("other")
+    other.add_argument("name")
+    other.add_argument("table")
+    flooding = modes.add_parser("floods")
+    flooding.add_argument("data", help="groups table of the flood chips")
+    flooding.add_argument("output")
+    flooding.add_argument("--epochs", type=int, default=10)
+    flooding.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    arguments = parser.parse_args()
+    if arguments.mode == "compare":
+        compare(arguments.output, arguments.others)
+    elif arguments.mode == "other":
+        run_other(arguments.name, arguments.table)
+    else:
+        floods(arguments.data, arguments.output, arguments.epochs, arguments.seeds)
+
+
+if __name__ == "__main__":
+    main()
