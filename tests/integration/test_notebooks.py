@@ -14,7 +14,7 @@ def read(path):
 
 
 def test_there_are_notebooks():
-    names = ["chip_creator_demo", "map_and_look", "raster_chip_creator_demo", "train_in_a_notebook"]
+    names = ["chip_creator_demo", "data_splitter_demo", "map_and_look", "raster_chip_creator_demo", "train_in_a_notebook"]
     assert [path.stem for path in NOTEBOOKS] == names
 
 
