@@ -13,9 +13,12 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 CHIP_KM, DEGREES = 6.72, 0.45
 """Side of a chip; side of a block, 50 km, as the other packages take it."""
@@ -28,6 +31,9 @@ OURS = {
 }
 OTHERS = ("verde train_test_split", "verde BlockKFold", "spatial-kfold blocks", "spatial-kfold clusters")
 
+Result = tuple[NDArray[np.intp], NDArray[np.intp], float]
+"""Training and test rows, and seconds."""
+
 PIXEL_KM, CHIP_PIXELS = 0.03, 128
 """Of the flood chips."""
 
@@ -35,20 +41,20 @@ ELEVATION_LAYER, REGION_M = 9, (110.0, 135.0)
 """Layer of flood chips with the elevation, m, and range of its mean in the region left out."""
 
 
-def places(kind, count):
+def places(kind: str, count: int) -> NDArray[np.float64]:
     """Return longitudes and latitudes, shape (count, 2): in clusters of 5 km, or all over 1,000 km x 700 km."""
     rng = np.random.default_rng(0)
     if kind == "dense":
-        return np.c_[rng.uniform(0, 9, count), rng.uniform(40, 49, count)]
+        return np.asarray(np.c_[rng.uniform(0, 9, count), rng.uniform(40, 49, count)])
     centers = np.c_[rng.uniform(-20, 50, count // 50), rng.uniform(-30, 30, count // 50)]
-    return centers[rng.integers(0, len(centers), count)] + rng.normal(0, 0.05, (count, 2))
+    return np.asarray(centers[rng.integers(0, len(centers), count)] + rng.normal(0, 0.05, (count, 2)))
 
 
-def run_other(name, table):
+def run_other(name: str, table: str) -> None:
     """Split by another package; print the seconds of its call, and which rows are its test part, as JSON."""
     lonlat = np.loadtxt(table, delimiter=",", skiprows=1, usecols=(1, 2))
     if name.startswith("verde"):
-        import verde
+        verde = import_module("verde")
 
         coordinates = (lonlat[:, 0], lonlat[:, 1])
         start = time.perf_counter()
@@ -61,31 +67,29 @@ def run_other(name, table):
             folds = verde.BlockKFold(spacing=DEGREES, n_splits=5, shuffle=True, random_state=0)
             _, test = next(folds.split(lonlat))
     else:
-        import geopandas
-        from spatialkfold.blocks import spatial_blocks
-        from spatialkfold.clusters import spatial_kfold_clusters
+        geopandas = import_module("geopandas")
+        blocks_of, clusters_of = import_module("spatialkfold.blocks"), import_module("spatialkfold.clusters")
 
         points = geopandas.GeoDataFrame(
             {"id": np.arange(len(lonlat))}, geometry=geopandas.points_from_xy(*lonlat.T), crs="EPSG:4326"
         )
         start = time.perf_counter()
         if name.endswith("blocks"):
-            blocks = spatial_blocks(points, DEGREES, DEGREES, nfolds=5, random_state=0)
+            blocks = blocks_of.spatial_blocks(points, DEGREES, DEGREES, nfolds=5, random_state=0)
             joined = geopandas.sjoin(points, blocks[["folds", "geometry"]]).drop_duplicates("id")
         else:
-            joined = spatial_kfold_clusters(points, name="id", nfolds=5, random_state=0)
+            joined = clusters_of.spatial_kfold_clusters(points, name="id", nfolds=5, random_state=0)
         test = joined["id"][joined["folds"] == 1].to_numpy()
     print(json.dumps({"seconds": time.perf_counter() - start, "test": np.asarray(test).tolist()}))
 
 
-def compare(output, others):
-    """Print a row for each package and set of places: least distance, overlapping test chips, dropped chips, seconds."""
+def compare(output: str, others: str) -> None:
+    """Print a row for each package and set of places."""
     from instageo.ground_circles import Circles
     from instageo.ground_distance import find_near, find_nearest_pair
 
-    print(
-        "| places | split | least distance, km | test chips that may overlap | dropped | seconds |\n|---|---|---|---|---|---|"
-    )
+    print("| places | split | least distance, km | test chips that may overlap | dropped | seconds |")
+    print("|---|---|---|---|---|---|")
     for kind, count in (("clustered", 20_000), ("dense", 20_000), ("dense", 200_000)):
         lonlat = places(kind, count)
         circles = Circles.around(lonlat, CHIP_KM / np.sqrt(2))
@@ -102,13 +106,13 @@ def compare(output, others):
             overlapping = find_near(circles.take(test), circles.take(train), 0).sum()
             dropped = 1 - (len(train) + len(test)) / count
             print(
-                f"| {count:,} {kind} | {name} | {nearest.distance_km:.2f} | {overlapping / len(test):.0%} | "
+                f"| {count:,} {kind} | {name} | {nearest.distance_km if nearest else 0:.2f} | {overlapping / len(test):.0%} | "
                 f"{dropped:.0%} | {seconds:.1f} |",
                 flush=True,
             )
 
 
-def split_ours(table, name):
+def split_ours(table: Path, name: str) -> Result | None:
     """Run the command, with reading and writing; return training and test rows and seconds, None if it refuses."""
     folder = table.with_suffix("") / name.replace(" ", "_").replace(",", "")
     command = [sys.executable, "-m", "instageo.data.data_splitter", str(table), *OURS[name], "--shares", "80,0,20"]
@@ -117,15 +121,16 @@ def split_ours(table, name):
     if subprocess.run(command, capture_output=True, check=False).returncode:
         return None
     seconds = time.perf_counter() - start
-    return *(read_numbers(folder / f"{part}.csv") for part in ("train", "test")), seconds
+    return read_numbers(folder / "train.csv"), read_numbers(folder / "test.csv"), seconds
 
 
-def read_numbers(path):
+def read_numbers(path: Path) -> NDArray[np.intp]:
+    """Return the numbers of the chips of a table."""
     with path.open(newline="") as file:
         return np.array([int(row["Input"].rpartition("_")[2][:-4]) for row in csv.DictReader(file)])
 
 
-def split_by_other(python, name, table):
+def split_by_other(python: str, name: str, table: Path) -> Result:
     """Run another package in its own interpreter; only its call is timed."""
     command = [python, __file__, "other", name, str(table)]
     found = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()[-1])
@@ -134,10 +139,9 @@ def split_by_other(python, name, table):
     return np.setdiff1d(np.arange(count), test), test, found["seconds"]
 
 
-def floods(data, output, epochs, seeds):
+def floods(data: Path, output: Path, epochs: int, seeds: Sequence[int]) -> None:
     """Train on the flood chips split anew, and print the score of each split's validation part."""
-    output = Path(output)
-    table = write_flood_table(Path(data), output)
+    table = write_flood_table(data, output)
     splits = {
         "random": ["--by", "random", "--chip-km", str(PIXEL_KM * CHIP_PIXELS)],
         "blocks, buffer 1 km": ["--by", "blocks", "--block-km", "20", "--buffer-km", "1", "--chip-km", "3.84"],
@@ -163,7 +167,7 @@ def floods(data, output, epochs, seeds):
             )
 
 
-def write_flood_table(groups, output):
+def write_flood_table(groups: Path, output: Path) -> Path:
     """Write the groups table with a place for each chip: its own in its component, components a degree apart.
 
     The region that is left out are the plains, by the mean elevation of a chip; `heads.py` has the same one.
@@ -188,7 +192,7 @@ def write_flood_table(groups, output):
     return path
 
 
-def train(folder, run, epochs, seed):
+def train(folder: Path, run: Path, epochs: int, seed: int) -> dict[str, float]:
     """Train `prithvi_eo_tiny` from random weights, and return the scores of the best epoch."""
     command = [
         sys.executable, "-m", "instageo.model.run", f"root_dir={folder}", "train_filepath=train.csv",
@@ -201,10 +205,12 @@ def train(folder, run, epochs, seed):
     ]  # fmt: skip
     if not (run / "metrics.json").is_file():
         subprocess.run(command, check=True, capture_output=True)
-    return json.loads((run / "metrics.json").read_text())
+    scores: dict[str, float] = json.loads((run / "metrics.json").read_text())
+    return scores
 
 
-def main():
+def main() -> None:
+    """Run one of the benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     modes = parser.add_subparsers(dest="mode", required=True)
     comparing = modes.add_parser("compare")
@@ -214,8 +220,8 @@ def main():
     other.add_argument("name")
     other.add_argument("table")
     flooding = modes.add_parser("floods")
-    flooding.add_argument("data", help="groups table of the flood chips")
-    flooding.add_argument("output")
+    flooding.add_argument("data", type=Path, help="groups table of the flood chips")
+    flooding.add_argument("output", type=Path)
     flooding.add_argument("--epochs", type=int, default=10)
     flooding.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     arguments = parser.parse_args()
