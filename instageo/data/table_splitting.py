@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from instageo.data.splitting.strategies import SplitInput, assign
 from instageo.errors import ConfigError, DataError
 from instageo.locations import is_remote
 from instageo.version import __version__
+from instageo.wording import counted
 
 NOT_RECORDED = ("tables", "output", "verify", "overwrite", "figure", "root_dir", "by", "seed", "over")
 """Options that are no part of how a table was split, or are recorded beside the options."""
@@ -47,6 +48,10 @@ def split_table(settings: SplitSettings) -> list[SplitReport]:
         RunFolderError: Tables would be replaced that no split wrote.
         MissingExtraError: A package is not installed.
     """
+    if settings.root_dir is not None and not is_remote(settings.root_dir) and not Path(settings.root_dir).is_dir():
+        raise ConfigError(
+            f"root_dir={settings.root_dir} is no folder; expected the one that paths in the table start from"
+        )
     table, folder = read_chip_table(settings.tables[0], settings.root_dir), _output_folder(settings)
     given = SplitInput(
         table, find_places(table, settings.chip_km), count_classes(table, settings.balance),
@@ -54,17 +59,34 @@ def split_table(settings: SplitSettings) -> list[SplitReport]:
     )  # fmt: skip
     notes = (*table.notes, *given.places.notes)
     if settings.by not in FOLDED:
-        assignment = assign(settings.by or "", given).with_notes(*notes)
-        return [_write(folder, given, assignment)]
-    folds = FOLDS[settings.by](given)
+        folds = [Fold("", assign(settings.by or "", given))]
+    else:
+        folds = FOLDS[settings.by](given)
     folds = [replace(fold, assignment=fold.assignment.with_notes(*notes)) for fold in folds]
-    reports = [_write(folder / fold.folder, given, fold.assignment) for fold in folds]
-    _write_fold_record(folder, given, folds)
+    proved = [_prove(folder / fold.folder, given, fold.assignment) for fold in folds]  # all, before anything is written
+    reports = [_write(given, part) for part in proved]
+    if settings.by in FOLDED:
+        _write_fold_record(folder, given, folds)
     return reports
 
 
-def _write(folder: Path, given: SplitInput, assignment: Assignment) -> SplitReport:
-    settings, table = given.settings, given.table
+@dataclass(frozen=True)
+class _Proved:
+    """A division with its report, before it is written."""
+
+    division: Division
+    assignment: Assignment
+    report: SplitReport
+
+
+def _prove(folder: Path, given: SplitInput, assignment: Assignment) -> _Proved:
+    """Drop what is too near, and find what holds between the parts.
+
+    Raises:
+        DataError: No row is left in a part.
+        RunFolderError: Tables would be replaced that no split wrote.
+    """
+    settings = given.settings
     check_folder(
         folder, [f"{name}.csv" for name in assignment.parts], _local_tables(settings), overwrite=settings.overwrite
     )
@@ -73,20 +95,26 @@ def _write(folder: Path, given: SplitInput, assignment: Assignment) -> SplitRepo
         assignment = drop_near(assignment, given.places, settings.buffer_km)
         proof = {key: value for key, value in assignment.proof.items() if key != "exact_shares"}
         assignment = replace(assignment, proof={**proof, "buffer_km": settings.buffer_km})
-    division = Division(table, given.places, assignment.parts, assignment.part)
+    division = Division(given.table, given.places, assignment.parts, assignment.part)
     _check_parts(division, assignment)
     facts = find_pair_facts(division)
     guarantees = check_guarantees(division, facts, assignment.proof)
     assignment = assignment.with_notes(*_remarks(division, facts, guarantees, given))
     how = {**_how(folder, given), "options": _options(settings)}
     report = make_report(folder, division, assignment, given.classes, facts, guarantees, how)
-    write_parts(folder, table, assignment, keep_paths=settings.root_dir is not None)
+    return _Proved(division, assignment, report)
+
+
+def _write(given: SplitInput, proved: _Proved) -> SplitReport:
+    """Write the tables, the record and the figure of a division."""
+    settings, report, folder = given.settings, proved.report, proved.report.folder
+    write_parts(folder, given.table, proved.assignment, keep_paths=settings.root_dir is not None)
     note = None if is_remote(settings.tables[0]) else copy_settings(Path(settings.tables[0]).parent, folder)
     write_record(folder, report.record)
     notes = [note] if note else []
     if settings.figure:
         try:
-            draw_split(folder / FIGURE, division, report.classes)
+            draw_split(folder / FIGURE, proved.division, report.classes)
         except ModuleNotFoundError as error:
             notes.append(f"{FIGURE} was not drawn, since the package {error.name} is not installed")
     return replace(report, notes=(*report.notes, *notes))
@@ -102,7 +130,10 @@ def _check_parts(division: Division, assignment: Assignment) -> None:
         if not len(division.rows(number)):
             reasons = sorted(set(assignment.reasons.values()))
             why = f" after dropping rows ({'; '.join(reasons)})" if reasons else ""
-            raise DataError(f"no row is left in {name}{why}; use other shares, a smaller buffer, or another strategy")
+            raise DataError(
+                f"no row is left in {name}{why}, of {counted(len(division.table), 'row')} in the table; use other shares, a "
+                "smaller buffer, or another strategy"
+            )
 
 
 def _remarks(

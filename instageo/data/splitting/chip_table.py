@@ -121,6 +121,11 @@ def read_chip_table(path: str, root_dir: str | None = None) -> ChipTable:
     folder = path.rpartition("/")[0] if is_remote(path) else str(Path(path).parent)
     numbers, records = [number for number, _ in rows.rows], [_plain(record, rows.columns) for _, record in rows.rows]
     kind = _label_kind(Path(folder)) if not is_remote(path) else None
+    if INPUT not in rows.columns:
+        found = ", ".join(rows.columns)
+        raise TableError(
+            f"{rows.table}: no column '{INPUT}' with the paths of chips; found {found}; rename one of them"
+        )
     table = ChipTable(rows.table, root_dir or folder, rows.columns, records, numbers, (), kind, rows.notes)
     missing = [number for number, name in zip(numbers, table.inputs, strict=True) if not name]
     if missing:

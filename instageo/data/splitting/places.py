@@ -84,7 +84,7 @@ def _absence(table: ChipTable) -> str:
     return (
         f"{table.name} has no values in columns lat and lon, and its chips (the first is {table.inputs[0]}) are "
         "missing or have no coordinate reference system; add the columns, use georeferenced chips, or find chips that "
-        "share ground with `instageo clean` and split with --by group --column group"
+        "share ground with `instageo clean` and split its table …_groups.csv with --by group --column group"
     )
 
 
