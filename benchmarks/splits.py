@@ -10,6 +10,7 @@ has. `floods` needs the groups table that `instageo clean` makes of the 271 floo
 import argparse
 import csv
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ OURS = {
 OTHERS = ("verde train_test_split", "verde BlockKFold", "spatial-kfold blocks", "spatial-kfold clusters")
 
 Result = tuple[NDArray[np.intp], NDArray[np.intp], float]
-"""Training and test rows, and seconds."""
+"""Training and test rows, and CPU seconds."""
 
 PIXEL_KM, CHIP_PIXELS = 0.03, 128
 """Of the flood chips."""
@@ -51,7 +52,7 @@ def places(kind: str, count: int) -> NDArray[np.float64]:
 
 
 def run_other(name: str, table: str) -> None:
-    """Split by another package; print the seconds of its call, and which rows are its test part, as JSON."""
+    """Split by another package; print the CPU seconds of its call, and which rows are its test part, as JSON."""
     lonlat = np.loadtxt(table, delimiter=",", skiprows=1, usecols=(1, 2))
     if name.startswith("verde"):
         verde = import_module("verde")
@@ -88,7 +89,7 @@ def compare(output: str, others: str) -> None:
     from instageo.ground_circles import Circles
     from instageo.ground_distance import find_near, find_nearest_pair
 
-    print("| places | split | least distance, km | test chips that may overlap | dropped | seconds |")
+    print("| places | split | least distance, km | test chips that may overlap | dropped | CPU s |")
     print("|---|---|---|---|---|---|")
     for kind, count in (("clustered", 20_000), ("dense", 20_000), ("dense", 200_000)):
         lonlat = places(kind, count)
@@ -111,14 +112,15 @@ def compare(output: str, others: str) -> None:
 
 
 def split_ours(table: Path, name: str) -> Result | None:
-    """Run the command, with reading and writing; return training and test rows and seconds, None if it refuses."""
+    """Run the command, with reading and writing; return training and test rows and CPU seconds, None if it refuses."""
     folder = table.with_suffix("") / name.replace(" ", "_").replace(",", "")
     command = [sys.executable, "-m", "instageo.data.data_splitter", str(table), *OURS[name], "--shares", "80,0,20"]
     command += ["--chip-km", str(CHIP_KM), "--output", str(folder)]
-    start = time.perf_counter()
+    start = resource.getrusage(resource.RUSAGE_CHILDREN)
     if subprocess.run(command, capture_output=True, check=False).returncode:
         return None
-    seconds = time.perf_counter() - start
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
     return read_numbers(folder / "train.csv"), read_numbers(folder / "test.csv"), seconds
 
 

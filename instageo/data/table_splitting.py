@@ -58,16 +58,18 @@ def split_table(settings: SplitSettings) -> list[SplitReport]:
         settings.named_shares, settings,
     )  # fmt: skip
     notes = (*table.notes, *given.places.notes)
-    if settings.by not in FOLDED:
-        folds = [Fold("", assign(settings.by or "", given))]
-    else:
-        folds = FOLDS[settings.by](given)
+    make_folds = FOLDS.get(settings.by or "", _single_fold)
+    folds = make_folds(given)
     folds = [replace(fold, assignment=fold.assignment.with_notes(*notes)) for fold in folds]
     proved = [_prove(folder / fold.folder, given, fold.assignment) for fold in folds]  # all, before anything is written
     reports = [_write(given, part) for part in proved]
     if settings.by in FOLDED:
         _write_fold_record(folder, given, folds)
     return reports
+
+
+def _single_fold(given: SplitInput) -> list[Fold]:
+    return [Fold("", assign(given.settings.by or "", given))]
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,8 @@ def _check_parts(division: Division, assignment: Assignment) -> None:
             reasons = sorted(set(assignment.reasons.values()))
             why = f" after dropping rows ({'; '.join(reasons)})" if reasons else ""
             raise DataError(
-                f"no row is left in {name}{why}, of {counted(len(division.table), 'row')} in the table; use other shares, a "
-                "smaller buffer, or another strategy"
+                f"no row is left in {name}{why}, of {counted(len(division.table), 'row')} in the table; use other "
+                "shares, a smaller buffer, or another strategy"
             )
 
 
