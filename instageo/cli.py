@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from instageo.data.clean_command import clean_command
 from instageo.data.commands import app as chips_app
 from instageo.data.split_commands import split_command
 from instageo.errors import InstaGeoError
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(registry_app, name="registry")
 app.add_typer(chips_app, name="chips")
 app.command("split")(split_command)
+app.command("clean")(clean_command)
 
 RUN_HELP = """Train, score, predict, and more: [bold]instageo run mode=… key=value …[/bold]
 

@@ -7,15 +7,17 @@ from instageo.extras import lazy_attributes
 if TYPE_CHECKING:
     from instageo.data.chip_creation import create_chips, create_raster_chips, plan_chips
     from instageo.data.chip_settings import ChipSettings
+    from instageo.data.clean_settings import CleanSettings
     from instageo.data.output.tables import ChipReport
     from instageo.data.split_settings import SplitSettings
     from instageo.data.split_verification import verify_split
     from instageo.data.splitting.split_record import SplitReport
+    from instageo.data.table_cleaning import CleanReport, clean_table
     from instageo.data.table_splitting import split_table
 
 __all__ = [
-    "ChipReport", "ChipSettings", "SplitReport", "SplitSettings", "create_chips", "create_raster_chips", "plan_chips",
-    "split_table", "verify_split",
+    "ChipReport", "ChipSettings", "CleanReport", "CleanSettings", "SplitReport", "SplitSettings", "clean_table",
+    "create_chips", "create_raster_chips", "plan_chips", "split_table", "verify_split",
 ]  # fmt: skip
 
 _MODULES = {
@@ -23,6 +25,9 @@ _MODULES = {
     "ChipSettings": "chip_settings",
     "SplitReport": "splitting.split_record",
     "SplitSettings": "split_settings",
+    "CleanReport": "table_cleaning",
+    "CleanSettings": "clean_settings",
+    "clean_table": "table_cleaning",
     "create_chips": "chip_creation",
     "create_raster_chips": "chip_creation",
     "plan_chips": "chip_creation",

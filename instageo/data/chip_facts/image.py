@@ -1,0 +1,134 @@
+"""Facts of the image of a chip."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.band_vocabulary import understand_labels
+from instageo.data.chip_facts.facts import SAMPLES, ImageFacts, Shift
+from instageo.data.chip_facts.fingerprints import find_anchors, hash_pixels, look_of
+from instageo.data.chip_facts.image_values import (
+    StepValues,
+    describe_stripes,
+    range_of,
+    share_dark,
+    share_outside,
+    share_saturated,
+)
+from instageo.data.chip_facts.registration import phase_shift
+from instageo.data.clean_settings import CleanSettings
+from instageo.raster.grid import Raster
+
+NIR = ("NIR_NARROW", "NIR_BROAD", "NIR")
+"""Bands that dates are registered by; the last band in their absence."""
+
+
+def image_facts(
+    raster: Raster, bands: Sequence[str], settings: CleanSettings, unit: str, covered: NDArray[np.bool_] | None
+) -> ImageFacts:
+    """Return the facts of an image.
+
+    Args:
+        raster: Its layers, one date after another.
+        bands: Names of the bands of a date; empty texts where they are unknown.
+        settings: Thresholds.
+        unit: Unit of the values.
+        covered: Where quality layers mark pixels, (T, H, W); None without them.
+    """
+    height, width = raster.grid.shape
+    values = raster.values.reshape(-1, len(bands), height, width)
+    valid = raster.valid.reshape(values.shape).all(axis=1)
+    steps = [_step(*pair) for pair in zip(values, valid, strict=True)]
+    ranges = [range_of(step) for step in steps]
+    means, lows, highs = (np.stack([part[index] for part in ranges]) for index in range(3))
+    is_reflectance = unit == "reflectance"
+    outside = [share_outside(step, low, high, settings.value_range)
+               for step, low, high in zip(steps, lows, highs, strict=True)]  # fmt: skip
+    saturated = [share_saturated(step, high, is_reflectance=is_reflectance)
+                 for step, high in zip(steps, highs, strict=True)]  # fmt: skip
+    blue = bands.index("BLUE") if "BLUE" in bands else None
+    dark = None if blue is None else [share_dark(step.values[blue], step.valid) for step in steps]
+    look = look_of(_mean_image(steps))
+    return ImageFacts(
+        grid=raster.grid,
+        dtype=raster.values.dtype.name,
+        bands=tuple(bands),
+        invalid=tuple(0.0 if step.is_whole else 1 - float(step.valid.mean()) for step in steps),
+        never=0.0 if all(step.is_whole for step in steps) else 1 - float(valid.any(axis=0).mean()),
+        means=means,
+        lows=lows,
+        highs=highs,
+        outside=max(outside) if is_reflectance else 0.0,
+        dark_blue=None if dark is None or not is_reflectance else min(dark),
+        saturated=max(saturated),
+        stripes=next((text for step in steps if (text := describe_stripes(step))), ""),
+        covered=() if covered is None else tuple(float(layer.mean()) for layer in covered),
+        pixel_hash=hash_pixels(raster.values, raster.valid),
+        image_hash=look[0],
+        thumbnail=look[1],
+        samples=_samples(steps),
+        anchors=find_anchors(raster.values, valid.all(axis=0)) if raster.grid.crs is None else None,
+        shifts=_shifts(steps, bands),
+    )
+
+
+def band_names(descriptions: Sequence[str], num_bands: int, given: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the bands of a date: those given, else those that the file gives its first layers."""
+    if given:
+        return tuple(given)
+    labels = understand_labels(tuple(descriptions))[:num_bands]
+    names = [next(iter(label.bands)) if len(label.bands) == 1 else "" for label in labels]
+    if any(names):
+        return tuple(name or description for name, description in zip(names, descriptions, strict=False))
+    return tuple(descriptions[:num_bands]) or ("",) * num_bands
+
+
+def _step(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> StepValues:
+    is_whole = bool(valid.all())
+    floats = values.astype(np.float32)
+    if not is_whole:
+        floats[:, ~valid] = 0
+    return StepValues(values, valid, floats, is_whole)
+
+
+def _mean_image(steps: Sequence[StepValues]) -> NDArray[np.float32]:
+    """Return the mean over dates and bands, (H, W); pixels without an observation get the mean of the others."""
+    sums = sum(step.floats.mean(axis=0) for step in steps)
+    counts = sum(step.valid.astype(np.float32) for step in steps)
+    if all(step.is_whole for step in steps):
+        return np.asarray(sums / np.float32(len(steps)), np.float32)
+    image = np.divide(sums, counts, where=np.asarray(counts) > 0, out=np.zeros_like(steps[0].floats[0]))
+    observed = np.asarray(counts) > 0
+    image[~observed] = image[observed].mean() if observed.any() else 0
+    return image
+
+
+def _samples(steps: Sequence[StepValues]) -> NDArray[np.float32]:
+    height, width = steps[0].valid.shape
+    rows = np.unique(np.linspace(0, height - 1, SAMPLES).astype(int))[:, None]
+    columns = np.unique(np.linspace(0, width - 1, SAMPLES).astype(int))
+    parts = [np.where(step.valid[rows, columns], step.floats[:, rows, columns], np.float32(np.nan)) for step in steps]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def _shifts(steps: Sequence[StepValues], bands: Sequence[str]) -> tuple[Shift, ...]:
+    """Return the shift of each date from the one before it, where both are mostly observed."""
+    if len(steps) == 1:
+        return ()
+    band = next((bands.index(name) for name in NIR if name in bands), len(bands) - 1)
+    found = [
+        phase_shift(_filled(first, band), _filled(second, band), f"date {number} against date {number - 1}")
+        for number, (first, second) in enumerate(pairwise(steps), start=2)
+        if min(first.valid.mean(), second.valid.mean()) > 0.5
+    ]
+    return tuple(shift for shift in found if shift is not None)
+
+
+def _filled(step: StepValues, band: int) -> NDArray[np.float32]:
+    """Return a band with its mean in place of invalid pixels."""
+    image = step.floats[band]
+    if step.is_whole:
+        return image
+    return np.where(step.valid, image, image[step.valid].mean())

@@ -1,0 +1,120 @@
+"""Facts of the label of a chip: a raster, or a value of the table."""
+
+import hashlib
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.data.chip_facts.facts import LabelFacts
+from instageo.data.chip_facts.layout import CLASS_IGNORE, VALUE_IGNORE
+from instageo.raster.grid import Grid, Raster
+from instageo.raster.reading import open_raster
+from instageo.table import NONE
+
+MOST_CLASSES = 256
+"""Different whole numbers in a label up to which they are classes."""
+
+
+def read_label(path: str) -> Raster:
+    """Read the first layer of a label.
+
+    Raises:
+        RasterError: It cannot be read.
+    """
+    with open_raster(path) as file:
+        return file.read([0])
+
+
+def label_mask(label: Raster, ignore: tuple[float, ...] | None) -> NDArray[np.bool_]:
+    """Return where a label (1, H, W) has values that are not ignored, (H, W)."""
+    values, valid = label.values[0], label.valid[0]
+    if ignore is None:
+        is_class = values.dtype.kind in "iu" or _is_whole(values[valid])
+        ignore = (CLASS_IGNORE, VALUE_IGNORE) if is_class else (VALUE_IGNORE,)
+    for value in ignore:
+        valid = valid & (values != value)
+    return valid
+
+
+def raster_label_facts(label: Raster, valid: NDArray[np.bool_], observed: NDArray[np.bool_] | None,
+                       grid: Grid | None) -> LabelFacts:  # fmt: skip
+    """Return the facts of a label raster.
+
+    Args:
+        label: Its first layer.
+        valid: Where it has labels, (H, W).
+        observed: Where the chip has an observation at some date, (H, W); None if it cannot be read.
+        grid: Grid of the chip; None if it cannot be read.
+    """
+    values = label.values[0]
+    mismatch = "" if grid is None or label.grid == grid else describe_mismatch(label.grid, grid)
+    counted_pixels = valid & observed if observed is not None and observed.shape == valid.shape else valid
+    digest = hashlib.sha256(f"{values.shape}".encode())
+    digest.update(np.where(valid, values, 0).astype(np.float64 if values.dtype.kind == "f" else np.int64).tobytes())
+    digest.update(np.packbits(valid).tobytes())
+    return LabelFacts(int(np.count_nonzero(counted_pixels)), count_classes(values[valid]), digest.digest(), mismatch)
+
+
+def value_label_facts(text: str, num_pixels: int) -> LabelFacts:
+    """Return the facts of a label that stands in the table; several classes are separated by `;`.
+
+    Args:
+        text: The label.
+        num_pixels: Observed pixels of the chip, all of which it labels.
+    """
+    parts = [] if text == NONE else [part.strip() for part in text.split(";") if part.strip()]
+    counts: dict[float, int] | None = {}
+    for part in parts:
+        try:
+            value = float(part)
+        except ValueError:
+            counts = None
+            break
+        if not value.is_integer():
+            counts = None
+            break
+        counts[value] = 1
+    return LabelFacts(num_pixels, counts, hashlib.sha256(text.encode()).digest())
+
+
+def describe_mismatch(label: Grid, chip: Grid) -> str:
+    """Return how the grid of a label differs from that of its chip; empty if it matches."""
+    if label.matches(chip):
+        return ""
+    if label.shape != chip.shape:
+        return f"the label has {label.height} x {label.width} pixels, the chip {chip.height} x {chip.width}"
+    if label.crs != chip.crs:
+        return "the label has another coordinate reference system, or another place in it, than the chip"
+    rows, columns = label.from_crs(np.array([chip.transform.c]), np.array([chip.transform.f]))
+    return f"the label lies {-rows[0]:.1f} rows and {-columns[0]:.1f} columns from the chip, or has other pixels"
+
+
+def count_classes(values: NDArray[np.generic]) -> dict[float, int] | None:
+    """Return the pixels of each class among the values of a label; None if they are no classes."""
+    if not len(values):
+        return {}
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind in "iu" and low >= 0 and high < 4 * MOST_CLASSES:
+        counts = np.bincount(values.astype(np.intp))
+        classes = np.flatnonzero(counts)
+        found = {float(value): int(counts[value]) for value in classes}
+    elif values.dtype.kind in "iu" or _is_whole(values):
+        found = {float(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)}
+    else:
+        return None
+    return found if len(found) <= MOST_CLASSES else None
+
+
+def add_counts(labels: list[LabelFacts]) -> tuple[Counter[float], Counter[float]]:
+    """Return the pixels, and the chips, of each class."""
+    pixels: Counter[float] = Counter()
+    chips: Counter[float] = Counter()
+    for label in labels:
+        pixels.update(label.counts or {})
+        chips.update((label.counts or {}).keys())
+    return pixels, chips
+
+
+def _is_whole(values: NDArray[np.generic]) -> bool:
+    return bool(values.dtype.kind in "iu" or (len(values) and np.all(values == np.floor(values.astype(np.float64)))))

@@ -1,0 +1,124 @@
+"""Read a chip and its label once, and return what all checks need to know of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.data.chip_facts.facts import ChipFacts, ImageFacts, LabelFacts
+from instageo.data.chip_facts.image import band_names, image_facts
+from instageo.data.chip_facts.label import label_mask, raster_label_facts, read_label, value_label_facts
+from instageo.data.chip_facts.layout import ChipLayout
+from instageo.data.chip_facts.masking import MaskWriter
+from instageo.data.chip_facts.quality_layers import QualityLayers
+from instageo.data.chip_facts.rows import ChipRow
+from instageo.data.clean_settings import CleanSettings
+from instageo.errors import DataError, RasterError
+from instageo.raster.grid import Raster
+from instageo.raster.reading import OpenRaster, open_raster
+from instageo.runtime.parallel import prefetch
+from instageo.runtime.progress import track
+from instageo.wording import counted
+
+CELL_ERRORS = (RasterError, DataError, OSError, ValueError)
+"""Errors of one row's files, which become findings; the last are those of paths that cannot be."""
+
+
+@dataclass(frozen=True)
+class ChipMeasurer:
+    """Measures the chips of a table.
+
+    Attributes:
+        settings: Options of the command.
+        layout: How chips are read.
+        labels_are_files: Whether labels are rasters.
+        quality: Quality layers; None without them.
+        mask_writer: Writes chips with their masks applied; None to change nothing.
+    """
+
+    settings: CleanSettings
+    layout: ChipLayout
+    labels_are_files: bool
+    quality: QualityLayers | None = None
+    mask_writer: MaskWriter | None = None
+
+    def measure(self, row: ChipRow) -> ChipFacts:
+        """Return the facts of one row; files that cannot be used become `problems`."""
+        problems: list[str] = []
+        image, observed = None, None
+        if not row.input:
+            problems.append(f"row {row.number} has no value in the column Input")
+        else:
+            try:
+                image, observed = self._image(row)
+            except CELL_ERRORS as error:
+                problems.append(_sentence(error))
+        label = None
+        try:
+            label = self._label(row, image, observed)
+        except CELL_ERRORS as error:
+            problems.append(_sentence(error))
+        return ChipFacts(row, image, label, tuple(problems))
+
+    def _image(self, row: ChipRow) -> tuple[ImageFacts, NDArray[np.bool_]]:
+        """Return the facts of the image, and where it has an observation at some date."""
+        with open_raster(row.input) as file:
+            raster, steps, bands = read_chip(file, self.layout, len(row.dates or ()))
+            covered = self.quality.read(row, file, steps) if self.quality is not None else None
+        if covered is not None and self.mask_writer is not None:
+            raster = self.mask_writer.write(row, raster, covered)
+        facts = image_facts(raster, bands, self.settings, self.layout.unit, covered)
+        valid = raster.valid.reshape(steps, -1, *raster.grid.shape)
+        return facts, valid.all(axis=1).any(axis=0)
+
+    def _label(self, row: ChipRow, image: ImageFacts | None, observed: NDArray[np.bool_] | None) -> LabelFacts | None:
+        if row.label is None:
+            return None
+        if not self.labels_are_files:
+            return value_label_facts(row.label, 0 if observed is None else int(np.count_nonzero(observed)))
+        label = read_label(row.label)
+        valid = label_mask(label, self.layout.ignore)
+        return raster_label_facts(label, valid, observed, None if image is None else image.grid)
+
+
+def read_chip(file: OpenRaster, layout: ChipLayout, num_dates: int) -> tuple[Raster, int, tuple[str, ...]]:
+    """Read the layers of a chip.
+
+    Args:
+        file: The open file.
+        layout: How chips are read.
+        num_dates: Dates that the row names.
+
+    Returns:
+        Its layers, the number of dates T, and the names of the bands of a date.
+
+    Raises:
+        RasterError: A layer cannot be read.
+        DataError: The layers cannot be divided into dates and bands.
+    """
+    info = file.info
+    layers = list(layout.layers) if layout.layers is not None else info.data_layers
+    steps = layout.steps or (num_dates if num_dates and len(layers) % num_dates == 0 else 1)
+    expected = steps * len(layout.bands) if layout.bands else None
+    name = Path(str(file.path)).name
+    if len(layers) % steps or (expected is not None and expected != len(layers)):
+        wanted = f"{counted(steps, 'date')} of {len(layout.bands)} bands" if expected else counted(steps, "date")
+        raise DataError(f"{name}: has {counted(len(layers), 'layer')}, which are not {wanted}")
+    if max(layers, default=0) >= info.num_layers:
+        raise DataError(
+            f"{name}: has {counted(info.num_layers, 'layer')}, but layer {max(layers)}, counted from 0, is to be read"
+        )
+    descriptions = [info.descriptions[layer] for layer in layers] if info.descriptions else [""] * len(layers)
+    return file.read(layers, layout.no_data), steps, band_names(descriptions, len(layers) // steps, layout.bands)
+
+
+def measure_chips(measurer: ChipMeasurer, rows: Sequence[ChipRow], threads: int) -> Iterator[ChipFacts]:
+    """Yield the facts of all rows, in their order, and show progress."""
+    measured = prefetch(measurer.measure, rows, threads) if threads > 1 else map(measurer.measure, rows)
+    yield from track(measured, "checking chips", len(rows))
+
+
+def _sentence(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

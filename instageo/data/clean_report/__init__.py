@@ -1,0 +1,1 @@
+"""What a cleaning writes: findings, tables, and a report with pictures."""

@@ -1,0 +1,147 @@
+"""Check a table of chips, and write what was found."""
+
+import logging
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+
+from instageo.data.chip_facts.layout import SETTINGS, chip_layout, label_kind, read_description
+from instageo.data.chip_facts.masking import MaskWriter
+from instageo.data.chip_facts.measure import CELL_ERRORS, ChipMeasurer, measure_chips, read_chip
+from instageo.data.chip_facts.quality_layers import quality_layers
+from instageo.data.chip_facts.rows import ChipTable, read_chip_table
+from instageo.data.clean_report.tables import (
+    group_columns,
+    summarize,
+    write_counts,
+    write_findings,
+    write_rows,
+)
+from instageo.data.clean_settings import CleanSettings
+from instageo.data.cleaning.checks import TableFindings, check_names, run_checks
+from instageo.data.cleaning.finding import MeasuredTable
+from instageo.errors import ConfigError
+from instageo.locations import hide_secrets, is_remote
+from instageo.raster.grid import Raster
+from instageo.raster.reading import open_raster
+from instageo.version import __version__
+from instageo.wording import counted
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CleanReport:
+    """What was found in a table, and which files were written.
+
+    Attributes:
+        chips: Number of chips.
+        findings: Number of findings by check.
+        with_findings: Number of chips with a finding other than a group.
+        dropped: Number of chips that checks drop.
+        groups: Number of groups of two or more chips.
+        remarks: What could not be checked, and what concerns the whole table.
+        files: Files that were written, by what they are: `findings`, `counts`, `report`, `groups`, `table`.
+    """
+
+    chips: int
+    findings: dict[str, int]
+    with_findings: int
+    dropped: int
+    groups: int
+    remarks: tuple[str, ...]
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def summary(self) -> str:
+        """Return one line: chips, and findings by check."""
+        counts = ", ".join(f"{count} {check}" for check, count in self.findings.items() if count)
+        return (
+            f"{counted(self.chips, 'chip')}: {self.with_findings} with findings ({counts or 'none'}), "
+            f"{self.dropped} to drop, {counted(self.groups, 'group')} of chips that belong together"
+        )
+
+
+def clean_table(settings: CleanSettings) -> CleanReport:
+    """Check every chip of a table; write findings, groups and a report, and on request the table without bad chips.
+
+    Raises:
+        TableError: The table cannot be read.
+        ConfigError: Settings do not fit the table.
+    """
+    check_names(settings)
+    start = time.monotonic()
+    description = read_description(settings.input)
+    layout = chip_layout(settings, description)
+    table = read_chip_table(settings.input, settings.labels, label_kind(description))
+    reports, tables = output_folders(settings)
+    quality = quality_layers(settings, table.folder, table.columns)
+    writer = MaskWriter(tables / "masked", table.folder, layout.no_data) if settings.apply_mask else None
+    measurer = ChipMeasurer(settings, layout, table.labels_are_files, quality, writer)
+    chips = list(measure_chips(measurer, table.rows, settings.threads))
+
+    def read_again(position: int) -> Raster | None:
+        row = table.rows[position]
+        try:
+            with open_raster(row.input) as file:
+                return read_chip(file, layout, len(row.dates or ()))[0]
+        except CELL_ERRORS:
+            return None
+
+    measured = MeasuredTable(chips, settings, layout, read_again)
+    found = run_checks(measured)
+    files = _write(settings, table, found, writer, (reports, tables), time.monotonic() - start)
+    return _report(table, found, files)
+
+
+def output_folders(settings: CleanSettings) -> tuple[Path, Path]:
+    """Return the folder of the report and that of new tables.
+
+    Raises:
+        ConfigError: The table is remote, and no folder is given.
+    """
+    if settings.output is not None:
+        return Path(settings.output), Path(settings.output)
+    if is_remote(settings.input):
+        raise ConfigError(f"{hide_secrets(settings.input)} is a URL; pass the folder to write to by output")
+    path = Path(settings.input)
+    return path.with_name(f"{path.stem}_clean"), path.parent
+
+
+def _write(
+    settings: CleanSettings, table: ChipTable, found: TableFindings, writer: MaskWriter | None,
+    folders: tuple[Path, Path], seconds: float,
+) -> dict[str, Path]:  # fmt: skip
+    reports, tables = folders
+    stem = PurePosixPath(hide_secrets(table.location)).stem
+    files = {"findings": write_findings(reports, found)}
+    options = {name: value for name, value in asdict(settings).items() if name not in ("input", "output")}
+    extra = {"seconds": round(seconds, 2), "options": options, "program": f"InstaGeo-Model {__version__}"}
+    files["counts"] = write_counts(reports, summarize(table, found, extra))
+    groups = group_columns(found, len(table.rows))
+    inputs = writer.written if writer is not None else None
+    files["groups"] = write_rows(tables / f"{stem}_groups.csv", table, table.rows, groups, inputs)
+    if settings.drop or settings.apply_mask:
+        dropped = found.dropped if settings.drop else frozenset()
+        kept = [index for index, row in enumerate(table.rows) if row.number not in dropped]
+        files["table"] = write_rows(
+            tables / f"{stem}_clean.csv", table, [table.rows[index] for index in kept],
+            [groups[index] for index in kept], inputs,
+        )  # fmt: skip
+    described = Path(table.folder) / SETTINGS
+    if not is_remote(table.folder) and described.is_file() and described.absolute() != (tables / SETTINGS).absolute():
+        shutil.copyfile(described, tables / SETTINGS)
+    return files
+
+
+def _report(table: ChipTable, found: TableFindings, files: dict[str, Path]) -> CleanReport:
+    record = summarize(table, found, {})
+    return CleanReport(
+        chips=len(table.rows),
+        findings={check: sum(counts.values()) for check, counts in record["checks"].items()},
+        with_findings=len({e.finding.chip.row.number for e in found.findings if e.verdict != "group"}),
+        dropped=len(found.dropped),
+        groups=record["groups"],
+        remarks=found.remarks,
+        files=files,
+    )
