@@ -27,8 +27,8 @@ class CleanSettings:
 
     input: str = option("", "Table of chips (path or URL).", metavar="TABLE", is_argument=True)
     output: str | None = option(
-        None, "Folder of everything that is written; by default the folder TABLE_clean next to the table for the report, "
-        "and the folder of the table for new tables.", metavar="DIR",
+        None, "Folder of all that is written; by default the report is written to the folder TABLE_clean next to the "
+        "table, and new tables to the folder of the table.", metavar="DIR",
     )  # fmt: skip
     drop: bool = option(False, "Write TABLE_clean.csv, without the chips that a check drops.")
     apply_mask: bool = option(

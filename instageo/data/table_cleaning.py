@@ -3,6 +3,7 @@
 import logging
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +12,7 @@ from instageo.data.chip_facts.masking import MaskWriter
 from instageo.data.chip_facts.measure import CELL_ERRORS, ChipMeasurer, measure_chips, read_chip
 from instageo.data.chip_facts.quality_layers import quality_layers
 from instageo.data.chip_facts.rows import ChipTable, read_chip_table
+from instageo.data.clean_report.report import write_report
 from instageo.data.clean_report.tables import (
     group_columns,
     summarize,
@@ -42,7 +44,8 @@ class CleanReport:
         dropped: Number of chips that checks drop.
         groups: Number of groups of two or more chips.
         remarks: What could not be checked, and what concerns the whole table.
-        files: Files that were written, by what they are: `findings`, `counts`, `report`, `groups`, `table`.
+        files: Files that were written, by what they are: `findings`, `counts`,
+            `report`, `groups`, `table`.
     """
 
     chips: int
@@ -90,8 +93,26 @@ def clean_table(settings: CleanSettings) -> CleanReport:
 
     measured = MeasuredTable(chips, settings, layout, read_again)
     found = run_checks(measured)
-    files = _write(settings, table, found, writer, (reports, tables), time.monotonic() - start)
-    return _report(table, found, files)
+    record = summarize(table, measured, found) | {
+        "seconds": round(time.monotonic() - start, 2),
+        "options": {name: value for name, value in asdict(settings).items() if name not in ("input", "output")},
+        "program": f"InstaGeo-Model {__version__}",
+    }
+    files = {
+        "findings": write_findings(reports, found),
+        "counts": write_counts(reports, record),
+        "report": write_report(reports, measured, found, record),
+    }
+    files |= _write_tables(settings, table, found, tables, writer.written if writer is not None else {})
+    return CleanReport(
+        chips=len(table.rows),
+        findings={check: sum(counts.values()) for check, counts in record["checks"].items()},
+        with_findings=record["chips_with_findings"],
+        dropped=len(found.dropped),
+        groups=record["groups"],
+        remarks=found.remarks,
+        files=files,
+    )
 
 
 def output_folders(settings: CleanSettings) -> tuple[Path, Path]:
@@ -108,40 +129,19 @@ def output_folders(settings: CleanSettings) -> tuple[Path, Path]:
     return path.with_name(f"{path.stem}_clean"), path.parent
 
 
-def _write(
-    settings: CleanSettings, table: ChipTable, found: TableFindings, writer: MaskWriter | None,
-    folders: tuple[Path, Path], seconds: float,
-) -> dict[str, Path]:  # fmt: skip
-    reports, tables = folders
+def _write_tables(
+    settings: CleanSettings, table: ChipTable, found: TableFindings, folder: Path, inputs: Mapping[int, Path]
+) -> dict[str, Path]:
+    """Write the table of groups and, on request, that without dropped chips; return their paths."""
     stem = PurePosixPath(hide_secrets(table.location)).stem
-    files = {"findings": write_findings(reports, found)}
-    options = {name: value for name, value in asdict(settings).items() if name not in ("input", "output")}
-    extra = {"seconds": round(seconds, 2), "options": options, "program": f"InstaGeo-Model {__version__}"}
-    files["counts"] = write_counts(reports, summarize(table, found, extra))
-    groups = group_columns(found, len(table.rows))
-    inputs = writer.written if writer is not None else None
-    files["groups"] = write_rows(tables / f"{stem}_groups.csv", table, table.rows, groups, inputs)
+    groups = group_columns(table, found)
+    files = {"groups": write_rows(folder / f"{stem}_groups.csv", table, table.rows, groups, inputs)}
     if settings.drop or settings.apply_mask:
         dropped = found.dropped if settings.drop else frozenset()
         kept = [index for index, row in enumerate(table.rows) if row.number not in dropped]
-        files["table"] = write_rows(
-            tables / f"{stem}_clean.csv", table, [table.rows[index] for index in kept],
-            [groups[index] for index in kept], inputs,
-        )  # fmt: skip
+        rows, columns = [table.rows[index] for index in kept], [groups[index] for index in kept]
+        files["table"] = write_rows(folder / f"{stem}_clean.csv", table, rows, columns, inputs)
     described = Path(table.folder) / SETTINGS
-    if not is_remote(table.folder) and described.is_file() and described.absolute() != (tables / SETTINGS).absolute():
-        shutil.copyfile(described, tables / SETTINGS)
+    if not is_remote(table.folder) and described.is_file() and described.absolute() != (folder / SETTINGS).absolute():
+        shutil.copyfile(described, folder / SETTINGS)
     return files
-
-
-def _report(table: ChipTable, found: TableFindings, files: dict[str, Path]) -> CleanReport:
-    record = summarize(table, found, {})
-    return CleanReport(
-        chips=len(table.rows),
-        findings={check: sum(counts.values()) for check, counts in record["checks"].items()},
-        with_findings=len({e.finding.chip.row.number for e in found.findings if e.verdict != "group"}),
-        dropped=len(found.dropped),
-        groups=record["groups"],
-        remarks=found.remarks,
-        files=files,
-    )

@@ -22,12 +22,11 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 def hash_pixels(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> bytes | None:
     """Return SHA-256 of shape, type and valid values, (L, H, W); None if none is valid."""
+    digest = hashlib.sha256(f"{values.shape} {values.dtype.str}".encode())
     if not valid.all():
         if not valid.any():
             return None
         values = np.where(valid, values, values.dtype.type(0))
-    digest = hashlib.sha256(f"{values.shape} {values.dtype.str}".encode())
-    if not valid.all():
         digest.update(np.packbits(valid).tobytes())
     digest.update(np.ascontiguousarray(values).data)
     return digest.digest()
@@ -53,8 +52,8 @@ def look_of(image: NDArray[np.float32]) -> tuple[int | None, NDArray[np.float16]
     Each of the 64 bits tells whether a cell is brighter than its left neighbour. A flat image has no hash. Thumbnails
     have mean 0 and standard deviation 1.
     """
-    small = shrink(image, HASH_ROWS, HASH_COLUMNS)
     thumbnail = shrink(image, THUMBNAIL, THUMBNAIL)
+    small = shrink(thumbnail, HASH_ROWS, HASH_COLUMNS)
     deviation = float(thumbnail.std())
     if not np.isfinite(deviation) or deviation <= 1e-6 * max(abs(float(thumbnail.mean())), 1e-6):
         return None, np.zeros((THUMBNAIL, THUMBNAIL), np.float16)

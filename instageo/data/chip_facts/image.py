@@ -12,10 +12,11 @@ from instageo.data.chip_facts.fingerprints import find_anchors, hash_pixels, loo
 from instageo.data.chip_facts.image_values import (
     StepValues,
     describe_stripes,
-    range_of,
+    ends_of,
     share_dark,
     share_outside,
     share_saturated,
+    step_values,
 )
 from instageo.data.chip_facts.registration import phase_shift
 from instageo.data.clean_settings import CleanSettings
@@ -40,9 +41,9 @@ def image_facts(
     height, width = raster.grid.shape
     values = raster.values.reshape(-1, len(bands), height, width)
     valid = raster.valid.reshape(values.shape).all(axis=1)
-    steps = [_step(*pair) for pair in zip(values, valid, strict=True)]
-    ranges = [range_of(step) for step in steps]
-    means, lows, highs = (np.stack([part[index] for part in ranges]) for index in range(3))
+    steps = [step_values(*pair) for pair in zip(values, valid, strict=True)]
+    ends = [ends_of(step) for step in steps]
+    lows, highs = (np.stack([part[index] for part in ends]) for index in range(2))
     is_reflectance = unit == "reflectance"
     outside = [share_outside(step, low, high, settings.value_range)
                for step, low, high in zip(steps, lows, highs, strict=True)]  # fmt: skip
@@ -57,7 +58,7 @@ def image_facts(
         bands=tuple(bands),
         invalid=tuple(0.0 if step.is_whole else 1 - float(step.valid.mean()) for step in steps),
         never=0.0 if all(step.is_whole for step in steps) else 1 - float(valid.any(axis=0).mean()),
-        means=means,
+        means=np.stack([step.means for step in steps]),
         lows=lows,
         highs=highs,
         outside=max(outside) if is_reflectance else 0.0,
@@ -85,22 +86,14 @@ def band_names(descriptions: Sequence[str], num_bands: int, given: Sequence[str]
     return tuple(descriptions[:num_bands]) or ("",) * num_bands
 
 
-def _step(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> StepValues:
-    is_whole = bool(valid.all())
-    floats = values.astype(np.float32)
-    if not is_whole:
-        floats[:, ~valid] = 0
-    return StepValues(values, valid, floats, is_whole)
-
-
 def _mean_image(steps: Sequence[StepValues]) -> NDArray[np.float32]:
     """Return the mean over dates and bands, (H, W); pixels without an observation get the mean of the others."""
-    sums = sum(step.floats.mean(axis=0) for step in steps)
-    counts = sum(step.valid.astype(np.float32) for step in steps)
-    if all(step.is_whole for step in steps):
-        return np.asarray(sums / np.float32(len(steps)), np.float32)
-    image = np.divide(sums, counts, where=np.asarray(counts) > 0, out=np.zeros_like(steps[0].floats[0]))
-    observed = np.asarray(counts) > 0
+    if len(steps) == 1 and steps[0].is_whole:
+        return steps[0].mean_image
+    sums = np.sum([step.mean_image for step in steps], axis=0)
+    counts = np.sum([step.valid for step in steps], axis=0)
+    observed = counts > 0
+    image = np.divide(sums, counts, where=observed, out=np.zeros_like(sums))
     image[~observed] = image[observed].mean() if observed.any() else 0
     return image
 
@@ -109,7 +102,10 @@ def _samples(steps: Sequence[StepValues]) -> NDArray[np.float32]:
     height, width = steps[0].valid.shape
     rows = np.unique(np.linspace(0, height - 1, SAMPLES).astype(int))[:, None]
     columns = np.unique(np.linspace(0, width - 1, SAMPLES).astype(int))
-    parts = [np.where(step.valid[rows, columns], step.floats[:, rows, columns], np.float32(np.nan)) for step in steps]
+    parts = []
+    for step in steps:
+        observed, values = step.valid[rows, columns], step.values[:, rows, columns].astype(np.float32)
+        parts.append(np.where(observed, values, np.float32(np.nan)))
     return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 
@@ -121,14 +117,14 @@ def _shifts(steps: Sequence[StepValues], bands: Sequence[str]) -> tuple[Shift, .
     found = [
         phase_shift(_filled(first, band), _filled(second, band), f"date {number} against date {number - 1}")
         for number, (first, second) in enumerate(pairwise(steps), start=2)
-        if min(first.valid.mean(), second.valid.mean()) > 0.5
+        if min(first.count, second.count) > first.valid.size / 2
     ]
     return tuple(shift for shift in found if shift is not None)
 
 
 def _filled(step: StepValues, band: int) -> NDArray[np.float32]:
     """Return a band with its mean in place of invalid pixels."""
-    image = step.floats[band]
+    image = step.values[band].astype(np.float32)
     if step.is_whole:
         return image
     return np.where(step.valid, image, image[step.valid].mean())

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+MIN_LINES, FIRST_PIXELS = 4, 8
+"""Lines that a chip needs for stripes to be told, and pixels of a line that are compared before the others."""
+
 Values = NDArray[np.generic]
 Mask = NDArray[np.bool_]
 
@@ -25,27 +28,47 @@ class StepValues:
     Attributes:
         values: Shape (B, H, W).
         valid: Where a pixel has all bands, (H, W).
-        floats: The same values as float32, 0 where invalid.
-        is_whole: Whether all pixels are valid.
+        count: Number of valid pixels.
+        means: Mean of each band, (B,), NaN without a valid pixel.
+        mean_image: Mean over the bands, (H, W), 0 where invalid.
     """
 
     values: Values
     valid: Mask
-    floats: NDArray[np.float32]
-    is_whole: bool
+    count: int
+    means: NDArray[np.float64]
+    mean_image: NDArray[np.float32]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all pixels are valid."""
+        return self.count == self.valid.size
 
 
-def range_of(step: StepValues) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean, smallest and largest value of each band, shape (B,), of the valid pixels; NaN without any."""
+def step_values(values: Values, valid: Mask) -> StepValues:
+    """Return the values (B, H, W) of one date with their means; converts band by band, which stays in the cache."""
+    count = int(np.count_nonzero(valid))
+    total, band, sums = np.zeros(valid.shape, np.float32), np.empty(valid.shape, np.float32), []
+    for layer in values:
+        np.copyto(band, layer, casting="same_kind" if layer.dtype.kind == "f" else "unsafe")
+        if count < valid.size:
+            band[~valid] = 0
+        sums.append(float(band.sum()))
+        total += band
+    means = np.array(sums) / count if count else np.full(len(values), np.nan)
+    total /= np.float32(len(values))
+    return StepValues(values, valid, count, means, total)
+
+
+def ends_of(step: StepValues) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the smallest and the largest valid value of each band, (B,); NaN without any."""
     num_bands = len(step.values)
-    if not step.valid.any():
-        nothing = np.full(num_bands, np.nan)
-        return nothing, nothing, nothing
+    if not step.count:
+        return np.full(num_bands, np.nan), np.full(num_bands, np.nan)
     flat = step.values.reshape(num_bands, -1)
     if not step.is_whole:
         flat = flat[:, step.valid.reshape(-1)]
-    means = step.floats.reshape(num_bands, -1).sum(axis=1, dtype=np.float64) / np.count_nonzero(step.valid)
-    return means, flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
+    return flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
 
 
 def share_outside(step: StepValues, lows: NDArray[np.float64], highs: NDArray[np.float64],
@@ -54,7 +77,7 @@ def share_outside(step: StepValues, lows: NDArray[np.float64], highs: NDArray[np
     low, high = limits
     bands = [band for band in range(len(lows)) if lows[band] < low or highs[band] > high]
     counts = [np.count_nonzero(((step.values[band] < low) | (step.values[band] > high)) & step.valid) for band in bands]
-    return max(counts, default=0) / max(np.count_nonzero(step.valid), 1)
+    return max(counts, default=0) / max(step.count, 1)
 
 
 def share_dark(band: Values, valid: Mask) -> float:
@@ -65,7 +88,7 @@ def share_dark(band: Values, valid: Mask) -> float:
 
 def share_saturated(step: StepValues, highs: NDArray[np.float64], *, is_reflectance: bool) -> float:
     """Return the share of valid pixels at the maximum of their type, or bright in three bands."""
-    dtype, count = step.values.dtype, np.count_nonzero(step.valid)
+    dtype = step.values.dtype
     limit = float(np.iinfo(dtype.name).max) if dtype.kind in "iu" else np.inf
     shares = [0.0]
     if np.nanmax(highs, initial=-np.inf) >= limit:
@@ -73,7 +96,7 @@ def share_saturated(step: StepValues, highs: NDArray[np.float64], *, is_reflecta
     if is_reflectance and np.count_nonzero(highs >= SATURATED) >= min(SATURATED_BANDS, len(highs)):
         bright = (step.values >= SATURATED).sum(axis=0) >= min(SATURATED_BANDS, len(highs))
         shares.append(np.count_nonzero(bright & step.valid))
-    return max(shares) / max(count, 1)
+    return max(shares) / max(step.count, 1)
 
 
 def describe_stripes(step: StepValues) -> str:
@@ -81,40 +104,48 @@ def describe_stripes(step: StepValues) -> str:
 
     Lines that are repeated in both directions are pixels of a coarser band, which is no defect.
     """
-    rows, columns = np.flatnonzero(step.valid.any(axis=1)), np.flatnonzero(step.valid.any(axis=0))
-    if len(rows) < 2 or len(columns) < 2:
+    inner, valid = step.values, step.valid
+    if not step.is_whole:
+        rows, columns = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
+        if not len(rows):
+            return ""
+        window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        inner, valid = inner[:, *window], valid[window]
+    if min(valid.shape) < MIN_LINES:
         return ""
-    inner = step.values[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    valid = step.valid[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    zero_rows = sum(_is_zero(inner[:, line], valid[line]) for line in (0, -1))
-    zero_columns = sum(_is_zero(inner[:, :, line], valid[:, line]) for line in (0, -1))
-    if zero_rows or zero_columns:
+    borders = [(inner[:, line], valid[line]) for line in (0, -1)]
+    borders += [(inner[:, :, line], valid[:, line]) for line in (0, -1)]
+    if any(_is_zero(values, observed) for values, observed in borders):
         return "lines of zeros at the border"
-    for band in inner:
-        along_rows, along_columns = _equal_pairs(band), _equal_pairs(band.T)
-        if (along_rows >= MIN_EQUAL_LINES) != (along_columns >= MIN_EQUAL_LINES):
-            share, lines = max((along_rows, "rows"), (along_columns, "columns"))
+    along_rows, along_columns = _equal_pairs(inner), _equal_pairs(inner.swapaxes(1, 2))
+    for in_rows, in_columns in zip(along_rows, along_columns, strict=True):
+        if (in_rows >= MIN_EQUAL_LINES) != (in_columns >= MIN_EQUAL_LINES):
+            share, lines = max((in_rows, "rows"), (in_columns, "columns"))
             return f"{share:.0%} of the pairs of {lines} are equal"
     return ""
 
 
 def _is_zero(line: Values, valid: Mask) -> bool:
+    if line[0, 0] != 0 and valid[0]:  # the usual case, without copies
+        return False
     return bool(valid.any() and not (line[:, valid] != 0).any())
 
 
-def _equal_pairs(band: Values) -> float:
-    """Return the share of pairs of neighbouring lines, of either parity, that are equal and not flat."""
-    shares = []
-    for start in (0, 1):
-        first, second = band[start:-1:2], band[start + 1 :: 2]
-        if not len(first):
-            continue
-        quick = first[:, : min(16, band.shape[1])] == second[:, : min(16, band.shape[1])]
-        candidates = np.flatnonzero(quick.all(axis=1))
-        if len(candidates) < MIN_EQUAL_LINES * len(first):
-            shares.append(0.0)
-            continue
-        equal = (first[candidates] == second[candidates]).all(axis=1)
-        varied = first[candidates].max(axis=1) != first[candidates].min(axis=1)
-        shares.append(np.count_nonzero(equal & varied) / len(first))
-    return max(shares, default=0.0)
+def _equal_pairs(bands: Values) -> list[float]:
+    """Return for each band (B, H, W) the share of pairs of neighbouring lines that are equal and not flat.
+
+    Lines 1 and 2, 3 and 4, … are pairs, or lines 2 and 3, 4 and 5, …, whichever are more.
+    """
+    few = bands[:, :, :FIRST_PIXELS]
+    hopeful = (few[:, :-1] == few[:, 1:]).all(axis=2)
+    return [max(_share_equal(band, first[start::2], start) for start in (0, 1))
+            for band, first in zip(bands, hopeful, strict=True)]  # fmt: skip
+
+
+def _share_equal(band: Values, hopeful: Mask, start: int) -> float:
+    if np.count_nonzero(hopeful) < MIN_EQUAL_LINES * len(hopeful):
+        return 0.0
+    lines = start + 2 * np.flatnonzero(hopeful)
+    equal = (band[lines] == band[lines + 1]).all(axis=1)
+    varied = band[lines].max(axis=1) != band[lines].min(axis=1)
+    return np.count_nonzero(equal & varied) / len(hopeful)

@@ -51,8 +51,10 @@ def raster_label_facts(label: Raster, valid: NDArray[np.bool_], observed: NDArra
     mismatch = "" if grid is None or label.grid == grid else describe_mismatch(label.grid, grid)
     counted_pixels = valid & observed if observed is not None and observed.shape == valid.shape else valid
     digest = hashlib.sha256(f"{values.shape}".encode())
-    digest.update(np.where(valid, values, 0).astype(np.float64 if values.dtype.kind == "f" else np.int64).tobytes())
-    digest.update(np.packbits(valid).tobytes())
+    is_whole = bool(valid.all())
+    digest.update(values.dtype.str.encode())
+    digest.update(np.ascontiguousarray(values if is_whole else np.where(valid, values, values.dtype.type(0))).data)
+    digest.update(b"" if is_whole else np.packbits(valid).tobytes())
     return LabelFacts(int(np.count_nonzero(counted_pixels)), count_classes(values[valid]), digest.digest(), mismatch)
 
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from instageo.data.chip_facts.label import add_counts
 from instageo.data.chip_facts.rows import ChipRow, ChipTable
 from instageo.data.cleaning.checks import CHECKS, TableFindings
+from instageo.data.cleaning.finding import DROP, GROUP, WARN, MeasuredTable
 from instageo.data.cleaning.groups import find_groups, locate
 from instageo.files import atomic_path, write_text
 from instageo.locations import hide_secrets, is_remote
@@ -38,24 +40,32 @@ def write_findings(folder: Path, found: TableFindings) -> Path:
     return path
 
 
-def summarize(table: ChipTable, found: TableFindings, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `clean.json` says: numbers of chips and findings, and remarks."""
+def summarize(table: ChipTable, measured: MeasuredTable, found: TableFindings) -> dict[str, Any]:
+    """Return what `clean.json` says: numbers of chips, findings and classes, and remarks."""
     counts = Counter((entry.check, entry.verdict) for entry in found.findings)
     checks = {
-        name: {verdict: counts[name, verdict] for verdict in ("drop", "warn", "group") if counts[name, verdict]}
+        name: {verdict: counts[name, verdict] for verdict in (DROP, WARN, GROUP) if counts[name, verdict]}
         for name in CHECKS
     }
     roots = Counter(find_groups([(pair.first, pair.second) for pair in found.together], len(table.rows)))
     return {
         "table": hide_secrets(table.location),
         "chips": len(table.rows),
-        "chips_with_findings": len({entry.finding.chip.row.number for entry in found.findings}),
+        "chips_with_findings": len({e.finding.chip.row.number for e in found.findings if e.verdict != GROUP}),
         "chips_to_drop": len(found.dropped),
         "checks": checks,
+        "classes": _classes(measured),
         "groups": sum(size > 1 for size in roots.values()),
         "chips_in_groups": sum(size for size in roots.values() if size > 1),
         "remarks": list(found.remarks),
-    } | dict(extra)
+    }
+
+
+def _classes(measured: MeasuredTable) -> dict[str, dict[str, float]]:
+    """Return for each class its share of the labelled pixels, and the number of chips that have it."""
+    pixels, chips = add_counts([chip.label for chip in measured.chips if chip.label is not None])
+    total = sum(pixels.values())
+    return {f"{value:g}": {"share": round(pixels[value] / total, 6), "chips": chips[value]} for value in sorted(pixels)}
 
 
 def write_counts(folder: Path, record: Mapping[str, Any]) -> Path:
@@ -65,12 +75,17 @@ def write_counts(folder: Path, record: Mapping[str, Any]) -> Path:
     return path
 
 
-def group_columns(found: TableFindings, number: int) -> list[dict[str, Any]]:
-    """Return the columns of the table of groups for each chip."""
-    groups = find_groups([(pair.first, pair.second) for pair in found.together], number)
-    places = locate([*found.together, *found.apart], number)
+def group_columns(table: ChipTable, found: TableFindings) -> list[dict[str, Any]]:
+    """Return the columns of the table of groups for each chip.
+
+    Columns of the same name that come from elsewhere are kept, and these get `clean_` before their names.
+    """
+    groups = find_groups([(pair.first, pair.second) for pair in found.together], len(table.rows))
+    places = locate([*found.together, *found.apart], len(table.rows))
+    is_ours = set(GROUP_COLUMNS) <= set(table.columns)
+    names = [name if is_ours or name not in table.columns else f"clean_{name}" for name in GROUP_COLUMNS]
     return [
-        dict(zip(GROUP_COLUMNS, (group + 1, component + 1, row, column), strict=True))
+        dict(zip(names, (group + 1, component + 1, row, column), strict=True))
         for group, (component, row, column) in zip(groups, places, strict=True)
     ]
 

@@ -1,8 +1,8 @@
 """Find chips that show the same ground, from their pixels alone: for chips without coordinates.
 
-Chips that are cut from one image with overlap have exactly equal pixels there. `find_anchors` has chosen small windows
-of each chip by their content; equal windows of two chips propose by how much the chips are shifted against each other, and
-every proposal is verified by comparing all pixels of the overlap.
+Chips that are cut from one image with overlap have exactly equal pixels there. `find_anchors` has chosen small
+windows of each chip by their content; equal windows of two chips propose by how much the chips are shifted against each
+other, and every proposal is verified by comparing all pixels of the overlap.
 """
 
 from collections.abc import Callable, Sequence
@@ -92,8 +92,7 @@ def _equal_share(one: Raster, other: Raster, rows: int, columns: int) -> float:
     values = one.values[first]
     if not both.any() or not np.array_equal(values[both], other.values[second][both]):
         return 0.0
-    if not any(
-        layer[mask].size and layer[mask].min() != layer[mask].max() for layer, mask in zip(values, both, strict=True)
-    ):
+    observed = [layer[mask] for layer, mask in zip(values, both, strict=True) if mask.any()]
+    if all(layer.min() == layer.max() for layer in observed):
         return 0.0
     return (bottom - top) * (right - left) / min(height * width, other_height * other_width)
