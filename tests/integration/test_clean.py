@@ -1,0 +1,91 @@
+"""`instageo clean`: defects that were put into a table are found by name, and nothing else is."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from instageo.data.data_cleaner import main
+from instageo.raster.grid import Grid
+from tests.cleaning import BANDS, ChipTableWriter, chip_grid, ground_chip
+
+pytestmark = pytest.mark.slow
+
+NUMBER, STEPS = 200, 2
+
+DATES = "2024-05-01;2024-06-01"
+
+
+def place(grid):
+    latitude, longitude = grid.center_lat_lon()
+    return {"lat": round(latitude, 6), "lon": round(longitude, 6)}
+
+
+def shifted(grid, rows, columns):
+    """Return a grid that lies some pixels further down and right."""
+    return grid.window(rows, columns, *grid.shape)
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    """Path of a table of 200 chips of which 12 are damaged, and the checks that must find each."""
+    rng = np.random.default_rng(7)
+    writer = ChipTableWriter(tmp_path_factory.mktemp("damaged"))
+    chips = [ground_chip(rng, steps=STEPS) for _ in range(NUMBER)]
+    expected = {}
+    for number, (values, label) in enumerate(chips):
+        name, grid, extra, dates = f"{number:03}", chip_grid(number), {}, DATES
+        if number in (150, 151, 152):  # exact copies, under another name
+            grid = chip_grid(number - 150)
+            values, label = chips[number - 150]
+            expected[name] = {"duplicate"}
+        if number in (153, 154):  # the same image, a little brighter and with noise
+            values = np.rint(chips[number - 150][0] * 1.02 + rng.normal(size=values.shape) * 3).astype(np.int16)
+            label = chips[number - 150][1]
+            expected[name] = {"near_duplicate"}
+        if number == 155:
+            values[9] = 1500
+            expected[name] = {"constant"}
+        if number == 156:
+            values[:6] = -9999
+            expected[name] = {"nodata"}
+        if number in (157, 158):
+            values[3:6, :20, :20] = 16_500
+            expected[name] = {"saturated"}
+        if number == 159:  # the label's file lies 5 pixels to the right
+            extra["label_grid"] = shifted(grid, 0, 5)
+            expected[name] = {"grid"}
+        if number == 160:
+            dates = DATES[:10]
+            expected[name] = {"grid"}
+        if number == 161:
+            label, extra["label_grid"] = label[:, :60, :60], Grid(grid.crs, grid.transform, 60, 60)
+            expected[name] = {"grid"}
+        writer.add(name, values, label, grid, dates=dates, **place(grid), **extra)
+    return writer.write(), expected
+
+
+def findings(path):
+    """Return the checks by chip that a `clean.csv` names, without groups."""
+    found = {}
+    with open(path, encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["verdict"] != "group":
+                found.setdefault(Path(row["chip"]).stem, set()).add(row["check"])
+    return found
+
+
+def test_all_defects_are_found_by_name_and_nothing_else_is(damaged, tmp_path):
+    table, expected = damaged
+    assert main([table, f"--output={tmp_path}", "--drop"]) == 0
+    found = findings(tmp_path / "clean.csv")
+    assert len(expected) == 12
+    assert set(found) == set(expected)
+    for name, checks in expected.items():
+        assert checks <= found[name], name
+    counts = json.loads((tmp_path / "clean.json").read_text())
+    assert (counts["chips"], counts["chips_with_findings"]) == (NUMBER, 12)
+    page = (tmp_path / "clean_report.html").read_text()
+    assert all(f"chips/{name}.tif" in page for name in expected)
