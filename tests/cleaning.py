@@ -23,7 +23,7 @@ def smooth_noise(rng, size, smoothness):
 
 
 def ground_chip(rng, size=64, steps=1):
-    """Return a chip (T * 6, H, W), int16, of patches of vegetation, water and soil, and its label (1, H, W) of classes."""
+    """Return a chip (T * 6, H, W), int16, of vegetation, water and soil, and its label (1, H, W) of classes."""
     classes = np.argmax([smooth_noise(rng, size, 1.5) for _ in GROUND], axis=0)
     shade = 1 + 0.15 * smooth_noise(rng, size, 1.2)
     layers = []

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from instageo.data.chip_facts.layout import SETTINGS, chip_layout, label_kind, read_description
 from instageo.data.chip_facts.masking import MaskWriter
-from instageo.data.chip_facts.measure import CELL_ERRORS, ChipMeasurer, measure_chips, read_chip
+from instageo.data.chip_facts.measure import ROW_ERRORS, ChipMeasurer, measure_chips, read_chip
 from instageo.data.chip_facts.quality_layers import quality_layers
 from instageo.data.chip_facts.rows import ChipTable, read_chip_table
 from instageo.data.clean_report.report import write_report
@@ -88,7 +88,7 @@ def clean_table(settings: CleanSettings) -> CleanReport:
         try:
             with open_raster(row.input) as file:
                 return read_chip(file, layout, len(row.dates or ()))[0]
-        except CELL_ERRORS:
+        except ROW_ERRORS:
             return None
 
     measured = MeasuredTable(chips, settings, layout, read_again)

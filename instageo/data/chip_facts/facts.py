@@ -103,6 +103,19 @@ class ImageFacts:
 
 
 @dataclass(frozen=True)
+class ImageView:
+    """What a label is compared with; kept no longer than that.
+
+    Attributes:
+        observed: Where the chip has an observation at some date, (H, W).
+        mean_image: Mean over dates and bands, (H, W), without gaps.
+    """
+
+    observed: NDArray[np.bool_]
+    mean_image: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class LabelFacts:
     """What is known of the label of a chip.
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.band_vocabulary import understand_labels
-from instageo.data.chip_facts.facts import SAMPLES, ImageFacts, Shift
+from instageo.data.chip_facts.facts import SAMPLES, ImageFacts, ImageView, Shift
 from instageo.data.chip_facts.fingerprints import find_anchors, hash_pixels, look_of
 from instageo.data.chip_facts.image_values import (
     StepValues,
@@ -28,8 +28,8 @@ NIR = ("NIR_NARROW", "NIR_BROAD", "NIR")
 
 def image_facts(
     raster: Raster, bands: Sequence[str], settings: CleanSettings, unit: str, covered: NDArray[np.bool_] | None
-) -> ImageFacts:
-    """Return the facts of an image.
+) -> tuple[ImageFacts, ImageView]:
+    """Return the facts of an image, and what its label is compared with.
 
     Args:
         raster: Its layers, one date after another.
@@ -51,8 +51,9 @@ def image_facts(
                  for step, high in zip(steps, highs, strict=True)]  # fmt: skip
     blue = bands.index("BLUE") if "BLUE" in bands else None
     dark = None if blue is None else [share_dark(step.values[blue], step.valid) for step in steps]
-    look = look_of(_mean_image(steps))
-    return ImageFacts(
+    mean_image = _mean_image(steps)
+    look = look_of(mean_image)
+    facts = ImageFacts(
         grid=raster.grid,
         dtype=raster.values.dtype.name,
         bands=tuple(bands),
@@ -73,6 +74,7 @@ def image_facts(
         anchors=find_anchors(raster.values, valid.all(axis=0)) if raster.grid.crs is None else None,
         shifts=_shifts(steps, bands),
     )
+    return facts, ImageView(valid.any(axis=0), mean_image)
 
 
 def band_names(descriptions: Sequence[str], num_bands: int, given: Sequence[str]) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.chip_facts.facts import LabelFacts
+from instageo.data.chip_facts.facts import ImageView, LabelFacts
+from instageo.data.chip_facts.label_registration import label_shift
 from instageo.data.chip_facts.layout import CLASS_IGNORE, VALUE_IGNORE
 from instageo.raster.grid import Grid, Raster
 from instageo.raster.reading import open_raster
@@ -37,25 +38,35 @@ def label_mask(label: Raster, ignore: tuple[float, ...] | None) -> NDArray[np.bo
     return valid
 
 
-def raster_label_facts(label: Raster, valid: NDArray[np.bool_], observed: NDArray[np.bool_] | None,
-                       grid: Grid | None) -> LabelFacts:  # fmt: skip
+def raster_label_facts(
+    label: Raster, ignore: tuple[float, ...] | None, grid: Grid | None, view: ImageView | None
+) -> LabelFacts:
     """Return the facts of a label raster.
 
     Args:
         label: Its first layer.
-        valid: Where it has labels, (H, W).
-        observed: Where the chip has an observation at some date, (H, W); None if it cannot be read.
+        ignore: Values that mean no label; None for the usual ones.
         grid: Grid of the chip; None if it cannot be read.
+        view: The chip's image; None if it cannot be read.
     """
-    values = label.values[0]
+    values, valid = label.values[0], label_mask(label, ignore)
     mismatch = "" if grid is None or label.grid == grid else describe_mismatch(label.grid, grid)
-    counted_pixels = valid & observed if observed is not None and observed.shape == valid.shape else valid
-    digest = hashlib.sha256(f"{values.shape}".encode())
-    is_whole = bool(valid.all())
-    digest.update(values.dtype.str.encode())
-    digest.update(np.ascontiguousarray(values if is_whole else np.where(valid, values, values.dtype.type(0))).data)
-    digest.update(b"" if is_whole else np.packbits(valid).tobytes())
-    return LabelFacts(int(np.count_nonzero(counted_pixels)), count_classes(values[valid]), digest.digest(), mismatch)
+    counts, shift, labelled = count_classes(values[valid]), None, valid
+    if view is not None and view.observed.shape == valid.shape:
+        labelled = valid & view.observed
+        if counts is not None and len(counts) > 1:
+            shift = label_shift(view.mean_image, values, labelled)
+    return LabelFacts(int(np.count_nonzero(labelled)), counts, _content(values, valid), mismatch, shift)
+
+
+def _content(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> bytes:
+    """Return a hash of the shape, the type and the valid values of a label."""
+    digest = hashlib.sha256(f"{values.shape} {values.dtype.str}".encode())
+    if not valid.all():
+        values = np.where(valid, values, values.dtype.type(0))
+        digest.update(np.packbits(valid).tobytes())
+    digest.update(np.ascontiguousarray(values).data)
+    return digest.digest()
 
 
 def value_label_facts(text: str, num_pixels: int) -> LabelFacts:

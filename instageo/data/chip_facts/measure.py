@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from instageo.data.chip_facts.facts import ChipFacts, ImageFacts, LabelFacts
+from instageo.data.chip_facts.facts import ChipFacts, ImageFacts, ImageView, LabelFacts
 from instageo.data.chip_facts.image import band_names, image_facts
-from instageo.data.chip_facts.label import label_mask, raster_label_facts, read_label, value_label_facts
+from instageo.data.chip_facts.label import raster_label_facts, read_label, value_label_facts
 from instageo.data.chip_facts.layout import ChipLayout
 from instageo.data.chip_facts.masking import MaskWriter
 from instageo.data.chip_facts.quality_layers import QualityLayers
@@ -22,7 +21,7 @@ from instageo.runtime.parallel import prefetch
 from instageo.runtime.progress import track
 from instageo.wording import counted
 
-CELL_ERRORS = (RasterError, DataError, OSError, ValueError)
+ROW_ERRORS = (RasterError, DataError, OSError, ValueError)
 """Errors of one row's files, which become findings; the last are those of paths that cannot be."""
 
 
@@ -47,40 +46,37 @@ class ChipMeasurer:
     def measure(self, row: ChipRow) -> ChipFacts:
         """Return the facts of one row; files that cannot be used become `problems`."""
         problems: list[str] = []
-        image, observed = None, None
+        image, view = None, None
         if not row.input:
             problems.append(f"row {row.number} has no value in the column Input")
         else:
             try:
-                image, observed = self._image(row)
-            except CELL_ERRORS as error:
+                image, view = self._image(row)
+            except ROW_ERRORS as error:
                 problems.append(_sentence(error))
         label = None
         try:
-            label = self._label(row, image, observed)
-        except CELL_ERRORS as error:
+            label = self._label(row, image, view)
+        except ROW_ERRORS as error:
             problems.append(_sentence(error))
         return ChipFacts(row, image, label, tuple(problems))
 
-    def _image(self, row: ChipRow) -> tuple[ImageFacts, NDArray[np.bool_]]:
-        """Return the facts of the image, and where it has an observation at some date."""
+    def _image(self, row: ChipRow) -> tuple[ImageFacts, ImageView]:
         with open_raster(row.input) as file:
             raster, steps, bands = read_chip(file, self.layout, len(row.dates or ()))
             covered = self.quality.read(row, file, steps) if self.quality is not None else None
         if covered is not None and self.mask_writer is not None:
             raster = self.mask_writer.write(row, raster, covered)
-        facts = image_facts(raster, bands, self.settings, self.layout.unit, covered)
-        valid = raster.valid.reshape(steps, -1, *raster.grid.shape)
-        return facts, valid.all(axis=1).any(axis=0)
+        return image_facts(raster, bands, self.settings, self.layout.unit, covered)
 
-    def _label(self, row: ChipRow, image: ImageFacts | None, observed: NDArray[np.bool_] | None) -> LabelFacts | None:
+    def _label(self, row: ChipRow, image: ImageFacts | None, view: ImageView | None) -> LabelFacts | None:
         if row.label is None:
             return None
         if not self.labels_are_files:
-            return value_label_facts(row.label, 0 if observed is None else int(np.count_nonzero(observed)))
-        label = read_label(row.label)
-        valid = label_mask(label, self.layout.ignore)
-        return raster_label_facts(label, valid, observed, None if image is None else image.grid)
+            return value_label_facts(row.label, 0 if view is None else int(np.count_nonzero(view.observed)))
+        return raster_label_facts(
+            read_label(row.label), self.layout.ignore, None if image is None else image.grid, view
+        )
 
 
 def read_chip(file: OpenRaster, layout: ChipLayout, num_dates: int) -> tuple[Raster, int, tuple[str, ...]]:

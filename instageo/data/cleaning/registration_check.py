@@ -15,4 +15,4 @@ def check_registration(table: MeasuredTable) -> CheckResult:
             findings.append(Finding(chip, value, worst.pixels))
     if compared or findings:
         return CheckResult(findings)
-    return CheckResult(remarks=["registration: not checked, because no chip has two dates that can be compared"])
+    return CheckResult(remarks=["registration: dates not compared, because no chip has two dates that look alike"])

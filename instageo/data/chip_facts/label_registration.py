@@ -1,0 +1,75 @@
+"""Shift of a label against its image, where the borders of its classes are seen in the image."""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from instageo.data.chip_facts.facts import Shift
+
+REACH = 8
+"""Largest shift that is tried, pixels, in rows and columns."""
+
+MIN_SHIFT = 2.0
+"""Shifts up to this are not told from the width of borders, pixels."""
+
+MIN_BORDER, MOST_BORDER = 60, 800
+"""Pixels at borders of classes that are needed, and that are used."""
+
+MIN_CONTRAST, MIN_GAIN = 5.0, 2.5
+"""How far the best shift must stand out from all others, and from no shift, in robust deviations."""
+
+FULL_CONTRAST = 4.0
+"""Gradients above this multiple of their mean count no more, so that few bright objects do not decide."""
+
+
+def label_shift(image: NDArray[np.float32], label: NDArray[np.generic], valid: NDArray[np.bool_]) -> Shift | None:
+    """Return how far a label of classes is shifted, if its borders lie on those of the image only after a shift.
+
+    The mean gradient of the image under the borders of the label is compared for all shifts of up to `REACH` pixels.
+    Most labels whose borders are not seen in the image, or lie on them, give None.
+
+    Args:
+        image: Mean over dates and bands, (H, W).
+        label: Classes, (H, W).
+        valid: Where the label has a class and the image an observation, (H, W).
+    """
+    height, width = image.shape
+    if min(height, width) < 4 * REACH:
+        return None
+    rows, columns = _border(label, valid)
+    if len(rows) < MIN_BORDER:
+        return None
+    if len(rows) > MOST_BORDER:
+        chosen = np.linspace(0, len(rows) - 1, MOST_BORDER).astype(np.intp)
+        rows, columns = rows[chosen], columns[chosen]
+    windows = sliding_window_view(_gradient(image), (2 * REACH + 1, 2 * REACH + 1))
+    scores = windows[rows - REACH, columns - REACH].mean(axis=0)
+    offsets = np.arange(-REACH, REACH + 1)
+    row, column = np.unravel_index(int(scores.argmax()), scores.shape)
+    deviation = 1.4826 * float(np.median(np.abs(scores - np.median(scores)))) + 1e-12
+    contrast = (scores[row, column] - np.median(scores)) / deviation
+    gain = (scores[row, column] - scores[REACH, REACH]) / deviation
+    shift = Shift(-float(offsets[row]), -float(offsets[column]), "the label")
+    is_inside = max(abs(int(offsets[row])), abs(int(offsets[column]))) < REACH
+    return shift if is_inside and shift.pixels > MIN_SHIFT and contrast > MIN_CONTRAST and gain > MIN_GAIN else None
+
+
+def _border(label: NDArray[np.generic], valid: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of pixels beside another class, at least `REACH` + 1 pixels inside the chip."""
+    border = np.zeros(label.shape, bool)
+    beside = (label[:, 1:] != label[:, :-1]) & valid[:, 1:] & valid[:, :-1]
+    border[:, 1:] |= beside
+    border[:, :-1] |= beside
+    below = (label[1:] != label[:-1]) & valid[1:] & valid[:-1]
+    border[1:] |= below
+    border[:-1] |= below
+    margin = REACH + 1
+    rows, columns = np.nonzero(border[margin:-margin, margin:-margin])
+    return rows + margin, columns + margin
+
+
+def _gradient(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    gradient = np.zeros_like(image)
+    gradient[1:-1] = np.abs(image[2:] - image[:-2])
+    gradient[:, 1:-1] += np.abs(image[:, 2:] - image[:, :-2])
+    return np.minimum(gradient, FULL_CONTRAST * gradient.mean())
