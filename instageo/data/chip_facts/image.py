@@ -17,6 +17,7 @@ from instageo.data.chip_facts.image_values import (
     share_outside,
     share_saturated,
     step_values,
+    to_float32,
 )
 from instageo.data.chip_facts.registration import phase_shift
 from instageo.data.clean_settings import CleanSettings
@@ -106,7 +107,7 @@ def _samples(steps: Sequence[StepValues]) -> NDArray[np.float32]:
     columns = np.unique(np.linspace(0, width - 1, SAMPLES).astype(int))
     parts = []
     for step in steps:
-        observed, values = step.valid[rows, columns], step.values[:, rows, columns].astype(np.float32)
+        observed, values = step.valid[rows, columns], to_float32(step.values[:, rows, columns])
         parts.append(np.where(observed, values, np.float32(np.nan)))
     return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
@@ -126,7 +127,7 @@ def _shifts(steps: Sequence[StepValues], bands: Sequence[str]) -> tuple[Shift, .
 
 def _filled(step: StepValues, band: int) -> NDArray[np.float32]:
     """Return a band with its mean in place of invalid pixels."""
-    image = step.values[band].astype(np.float32)
+    image = to_float32(step.values[band])
     if step.is_whole:
         return image
     return np.where(step.valid, image, image[step.valid].mean())

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 MIN_LINES, FIRST_PIXELS = 4, 8
 """Lines that a chip needs for stripes to be told, and pixels of a line that are compared before the others."""
 
+LARGEST = 1e12
+"""Larger values are no measurements."""
+
 Values = NDArray[np.generic]
 Mask = NDArray[np.bool_]
 
@@ -50,7 +53,7 @@ def step_values(values: Values, valid: Mask) -> StepValues:
     count = int(np.count_nonzero(valid))
     total, band, sums = np.zeros(valid.shape, np.float32), np.empty(valid.shape, np.float32), []
     for layer in values:
-        np.copyto(band, layer, casting="same_kind" if layer.dtype.kind == "f" else "unsafe")
+        to_float32(layer, band)
         if count < valid.size:
             band[~valid] = 0
         sums.append(float(band.sum()))
@@ -58,6 +61,16 @@ def step_values(values: Values, valid: Mask) -> StepValues:
     means = np.array(sums) / count if count else np.full(len(values), np.nan)
     total /= np.float32(len(values))
     return StepValues(values, valid, count, means, total)
+
+
+def to_float32(values: Values, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Return values as float32; those beyond `LARGEST` become that, so that sums and squares stay finite."""
+    if out is None:
+        out = np.empty(values.shape, np.float32)
+    if values.dtype.kind == "f":
+        values = np.clip(values, -LARGEST, LARGEST)
+    np.copyto(out, values, casting="unsafe")
+    return out
 
 
 def ends_of(step: StepValues) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -8,8 +8,9 @@ from instageo.data.chip_facts.facts import Shift
 UPSAMPLING = 10
 """Parts of a pixel that a shift is found to."""
 
-MIN_PEAK = 0.1
-"""Least height of the correlation's peak, 0 to 1; below it two images have too little in common to tell."""
+MIN_PEAK, MIN_NOISE_RATIO = 0.06, 8.0
+"""Least height of the correlation's peak, 0 to 1, and as a multiple of the deviation of unrelated images, which is one
+over the square root of the number of pixels; below it two images have too little in common to tell."""
 
 
 def phase_shift(first: NDArray[np.float32], second: NDArray[np.float32], of: str) -> Shift | None:
@@ -35,7 +36,7 @@ def phase_shift(first: NDArray[np.float32], second: NDArray[np.float32], of: str
     peak = np.unravel_index(int(np.argmax(correlation)), correlation.shape)
     whole = [int(index) if index <= size // 2 else int(index) - size
              for index, size in zip(peak, first.shape, strict=True)]  # fmt: skip
-    if correlation[peak] < MIN_PEAK:
+    if correlation[peak] < max(MIN_PEAK, MIN_NOISE_RATIO / np.sqrt(correlation.size)):
         return None
     fine = _refine(product, whole)
     return Shift(fine[0], fine[1], of)

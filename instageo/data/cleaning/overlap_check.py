@@ -7,11 +7,12 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.chip_facts.facts import ImageFacts
+from instageo.data.chip_facts.facts import ChipFacts, ImageFacts
 from instageo.data.cleaning.finding import GROUP, CheckResult, Finding, MeasuredTable, Shared
 from instageo.data.cleaning.shared_pixels import propose_overlaps, verify_overlaps
 from instageo.ground_distance import find_near_pairs
 from instageo.raster.footprint import Footprint, enclosing_circles, find_footprint
+from instageo.wording import counted
 
 WHOLE_PIXEL = 0.01
 """Parts of a pixel by which two grids may lie from whole pixels of each other, to give an offset in pixels."""
@@ -25,8 +26,9 @@ def check_overlap(table: MeasuredTable) -> CheckResult:
     by_pixels = verify_overlaps(propose_overlaps(anchors), table.read) if without > 1 else []
     pairs = by_ground + by_pixels
     together = [pair for pair in pairs if pair.share > table.settings.min_overlap]
+    pairs_shown = [pair for pair in together if not _is_duplicate(table.chips[pair.first], table.chips[pair.second])]
     largest: dict[int, tuple[float, int]] = {}
-    for pair in together:
+    for pair in pairs_shown:
         for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
             largest[one] = max(largest.get(one, (0.0, other)), (pair.share, other), key=lambda found: found[0])
     findings = [
@@ -37,10 +39,15 @@ def check_overlap(table: MeasuredTable) -> CheckResult:
     if without and num_located == 0:
         remarks.append("overlap: compared by pixels, because the chips have no coordinates")
     elif without:
-        remarks.append(f"overlap: {without} chips without coordinates were compared by pixels")
+        remarks.append(f"overlap: {counted(without, 'chip', 'were')} compared by pixels, without coordinates")
     return CheckResult(
         findings, remarks, together, [pair for pair in pairs if pair.share <= table.settings.min_overlap]
     )
+
+
+def _is_duplicate(first: ChipFacts, second: ChipFacts) -> bool:
+    """Return whether two chips have the same pixels, which is the finding of another check."""
+    return (first.image and first.image.pixel_hash) == (second.image and second.image.pixel_hash)
 
 
 def _by_footprints(table: MeasuredTable) -> tuple[list[Shared], int]:

@@ -18,6 +18,7 @@ MAD_TO_DEVIATION = 1.4826
 def check_classes(table: MeasuredTable) -> CheckResult:
     """Find classes in few chips, and labels that are no class."""
     labels = [(chip, chip.label) for chip in table.chips if chip.label is not None and chip.label.counts is not None]
+    enough = len(labels) >= table.settings.min_class_chips
     _, chips_of = add_counts([label for _, label in labels])
     findings, num_classes = [], table.settings.classes
     for chip, label in labels:
@@ -27,13 +28,18 @@ def check_classes(table: MeasuredTable) -> CheckResult:
         if unknown:
             values = ", ".join(f"{value:g}" for value in unknown[:5])
             findings.append(Finding(chip, f"labels {values} are not among 0 to {(num_classes or 0) - 1}", 2.0, DROP))
-        elif rare:
+        elif rare and enough:
             value = min(rare, key=lambda value: (chips_of[value], value))
             text = f"class {value:g} is in {chips_of[value]} of {len(labels)} chips"
             findings.append(Finding(chip, text, 1 / chips_of[value]))
     with_labels = [chip for chip in table.chips if chip.label is not None]
-    remark = "classes: not checked, because labels are values rather than classes"
-    return CheckResult(findings, [remark] if with_labels and not labels else [])
+    remarks = []
+    if with_labels and not labels:
+        remarks.append("classes: not checked, because labels are values rather than classes")
+    elif labels and not enough:
+        least = table.settings.min_class_chips
+        remarks.append(f"classes: rare ones not told, because fewer than {least} chips have labels of classes")
+    return CheckResult(findings, remarks)
 
 
 def check_outlier(table: MeasuredTable) -> CheckResult:
