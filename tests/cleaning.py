@@ -1,5 +1,8 @@
 """Tables of chips that look like satellite images, with defects put in by name."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
@@ -66,3 +69,9 @@ class ChipTableWriter:
         columns = list(dict.fromkeys(column for row in self.rows for column in row))
         write_table(self.folder / name, [{column: row.get(column, "") for column in columns} for row in self.rows])
         return str(self.folder / name)
+
+
+def read_findings(path):
+    """Return (chip, check, verdict) of each row of a `clean.csv`; the chip without its folder and ending."""
+    with open(path, encoding="utf-8") as file:
+        return [(Path(row["chip"]).stem, row["check"], row["verdict"]) for row in csv.DictReader(file)]

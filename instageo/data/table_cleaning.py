@@ -1,6 +1,5 @@
 """Check a table of chips, and write what was found."""
 
-import logging
 import shutil
 import time
 from collections.abc import Mapping
@@ -26,11 +25,12 @@ from instageo.data.cleaning.finding import MeasuredTable
 from instageo.errors import ConfigError
 from instageo.locations import hide_secrets, is_remote
 from instageo.raster.grid import Raster
-from instageo.raster.reading import open_raster
+from instageo.raster.reading import open_raster, read_raster
 from instageo.version import __version__
 from instageo.wording import counted
 
-log = logging.getLogger(__name__)
+MASKED = "masked"
+"""Folder of chips with masks applied, next to the tables that are written."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,23 @@ class CleanReport:
         )
 
 
+@dataclass(frozen=True)
+class CheckedTable:
+    """A table and what was found in it.
+
+    Attributes:
+        table: The table.
+        measured: Facts of its chips.
+        found: Findings of all checks.
+        masked: New chip of each row, by its number, if masks were applied.
+    """
+
+    table: ChipTable
+    measured: MeasuredTable
+    found: TableFindings
+    masked: Mapping[int, Path]
+
+
 def clean_table(settings: CleanSettings) -> CleanReport:
     """Check every chip of a table; write findings, groups and a report, and on request the table without bad chips.
 
@@ -72,47 +89,60 @@ def clean_table(settings: CleanSettings) -> CleanReport:
         TableError: The table cannot be read.
         ConfigError: Settings do not fit the table.
     """
-    check_names(settings)
     start = time.monotonic()
+    checked = check_table(settings)
+    reports, tables = output_folders(settings)
+    record = summarize(checked.table, checked.measured, checked.found) | {
+        "seconds": round(time.monotonic() - start, 2),
+        "options": {name: value for name, value in asdict(settings).items() if name not in ("input", "output")},
+        "program": f"InstaGeo-Model {__version__}",
+    }
+    files = {
+        "findings": write_findings(reports, checked.found),
+        "counts": write_counts(reports, record),
+        "report": write_report(reports, checked.measured, checked.found, record),
+    }
+    return CleanReport(
+        chips=len(checked.table.rows),
+        findings={check: sum(counts.values()) for check, counts in record["checks"].items()},
+        with_findings=record["chips_with_findings"],
+        dropped=len(checked.found.dropped),
+        groups=record["groups"],
+        remarks=checked.found.remarks,
+        files=files | _write_tables(settings, checked, tables),
+    )
+
+
+def check_table(settings: CleanSettings) -> CheckedTable:
+    """Check every chip of a table; writes nothing but chips with masks, if these are to be applied.
+
+    Raises:
+        TableError: The table cannot be read.
+        ConfigError: Settings do not fit the table.
+    """
+    check_names(settings)
+    folder = output_folders(settings)[1] / MASKED
     description = read_description(settings.input)
     layout = chip_layout(settings, description)
     table = read_chip_table(settings.input, settings.labels, label_kind(description))
-    reports, tables = output_folders(settings)
     quality = quality_layers(settings, table.folder, table.columns)
-    writer = MaskWriter(tables / "masked", table.folder, layout.no_data) if settings.apply_mask else None
+    writer = MaskWriter(folder, table.folder, layout.no_data) if settings.apply_mask else None
     measurer = ChipMeasurer(settings, layout, table.labels_are_files, quality, writer)
     chips = list(measure_chips(measurer, table.rows, settings.threads))
+    masked = {} if writer is None else writer.written
 
     def read_again(position: int) -> Raster | None:
         row = table.rows[position]
         try:
+            if row.number in masked:
+                return read_raster(masked[row.number])
             with open_raster(row.input) as file:
                 return read_chip(file, layout, len(row.dates or ()))[0]
         except ROW_ERRORS:
             return None
 
     measured = MeasuredTable(chips, settings, layout, read_again)
-    found = run_checks(measured)
-    record = summarize(table, measured, found) | {
-        "seconds": round(time.monotonic() - start, 2),
-        "options": {name: value for name, value in asdict(settings).items() if name not in ("input", "output")},
-        "program": f"InstaGeo-Model {__version__}",
-    }
-    files = {
-        "findings": write_findings(reports, found),
-        "counts": write_counts(reports, record),
-        "report": write_report(reports, measured, found, record),
-    }
-    files |= _write_tables(settings, table, found, tables, writer.written if writer is not None else {})
-    return CleanReport(
-        chips=len(table.rows),
-        findings={check: sum(counts.values()) for check, counts in record["checks"].items()},
-        with_findings=record["chips_with_findings"],
-        dropped=len(found.dropped),
-        groups=record["groups"],
-        remarks=found.remarks,
-        files=files,
-    )
+    return CheckedTable(table, measured, run_checks(measured), masked)
 
 
 def output_folders(settings: CleanSettings) -> tuple[Path, Path]:
@@ -129,18 +159,17 @@ def output_folders(settings: CleanSettings) -> tuple[Path, Path]:
     return path.with_name(f"{path.stem}_clean"), path.parent
 
 
-def _write_tables(
-    settings: CleanSettings, table: ChipTable, found: TableFindings, folder: Path, inputs: Mapping[int, Path]
-) -> dict[str, Path]:
+def _write_tables(settings: CleanSettings, checked: CheckedTable, folder: Path) -> dict[str, Path]:
     """Write the table of groups and, on request, that without dropped chips; return their paths."""
+    table, found = checked.table, checked.found
     stem = PurePosixPath(hide_secrets(table.location)).stem
     groups = group_columns(table, found)
-    files = {"groups": write_rows(folder / f"{stem}_groups.csv", table, table.rows, groups, inputs)}
+    files = {"groups": write_rows(folder / f"{stem}_groups.csv", table, table.rows, groups, checked.masked)}
     if settings.drop or settings.apply_mask:
         dropped = found.dropped if settings.drop else frozenset()
         kept = [index for index, row in enumerate(table.rows) if row.number not in dropped]
         rows, columns = [table.rows[index] for index in kept], [groups[index] for index in kept]
-        files["table"] = write_rows(folder / f"{stem}_clean.csv", table, rows, columns, inputs)
+        files["table"] = write_rows(folder / f"{stem}_clean.csv", table, rows, columns, checked.masked)
     described = Path(table.folder) / SETTINGS
     if not is_remote(table.folder) and described.is_file() and described.absolute() != (folder / SETTINGS).absolute():
         shutil.copyfile(described, folder / SETTINGS)

@@ -1,15 +1,13 @@
 """`instageo clean`: defects that were put into a table are found by name, and nothing else is."""
 
-import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from instageo.data.data_cleaner import main
 from instageo.raster.grid import Grid
-from tests.cleaning import ChipTableWriter, chip_grid, ground_chip
+from tests.cleaning import ChipTableWriter, chip_grid, ground_chip, read_findings
 
 pytestmark = pytest.mark.slow
 
@@ -65,10 +63,9 @@ def damaged(tmp_path_factory):
 def findings(path):
     """Return the checks by chip that a `clean.csv` names, without groups."""
     found = {}
-    with open(path, encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["verdict"] != "group":
-                found.setdefault(Path(row["chip"]).stem, set()).add(row["check"])
+    for name, check, verdict in read_findings(path):
+        if verdict != "group":
+            found.setdefault(name, set()).add(check)
     return found
 
 
