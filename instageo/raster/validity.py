@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def validity_mask(
     return valid
 
 
+@lru_cache(maxsize=256)
 def stored_value(no_data: float | None, dtype: np.dtype[np.generic]) -> float | None:
     """Return how a type stores a no-data value, or None if no finite pixel can have it.
 

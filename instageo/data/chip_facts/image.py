@@ -1,6 +1,7 @@
 """Facts of the image of a chip."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -103,13 +104,17 @@ def _mean_image(steps: Sequence[StepValues]) -> NDArray[np.float32]:
 
 def _samples(steps: Sequence[StepValues]) -> NDArray[np.float32]:
     height, width = steps[0].valid.shape
-    rows = np.unique(np.linspace(0, height - 1, SAMPLES).astype(int))[:, None]
-    columns = np.unique(np.linspace(0, width - 1, SAMPLES).astype(int))
+    rows, columns = _sample_places(height)[:, None], _sample_places(width)
     parts = []
     for step in steps:
         observed, values = step.valid[rows, columns], to_float32(step.values[:, rows, columns])
         parts.append(np.where(observed, values, np.float32(np.nan)))
     return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+@lru_cache(maxsize=64)
+def _sample_places(size: int) -> NDArray[np.intp]:
+    return np.unique(np.linspace(0, size - 1, SAMPLES).astype(np.intp))
 
 
 def _shifts(steps: Sequence[StepValues], bands: Sequence[str]) -> tuple[Shift, ...]:

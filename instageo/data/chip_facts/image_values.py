@@ -151,13 +151,16 @@ def _equal_pairs(bands: Values) -> list[float]:
     """
     few = bands[:, :, :FIRST_PIXELS]
     hopeful = (few[:, :-1] == few[:, 1:]).all(axis=2)
-    return [max(_share_equal(band, first[start::2], start) for start in (0, 1))
-            for band, first in zip(bands, hopeful, strict=True)]  # fmt: skip
+    shares = [0.0] * len(bands)
+    for start in (0, 1):
+        pairs = hopeful[:, start::2]
+        for band in np.flatnonzero(np.count_nonzero(pairs, axis=1) >= MIN_EQUAL_LINES * pairs.shape[1]):
+            shares[band] = max(shares[band], _share_equal(bands[band], pairs[band], start))
+    return shares
 
 
 def _share_equal(band: Values, hopeful: Mask, start: int) -> float:
-    if np.count_nonzero(hopeful) < MIN_EQUAL_LINES * len(hopeful):
-        return 0.0
+    """Return the share of pairs of lines of a band (H, W) that are equal and not flat, among those that may be."""
     lines = start + 2 * np.flatnonzero(hopeful)
     equal = (band[lines] == band[lines + 1]).all(axis=1)
     varied = band[lines].max(axis=1) != band[lines].min(axis=1)

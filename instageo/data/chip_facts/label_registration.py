@@ -45,13 +45,16 @@ def label_shift(image: NDArray[np.float32], label: NDArray[np.generic], valid: N
     windows = sliding_window_view(_gradient(image), (2 * REACH + 1, 2 * REACH + 1))
     scores = windows[rows - REACH, columns - REACH].mean(axis=0)
     offsets = np.arange(-REACH, REACH + 1)
-    row, column = np.unravel_index(int(scores.argmax()), scores.shape)
-    deviation = 1.4826 * float(np.median(np.abs(scores - np.median(scores)))) + 1e-12
-    contrast = (scores[row, column] - np.median(scores)) / deviation
+    row, column = divmod(int(scores.argmax()), len(offsets))
+    if np.hypot(offsets[row], offsets[column]) <= MIN_SHIFT:
+        return None
+    middle = float(np.median(scores))
+    deviation = 1.4826 * float(np.median(np.abs(scores - middle))) + 1e-12
+    contrast = (scores[row, column] - middle) / deviation
     gain = (scores[row, column] - scores[REACH, REACH]) / deviation
     shift = Shift(-float(offsets[row]), -float(offsets[column]), "the label")
     is_inside = max(abs(int(offsets[row])), abs(int(offsets[column]))) < REACH
-    return shift if is_inside and shift.pixels > MIN_SHIFT and contrast > MIN_CONTRAST and gain > MIN_GAIN else None
+    return shift if is_inside and contrast > MIN_CONTRAST and gain > MIN_GAIN else None
 
 
 def _border(label: NDArray[np.generic], valid: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
