@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from instageo.data.chip_facts.layout import SETTINGS, chip_layout, label_kind, read_description
@@ -142,7 +142,12 @@ def check_table(settings: CleanSettings) -> CheckedTable:
             return None
 
     measured = MeasuredTable(chips, settings, layout, read_again)
-    return CheckedTable(table, measured, run_checks(measured), masked)
+    found = run_checks(measured)
+    left = sum(chip.row.number not in masked for chip, _ in measured.images) if settings.apply_mask else 0
+    if left:
+        remark = f"apply_mask: {counted(left, 'chip', 'have')} no quality file, and stay as they are"
+        found = replace(found, remarks=(*found.remarks, remark))
+    return CheckedTable(table, measured, found, masked)
 
 
 def output_folders(settings: CleanSettings) -> tuple[Path, Path]:

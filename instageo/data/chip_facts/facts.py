@@ -1,6 +1,6 @@
 """What is known of a chip after one pass over its pixels; no pixels are kept."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ THUMBNAIL = 32
 
 SAMPLES = 12
 """Rows and columns of the regular grid of pixels that histograms are made of."""
+
+
+Class = float | str
+"""Number of a class, or its name."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ class LabelFacts:
     """
 
     labelled: int
-    counts: dict[float, int] | None
+    counts: dict[Class, int] | None
     content: bytes
     mismatch: str = ""
     shift: Shift | None = None
@@ -143,11 +147,9 @@ class ChipFacts:
         image: Facts of the image; None if it cannot be read.
         label: Facts of the label; None without one.
         problems: Why files cannot be read or are not laid out as expected.
-        remarks: Sentences for the report on what could not be measured; equal ones are shown once.
     """
 
     row: ChipRow
     image: ImageFacts | None
     label: LabelFacts | None
     problems: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = field(default=())

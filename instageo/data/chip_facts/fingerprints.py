@@ -42,7 +42,7 @@ def shrink(image: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.fl
         starts = np.arange(cells) * size // cells
         counts = np.diff(np.append(starts, size)).astype(np.float32)
         counts = counts[:, None] if axis == 0 else counts
-        image = np.add.reduceat(image, starts, axis=axis) / counts
+        image = (np.add.reduceat(image, starts, axis=axis) / counts).astype(np.float32)
     return image
 
 

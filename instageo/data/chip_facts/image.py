@@ -42,7 +42,7 @@ def image_facts(
     """
     height, width = raster.grid.shape
     values = raster.values.reshape(-1, len(bands), height, width)
-    valid = raster.valid.reshape(values.shape).all(axis=1)
+    valid: NDArray[np.bool_] = np.all(raster.valid.reshape(values.shape), axis=1)
     steps = [step_values(*pair) for pair in zip(values, valid, strict=True)]
     ends = [ends_of(step) for step in steps]
     lows, highs = (np.stack([part[index] for part in ends]) for index in range(2))
@@ -55,12 +55,14 @@ def image_facts(
     dark = None if blue is None else [share_dark(step.values[blue], step.valid) for step in steps]
     mean_image = _mean_image(steps)
     look = look_of(mean_image)
+    everywhere: NDArray[np.bool_] = np.all(valid, axis=0)
+    observed: NDArray[np.bool_] = np.any(valid, axis=0)
     facts = ImageFacts(
         grid=raster.grid,
         dtype=raster.values.dtype.name,
         bands=tuple(bands),
         invalid=tuple(0.0 if step.is_whole else 1 - float(step.valid.mean()) for step in steps),
-        never=0.0 if all(step.is_whole for step in steps) else 1 - float(valid.any(axis=0).mean()),
+        never=0.0 if all(step.is_whole for step in steps) else 1 - float(observed.mean()),
         means=np.stack([step.means for step in steps]),
         lows=lows,
         highs=highs,
@@ -73,10 +75,10 @@ def image_facts(
         image_hash=look[0],
         thumbnail=look[1],
         samples=_samples(steps),
-        anchors=find_anchors(raster.values, valid.all(axis=0)) if raster.grid.crs is None else None,
+        anchors=find_anchors(raster.values, everywhere) if raster.grid.crs is None else None,
         shifts=_shifts(steps, bands),
     )
-    return facts, ImageView(valid.any(axis=0), mean_image)
+    return facts, ImageView(observed, mean_image)
 
 
 def band_names(descriptions: Sequence[str], num_bands: int, given: Sequence[str]) -> tuple[str, ...]:
@@ -97,7 +99,7 @@ def _mean_image(steps: Sequence[StepValues]) -> NDArray[np.float32]:
     sums = np.sum([step.mean_image for step in steps], axis=0)
     counts = np.sum([step.valid for step in steps], axis=0)
     observed = counts > 0
-    image = np.divide(sums, counts, where=observed, out=np.zeros_like(sums))
+    image: NDArray[np.float32] = np.divide(sums, counts, where=observed, out=np.zeros_like(sums))
     image[~observed] = image[observed].mean() if observed.any() else 0
     return image
 

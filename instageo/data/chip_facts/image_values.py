@@ -1,6 +1,7 @@
 """Range, means, saturation and stripes of the values of a chip."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ MIN_LINES, FIRST_PIXELS = 4, 8
 LARGEST = 1e12
 """Larger values are no measurements."""
 
-Values = NDArray[np.generic]
+Values = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 SHIFTED_BLUE = 900
@@ -105,10 +106,10 @@ def share_saturated(step: StepValues, highs: NDArray[np.float64], *, is_reflecta
     limit = float(np.iinfo(dtype.name).max) if dtype.kind in "iu" else np.inf
     shares = [0.0]
     if np.nanmax(highs, initial=-np.inf) >= limit:
-        shares.append(np.count_nonzero((step.values == limit).any(axis=0) & step.valid))
+        shares.append(int(np.count_nonzero((step.values == limit).any(axis=0) & step.valid)))
     if is_reflectance and np.count_nonzero(highs >= SATURATED) >= min(SATURATED_BANDS, len(highs)):
         bright = (step.values >= SATURATED).sum(axis=0) >= min(SATURATED_BANDS, len(highs))
-        shares.append(np.count_nonzero(bright & step.valid))
+        shares.append(int(np.count_nonzero(bright & step.valid)))
     return max(shares) / max(step.count, 1)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.chip_facts.facts import ImageView, LabelFacts
+from instageo.data.chip_facts.facts import Class, ImageView, LabelFacts
 from instageo.data.chip_facts.label_registration import label_shift
 from instageo.data.chip_facts.layout import CLASS_IGNORE, VALUE_IGNORE
 from instageo.raster.grid import Grid, Raster
@@ -29,12 +29,13 @@ def read_label(path: str) -> Raster:
 
 def label_mask(label: Raster, ignore: tuple[float, ...] | None) -> NDArray[np.bool_]:
     """Return where a label (1, H, W) has values that are not ignored, (H, W)."""
-    values, valid = label.values[0], label.valid[0]
+    values = label.values[0]
+    valid: NDArray[np.bool_] = label.valid[0]
     if ignore is None:
         is_class = values.dtype.kind in "iu" or _is_whole(values[valid])
         ignore = (CLASS_IGNORE, VALUE_IGNORE) if is_class else (VALUE_IGNORE,)
     for value in ignore:
-        valid = valid & (values != value)
+        valid = np.logical_and(valid, values != value)
     return valid
 
 
@@ -77,18 +78,18 @@ def value_label_facts(text: str, num_pixels: int) -> LabelFacts:
         num_pixels: Observed pixels of the chip, all of which it labels.
     """
     parts = [] if text == NONE else [part.strip() for part in text.split(";") if part.strip()]
-    counts: dict[float, int] | None = {}
-    for part in parts:
-        try:
-            value = float(part)
-        except ValueError:
-            counts = None
-            break
-        if not value.is_integer():
-            counts = None
-            break
-        counts[value] = 1
+    classes = [_class_of(part) for part in parts]
+    counts = None if None in classes else {value: 1 for value in classes if value is not None}
     return LabelFacts(num_pixels, counts, hashlib.sha256(text.encode()).digest())
+
+
+def _class_of(text: str) -> Class | None:
+    """Return the number or the name of a class; None for a number that is not whole."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return value if value.is_integer() else None
 
 
 def describe_mismatch(label: Grid, chip: Grid) -> str:
@@ -103,7 +104,7 @@ def describe_mismatch(label: Grid, chip: Grid) -> str:
     return f"the label lies {-rows[0]:.1f} rows and {-columns[0]:.1f} columns from the chip, or has other pixels"
 
 
-def count_classes(values: NDArray[np.generic]) -> dict[float, int] | None:
+def count_classes(values: NDArray[np.generic]) -> dict[Class, int] | None:
     """Return the pixels of each class among the values of a label; None if they are no classes."""
     if not len(values):
         return {}
@@ -111,7 +112,7 @@ def count_classes(values: NDArray[np.generic]) -> dict[float, int] | None:
     if values.dtype.kind in "iu" and low >= 0 and high < 4 * MOST_CLASSES:
         counts = np.bincount(values.astype(np.intp))
         classes = np.flatnonzero(counts)
-        found = {float(value): int(counts[value]) for value in classes}
+        found: dict[Class, int] = {float(value): int(counts[value]) for value in classes}
     elif values.dtype.kind in "iu" or _is_whole(values):
         found = {float(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)}
     else:
@@ -119,14 +120,19 @@ def count_classes(values: NDArray[np.generic]) -> dict[float, int] | None:
     return found if len(found) <= MOST_CLASSES else None
 
 
-def add_counts(labels: list[LabelFacts]) -> tuple[Counter[float], Counter[float]]:
+def add_counts(labels: list[LabelFacts]) -> tuple[Counter[Class], Counter[Class]]:
     """Return the pixels, and the chips, of each class."""
-    pixels: Counter[float] = Counter()
-    chips: Counter[float] = Counter()
+    pixels: Counter[Class] = Counter()
+    chips: Counter[Class] = Counter()
     for label in labels:
         pixels.update(label.counts or {})
         chips.update((label.counts or {}).keys())
     return pixels, chips
+
+
+def class_text(value: Class) -> str:
+    """Return a class as a text."""
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _is_whole(values: NDArray[np.generic]) -> bool:

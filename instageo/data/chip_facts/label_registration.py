@@ -75,4 +75,5 @@ def _gradient(image: NDArray[np.float32]) -> NDArray[np.float32]:
     gradient = np.zeros_like(image)
     gradient[1:-1] = np.abs(image[2:] - image[:-2])
     gradient[:, 1:-1] += np.abs(image[:, 2:] - image[:, :-2])
-    return np.minimum(gradient, FULL_CONTRAST * gradient.mean())
+    limited: NDArray[np.float32] = np.minimum(gradient, FULL_CONTRAST * gradient.mean())
+    return limited

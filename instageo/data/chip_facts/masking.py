@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from instageo.data.chip_facts.rows import ChipRow
 from instageo.errors import DataError
 from instageo.locations import relative_path
-from instageo.raster.grid import Raster
+from instageo.raster.grid import Raster, RasterInfo
 from instageo.raster.writing import is_representable, write_raster
 
 DEFAULT_NO_DATA = -9999.0
@@ -33,13 +33,14 @@ class MaskWriter:
     no_data: float | None
     written: dict[int, Path] = field(default_factory=dict)
 
-    def write(self, row: ChipRow, raster: Raster, covered: NDArray[np.bool_]) -> Raster:
+    def write(self, row: ChipRow, raster: Raster, covered: NDArray[np.bool_], source: RasterInfo | None) -> Raster:
         """Write a chip, and return it as written.
 
         Args:
             row: Its row.
             raster: The layers of all dates, one date after another.
             covered: Where pixels are covered at each date, (T, H, W).
+            source: Metadata of the chip, whose scales and offsets are kept; None if not all its layers are read.
 
         Raises:
             DataError: The type of the values cannot hold the no-data value.
@@ -57,6 +58,6 @@ class MaskWriter:
         path = self.folder / relative_path(row.input, self.root)
         tags: Mapping[str, Any] = {name: text for name, text in raster.tags.items() if not name.startswith("TIFFTAG")}
         write_raster(path.with_suffix(".tif"), values, raster.grid, no_data_value=no_data, bands=raster.bands,
-                     tags=dict(tags))  # fmt: skip
+                     tags=dict(tags), source=source)  # fmt: skip
         self.written[row.number] = path.with_suffix(".tif")
         return Raster(values, valid, raster.grid, raster.bands, raster.tags)

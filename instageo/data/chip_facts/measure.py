@@ -65,8 +65,10 @@ class ChipMeasurer:
         with open_raster(row.input) as file:
             raster, steps, bands = read_chip(file, self.layout, len(row.dates or ()))
             covered = self.quality.read(row, file, steps) if self.quality is not None else None
+            is_whole = self.layout.layers is None and len(raster.values) == file.info.num_layers
+            source = file.info if is_whole else None
         if covered is not None and self.mask_writer is not None:
-            raster = self.mask_writer.write(row, raster, covered)
+            raster = self.mask_writer.write(row, raster, covered, source)
         return image_facts(raster, bands, self.settings, self.layout.unit, covered)
 
     def _label(self, row: ChipRow, image: ImageFacts | None, view: ImageView | None) -> LabelFacts | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from instageo.data.chip_facts.label import add_counts
+from instageo.data.chip_facts.label import add_counts, class_text
 from instageo.data.chip_facts.rows import ChipRow, ChipTable
 from instageo.data.cleaning.checks import CHECKS, TableFindings
 from instageo.data.cleaning.finding import DROP, GROUP, WARN, MeasuredTable
@@ -65,7 +65,8 @@ def _classes(measured: MeasuredTable) -> dict[str, dict[str, float]]:
     """Return for each class its share of the labelled pixels, and the number of chips that have it."""
     pixels, chips = add_counts([chip.label for chip in measured.chips if chip.label is not None])
     total = sum(pixels.values())
-    return {f"{value:g}": {"share": round(pixels[value] / total, 6), "chips": chips[value]} for value in sorted(pixels)}
+    ordered = sorted(pixels, key=lambda value: (isinstance(value, str), value))
+    return {class_text(value): {"share": round(pixels[value] / total, 6), "chips": chips[value]} for value in ordered}
 
 
 def write_counts(folder: Path, record: Mapping[str, Any]) -> Path:

@@ -20,7 +20,7 @@ def check_grid(table: MeasuredTable) -> CheckResult:
     for part in (_coordinates(table), _dates(table), _layers(table)):
         findings += part.findings
     remarks = [*_coordinates(table).remarks, *_dates(table).remarks]
-    first = {}
+    first: dict[int, Finding] = {}
     for finding in findings:
         first.setdefault(finding.chip.row.number, finding)
     return CheckResult(list(first.values()), remarks)

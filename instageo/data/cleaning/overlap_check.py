@@ -17,6 +17,9 @@ from instageo.wording import counted
 WHOLE_PIXEL = 0.01
 """Parts of a pixel by which two grids may lie from whole pixels of each other, to give an offset in pixels."""
 
+LEAST_SHARE = 1e-6
+"""Smaller overlaps are those of neighbours whose corners were rounded."""
+
 
 def check_overlap(table: MeasuredTable) -> CheckResult:
     """Find chips of which more than a share overlaps with another chip; they form groups."""
@@ -65,38 +68,41 @@ def _by_footprints(table: MeasuredTable) -> tuple[list[Shared], int]:
 
 def _pairs(chips: Sequence[tuple[int, ImageFacts, Footprint]]) -> list[Shared]:
     near = find_near_pairs(enclosing_circles([footprint for _, _, footprint in chips]), None, 0.0)
+    corners = np.array([footprint.corners for _, _, footprint in chips])
     pairs = []
-    for one, other in near.tolist():
-        (first, image, footprint), (second, other_image, other_footprint) = chips[one], chips[other]
-        share = overlap_share(footprint.corners, other_footprint.corners)
+    for (one, other), share in zip(
+        near.tolist(), overlap_shares(corners[near[:, 0]], corners[near[:, 1]]), strict=True
+    ):
         if share > 0:
-            pairs.append(Shared(first, second, share, _offset(image, other_image)))
+            (first, image, _), (second, other_image, _) = chips[one], chips[other]
+            pairs.append(Shared(first, second, float(share), _offset(image, other_image)))
     return pairs
 
 
-def overlap_share(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the area that two convex quadrilaterals share, as a share of the smaller one.
+def overlap_shares(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area that two quadrilaterals share, as a share of the smaller one, for M pairs of them, shape (M,).
 
     Args:
-        first: Longitude and latitude of the corners in their order, degrees, shape (4, 2).
-        second: The same of the other.
+        first: Longitude and latitude of the corners in their order, degrees, shape (M, 4, 2).
+        second: The same of the others.
     """
-    from shapely import Polygon
+    import shapely
 
-    middle = first[0]
-    scale = np.array([np.cos(np.radians(middle[1])), 1.0])
-    polygons = [Polygon((_near_zero(corners - middle)) * scale) for corners in (first, second)]
-    least = min(polygon.area for polygon in polygons)
-    if least == 0 or not all(polygon.is_valid for polygon in polygons):
-        return 0.0
-    share = polygons[0].intersection(polygons[1]).area / least
-    return float(share) if share > 1e-6 else 0.0
+    middle = first[:, :1]
+    scale = np.stack([np.cos(np.radians(middle[..., 1])), np.ones(middle.shape[:2])], axis=-1)
+    polygons = [shapely.polygons(_wrapped(corners - middle) * scale) for corners in (first, second)]
+    least = np.minimum(*(shapely.area(part) for part in polygons))
+    usable = (least > 0) & shapely.is_valid(polygons[0]) & shapely.is_valid(polygons[1])
+    shares = np.zeros(len(first))
+    shared = shapely.area(shapely.intersection(polygons[0][usable], polygons[1][usable]))
+    shares[usable] = shared / least[usable]
+    return np.where(shares > LEAST_SHARE, shares, 0.0)
 
 
-def _near_zero(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+def _wrapped(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return differences of longitude and latitude across the antimeridian as small ones."""
     result = differences.copy()
-    result[:, 0] = (result[:, 0] + 180) % 360 - 180
+    result[..., 0] = (result[..., 0] + 180) % 360 - 180
     return result
 
 

@@ -128,7 +128,7 @@ def check_stripes(table: MeasuredTable) -> CheckResult:
 
 def _is_fraction(image: ImageFacts) -> bool:
     highest = np.nanmax(image.highs, initial=-np.inf)
-    return image.dtype.startswith("float") and np.isfinite(highest) and highest <= MAX_FRACTION
+    return bool(image.dtype.startswith("float") and np.isfinite(highest) and highest <= MAX_FRACTION)
 
 
 def _band(image: ImageFacts, step: int, band: int) -> str:

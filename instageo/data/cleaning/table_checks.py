@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 
 from instageo.data.chip_facts.facts import ChipFacts, ImageFacts
-from instageo.data.chip_facts.label import add_counts
+from instageo.data.chip_facts.label import add_counts, class_text
 from instageo.data.cleaning.finding import DROP, CheckResult, Finding, MeasuredTable
 
 MIN_CHIPS = 10
@@ -23,14 +23,15 @@ def check_classes(table: MeasuredTable) -> CheckResult:
     findings, num_classes = [], table.settings.classes
     for chip, label in labels:
         counts = label.counts or {}
-        unknown = [value for value in counts if num_classes is not None and not 0 <= value < num_classes]
+        numbers = [value for value in counts if isinstance(value, float)]
+        unknown = [value for value in numbers if num_classes is not None and not 0 <= value < num_classes]
         rare = [value for value in counts if chips_of[value] < table.settings.min_class_chips]
         if unknown:
             values = ", ".join(f"{value:g}" for value in unknown[:5])
             findings.append(Finding(chip, f"labels {values} are not among 0 to {(num_classes or 0) - 1}", 2.0, DROP))
         elif rare and enough:
-            value = min(rare, key=lambda value: (chips_of[value], value))
-            text = f"class {value:g} is in {chips_of[value]} of {len(labels)} chips"
+            value = min(rare, key=lambda value: (chips_of[value], class_text(value)))
+            text = f"class {class_text(value)} is in {chips_of[value]} of {len(labels)} chips"
             findings.append(Finding(chip, text, 1 / chips_of[value]))
     with_labels = [chip for chip in table.chips if chip.label is not None]
     remarks = []
