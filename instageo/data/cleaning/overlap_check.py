@@ -69,13 +69,12 @@ def _by_footprints(table: MeasuredTable) -> tuple[list[Shared], int]:
 def _pairs(chips: Sequence[tuple[int, ImageFacts, Footprint]]) -> list[Shared]:
     near = find_near_pairs(enclosing_circles([footprint for _, _, footprint in chips]), None, 0.0)
     corners = np.array([footprint.corners for _, _, footprint in chips])
+    shares = overlap_shares(corners[near[:, 0]], corners[near[:, 1]])
     pairs = []
-    for (one, other), share in zip(
-        near.tolist(), overlap_shares(corners[near[:, 0]], corners[near[:, 1]]), strict=True
-    ):
+    for (one, other), share in zip(near.tolist(), shares.tolist(), strict=True):
         if share > 0:
             (first, image, _), (second, other_image, _) = chips[one], chips[other]
-            pairs.append(Shared(first, second, float(share), _offset(image, other_image)))
+            pairs.append(Shared(first, second, share, _offset(image, other_image)))
     return pairs
 
 
