@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instageo.data.chip_facts.facts import ChipFacts, ImageFacts
+from instageo.data.chip_facts.facts import ImageFacts
 from instageo.files import atomic_path
 
 if TYPE_CHECKING:
@@ -49,27 +49,26 @@ def draw_histograms(path: Path, images: Sequence[ImageFacts]) -> bool:
     return True
 
 
-def draw_map(path: Path, chips: Sequence[ChipFacts], verdicts: Mapping[int, str]) -> bool:
+def draw_map(path: Path, places: Mapping[int, tuple[float, float]], verdicts: Mapping[int, str]) -> bool:
     """Draw the centres of the chips in longitude and latitude, in the colour of the worst verdict on each.
 
     Args:
         path: Output file.
-        chips: All chips; their place is that of the file, else of the table.
+        places: Longitude and latitude of each chip that has a place, by number of its row.
         verdicts: Worst verdict by number of the row; chips without one have no finding.
 
     Returns:
         False, without a file, if no chip has a place.
     """
-    places = [(chip.row.number, place) for chip in chips if (place := _place(chip)) is not None]
     if not places:
         return False
     with _figure(path, 7, 5) as figure:
         axis = figure.subplots()
         for verdict, colour in VERDICT_COLOURS.items():
-            own = np.array([place for number, place in places if verdicts.get(number, "no finding") == verdict])
+            own = np.array([place for number, place in places.items() if verdicts.get(number, "no finding") == verdict])
             if len(own):
-                axis.scatter(own[:, 1], own[:, 0], s=12, color=colour, label=f"{verdict} ({len(own)})", alpha=0.8)
-        latitude = float(np.mean([place[0] for _, place in places]))
+                axis.scatter(own[:, 0], own[:, 1], s=12, color=colour, label=f"{verdict} ({len(own)})", alpha=0.8)
+        latitude = float(np.mean([latitude for _, latitude in places.values()]))
         axis.set_aspect(1 / max(np.cos(np.radians(latitude)), 0.05), adjustable="datalim")
         axis.set_xlabel("longitude, degrees", fontsize=8)
         axis.set_ylabel("latitude, degrees", fontsize=8)
@@ -79,11 +78,6 @@ def draw_map(path: Path, chips: Sequence[ChipFacts], verdicts: Mapping[int, str]
         axis.grid(color="#dddddd", linewidth=0.5)
         axis.set_axisbelow(True)
     return True
-
-
-def _place(chip: ChipFacts) -> tuple[float, float] | None:
-    centre = None if chip.image is None else chip.image.grid.center_lat_lon()
-    return centre or chip.row.lat_lon
 
 
 @contextmanager

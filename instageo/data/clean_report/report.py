@@ -23,7 +23,7 @@ def write_report(folder: Path, table: MeasuredTable, found: TableFindings, recor
     figures = []
     if draw_histograms(folder / PICTURES / "histograms.png", [image for _, image in table.images]):
         figures.append(("Values of each band", f"{PICTURES}/histograms.png"))
-    if draw_map(folder / PICTURES / "map.png", table.chips, _worst_verdicts(found)):
+    if draw_map(folder / PICTURES / "map.png", _places(table), _worst_verdicts(found)):
         figures.append(("Where the chips lie", f"{PICTURES}/map.png"))
     pictures = _draw_chips(folder, table, found)
     return write_page(folder, ReportContent(record, found.findings, pictures, figures))
@@ -42,6 +42,12 @@ def _draw_chips(folder: Path, table: MeasuredTable, found: TableFindings) -> dic
             pictures[number] = f"{PICTURES}/chip_{number}.png"
             write_chip_picture(folder / pictures[number], raster, chip.image.bands)
     return pictures
+
+
+def _places(table: MeasuredTable) -> dict[int, tuple[float, float]]:
+    """Return longitude and latitude of the chips by number of the row: those of the file, else of the table."""
+    places = {chip.row.number: chip.row.lat_lon[::-1] for chip in table.chips if chip.row.lat_lon is not None}
+    return places | {table.chips[position].row.number: part.center for position, part in table.footprints.items()}
 
 
 def _worst_verdicts(found: TableFindings) -> dict[int, str]:

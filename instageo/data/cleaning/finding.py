@@ -1,11 +1,14 @@
 """What checks return, and what they are given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from instageo.data.chip_facts.facts import ChipFacts, ImageFacts
 from instageo.data.chip_facts.layout import ChipLayout
 from instageo.data.clean_settings import CleanSettings
+from instageo.raster.footprint import Footprint
+from instageo.raster.footprints import find_footprints
 from instageo.raster.grid import Raster
 
 WARN, DROP, GROUP = "warn", "drop", "group"
@@ -81,6 +84,13 @@ class MeasuredTable:
 
     def __post_init__(self) -> None:
         self._images.extend((chip, chip.image) for chip in self.chips if chip.image is not None)
+
+    @cached_property
+    def footprints(self) -> Mapping[int, Footprint]:
+        """Footprints of the chips that have coordinates, by position in the table."""
+        places = [(position, chip.image.grid) for position, chip in enumerate(self.chips) if chip.image is not None]
+        found = find_footprints([grid for _, grid in places])
+        return {position: part for (position, _), part in zip(places, found, strict=True) if part is not None}
 
     @property
     def images(self) -> Sequence[tuple[ChipFacts, ImageFacts]]:

@@ -6,8 +6,7 @@ import numpy as np
 
 from instageo.data.chip_facts.facts import ChipFacts
 from instageo.data.cleaning.finding import CheckResult, Finding, MeasuredTable
-
-EARTH_RADIUS_KM = 6371.0088
+from instageo.ground_circles import great_circle_km
 
 
 def check_grid(table: MeasuredTable) -> CheckResult:
@@ -17,9 +16,10 @@ def check_grid(table: MeasuredTable) -> CheckResult:
         for chip in table.chips
         if chip.label is not None and chip.label.mismatch
     ]
+    remarks: list[str] = []
     for part in (_coordinates(table), _dates(table), _layers(table)):
         findings += part.findings
-    remarks = [*_coordinates(table).remarks, *_dates(table).remarks]
+        remarks += part.remarks
     first: dict[int, Finding] = {}
     for finding in findings:
         first.setdefault(finding.chip.row.number, finding)
@@ -29,32 +29,18 @@ def check_grid(table: MeasuredTable) -> CheckResult:
 def check_mislocated(table: MeasuredTable) -> CheckResult:
     """Find chips whose centre is farther from the table's lat, lon than half their diagonal."""
     findings = [Finding(chip, chip.row.problem, 1e6) for chip in table.chips if chip.row.problem]
-    compared = 0
-    for chip, image in table.images:
-        if chip.row.lat_lon is None:
-            continue
-        centre, corner = image.grid.center_lat_lon(), image.grid.bounds_lonlat()
-        if centre is None or corner is None:
-            continue
-        compared += 1
-        west, south, east, north = corner
-        half_diagonal = distance_km((south, west), (north, east)) / 2
-        distance = distance_km(chip.row.lat_lon, centre)
-        if distance > half_diagonal:
-            value = f"lat, lon lie {distance:.1f} km from the centre, half the diagonal is {half_diagonal:.1f} km"
-            findings.append(Finding(chip, value, distance))
+    places = [(table.chips[position], part) for position, part in table.footprints.items()]
+    compared = [(chip, part, chip.row.lat_lon) for chip, part in places if chip.row.lat_lon is not None]
+    for chip, footprint, (latitude, longitude) in compared:
+        distance = float(great_circle_km(np.array([[longitude, latitude]]), footprint.center)[0])
+        if distance > footprint.half_diagonal_km:
+            half = f"half the diagonal is {footprint.half_diagonal_km:.1f} km"
+            findings.append(Finding(chip, f"lat, lon lie {distance:.1f} km from the centre, {half}", distance))
     if compared or findings:
         return CheckResult(findings)
     return CheckResult(
         remarks=["mislocated: not checked, because no row has both lat, lon and a file with coordinates"]
     )
-
-
-def distance_km(first: tuple[float, float], second: tuple[float, float]) -> float:
-    """Return the great-circle distance of two places (latitude, longitude), degrees, on a sphere."""
-    (lat1, lon1), (lat2, lon2) = np.radians(first), np.radians(second)
-    half = np.sin((lat2 - lat1) / 2) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin((lon2 - lon1) / 2) ** 2
-    return float(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(min(half, 1.0))))
 
 
 def _coordinates(table: MeasuredTable) -> CheckResult:

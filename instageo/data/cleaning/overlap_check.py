@@ -1,21 +1,25 @@
 """Check for chips that show the same ground: by their footprints, or by their pixels where there are no coordinates."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.chip_facts.facts import ChipFacts, ImageFacts
+from instageo.data.chip_facts.facts import ChipFacts
 from instageo.data.cleaning.finding import GROUP, CheckResult, Finding, MeasuredTable, Shared
 from instageo.data.cleaning.shared_pixels import propose_overlaps, verify_overlaps
 from instageo.ground_distance import find_near_pairs
-from instageo.raster.footprint import Footprint, enclosing_circles, find_footprint
+from instageo.raster.footprint import enclosing_circles
+from instageo.raster.grid import Grid
 from instageo.wording import counted
 
 WHOLE_PIXEL = 0.01
 """Parts of a pixel by which two grids may lie from whole pixels of each other, to give an offset in pixels."""
+
+PixelPlace = tuple[tuple[str | float, ...], float, float]
+"""Reference system and shape of pixels, and row and column of a chip's first pixel, counted from (0, 0) of the system."""
 
 LEAST_SHARE = 1e-6
 """Smaller overlaps are those of neighbours whose corners were rounded."""
@@ -23,7 +27,7 @@ LEAST_SHARE = 1e-6
 
 def check_overlap(table: MeasuredTable) -> CheckResult:
     """Find chips of which more than a share overlaps with another chip; they form groups."""
-    by_ground, num_located = _by_footprints(table)
+    by_ground = _by_footprints(table)
     anchors = [None if chip.image is None else chip.image.anchors for chip in table.chips]
     without = sum(part is not None for part in anchors)
     by_pixels = verify_overlaps(propose_overlaps(anchors), table.read) if without > 1 else []
@@ -39,7 +43,7 @@ def check_overlap(table: MeasuredTable) -> CheckResult:
         for one, (share, other) in sorted(largest.items())
     ]
     remarks = []
-    if without and num_located == 0:
+    if without and not table.footprints:
         remarks.append("overlap: compared by pixels, because the chips have no coordinates")
     elif without:
         remarks.append(f"overlap: {counted(without, 'chip', 'were')} compared by pixels, without coordinates")
@@ -53,28 +57,27 @@ def _is_duplicate(first: ChipFacts, second: ChipFacts) -> bool:
     return (first.image and first.image.pixel_hash) == (second.image and second.image.pixel_hash)
 
 
-def _by_footprints(table: MeasuredTable) -> tuple[list[Shared], int]:
-    """Return the pairs whose footprints overlap, and the number of chips with a footprint."""
-    by_dates: dict[tuple[date, ...] | None, list[tuple[int, ImageFacts, Footprint]]] = defaultdict(list)
-    number = 0
-    for position, chip in enumerate(table.chips):
-        footprint = None if chip.image is None else find_footprint(chip.image.grid)
-        if chip.image is not None and footprint is not None:
-            number += 1
-            dates = chip.row.dates if table.settings.overlap_dates == "equal" else None
-            by_dates[dates].append((position, chip.image, footprint))
-    return [pair for chips in by_dates.values() for pair in _pairs(chips)], number
+def _by_footprints(table: MeasuredTable) -> list[Shared]:
+    """Return the pairs whose footprints overlap, at equal dates or at any."""
+    by_dates: dict[tuple[date, ...] | None, list[int]] = defaultdict(list)
+    for position in table.footprints:
+        dates = table.chips[position].row.dates if table.settings.overlap_dates == "equal" else None
+        by_dates[dates].append(position)
+    places = {
+        position: pixel_place(image.grid) for position in table.footprints if (image := table.chips[position].image)
+    }
+    return [pair for positions in by_dates.values() for pair in _pairs(table, positions, places)]
 
 
-def _pairs(chips: Sequence[tuple[int, ImageFacts, Footprint]]) -> list[Shared]:
-    near = find_near_pairs(enclosing_circles([footprint for _, _, footprint in chips]), None, 0.0)
-    corners = np.array([footprint.corners for _, _, footprint in chips])
+def _pairs(table: MeasuredTable, positions: Sequence[int], places: Mapping[int, PixelPlace]) -> list[Shared]:
+    footprints = [table.footprints[position] for position in positions]
+    near = find_near_pairs(enclosing_circles(footprints), None, 0.0)
+    corners = np.array([footprint.corners for footprint in footprints])
     shares = overlap_shares(corners[near[:, 0]], corners[near[:, 1]])
     pairs = []
-    for (one, other), share in zip(near.tolist(), shares.tolist(), strict=True):
-        if share > 0:
-            (first, image, _), (second, other_image, _) = chips[one], chips[other]
-            pairs.append(Shared(first, second, share, _offset(image, other_image)))
+    for (one, other), share in zip(near[shares > 0].tolist(), shares[shares > 0].tolist(), strict=True):
+        first, second = positions[one], positions[other]
+        pairs.append(Shared(first, second, share, _offset(places[first], places[second])))
     return pairs
 
 
@@ -105,14 +108,15 @@ def _wrapped(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def _offset(first: ImageFacts, second: ImageFacts) -> tuple[int, int] | None:
+def pixel_place(grid: Grid) -> PixelPlace:
+    """Return which grid of pixels a raster belongs to, and row and column of its first pixel in it, from (0, 0)."""
+    a, b, c, d, e, f = grid.transform[:6]
+    row, column = (float(part) for part in np.linalg.solve([[e, d], [b, a]], [f, c]))
+    return (grid.crs or "", *(float(f"{part:.9g}") for part in (a, b, d, e))), row, column
+
+
+def _offset(first: PixelPlace, second: PixelPlace) -> tuple[int, int] | None:
     """Return rows and columns by which the second chip lies further; None if their pixels do not coincide."""
-    one, other = first.grid, second.grid
-    if one.crs != other.crs or not np.allclose(one.transform[:6:3], other.transform[:6:3], rtol=1e-6):
-        return None
-    if not np.allclose([one.transform.b, one.transform.e], [other.transform.b, other.transform.e], rtol=1e-6):
-        return None
-    rows, columns = one.from_crs(np.array([other.transform.c]), np.array([other.transform.f]))
-    place = np.array([rows[0], columns[0]])
-    whole = np.rint(place)
-    return (int(whole[0]), int(whole[1])) if np.abs(place - whole).max() <= WHOLE_PIXEL else None
+    rows, columns = second[1] - first[1], second[2] - first[2]
+    is_whole = max(abs(rows - round(rows)), abs(columns - round(columns))) <= WHOLE_PIXEL
+    return (round(rows), round(columns)) if first[0] == second[0] and is_whole else None

@@ -1,0 +1,55 @@
+"""Footprints of many rasters at once: corners of equal coordinate reference systems are transformed together."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
+from rasterio.errors import CRSError, RasterioError
+from rasterio.warp import transform as transform_points
+
+from instageo.ground_circles import great_circle_km
+from instageo.raster.footprint import Footprint, find_footprint
+from instageo.raster.grid import Grid
+
+
+def find_footprints(grids: Sequence[Grid]) -> list[Footprint | None]:
+    """Return what `find_footprint` returns for each grid, in a fraction of the time for many."""
+    result: list[Footprint | None] = [None] * len(grids)
+    by_crs: dict[str, list[int]] = defaultdict(list)
+    for number, grid in enumerate(grids):
+        if grid.transform.is_identity:  # no place, or control points
+            result[number] = find_footprint(grid)
+        elif grid.crs is not None:
+            by_crs[grid.crs].append(number)
+    for crs, numbers in by_crs.items():
+        places = _transform(crs, np.array([_places(grids[number]) for number in numbers]))
+        for number, own in zip(numbers, places, strict=True):
+            is_on_earth = np.isfinite(own).all() and abs(own[4, 1]) <= 90
+            result[number] = _footprint(own) if is_on_earth else find_footprint(grids[number])
+    return result
+
+
+def _places(grid: Grid) -> NDArray[np.float64]:
+    """Return x and y of the corners and the centre, (5, 2)."""
+    height, width = grid.shape
+    xs, ys = grid.to_crs([0, 0, height, height, height / 2], [0, width, width, 0, width / 2])
+    return np.stack([xs, ys], axis=1)
+
+
+def _transform(crs: str, places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return longitude and latitude of places (N, 5, 2); NaN if they cannot be transformed together."""
+    xs, ys = places.reshape(-1, 2).T
+    try:
+        longitudes, latitudes = transform_points(CRS.from_wkt(crs), CRS.from_epsg(4326), xs, ys)
+    except (RasterioError, CRSError, CPLE_BaseError):
+        return np.full(places.shape, np.nan)
+    return np.stack([longitudes, latitudes], axis=1).reshape(places.shape)
+
+
+def _footprint(places: NDArray[np.float64]) -> Footprint:
+    longitude, latitude = float((places[4, 0] + 180) % 360 - 180), float(places[4, 1])
+    corners = places[:4].copy()
+    return Footprint(corners, (longitude, latitude), float(great_circle_km(corners, (longitude, latitude)).max()))
