@@ -16,6 +16,7 @@ from instageo.files import describe_os_error
 from instageo.model.commands.registry import app as registry_app
 from instageo.model.run import EXTRAS
 from instageo.model.run import main as run_main
+from instageo.runtime.progress import log_to_stderr
 from instageo.runtime.streams import accept_any_text
 from instageo.runtime.termination import TERMINATED, interrupt_on_sigterm
 from instageo.version import __version__
@@ -166,6 +167,42 @@ def distill_report_command(
             runs, teacher, chosen, table, root_dir, output, img_size, batch_size, repeats, accelerator
         )
         report = distill_report(request)
+        if json:
+            typer.echo(report_json(report))
+        else:
+            print_report(report)
+            typer.echo(f"tables and figure are in {output}")
+
+
+@app.command("cv", context_settings={"ignore_unknown_options": True})
+def cv_command(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FOLDS… key=value…",
+            help="Folder that `instageo split --by kfold|region` has written, or folders of folds; then settings of "
+            "`instageo run`.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option(help="Output folder of the trainings and the report.")] = Path(
+        "cross_validation"
+    ),
+    seeds: Annotated[str, typer.Option(help="Seeds of the trainings of each fold: '1,2,3'.")] = "",
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time; they share the cores and the GPU.")] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of tables.")] = False,
+) -> None:
+    """Train and score a network on every fold, and report the scores: mean and deviation over folds, and pooled.
+
+    Example: instageo cv folds train.num_epochs=20 model.num_classes=3 --seeds 1,2,3
+
+    The same command continues what was interrupted.
+    """
+    with required_by("instageo cv", EXTRAS):
+        from instageo.model.commands.cross_validate import cross_validate, parse_request
+        from instageo.model.cross_validation.report import print_report, report_json
+
+        with log_to_stderr():
+            report = cross_validate(parse_request(arguments, output, seeds, jobs))
         if json:
             typer.echo(report_json(report))
         else:

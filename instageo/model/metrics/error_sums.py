@@ -1,6 +1,8 @@
 """Sums over pairs of truth and prediction, in float64, that lose no digits and can be merged."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -110,3 +112,12 @@ class ErrorSums:
         """Restore the sums from the tensor of `to_tensor`."""
         count, num_nonfinite, num_within, errors, origin, mean, products = torch.split(numbers, [1, 1, 1, 3, 2, 2, 4])
         return cls(count[0], num_nonfinite[0], num_within[0], errors, origin, mean, products.view(2, 2))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all numbers by name, as JSON can hold them."""
+        return {field.name: getattr(self, field.name).tolist() for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "ErrorSums":
+        """Restore the sums from the mapping of `to_dict`."""
+        return cls(**{field.name: torch.tensor(content[field.name], dtype=torch.float64) for field in fields(cls)})

@@ -66,6 +66,11 @@ class MultiLabelMetrics:
         labelled, wrong = counted.amax(0), ((predicted - truth) * counted).abs().amax(0)
         self._samples += torch.stack([labelled.sum(), (labelled - wrong).sum()])
 
+    def count_samples(self) -> dict[str, int]:
+        """Return how many samples have a label that counts, and how many of them have all such labels right."""
+        labelled, right = sum_over_processes(self._samples, self.sync).tolist()
+        return {"labelled": labelled, "right": right}
+
     def compute(self) -> dict[str, Tensor]:
         """Return scores on the CPU: those of `scores_from_pairs`, and `roc_auc`, `mAP`, each with `_per_class`.
 

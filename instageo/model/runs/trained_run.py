@@ -163,15 +163,24 @@ def single_number_scores(content: Mapping[str, object]) -> Scores:
     return {name: value for name, value in content.items() if value is None or isinstance(value, (int, float))}
 
 
-def _read_scores(checkpoint: Path) -> Scores | None:
-    """Read the scores next to a best checkpoint; those next to another checkpoint are not its own."""
-    path = checkpoint.parent / SCORES_FILE
-    if checkpoint.name != f"{BEST}.ckpt" or not path.is_file():
-        return None
+def read_scores_file(path: Path) -> dict[str, Any]:
+    """Return the content of a `metrics.json`.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
     try:
         content = load_json_file(path)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: is not valid JSON ({error}); score the run again with mode=eval") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: has no scores by name; score the run again with mode=eval")
-    return single_number_scores(content)
+    return content
+
+
+def _read_scores(checkpoint: Path) -> Scores | None:
+    """Read the scores next to a best checkpoint; those next to another checkpoint are not its own."""
+    path = checkpoint.parent / SCORES_FILE
+    if checkpoint.name != f"{BEST}.ckpt" or not path.is_file():
+        return None
+    return single_number_scores(read_scores_file(path))

@@ -68,7 +68,8 @@ class MultiLabel:
         scores = metrics.compute()
         title = f"all classes right {float(scores['accuracy']):.4f}, mAP {float(scores['mAP']):.4f}"
         lines = per_class_lines(scores, self.class_names, COLUMNS, "chips")
-        return write_scores(summarize_scores(scores, self.class_names), lines, title, folder)
+        content = {**summarize_scores(scores, self.class_names), "samples": metrics.count_samples()}
+        return write_scores(content, lines, title, folder)
 
     def to_prediction(self, outputs: Tensor, observed: Tensor) -> MultiLabelPrediction:
         """Convert log-odds (K, H, W) to decisions and probabilities, masked where nothing was observed."""

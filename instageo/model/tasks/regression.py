@@ -132,12 +132,13 @@ class Regression:
         return self.scale.to_natural(raw.float()).clamp(*self.output_range)
 
     def write_report(self, metrics: "RescaledMetrics", folder: Path) -> dict[str, float]:
-        """Write metrics.json, metrics.csv and, if `plot` is set, scatter.png."""
+        """Write metrics.json, with the sums that scores of several tables follow from, metrics.csv and, if `plot` is set, scatter.png."""
         scores = metrics.compute()
         numbers = {name: float(value) for name, value in scores.items()}
         line = {name: int(value) if name == "count" else round_score(value) for name, value in scores.items()}
         title = f"RMSE {numbers['rmse']:.4g}, R2 {numbers['r2']:.4f}"
-        summary = write_scores(summarize_scores(scores), [dict(line)], title, folder)
+        content = {**summarize_scores(scores), "sums": metrics.natural.sums.to_dict()}
+        summary = write_scores(content, [dict(line)], title, folder)
         density = metrics.natural.compute_density()
         if density is not None:
             path, unit = folder / "scatter.png", "chips" if self.image_level else "pixels"

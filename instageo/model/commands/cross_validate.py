@@ -1,0 +1,184 @@
+"""`instageo cv`: train and score a network on every fold, and report the scores over all folds."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from instageo.errors import ConfigError, InstaGeoError
+from instageo.model.cross_validation.folds import Fold, chip_locations, find_folds, read_records, rotate_validation
+from instageo.model.cross_validation.jobs import FoldJob, build_jobs, claim_jobs, override_key
+from instageo.model.cross_validation.processes import Chain, Step, run_chains
+from instageo.model.cross_validation.report import CvReport, write_report
+from instageo.model.cross_validation.scores import FoldScores, summarize
+from instageo.model.overrides import prepare_overrides, split_flags
+from instageo.model.runs.rows import PrimaryMetrics
+from instageo.model.runs.trained_run import SCORES_FILE, check_same_task, read_scores_file, read_trained_run
+from instageo.model.settings.compose import default_settings, update_settings
+from instageo.model.settings.fields import Role
+from instageo.model.settings.keys import keys_with
+from instageo.model.tasks.from_settings import task_from_settings
+from instageo.model.tracking.run_json import RUN_FILE, read_run_json
+from instageo.runtime.progress import format_duration, track
+from instageo.stores.lock import LockedError, hold_folder
+from instageo.wording import counted
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CvRequest:
+    """What to train and score.
+
+    Attributes:
+        folds: Folders of folds, or folders that contain them.
+        settings: Settings `key=value` and flags of `instageo run`.
+        output: Folder of the trainings and of the report.
+        seeds: Seeds of the trainings of each fold; empty for one training with the seed of the settings.
+        parallel: Trainings at a time.
+    """
+
+    folds: Sequence[str | Path]
+    settings: Sequence[str] = ()
+    output: Path = Path("cross_validation")
+    seeds: Sequence[int] = ()
+    parallel: int = 1
+
+
+def parse_request(arguments: Sequence[str], output: Path, seeds: str, parallel: int) -> CvRequest:
+    """Return the request of a command line.
+
+    Args:
+        arguments: Folders of folds, settings `key=value`, and flags of `instageo run`.
+        output: Folder of the trainings and of the report.
+        seeds: Numbers separated by commas; empty for none.
+        parallel: Trainings at a time.
+
+    Raises:
+        ConfigError: The seeds are no whole numbers.
+    """
+    flags, others = split_flags(arguments)
+    folds = [argument for argument in others if "=" not in argument or Path(argument).expanduser().is_dir()]
+    settings = [*flags, *(argument for argument in others if argument not in folds)]
+    parts = [part.strip() for part in seeds.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"--seeds {seeds} does not work; expected whole numbers such as 1,2,3")
+    return CvRequest(folds, settings, output, [int(part) for part in parts], parallel)
+
+
+def cross_validate(request: CvRequest) -> CvReport:
+    """Train and score a network on every fold, and write the report as JSON, CSV, Markdown and PNG.
+
+    Each training and each scoring is an `instageo run` in a process of its own. Those that are finished are not run
+    again, those that were interrupted continue.
+
+    Raises:
+        InstaGeoError: The folds or the settings cannot be used, or a training has failed; the others run nevertheless.
+    """
+    _check(request)
+    root = next((each.partition("=")[2] for each in request.settings if override_key(each) == "root_dir"), None)
+    folds = find_folds(request.folds, root)
+    notes = [*_describe_leaks(folds), *_describe_rotation(folds)]
+    request.output.mkdir(parents=True, exist_ok=True)
+    try:
+        with hold_folder(request.output):
+            folds = rotate_validation(folds, request.output)
+            jobs = build_jobs(folds, request.seeds, request.settings, request.output)
+            claim_jobs(jobs)
+            for note in notes:
+                log.warning("%s", note)
+            _run(jobs, request.parallel)
+            report = _build_report(jobs, request.settings, notes)
+            for path in write_report(report, request.output):
+                log.info("wrote %s", path)
+    except LockedError as error:
+        raise ConfigError(
+            f"{request.output}: is being used by another cross-validation ({error}); wait for its end, or choose another "
+            "folder with --output"
+        ) from error
+    return report
+
+
+def _check(request: CvRequest) -> None:
+    if not request.folds:
+        raise ConfigError("no folds are given; name the folder that instageo split --by kfold or region has written")
+    if len(set(request.seeds)) < len(request.seeds):
+        raise ConfigError(f"--seeds {','.join(map(str, request.seeds))} names a seed twice; expected different ones")
+    _, overrides = split_flags(request.settings)
+    prepare_overrides(overrides, sweeping=False)
+
+
+def _run(jobs: Sequence[FoldJob], parallel: int) -> None:
+    """Run what is not done yet.
+
+    Raises:
+        InstaGeoError: A command has failed.
+    """
+    chains = [chain for job in jobs if (chain := _chain(job)).steps]
+    if len(chains) < len(jobs):
+        log.info("%s of %d finished already", counted(len(jobs) - len(chains), "training", "are"), len(jobs))
+    failed = []
+    for number, chain in enumerate(track(run_chains(chains, parallel), "cross-validation", len(chains)), start=1):
+        if chain.error:
+            failed.append(chain.error)
+            log.warning("%s", chain.error)
+        else:
+            log.info("%d of %d: %s done in %s", number, len(chains), chain.name, format_duration(chain.seconds))
+    if failed:
+        others = "" if len(failed) == len(chains) else ", the others are done and will not be run again"
+        raise InstaGeoError(f"{counted(len(failed), 'training')} of {len(jobs)} failed{others}: {failed[0]}")
+
+
+def _chain(job: FoldJob) -> Chain:
+    """Return the commands of a job that are not done yet."""
+    steps = []
+    if not job.is_trained:
+        steps.append(Step(job.training_command(), job.folder / "training.log"))
+    if not job.is_scored:
+        steps.append(Step(job.scoring_command(), job.folder / "scoring.log"))
+    return Chain(job.name, steps)
+
+
+def _build_report(jobs: Sequence[FoldJob], settings: Sequence[str], notes: Sequence[str]) -> CvReport:
+    runs = [read_trained_run(job.folder) for job in jobs]
+    for run in runs[1:]:
+        check_same_task(runs[0], run)
+    same = {key: runs[0].settings[key] for key in keys_with(Role.same_task)}
+    task = task_from_settings(update_settings(default_settings(), same))
+    scores = []
+    for job, run in zip(jobs, runs, strict=True):
+        table = (read_run_json(job.test_folder / RUN_FILE).get("tables") or {}).get("test_filepath") or {}
+        content = read_scores_file(job.test_folder / SCORES_FILE)
+        labels = sum(table.get("labelled_pixels", []))
+        scores.append(FoldScores(job.fold.name, run.seed, str(job.folder), table.get("chips", 0), labels, content))
+    metrics = PrimaryMetrics(task.primary_metrics, task.monitor.mode)
+    return CvReport(runs[0].task, metrics, summarize(scores, metrics), settings, notes)
+
+
+def _describe_leaks(folds: Sequence[Fold]) -> list[str]:
+    """Return a sentence for chips that are in two tables of a fold, or in the test tables of two folds."""
+    notes, seen = [], dict[str, str]()
+    for fold in folds:
+        test = chip_locations(read_records(fold.test), fold.root)
+        for table in (fold.train, fold.val):
+            shared = set(test) & set(chip_locations(read_records(table), fold.root)) if table else set()
+            if shared:
+                chips = counted(len(shared), "chip", "are")
+                notes.append(
+                    f"{fold.name}: {chips} in both {fold.test.name} and {table.name if table else ''}, so that its scores "
+                    f"are too good: {min(shared)}"
+                )
+        repeated = [chip for chip in dict.fromkeys(test) if chip in seen]
+        if repeated:
+            chips = counted(len(repeated), "test chip", "are")
+            notes.append(
+                f"{fold.name}: {chips} also in the test table of {seen[repeated[0]]}, and count twice if pooled"
+            )
+        seen |= {chip: fold.name for chip in test if chip not in seen}
+    return notes
+
+
+def _describe_rotation(folds: Sequence[Fold]) -> list[str]:
+    if any(fold.val is not None for fold in folds):
+        return []
+    return ["the folds have no val.csv: the best epoch of each is chosen on the test chips of the next fold"]
