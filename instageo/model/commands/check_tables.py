@@ -12,7 +12,7 @@ from rich.table import Table
 from instageo.errors import ConfigError, DataError
 from instageo.model.context import Run
 from instageo.model.inspection.report import TableReport
-from instageo.model.inspection.tables import inspect_table, repeated_chips, shared_chips
+from instageo.model.inspection.tables import inspect_table, repeated_chips, warn_of_shared_ground
 from instageo.model.settings import Settings, require_settings
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import class_names, describe_layout
@@ -42,11 +42,8 @@ def check_tables(run: Run) -> None:
     lenient = replace(run, settings=settings)
     reports = [(str(getattr(settings, which)), inspect_table(lenient, which, labelled=None)) for which in named]
     log.info(describe_layout(settings, reports[0][1].layers))
-    for (one, first), (other, second) in combinations(reports, 2):
-        shared = shared_chips(first, second)
-        if shared:
-            chips = counted(len(shared), "chip", "are")
-            log.warning("%s in both %s and %s: %s", chips, one, other, ", ".join(shared[:SHOWN]))
+    for one, other in combinations(zip(named, (report for _, report in reports), strict=True), 2):
+        warn_of_shared_ground(lenient, one, other)
     _print_reports(settings, reports)
     problems = [_describe_unlabelled(which, path, report) for which, (path, report) in zip(named, reports, strict=True)]
     bad = sum(len(report.dropped) for _, report in reports)

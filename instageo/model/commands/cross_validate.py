@@ -93,8 +93,8 @@ def cross_validate(request: CvRequest) -> CvReport:
                 log.info("wrote %s", path)
     except LockedError as error:
         raise ConfigError(
-            f"{request.output}: is being used by another cross-validation ({error}); wait for its end, or choose another "
-            "folder with --output"
+            f"{request.output}: is being used by another cross-validation ({error}); wait for its end, or choose "
+            "another folder with --output"
         ) from error
     return report
 
@@ -165,8 +165,8 @@ def _describe_leaks(folds: Sequence[Fold]) -> list[str]:
             if shared:
                 chips = counted(len(shared), "chip", "are")
                 notes.append(
-                    f"{fold.name}: {chips} in both {fold.test.name} and {table.name if table else ''}, so that its scores "
-                    f"are too good: {min(shared)}"
+                    f"{fold.name}: {chips} in both {fold.test.name} and {table.name if table else ''}, so that its "
+                    f"scores are too good: {min(shared)}"
                 )
         repeated = [chip for chip in dict.fromkeys(test) if chip in seen]
         if repeated:

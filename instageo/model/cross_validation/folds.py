@@ -108,8 +108,8 @@ def rotate_validation(folds: Sequence[Fold], output: Path) -> list[Fold]:
         )
     if len(folds) < 3:
         raise ConfigError(
-            f"{without[0].test.parent}: has no {VAL}, and 2 folds leave no chips to validate on; split into 3 or more folds, "
-            f"or with a share for {VAL}"
+            f"{without[0].test.parent}: has no {VAL}, and 2 folds leave no chips to validate on; split into 3 or more "
+            f"folds, or with a share for {VAL}"
         )
     return [_rotate(fold, folds[(number + 1) % len(folds)], output) for number, fold in enumerate(folds)]
 
@@ -153,7 +153,8 @@ def _fold_folders(source: Path) -> list[Path]:
     ]
     if not found:
         raise ConfigError(
-            f"{source}: has no folds; expected folders with {TRAIN} and {TEST}, as instageo split --by kfold writes them"
+            f"{source}: has no folds; expected folders with {TRAIN} and {TEST}, as instageo split --by kfold writes "
+            "them"
         )
     return sorted(found, key=_natural_order)
 

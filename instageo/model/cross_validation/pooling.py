@@ -37,8 +37,8 @@ def pool_scores(contents: Sequence[Content]) -> dict[str, Any]:
     for content in contents[1:]:
         if list(content["per_class"]) != names:
             raise ConfigError(
-                f"one fold has the classes {', '.join(names)}, another {', '.join(content['per_class'])}; all folds of a "
-                "cross-validation need the same classes"
+                f"one fold has the classes {', '.join(names)}, another {', '.join(content['per_class'])}; all folds of "
+                "a cross-validation need the same classes"
             )
     counts = sum(torch.tensor(content["confusion_matrix"]) for content in contents)
     assert isinstance(counts, torch.Tensor)  # noqa: S101 for mypy: there is at least one

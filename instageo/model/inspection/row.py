@@ -77,6 +77,7 @@ def inspect_row(row: Row, spec: InspectionSpec) -> RowStats:
             scaling=choice.scaling,
             tag_factor=choice.tag_factor,
             notes=choice.notes + _unfit_no_data(row),
+            corners=_known_corners(info.grid),
         )
         if label_format is None and not spec.with_moments:
             return stats
@@ -135,6 +136,12 @@ def _known_coordinates(
     temporal, location = find_row_coordinates(row, info.grid, info.tags, num_dates)
     dates = tuple((year, day) for year, day in temporal.tolist()) if np.isfinite(temporal).all() else None
     return dates, (float(location[0]), float(location[1])) if np.isfinite(location).all() else None
+
+
+def _known_corners(grid: Grid) -> tuple[tuple[float, float], ...] | None:
+    """Return longitude and latitude of the corners, to a millimetre; None if they are unknown."""
+    corners = grid.corners_lonlat()
+    return corners and tuple((round(longitude, 8), round(latitude, 8)) for longitude, latitude in corners)
 
 
 def _read_label(row: Row, grid: Grid, label_format: AnyLabelFormat, window: Window | None) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from instageo.table import Row
 
 log = logging.getLogger(__name__)
 
-FORMAT = 5
+FORMAT = 6
 """Version of the file; files of other versions are ignored."""
 
 
@@ -45,6 +45,7 @@ class RowStats:
         layers: 0-based layers that are read, time-major.
         scaling: Factor and offset of each layer in place of those in the settings; None for those of the settings.
         tag_factor: Factor from the values that the file's scale tags give to the unit of the chips; None without tags.
+        corners: Longitude and latitude of the file's corners, in order, degrees; None if it has no georeference.
     """
 
     num_layers: int
@@ -62,6 +63,7 @@ class RowStats:
     layers: tuple[int, ...] = ()
     scaling: LayerScaling | None = None
     tag_factor: float | None = None
+    corners: tuple[tuple[float, float], ...] | None = None
 
     def coordinates(self, num_dates: int) -> Coordinates:
         """Return dates and location as the network takes them, NaN where unknown."""
@@ -83,6 +85,8 @@ class RowStats:
         converted = {
             "temporal_coords": temporal and tuple((year, day) for year, day in temporal),
             "location_coords": location and tuple(location),
+            "corners": content["corners"]
+            and tuple((longitude, latitude) for longitude, latitude in content["corners"]),
             "class_counts": tuple(content["class_counts"]),
             "layers": tuple(content["layers"]),
             "scaling": content["scaling"] and tuple((factor, offset) for factor, offset in content["scaling"]),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from instageo.errors import InstaGeoError
-from instageo.locations import hide_secrets, is_remote
+from instageo.locations import hide_secrets
 from instageo.model.backbones.variants import find_variant
 from instageo.model.chips.from_settings import chip_format_from_settings, label_format_from_settings
 from instageo.model.context import Run
@@ -19,6 +19,7 @@ from instageo.model.inspection.fingerprint import summarize_table
 from instageo.model.inspection.report import TableReport, build_report, inspect_rows
 from instageo.model.inspection.row import InspectionSpec
 from instageo.model.inspection.row_stats import RowResult, StatsCache
+from instageo.model.inspection.separation import Separation, compare_tables, file_name
 from instageo.model.inspection.statistics import sample_pixels
 from instageo.model.settings import Mode, Settings, get_setting
 from instageo.model.settings.compose import settings_to_dict
@@ -93,6 +94,23 @@ def inspect_settings_table(
     return rows, inspect_rows(name, rows, spec, cache)
 
 
+def warn_of_shared_ground(run: Run, first: tuple[str, TableReport], second: tuple[str, TableReport]) -> Separation:
+    """Warn of files and ground that two tables share, and record how far apart they are in `run.json`.
+
+    Args:
+        run: The run; its settings name the tables.
+        first: Setting and report of the table that was trained on, or of the one named before: `train_filepath`.
+        second: Setting and report of the table whose scores the first would flatter.
+    """
+    (one, report), (other, other_report) = first, second
+    separation = compare_tables(report, other_report)
+    names = [hide_secrets(str(get_setting(run.settings, which))) for which in (one, other)]
+    for sentence in separation.sentences(names[0], names[1], (TABLE_KINDS[one], TABLE_KINDS[other])):
+        log.warning("%s", sentence)
+    run.info.tables.setdefault(other, {}).setdefault("separation", {})[one] = separation.to_dict()
+    return separation
+
+
 class MeanFrom(Enum):
     """Where the mean is from that chips are normalised with; the value says what to do if it does not fit them."""
 
@@ -118,6 +136,9 @@ def warn_if_units_differ(settings: Settings, report: TableReport, mean_from: Mea
         )  # fmt: skip
 
 
+TABLE_KINDS = {"train_filepath": "training", "valid_filepath": "validation", "test_filepath": "test"}
+"""What the chips of each table are called."""
+
 SHOWN_CHIPS = 3
 """Chips that a warning names."""
 
@@ -125,19 +146,9 @@ UNIT_CHECK_CHIPS = 4
 """Chips that are read to compare the unit of their values with that of mean and std."""
 
 
-def shared_chips(first: TableReport, second: TableReport) -> list[str]:
-    """Return the chips that are in both tables."""
-    return sorted({_same_name(row) for row in first.rows} & {_same_name(row) for row in second.rows})
-
-
 def repeated_chips(rows: Sequence[Row]) -> list[str]:
     """Return the chips that several rows name, each once."""
-    return [name for name, count in Counter(map(_same_name, rows)).items() if count > 1]
-
-
-def _same_name(row: Row) -> str:
-    """Return the location of a chip, written in the same way in all rows: without `./` and `..`."""
-    return row.input if is_remote(row.input) else os.path.normpath(row.input)
+    return [name for name, count in Counter(file_name(row.input) for row in rows).items() if count > 1]
 
 
 def _list_broken(rows: Sequence[Row], results: Sequence[RowResult], path: Path) -> None:

@@ -132,7 +132,10 @@ class Regression:
         return self.scale.to_natural(raw.float()).clamp(*self.output_range)
 
     def write_report(self, metrics: "RescaledMetrics", folder: Path) -> dict[str, float]:
-        """Write metrics.json, with the sums that scores of several tables follow from, metrics.csv and, if `plot` is set, scatter.png."""
+        """Write metrics.json, metrics.csv and, if `plot` is set, scatter.png.
+
+        metrics.json also has the sums that the scores follow from, so that those of several tables can be added up.
+        """
         scores = metrics.compute()
         numbers = {name: float(value) for name, value in scores.items()}
         line = {name: int(value) if name == "count" else round_score(value) for name, value in scores.items()}

@@ -16,7 +16,7 @@ from instageo.model.context import Run
 from instageo.model.distillation.from_settings import check_teacher, load_teacher
 from instageo.model.inference.predictor import Predictor
 from instageo.model.inspection.report import TableReport, require_same_layout
-from instageo.model.inspection.tables import MeanFrom, inspect_table, shared_chips, warn_if_units_differ
+from instageo.model.inspection.tables import MeanFrom, inspect_table, warn_if_units_differ, warn_of_shared_ground
 from instageo.model.inspection.value_ranges import measure_value_range
 from instageo.model.losses.from_settings import loss_from_settings
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
@@ -151,20 +151,14 @@ def _check_parts(settings: Settings, teacher: Predictor | None) -> None:
 
 
 def _inspect_tables(run: Run) -> tuple[TableReport, TableReport]:
-    """Inspect training and validation table; warn of chips in both and of classes without labels."""
+    """Inspect training and validation table; warn of what both share and of classes without labels."""
     settings = run.settings
     train = inspect_table(run, "train_filepath", values=settings.dataloader.mean == AUTO)
     val = inspect_table(run, "valid_filepath")
     require_same_layout(
         (str(settings.train_filepath), train), (str(settings.valid_filepath), val), chip_format_from_settings(settings)
     )
-    shared = shared_chips(train, val)
-    if shared:
-        log.warning(
-            "%s in both %s and %s, so scores will be too good: %s%s",
-            counted(len(shared), "chip", "are"), settings.train_filepath, settings.valid_filepath, shared[0],
-            " …" if shared[1:] else "",
-        )  # fmt: skip
+    warn_of_shared_ground(run, ("train_filepath", train), ("valid_filepath", val))
     log.info(describe_layout(settings, train.layers))
     if not settings.is_reg_task:
         absent = [name for name, count in zip(class_names(settings), train.class_counts, strict=True) if not count]

@@ -226,6 +226,7 @@ def test_all_statistics_survive_the_file(tmp_path, load_cache):
         12, 5, 7, "float32", ((2020.0, 366.0), (2021.0, 1.0)), (1.5, -179.9), 35, (3, 0, 2**40),
         compute_moments(values, np.array([True, True, False])), compute_moments(values[:1], np.zeros(3, bool)),
         "alpha", ("the file calls its layers B04, B03",), (3, 1), ((1.0, -1000.0), (0.1, 1e-17)), 9999.5,
+        ((-180.0, 1.5), (179.9, 1.5), (179.9, 1.4), (-180.0, 1.4)),
     )  # fmt: skip
     rows = [Row("a", "a", "b"), Row("b", "b", None), Row("c", "c", "c")]
     load_cache().update(rows, ["1", "2", None], [full, "broken", full])

@@ -12,11 +12,11 @@ from instageo.errors import DataError, TableError
 from instageo.model.commands.check_tables import check_tables
 from instageo.model.context import Run
 from instageo.model.dataset.from_settings import chip_reader_from_settings
+from instageo.model.inspection.separation import compare_tables
 from instageo.model.inspection.tables import (
     MeanFrom,
     inspect_table,
     repeated_chips,
-    shared_chips,
     warn_if_units_differ,
 )
 from instageo.model.settings import CacheKind, DataSettings, Mode, ModelSettings, Settings
@@ -135,8 +135,8 @@ def test_chips_in_both_tables_are_found(tmp_path):
     one, two, three = (chip(tmp_path, name) for name in "abc")
     first = inspect_table(run_on(tmp_path, [one, two, two]), "train_filepath")
     second = inspect_table(run_on(tmp_path, [three, {**two, "Label": one["Label"]}]), "train_filepath")
-    assert shared_chips(first, second) == [str(tmp_path / "b.tif")]
-    assert shared_chips(second, inspect_table(run_on(tmp_path, [one]), "train_filepath")) == []
+    assert compare_tables(first, second).chips == (str(tmp_path / "b.tif"),)
+    assert compare_tables(second, inspect_table(run_on(tmp_path, [one]), "train_filepath")).chips == ()
 
 
 @pytest.mark.parametrize("unlabelled", [0, 1, 2])
@@ -209,7 +209,7 @@ def test_a_repeated_chip_is_told_however_its_path_is_written(tmp_path, caplog):
     run = run_on(tmp_path, [*rows, again])
     report = inspect_table(run, "train_filepath")
     assert f"train.csv: 1 chip is listed more than once: {tmp_path}/a.tif" in caplog.text
-    assert shared_chips(report, report) == [f"{tmp_path}/a.tif", f"{tmp_path}/b.tif"]
+    assert compare_tables(report, report).chips == (f"{tmp_path}/a.tif", f"{tmp_path}/b.tif")
     assert repeated_chips(report.rows) == [f"{tmp_path}/a.tif"]
 
 
