@@ -201,8 +201,13 @@ def cv_command(
         from instageo.model.commands.cross_validate import cross_validate, parse_request
         from instageo.model.cross_validation.report import print_report, report_json
 
+        request = parse_request(arguments, output, seeds, jobs)
         with log_to_stderr():
-            report = cross_validate(parse_request(arguments, output, seeds, jobs))
+            try:
+                report = cross_validate(request)
+            except KeyboardInterrupt:
+                typer.echo("stopped; the same command goes on with what is missing", err=True)
+                raise
         if json:
             typer.echo(report_json(report))
         else:

@@ -1,7 +1,9 @@
 """`instageo cv`: train and score a network on every fold, and report the scores over all folds."""
 
 import logging
+import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,9 @@ from instageo.stores.lock import LockedError, hold_folder
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
+
+INSTAGEO_RUN = (sys.executable, "-m", "instageo.model.run")
+"""Program that trains and scores."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def cross_validate(request: CvRequest) -> CvReport:
     again, those that were interrupted continue.
 
     Raises:
-        InstaGeoError: The folds or the settings cannot be used, or a training has failed; the others run nevertheless.
+        InstaGeoError: The folds or the settings cannot be used, or a training has failed.
     """
     _check(request)
     root = next((each.partition("=")[2] for each in request.settings if override_key(each) == "root_dir"), None)
@@ -109,33 +114,39 @@ def _check(request: CvRequest) -> None:
 
 
 def _run(jobs: Sequence[FoldJob], parallel: int) -> None:
-    """Run what is not done yet.
+    """Run what is not done yet; a failure ends all if nothing has succeeded before, since others would fail, too.
 
     Raises:
         InstaGeoError: A command has failed.
     """
-    chains = [chain for job in jobs if (chain := _chain(job)).steps]
+    chains = [chain for job in jobs if (chain := _build_chain(job)).steps]
     if len(chains) < len(jobs):
         log.info("%s of %d finished already", counted(len(jobs) - len(chains), "training", "are"), len(jobs))
-    failed = []
-    for number, chain in enumerate(track(run_chains(chains, parallel), "cross-validation", len(chains)), start=1):
-        if chain.error:
+    failed, succeeded = list[str](), len(jobs) - len(chains)
+    with closing(run_chains(chains, parallel)) as ended:
+        for chain in track(ended, "trainings of folds", len(chains)):
+            if chain.error is None:
+                succeeded += 1
+                log.info("%s: done in %s", chain.name, format_duration(chain.seconds))
+                continue
             failed.append(chain.error)
+            if not succeeded:
+                raise InstaGeoError(chain.error)
             log.warning("%s", chain.error)
-        else:
-            log.info("%d of %d: %s done in %s", number, len(chains), chain.name, format_duration(chain.seconds))
     if failed:
-        others = "" if len(failed) == len(chains) else ", the others are done and will not be run again"
-        raise InstaGeoError(f"{counted(len(failed), 'training')} of {len(jobs)} failed{others}: {failed[0]}")
+        raise InstaGeoError(
+            f"{counted(len(failed), 'training')} of {len(jobs)} failed, the others are done and will not be run again: "
+            f"{failed[0]}"
+        )
 
 
-def _chain(job: FoldJob) -> Chain:
+def _build_chain(job: FoldJob) -> Chain:
     """Return the commands of a job that are not done yet."""
     steps = []
     if not job.is_trained:
-        steps.append(Step(job.training_command(), job.folder / "training.log"))
+        steps.append(Step([*INSTAGEO_RUN, *job.training_command()], job.folder / "training.log"))
     if not job.is_scored:
-        steps.append(Step(job.scoring_command(), job.folder / "scoring.log"))
+        steps.append(Step([*INSTAGEO_RUN, *job.scoring_command()], job.folder / "scoring.log"))
     return Chain(job.name, steps)
 
 

@@ -126,7 +126,12 @@ def _rotate(fold: Fold, following: Fold, output: Path) -> Fold:
                 f"{fold.train}: shares no chip with {source}, so that none is left for {name}; split again with a "
                 f"share for {VAL}"
             )
-        write_table(output / fold.name / name, rows)
+        path = output / fold.name / name
+        if path.is_file() and read_records(path) != rows:
+            raise ConfigError(
+                f"{path}: belongs to other folds; choose another folder with --output, or remove this one"
+            )
+        write_table(path, rows)
     settings = fold.test.parent / TABLE_SETTINGS
     if settings.is_file():
         write_bytes(output / fold.name / TABLE_SETTINGS, settings.read_bytes())

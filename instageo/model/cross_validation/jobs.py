@@ -1,21 +1,25 @@
 """Trainings of a cross-validation: their folders, their commands, and which of them are done."""
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from instageo.errors import ConfigError
 from instageo.files import write_text
 from instageo.model.cross_validation.folds import Fold
 from instageo.model.networks.checkpoint import BEST, LAST
 from instageo.model.overrides import split_flags
+from instageo.model.run_folder.claim import has_training
 from instageo.model.runs.trained_run import SCORES_FILE
 from instageo.model.settings import Mode
 from instageo.model.settings.effects import describe_unused_in_mode
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import keys_with
 from instageo.model.tracking.run_json import FINISHED, RUN_FILE, read_run_json
+from instageo.plain_values import load_json_file
 
 OWN_KEYS = {
     "train_filepath": "the tables are those of the folds",
@@ -28,7 +32,7 @@ OWN_KEYS = {
 }
 """Settings that a cross-validation makes itself, and what to do instead."""
 
-IDENTITY_FILE = ".cross_validation"
+IDENTITY_FILE = "fold.json"
 """File in the folder of a training that names its settings and tables."""
 
 
@@ -86,13 +90,14 @@ class FoldJob:
         own = ["mode=eval", f"root_dir={self.fold.root}", *where, f"hydra.run.dir={self.test_folder}"]
         return [*flags, *kept, *own]
 
-    def identity(self) -> str:
-        """Return settings and tables as text, without what does not change the result: devices, paths, trackers."""
+    def identity(self) -> dict[str, Any]:
+        """Return settings and checksums of the tables, without settings that change no score, such as devices."""
         free = {*keys_with(Role.free_between_repeats), "root_dir"} - {"seed"}
-        settings = [each for each in self.arguments if override_key(each) not in free]
         tables = [table for table in (self.fold.train, self.fold.val, self.fold.test) if table]
-        hashes = [f"{table.name} {hashlib.sha256(table.read_bytes()).hexdigest()[:16]}" for table in tables]
-        return "\n".join([*settings, *hashes]) + "\n"
+        return {
+            "settings": [each for each in self.arguments if override_key(each) not in free],
+            "tables": {table.name: hashlib.sha256(table.read_bytes()).hexdigest() for table in tables},
+        }
 
 
 def build_jobs(folds: Sequence[Fold], seeds: Sequence[int], arguments: Sequence[str], output: Path) -> list[FoldJob]:
@@ -125,23 +130,36 @@ def build_jobs(folds: Sequence[Fold], seeds: Sequence[int], arguments: Sequence[
 
 
 def claim_jobs(jobs: Sequence[FoldJob]) -> None:
-    """Note the settings of each training in its folder, or refuse a folder whose training has others.
+    """Note settings and tables of each training in its folder; refuse all if a folder has a training with others.
 
     Raises:
         ConfigError: A training in the output folder has other settings or tables.
-        WriteError: The disk refuses the note.
+        WriteError: The disk refuses a note.
     """
-    for job in jobs:
-        path, identity = job.folder / IDENTITY_FILE, job.identity()
-        if path.is_file() and path.read_text(encoding="utf-8") != identity:
-            ours, theirs = (set(text.splitlines()) for text in (identity, path.read_text(encoding="utf-8")))
-            changed = ", ".join(sorted(ours - theirs)) or "fewer settings"
-            raise ConfigError(
-                f"{job.folder}: was trained with {', '.join(sorted(theirs - ours)) or 'fewer settings'}, but this "
-                f"cross-validation has {changed}; choose another folder with --output, or remove this one"
-            )
-    for job in jobs:
-        write_text(job.folder / IDENTITY_FILE, job.identity())
+    identities = [job.identity() for job in jobs]
+    for job, identity in zip(jobs, identities, strict=True):
+        if problem := _find_difference(job.folder, identity):
+            raise ConfigError(f"{job.folder}: {problem}; choose another folder with --output, or remove this one")
+    for job, identity in zip(jobs, identities, strict=True):
+        write_text(job.folder / IDENTITY_FILE, json.dumps(identity, indent=2) + "\n")
+
+
+def _find_difference(folder: Path, identity: Mapping[str, Any]) -> str | None:
+    """Return how the training that a folder holds differs from the one that is wanted; None if it does not."""
+    path = folder / IDENTITY_FILE
+    if not path.is_file():
+        return "holds a training of its own" if has_training(folder) else None
+    try:
+        stored = load_json_file(path)
+        settings, tables = list(stored["settings"]), dict(stored["tables"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"its {IDENTITY_FILE} is damaged, so that its settings are unknown"
+    if settings != identity["settings"]:
+        theirs = " ".join(each for each in settings if each not in identity["settings"])
+        ours = " ".join(each for each in identity["settings"] if each not in settings)
+        return f"was trained with {theirs or 'fewer settings'}, but you passed {ours or 'fewer'}"
+    changed = [name for name, checksum in identity["tables"].items() if tables.get(name) != checksum]
+    return f"was trained on other chips: {' and '.join(changed)} differ" if changed else None
 
 
 def override_key(argument: str) -> str:

@@ -1,15 +1,12 @@
-"""Run `instageo run` in processes of its own, several at a time, and report what each has ended with."""
+"""Run chains of commands in processes, several at a time, and report what each chain has ended with."""
 
 import os
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from instageo.errors import InstaGeoError
 
 POLL_S = 0.1
 """Seconds between two looks at the processes."""
@@ -18,20 +15,16 @@ END_S = 30.0
 """Seconds that a process gets to end after it was asked to."""
 
 
-class StepError(InstaGeoError):
-    """A command of a chain has failed."""
-
-
 @dataclass(frozen=True)
 class Step:
     """One command.
 
     Attributes:
-        arguments: Those of `instageo run`.
+        command: Program and arguments.
         log: File for all that the command prints.
     """
 
-    arguments: Sequence[str]
+    command: Sequence[str]
     log: Path
 
 
@@ -113,9 +106,8 @@ def _start(step: Step, threads: int | None) -> "subprocess.Popen[bytes]":
         environment.setdefault("OMP_NUM_THREADS", str(threads))
     step.log.parent.mkdir(parents=True, exist_ok=True)
     with open(step.log, "wb") as file:
-        command = [sys.executable, "-m", "instageo.model.run", *step.arguments]
         return subprocess.Popen(  # noqa: S603 our own program
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=environment
+            list(step.command), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=environment
         )
 
 

@@ -57,8 +57,9 @@ class Separation:
                 )
         if self.touching and self.nearest and self.center_distance_km is not None:
             one, other = self.nearest
+            verbs = "overlaps or touches" if self.touching == 1 else "overlap or touch"
             found.append(
-                f"{self.touching} of {counted(self.placed, f'{kinds[1]} chip')} of {second} overlap or touch "
+                f"{self.touching} of {counted(self.placed, f'{kinds[1]} chip')} of {second} {verbs} "
                 f"{kinds[0]} chips of {first}, so scores will be too good; the nearest are {one} and {other}, with "
                 f"{format_distance(self.center_distance_km)} between their centres; {ADVICE}"
             )
@@ -71,7 +72,7 @@ class Separation:
             "shared_label_files": len(self.labels),
             "chips_with_place": self.placed,
             "chips_on_shared_ground": self.touching,
-            "least_distance_km": self.gap_km,
+            "distance_at_least_km": self.gap_km,
             "nearest_centers_km": self.center_distance_km,
             "nearest_chips": self.nearest,
         }
