@@ -1,0 +1,1 @@
+"""Tests of instageo.model.cross_validation."""
