@@ -142,9 +142,9 @@ def test_the_warning_says_how_many_chips_which_and_what_to_do():
     val = table("val", [corners_at(500, 0), corners_at(90_000, 0), corners_at(900, 0)])
     separation = compare_tables(ONE, val)
     assert separation.sentences("train.csv", "val.csv", KINDS) == [
-        "2 of 3 validation chips of val.csv overlap or touch training chips of train.csv, so scores will be too "
-        "good; the nearest are val0.tif and train0.tif, with 499 m between their centres; split again with instageo split --by "
-        "blocks --buffer-km …"
+        "2 of 3 validation chips of val.csv overlap or touch training chips of train.csv, so scores will be "
+        "too good; the nearest are val0.tif and train0.tif, with 499 m between their centres; split again with "
+        "instageo split --by blocks --buffer-km …"
     ]
     assert separation.to_dict() == {
         "shared_chips": 0,
