@@ -121,7 +121,7 @@ def _run(jobs: Sequence[FoldJob], parallel: int) -> None:
     """
     chains = [chain for job in jobs if (chain := _build_chain(job)).steps]
     if len(chains) < len(jobs):
-        log.info("%s of %d finished already", counted(len(jobs) - len(chains), "training", "are"), len(jobs))
+        log.info("%d of %s finished already", len(jobs) - len(chains), counted(len(jobs), "training", "are"))
     failed, succeeded = list[str](), len(jobs) - len(chains)
     with closing(run_chains(chains, parallel)) as ended:
         for chain in track(ended, "trainings of folds", len(chains)):
@@ -156,14 +156,31 @@ def _build_report(jobs: Sequence[FoldJob], settings: Sequence[str], notes: Seque
         check_same_task(runs[0], run)
     same = {key: runs[0].settings[key] for key in keys_with(Role.same_task)}
     task = task_from_settings(update_settings(default_settings(), same))
-    scores = []
-    for job, run in zip(jobs, runs, strict=True):
-        table = (read_run_json(job.test_folder / RUN_FILE).get("tables") or {}).get("test_filepath") or {}
-        content = read_scores_file(job.test_folder / SCORES_FILE)
-        labels = sum(table.get("labelled_pixels", []))
-        scores.append(FoldScores(job.fold.name, run.seed, str(job.folder), table.get("chips", 0), labels, content))
     metrics = PrimaryMetrics(task.primary_metrics, task.monitor.mode)
-    return CvReport(runs[0].task, metrics, summarize(scores, metrics), settings, notes)
+    scores = [_read_scores(job, run.seed) for job, run in zip(jobs, runs, strict=True)]
+    flattered = {
+        each.fold: f"{each.fold}: {each.touching} of {counted(each.chips, 'test chip')} overlap or touch training chips, "
+        "so that its scores are too good; split again with instageo split --buffer-km …"
+        for each in scores
+        if each.touching
+    }
+    return CvReport(runs[0].task, metrics, summarize(scores, metrics), settings, [*notes, *flattered.values()])
+
+
+def _read_scores(job: FoldJob, seed: int | None) -> FoldScores:
+    """Return the scores of a training on the test chips of its fold."""
+    table = (read_run_json(job.test_folder / RUN_FILE).get("tables") or {}).get("test_filepath") or {}
+    ground = table.get("separation", {}).get("train_filepath", {})
+    return FoldScores(
+        job.fold.name,
+        seed,
+        str(job.folder),
+        table.get("chips", 0),
+        sum(table.get("labelled_pixels", [])),
+        read_scores_file(job.test_folder / SCORES_FILE),
+        ground.get("distance_at_least_km"),
+        ground.get("chips_on_shared_ground", 0),
+    )
 
 
 def _describe_leaks(folds: Sequence[Fold]) -> list[str]:

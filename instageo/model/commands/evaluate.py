@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from instageo.errors import DataError
+from instageo.errors import DataError, InstaGeoError
 from instageo.model.chips.sample import ignored_value
 from instageo.model.chips.value_range import UnlikeBands, describe_unlike
 from instageo.model.context import Run
@@ -13,7 +13,7 @@ from instageo.model.dataset.from_settings import chip_reader_from_settings
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.inference.tiling import NonFiniteOutputError
 from instageo.model.inspection.report import TableReport
-from instageo.model.inspection.tables import inspect_table, warn_if_units_differ
+from instageo.model.inspection.tables import inspect_table, warn_if_units_differ, warn_of_shared_ground
 from instageo.model.settings import require_settings
 from instageo.model.tracking.network_summary import record_predictor
 from instageo.runtime.progress import track
@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(run: Run) -> None:
-    """Score `checkpoint_path` on `test_filepath`, and write metrics.json, metrics.csv and a figure."""
+    """Score `checkpoint_path` on `test_filepath`, and write metrics.json, metrics.csv and a figure.
+
+    With `train_filepath` it also warns of chips that share ground with training chips.
+    """
     settings = run.settings
     table = "test_filepath" if settings.test_filepath else "valid_filepath"
     if not settings.valid_filepath:
@@ -35,8 +38,21 @@ def evaluate(run: Run) -> None:
         warn_if_units_differ(predictor.settings, report)
     with run.info.working_on(len(report.rows)):
         metrics = score(predictor, report)
+    _compare_with_training(replace(run, settings=predictor.settings), table, report)
     run.info.scores = predictor.task.write_report(metrics, run.folder)
     record_predictor(run.info, predictor)
+
+
+def _compare_with_training(run: Run, table: str, report: TableReport) -> None:
+    """Warn of ground that the scored chips share with those of `train_filepath`, if it is given and can be read."""
+    if not run.settings.train_filepath:
+        return
+    try:
+        training = inspect_table(run, "train_filepath")
+    except InstaGeoError as error:
+        log.info("scored chips are not compared with training chips: %s", error)
+    else:
+        warn_of_shared_ground(run, ("train_filepath", training), (table, report))
 
 
 def score(predictor: Predictor, report: TableReport) -> Any:

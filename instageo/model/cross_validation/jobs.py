@@ -86,8 +86,9 @@ class FoldJob:
         flags, overrides = split_flags(self.arguments)
         kept = [each for each in overrides if not describe_unused_in_mode(Mode.eval, [override_key(each)])]
         kept = [each for each in kept if override_key(each) != "checkpoint_path"]
-        where = [f"checkpoint_path={self.folder}", f"test_filepath={self.fold.test.absolute()}"]
-        own = ["mode=eval", f"root_dir={self.fold.root}", *where, f"hydra.run.dir={self.test_folder}"]
+        tables = [f"train_filepath={self.fold.train.absolute()}", f"test_filepath={self.fold.test.absolute()}"]
+        model = [f"checkpoint_path={self.folder}", f"hydra.run.dir={self.test_folder}"]
+        own = ["mode=eval", f"root_dir={self.fold.root}", *tables, *model]
         return [*flags, *kept, *own]
 
     def identity(self) -> dict[str, Any]:

@@ -29,6 +29,11 @@ LEGEND = (
     "network of its own",
 )
 
+APART_LEGEND = (
+    "from training: the test chips of the fold are at least so far from its training chips, by their footprints; chips "
+    "that are near to each other look alike, and flatter the score"
+)
+
 SEEDS_LEGEND = (
     f"{SEEDS}: of trainings on one fold that differ only in their seed (root of the mean variance of the folds); the "
     "score of a fold is the mean over its seeds"
@@ -61,8 +66,9 @@ class CvReport:
         scores = self.scores
         seeds = [SEEDS_LEGEND] if len(scores.seeds) > 1 else []
         missing = [MISSING_LEGEND] if any(None in summary.by_fold for summary in _all_summaries(scores)) else []
+        apart = [APART_LEGEND] if any(run.apart_km is not None for run in scores.runs) else []
         settings = [f"settings: {' '.join(self.settings)}"] if self.settings else []
-        return [*LEGEND, *seeds, *missing, *settings, *self.notes]
+        return [*LEGEND, *seeds, *missing, *apart, *settings, *self.notes]
 
     @property
     def tables(self) -> list[TextTable]:
@@ -128,6 +134,7 @@ def csv_records(scores: CvScores) -> Iterator[dict[str, object]]:
             "seed": run.seed,
             "test_chips": run.chips,
             "labels": run.labels,
+            "at_least_km_from_training": run.apart_km,
             **values,
             "run": run.run,
         }
@@ -135,7 +142,8 @@ def csv_records(scores: CvScores) -> Iterator[dict[str, object]]:
 
 def _run_content(run: FoldScores) -> dict[str, Any]:
     shown = {name: value for name, value in run.content.items() if name not in ("confusion_matrix", "sums", "samples")}
-    return {"seed": run.seed, "run": run.run, "test_chips": run.chips, "labels": run.labels, "scores": shown}
+    apart = {"at_least_km_from_training": run.apart_km, "chips_on_training_ground": run.touching}
+    return {"seed": run.seed, "run": run.run, "test_chips": run.chips, "labels": run.labels, **apart, "scores": shown}
 
 
 def _summary_content(summary: ScoreSummary) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class FoldScores:
         chips: Test chips.
         labels: Labelled pixels, or labelled chips, that count.
         content: Content of `metrics.json`.
+        apart_km: Least distance between its test chips and its training chips, at least; None if it is unknown.
+        touching: Number of its test chips that overlap or touch training chips.
     """
 
     fold: str
@@ -64,6 +66,8 @@ class FoldScores:
     chips: int
     labels: int
     content: Mapping[str, Any]
+    apart_km: float | None = None
+    touching: int = 0
 
 
 @dataclass(frozen=True)

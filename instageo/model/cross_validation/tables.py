@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from instageo.model.cross_validation.scores import CvScores, ScoreSummary
+from instageo.model.inspection.separation import format_distance
 from instageo.model.runs.rows import PrimaryMetrics, Spread
 from instageo.model.runs.tables import MISSING, format_score, score_label
 from instageo.wording import counted
@@ -40,17 +41,18 @@ def fold_table(scores: CvScores, metrics: PrimaryMetrics) -> TextTable:
     rows = []
     for number, fold in enumerate(scores.folds):
         first = scores.of_fold(fold)[0]
+        apart = MISSING if first.apart_km is None else format_distance(first.apart_km)
         values = [format_score(scores.summaries[name].by_fold[number], name) for name in metrics.names]
-        rows.append([fold, str(first.chips), str(first.labels), *values])
+        rows.append([fold, str(first.chips), str(first.labels), apart, *values])
     chips, labels = (
         sum(getattr(scores.of_fold(fold)[0], name) for fold in scores.folds) for name in ("chips", "labels")
     )
-    totals = [str(chips), str(labels)]
-    ends = [[MEAN_OF_FOLDS, "", "", *(format_score(scores.summaries[name].folds, name) for name in metrics.names)]]
+    totals = [str(chips), str(labels), ""]
+    ends = [[MEAN_OF_FOLDS, "", "", "", *(format_score(scores.summaries[name].folds, name) for name in metrics.names)]]
     if len(scores.seeds) > 1:
-        ends.append([SEEDS, "", "", *(_deviation(scores.summaries[name], name) for name in metrics.names)])
+        ends.append([SEEDS, "", "", "", *(_deviation(scores.summaries[name], name) for name in metrics.names)])
     ends.append([POOLED, *totals, *(format_score(scores.summaries[name].pooled, name) for name in metrics.names)])
-    head = ["fold", "test chips", "labels", *map(score_label, metrics.names)]
+    head = ["fold", "test chips", "labels", "from training", *map(score_label, metrics.names)]
     title = f"{counted(len(scores.folds), 'fold')}" + (
         f", mean ± deviation over {counted(len(scores.seeds), 'seed')}" if len(scores.seeds) > 1 else ""
     )

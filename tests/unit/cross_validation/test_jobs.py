@@ -49,7 +49,8 @@ def test_scores_are_those_of_the_best_checkpoint_on_the_test_chips(folds, tmp_pa
     [job] = build_jobs(folds[:1], [], [*SETTINGS, "train.batch_size=2"], tmp_path / "out")
     assert job.scoring_command() == [
         "--config-name=sen1floods11", "train.batch_size=2", "mode=eval", "root_dir=/data",
-        f"checkpoint_path={job.folder}", f"test_filepath={folds[0].test}", f"hydra.run.dir={job.folder / 'test'}",
+        f"train_filepath={folds[0].train}", f"test_filepath={folds[0].test}", f"checkpoint_path={job.folder}",
+        f"hydra.run.dir={job.folder / 'test'}",
     ]  # fmt: skip
 
 

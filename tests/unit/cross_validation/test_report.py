@@ -26,9 +26,9 @@ def content(*hits):
 
 def make_report(seeds=(1, 2), notes=("a note",)):
     runs = [
-        FoldScores(fold, seed, f"out/{fold}/seed_{seed}", 5, 30, content(hits, 10, seed))
+        FoldScores(fold, seed, f"out/{fold}/seed_{seed}", 5, 30, content(hits, 10, seed), apart_km)
         for seed in seeds
-        for fold, hits in (("fold_1", 4), ("fold_2", 8), ("nörd", 10))
+        for fold, hits, apart_km in (("fold_1", 4, 0.0), ("fold_2", 8, 12.3), ("nörd", 10, None))
     ]
     return CvReport("segmentation", METRICS, summarize(runs, METRICS), ("train.num_epochs=3",), notes)
 
@@ -50,7 +50,8 @@ def test_files_hold_the_same_numbers(tmp_path):
     assert summary["seed_std"] == pytest.approx((1 / 30) / 2**0.5)
     assert summary["pooled"]["mean"] == pytest.approx(mean)  # folds of equal size: both agree
     assert stored["folds"]["fold_2"][1] | {"scores": 0} == {
-        "seed": 2, "run": "out/fold_2/seed_2", "test_chips": 5, "labels": 30, "scores": 0,
+        "seed": 2, "run": "out/fold_2/seed_2", "test_chips": 5, "labels": 30,
+        "at_least_km_from_training": 12.3, "chips_on_training_ground": 0, "scores": 0,
     }  # fmt: skip
     assert "confusion_matrix" not in stored["folds"]["fold_2"][1]["scores"]
     with open(paths[1], newline="", encoding="utf-8") as file:
@@ -63,11 +64,13 @@ def test_files_hold_the_same_numbers(tmp_path):
 def test_the_markdown_names_mean_deviations_and_pooled_scores(tmp_path):
     write_report(make_report(), tmp_path)
     text = (tmp_path / "cv_report.md").read_text(encoding="utf-8")
-    assert "| fold | test chips | labels | mIoU | accuracy | F1 |" in text
-    assert "| mean of folds ± deviation over folds |  |  |" in text
+    assert "| fold | test chips | labels | from training | mIoU | accuracy | F1 |" in text
+    assert "| mean of folds ± deviation over folds |  |  |  |" in text
     assert "| 0.6278 ± 0.1018 |" in text  # accuracies 0.5167, 0.65, 0.7167
-    assert "| deviation over seeds |  |  |" in text
-    assert "| all test chips pooled | 15 | 90 |" in text
+    assert "| deviation over seeds |  |  |  |" in text
+    assert "| all test chips pooled | 15 | 90 |  |" in text
+    assert "| fold_2 | 5 | 30 | 12.30 km |" in text
+    assert "| nörd | 5 | 30 | – |" in text
     assert "| wa\\|ter | 3 of 3 |" in text
     assert text.splitlines()[-2:] == ["- settings: train.num_epochs=3", "- a note"]
 
