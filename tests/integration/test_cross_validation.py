@@ -57,7 +57,7 @@ def test_folds_are_trained_and_scored_as_by_hand_and_only_once(tmp_path):
     arguments = [folds, *SETTINGS, "--output", output, "--seeds", "2", "--jobs", "2"]
     content, log = cross_validate(*arguments)
     assert log.count(": done in ") == 2
-    assert "fold_1: 1 of 2 test chips overlap or touch training chips, so that its scores are too good" in log
+    assert "fold_1: 1 of 2 test chips overlap or touch training chips, so its scores are too good" in log
     assert (content["main_score"], content["seeds"], list(content["folds"])) == ("mIoU", [2], ["fold_1", "fold_2"])
     fold = folds / "fold_2"
     tables = [f"root_dir={fold}", f"train_filepath={fold}/train.csv", f"valid_filepath={fold}/val.csv", "seed=2"]

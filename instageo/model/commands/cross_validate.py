@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instageo.errors import ConfigError, InstaGeoError
-from instageo.model.cross_validation.folds import Fold, chip_locations, find_folds, read_records, rotate_validation
+from instageo.model.cross_validation.caveats import describe_leaks, describe_shared_ground
+from instageo.model.cross_validation.folds import find_folds, rotate_validation
 from instageo.model.cross_validation.jobs import FoldJob, build_jobs, claim_jobs, override_key
 from instageo.model.cross_validation.processes import Chain, Step, run_chains
 from instageo.model.cross_validation.report import CvReport, write_report
@@ -83,7 +84,7 @@ def cross_validate(request: CvRequest) -> CvReport:
     _check(request)
     root = next((each.partition("=")[2] for each in request.settings if override_key(each) == "root_dir"), None)
     folds = find_folds(request.folds, root)
-    notes = [*_describe_leaks(folds), *_describe_rotation(folds)]
+    notes = describe_leaks(folds)
     request.output.mkdir(parents=True, exist_ok=True)
     try:
         with hold_folder(request.output):
@@ -94,6 +95,8 @@ def cross_validate(request: CvRequest) -> CvReport:
                 log.warning("%s", note)
             _run(jobs, request.parallel)
             report = _build_report(jobs, request.settings, notes)
+            for note in report.notes[len(notes) :]:
+                log.warning("%s", note)
             for path in write_report(report, request.output):
                 log.info("wrote %s", path)
     except LockedError as error:
@@ -158,13 +161,9 @@ def _build_report(jobs: Sequence[FoldJob], settings: Sequence[str], notes: Seque
     task = task_from_settings(update_settings(default_settings(), same))
     metrics = PrimaryMetrics(task.primary_metrics, task.monitor.mode)
     scores = [_read_scores(job, run.seed) for job, run in zip(jobs, runs, strict=True)]
-    flattered = {
-        each.fold: f"{each.fold}: {each.touching} of {counted(each.chips, 'test chip')} overlap or touch training chips, "
-        "so that its scores are too good; split again with instageo split --buffer-km …"
-        for each in scores
-        if each.touching
-    }
-    return CvReport(runs[0].task, metrics, summarize(scores, metrics), settings, [*notes, *flattered.values()])
+    return CvReport(
+        runs[0].task, metrics, summarize(scores, metrics), settings, [*notes, *describe_shared_ground(scores)]
+    )
 
 
 def _read_scores(job: FoldJob, seed: int | None) -> FoldScores:
@@ -181,32 +180,3 @@ def _read_scores(job: FoldJob, seed: int | None) -> FoldScores:
         ground.get("distance_at_least_km"),
         ground.get("chips_on_shared_ground", 0),
     )
-
-
-def _describe_leaks(folds: Sequence[Fold]) -> list[str]:
-    """Return a sentence for chips that are in two tables of a fold, or in the test tables of two folds."""
-    notes, seen = [], dict[str, str]()
-    for fold in folds:
-        test = chip_locations(read_records(fold.test), fold.root)
-        for table in (fold.train, fold.val):
-            shared = set(test) & set(chip_locations(read_records(table), fold.root)) if table else set()
-            if shared:
-                chips = counted(len(shared), "chip", "are")
-                notes.append(
-                    f"{fold.name}: {chips} in both {fold.test.name} and {table.name if table else ''}, so that its "
-                    f"scores are too good: {min(shared)}"
-                )
-        repeated = [chip for chip in dict.fromkeys(test) if chip in seen]
-        if repeated:
-            chips = counted(len(repeated), "test chip", "are")
-            notes.append(
-                f"{fold.name}: {chips} also in the test table of {seen[repeated[0]]}, and count twice if pooled"
-            )
-        seen |= {chip: fold.name for chip in test if chip not in seen}
-    return notes
-
-
-def _describe_rotation(folds: Sequence[Fold]) -> list[str]:
-    if any(fold.val is not None for fold in folds):
-        return []
-    return ["the folds have no val.csv: the best epoch of each is chosen on the test chips of the next fold"]
