@@ -71,9 +71,9 @@ def _draw_classes(panel: "Axes", classes: Mapping[str, Mapping[str, ScoreSummary
         summary = summaries[name]
         values = [spread.mean for spread in summary.by_fold if spread is not None]
         panel.plot(values, [row] * len(values), "o", color=FOLD, alpha=0.55, markersize=5, zorder=2)
-        for spread, color in ((summary.folds, MEAN), (summary.pooled, POOLED)):
+        for spread, color, size in ((summary.folds, MEAN, 18), (summary.pooled, POOLED, 10)):
             if spread is not None:
-                panel.plot(spread.mean, row, "|", color=color, markersize=15, markeredgewidth=2, zorder=3)
+                panel.plot(spread.mean, row, "|", color=color, markersize=size, markeredgewidth=2, zorder=3)
     _finish(panel, list(classes), f"{class_label(name)} of the class in each fold")
 
 

@@ -162,5 +162,5 @@ def _screen_table(content: TextTable) -> Table:
     for number, row in enumerate(content.rows):
         if content.summary_rows and number == len(content.rows) - content.summary_rows:
             table.add_section()
-        table.add_row(*row)
+        table.add_row(row[0], *(cell.replace(" ± ", "\n± ") for cell in row[1:]))
     return table

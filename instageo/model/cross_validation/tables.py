@@ -41,7 +41,9 @@ def fold_table(scores: CvScores, metrics: PrimaryMetrics) -> TextTable:
     rows = []
     for number, fold in enumerate(scores.folds):
         first = scores.of_fold(fold)[0]
-        apart = MISSING if first.apart_km is None else format_distance(first.apart_km)
+        apart = (
+            MISSING if first.apart_km is None else f"{'' if first.touching else '≥ '}{format_distance(first.apart_km)}"
+        )
         values = [format_score(scores.summaries[name].by_fold[number], name) for name in metrics.names]
         rows.append([fold, str(first.chips), str(first.labels), apart, *values])
     chips, labels = (

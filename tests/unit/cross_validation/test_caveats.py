@@ -34,6 +34,6 @@ def test_folds_with_test_chips_on_training_ground_are_told_once():
         for seed in (1, 2)
     ]
     assert describe_shared_ground(scores) == [
-        "a: 2 of 5 test chips overlap or touch training chips, so its scores are too good; split again with instageo split "
-        "--buffer-km …"
+        "a: 2 of 5 test chips overlap or touch training chips, so its scores are too good; split again with "
+        "instageo split --buffer-km …"
     ]

@@ -26,7 +26,7 @@ def content(*hits):
 
 def make_report(seeds=(1, 2), notes=("a note",)):
     runs = [
-        FoldScores(fold, seed, f"out/{fold}/seed_{seed}", 5, 30, content(hits, 10, seed), apart_km)
+        FoldScores(fold, seed, f"out/{fold}/seed_{seed}", 5, 30, content(hits, 10, seed), apart_km, int(apart_km == 0))
         for seed in seeds
         for fold, hits, apart_km in (("fold_1", 4, 0.0), ("fold_2", 8, 12.3), ("nörd", 10, None))
     ]
@@ -69,7 +69,8 @@ def test_the_markdown_names_mean_deviations_and_pooled_scores(tmp_path):
     assert "| 0.6278 ± 0.1018 |" in text  # accuracies 0.5167, 0.65, 0.7167
     assert "| deviation over seeds |  |  |  |" in text
     assert "| all test chips pooled | 15 | 90 |  |" in text
-    assert "| fold_2 | 5 | 30 | 12.30 km |" in text
+    assert "| fold_1 | 5 | 30 | 0 m |" in text
+    assert "| fold_2 | 5 | 30 | ≥ 12.30 km |" in text
     assert "| nörd | 5 | 30 | – |" in text
     assert "| wa\\|ter | 3 of 3 |" in text
     assert text.splitlines()[-2:] == ["- settings: train.num_epochs=3", "- a note"]
