@@ -46,7 +46,7 @@ class CvRequest:
 
     folds: Sequence[str | Path]
     settings: Sequence[str] = ()
-    output: Path = Path("cross_validation")
+    output: str | Path = "cross_validation"
     seeds: Sequence[int] = ()
     parallel: int = 1
 
@@ -84,12 +84,11 @@ def cross_validate(request: CvRequest) -> CvReport:
     _check(request)
     root = next((each.partition("=")[2] for each in request.settings if override_key(each) == "root_dir"), None)
     folds = find_folds(request.folds, root)
-    notes = describe_leaks(folds)
-    request.output.mkdir(parents=True, exist_ok=True)
+    notes, output = describe_leaks(folds), Path(request.output).expanduser()
     try:
-        with hold_folder(request.output):
-            folds = rotate_validation(folds, request.output)
-            jobs = build_jobs(folds, request.seeds, request.settings, request.output)
+        with hold_folder(output):
+            folds = rotate_validation(folds, output)
+            jobs = build_jobs(folds, request.seeds, request.settings, output)
             claim_jobs(jobs)
             for note in notes:
                 log.warning("%s", note)
@@ -97,11 +96,11 @@ def cross_validate(request: CvRequest) -> CvReport:
             report = _build_report(jobs, request.settings, notes)
             for note in report.notes[len(notes) :]:
                 log.warning("%s", note)
-            for path in write_report(report, request.output):
+            for path in write_report(report, output):
                 log.info("wrote %s", path)
     except LockedError as error:
         raise ConfigError(
-            f"{request.output}: is being used by another cross-validation ({error}); wait for its end, or choose "
+            f"{output}: is being used by another cross-validation ({error}); wait for its end, or choose "
             "another folder with --output"
         ) from error
     return report
