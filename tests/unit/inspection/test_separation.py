@@ -1,5 +1,7 @@
 """What two tables share: files of chips and labels, and ground."""
 
+import logging
+
 import numpy as np
 import pytest
 import shapely
@@ -7,11 +9,14 @@ from affine import Affine
 from rasterio.crs import CRS
 from shapely.geometry import Polygon
 
+from instageo.model.commands.check_tables import check_tables
+from instageo.model.context import Run
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.row_stats import RowStats
 from instageo.model.inspection.separation import Separation, compare_tables, format_distance
+from instageo.model.settings import DataSettings, Mode, Settings
 from instageo.raster.grid import Grid
-from instageo.table import Row
+from instageo.table import Row, write_table
 from tests.conftest import CRS_WKT
 
 SIDE = 1000.0
@@ -159,3 +164,33 @@ def test_the_warning_says_how_many_chips_which_and_what_to_do():
 
 def test_distances_in_metres_and_kilometres():
     assert [format_distance(each) for each in (0.0, 0.4996, 12.3)] == ["0 m", "500 m", "12.30 km"]
+
+
+def test_check_warns_of_tables_that_share_ground_and_records_it(tmp_path, make_raster, caplog):
+    rows = []
+    for number, east in enumerate((0, 45, 600)):  # chips of 3 pixels of 30 m
+        transform = Affine(30, 0, 500_000 + east, 0, -30, 4_000_000)
+        names = {"Input": f"{number}.tif", "Label": f"{number} label.tif"}
+        make_raster(names["Input"], np.full((1, 2, 3), 5 + number, np.int16), transform=transform)
+        make_raster(names["Label"], np.ones((2, 3), np.uint8), transform=transform)
+        rows.append(names)
+    write_table(tmp_path / "train.csv", rows[:1])
+    write_table(tmp_path / "val.csv", rows[1:])
+    settings = Settings(
+        root_dir=str(tmp_path),
+        train_filepath="train.csv",
+        valid_filepath="val.csv",
+        mode=Mode.check,
+        dataloader=DataSettings(band_names=["X"]),
+    )
+    run = Run(settings, tmp_path / "run")
+    with caplog.at_level(logging.WARNING):
+        check_tables(run)
+    assert "1 of 2 validation chips of val.csv overlaps or touches training chips of train.csv" in caplog.text
+    assert "the nearest are 1.tif and 0.tif, with 45 m between their centres" in caplog.text
+    recorded = run.info.tables["valid_filepath"]["separation"]["train_filepath"]
+    assert (recorded["chips_on_shared_ground"], recorded["distance_at_least_km"]) == (1, 0.0)
+    assert "separation" not in run.info.tables["train_filepath"]
+    caplog.clear()
+    check_tables(run)  # the statistics of the rows are cached now
+    assert run.info.tables["valid_filepath"]["separation"]["train_filepath"] == recorded
