@@ -156,8 +156,8 @@ def _build_report(jobs: Sequence[FoldJob], settings: Sequence[str], notes: Seque
     runs = [read_trained_run(job.folder) for job in jobs]
     for run in runs[1:]:
         check_same_task(runs[0], run)
-    same = {key: runs[0].settings[key] for key in keys_with(Role.same_task)}
-    task = task_from_settings(update_settings(default_settings(), same))
+    deciding = (*keys_with(Role.same_task), "dataloader.label_mean", "dataloader.label_std")
+    task = task_from_settings(update_settings(default_settings(), {key: runs[0].settings[key] for key in deciding}))
     metrics = PrimaryMetrics(task.primary_metrics, task.monitor.mode)
     scores = [_read_scores(job, run.seed) for job, run in zip(jobs, runs, strict=True)]
     return CvReport(
