@@ -95,8 +95,9 @@ class FoldJob:
         """Return settings and checksums of the tables, without settings that change no score, such as devices."""
         free = {*keys_with(Role.free_between_repeats), "root_dir"} - {"seed"}
         tables = [table for table in (self.fold.train, self.fold.val, self.fold.test) if table]
+        flags, overrides = split_flags(self.arguments)
         return {
-            "settings": [each for each in self.arguments if override_key(each) not in free],
+            "settings": [*flags, *sorted(each for each in overrides if override_key(each) not in free)],
             "tables": {table.name: hashlib.sha256(table.read_bytes()).hexdigest() for table in tables},
         }
 

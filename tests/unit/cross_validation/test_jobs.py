@@ -94,21 +94,23 @@ def test_a_folder_with_another_training_is_refused(folds, tmp_path):
     def jobs(*settings):
         return build_jobs(folds, [1], settings, tmp_path / "out")
 
-    claim_jobs(jobs("train.num_epochs=3", "devices=1"))
-    claim_jobs(jobs("train.num_epochs=3", "devices=2", "root_dir=/elsewhere"))  # these change no score
+    claim_jobs(jobs("train.num_epochs=3", "compile=true", "model.depth=1"))
+    claim_jobs(
+        jobs("model.depth=1", "compile=false", "root_dir=/elsewhere", "train.num_epochs=3")
+    )  # scores are the same
     with pytest.raises(
         ConfigError,
         match=r"out/a/seed_1: was trained with train.num_epochs=3, but you passed train.num_epochs=4; choose",
     ):
-        claim_jobs(jobs("train.num_epochs=4"))
+        claim_jobs(jobs("train.num_epochs=4", "model.depth=1"))
     with pytest.raises(ConfigError, match=r"was trained with fewer settings, but you passed train.learning_rate=1"):
-        claim_jobs(jobs("train.num_epochs=3", "train.learning_rate=1"))
+        claim_jobs(jobs("train.num_epochs=3", "model.depth=1", "train.learning_rate=1"))
     folds[1].test.write_text("Input\nother.tif\n")
     with pytest.raises(ConfigError, match=r"out/b/seed_1: was trained on other chips: test\.csv differ"):
-        claim_jobs(jobs("train.num_epochs=3"))
+        claim_jobs(jobs("train.num_epochs=3", "model.depth=1"))
     (tmp_path / "out" / "a" / "seed_1" / IDENTITY_FILE).write_text("[1")
     with pytest.raises(ConfigError, match=r"its fold\.json is damaged, so that its settings are unknown"):
-        claim_jobs(jobs("train.num_epochs=3"))
+        claim_jobs(jobs("train.num_epochs=3", "model.depth=1"))
 
 
 def test_a_training_of_its_own_is_refused(folds, tmp_path):
