@@ -16,6 +16,7 @@ from instageo.files import describe_os_error
 from instageo.model.commands.registry import app as registry_app
 from instageo.model.run import EXTRAS
 from instageo.model.run import main as run_main
+from instageo.recipes.commands import app as recipe_app
 from instageo.runtime.progress import log_to_stderr
 from instageo.runtime.streams import accept_any_text
 from instageo.runtime.termination import TERMINATED, interrupt_on_sigterm
@@ -35,6 +36,7 @@ app.add_typer(registry_app, name="registry")
 app.add_typer(chips_app, name="chips")
 app.command("split")(split_command)
 app.command("clean")(clean_command)
+app.add_typer(recipe_app, name="recipe")
 
 RUN_HELP = """Train, score, predict, and more: [bold]instageo run mode=… key=value …[/bold]
 
@@ -98,14 +100,20 @@ def demo(
 
 @app.command()
 def table(
-    layout: Annotated[str, typer.Argument(help="Data set: sen1floods11, hls_crops or hls_burn_scars.")],
+    layout: Annotated[
+        str,
+        typer.Argument(
+            help="Data set: sen1floods11, sen1floods11_s1, hls_crops, hls_burn_scars; published: it brings tables."
+        ),
+    ],
     folder: Annotated[Path, typer.Argument(help="Folder of the data set; use it as root_dir.")],
     output: Annotated[Path | None, typer.Option(help="Output folder of the tables; by default FOLDER.")] = None,
 ) -> None:
     """Make tables from the folder of a public data set, and show the command that trains on them."""
     from instageo.data.public_datasets import SKIPPED, find_tables, training_command, write_tables
+    from instageo.data.published_tables import PUBLISHED, published_dataset
 
-    dataset = find_tables(layout, folder)
+    dataset = published_dataset(folder) if layout == PUBLISHED else find_tables(layout, folder)
     paths = write_tables(dataset, output or folder)
     for line in (dataset.summary(), *dataset.notes, *(f"wrote {path}" for path in paths)):
         typer.echo(line)

@@ -48,6 +48,10 @@ LAYOUTS = {
     "sen1floods11": DatasetLayout(
         _tif("(.+)_S2Hand"), _tif("(.+)_LabelHand"), "…_S2Hand.tif and …_LabelHand.tif", "--config-name=sen1floods11"
     ),
+    "sen1floods11_s1": DatasetLayout(
+        _tif("(.+)_S1Hand"), _tif("(.+)_LabelHand"), "…_S1Hand.tif and …_LabelHand.tif",
+        "dataloader.sensor=sentinel1_grd",
+    ),
     "hls_crops": DatasetLayout(
         _tif(r"(chip_\d+_\d+)_merged"), _tif(r"(chip_\d+_\d+)\.mask"),
         "chip_000_000_merged.tif and chip_000_000.mask.tif", "--config-name=multitemporal_crop_classification",
@@ -114,7 +118,7 @@ def find_tables(name: str, folder: Path) -> DatasetTables:
         raise TableError(f"layout '{name}' is unknown; choose one of {', '.join(LAYOUTS)}")
     if not folder.is_dir():
         raise TableError(f"{folder}: no such folder; expected the folder of the data set")
-    layout, files = LAYOUTS[name], _list_files(folder)
+    layout, files = LAYOUTS[name], list_files(folder)
     chips, labels = _group_by_name(files, layout.chip), _group_by_name(files, layout.label)
     first_files = {chip: paths[0] for chip, paths in chips.items()}
     lists = find_lists(files)
@@ -156,12 +160,12 @@ def training_command(name: str, folder: Path, tables: Mapping[str, Path]) -> str
     Without the tables train and val it is the command that computes the statistics of the first table.
 
     Args:
-        name: A key of `LAYOUTS`.
+        name: A key of `LAYOUTS`; with another one, settings are left to the user.
         folder: Folder that paths of the rows are relative to.
         tables: Files by name.
     """
     paths = {table: path.name if path.parent == folder else str(path) for table, path in tables.items()}
-    words = ["instageo", "run", LAYOUTS[name].settings]
+    words = ["instageo", "run", *([LAYOUTS[name].settings] if name in LAYOUTS else [])]
     if "train" in paths and "val" in paths:
         words += [f"root_dir={folder}", f"train_filepath={paths['train']}", f"valid_filepath={paths['val']}"]
         words.append(f"hydra.run.dir=runs/{name}")
@@ -170,7 +174,7 @@ def training_command(name: str, folder: Path, tables: Mapping[str, Path]) -> str
     return shlex.join(words)
 
 
-def _list_files(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     """Return files below a folder; links are followed, hidden files omitted, and each folder is visited once."""
     files, visited = [], set()
     for parent, folders, names in os.walk(folder, followlinks=True):

@@ -17,7 +17,8 @@ SPLIT_ALIASES = {"training": "train", "validation": "val", "valid": "val", "test
 """Names of splits in data sets, and ours."""
 
 CHIP_COLUMN = "chip_id"
-"""Column with the names of chips in a list with a header; in other lists the name is first on each line."""
+"""Column with the names of chips in a list with a header, unless it has `Input`; in other lists the name is first on
+each line."""
 
 _SPLIT = r"(train|training|val|valid|validation|test|testing|bolivia)"
 _LIST = re.compile(rf"(?:flood_)?{_SPLIT}(?:_data|_split|_ids)?\.(?:txt|csv)", re.IGNORECASE)
@@ -30,7 +31,10 @@ def find_lists(files: Iterable[Path]) -> dict[str, list[Path]]:
     lists: dict[str, list[Path]] = {}
     for file in sorted(files, key=lambda file: ("handlabeled" not in str(file).lower(), len(file.parts), file)):
         match = _LIST.fullmatch(file.name)
-        if match and INPUT not in next(csv.reader(_read_lines(file)), []):  # a table of ours is not a list
+        is_ours = file.name == f"{match and _split_name(match)}.csv" and INPUT in next(
+            csv.reader(_read_lines(file)), []
+        )
+        if match and not is_ours:
             lists.setdefault(_split_name(match), []).append(file)
     return {split: lists[split] for split in SPLITS if split in lists}
 
@@ -39,8 +43,9 @@ def read_names(file: Path) -> list[str]:
     """Read the names of chips from a list, without folders and endings, in its order."""
     lines = [line for line in csv.reader(_read_lines(file)) if any(line)]
     header = [cell.strip() for cell in lines[0]] if lines else []
-    column = header.index(CHIP_COLUMN) if CHIP_COLUMN in header else 0
-    cells = [line[column] for line in lines[CHIP_COLUMN in header :] if len(line) > column]
+    named = next((name for name in (CHIP_COLUMN, INPUT) if name in header), None)
+    column = header.index(named) if named else 0
+    cells = [line[column] for line in lines[named is not None :] if len(line) > column]
     return [chip_name(cell.strip()) for cell in cells]
 
 

@@ -1,6 +1,7 @@
 """The interface of a store of files, its errors, and the URLs of files in it."""
 
 import posixpath
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -75,6 +76,9 @@ class Store(Protocol):
 
     def stat(self, path: str) -> FileInfo:
         """Return a file's size and ETag without reading it."""
+
+    def list_files(self) -> Iterator[tuple[str, FileInfo]]:
+        """Yield path, size and ETag of every file, at any depth; web servers cannot."""
 
     def read_range(self, path: str, start: int, end: int, etag: str) -> memoryview:
         """Read the bytes from `start` up to, not including, `end`.

@@ -72,6 +72,21 @@ class ObjectStore:
 
         return self._retry(path, request)
 
+    def list_files(self) -> Iterator[tuple[str, FileInfo]]:
+        """Yield path, size and ETag of every file; folders that some tools store as empty objects are left out.
+
+        Raises:
+            StoreError: The store cannot be read, or is a web server.
+        """
+        if self.url.partition("://")[0].lower() not in WRITABLE_SCHEMES:
+            raise StoreError(f"{self.url}: a web server does not list its files; name each of them")
+        prefix = self.url.partition("://")[2].partition("/")[2]
+        records = self._retry("", lambda: [record for page in obstore.list(self.client) for record in page])
+        for record in records:
+            path = record["path"].removeprefix(f"{prefix}/") if prefix else record["path"]
+            if path and not path.endswith("/"):
+                yield path, FileInfo(record["size"], record["e_tag"] or "")
+
     def read_range(self, path: str, start: int, end: int, etag: str) -> memoryview:
         """Read the bytes from `start` up to, not including, `end`."""
         options: Any = {"range": (start, end), **({"if_match": etag} if etag else {})}

@@ -44,6 +44,9 @@ class DownloadRequest:
         size: Its bytes, if known.
         sha256: The hash of its content in hexadecimal, if known.
         etag: The store's identifier of the content that `path` has already; the same content is not fetched again.
+        listed: Whether a listing of the store has told `size`, so that the store is not asked for it again.
+        version: What that listing tells of the content; a part of another version is not continued.
+        published_by: Who tells `size` and `sha256`, for messages.
     """
 
     url: str
@@ -51,6 +54,9 @@ class DownloadRequest:
     size: int | None = None
     sha256: str | None = None
     etag: str | None = None
+    listed: bool = False
+    version: str = ""
+    published_by: str = "the registry"
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,21 @@ class _Download:
 
     @property
     def resume_info(self) -> ResumeInfo:
-        return ResumeInfo(hide_secrets(self.request.url), self.info.size, self.info.etag)
+        return ResumeInfo(hide_secrets(self.request.url), self.info.size, self.info.etag or self.request.version)
 
 
-def download_files(requests: Sequence[DownloadRequest]) -> dict[Path, FileInfo]:
+def download_files(
+    requests: Sequence[DownloadRequest],
+    *,
+    concurrent_files: int = CONCURRENT_FILES,
+    on_finished: Callable[[DownloadRequest], None] | None = None,
+) -> dict[Path, FileInfo]:
     """Download files; each has its name only if it is whole and correct.
+
+    Args:
+        requests: The files.
+        concurrent_files: Number of files at a time; many small files need more than a few large ones.
+        on_finished: Called for each file that is whole, one call at a time.
 
     Returns:
         Size and ETag of each file in its store, by local path.
@@ -77,21 +93,22 @@ def download_files(requests: Sequence[DownloadRequest]) -> dict[Path, FileInfo]:
         StoreError: A file cannot be read, is not what the registry says, or does not fit on the disk. The part that
             has arrived stays as `….part`, and the next call resumes it.
     """
-    downloads = [_prepare(request) for request in requests]
+    with ThreadPoolExecutor(concurrent_files) as pool:
+        downloads = list(pool.map(_prepare, requests))
     with _locked_folders(downloads):
         _check_disk_space(downloads)
-        _download_all(downloads)
+        _download_all(downloads, concurrent_files, on_finished or (lambda _: None))
     return {download.request.path: download.info for download in downloads}
 
 
 def _prepare(request: DownloadRequest) -> _Download:
     folder, name = split_url(request.url)
     store = open_store(folder)
-    info = store.stat(name)
+    info = FileInfo(request.size, "") if request.listed and request.size is not None else store.stat(name)
     if request.size is not None and info.size != request.size:
         raise StoreError(
-            f"{request.url}: has {info.size} bytes, but the registry says {request.size}; the file is not the one "
-            "that was published"
+            f"{request.url}: has {info.size} bytes, but {request.published_by} says {request.size}; the file is not "
+            "the one that was published"
         )
     return _Download(request, store, name, info)
 
@@ -121,16 +138,21 @@ def _check_disk_space(downloads: Sequence[_Download]) -> None:
             raise StoreError(f"{folder}: {free / 1e6:.0f} MB free but {size / 1e6:.0f} MB needed; free some disk space")
 
 
-def _download_all(downloads: Sequence[_Download]) -> None:
+def _download_all(
+    downloads: Sequence[_Download], concurrent_files: int, on_finished: Callable[[DownloadRequest], None]
+) -> None:
     stop = Event()
     with (
         transfer_progress(sum(download.info.size for download in downloads)) as advance,
-        _thread_pool(CONCURRENT_RANGES, stop) as range_pool,
-        _thread_pool(CONCURRENT_FILES, stop) as file_pool,
+        _thread_pool(max(CONCURRENT_RANGES, concurrent_files), stop) as range_pool,
+        _thread_pool(concurrent_files, stop) as file_pool,
     ):
-        futures = [file_pool.submit(_download, download, range_pool, advance, stop) for download in downloads]
+        futures = {
+            file_pool.submit(_download, download, range_pool, advance, stop): download.request for download in downloads
+        }
         for future in as_completed(futures):
             future.result()
+            on_finished(futures[future])
 
 
 @contextmanager
@@ -161,11 +183,11 @@ def _download(download: _Download, range_pool: ThreadPoolExecutor, advance: Adva
             return
         partial.discard()
         if not is_last:
-            log.info("%s: its sha256 differs from the registry's; downloading it once more", download.resume_info.url)
+            log.info("%s: its sha256 is not the published one; downloading it once more", download.resume_info.url)
             advance(-size)
     raise StoreError(
-        f"{request.url}: the content has the sha256 {sha256}, but the registry says {request.sha256}; the file is "
-        "damaged or was replaced, and nothing of it was kept"
+        f"{request.url}: the content has the sha256 {sha256}, but {request.published_by} says {request.sha256}; the "
+        "file is damaged or was replaced, and nothing of it was kept"
     )
 
 

@@ -41,6 +41,15 @@ class FolderStore:
             stat = file.stat()
         return FileInfo(stat.st_size, str(stat.st_mtime_ns))
 
+    def list_files(self) -> Iterator[tuple[str, FileInfo]]:
+        """Yield path, size and modification time of every file, in the order of paths."""
+        folder = self._path("")
+        if not folder.is_dir():
+            raise MissingFileError(f"{folder}: no such folder")
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                yield file.relative_to(folder).as_posix(), self.stat(file.relative_to(folder).as_posix())
+
     def read_range(self, path: str, start: int, end: int, etag: str) -> memoryview:
         """Read the bytes from `start` up to, not including, `end`."""
         file = self._path(path)

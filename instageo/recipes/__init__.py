@@ -1,0 +1,1 @@
+"""Recipes: published results, reproduced by one command from public data."""

@@ -1,0 +1,99 @@
+"""The commands `instageo recipe list|show|prepare|run`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instageo.extras import required_by
+from instageo.runtime.progress import log_to_stderr
+
+EXTRAS = "model,cpu,data,registry"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Reproduce published results: download the data, make tables, train, and compare the scores.",
+)
+
+RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="Name of a recipe, or the path of a YAML file.")]
+Folder = Annotated[Path, typer.Option(help="Folder for data, tables and runs.")]
+OriginName = Annotated[
+    str | None,
+    typer.Option("--chips", metavar="published|anew", help="Chips as published, or made from satellite images."),
+]
+
+
+@app.command("list")
+def list_command(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List the recipes with their data and published figures."""
+    with required_by("instageo recipe", EXTRAS):
+        from instageo.recipes.describe import print_recipes
+
+    print_recipes(as_json=json)
+
+
+@app.command("show")
+def show_command(name: RecipeName, folder: Folder = Path("DIR"), chips: OriginName = None) -> None:
+    """Show all that a recipe says, and the commands that do the same by hand."""
+    with required_by("instageo recipe", EXTRAS):
+        from instageo.recipes.describe import describe_recipe
+        from instageo.recipes.shipped import open_recipe
+
+    for line in describe_recipe(open_recipe(name), folder, chips):
+        typer.echo(line)
+
+
+@app.command("prepare")
+def prepare_command(
+    name: RecipeName,
+    folder: Folder,
+    chips: OriginName = None,
+    catalog: Annotated[
+        str | None, typer.Option(help="For chips made anew: planetary, lpdaac, …, a STAC API, or items.json.")
+    ] = None,
+) -> None:
+    """Download the data of a recipe and make its tables.
+
+    If it is stopped, the same command goes on: files that are there are not fetched again.
+    """
+    with required_by("instageo recipe", EXTRAS):
+        from instageo.recipes.prepare import prepare_recipe
+        from instageo.recipes.shipped import open_recipe
+
+    recipe = open_recipe(name)
+    with log_to_stderr():
+        try:
+            prepare_recipe(recipe, folder, origin=chips, catalog=catalog)
+        except KeyboardInterrupt:
+            typer.echo("stopped; the same command goes on with what is missing", err=True)
+            raise
+    typer.echo(f"next:\n  instageo recipe run {name} --folder {folder}")
+
+
+@app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run_command(
+    context: typer.Context,
+    name: RecipeName,
+    folder: Folder,
+    seeds: Annotated[str, typer.Option(help="Seeds, with commas between them.")] = "1,2,3",
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="tiny|student|normal", help="Distil a network of this size from the recipe's own."),
+    ] = None,
+) -> None:
+    """Train with several seeds, score the test table, and compare with the published figures.
+
+    Further arguments are settings, key=value, as of instageo run. If it is stopped, the same command goes on: seeds
+    that are finished are not trained again.
+    """
+    with required_by("instageo recipe", EXTRAS):
+        from instageo.recipes.shipped import open_recipe
+        from instageo.recipes.training import run_recipe, seeds_from_text
+
+    status = run_recipe(
+        open_recipe(name), folder, seeds=seeds_from_text(seeds), size=size, overrides=tuple(context.args)
+    )
+    if status:
+        raise typer.Exit(status)

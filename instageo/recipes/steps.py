@@ -1,0 +1,222 @@
+"""Commands of a preparation: the only ones that a recipe can name."""
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from instageo.data.chip_settings import ChipSettings
+from instageo.data.public_datasets import LAYOUTS
+from instageo.data.published_tables import PUBLISHED
+from instageo.errors import ConfigError
+from instageo.recipes.dated_labels import DatedLabels, link_dated_labels
+from instageo.recipes.recipe import RecipeError, Step
+from instageo.recipes.unpacking import unpack_archive
+from instageo.recipes.values import check_keys, mapping, path_below, text
+from instageo.runtime.termination import was_terminated
+
+SPLIT_OPTIONS = (
+    "by", "shares", "seed", "stable", "block_km", "buffer_km", "clusters", "column", "columns", "until", "gap_days",
+)  # fmt: skip
+
+NOT_FOR_CHIPS = ("resume", "input", "output", "catalog", "threads", "memory_mb", "records")
+
+UNREADABLE = 3
+"""Exit status of `instageo chips` if files could not be read."""
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """Where a step runs.
+
+    Attributes:
+        folder: Folder of the recipe.
+        recipe_file: File of the recipe; tables of classes lie next to it.
+        catalog: Catalogue that replaces the default one of `instageo chips`.
+    """
+
+    folder: Path
+    recipe_file: Path
+    catalog: str | None = None
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """A kind of step.
+
+    Attributes:
+        check: Raises an error if the options, which come from a recipe, are not what is expected.
+        command: Returns the command as a user types it.
+        run: Does the work.
+    """
+
+    check: Callable[[Mapping[str, Any], str], None]
+    command: Callable[[Mapping[str, Any], StepContext], list[str]]
+    run: Callable[[Mapping[str, Any], StepContext], None]
+
+
+def step_command(step: Step, context: StepContext) -> str:
+    """Return the command of a step as a user types it."""
+    return shlex.join(STEPS[step.kind].command(step.options, context))
+
+
+def run_step(step: Step, context: StepContext) -> None:
+    """Show the command of a step, and run it.
+
+    Raises:
+        RecipeError: The command failed.
+        InstaGeoError: A file cannot be unpacked.
+    """
+    typer.echo(f"$ {step_command(step, context)}", err=True)
+    STEPS[step.kind].run(step.options, context)
+
+
+def step_digest(step: Step) -> str:
+    """Return a hash of a step, by which a finished one is known again."""
+    return sha256(json.dumps([step.kind, step.options], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _check_table(options: Mapping[str, Any], where: str) -> None:
+    check_keys(options, where, ("layout",), ("layout",))
+    known = (*LAYOUTS, PUBLISHED)
+    if options["layout"] not in known:
+        raise RecipeError(f"{where}.layout is '{options['layout']}'; expected one of {', '.join(known)}")
+
+
+def _table_command(options: Mapping[str, Any], context: StepContext) -> list[str]:
+    return ["instageo", "table", str(options["layout"]), str(context.folder)]
+
+
+def _check_chips(options: Mapping[str, Any], where: str) -> None:
+    known = [name for name in ChipSettings.__dataclass_fields__ if name not in NOT_FOR_CHIPS]
+    check_keys(options, where, ["command", "input", "output", *known], ("command", "input", "output"))
+    if options["command"] not in ("points", "raster"):
+        raise RecipeError(f"{where}.command is '{options['command']}'; expected points or raster")
+    for name in ("input", "output"):
+        path_below(options[name], f"{where}.{name}")
+    if "class_map" in options:
+        path_below(options["class_map"], f"{where}.class_map")
+    values = {name: value for name, value in options.items() if name in known}
+    try:
+        ChipSettings("input", "output", **{name: _field_value(value) for name, value in values.items()})
+    except (ConfigError, TypeError) as error:
+        raise RecipeError(f"{where}: {error}") from error
+
+
+def _field_value(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else str(value) if hasattr(value, "isoformat") else value
+
+
+def _chips_command(options: Mapping[str, Any], context: StepContext) -> list[str]:
+    own = ("command", "input", "output", "class_map")
+    flags = [_flag(name, value) for name, value in options.items() if name not in own]
+    if "class_map" in options:
+        flags.append(f"--class-map={context.recipe_file.parent / options['class_map']}")
+    if context.catalog:
+        flags.append(f"--catalog={context.catalog}")
+    output = context.folder / options["output"]
+    begun = ["--resume"] if (output / "settings.json").is_file() else []
+    source = str(context.folder / options["input"])
+    return ["instageo", "chips", str(options["command"]), source, f"--output={output}", *flags, *begun]
+
+
+def _flag(name: str, value: object) -> str:
+    option = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{option}" if value else f"--no-{option}"
+    if isinstance(value, list):
+        value = ",".join(map(str, value))
+    if isinstance(value, Mapping):
+        value = ",".join(f"{key}={part}" for key, part in value.items())
+    return f"--{option}={value}"
+
+
+def _check_split(options: Mapping[str, Any], where: str) -> None:
+    check_keys(options, where, ("table", *SPLIT_OPTIONS), ("table", "by"))
+    path_below(options["table"], f"{where}.table")
+
+
+def _split_command(options: Mapping[str, Any], context: StepContext) -> list[str]:
+    table = context.folder / options["table"]
+    flags = [_flag(name, value) for name, value in options.items() if name != "table"]
+    return ["instageo", "split", str(table), *flags, f"--output={table.parent}"]
+
+
+def _check_unpack(options: Mapping[str, Any], where: str) -> None:
+    check_keys(options, where, ("archive", "to"), ("archive",))
+    for name, path in options.items():
+        path_below(path, f"{where}.{name}")
+
+
+def _unpack_command(options: Mapping[str, Any], context: StepContext) -> list[str]:
+    archive, to = context.folder / options["archive"], context.folder / options.get("to", ".")
+    if archive.suffix == ".zip":
+        return ["unzip", str(archive), "-d", str(to)]
+    return ["tar", "-xf", str(archive), "-C", str(to)]
+
+
+def _unpack(options: Mapping[str, Any], context: StepContext) -> None:
+    unpack_archive(context.folder / options["archive"], context.folder / options.get("to", "."))
+
+
+def _check_dated_labels(options: Mapping[str, Any], where: str) -> None:
+    check_keys(options, where, ("labels", "to", "days"), ("labels", "to", "days"))
+    for name in ("labels", "to"):
+        path_below(options[name], f"{where}.{name}")
+    for key, day in mapping(options["days"], f"{where}.days", "a day for each beginning of a name").items():
+        DatedLabels.check_day(day, f"{where}.days.{key}")
+
+
+def _dated_labels(options: Mapping[str, Any]) -> DatedLabels:
+    days = {str(key): str(day) for key, day in options["days"].items()}
+    return DatedLabels(text(options["labels"], "labels"), text(options["to"], "to"), days)
+
+
+def _dated_labels_command(options: Mapping[str, Any], context: StepContext) -> list[str]:
+    labels = _dated_labels(options)
+    prefix, day = next(iter(labels.days.items()))
+    source, target = (str(context.folder / folder) for folder in (labels.labels, labels.to))
+    return ["#", "link", f"{source}/{prefix}_….tif", "as", f"{target}/{prefix}_…_{day.replace('-', '')}.tif", "…"]
+
+
+def _run_dated_labels(options: Mapping[str, Any], context: StepContext) -> None:
+    link_dated_labels(_dated_labels(options), context.folder)
+
+
+def _run_command(kind: str, options: Mapping[str, Any], context: StepContext) -> None:
+    words = STEPS[kind].command(options, context)
+    status = _call(words[1:])
+    if status == UNREADABLE and kind == "chips":
+        typer.echo("warning: some files could not be read; prepare again in another folder, or go on without", err=True)
+    elif status:
+        raise RecipeError(f"the preparation stopped: {shlex.join(words)} ended with status {status}; see above")
+
+
+def _call(arguments: Sequence[str]) -> int:
+    """Run one command of the program as a user would, and return its status; its output goes to stderr."""
+    command = [sys.executable, "-m", "instageo.cli", *arguments]
+    with subprocess.Popen(command, stdout=sys.stderr.fileno()) as process:  # noqa: S603 our own program
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            if was_terminated():  # Ctrl-C reaches the command itself, SIGTERM only this process
+                process.terminate()
+            process.wait()
+            raise
+
+
+STEPS = {
+    "unpack": StepKind(_check_unpack, _unpack_command, _unpack),
+    "dated_labels": StepKind(_check_dated_labels, _dated_labels_command, _run_dated_labels),
+    "table": StepKind(_check_table, _table_command, lambda options, context: _run_command("table", options, context)),
+    "chips": StepKind(_check_chips, _chips_command, lambda options, context: _run_command("chips", options, context)),
+    "split": StepKind(_check_split, _split_command, lambda options, context: _run_command("split", options, context)),
+}
+"""Kinds of steps by name."""

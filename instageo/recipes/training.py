@@ -1,0 +1,215 @@
+"""Run a recipe: train with every seed, score the test table, and report; finished seeds are not trained again."""
+
+import json
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from instageo.errors import did_you_mean
+from instageo.files import write_text
+from instageo.model.networks.checkpoint import BEST, LAST
+from instageo.model.run import main
+from instageo.model.tracking.run_json import FINISHED, RUN_FILE, read_run_json
+from instageo.plain_values import load_json_file
+from instageo.recipes.folder import check_prepared, held, table_paths
+from instageo.recipes.recipe import Recipe, RecipeError
+from instageo.recipes.report import RecipeRuns, write_report
+from instageo.recipes.settings import to_override
+
+log = logging.getLogger(__name__)
+
+RUNS, OWN = "runs", "recipe"
+"""Folder of all runs, and the name of those with the network of the recipe itself."""
+
+STUDENTS = ("tiny", "student", "normal")
+"""Sizes that are distilled from the network of the recipe."""
+
+RESERVED = (
+    "mode", "seed", "root_dir", "train_filepath", "valid_filepath", "test_filepath", "checkpoint_path", "output_dir",
+    "train.resume", "train.overwrite", "train.distillation", "train.teacher_ckpt_path", "model.size",
+)  # fmt: skip
+"""Settings that the command sets itself."""
+
+ALSO_IN_SCORING = (
+    "accelerator", "devices", "precision", "strategy", "compile", "dataloader.num_workers", "dataloader.on_bad_row",
+    "dataloader.cache_dir",
+)  # fmt: skip
+
+SHAPE = ("model.model_name", "model.head", "model.head_channels", "model.depth", "model.embed_dim")
+"""Settings of the recipe's network that a student has its own of."""
+
+ARGUMENTS = "recipe_run.json"
+"""File in the folder of a seed with the settings that it was begun with."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the runs of a call have in common.
+
+    Attributes:
+        recipe: The recipe.
+        folder: Its folder.
+        origin: Origin of its chips.
+        overrides: Settings of the user.
+    """
+
+    recipe: Recipe
+    folder: Path
+    origin: str
+    overrides: tuple[str, ...]
+
+    @property
+    def root(self) -> Path:
+        """Folder that paths in the tables start from."""
+        return self.folder / self.recipe.origins[self.origin].root
+
+    def table(self, part: str) -> Path:
+        """Return the table of a part."""
+        return table_paths(self.recipe.origins[self.origin], self.folder)[part]
+
+    def seed_folder(self, size: str | None, seed: int) -> Path:
+        """Return the folder of a training."""
+        return self.folder / RUNS / (size or OWN) / f"seed_{seed}"
+
+
+def run_recipe(
+    recipe: Recipe, folder: Path, *, seeds: Sequence[int], size: str | None = None, overrides: tuple[str, ...] = ()
+) -> int:
+    """Train, score and report.
+
+    Args:
+        recipe: The recipe, prepared in the folder.
+        folder: Its folder.
+        seeds: Seeds of the runs.
+        size: Preset of `model.size` that is distilled from the network of the recipe; None for that network.
+        overrides: Further settings, `key=value`.
+
+    Returns:
+        Exit status: that of the first run that failed, else 0.
+
+    Raises:
+        RecipeError: The folder is not prepared, or a setting cannot be used here.
+    """
+    if size is not None and size not in STUDENTS:
+        own = "; the recipe itself trains the teacher" if size == "teacher" else did_you_mean(size, STUDENTS)
+        raise RecipeError(f"size '{size}' is unknown; choose one of {', '.join(STUDENTS)}{own}")
+    _check_overrides(overrides)
+    state = check_prepared(recipe, folder)
+    job = Job(recipe, folder.absolute(), state.origin, overrides)
+    with held(folder):
+        for seed in seeds:
+            status = _run_seed(job, seed, None) or (_run_seed(job, seed, size) if size else 0)
+            if status:
+                typer.echo("stopped; the same command goes on, finished seeds are not trained again", err=True)
+                return status
+        own = RecipeRuns(recipe, state, [job.seed_folder(None, seed) for seed in seeds], overrides)
+        if size:
+            students = [job.seed_folder(size, seed) for seed in seeds]
+            write_report(RecipeRuns(recipe, state, students, overrides, size=size, teachers=own))
+        else:
+            write_report(own)
+    return 0
+
+
+def training_arguments(job: Job, seed: int, size: str | None) -> list[str]:
+    """Return the arguments of `instageo run` that train with a seed."""
+    origin = job.recipe.origins[job.origin]
+    settings = {**job.recipe.settings, **(origin.settings or {})}
+    if size:
+        settings = {key: value for key, value in settings.items() if key not in SHAPE} | {
+            "model.size": size,
+            "train.distillation": True,
+            "train.teacher_ckpt_path": str(job.seed_folder(None, seed)),
+        }
+    tables = [f"train_filepath={job.table('train')}", f"valid_filepath={job.table('val')}"]
+    preset = [] if job.recipe.preset == "config" else [f"--config-name={job.recipe.preset}"]
+    own = [to_override(key, value) for key, value in settings.items() if key not in _keys(job.overrides)]
+    return [*preset, f"root_dir={job.root}", *tables, f"seed={seed}", *own, *job.overrides]
+
+
+def scoring_arguments(job: Job, checkpoint: Path) -> list[str]:
+    """Return the arguments of `instageo run` that score the test table."""
+    kept = [override for override in job.overrides if override.partition("=")[0] in ALSO_IN_SCORING]
+    return [
+        "mode=eval",
+        f"root_dir={job.root}",
+        f"test_filepath={job.table('test')}",
+        f"checkpoint_path={checkpoint}",
+        *kept,
+    ]
+
+
+def seeds_from_text(text: str) -> list[int]:
+    """Return seeds written with commas between them.
+
+    Raises:
+        RecipeError: A part is not a whole number of 0 or more, or is repeated.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) < 10 for part in parts) or len(set(map(int, parts))) < len(parts):
+        raise RecipeError(f"--seeds {text} does not work; expected different whole numbers such as 1,2,3")
+    return [int(part) for part in parts]
+
+
+def _run_seed(job: Job, seed: int, size: str | None) -> int:
+    """Train with a seed and score the test table, as far as that is not done, and return the exit status."""
+    folder, arguments = job.seed_folder(size, seed), training_arguments(job, seed, size)
+    _check_same_arguments(folder, arguments)
+    if not is_trained(folder):
+        write_text(folder / ARGUMENTS, json.dumps(arguments, indent=2) + "\n")
+        mode = "train.resume=true" if (folder / f"{LAST}.ckpt").is_file() else "train.overwrite=true"
+        status = _call([*arguments, mode, f"hydra.run.dir={folder}"])
+        if status:
+            return status
+    scored = folder / "test"
+    if read_run_json(scored / RUN_FILE).get("status") == FINISHED and (scored / "metrics.json").is_file():
+        typer.echo(f"{folder} is finished already", err=True)
+        return 0
+    return _call([*scoring_arguments(job, folder), f"hydra.run.dir={scored}"])
+
+
+def is_trained(folder: Path) -> bool:
+    """Return whether a training came to its end."""
+    run = read_run_json(folder / RUN_FILE)
+    return (run.get("mode"), run.get("status")) == ("train", FINISHED) and (folder / f"{BEST}.ckpt").is_file()
+
+
+def _check_same_arguments(folder: Path, arguments: Sequence[str]) -> None:
+    """Raise an error if a training was begun with other settings."""
+    try:
+        before = load_json_file(folder / ARGUMENTS)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{folder / ARGUMENTS}: is damaged ({error}); delete {folder} to train again") from error
+    if before == list(arguments):
+        return
+    old = [argument for argument in before if argument not in arguments]
+    new = [argument for argument in arguments if argument not in before]
+    raise RecipeError(
+        f"{folder}: was trained with {' '.join(old[:3]) or 'fewer settings'}, but now it is "
+        f"{' '.join(new[:3]) or 'without them'}; use the same settings, or move {folder.parent} away"
+    )
+
+
+def _call(arguments: Sequence[str]) -> int:
+    """Run `instageo run` in this process, with the command shown, and return its exit status."""
+    typer.echo(f"$ instageo run {shlex.join(arguments)}", err=True)
+    return main(arguments)
+
+
+def _check_overrides(overrides: Sequence[str]) -> None:
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not equals or override.startswith("-"):
+            raise RecipeError(f"'{override}' is unknown; expected settings, key=value, such as train.num_epochs=20")
+        if key in RESERVED or key.startswith("hydra"):
+            raise RecipeError(f"{key} is set by the recipe; leave it out, or use instageo run")
+
+
+def _keys(overrides: Sequence[str]) -> Mapping[str, str]:
+    return {key: value for key, _, value in (override.partition("=") for override in overrides)}
