@@ -19,7 +19,7 @@ RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="Name of a recip
 Folder = Annotated[Path, typer.Option(help="Folder for data, tables and runs.")]
 OriginName = Annotated[
     str | None,
-    typer.Option("--chips", metavar="published|anew", help="Chips as published, or made from satellite images."),
+    typer.Option("--chips", metavar="published|rebuilt", help="Chips as published, or rebuilt from satellite images."),
 ]
 
 
@@ -38,8 +38,8 @@ def list_command(
 def show_command(name: RecipeName, folder: Folder = Path("DIR"), chips: OriginName = None) -> None:
     """Show all that a recipe says, and the commands that do the same by hand."""
     with required_by("instageo recipe", EXTRAS):
+        from instageo.recipes.definition.shipped import open_recipe
         from instageo.recipes.describe import describe_recipe
-        from instageo.recipes.shipped import open_recipe
 
     for line in describe_recipe(open_recipe(name), folder, chips):
         typer.echo(line)
@@ -51,7 +51,7 @@ def prepare_command(
     folder: Folder,
     chips: OriginName = None,
     catalog: Annotated[
-        str | None, typer.Option(help="For chips made anew: planetary, lpdaac, …, a STAC API, or items.json.")
+        str | None, typer.Option(help="For rebuilt chips: planetary, lpdaac, …, a STAC API, or items.json.")
     ] = None,
 ) -> None:
     """Download the data of a recipe and make its tables.
@@ -59,8 +59,8 @@ def prepare_command(
     If it is stopped, the same command goes on: files that are there are not fetched again.
     """
     with required_by("instageo recipe", EXTRAS):
-        from instageo.recipes.prepare import prepare_recipe
-        from instageo.recipes.shipped import open_recipe
+        from instageo.recipes.definition.shipped import open_recipe
+        from instageo.recipes.preparation.prepare import prepare_recipe
 
     recipe = open_recipe(name)
     with log_to_stderr():
@@ -89,7 +89,7 @@ def run_command(
     that are finished are not trained again.
     """
     with required_by("instageo recipe", EXTRAS):
-        from instageo.recipes.shipped import open_recipe
+        from instageo.recipes.definition.shipped import open_recipe
         from instageo.recipes.training import run_recipe, seeds_from_text
 
     status = run_recipe(

@@ -7,10 +7,10 @@ from typing import Any
 
 import typer
 
-from instageo.recipes.recipe import Origin, Recipe
+from instageo.recipes.definition.recipe import Origin, Recipe
+from instageo.recipes.definition.shipped import all_recipes
+from instageo.recipes.preparation.steps import StepContext, step_command
 from instageo.recipes.report import MISSING, SCORES
-from instageo.recipes.shipped import all_recipes
-from instageo.recipes.steps import StepContext, step_command
 from instageo.recipes.training import Job, scoring_arguments, training_arguments
 
 
@@ -55,7 +55,7 @@ def describe_recipe(recipe: Recipe, folder: Path, origin_name: str | None = None
     Args:
         recipe: The recipe.
         folder: Folder in the commands.
-        origin_name: `published` or `anew`; by default all origins are described.
+        origin_name: `published` or `rebuilt`; by default all origins are described.
 
     Raises:
         RecipeError: The recipe has no such origin.

@@ -1,17 +1,14 @@
 """What was not the same as in the published run, in sentences."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from instageo.recipes.recipe import ANEW, Origin
-from instageo.recipes.shipped import FOLDER
+from instageo.recipes.definition.recipe import REBUILT, Origin
+from instageo.recipes.recipe_runs import RecipeRuns
 from instageo.wording import counted
 
-if TYPE_CHECKING:
-    from instageo.recipes.report import RecipeRuns
 
-
-def list_differences(runs: "RecipeRuns", trainings: Sequence[Mapping[str, Any]]) -> list[str]:
+def list_differences(runs: RecipeRuns, trainings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a sentence for each difference, and for what is not known of the published run."""
     recipe, state = runs.recipe, runs.state
     origin = recipe.origins[state.origin]
@@ -20,12 +17,12 @@ def list_differences(runs: "RecipeRuns", trainings: Sequence[Mapping[str, Any]])
         sentences.append(
             f"The network is of the size {runs.size}, distilled from that of the recipe with the same seed."
         )
-    if state.origin == ANEW:
-        sentences.append("The chips were made anew from satellite images; they are not the published ones.")
+    if state.origin == REBUILT:
+        sentences.append("The chips were rebuilt from satellite images; they are not the published ones.")
     if runs.overrides:
         sentences.append(f"Settings that differ from the recipe: {', '.join(f'`{word}`' for word in runs.overrides)}.")
     sentences += [*_about_epochs(trainings), *_about_tables(origin, trainings)]
-    if recipe.path.parent != FOLDER:
+    if not recipe.is_shipped:
         sentences.append(f"The recipe is a file of your own: {recipe.path}.")
     if state.sha256 != recipe.sha256:
         sentences.append("The recipe has changed since its data were prepared.")

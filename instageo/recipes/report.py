@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -10,11 +9,8 @@ from typing import Any
 import typer
 
 from instageo.files import write_text
-from instageo.model.tracking.run_json import RUN_FILE, read_run_json
-from instageo.plain_values import load_json_file
 from instageo.recipes.differences import list_differences
-from instageo.recipes.folder import Preparation
-from instageo.recipes.recipe import Recipe
+from instageo.recipes.recipe_runs import RecipeRuns
 from instageo.runtime.progress import format_duration
 
 MARKDOWN, JSON = "recipe_report.md", "recipe_report.json"
@@ -26,35 +22,6 @@ SCORES = {
 """Scores of each task as in `metrics.json`, and as they are written."""
 
 MISSING = "–"
-
-
-@dataclass(frozen=True)
-class RecipeRuns:
-    """Finished runs of a recipe.
-
-    Attributes:
-        recipe: The recipe.
-        state: How it was prepared.
-        folders: Folder of each seed's training; the scores of the test table are in `test` below it.
-        overrides: Settings of the user.
-        size: Size of the students; None for the network of the recipe.
-        teachers: Runs of their teachers.
-    """
-
-    recipe: Recipe
-    state: Preparation
-    folders: Sequence[Path]
-    overrides: tuple[str, ...] = ()
-    size: str | None = None
-    teachers: "RecipeRuns | None" = None
-
-    def trainings(self) -> list[dict[str, Any]]:
-        """Return the metadata of the trainings."""
-        return [read_run_json(folder / RUN_FILE) for folder in self.folders]
-
-    def scores(self) -> list[dict[str, Any]]:
-        """Return the scores of the test table by seed."""
-        return [load_json_file(folder / "test" / "metrics.json") for folder in self.folders]
 
 
 def write_report(runs: RecipeRuns) -> Path:

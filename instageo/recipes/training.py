@@ -15,10 +15,11 @@ from instageo.model.networks.checkpoint import BEST, LAST
 from instageo.model.run import main
 from instageo.model.tracking.run_json import FINISHED, RUN_FILE, read_run_json
 from instageo.plain_values import load_json_file
-from instageo.recipes.folder import check_prepared, held, table_paths
-from instageo.recipes.recipe import Recipe, RecipeError
-from instageo.recipes.report import RecipeRuns, write_report
-from instageo.recipes.settings import to_override
+from instageo.recipes.definition.recipe import Recipe, RecipeError
+from instageo.recipes.definition.settings import to_override
+from instageo.recipes.preparation.folder import check_prepared, held, table_paths
+from instageo.recipes.recipe_runs import RecipeRuns
+from instageo.recipes.report import write_report
 
 log = logging.getLogger(__name__)
 

@@ -44,9 +44,9 @@ class DownloadRequest:
         size: Its bytes, if known.
         sha256: The hash of its content in hexadecimal, if known.
         etag: The store's identifier of the content that `path` has already; the same content is not fetched again.
-        listed: Whether a listing of the store has told `size`, so that the store is not asked for it again.
-        version: What that listing tells of the content; a part of another version is not continued.
-        published_by: Who tells `size` and `sha256`, for messages.
+        listed: Whether `size` is from a listing of the store, so that the store is not asked for it again.
+        version: Identifier of the content in that listing; a part of another version is not continued.
+        published_by: Where `size` and `sha256` are published, for messages.
     """
 
     url: str

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 from instageo.files import write_errors
-from instageo.recipes.recipe import RecipeError
+from instageo.recipes.definition.recipe import RecipeError
 
 TEMPORARY = ".unpacking"
 

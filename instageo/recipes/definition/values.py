@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from instageo.errors import did_you_mean
-from instageo.recipes.recipe import RecipeError
+from instageo.recipes.definition.recipe import RecipeError
 
 
 def mapping(value: object, where: str, expected: str) -> Mapping[str, Any]:

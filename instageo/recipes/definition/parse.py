@@ -8,10 +8,20 @@ from typing import Any
 
 from instageo.errors import RegistryError
 from instageo.extras import required_by
-from instageo.recipes.recipe import ANEW, PUBLISHED, ListedFile, Origin, Place, Published, Recipe, RecipeError, Step
-from instageo.recipes.settings import read_settings
-from instageo.recipes.steps import STEPS
-from instageo.recipes.values import check_keys, items, mapping, path_below, text, texts
+from instageo.recipes.definition.recipe import (
+    PUBLISHED,
+    REBUILT,
+    ListedFile,
+    Origin,
+    Place,
+    Published,
+    Recipe,
+    RecipeError,
+    Step,
+)
+from instageo.recipes.definition.settings import read_settings
+from instageo.recipes.definition.values import check_keys, items, mapping, path_below, text, texts
+from instageo.recipes.preparation.steps import STEPS
 
 KEYS = ("name", "title", "task", "licence", "preset", "settings", "published", "chips")
 TASKS = ("segmentation", "regression")
@@ -49,14 +59,14 @@ def _parse(values: Mapping[str, Any], path: Path, digest: str) -> Recipe:
         raise RecipeError(f"name is '{name}'; expected small letters, digits and '-'")
     if task not in TASKS:
         raise RecipeError(f"task is '{task}'; expected {' or '.join(TASKS)}")
-    chips = mapping(values["chips"], "chips", f"{PUBLISHED}, {ANEW} or both")
-    check_keys(chips, "chips", (PUBLISHED, ANEW))
+    chips = mapping(values["chips"], "chips", f"{PUBLISHED}, {REBUILT} or both")
+    check_keys(chips, "chips", (PUBLISHED, REBUILT))
     return Recipe(
         name=name,
         title=text(values["title"], "title"),
         task=task,
         licence=text(values["licence"], "licence"),
-        origins={key: _origin(chips[key], f"chips.{key}") for key in (PUBLISHED, ANEW) if key in chips},
+        origins={key: _origin(chips[key], f"chips.{key}") for key in (PUBLISHED, REBUILT) if key in chips},
         preset=_preset(values.get("preset", "config")),
         settings=read_settings(values.get("settings"), "settings"),
         published=_published(values["published"]) if values.get("published") is not None else None,

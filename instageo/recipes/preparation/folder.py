@@ -8,7 +8,7 @@ from pathlib import Path
 
 from instageo.files import write_text
 from instageo.plain_values import load_json_file
-from instageo.recipes.recipe import Origin, Recipe, RecipeError
+from instageo.recipes.definition.recipe import Origin, Recipe, RecipeError
 from instageo.stores.lock import LockedError, hold_folder
 from instageo.table_formats import READERS
 
@@ -79,7 +79,7 @@ def check_prepared(recipe: Recipe, folder: Path) -> Preparation:
         RecipeError: The folder is not prepared, or for another recipe, or a table is missing.
     """
     state = read_preparation(folder)
-    command = f"instageo recipe prepare {_name(recipe)} --folder {folder}"
+    command = f"instageo recipe prepare {recipe.argument} --folder {folder}"
     if state is None or not state.finished:
         problem = "is not prepared" if state is None else "was not prepared to the end"
         raise RecipeError(f"{folder}: {problem}; run `{command}` first")
@@ -134,7 +134,3 @@ def held(folder: Path) -> Iterator[None]:
         raise RecipeError(
             f"{folder}: is being used by another command ({error}); wait for its end, or choose another folder"
         ) from error
-
-
-def _name(recipe: Recipe) -> str:
-    return recipe.name if recipe.path.parent == Path(__file__).parent / "recipes" else str(recipe.path)

@@ -4,10 +4,8 @@ from pathlib import Path
 
 from instageo.errors import did_you_mean
 from instageo.plain_values import MAX_BYTES
-from instageo.recipes.parse import parse_recipe
-from instageo.recipes.recipe import Recipe, RecipeError
-
-FOLDER = Path(__file__).parent / "recipes"
+from instageo.recipes.definition.parse import parse_recipe
+from instageo.recipes.definition.recipe import FOLDER, Recipe, RecipeError
 
 NAMES = (
     "sen1floods11", "sen1floods11-s1", "sen1floods11-hls", "sen1floods11-s2", "hls-crops", "hls-crops-replica",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from instageo.recipes.recipe import RecipeError
+from instageo.recipes.definition.recipe import RecipeError
 
 
 @dataclass(frozen=True)

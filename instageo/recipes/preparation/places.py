@@ -8,7 +8,7 @@ from pathlib import Path
 
 from instageo.extras import required_by
 from instageo.model.registry.published_paths import is_published_path
-from instageo.recipes.recipe import Place, RecipeError
+from instageo.recipes.definition.recipe import Place, RecipeError
 from instageo.stores.base import split_url
 from instageo.stores.open import open_store
 from instageo.wording import counted
@@ -25,7 +25,7 @@ class RemoteFile:
         url: Its location.
         path: Where it goes, relative to the folder of the recipe.
         size: Its bytes.
-        sha256: The hash of its content, if the place or the recipe tells it.
+        sha256: The hash of its content, if the place or the recipe states it.
         version: The place's identifier of the content; empty if it has none.
     """
 
@@ -80,7 +80,7 @@ def _list_store(place: Place) -> Iterator[RemoteFile]:
 
 
 def _list_hub(place: Place) -> Iterator[RemoteFile]:
-    """List a data set at Hugging Face, which tells the sha256 of large files."""
+    """List a data set at Hugging Face, whose listing has the sha256 of large files."""
     with required_by("hf://", "model"):
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled

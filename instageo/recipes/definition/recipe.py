@@ -6,8 +6,12 @@ from pathlib import Path
 
 from instageo.errors import InstaGeoError
 
-PUBLISHED, ANEW = "published", "anew"
+PUBLISHED, REBUILT = "published", "rebuilt"
 """Origins of a recipe's chips: as published, or made from catalogues of satellite images."""
+
+
+FOLDER = Path(__file__).parents[1] / "recipes"
+"""Folder of the recipes that come with the program."""
 
 
 class RecipeError(InstaGeoError):
@@ -52,7 +56,7 @@ class Step:
     """A command of the preparation.
 
     Attributes:
-        kind: Key of `STEPS` in `instageo.recipes.steps`.
+        kind: Key of `STEPS` in `instageo.recipes.preparation.steps`.
         options: Its options.
     """
 
@@ -127,6 +131,16 @@ class Recipe:
     published: Published | None
     path: Path
     sha256: str
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it comes with the program."""
+        return self.path.parent == FOLDER
+
+    @property
+    def argument(self) -> str:
+        """What names it on the command line."""
+        return self.name if self.is_shipped else str(self.path)
 
     def origin(self, name: str | None) -> tuple[str, Origin]:
         """Return name and content of an origin; without a name, of the default.

@@ -16,10 +16,10 @@ from instageo.data.chip_settings import ChipSettings
 from instageo.data.public_datasets import LAYOUTS
 from instageo.data.published_tables import PUBLISHED
 from instageo.errors import ConfigError
-from instageo.recipes.dated_labels import DatedLabels, link_dated_labels
-from instageo.recipes.recipe import RecipeError, Step
-from instageo.recipes.unpacking import unpack_archive
-from instageo.recipes.values import check_keys, mapping, path_below, text
+from instageo.recipes.definition.recipe import RecipeError, Step
+from instageo.recipes.definition.values import check_keys, mapping, path_below, text
+from instageo.recipes.preparation.dated_labels import DatedLabels, link_dated_labels
+from instageo.recipes.preparation.unpacking import unpack_archive
 from instageo.runtime.termination import was_terminated
 
 SPLIT_OPTIONS = (

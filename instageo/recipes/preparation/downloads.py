@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from instageo.recipes.places import RemoteFile
-from instageo.recipes.recipe import RecipeError
+from instageo.recipes.definition.recipe import RecipeError
+from instageo.recipes.preparation.places import RemoteFile
 from instageo.stores.download import DownloadRequest, download_files
 from instageo.wording import counted
 

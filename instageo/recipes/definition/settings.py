@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from instageo.recipes.recipe import RecipeError
-from instageo.recipes.values import mapping
+from instageo.recipes.definition.recipe import RecipeError
+from instageo.recipes.definition.values import mapping
 
 GROUPS = ("train", "model", "dataloader", "distill")
 

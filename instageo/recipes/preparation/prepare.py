@@ -6,11 +6,11 @@ from pathlib import Path
 
 import typer
 
-from instageo.recipes.downloads import download_all
-from instageo.recipes.folder import Preparation, check_same, count_rows, held, read_preparation
-from instageo.recipes.places import list_place
-from instageo.recipes.recipe import Origin, Recipe, RecipeError
-from instageo.recipes.steps import StepContext, run_step, step_digest
+from instageo.recipes.definition.recipe import Origin, Recipe, RecipeError
+from instageo.recipes.preparation.downloads import download_all
+from instageo.recipes.preparation.folder import Preparation, check_same, count_rows, held, read_preparation
+from instageo.recipes.preparation.places import list_place
+from instageo.recipes.preparation.steps import StepContext, run_step, step_digest
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,8 @@ def prepare_recipe(recipe: Recipe, folder: Path, *, origin: str | None = None, c
     Args:
         recipe: The recipe.
         folder: Folder for all of it.
-        origin: `published` or `anew`; by default that of an earlier call, else the recipe's first.
-        catalog: Catalogue of images in place of the default one, for chips that are made anew.
+        origin: `published` or `rebuilt`; by default that of an earlier call, else the recipe's first.
+        catalog: Catalogue of images in place of the default one, for chips that are rebuilt.
 
     Raises:
         RecipeError: The folder holds something else, a needed file is missing, or a step failed.

@@ -1,0 +1,1 @@
+"""Recipes as YAML files: what they may say, read strictly."""

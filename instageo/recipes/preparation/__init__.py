@@ -1,0 +1,1 @@
+"""Prepare a recipe: list public places, download, unpack, make chips and tables; resumable."""

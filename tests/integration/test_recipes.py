@@ -1,0 +1,119 @@
+"""Recipes on tiny data in the layouts of their public places, served on loopback: killed half-way, and resumed."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from instageo.recipes.definition.shipped import NAMES, open_recipe
+from instageo.recipes.preparation.prepare import prepare_recipe
+from instageo.recipes.training import run_recipe
+from tests import data_server
+from tests.recipe_data import write_places
+
+DOWNLOADED = [name for name in NAMES if "published" in open_recipe(name).origins]
+
+QUICK = (
+    "model.model_name=prithvi_eo_tiny", "model.load_pretrained_weights=false", "model.depth=1", "model.embed_dim=32",
+    "train.num_epochs=1", "train.batch_size=2", "dataloader.img_size=32", "accelerator=cpu", "logger=none",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def _port(tmp_path_factory):
+    root = tmp_path_factory.mktemp("places")
+    write_places(root)
+    with data_server.running(root, delay_s=0.02) as port:
+        yield port
+
+
+@pytest.fixture
+def places(_port, monkeypatch):
+    """Port of a server of all public places."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{_port}")
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{_port}")
+    return _port
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "instageo.cli", "recipe", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def kill_when(process, is_reached):
+    """Kill a process as soon as a condition holds; it must not have ended before."""
+    while not is_reached():
+        assert process.poll() is None, "it ended before it was killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def recorded(folder):
+    """Paths of the files that a killed preparation has finished."""
+    journal = folder / "downloads.jsonl"
+    if not journal.is_file():
+        return set()
+    return {json.loads(line)["path"] for line in journal.read_text().split("\n")[:-1] if line}
+
+
+def downloads(port, since):
+    """Number of times that each file was sent after the first `since` requests."""
+    sent = [path for method, path, size in data_server.requests(port)[since:] if method == "GET" and size]
+    return Counter(path.rpartition("/")[2] for path in sent if "?" not in path)
+
+
+@pytest.mark.parametrize("name", DOWNLOADED)
+def test_a_killed_preparation_goes_on_and_the_tables_train(name, places, tmp_path, capfd):
+    recipe, before = open_recipe(name), len(data_server.requests(places))
+    process = start("prepare", name, "--folder", tmp_path / "data")
+    kill_when(process, lambda: recorded(tmp_path / "data"))
+    done = recorded(tmp_path / "data")
+    between = len(data_server.requests(places))
+    prepare_recipe(recipe, tmp_path / "data")
+    again = downloads(places, between)
+    assert all(Path(path).name not in again for path in done), (done, again)
+    assert all(count == 1 for count in downloads(places, between).values())
+    out, _ = capfd.readouterr()
+    assert f"{name} is prepared in {tmp_path / 'data'}: train 3, val 1, test 1 chips" in out
+    between = len(data_server.requests(places))
+    prepare_recipe(recipe, tmp_path / "data")
+    assert len(data_server.requests(places)) == between > before
+    assert "is prepared already" in capfd.readouterr().out
+    assert run_recipe(recipe, tmp_path / "data", seeds=[1], overrides=QUICK) == 0
+    runs = tmp_path / "data" / "runs" / "recipe"
+    report = json.loads((runs / "recipe_report.json").read_text())
+    scores = json.loads((runs / "seed_1" / "test" / "metrics.json").read_text())
+    for row in report["scores"]:
+        assert row["published"] == (recipe.published.scores[row["score"]] if recipe.published else None)
+        assert row["mean"] == pytest.approx(100 * scores[row["score"]])
+        if row["published"]:
+            assert row["difference"] == pytest.approx(row["mean"] - row["published"])
+    assert report["cost"]["parameters"] > 0
+    assert report["cost"]["wall_seconds"] > 0
+
+
+def test_a_killed_run_goes_on_and_a_student_is_distilled(places, tmp_path, capfd):
+    recipe, folder = open_recipe("locust"), tmp_path / "data"
+    prepare_recipe(recipe, folder)
+    process = start("run", "locust", "--folder", folder, "--seeds", "1,2", *QUICK)
+    second = folder / "runs" / "recipe" / "seed_2"
+    kill_when(process, lambda: (second / "recipe_run.json").is_file())
+    first = folder / "runs" / "recipe" / "seed_1" / "instageo_best_checkpoint.ckpt"
+    stamp = first.stat().st_mtime_ns
+    assert run_recipe(recipe, folder, seeds=[1, 2], size="student", overrides=QUICK) == 0
+    assert first.stat().st_mtime_ns == stamp
+    capfd.readouterr()
+    report = json.loads((folder / "runs" / "student" / "recipe_report.json").read_text())
+    assert report["size"] == "student"
+    assert all(row["teacher"] is not None and row["n"] == 2 for row in report["scores"])
+    run = json.loads((folder / "runs" / "student" / "seed_2" / "run.json").read_text())
+    assert run["configuration"]["train"]["teacher_ckpt_path"] == str(second)
+    assert run["configuration"]["model"]["size"] == "student"

@@ -1,0 +1,102 @@
+"""Tiny data sets in the layouts of the recipes, as their public places have them."""
+
+import tarfile
+
+import numpy as np
+from affine import Affine
+
+from instageo.raster.grid import Grid
+from instageo.raster.writing import write_raster
+
+SIDE = 32
+PARTS = {"train": 3, "val": 1, "test": 1}
+
+REPLICAS = {
+    "sen1floods-hls-replica": (1, (-1, 2)),
+    "sen1floods-s2-replica": (1, (-1, 2)),
+    "multitemporal-crop-classification-replica": (3, (0, 14)),
+    "multitemporal-crop-segmentation-US-CDL-2022": (3, (0, 14)),
+    "multitemporal-crop-segmentation-US-CDL-2024": (3, (0, 14)),
+    "locust_breeding": (3, (-1, 2)),
+    "locust-replica": (3, (-1, 2)),
+}
+"""Number of dates and range of the labels, by folder in the bucket."""
+
+
+def write_places(root):
+    """Write the buckets and the data sets at Hugging Face below a folder."""
+    write_floods(root)
+    for name, (dates, labels) in REPLICAS.items():
+        write_replica(root / "instageo" / "data" / name, dates, labels)
+    write_crops(root)
+    write_burn_scars(root)
+
+
+def write_pair(chip, label, layers, labels, *, seed=0, kind=np.int16, scale=1):
+    """Write a chip and its label."""
+    rng = np.random.default_rng(seed)
+    grid = Grid("EPSG:32614", Affine(30, 0, 500_000 + 960 * seed, 0, -30, 4_000_000), SIDE, SIDE)
+    values = (rng.integers(500, 4000, (layers, SIDE, SIDE)) * scale).astype(kind)
+    write_raster(chip, values, grid)
+    write_raster(label, rng.integers(*labels, (1, SIDE, SIDE)).astype(np.int16), grid)
+
+
+def write_floods(root):
+    """Write Sen1Floods11 with both sensors, and its lists: one of file names, two with the columns of a table."""
+    hand = root / "sen1floods11" / "v1.1" / "data" / "flood_events" / "HandLabeled"
+    names = [f"Ghana_{number}" for number in range(5)]
+    for number, name in enumerate(names):
+        label = hand / "LabelHand" / f"{name}_LabelHand.tif"
+        write_pair(hand / "S2Hand" / f"{name}_S2Hand.tif", label, 13, (-1, 2), seed=number)
+        radar = hand / "S1Hand" / f"{name}_S1Hand.tif"
+        write_pair(radar, label, 2, (-1, 2), seed=number, kind=np.float32, scale=-0.005)
+    lists = root / "instageo" / "data" / "sen1floods11"
+    lists.mkdir(parents=True)
+    lines = [f"{name}_S1Hand.tif,{name}_LabelHand.tif" for name in names[:3]]
+    (lists / "flood_train_data.csv").write_text("\n".join(lines) + "\n")
+    for part, name in (("valid", names[3]), ("test", names[4])):
+        row = f"S2Hand/{name}_S2Hand.tif,LabelHand/{name}_LabelHand.tif"
+        (lists / f"flood_{part}_data.csv").write_text(f"Input,Label\n{row}\n")
+
+
+def write_replica(folder, dates, labels):
+    """Write chips with tables of their own, whose paths begin with a bucket that is elsewhere."""
+    number = 0
+    for part, count in PARTS.items():
+        rows = ["Input,Label"]
+        for _ in range(count):
+            chip, label = f"chips/chip_{number}.tif", f"seg_maps/seg_map_{number}.tif"
+            write_pair(folder / chip, folder / label, 6 * dates, labels, seed=number)
+            rows.append(f"elsewhere/{chip},elsewhere/{label}")
+            number += 1
+        (folder / f"{part}.csv").write_text("\n".join(rows) + "\n")
+
+
+def write_crops(root):
+    """Write the archives and lists of the multi-temporal crops."""
+    hub = root / "hub" / "ibm-nasa-geospatial" / "multi-temporal-crop-classification"
+    hub.mkdir(parents=True)
+    for part, count in (("training", 3), ("validation", 1)):
+        names = [f"chip_{number:03}_{len(part):03}" for number in range(count)]
+        with tarfile.open(hub / f"{part}_chips.tgz", "w:gz") as archive:
+            for number, name in enumerate(names):
+                chip, label = root / f"{name}_merged.tif", root / f"{name}.mask.tif"
+                write_pair(chip, label, 18, (0, 14), seed=number)
+                for file in (chip, label):
+                    archive.add(file, f"{part}_chips/{file.name}")
+                    file.unlink()
+        (hub / f"{part}_data.txt").write_text("\n".join(names) + "\n")
+
+
+def write_burn_scars(root):
+    """Write the archive of the burn scars."""
+    hub = root / "hub" / "ibm-nasa-geospatial" / "hls_burn_scars"
+    hub.mkdir(parents=True)
+    with tarfile.open(hub / "hls_burn_scars.tar.gz", "w:gz") as archive:
+        for number in range(4):
+            name = f"subsetted_512x512_HLS.S30.T10SDH.202024{number}.v1.4"
+            chip, label = root / f"{name}_merged.tif", root / f"{name}.mask.tif"
+            write_pair(chip, label, 6, (-1, 2), seed=number, kind=np.float32, scale=1e-4)
+            for file in (chip, label):
+                archive.add(file, f"{'training' if number < 3 else 'validation'}/{file.name}")
+                file.unlink()
