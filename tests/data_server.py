@@ -1,8 +1,8 @@
 """Google Cloud Storage, Hugging Face and a web server with the files of a folder, for tests, in a process of its own.
 
 Buckets are folders below `root`; listings have at most `PAGE` entries. Data sets at Hugging Face are folders
-`hub/OWNER/NAME`; files that end in `.tgz` or `.gz` are stored as large files: their sha256 is listed, and they are behind
-a redirect. `/requests` lists method, path and sent bytes of all requests.
+`hub/OWNER/NAME`; files that end in `.tgz` or `.gz` are stored as large files, with a sha256 in the listing and behind a
+redirect. `/requests` lists method, path and sent bytes of all requests.
 """
 
 import json

@@ -1,12 +1,14 @@
 """Tiny data sets in the layouts of the recipes, as their public places have them."""
 
 import tarfile
+import zipfile
 
 import numpy as np
 from affine import Affine
 
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
+from tests.items import lonlat_of, tile_grid, write_catalog, write_points
 
 SIDE = 32
 PARTS = {"train": 3, "val": 1, "test": 1}
@@ -30,6 +32,8 @@ def write_places(root):
         write_replica(root / "instageo" / "data" / name, dates, labels)
     write_crops(root)
     write_burn_scars(root)
+    write_events(root)
+    write_cropland(root)
 
 
 def write_pair(chip, label, layers, labels, *, seed=0, kind=np.int16, scale=1):
@@ -100,3 +104,85 @@ def write_burn_scars(root):
             for file in (chip, label):
                 archive.add(file, f"{'training' if number < 3 else 'validation'}/{file.name}")
                 file.unlink()
+
+
+TILE, TILE_SIZE = "32TPM", 1830
+"""Tile of the catalogue, with pixels of 60 m."""
+
+EVENTS = (
+    "Bolivia",
+    "India",
+    "Mekong",
+    "Nigeria",
+    "Pakistan",
+    "Paraguay",
+    "Somalia",
+    "Sri-Lanka",
+    "Ghana",
+    "USA",
+    "Spain",
+)
+"""Events of Sen1Floods11; the last three have images in the catalogue."""
+
+DAYS = ("2018-09-18", "2019-05-22", "2019-09-17", "2022-04-18", "2022-07-17", "2022-08-16", "2022-09-15")
+"""Days of the last three events; then three dates 30 days apart, and one of the spring before."""
+
+
+def write_catalog_of_tiles(folder):
+    """Write the images of the tile, and return their list."""
+    return write_catalog(folder, tiles=(TILE,), days=DAYS, size=TILE_SIZE)
+
+
+def places_in_tile(step):
+    """Yield rows and columns of the tile, `step` pixels apart."""
+    for row in range(40, TILE_SIZE - 120, step):
+        for column in range(40, TILE_SIZE - 120, step):
+            yield row, column
+
+
+def write_labels(path, row, column, side, values):
+    """Write a raster of labels on pixels of the tile."""
+    write_raster(path, values[None], tile_grid(TILE, TILE_SIZE).window(row, column, side, side))
+
+
+def write_events(root):
+    """Write labels of all events of Sen1Floods11."""
+    folder = root / "sen1floods11" / "v1.1" / "data" / "flood_events" / "HandLabeled" / "LabelHand"
+    rng = np.random.default_rng(0)
+    for number, (row, column) in enumerate(places_in_tile(256)):
+        event = EVENTS[-3:][number % 3] if number > 8 else EVENTS[number]
+        labels = rng.integers(-1, 2, (80, 80)).astype(np.int16)
+        write_labels(folder / f"{event}_9{number}_LabelHand.tif", row, column, 80, labels)
+
+
+def write_cropland(root):
+    """Write a Cropland Data Layer with codes of several classes, as an archive."""
+    folder = root / "nass"
+    folder.mkdir()
+    codes = np.array([0, 1, 5, 24, 36, 111, 121, 141, 152, 190, 225], np.uint8)
+    values = np.random.default_rng(0).choice(codes, (110, 110)).repeat(16, 0).repeat(16, 1)
+    write_labels(root / "2022_30m_cdls.tif", 10, 10, 1760, values)
+    with zipfile.ZipFile(folder / "2022_30m_cdls.zip", "w") as archive:
+        archive.write(root / "2022_30m_cdls.tif", "2022_30m_cdls.tif")
+
+
+def write_inputs(name, folder):
+    """Write what the user of a recipe brings."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    if name in ("locust", "aod"):
+        points = []
+        for number, (row, column) in enumerate(places_in_tile(230)):
+            lon, lat = lonlat_of(TILE, row + 60, column + 60, TILE_SIZE)
+            points.append(
+                (f"{lat:.6f}", f"{lon:.6f}", "2022-09-15", number % 2 if name == "locust" else 0.1 + number / 99)
+            )
+        path = write_points(folder / "points.csv", points)
+        if name == "aod":
+            head, *lines = path.read_text().splitlines()
+            stations = [f"{line},station {number // 3}" for number, line in enumerate(lines)]
+            path.write_text("\n".join([f"{head},station", *stations]) + "\n")
+    if name == "biomass":
+        for number, (row, column) in enumerate(places_in_tile(300)):
+            values = rng.uniform(0, 300, (100, 100)).astype(np.float32)
+            write_labels(folder / "labels" / f"plot_{number}_20220915.tif", row, column, 100, values)

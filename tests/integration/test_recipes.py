@@ -14,7 +14,7 @@ from instageo.recipes.definition.shipped import NAMES, open_recipe
 from instageo.recipes.preparation.prepare import prepare_recipe
 from instageo.recipes.training import run_recipe
 from tests import data_server
-from tests.recipe_data import write_places
+from tests.recipe_data import write_catalog_of_tiles, write_inputs, write_places
 
 DOWNLOADED = [name for name in NAMES if "published" in open_recipe(name).origins]
 
@@ -80,7 +80,8 @@ def test_a_killed_preparation_goes_on_and_the_tables_train(name, places, tmp_pat
     prepare_recipe(recipe, tmp_path / "data")
     again = downloads(places, between)
     assert all(Path(path).name not in again for path in done), (done, again)
-    assert all(count == 1 for count in downloads(places, between).values())
+    files = [path for path in recorded(tmp_path / "data") if path not in done]
+    assert all(Path(path).name in again for path in files)
     out, _ = capfd.readouterr()
     assert f"{name} is prepared in {tmp_path / 'data'}: train 3, val 1, test 1 chips" in out
     between = len(data_server.requests(places))
@@ -117,3 +118,34 @@ def test_a_killed_run_goes_on_and_a_student_is_distilled(places, tmp_path, capfd
     run = json.loads((folder / "runs" / "student" / "seed_2" / "run.json").read_text())
     assert run["configuration"]["train"]["teacher_ckpt_path"] == str(second)
     assert run["configuration"]["model"]["size"] == "student"
+
+
+HAS_SPLIT = "split" in {command.name for command in app.registered_commands}
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    """List of the images of a tile on seven days."""
+    return write_catalog_of_tiles(tmp_path_factory.mktemp("catalog"))
+
+
+@pytest.mark.skipif(not HAS_SPLIT, reason="there is no command instageo split")
+@pytest.mark.parametrize("name", ["sen1floods11-hls", "us-cdl-2022", "locust", "aod", "biomass"])
+def test_chips_are_rebuilt_from_a_catalogue_after_a_kill(name, places, catalog, tmp_path, capfd):
+    folder = tmp_path / "data"
+    write_inputs(name, folder)
+    source = f"http://127.0.0.1:{places}/nass"  # the place of the Cropland Data Layer is no bucket
+    text = open_recipe(name).path.read_text(encoding="utf-8")
+    text = re.sub(r"https://www\.nass\.usda\.gov\S*", source, text)
+    own = tmp_path / "own.yaml"
+    own.write_text(text, encoding="utf-8")
+    shutil.copy(open_recipe("us-cdl-2022").path.parent / "cdl_classes.csv", tmp_path)
+    arguments = (own, "--folder", folder, "--chips", "rebuilt", "--catalog", catalog)
+    process = start("prepare", *arguments)
+    kill_when(process, lambda: (folder / "chips" / "settings.json").is_file())
+    prepare_recipe(open_recipe(str(own)), folder, origin="rebuilt", catalog=str(catalog))
+    assert run_recipe(open_recipe(str(own)), folder, seeds=[1], overrides=QUICK) == 0
+    report = json.loads((folder / "runs" / "recipe" / "recipe_report.json").read_text())
+    assert report["chips"] == "rebuilt"
+    assert any("rebuilt from satellite images" in sentence for sentence in report["not_the_same"])
+    assert all(row["n"] == 1 for row in report["scores"])

@@ -23,10 +23,13 @@ from instageo.recipes.preparation.unpacking import unpack_archive
 from instageo.runtime.termination import was_terminated
 
 SPLIT_OPTIONS = (
-    "by", "shares", "seed", "stable", "block_km", "buffer_km", "clusters", "column", "columns", "until", "gap_days",
+    "by", "shares", "buffer_km", "block_km", "clusters", "column", "until", "gap_days", "balance", "stable", "seed",
 )  # fmt: skip
+"""Options of `instageo split` that a recipe may have."""
 
 NOT_FOR_CHIPS = ("resume", "input", "output", "catalog", "threads", "memory_mb", "records")
+
+"""Options of `instageo chips` that a recipe may not have, or has under another name."""
 
 UNREADABLE = 3
 """Exit status of `instageo chips` if files could not be read."""
