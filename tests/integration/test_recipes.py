@@ -1,6 +1,8 @@
 """Recipes on tiny data in the layouts of their public places, served on loopback: killed half-way, and resumed."""
 
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from instageo.cli import app
 from instageo.recipes.definition.shipped import NAMES, open_recipe
 from instageo.recipes.preparation.prepare import prepare_recipe
 from instageo.recipes.training import run_recipe
