@@ -1,12 +1,12 @@
 """The commands `instageo recipe list|show|prepare|run`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from instageo.extras import required_by
-from instageo.runtime.progress import log_to_stderr
 
 EXTRAS = "model,cpu,data,registry"
 
@@ -47,6 +47,7 @@ def show_command(name: RecipeName, folder: Folder = Path("DIR"), chips: OriginNa
 
 @app.command("prepare")
 def prepare_command(
+    context: typer.Context,
     name: RecipeName,
     folder: Folder,
     chips: OriginName = None,
@@ -62,13 +63,16 @@ def prepare_command(
         from instageo.recipes.definition.shipped import open_recipe
         from instageo.recipes.preparation.prepare import prepare_recipe
 
-    recipe = open_recipe(name)
-    with log_to_stderr():
-        try:
-            prepare_recipe(recipe, folder, origin=chips, catalog=catalog)
-        except KeyboardInterrupt:
-            typer.echo("stopped; the same command goes on with what is missing", err=True)
-            raise
+    program = context.find_root().command
+
+    def call(arguments: Sequence[str]) -> int:
+        return program.main(list(arguments), prog_name="instageo", standalone_mode=False) or 0
+
+    try:
+        prepare_recipe(open_recipe(name), folder, call, origin=chips, catalog=catalog)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on with what is missing", err=True)
+        raise
     typer.echo(f"next:\n  instageo recipe run {name} --folder {folder}")
 
 

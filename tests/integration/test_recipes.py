@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from instageo.cli import app
 from instageo.recipes.definition.shipped import NAMES, open_recipe
@@ -43,6 +44,11 @@ def places(_port, monkeypatch):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{_port}")
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{_port}")
     return _port
+
+
+def call(arguments):
+    """Run a command of the program in this process."""
+    return get_command(app).main(list(arguments), prog_name="instageo", standalone_mode=False) or 0
 
 
 def start(*arguments):
@@ -80,7 +86,7 @@ def test_a_killed_preparation_goes_on_and_the_tables_train(name, places, tmp_pat
     kill_when(process, lambda: recorded(tmp_path / "data"))
     done = recorded(tmp_path / "data")
     between = len(data_server.requests(places))
-    prepare_recipe(recipe, tmp_path / "data")
+    prepare_recipe(recipe, tmp_path / "data", call)
     again = downloads(places, between)
     assert all(Path(path).name not in again for path in done), (done, again)
     files = [path for path in recorded(tmp_path / "data") if path not in done]
@@ -88,7 +94,7 @@ def test_a_killed_preparation_goes_on_and_the_tables_train(name, places, tmp_pat
     out, _ = capfd.readouterr()
     assert f"{name} is prepared in {tmp_path / 'data'}: train 3, val 1, test 1 chips" in out
     between = len(data_server.requests(places))
-    prepare_recipe(recipe, tmp_path / "data")
+    prepare_recipe(recipe, tmp_path / "data", call)
     assert len(data_server.requests(places)) == between > before
     assert "is prepared already" in capfd.readouterr().out
     assert run_recipe(recipe, tmp_path / "data", seeds=[1], overrides=QUICK) == 0
@@ -106,7 +112,7 @@ def test_a_killed_preparation_goes_on_and_the_tables_train(name, places, tmp_pat
 
 def test_a_killed_run_goes_on_and_a_student_is_distilled(places, tmp_path, capfd):
     recipe, folder = open_recipe("locust"), tmp_path / "data"
-    prepare_recipe(recipe, folder)
+    prepare_recipe(recipe, folder, call)
     process = start("run", "locust", "--folder", folder, "--seeds", "1,2", *QUICK)
     second = folder / "runs" / "recipe" / "seed_2"
     kill_when(process, lambda: (second / "recipe_run.json").is_file())
@@ -146,7 +152,7 @@ def test_chips_are_rebuilt_from_a_catalogue_after_a_kill(name, places, catalog, 
     arguments = (own, "--folder", folder, "--chips", "rebuilt", "--catalog", catalog)
     process = start("prepare", *arguments)
     kill_when(process, lambda: (folder / "chips" / "settings.json").is_file())
-    prepare_recipe(open_recipe(str(own)), folder, origin="rebuilt", catalog=str(catalog))
+    prepare_recipe(open_recipe(str(own)), folder, call, origin="rebuilt", catalog=str(catalog))
     assert run_recipe(open_recipe(str(own)), folder, seeds=[1], overrides=QUICK) == 0
     report = json.loads((folder / "runs" / "recipe" / "recipe_report.json").read_text())
     assert report["chips"] == "rebuilt"

@@ -10,17 +10,21 @@ from instageo.recipes.definition.recipe import Origin, Recipe, RecipeError
 from instageo.recipes.preparation.downloads import download_all
 from instageo.recipes.preparation.folder import Preparation, check_same, count_rows, held, read_preparation
 from instageo.recipes.preparation.places import list_place
-from instageo.recipes.preparation.steps import StepContext, run_step, step_digest
+from instageo.recipes.preparation.steps import CallCommand, StepContext, run_step, step_digest
+from instageo.runtime.progress import log_to_stderr
 
 log = logging.getLogger(__name__)
 
 
-def prepare_recipe(recipe: Recipe, folder: Path, *, origin: str | None = None, catalog: str | None = None) -> None:
+def prepare_recipe(
+    recipe: Recipe, folder: Path, call: CallCommand, *, origin: str | None = None, catalog: str | None = None
+) -> None:
     """Download what a recipe needs and make its tables.
 
     Args:
         recipe: The recipe.
         folder: Folder for all of it.
+        call: Runs commands of the program.
         origin: `published` or `rebuilt`; by default that of an earlier call, else the recipe's first.
         catalog: Catalogue of images in place of the default one, for chips that are rebuilt.
 
@@ -47,8 +51,9 @@ def prepare_recipe(recipe: Recipe, folder: Path, *, origin: str | None = None, c
         if state.finished:
             typer.echo(f"{folder} is prepared already: {_describe_rows(state)}")
             return
-        state = _download(chosen, folder, state)
-        state = _run_steps(recipe, chosen, folder, state)
+        with log_to_stderr():
+            state = _download(chosen, folder, state)
+        state = _run_steps(chosen, state, StepContext(folder, recipe.path, state.catalog or None, call))
         state = replace(state, rows=count_rows(chosen, folder), finished=True).save(folder)
     typer.echo(f"{recipe.name} is prepared in {folder}: {_describe_rows(state)}")
 
@@ -78,11 +83,10 @@ def _download(origin: Origin, folder: Path, state: Preparation) -> Preparation:
     return replace(state, files=len(files), bytes=sum(file.size for file in files)).save(folder)
 
 
-def _run_steps(recipe: Recipe, origin: Origin, folder: Path, state: Preparation) -> Preparation:
-    context = StepContext(folder, recipe.path, state.catalog or None)
+def _run_steps(origin: Origin, state: Preparation, context: StepContext) -> Preparation:
     for step in origin.steps[len(state.steps) :]:
         run_step(step, context)
-        state = state.with_step(step_digest(step)).save(folder)
+        state = state.with_step(step_digest(step)).save(context.folder)
     return state
 
 

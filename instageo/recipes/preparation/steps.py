@@ -2,9 +2,9 @@
 
 import json
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +20,6 @@ from instageo.recipes.definition.recipe import RecipeError, Step
 from instageo.recipes.definition.values import check_keys, mapping, path_below, text
 from instageo.recipes.preparation.dated_labels import DatedLabels, link_dated_labels
 from instageo.recipes.preparation.unpacking import unpack_archive
-from instageo.runtime.termination import was_terminated
 
 SPLIT_OPTIONS = (
     "by", "shares", "buffer_km", "block_km", "clusters", "column", "until", "gap_days", "balance", "stable", "seed",
@@ -35,6 +34,10 @@ UNREADABLE = 3
 """Exit status of `instageo chips` if files could not be read."""
 
 
+CallCommand = Callable[[Sequence[str]], int]
+"""Runs a command of the program with these arguments in this process, and returns its exit status."""
+
+
 @dataclass(frozen=True)
 class StepContext:
     """Where a step runs.
@@ -43,11 +46,13 @@ class StepContext:
         folder: Folder of the recipe.
         recipe_file: File of the recipe; tables of classes lie next to it.
         catalog: Catalogue that replaces the default one of `instageo chips`.
+        call: Runs commands; by default none, for a context in which they are only shown.
     """
 
     folder: Path
     recipe_file: Path
     catalog: str | None = None
+    call: CallCommand = lambda _: 0
 
 
 @dataclass(frozen=True)
@@ -194,25 +199,14 @@ def _run_dated_labels(options: Mapping[str, Any], context: StepContext) -> None:
 
 
 def _run_command(kind: str, options: Mapping[str, Any], context: StepContext) -> None:
+    """Run a command of the program; its output goes to stderr."""
     words = STEPS[kind].command(options, context)
-    status = _call(words[1:])
+    with redirect_stdout(sys.stderr):
+        status = context.call(words[1:])
     if status == UNREADABLE and kind == "chips":
-        typer.echo("warning: some files could not be read; prepare again in another folder, or go on without", err=True)
+        typer.echo("warning: some files could not be read, and their chips are missing", err=True)
     elif status:
         raise RecipeError(f"the preparation stopped: {shlex.join(words)} ended with status {status}; see above")
-
-
-def _call(arguments: Sequence[str]) -> int:
-    """Run one command of the program as a user would, and return its status; its output goes to stderr."""
-    command = [sys.executable, "-m", "instageo.cli", *arguments]
-    with subprocess.Popen(command, stdout=sys.stderr.fileno()) as process:  # noqa: S603 our own program
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            if was_terminated():  # Ctrl-C reaches the command itself, SIGTERM only this process
-                process.terminate()
-            process.wait()
-            raise
 
 
 STEPS = {
