@@ -149,7 +149,7 @@ def write_events(root):
     """Write labels of all events of Sen1Floods11."""
     folder = root / "sen1floods11" / "v1.1" / "data" / "flood_events" / "HandLabeled" / "LabelHand"
     rng = np.random.default_rng(0)
-    for number, (row, column) in enumerate(places_in_tile(256)):
+    for number, (row, column) in enumerate(places_in_tile(330)):
         event = EVENTS[-3:][number % 3] if number > 8 else EVENTS[number]
         labels = rng.integers(-1, 2, (80, 80)).astype(np.int16)
         write_labels(folder / f"{event}_9{number}_LabelHand.tif", row, column, 80, labels)
@@ -172,7 +172,7 @@ def write_inputs(name, folder):
     rng = np.random.default_rng(0)
     if name in ("locust", "aod"):
         points = []
-        for number, (row, column) in enumerate(places_in_tile(230)):
+        for number, (row, column) in enumerate(places_in_tile(330)):
             lon, lat = lonlat_of(TILE, row + 60, column + 60, TILE_SIZE)
             points.append(
                 (f"{lat:.6f}", f"{lon:.6f}", "2022-09-15", number % 2 if name == "locust" else 0.1 + number / 99)
@@ -183,6 +183,6 @@ def write_inputs(name, folder):
             stations = [f"{line},station {number // 3}" for number, line in enumerate(lines)]
             path.write_text("\n".join([f"{head},station", *stations]) + "\n")
     if name == "biomass":
-        for number, (row, column) in enumerate(places_in_tile(300)):
+        for number, (row, column) in enumerate(places_in_tile(400)):
             values = rng.uniform(0, 300, (100, 100)).astype(np.float32)
             write_labels(folder / "labels" / f"plot_{number}_20220915.tif", row, column, 100, values)
