@@ -8,7 +8,8 @@ import typer
 
 from instageo.extras import required_by
 
-EXTRAS = "model,cpu,data,registry"
+READING, PREPARING, RUNNING = "registry", "data,registry", "model,cpu,data,registry"
+"""Extras that the commands need."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,7 +29,7 @@ def list_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List the recipes with their data and published figures."""
-    with required_by("instageo recipe", EXTRAS):
+    with required_by("instageo recipe", READING):
         from instageo.recipes.describe import print_recipes
 
     print_recipes(as_json=json)
@@ -37,7 +38,7 @@ def list_command(
 @app.command("show")
 def show_command(name: RecipeName, folder: Folder = Path("DIR"), chips: OriginName = None) -> None:
     """Show all that a recipe says, and the commands that do the same by hand."""
-    with required_by("instageo recipe", EXTRAS):
+    with required_by("instageo recipe", READING):
         from instageo.recipes.definition.shipped import open_recipe
         from instageo.recipes.describe import describe_recipe
 
@@ -59,7 +60,7 @@ def prepare_command(
 
     If it is stopped, the same command goes on: files that are there are not fetched again.
     """
-    with required_by("instageo recipe", EXTRAS):
+    with required_by("instageo recipe prepare", PREPARING):
         from instageo.recipes.definition.shipped import open_recipe
         from instageo.recipes.preparation.prepare import prepare_recipe
 
@@ -92,7 +93,7 @@ def run_command(
     Further arguments are settings, key=value, as of instageo run. If it is stopped, the same command goes on: seeds
     that are finished are not trained again.
     """
-    with required_by("instageo recipe", EXTRAS):
+    with required_by("instageo recipe run", RUNNING):
         from instageo.recipes.definition.shipped import open_recipe
         from instageo.recipes.training import run_recipe, seeds_from_text
 

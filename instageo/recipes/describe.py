@@ -7,11 +7,10 @@ from typing import Any
 
 import typer
 
-from instageo.recipes.definition.recipe import Origin, Recipe
+from instageo.recipes.definition.recipe import MISSING, SCORES, Origin, Recipe
 from instageo.recipes.definition.shipped import all_recipes
 from instageo.recipes.preparation.steps import StepContext, step_command
-from instageo.recipes.report import MISSING, SCORES
-from instageo.recipes.training import Job, scoring_arguments, training_arguments
+from instageo.recipes.run_arguments import Job, scoring_arguments, training_arguments
 
 
 def print_recipes(*, as_json: bool) -> None:

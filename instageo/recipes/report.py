@@ -9,19 +9,12 @@ from typing import Any
 import typer
 
 from instageo.files import write_text
+from instageo.recipes.definition.recipe import MISSING, SCORES
 from instageo.recipes.differences import list_differences
 from instageo.recipes.recipe_runs import RecipeRuns
 from instageo.runtime.progress import format_duration
 
 MARKDOWN, JSON = "recipe_report.md", "recipe_report.json"
-
-SCORES = {
-    "segmentation": {"mIoU": "mIoU", "accuracy": "Acc", "f1": "mF1", "roc_auc": "ROC-AUC"},
-    "regression": {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "pearson": "Pearson r"},
-}
-"""Scores of each task as in `metrics.json`, and as they are written."""
-
-MISSING = "–"
 
 
 def write_report(runs: RecipeRuns) -> Path:

@@ -3,8 +3,7 @@
 import json
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -16,15 +15,12 @@ from instageo.model.run import main
 from instageo.model.tracking.run_json import FINISHED, RUN_FILE, read_run_json
 from instageo.plain_values import load_json_file
 from instageo.recipes.definition.recipe import Recipe, RecipeError
-from instageo.recipes.definition.settings import to_override
-from instageo.recipes.preparation.folder import check_prepared, held, table_paths
+from instageo.recipes.preparation.folder import check_prepared, held
 from instageo.recipes.recipe_runs import RecipeRuns
 from instageo.recipes.report import write_report
+from instageo.recipes.run_arguments import Job, scoring_arguments, training_arguments
 
 log = logging.getLogger(__name__)
-
-RUNS, OWN = "runs", "recipe"
-"""Folder of all runs, and the name of those with the network of the recipe itself."""
 
 STUDENTS = ("tiny", "student", "normal")
 """Sizes that are distilled from the network of the recipe."""
@@ -35,46 +31,8 @@ RESERVED = (
 )  # fmt: skip
 """Settings that the command sets itself."""
 
-ALSO_IN_SCORING = (
-    "accelerator", "devices", "precision", "strategy", "compile", "dataloader.num_workers", "dataloader.on_bad_row",
-    "dataloader.cache_dir",
-)  # fmt: skip
-
-SHAPE = ("model.model_name", "model.head", "model.head_channels", "model.depth", "model.embed_dim")
-"""Settings of the recipe's network that a student has its own of."""
-
 ARGUMENTS = "recipe_run.json"
 """File in the folder of a seed with the settings that it was begun with."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the runs of a call have in common.
-
-    Attributes:
-        recipe: The recipe.
-        folder: Its folder.
-        origin: Origin of its chips.
-        overrides: Settings of the user.
-    """
-
-    recipe: Recipe
-    folder: Path
-    origin: str
-    overrides: tuple[str, ...]
-
-    @property
-    def root(self) -> Path:
-        """Folder that paths in the tables start from."""
-        return self.folder / self.recipe.origins[self.origin].root
-
-    def table(self, part: str) -> Path:
-        """Return the table of a part."""
-        return table_paths(self.recipe.origins[self.origin], self.folder)[part]
-
-    def seed_folder(self, size: str | None, seed: int) -> Path:
-        """Return the folder of a training."""
-        return self.folder / RUNS / (size or OWN) / f"seed_{seed}"
 
 
 def run_recipe(
@@ -114,34 +72,6 @@ def run_recipe(
         else:
             write_report(own)
     return 0
-
-
-def training_arguments(job: Job, seed: int, size: str | None) -> list[str]:
-    """Return the arguments of `instageo run` that train with a seed."""
-    origin = job.recipe.origins[job.origin]
-    settings = {**job.recipe.settings, **(origin.settings or {})}
-    if size:
-        settings = {key: value for key, value in settings.items() if key not in SHAPE} | {
-            "model.size": size,
-            "train.distillation": True,
-            "train.teacher_ckpt_path": str(job.seed_folder(None, seed)),
-        }
-    tables = [f"train_filepath={job.table('train')}", f"valid_filepath={job.table('val')}"]
-    preset = [] if job.recipe.preset == "config" else [f"--config-name={job.recipe.preset}"]
-    own = [to_override(key, value) for key, value in settings.items() if key not in _keys(job.overrides)]
-    return [*preset, f"root_dir={job.root}", *tables, f"seed={seed}", *own, *job.overrides]
-
-
-def scoring_arguments(job: Job, checkpoint: Path) -> list[str]:
-    """Return the arguments of `instageo run` that score the test table."""
-    kept = [override for override in job.overrides if override.partition("=")[0] in ALSO_IN_SCORING]
-    return [
-        "mode=eval",
-        f"root_dir={job.root}",
-        f"test_filepath={job.table('test')}",
-        f"checkpoint_path={checkpoint}",
-        *kept,
-    ]
 
 
 def seeds_from_text(text: str) -> list[int]:
@@ -210,7 +140,3 @@ def _check_overrides(overrides: Sequence[str]) -> None:
             raise RecipeError(f"'{override}' is unknown; expected settings, key=value, such as train.num_epochs=20")
         if key in RESERVED or key.startswith("hydra"):
             raise RecipeError(f"{key} is set by the recipe; leave it out, or use instageo run")
-
-
-def _keys(overrides: Sequence[str]) -> Mapping[str, str]:
-    return {key: value for key, _, value in (override.partition("=") for override in overrides)}

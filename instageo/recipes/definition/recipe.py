@@ -14,6 +14,16 @@ FOLDER = Path(__file__).parents[1] / "recipes"
 """Folder of the recipes that come with the program."""
 
 
+SCORES = {
+    "segmentation": {"mIoU": "mIoU", "accuracy": "Acc", "f1": "mF1", "roc_auc": "ROC-AUC"},
+    "regression": {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "pearson": "Pearson r"},
+}
+"""Scores of each task as in `metrics.json`, and as they are written."""
+
+MISSING = "–"
+"""A figure that is not there."""
+
+
 class RecipeError(InstaGeoError):
     """A recipe is unknown or malformed, or cannot be prepared or run."""
 
