@@ -95,10 +95,14 @@ def run_command(
     """
     with required_by("instageo recipe run", RUNNING):
         from instageo.recipes.definition.shipped import open_recipe
-        from instageo.recipes.training import run_recipe, seeds_from_text
+        from instageo.recipes.preparation.folder import check_prepared
+        from instageo.recipes.run_arguments import check_arguments, seeds_from_text
 
-    status = run_recipe(
-        open_recipe(name), folder, seeds=seeds_from_text(seeds), size=size, overrides=tuple(context.args)
-    )
+        recipe, numbers, overrides = open_recipe(name), seeds_from_text(seeds), tuple(context.args)
+        check_arguments(size, overrides)
+        check_prepared(recipe, folder)
+        from instageo.recipes.training import run_recipe  # which imports PyTorch
+
+    status = run_recipe(recipe, folder, seeds=numbers, size=size, overrides=overrides)
     if status:
         raise typer.Exit(status)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from instageo.recipes.definition.recipe import Recipe
+from instageo.errors import did_you_mean
+from instageo.recipes.definition.recipe import Recipe, RecipeError
 from instageo.recipes.definition.settings import to_override
 from instageo.recipes.preparation.folder import table_paths
 
@@ -18,6 +19,16 @@ ALSO_IN_SCORING = (
 
 SHAPE = ("model.model_name", "model.head", "model.head_channels", "model.depth", "model.embed_dim")
 """Settings of the recipe's network that a student has its own of."""
+
+
+STUDENTS = ("tiny", "student", "normal")
+"""Sizes that are distilled from the network of the recipe."""
+
+RESERVED = (
+    "mode", "seed", "root_dir", "train_filepath", "valid_filepath", "test_filepath", "checkpoint_path", "output_dir",
+    "train.resume", "train.overwrite", "train.distillation", "train.teacher_ckpt_path", "model.size",
+)  # fmt: skip
+"""Settings that the command sets itself."""
 
 
 @dataclass(frozen=True)
@@ -80,3 +91,32 @@ def scoring_arguments(job: Job, checkpoint: Path) -> list[str]:
 
 def _keys(overrides: Sequence[str]) -> set[str]:
     return {override.partition("=")[0] for override in overrides}
+
+
+def seeds_from_text(text: str) -> list[int]:
+    """Return seeds written with commas between them.
+
+    Raises:
+        RecipeError: A part is not a whole number of 0 or more, or is repeated.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) < 10 for part in parts) or len(set(map(int, parts))) < len(parts):
+        raise RecipeError(f"--seeds {text} does not work; expected different whole numbers such as 1,2,3")
+    return [int(part) for part in parts]
+
+
+def check_arguments(size: str | None, overrides: Sequence[str]) -> None:
+    """Check what a user passes to `instageo recipe run`.
+
+    Raises:
+        RecipeError: The size is unknown, or a setting is malformed or set by the recipe.
+    """
+    if size is not None and size not in STUDENTS:
+        own = "; the recipe itself trains the teacher" if size == "teacher" else did_you_mean(size, STUDENTS)
+        raise RecipeError(f"size '{size}' is unknown; choose one of {', '.join(STUDENTS)}{own}")
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not equals or override.startswith("-"):
+            raise RecipeError(f"'{override}' is unknown; expected settings, key=value, such as train.num_epochs=20")
+        if key in RESERVED or key.startswith("hydra"):
+            raise RecipeError(f"{key} is set by the recipe; leave it out, or use instageo run")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import typer
 
-from instageo.errors import did_you_mean
 from instageo.files import write_text
 from instageo.model.networks.checkpoint import BEST, LAST
 from instageo.model.run import main
@@ -18,18 +17,9 @@ from instageo.recipes.definition.recipe import Recipe, RecipeError
 from instageo.recipes.preparation.folder import check_prepared, held
 from instageo.recipes.recipe_runs import RecipeRuns
 from instageo.recipes.report import write_report
-from instageo.recipes.run_arguments import Job, scoring_arguments, training_arguments
+from instageo.recipes.run_arguments import Job, check_arguments, scoring_arguments, training_arguments
 
 log = logging.getLogger(__name__)
-
-STUDENTS = ("tiny", "student", "normal")
-"""Sizes that are distilled from the network of the recipe."""
-
-RESERVED = (
-    "mode", "seed", "root_dir", "train_filepath", "valid_filepath", "test_filepath", "checkpoint_path", "output_dir",
-    "train.resume", "train.overwrite", "train.distillation", "train.teacher_ckpt_path", "model.size",
-)  # fmt: skip
-"""Settings that the command sets itself."""
 
 ARGUMENTS = "recipe_run.json"
 """File in the folder of a seed with the settings that it was begun with."""
@@ -53,10 +43,7 @@ def run_recipe(
     Raises:
         RecipeError: The folder is not prepared, or a setting cannot be used here.
     """
-    if size is not None and size not in STUDENTS:
-        own = "; the recipe itself trains the teacher" if size == "teacher" else did_you_mean(size, STUDENTS)
-        raise RecipeError(f"size '{size}' is unknown; choose one of {', '.join(STUDENTS)}{own}")
-    _check_overrides(overrides)
+    check_arguments(size, overrides)
     state = check_prepared(recipe, folder)
     job = Job(recipe, folder.absolute(), state.origin, overrides)
     with held(folder):
@@ -72,18 +59,6 @@ def run_recipe(
         else:
             write_report(own)
     return 0
-
-
-def seeds_from_text(text: str) -> list[int]:
-    """Return seeds written with commas between them.
-
-    Raises:
-        RecipeError: A part is not a whole number of 0 or more, or is repeated.
-    """
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and len(part) < 10 for part in parts) or len(set(map(int, parts))) < len(parts):
-        raise RecipeError(f"--seeds {text} does not work; expected different whole numbers such as 1,2,3")
-    return [int(part) for part in parts]
 
 
 def _run_seed(job: Job, seed: int, size: str | None) -> int:
@@ -131,12 +106,3 @@ def _call(arguments: Sequence[str]) -> int:
     """Run `instageo run` in this process, with the command shown, and return its exit status."""
     typer.echo(f"$ instageo run {shlex.join(arguments)}", err=True)
     return main(arguments)
-
-
-def _check_overrides(overrides: Sequence[str]) -> None:
-    for override in overrides:
-        key, equals, _ = override.partition("=")
-        if not equals or override.startswith("-"):
-            raise RecipeError(f"'{override}' is unknown; expected settings, key=value, such as train.num_epochs=20")
-        if key in RESERVED or key.startswith("hydra"):
-            raise RecipeError(f"{key} is set by the recipe; leave it out, or use instageo run")

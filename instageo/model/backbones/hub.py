@@ -30,7 +30,7 @@ def fetch_published_weights(model_name: str) -> Path:
         return cached
     log.info("%s is not in %s; downloading it", weights.file, constants.HF_HUB_CACHE)
     try:
-        if constants.HF_HUB_OFFLINE or not _is_reachable(constants.ENDPOINT):
+        if constants.HF_HUB_OFFLINE or not is_reachable(constants.ENDPOINT):
             raise ConnectionError("no network")
         return _download(weights)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -74,7 +74,7 @@ def _download(weights: PublishedWeights) -> Path:
     return file
 
 
-def _is_reachable(url: str) -> bool:
+def is_reachable(url: str) -> bool:
     """Return whether a server answers one quick request.
 
     Without network the hub's own client retries for 23 seconds (huggingface-hub 2.4.0), whatever its time-out.

@@ -1,12 +1,14 @@
 """List the files of public places, with what is known of their size and content."""
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
 from instageo.extras import required_by
+from instageo.model.backbones.hub import is_reachable
 from instageo.model.registry.published_paths import is_published_path
 from instageo.recipes.definition.recipe import Place, RecipeError
 from instageo.stores.base import split_url
@@ -86,19 +88,34 @@ def _list_hub(place: Place) -> Iterator[RemoteFile]:
         from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
         from huggingface_hub.hf_api import RepoFile
     repository, _, revision = place.url.removeprefix("hf://datasets/").partition("@")
+    if not is_reachable(hub_endpoint()):
+        raise RecipeError(
+            f"{place.url}: {hub_endpoint()} cannot be reached; check the address, the network and proxies"
+        )
     try:
         entries = list(
             HfApi(endpoint=hub_endpoint()).list_repo_tree(
                 repository, recursive=True, revision=revision or None, repo_type="dataset"
             )
         )
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError, *_http_errors()) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RecipeError(f"{place.url}: cannot be listed at {hub_endpoint()} ({reason}); check the network") from error
     for entry in entries:
         if isinstance(entry, RepoFile):
             sha256 = entry.lfs.sha256 if entry.lfs else None
             yield RemoteFile(f"{_hub_url(place)}/{entry.path}", entry.path, entry.size, sha256, entry.blob_id)
+
+
+def _http_errors() -> list[type[Exception]]:
+    """Return the errors of the HTTP client that the hub's package has imported, which are no `OSError`."""
+    modules = [sys.modules[name] for name in ("httpx", "httpx2", "requests") if name in sys.modules]
+    return [
+        getattr(module, name)
+        for module in modules
+        for name in ("HTTPError", "RequestException")
+        if hasattr(module, name)
+    ]
 
 
 def hub_endpoint() -> str:

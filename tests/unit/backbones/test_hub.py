@@ -127,7 +127,7 @@ def served(monkeypatch, tmp_path):
     (tmp_path / "served.pt").write_bytes(b"weights")
     monkeypatch.setattr("huggingface_hub.hf_hub_download", hf_hub_download)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub, "_is_reachable", lambda url: True)
+    monkeypatch.setattr(hub, "is_reachable", lambda url: True)
     return requests
 
 
@@ -169,7 +169,7 @@ def test_a_failed_download_says_why_and_what_to_do(served, monkeypatch, error):
 
 
 def test_an_unreachable_hub_gets_no_requests_for_files(served, monkeypatch):
-    monkeypatch.setattr(hub, "_is_reachable", lambda url: False)
+    monkeypatch.setattr(hub, "is_reachable", lambda url: False)
     with pytest.raises(WeightsError, match="no network"):
         find_weights(TINY)
     assert served == []
@@ -190,7 +190,7 @@ def test_a_server_that_answers_with_an_error_is_reachable(monkeypatch, error, re
         raise error
 
     monkeypatch.setattr("urllib.request.urlopen", urlopen)
-    assert hub._is_reachable("https://hub") is reachable
+    assert hub.is_reachable("https://hub") is reachable
 
 
 def test_every_published_file_is_pinned_to_a_revision():
