@@ -124,13 +124,18 @@ EVENTS = (
 )
 """Events of Sen1Floods11; the last three have images in the catalogue."""
 
+OLD_ITEMS = "items_lpdaac.json"
+
 DAYS = ("2018-09-18", "2019-05-22", "2019-09-17", "2022-04-18", "2022-07-17", "2022-08-16", "2022-09-15")
 """Days of the last three events; then three dates 30 days apart, and one of the spring before."""
 
 
 def write_catalog_of_tiles(folder):
-    """Write the images of the tile, and return their list."""
-    return write_catalog(folder, tiles=(TILE,), days=DAYS, size=TILE_SIZE)
+    """Write the images of the tile, and return their list; another one says that they are from LP DAAC."""
+    path = write_catalog(folder, tiles=(TILE,), days=DAYS, size=TILE_SIZE)
+    text = path.read_text().replace('"planetary"', '"lpdaac"').replace("hls2-s30", "HLSS30_2.0")
+    (folder / OLD_ITEMS).write_text(text)
+    return path
 
 
 def places_in_tile(step):
@@ -140,9 +145,9 @@ def places_in_tile(step):
             yield row, column
 
 
-def write_labels(path, row, column, side, values):
+def write_labels(path, row, column, values):
     """Write a raster of labels on pixels of the tile."""
-    write_raster(path, values[None], tile_grid(TILE, TILE_SIZE).window(row, column, side, side))
+    write_raster(path, values[None], tile_grid(TILE, TILE_SIZE).window(row, column, *values.shape))
 
 
 def write_events(root):
@@ -152,7 +157,7 @@ def write_events(root):
     for number, (row, column) in enumerate(places_in_tile(330)):
         event = EVENTS[-3:][number % 3] if number > 8 else EVENTS[number]
         labels = rng.integers(-1, 2, (80, 80)).astype(np.int16)
-        write_labels(folder / f"{event}_9{number}_LabelHand.tif", row, column, 80, labels)
+        write_labels(folder / f"{event}_9{number}_LabelHand.tif", row, column, labels)
 
 
 def write_cropland(root):
@@ -160,8 +165,8 @@ def write_cropland(root):
     folder = root / "nass"
     folder.mkdir()
     codes = np.array([0, 1, 5, 24, 36, 111, 121, 141, 152, 190, 225], np.uint8)
-    values = np.random.default_rng(0).choice(codes, (110, 110)).repeat(16, 0).repeat(16, 1)
-    write_labels(root / "2022_30m_cdls.tif", 10, 10, 1760, values)
+    values = np.random.default_rng(0).choice(codes, (28, 112)).repeat(16, 0).repeat(16, 1)
+    write_labels(root / "2022_30m_cdls.tif", 0, 0, values)  # 2 x 8 chips
     with zipfile.ZipFile(folder / "2022_30m_cdls.zip", "w") as archive:
         archive.write(root / "2022_30m_cdls.tif", "2022_30m_cdls.tif")
 
@@ -185,4 +190,4 @@ def write_inputs(name, folder):
     if name == "biomass":
         for number, (row, column) in enumerate(places_in_tile(400)):
             values = rng.uniform(0, 300, (100, 100)).astype(np.float32)
-            write_labels(folder / "labels" / f"plot_{number}_20220915.tif", row, column, 100, values)
+            write_labels(folder / "labels" / f"plot_{number}_20220915.tif", row, column, values)

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from instageo.data.catalogs.catalogs import CATALOGS
 from instageo.data.chip_settings import ChipSettings
 from instageo.data.public_datasets import LAYOUTS
 from instageo.data.published_tables import PUBLISHED
@@ -26,7 +27,7 @@ SPLIT_OPTIONS = (
 )  # fmt: skip
 """Options of `instageo split` that a recipe may have."""
 
-NOT_FOR_CHIPS = ("resume", "input", "output", "catalog", "threads", "memory_mb", "records")
+NOT_FOR_CHIPS = ("resume", "input", "output", "threads", "memory_mb", "records")
 
 """Options of `instageo chips` that a recipe may not have, or has under another name."""
 
@@ -45,7 +46,7 @@ class StepContext:
     Attributes:
         folder: Folder of the recipe.
         recipe_file: File of the recipe; tables of classes lie next to it.
-        catalog: Catalogue that replaces the default one of `instageo chips`.
+        catalog: Catalogue that replaces the one of the recipe.
         call: Runs commands; by default none, for a context in which they are only shown.
     """
 
@@ -111,6 +112,8 @@ def _check_chips(options: Mapping[str, Any], where: str) -> None:
         path_below(options[name], f"{where}.{name}")
     if "class_map" in options:
         path_below(options["class_map"], f"{where}.class_map")
+    if options.get("catalog") not in (None, *CATALOGS):
+        raise RecipeError(f"{where}.catalog is '{options['catalog']}'; expected one of {', '.join(CATALOGS)}")
     values = {name: value for name, value in options.items() if name in known}
     try:
         ChipSettings("input", "output", **{name: _field_value(value) for name, value in values.items()})
@@ -123,12 +126,12 @@ def _field_value(value: Any) -> Any:
 
 
 def _chips_command(options: Mapping[str, Any], context: StepContext) -> list[str]:
-    own = ("command", "input", "output", "class_map")
+    own = ("command", "input", "output", "class_map", "catalog")
     flags = [_flag(name, value) for name, value in options.items() if name not in own]
     if "class_map" in options:
         flags.append(f"--class-map={context.recipe_file.parent / options['class_map']}")
-    if context.catalog:
-        flags.append(f"--catalog={context.catalog}")
+    if catalog := context.catalog or options.get("catalog"):
+        flags.append(f"--catalog={catalog}")
     output = context.folder / options["output"]
     begun = ["--resume"] if (output / "settings.json").is_file() else []
     source = str(context.folder / options["input"])

@@ -183,7 +183,7 @@ def test_linked_folders_are_followed_once_and_hidden_files_left_out(make_files, 
 @pytest.mark.parametrize(
     ("layout", "words"),
     [
-        ("floods", "layout 'floods' is unknown; choose one of sen1floods11, hls_crops, hls_burn_scars"),
+        ("floods", "layout 'floods' is unknown; choose one of sen1floods11, sen1floods11_s1, hls_crops"),
         ("hls_crops", r"no chip with its label in the layout hls_crops; expected chip_000_000_merged\.tif and .*; "
                       r"found 4 files: 3 of \.tif such as chip_000_000_merged.*, 1 of \.md such as .*; "
                       r"skipped \{'no label': 1\}"),

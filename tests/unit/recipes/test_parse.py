@@ -96,7 +96,7 @@ CHIPS = {"command": "points", "input": "points.csv", "output": "chips"}
         (STEP, {"chips": {**CHIPS, "step": 3}}, r"'step' is unknown; .*did you mean steps\?"),
         (STEP, {"chips": {**CHIPS, "when": "later"}}, "when=later is unknown"),
         (STEP, {"chips": {**CHIPS, "class_map": "/etc/passwd"}}, "expected a path below the folder"),
-        (STEP, {"chips": {**CHIPS, "catalog": "http://evil"}}, "'catalog' is unknown"),
+        (STEP, {"chips": {**CHIPS, "catalog": "http://evil"}}, "catalog is 'http://evil'; expected one of planetary"),
         (STEP, {"split": {"table": "chips.csv"}}, "has no by"),
         (STEP, {"split": {"table": "chips.csv", "by": "blocks", "output": "/x"}}, "'output' is unknown"),
         (STEP, {"dated_labels": {"labels": "a", "to": "b", "days": {"Ghana": "May"}}}, "expected a day such as"),
