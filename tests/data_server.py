@@ -2,7 +2,7 @@
 
 Buckets are folders below `root`; listings have at most `PAGE` entries. Data sets at Hugging Face are folders
 `hub/OWNER/NAME`; files that end in `.tgz` or `.gz` are stored as large files, with a sha256 in the listing and behind a
-redirect. `/requests` lists method, path and sent bytes of all requests.
+redirect. `/requests` lists method, path, sent bytes and first byte of a range of all requests.
 """
 
 import json
@@ -89,7 +89,9 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self, status, content=b"", *, record=True, **headers):
         if record:
             with self.lock:
-                self.log.append([self.command, self.path, len(content) if self.command == "GET" else 0])
+                first = re.match(r"bytes=(\d+)", self.headers.get("Range", ""))
+                size = len(content) if self.command == "GET" else 0
+                self.log.append([self.command, self.path, size, int(first[1]) if first else None])
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
@@ -119,7 +121,7 @@ def running(root, delay_s=0.0):
 
 
 def requests(port):
-    """Return method, path and sent bytes of each request so far."""
+    """Return method, path, sent bytes and first byte of a range, if one was asked for, of each request so far."""
     return server_process.ask(port, "requests")
 
 

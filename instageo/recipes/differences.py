@@ -21,7 +21,7 @@ def list_differences(runs: RecipeRuns, trainings: Sequence[Mapping[str, Any]]) -
         sentences.append("The chips were rebuilt from satellite images; they are not the published ones.")
     if runs.overrides:
         sentences.append(f"Settings that differ from the recipe: {', '.join(f'`{word}`' for word in runs.overrides)}.")
-    sentences += [*_about_epochs(trainings), *_about_tables(origin, trainings)]
+    sentences += [*_about_epochs(trainings), *_about_tables(origin, trainings, runs.scorings())]
     if not recipe.is_shipped:
         sentences.append(f"The recipe is a file of your own: {recipe.path}.")
     if state.sha256 != recipe.sha256:
@@ -42,8 +42,10 @@ def _about_epochs(trainings: Sequence[Mapping[str, Any]]) -> list[str]:
     return sentences
 
 
-def _about_tables(origin: Origin, trainings: Sequence[Mapping[str, Any]]) -> list[str]:
-    tables, sentences = trainings[0].get("tables") or {}, []
+def _about_tables(
+    origin: Origin, trainings: Sequence[Mapping[str, Any]], scorings: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    tables, sentences = (trainings[0].get("tables") or {}) | (scorings[0].get("tables") or {}), []
     counts = {name.removesuffix("_filepath"): table for name, table in tables.items() if table}
     if counts:
         listed = ", ".join(f"{name} {table.get('chips')}" for name, table in counts.items())

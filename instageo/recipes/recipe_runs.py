@@ -35,6 +35,10 @@ class RecipeRuns:
         """Return the metadata of the trainings."""
         return [read_run_json(folder / RUN_FILE) for folder in self.folders]
 
+    def scorings(self) -> list[dict[str, Any]]:
+        """Return the metadata of the scoring of the test table."""
+        return [read_run_json(folder / "test" / RUN_FILE) for folder in self.folders]
+
     def scores(self) -> list[dict[str, Any]]:
         """Return the scores of the test table by seed."""
         return [load_json_file(folder / "test" / "metrics.json") for folder in self.folders]

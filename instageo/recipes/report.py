@@ -98,13 +98,13 @@ def report_text(content: Mapping[str, Any]) -> str:
     unit = "In percent" if content["unit"] == "percent" else "RMSE and MAE in the unit of the labels"
     lines += ["", f"{unit}; reached: mean ± sample standard deviation over {count} seed{'s' * (count != 1)}."]
     lines += [f"Published: {content['source']}." if content["source"] else "No figures are published for this recipe."]
-    lines += ["", "## Cost", "", *(f"- {line}" for line in _cost_lines(content["cost"]))]
+    lines += ["", "## Cost", "", *(f"- {line}" for line in _cost_lines(content["cost"], has_teacher=has_teacher))]
     lines += ["", "## What was not the same", "", *(f"- {line}" for line in content["not_the_same"])]
     lines += ["", "## Runs", "", *(f"- seed {run['seed']}: `{run['folder']}`" for run in content["runs"])]
     return "\n".join(lines) + "\n"
 
 
-def _cost_lines(values: Mapping[str, Any]) -> list[str]:
+def _cost_lines(values: Mapping[str, Any], *, has_teacher: bool) -> list[str]:
     lines = [f"network: {values['model_name']}, head {values['head']}"]
     if values["parameters"]:
         lines[0] += f", {values['parameters'] / 1e6:.2f} M parameters"
@@ -115,6 +115,8 @@ def _cost_lines(values: Mapping[str, Any]) -> list[str]:
         )
     if values["wall_seconds"] is not None:
         lines.append(f"training: {format_duration(values['wall_seconds'])} for {_trainings(values['trainings'])}")
+    if has_teacher:
+        lines.append("the training of the teachers is not included")
     if values["energy_kwh"] is not None:
         lines.append(f"energy: {values['energy_kwh']:.3g} kWh, {values['co2_kg']:.3g} kg of CO2 equivalents")
     else:

@@ -25,6 +25,7 @@ def write_run(folder, seed, scores, *, epochs=50, seconds=60.0, energy=0.5):
     }  # fmt: skip
     (folder / "test").mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(run))
+    (folder / "test" / "run.json").write_text(json.dumps({"format": 1, "tables": {"test_filepath": {"chips": 4}}}))
     (folder / "test" / "metrics.json").write_text(json.dumps(scores))
     return folder
 
@@ -65,7 +66,7 @@ def test_what_was_not_the_same(runs):
         "Settings that differ from the recipe: `train.num_epochs=50`.",
         "Epochs: 50; seeds: 1, 2.",
         "The training of seed 2 ended early.",
-        "Chips: train 10, valid 3.",
+        "Chips: train 10, valid 3, test 4.",
         "2 rows of the table train could not be used.",
         "The recipe has changed since its data were prepared.",
     ):
@@ -79,6 +80,7 @@ def test_students_are_compared_with_their_teachers(runs, tmp_path):
     text = report_text(content)
     assert "| mIoU | 88.53 | 70.00 | -18.53 | 85.00 |" in text
     assert "distilled to the size tiny" in text
+    assert "- the training of the teachers is not included" in text
     assert "mean ± sample standard deviation over 1 seed." in text
 
 
