@@ -3,9 +3,10 @@
 import sys
 from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from instageo.data.clean_command import clean_command
 from instageo.data.commands import app as chips_app
@@ -23,7 +24,23 @@ from instageo.runtime.termination import TERMINATED, interrupt_on_sigterm
 from instageo.version import __version__
 from instageo.wording import counted
 
+COMMANDS = (
+    "demo", "chips", "table", "clean", "split", "check", "run", "cv", "models", "distill-report", "recipe", "registry",
+    "serve", "version",
+)  # fmt: skip
+"""Every command in the order of use, for `--help`."""
+
+
+class CommandsInOrderOfUse(TyperGroup):
+    """The command `instageo`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands in the order of `COMMANDS`."""
+        return sorted(super().list_commands(ctx), key=COMMANDS.index)
+
+
 app = typer.Typer(
+    cls=CommandsInOrderOfUse,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
