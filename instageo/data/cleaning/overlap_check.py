@@ -19,7 +19,7 @@ WHOLE_PIXEL = 0.01
 """Parts of a pixel by which two grids may lie from whole pixels of each other, to give an offset in pixels."""
 
 PixelPlace = tuple[tuple[str | float, ...], float, float]
-"""Reference system and shape of pixels, and row and column of a chip's first pixel, counted from (0, 0) of the system."""
+"""Reference system and shape of pixels; row and column of the first pixel, counted from (0, 0) of the system."""
 
 LEAST_SHARE = 1e-6
 """Smaller overlaps are those of neighbours whose corners were rounded."""
