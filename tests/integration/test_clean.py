@@ -1,6 +1,8 @@
 """`instageo clean`: defects that were put into a table are found by name, and nothing else is."""
 
+import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from instageo.raster.grid import Grid
 from tests.cleaning import ChipTableWriter, chip_grid, ground_chip, read_findings
 
 pytestmark = pytest.mark.slow
+
+FLOODS = Path(__file__).parents[3] / "shared" / "data" / "hls_flood"
 
 NUMBER, STEPS = 200, 2
 
@@ -81,3 +85,21 @@ def test_all_defects_are_found_by_name_and_nothing_else_is(damaged, tmp_path):
     assert (counts["chips"], counts["chips_with_findings"]) == (NUMBER, 12)
     page = (tmp_path / "clean_report.html").read_text()
     assert all(f"chips/{name}.tif" in page for name in expected)
+
+
+@pytest.mark.skipif(not FLOODS.is_dir(), reason="needs real chips without coordinates, which are not in the project")
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+def test_overlapping_tiles_without_coordinates_become_groups(tmp_path):
+    options = ["--layers=1,2,3,4,5,6", "--quality=7", f"--output={tmp_path}"]
+    assert main([str(FLOODS / "train.csv"), *options]) == 0
+    counts = json.loads((tmp_path / "clean.json").read_text())
+    assert (counts["chips"], counts["chips_to_drop"]) == (218, 0)
+    assert counts["checks"]["overlap"] == {"group": 41}
+    assert "overlap: compared by pixels, because the chips have no coordinates" in counts["remarks"]
+    with (tmp_path / "train_groups.csv").open() as file:
+        rows = {Path(row["Input"]).stem: row for row in csv.DictReader(file)}
+    assert all((tmp_path / row["Input"]).resolve().is_file() for row in rows.values())
+    one, other = rows["006"], rows["040"]
+    assert one["group"] == other["group"]
+    shift = [int(other[name]) - int(one[name]) for name in ("component_row", "component_column")]
+    assert sorted(map(abs, shift)) == [0, 72]
