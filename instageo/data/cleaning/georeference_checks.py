@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from instageo.data.chip_facts.facts import ChipFacts
-from instageo.data.cleaning.finding import CheckResult, Finding, MeasuredTable
+from instageo.data.cleaning.finding import DROP, CheckResult, Finding, MeasuredTable
 from instageo.ground_circles import great_circle_km
 
 
@@ -27,8 +27,8 @@ def check_grid(table: MeasuredTable) -> CheckResult:
 
 
 def check_mislocated(table: MeasuredTable) -> CheckResult:
-    """Find chips whose centre is farther from the table's lat, lon than half their diagonal."""
-    findings = [Finding(chip, chip.row.problem, 1e6) for chip in table.chips if chip.row.problem]
+    """Find chips whose centre is farther from lat, lon than half their diagonal, and places that no command reads."""
+    findings = [Finding(chip, chip.row.problem, 1e6, DROP) for chip in table.chips if chip.row.problem]
     places = [(table.chips[position], part) for position, part in table.footprints.items()]
     compared = [(chip, part, chip.row.lat_lon) for chip, part in places if chip.row.lat_lon is not None]
     for chip, footprint, (latitude, longitude) in compared:

@@ -140,6 +140,10 @@ def spoil_place(writer):
     writer.add("bad", *chip(), chip_grid(40, 48), dates="2024-05-01", lat=49.0, lon=9.0)
 
 
+def spoil_degrees(writer):
+    writer.add("bad", *chip(), chip_grid(40, 48), dates="2024-05-01", lat=95, lon="east")
+
+
 def spoil_file(writer):
     writer.add("bad", *chip(), chip_grid(40, 48), dates="2024-05-01")
     path = writer.folder / "chips/bad.tif"
@@ -153,7 +157,7 @@ def spoil_file(writer):
     (spoil_stripes, "stripes", "warn"), (spoil_duplicate, "duplicate", "drop"),
     (spoil_near_duplicate, "near_duplicate", "warn"), (spoil_crs, "grid", "drop"), (spoil_label_grid, "grid", "drop"),
     (spoil_date, "grid", "drop"), (spoil_layers, "grid", "drop"), (spoil_classes, "classes", "warn"),
-    (spoil_outlier, "outlier", "warn"), (spoil_place, "mislocated", "warn"),
+    (spoil_degrees, "mislocated", "drop"), (spoil_outlier, "outlier", "warn"), (spoil_place, "mislocated", "warn"),
 ])  # fmt: skip
 def test_each_check_finds_its_defect_and_nothing_in_good_chips(spoil, check, verdict, writer, tmp_path):
     spoil(writer)
