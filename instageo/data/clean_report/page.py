@@ -8,6 +8,7 @@ from typing import Any
 
 from instageo.data.cleaning.checks import CHECKS, Judged
 from instageo.files import write_text
+from instageo.wording import counted
 
 PAGE, PICTURES = "clean_report.html", "pictures"
 
@@ -75,8 +76,9 @@ def write_page(folder: Path, content: ReportContent) -> Path:
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{STYLE}</style>",
         f"<h1>{title}</h1>",
-        f"<p>{record['chips']} chips, {record['chips_with_findings']} with findings, {record['chips_to_drop']} to "
-        f"drop; {record['chips_in_groups']} chips in {record['groups']} groups that belong together.</p>",
+        f"<p>{counted(record['chips'], 'chip')}, {record['chips_with_findings']} with findings, "
+        f"{record['chips_to_drop']} to drop; {counted(record['chips_in_groups'], 'chip')} in "
+        f"{counted(record['groups'], 'group')} that belong together.</p>",
         _counts(record),
         _remarks(record["remarks"]),
         _classes(record.get("classes", {})),

@@ -74,6 +74,6 @@ def _outliers(group: list[tuple[ChipFacts, ImageFacts]], limit: float) -> list[F
         if own[step, band] > limit:
             name = image.bands[band] or f"band {band + 1}"
             date = f" of date {step + 1}" if image.steps > 1 else ""
-            value = f"mean of {name}{date} is {image.means[step, band]:.5g}, {own[step, band]:.1f} deviations away"
+            value = f"mean of {name}{date} is {image.means[step, band]:.5g}, {own[step, band]:.3g} deviations away"
             findings.append(Finding(chip, value, float(own[step, band])))
     return findings
