@@ -1,10 +1,11 @@
 """Splits of chips by space: least distances and times beside other packages, and how much a random split flatters.
 
     python benchmarks/splits.py compare OUTPUT --others PYTHON
-    python benchmarks/splits.py floods DATA OUTPUT --epochs 10 --seeds 1 2
+    python benchmarks/splits.py floods DATA OUTPUT --epochs 6 --seeds 1
+    python benchmarks/splits.py folds DATA OUTPUT --epochs 6 --seeds 1
 
 `compare` splits the same places by `instageo split`, and by verde and spatial-kfold, which PYTHON, another interpreter,
-has. `floods` needs the groups table that `instageo clean` makes of the 271 flood chips.
+has. `floods` and `folds` need the groups table that `instageo clean` makes of the 271 flood chips.
 """
 
 import argparse
@@ -167,6 +168,27 @@ def floods(data: Path, output: Path, epochs: int, seeds: Sequence[int]) -> None:
             )
 
 
+def folds(data: Path, output: Path, epochs: int, seeds: Sequence[int]) -> None:
+    """Train on each half of the flood chips and score on the other, so that both splits are scored on all chips."""
+    table = write_flood_table(data, output)
+    print("| halves | seed | train chips that may overlap a test chip | mIoU of each half | mean | accuracy |")
+    print("|---|---|---|---|---|---|")
+    for seed in seeds:
+        for name, options in {"random": ["--over=random"], "blocks": ["--over=blocks", "--block-km=20"]}.items():
+            folder = output / f"halves_{name}_{seed}"
+            command = [sys.executable, "-m", "instageo.data.data_splitter", str(table), "--by=kfold", "--folds=2"]
+            command += [*options, f"--seed={seed}", "--chip-km=3.84", "--balance=read", f"--output={folder}"]
+            subprocess.run(command, check=True, capture_output=True)
+            halves = [folder / "fold_1", folder / "fold_2"]
+            scores = [train(half, half / "run", epochs, seed, scored="test.csv") for half in halves]
+            records = [json.loads((half / "split.json").read_text()) for half in halves]
+            overlapping = sum(record["pairs"][0]["overlapping"] for record in records)
+            mious, accuracies = ([score[key] for score in scores] for key in ("mIoU", "accuracy"))
+            parts = ", ".join(f"{miou:.3f}" for miou in mious)
+            means = f"{np.mean(mious):.3f} | {np.mean(accuracies):.3f}"
+            print(f"| {name} | {seed} | {overlapping} of 271 | {parts} | {means} |", flush=True)
+
+
 def write_flood_table(groups: Path, output: Path) -> Path:
     """Write the groups table with a place for each chip: its own in its component, components a degree apart.
 
@@ -192,11 +214,11 @@ def write_flood_table(groups: Path, output: Path) -> Path:
     return path
 
 
-def train(folder: Path, run: Path, epochs: int, seed: int) -> dict[str, float]:
-    """Train `prithvi_eo_tiny` from random weights, and return the scores of the best epoch."""
+def train(folder: Path, run: Path, epochs: int, seed: int, scored: str = "val.csv") -> dict[str, float]:
+    """Train `prithvi_eo_tiny` from random weights, and return the scores of the best epoch; an existing run is read."""
     command = [
         sys.executable, "-m", "instageo.model.run", f"root_dir={folder}", "train_filepath=train.csv",
-        "valid_filepath=val.csv", "dataloader.bands=[1,2,3,4,5,6]",
+        f"valid_filepath={scored}", "dataloader.bands=[1,2,3,4,5,6]",
         "dataloader.mean=[505.3,838.1,1011.4,2074.3,2015.3,1407.1]",
         "dataloader.std=[336.1,428.7,609.3,1050.9,1244.1,1008.4]", "model.model_name=prithvi_eo_tiny",
         "model.load_pretrained_weights=false", "train.learning_rate=0.001", f"train.num_epochs={epochs}",
@@ -219,18 +241,20 @@ def main() -> None:
     other = modes.add_parser("other")
     other.add_argument("name")
     other.add_argument("table")
-    flooding = modes.add_parser("floods")
-    flooding.add_argument("data", type=Path, help="groups table of the flood chips")
-    flooding.add_argument("output", type=Path)
-    flooding.add_argument("--epochs", type=int, default=10)
-    flooding.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    for mode in ("floods", "folds"):
+        flooding = modes.add_parser(mode)
+        flooding.add_argument("data", type=Path, help="groups table of the flood chips")
+        flooding.add_argument("output", type=Path)
+        flooding.add_argument("--epochs", type=int, default=10)
+        flooding.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     arguments = parser.parse_args()
     if arguments.mode == "compare":
         compare(arguments.output, arguments.others)
     elif arguments.mode == "other":
         run_other(arguments.name, arguments.table)
     else:
-        floods(arguments.data, arguments.output, arguments.epochs, arguments.seeds)
+        bench = floods if arguments.mode == "floods" else folds
+        bench(arguments.data, arguments.output, arguments.epochs, arguments.seeds)
 
 
 if __name__ == "__main__":

@@ -76,16 +76,22 @@ def _check_folds(folders: Sequence[Path], expected: int) -> Guarantee:
 def _verify_tables(paths: Sequence[str], settings: SplitSettings) -> list[Guarantee]:
     record = None if is_remote(paths[0]) else read_record(Path(paths[0]).parent)
     division, names = _combine(paths, settings, record)
-    proof = {**((record or {}).get("promised") or {}), **_demands(settings)}
+    proof = _demands((record or {}).get("promised") or {}, settings)
     result = check_guarantees(division, find_pair_facts(division), proof)
     if record is not None:
         result += _check_rows(division, names, record)
     return result
 
 
-def _demands(settings: SplitSettings) -> Mapping[str, Any]:
-    options = {"buffer_km": settings.buffer_km, "gap_days": settings.gap_days, "columns": list(settings.column)}
-    return {name: value for name, value in options.items() if value}
+def _demands(promised: Mapping[str, Any], settings: SplitSettings) -> dict[str, Any]:
+    """Return what the split promised, and what options demand in addition."""
+    result = dict(promised)
+    for name, value in (("buffer_km", settings.buffer_km), ("gap_days", settings.gap_days)):
+        if value:
+            result[name] = max(value, result.get(name) or 0)
+    if settings.column:
+        result["columns"] = list(settings.column)
+    return result
 
 
 def _combine(
