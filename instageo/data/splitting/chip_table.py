@@ -16,7 +16,7 @@ from instageo.table import DATES, INPUT, LABEL, cell_text, parse_dates
 SETTINGS = "settings.json"
 """File next to a table that says how its chips and labels are read."""
 
-LONGEST_MISSING = 8
+LONGEST_MISSING = 4
 """Characters of a cell above which it is not looked at whether it says that its value is missing."""
 
 RASTER_ENDINGS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".img", ".nc", ".zarr")
@@ -119,7 +119,9 @@ def read_chip_table(path: str, root_dir: str | None = None) -> ChipTable:
     """
     rows = read_rows(path)
     folder = path.rpartition("/")[0] if is_remote(path) else str(Path(path).parent)
-    numbers, records = [number for number, _ in rows.rows], [_plain(record, rows.columns) for _, record in rows.rows]
+    numbers, records = [number for number, _ in rows.rows], [record for _, record in rows.rows]
+    if PurePosixPath(rows.table).suffix.lower() in (".json", ".parquet", ".pq"):
+        records = [_plain(record, rows.columns) for record in records]
     kind = _label_kind(Path(folder)) if not is_remote(path) else None
     if INPUT not in rows.columns:
         found = ", ".join(rows.columns)
@@ -154,9 +156,7 @@ def _label_kind(folder: Path) -> str | None:
 
 
 def _plain(record: Mapping[str, object], columns: Sequence[str]) -> Mapping[str, object]:
-    """Return a row whose lists are texts and whose missing cells are empty, as CSV has them."""
-    if len(record) == len(columns) and all(type(value) is str for value in record.values()):
-        return record
+    """Return a row of JSON or Parquet as CSV has it: lists as texts, missing cells empty."""
     cells = {column: record.get(column) for column in columns}
     return {
         column: "" if value is None else ";".join(map(cell_text, value)) if isinstance(value, list) else value
@@ -164,7 +164,8 @@ def _plain(record: Mapping[str, object], columns: Sequence[str]) -> Mapping[str,
     }
 
 
-def _texts(cells: Sequence[object]) -> list[str]:
+def _texts(cells: Sequence[Any]) -> list[str]:
     """Return the texts of cells; see `cell_text`, which is called for few of them."""
-    short = {cell: cell_text(cell) for cell in set(cells) if type(cell) is not str or len(cell) <= LONGEST_MISSING}
-    return [short[cell] if cell in short else str(cell).strip() for cell in cells]
+    if not all(type(cell) is str for cell in cells):
+        return [cell_text(cell) for cell in cells]
+    return [text if len(text) > LONGEST_MISSING else cell_text(text) for text in map(str.strip, cells)]
