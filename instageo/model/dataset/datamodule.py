@@ -22,6 +22,7 @@ from instageo.model.dataset.from_settings import sampling_probabilities
 from instageo.model.dataset.sampler import EpochSampler, Probabilities, epoch_seed
 from instageo.model.dataset.table_dataset import ChipDataset, Table, sample_from_dict, sample_to_dict
 from instageo.model.inspection.report import require_same_layout
+from instageo.model.inspection.separation import warn_if_shared
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.keywords import (
     LABEL_SCALE,
@@ -236,6 +237,7 @@ class ChipDataModule(pl.LightningDataModule):
         if part != "train" and self.tables["train"] is not None:
             first, second = (self.train_data.table, self.train_data.report), (data.table, data.report)
             require_same_layout(first, second, chip_format_from_settings(self._given))
+            warn_if_shared(first, second)
         return data
 
     def _table(self, part: str) -> Table:

@@ -1,5 +1,6 @@
 """What two tables share: the same files, and ground under their chips, so that scores on one flatter the other."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.shared_ground import find_places, find_touching
 from instageo.table import Row
 from instageo.wording import counted
+
+log = logging.getLogger(__name__)
 
 ADVICE = "split again with instageo split --by blocks --buffer-km …"
 """What to do about chips that share ground."""
@@ -39,14 +42,8 @@ class Separation:
     center_distance_km: float | None = None
     gap_km: float | None = None
 
-    def sentences(self, first: str, second: str, kinds: tuple[str, str]) -> list[str]:
-        """Return a sentence for each thing that the tables share, for a warning.
-
-        Args:
-            first: Name of the first table.
-            second: Name of the second table.
-            kinds: What chips of the two tables are called: `training` and `validation`.
-        """
+    def sentences(self, first: str, second: str) -> list[str]:
+        """Return a sentence for each thing that the tables, given by their names, share, for a warning."""
         found = []
         for names, noun in ((self.chips, "chip"), (self.labels, "label file")):
             if names:
@@ -58,11 +55,9 @@ class Separation:
         if self.touching and self.nearest and self.center_distance_km is not None:
             one, other = self.nearest
             verbs = "overlaps or touches" if self.touching == 1 else "overlap or touch"
-            found.append(
-                f"{self.touching} of {counted(self.placed, f'{kinds[1]} chip')} of {second} {verbs} "
-                f"{kinds[0]} chips of {first}, so scores will be too good; the nearest are {one} and {other}, with "
-                f"{format_distance(self.center_distance_km)} between their centres; {ADVICE}"
-            )
+            chips = f"{self.touching} of {counted(self.placed, 'chip')} of {second} {verbs} chips of {first}"
+            apart = f"the nearest are {one} and {other}, with {format_distance(self.center_distance_km)} between"
+            found.append(f"{chips}, so scores will be too good; {apart} their centres; {ADVICE}")
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,6 +100,15 @@ def compare_tables(first: TableReport, second: TableReport) -> Separation:
         nearest.distance_km,
         0.0 if touching else gap,
     )
+
+
+def warn_if_shared(first: tuple[str, TableReport], second: tuple[str, TableReport]) -> Separation:
+    """Warn of files and ground that two tables, each given with its name, share, and return what they share."""
+    (one, report), (other, other_report) = first, second
+    separation = compare_tables(report, other_report)
+    for sentence in separation.sentences(hide_secrets(one), hide_secrets(other)):
+        log.warning("%s", sentence)
+    return separation
 
 
 def file_name(location: str) -> str:

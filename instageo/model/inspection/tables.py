@@ -19,7 +19,7 @@ from instageo.model.inspection.fingerprint import summarize_table
 from instageo.model.inspection.report import TableReport, build_report, inspect_rows
 from instageo.model.inspection.row import InspectionSpec
 from instageo.model.inspection.row_stats import RowResult, StatsCache
-from instageo.model.inspection.separation import Separation, compare_tables, file_name
+from instageo.model.inspection.separation import file_name, warn_if_shared
 from instageo.model.inspection.statistics import sample_pixels
 from instageo.model.settings import Mode, Settings, get_setting
 from instageo.model.settings.compose import settings_to_dict
@@ -94,7 +94,7 @@ def inspect_settings_table(
     return rows, inspect_rows(name, rows, spec, cache)
 
 
-def warn_of_shared_ground(run: Run, first: tuple[str, TableReport], second: tuple[str, TableReport]) -> Separation:
+def warn_of_shared_ground(run: Run, first: tuple[str, TableReport], second: tuple[str, TableReport]) -> None:
     """Warn of files and ground that two tables share, and record how far apart they are in `run.json`.
 
     Args:
@@ -103,12 +103,9 @@ def warn_of_shared_ground(run: Run, first: tuple[str, TableReport], second: tupl
         second: Setting and report of the table whose scores the first would flatter.
     """
     (one, report), (other, other_report) = first, second
-    separation = compare_tables(report, other_report)
-    names = [hide_secrets(str(get_setting(run.settings, which))) for which in (one, other)]
-    for sentence in separation.sentences(names[0], names[1], (TABLE_KINDS[one], TABLE_KINDS[other])):
-        log.warning("%s", sentence)
+    paths = [str(get_setting(run.settings, which)) for which in (one, other)]
+    separation = warn_if_shared((paths[0], report), (paths[1], other_report))
     run.info.tables.setdefault(other, {}).setdefault("separation", {})[one] = separation.to_dict()
-    return separation
 
 
 class MeanFrom(Enum):
@@ -135,9 +132,6 @@ def warn_if_units_differ(settings: Settings, report: TableReport, mean_from: Mea
             np.median(typical), np.median(mean), mean_from.value,
         )  # fmt: skip
 
-
-TABLE_KINDS = {"train_filepath": "training", "valid_filepath": "validation", "test_filepath": "test"}
-"""What the chips of each table are called."""
 
 SHOWN_CHIPS = 3
 """Chips that a warning names."""

@@ -22,8 +22,6 @@ from tests.conftest import CRS_WKT
 SIDE = 1000.0
 """Side of a chip of 10 pixels, m."""
 
-KINDS = ("training", "validation")
-
 
 def corners_at(x, y, *, crs=CRS_WKT, turn=0.0):
     """Return the corners of a chip whose upper left corner lies x m east and y m north of (500000, 4000000)."""
@@ -123,14 +121,14 @@ def test_a_point_inside_a_chip_shares_its_ground():
 def test_tables_without_places_share_no_ground_and_nothing_is_said():
     separation = compare_tables(table("train", [None]), table("val", [None, None]))
     assert separation == Separation()
-    assert separation.sentences("train.csv", "val.csv", KINDS) == []
-    assert compare_tables(ONE, table("val", [None])).sentences("train.csv", "val.csv", KINDS) == []
+    assert separation.sentences("train.csv", "val.csv") == []
+    assert compare_tables(ONE, table("val", [None])).sentences("train.csv", "val.csv") == []
 
 
 def test_a_chip_in_both_tables_is_told_as_such_only():
     separation = compare_tables(ONE, ONE)
     assert (separation.chips, separation.labels, separation.placed) == (("/chips/train0.tif",), (), 0)
-    assert separation.sentences("train.csv", "val.csv", KINDS) == [
+    assert separation.sentences("train.csv", "val.csv") == [
         "1 chip is in both train.csv and val.csv, so scores will be too good: /chips/train0.tif"
     ]
 
@@ -138,7 +136,7 @@ def test_a_chip_in_both_tables_is_told_as_such_only():
 def test_label_files_of_several_chips_are_told():
     train = table("train", [None, None], labels=["/labels/2021.tif", "/labels/2022.tif"])
     separation = compare_tables(train, table("val", [None], labels=["/labels/../labels/2022.tif"]))
-    assert separation.sentences("train.csv", "val.csv", KINDS) == [
+    assert separation.sentences("train.csv", "val.csv") == [
         "1 label file is in both train.csv and val.csv, so scores will be too good: /labels/2022.tif"
     ]
 
@@ -146,10 +144,10 @@ def test_label_files_of_several_chips_are_told():
 def test_the_warning_says_how_many_chips_which_and_what_to_do():
     val = table("val", [corners_at(500, 0), corners_at(90_000, 0), corners_at(900, 0)])
     separation = compare_tables(ONE, val)
-    assert separation.sentences("train.csv", "val.csv", KINDS) == [
-        "2 of 3 validation chips of val.csv overlap or touch training chips of train.csv, so scores will be "
-        "too good; the nearest are val0.tif and train0.tif, with 499 m between their centres; split again with "
-        "instageo split --by blocks --buffer-km …"
+    assert separation.sentences("train.csv", "val.csv") == [
+        "2 of 3 chips of val.csv overlap or touch chips of train.csv, so scores will be too good; the nearest are "
+        "val0.tif and train0.tif, with 499 m between their centres; "
+        "split again with instageo split --by blocks --buffer-km …"
     ]
     assert separation.to_dict() == {
         "shared_chips": 0,
@@ -186,7 +184,7 @@ def test_check_warns_of_tables_that_share_ground_and_records_it(tmp_path, make_r
     run = Run(settings, tmp_path / "run")
     with caplog.at_level(logging.WARNING):
         check_tables(run)
-    assert "1 of 2 validation chips of val.csv overlaps or touches training chips of train.csv" in caplog.text
+    assert "1 of 2 chips of val.csv overlaps or touches chips of train.csv, so scores will be too good" in caplog.text
     assert "the nearest are 1.tif and 0.tif, with 45 m between their centres" in caplog.text
     recorded = run.info.tables["valid_filepath"]["separation"]["train_filepath"]
     assert (recorded["chips_on_shared_ground"], recorded["distance_at_least_km"]) == (1, 0.0)
