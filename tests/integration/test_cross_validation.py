@@ -111,3 +111,17 @@ def test_a_mistake_ends_at_the_first_fold_and_the_same_command_goes_on(tmp_path)
     errors = [runs[0]["scores"]["rmse"] for runs in content["folds"].values()]
     assert content["scores"]["rmse"]["mean_of_folds"]["mean"] == pytest.approx(np.mean(errors))
     assert content["scores"]["rmse"]["pooled"]["mean"] == pytest.approx(np.sqrt(np.mean(np.square(errors))))
+
+
+def test_scoring_compares_with_the_training_chips_if_they_can_be_read(trained, run, tmp_path):
+    data, folder = trained
+    where = ["mode=eval", f"root_dir={data}", f"checkpoint_path={folder}", "accelerator=cpu", "test_filepath=valid.csv"]
+    status, _, err = run(*where, "train_filepath=train.csv", folder="near")
+    assert status == 0, err
+    assert "1 of 1 chip of valid.csv overlaps or touches chips of train.csv, so scores will be too good" in err
+    separation = read_json(tmp_path / "near" / "run.json")["tables"]["test_filepath"]["separation"]["train_filepath"]
+    assert separation["nearest_chips"] == ["chips/chip_4.tif", "chips/chip_3.tif"]
+    status, _, err = run(*where, "train_filepath=none.csv", folder="unknown")
+    assert status == 0, err
+    assert "scored chips are not compared with training chips: table 'none.csv' does not exist" in err
+    assert read_json(tmp_path / "near" / "metrics.json") == read_json(tmp_path / "unknown" / "metrics.json")

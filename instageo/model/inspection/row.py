@@ -141,7 +141,9 @@ def _known_coordinates(
 def _known_corners(grid: Grid) -> tuple[tuple[float, float], ...] | None:
     """Return longitude and latitude of the corners, to a millimetre; None if they are unknown."""
     corners = grid.corners_lonlat()
-    return corners and tuple((round(longitude, 8), round(latitude, 8)) for longitude, latitude in corners)
+    if corners is None:
+        return None
+    return tuple((round(longitude, 8), round(latitude, 8)) for longitude, latitude in corners)
 
 
 def _read_label(row: Row, grid: Grid, label_format: AnyLabelFormat, window: Window | None) -> NDArray[Any]:

@@ -49,11 +49,11 @@ class ChipPlaces:
 def find_places(report: TableReport, selection: Sequence[bool]) -> ChipPlaces:
     """Return the places of the selected rows of a table, as far as they are known."""
     pairs = [
-        (row, stats, corners)
+        (row, stats, place)
         for row, stats, selected in zip(report.rows, report.row_stats, selection, strict=True)
-        if selected and (corners := _corners(row, stats)) is not None
+        if selected and (place := _corners(row, stats)) is not None
     ]
-    lonlat = np.array([corners for *_, corners in pairs], dtype=np.float64).reshape(-1, 4, 2)
+    lonlat = np.array([place for *_, place in pairs], dtype=np.float64).reshape(-1, 4, 2)
     _, chosen, counts = np.unique(lonlat, axis=0, return_index=True, return_counts=True)
     pairs, corners = [pairs[index] for index in chosen], to_xyz(lonlat[chosen])
     middle = corners.mean(axis=1)
@@ -130,7 +130,8 @@ def footprint_gaps_km(first: Floats, second: Floats) -> Floats:
     normals = normals / np.where(lengths > 0, lengths, 1)
     one, other = (np.einsum("nec,nkc->nek", normals, shape) for shape in shapes)
     strips = np.maximum(other.min(axis=2) - one.max(axis=2), one.min(axis=2) - other.max(axis=2))
-    return strips.max(axis=1, initial=-np.inf)
+    gaps: Floats = strips.max(axis=1, initial=-np.inf)
+    return gaps
 
 
 def _plane(up: Floats) -> tuple[Floats, Floats]:
