@@ -32,6 +32,9 @@ OWN_KEYS = {
 }
 """Settings that a cross-validation makes itself, and what to do instead."""
 
+OTHER_FLAGS = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--help", "--hydra-help", "--experimental-rerun")
+"""Flags of `instageo run` with which it does something else than one training."""
+
 IDENTITY_FILE = "fold.json"
 """File in the folder of a training that names its settings and tables."""
 
@@ -120,7 +123,7 @@ def build_jobs(folds: Sequence[Fold], seeds: Sequence[int], arguments: Sequence[
             raise ConfigError(f"{argument} has no place in a cross-validation: {OWN_KEYS[key]}; remove it")
         if key == "seed" and seeds:
             raise ConfigError(f"{argument} and --seeds contradict each other; remove one of them")
-        if argument in ("-m", "--multirun"):
+        if key in OTHER_FLAGS:
             raise ConfigError(f"{argument} has no place in a cross-validation, whose runs are its folds; remove it")
     chosen = tuple(argument for argument in arguments if override_key(argument) != "root_dir")
     numbers: Sequence[int | None] = seeds or [None]

@@ -82,6 +82,7 @@ def test_what_is_done_is_known_and_what_was_interrupted_goes_on(folds, tmp_path)
         ("hydra.run.dir=x", (), "name the folder of all runs with --output"),
         ("train.resume=true", (), "trainings that were interrupted continue by themselves"),
         ("-m", (), "-m has no place in a cross-validation, whose runs are its folds"),
+        ("--cfg=job", (), "--cfg=job has no place in a cross-validation, whose runs are its folds"),
         ("seed=3", (1,), "seed=3 and --seeds contradict each other; remove one of them"),
     ],
 )
