@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class Chain:
                 self._process.wait()
 
 
-def run_chains(chains: Sequence[Chain], parallel: int) -> Iterator[Chain]:
+def run_chains(chains: Sequence[Chain], parallel: int) -> Generator[Chain, None, None]:
     """Run chains of commands, and yield each when it has ended, well or not.
 
     Processes that run at the same time share the cores. When this process is interrupted, those that run are, too.
