@@ -61,8 +61,8 @@ def describe_recipe(recipe: Recipe, folder: Path, origin_name: str | None = None
     """
     lines = [f"{recipe.name}: {recipe.title}", f"  task: {recipe.task}", f"  licence: {recipe.licence}"]
     if recipe.published:
-        names = " / ".join(SCORES[recipe.task].values())
-        lines += [f"  published {names}: {published_text(recipe)}", f"  source: {recipe.published.source}"]
+        titles = " / ".join(SCORES[recipe.task].values())
+        lines += [f"  published {titles}: {published_text(recipe)}", f"  source: {recipe.published.source}"]
         lines += [f"  note: {note}" for note in recipe.published.notes]
     names = [recipe.origin(origin_name)[0]] if origin_name else list(recipe.origins)
     for name in names:

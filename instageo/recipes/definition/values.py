@@ -58,4 +58,6 @@ def path_below(value: object, where: str) -> str:
 def _kind(value: object) -> str:
     if value is None:
         return "missing or empty"
-    return {dict: "a mapping", list: "a list", str: f"the text '{value}'"}.get(type(value), repr(value))
+    if isinstance(value, str):
+        return f"the text '{value}'"
+    return "a mapping" if isinstance(value, Mapping) else "a list" if isinstance(value, list) else repr(value)

@@ -92,13 +92,14 @@ def _list_hub(place: Place) -> Iterator[RemoteFile]:
         raise RecipeError(
             f"{place.url}: {hub_endpoint()} cannot be reached; check the address, the network and proxies"
         )
+    errors = (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError, *_http_errors())
     try:
         entries = list(
             HfApi(endpoint=hub_endpoint()).list_repo_tree(
                 repository, recursive=True, revision=revision or None, repo_type="dataset"
             )
         )
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError, *_http_errors()) as error:
+    except errors as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RecipeError(f"{place.url}: cannot be listed at {hub_endpoint()} ({reason}); check the network") from error
     for entry in entries:
@@ -107,15 +108,9 @@ def _list_hub(place: Place) -> Iterator[RemoteFile]:
             yield RemoteFile(f"{_hub_url(place)}/{entry.path}", entry.path, entry.size, sha256, entry.blob_id)
 
 
-def _http_errors() -> list[type[Exception]]:
+def _http_errors() -> tuple[type[Exception], ...]:
     """Return the errors of the HTTP client that the hub's package has imported, which are no `OSError`."""
-    modules = [sys.modules[name] for name in ("httpx", "httpx2", "requests") if name in sys.modules]
-    return [
-        getattr(module, name)
-        for module in modules
-        for name in ("HTTPError", "RequestException")
-        if hasattr(module, name)
-    ]
+    return tuple(sys.modules[name].HTTPError for name in ("httpx", "httpx2") if name in sys.modules)
 
 
 def hub_endpoint() -> str:
