@@ -92,7 +92,7 @@ def _list_hub(place: Place) -> Iterator[RemoteFile]:
         raise RecipeError(
             f"{place.url}: {hub_endpoint()} cannot be reached; check the address, the network and proxies"
         )
-    errors = (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError, *_http_errors())
+    errors: tuple[type[BaseException], ...] = (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError, *_http_errors())
     try:
         entries = list(
             HfApi(endpoint=hub_endpoint()).list_repo_tree(
