@@ -5,10 +5,12 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 from instageo.recipes.definition.recipe import RecipeError
 from instageo.recipes.preparation.places import RemoteFile
+from instageo.runtime.progress import ProgressLog
 from instageo.stores.download import DownloadRequest, download_files
 from instageo.wording import counted
 
@@ -45,10 +47,12 @@ def download_all(files: Sequence[RemoteFile], folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / JOURNAL, "a", encoding="utf-8") as journal:
         journal.write("\n")  # ends a line that was cut
+        progress, done = ProgressLog("downloading", len(missing)), count(1)
 
         def record(request: DownloadRequest) -> None:
             journal.write(json.dumps(_record(by_path[request.path], folder), ensure_ascii=False) + "\n")
             journal.flush()
+            progress.update(next(done))
 
         download_files(list(requests.values()), concurrent_files=CONCURRENT_FILES, on_finished=record)
         os.fsync(journal.fileno())

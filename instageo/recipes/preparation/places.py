@@ -92,14 +92,14 @@ def _list_hub(place: Place) -> Iterator[RemoteFile]:
         raise RecipeError(
             f"{place.url}: {hub_endpoint()} cannot be reached; check the address, the network and proxies"
         )
-    errors: tuple[type[BaseException], ...] = (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError, *_http_errors())
+    errors: tuple[type[BaseException], ...] = (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError)
     try:
         entries = list(
             HfApi(endpoint=hub_endpoint()).list_repo_tree(
                 repository, recursive=True, revision=revision or None, repo_type="dataset"
             )
         )
-    except errors as error:
+    except (*errors, *_http_errors()) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RecipeError(f"{place.url}: cannot be listed at {hub_endpoint()} ({reason}); check the network") from error
     for entry in entries:
