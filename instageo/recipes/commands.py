@@ -1,5 +1,6 @@
 """The commands `instageo recipe list|show|prepare|run`."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -74,7 +75,7 @@ def prepare_command(
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on with what is missing", err=True)
         raise
-    typer.echo(f"next:\n  instageo recipe run {name} --folder {folder}")
+    typer.echo(f"next:\n  {shlex.join(['instageo', 'recipe', 'run', name, '--folder', str(folder)])}")
 
 
 @app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -9,7 +9,7 @@ import typer
 
 from instageo.recipes.definition.recipe import MISSING, SCORES, Origin, Recipe
 from instageo.recipes.definition.shipped import all_recipes
-from instageo.recipes.preparation.steps import StepContext, step_command
+from instageo.recipes.preparation.steps import StepContext, step_commands
 from instageo.recipes.run_arguments import Job, scoring_arguments, training_arguments
 
 
@@ -79,13 +79,15 @@ def _describe_origin(recipe: Recipe, name: str, origin: Origin, folder: Path) ->
         lines += [f"    {file.path}: sha256 {file.sha256}" for file in known]
     lines += [f"  you bring {path}: {what}" for path, what in (origin.needs or {}).items()]
     lines += [f"  note: {note}" for note in origin.notes]
+    own = shlex.join([recipe.argument, "--folder", str(folder)])
     flag = "" if name == next(iter(recipe.origins)) else f" --chips {name}"
-    lines += ["", f"  instageo recipe prepare {recipe.name} --folder {folder}{flag}", "  does, after the download:"]
+    lines += ["", f"  instageo recipe prepare {own}{flag}"]
+    lines.append("  does, after the download:" if origin.places else "  does:")
     context = StepContext(folder, recipe.path)
-    lines += [f"    {step_command(step, context)}" for step in origin.steps]
+    lines += [f"    {command}" for step in origin.steps for command in step_commands(step, context)]
     job = Job(recipe, folder, name, ())
     training = shlex.join(["instageo", "run", *training_arguments(job, 1, None)])
     seed = job.seed_folder(None, 1)
     scoring = shlex.join(["instageo", "run", *scoring_arguments(job, seed)])
-    lines += ["", f"  instageo recipe run {recipe.name} --folder {folder}", "  does for each seed:"]
+    lines += ["", f"  instageo recipe run {own}", "  does for each seed:"]
     return [*lines, f"    {training} hydra.run.dir={seed}", f"    {scoring} hydra.run.dir={seed / 'test'}"]

@@ -1,6 +1,7 @@
 """Commands of a preparation: the only ones that a recipe can name."""
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -62,28 +63,29 @@ class StepKind:
 
     Attributes:
         check: Raises an error if the options, which come from a recipe, are not what is expected.
-        command: Returns the command as a user types it.
+        commands: Returns the commands as a user types them.
         run: Does the work.
     """
 
     check: Callable[[Mapping[str, Any], str], None]
-    command: Callable[[Mapping[str, Any], StepContext], list[str]]
+    commands: Callable[[Mapping[str, Any], StepContext], list[str]]
     run: Callable[[Mapping[str, Any], StepContext], None]
 
 
-def step_command(step: Step, context: StepContext) -> str:
-    """Return the command of a step as a user types it."""
-    return shlex.join(STEPS[step.kind].command(step.options, context))
+def step_commands(step: Step, context: StepContext) -> list[str]:
+    """Return the commands of a step as a user types them."""
+    return STEPS[step.kind].commands(step.options, context)
 
 
 def run_step(step: Step, context: StepContext) -> None:
-    """Show the command of a step, and run it.
+    """Show the commands of a step, and run it.
 
     Raises:
         RecipeError: The command failed.
         InstaGeoError: A file cannot be unpacked.
     """
-    typer.echo(f"$ {step_command(step, context)}", err=True)
+    for command in step_commands(step, context):
+        typer.echo(f"$ {command}", err=True)
     STEPS[step.kind].run(step.options, context)
 
 
@@ -166,11 +168,9 @@ def _check_unpack(options: Mapping[str, Any], where: str) -> None:
         path_below(path, f"{where}.{name}")
 
 
-def _unpack_command(options: Mapping[str, Any], context: StepContext) -> list[str]:
-    archive, to = context.folder / options["archive"], context.folder / options.get("to", ".")
-    if archive.suffix == ".zip":
-        return ["unzip", str(archive), "-d", str(to)]
-    return ["tar", "-xf", str(archive), "-C", str(to)]
+def _unpack_commands(options: Mapping[str, Any], context: StepContext) -> list[str]:
+    archive, to = str(context.folder / options["archive"]), str(context.folder / options.get("to", "."))
+    return [shlex.join(["unzip", archive, "-d", to] if archive.endswith(".zip") else ["tar", "-xf", archive, "-C", to])]
 
 
 def _unpack(options: Mapping[str, Any], context: StepContext) -> None:
@@ -182,6 +182,8 @@ def _check_dated_labels(options: Mapping[str, Any], where: str) -> None:
     for name in ("labels", "to"):
         path_below(options[name], f"{where}.{name}")
     for key, day in mapping(options["days"], f"{where}.days", "a day for each beginning of a name").items():
+        if not re.fullmatch(r"[\w-]+", key):
+            raise RecipeError(f"{where}.days has the name '{key}'; expected letters, digits, '-' and '_'")
         DatedLabels.check_day(day, f"{where}.days.{key}")
 
 
@@ -190,33 +192,43 @@ def _dated_labels(options: Mapping[str, Any]) -> DatedLabels:
     return DatedLabels(text(options["labels"], "labels"), text(options["to"], "to"), days)
 
 
-def _dated_labels_command(options: Mapping[str, Any], context: StepContext) -> list[str]:
+def _dated_labels_commands(options: Mapping[str, Any], context: StepContext) -> list[str]:
     labels = _dated_labels(options)
-    prefix, day = next(iter(labels.days.items()))
-    source, target = (str(context.folder / folder) for folder in (labels.labels, labels.to))
-    return ["#", "link", f"{source}/{prefix}_….tif", "as", f"{target}/{prefix}_…_{day.replace('-', '')}.tif", "…"]
+    source, target = (shlex.quote(str(context.folder / folder)) for folder in (labels.labels, labels.to))
+    loops = []
+    for event, day in labels.days.items():
+        name = f'"$(basename "${{f%.tif}}")_{day.replace("-", "")}.tif"'
+        loops.append(f'for f in {source}/{event}_*.tif; do ln "$f" {target}/{name}; done')
+    return [f"mkdir -p {target}", *loops]
 
 
 def _run_dated_labels(options: Mapping[str, Any], context: StepContext) -> None:
     link_dated_labels(_dated_labels(options), context.folder)
 
 
-def _run_command(kind: str, options: Mapping[str, Any], context: StepContext) -> None:
-    """Run a command of the program; its output goes to stderr."""
-    words = STEPS[kind].command(options, context)
-    with redirect_stdout(sys.stderr):
-        status = context.call(words[1:])
-    if status == UNREADABLE and kind == "chips":
-        typer.echo("warning: some files could not be read, and their chips are missing", err=True)
-    elif status:
-        raise RecipeError(f"the preparation stopped: {shlex.join(words)} ended with status {status}; see above")
+def _program_step(
+    check: Callable[[Mapping[str, Any], str], None], words: Callable[[Mapping[str, Any], StepContext], list[str]]
+) -> StepKind:
+    """Return a kind of step that is a command of the program; its output goes to stderr."""
+
+    def run(options: Mapping[str, Any], context: StepContext) -> None:
+        arguments = words(options, context)[1:]
+        with redirect_stdout(sys.stderr):
+            status = context.call(arguments)
+        if status == UNREADABLE and arguments[0] == "chips":
+            typer.echo("warning: some files could not be read, and their chips are missing", err=True)
+        elif status:
+            command = shlex.join(words(options, context))
+            raise RecipeError(f"the preparation stopped: {command} ended with status {status}; see above")
+
+    return StepKind(check, lambda options, context: [shlex.join(words(options, context))], run)
 
 
 STEPS = {
-    "unpack": StepKind(_check_unpack, _unpack_command, _unpack),
-    "dated_labels": StepKind(_check_dated_labels, _dated_labels_command, _run_dated_labels),
-    "table": StepKind(_check_table, _table_command, lambda options, context: _run_command("table", options, context)),
-    "chips": StepKind(_check_chips, _chips_command, lambda options, context: _run_command("chips", options, context)),
-    "split": StepKind(_check_split, _split_command, lambda options, context: _run_command("split", options, context)),
+    "unpack": StepKind(_check_unpack, _unpack_commands, _unpack),
+    "dated_labels": StepKind(_check_dated_labels, _dated_labels_commands, _run_dated_labels),
+    "table": _program_step(_check_table, _table_command),
+    "chips": _program_step(_check_chips, _chips_command),
+    "split": _program_step(_check_split, _split_command),
 }
 """Kinds of steps by name."""

@@ -100,6 +100,7 @@ CHIPS = {"command": "points", "input": "points.csv", "output": "chips"}
         (STEP, {"split": {"table": "chips.csv"}}, "has no by"),
         (STEP, {"split": {"table": "chips.csv", "by": "blocks", "output": "/x"}}, "'output' is unknown"),
         (STEP, {"dated_labels": {"labels": "a", "to": "b", "days": {"Ghana": "May"}}}, "expected a day such as"),
+        (STEP, {"dated_labels": {"labels": "a", "to": "b", "days": {"$(rm)": "2018-09-18"}}}, "days has the name"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_sentence(path, value, message):
