@@ -182,7 +182,7 @@ def test_chips_are_rebuilt_from_a_catalogue_after_a_kill(name, places, catalog, 
     process = start("prepare", *arguments)
     kill_when(process, lambda: (folder / "chips" / "settings.json").is_file())
     prepare_recipe(open_recipe(str(own)), folder, call, origin="rebuilt", catalog=str(catalog))
-    if name in ("sen1floods11-hls", "locust"):  # their published chips are trained on above
+    if name not in ("aod", "biomass"):  # the others' published chips are trained on above
         return
     assert run_recipe(open_recipe(str(own)), folder, seeds=[1], overrides=(*QUICK, "dataloader.img_size=224")) == 0
     report = json.loads((folder / "runs" / "recipe" / "recipe_report.json").read_text())
