@@ -11,7 +11,7 @@ from rasterio.shutil import copy
 
 from instageo.errors import RasterError
 from instageo.files import write_bytes
-from instageo.raster.reading import LOCAL_OPTIONS, check_real
+from instageo.raster.reading import LOCAL_OPTIONS, check_real, not_utf8
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of TIFF and BigTIFF files."""
@@ -37,6 +37,8 @@ def read_tiff_header(path: Path) -> tuple[int, int, int, int]:
             check_real(source, "the image")
             value_bytes = max(np.dtype(name).itemsize for name in source.dtypes)
             return source.count, source.height, source.width, value_bytes
+    except UnicodeDecodeError as error:
+        raise RasterError(f"the image cannot be read, because {not_utf8(error)}") from error
     except RasterioError as error:
         raise RasterError(f"the content is not a complete GeoTIFF ({str(error).replace(str(path), 'it')})") from error
 

@@ -25,8 +25,8 @@ from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
-READ_ERRORS = (RasterioIOError, CPLE_BaseError)
-"""Errors of files that cannot be read; the last are GDAL's own, which calls for metadata let through."""
+READ_ERRORS = (RasterioIOError, CPLE_BaseError, UnicodeDecodeError)
+"""Errors of files that cannot be read: of rasterio, GDAL's own, which calls for metadata let through, and of texts."""
 
 READING_VERSION = 3
 """Increased when the same file would be read otherwise, so that cached chips and finished maps are made again."""
@@ -191,7 +191,15 @@ def _open_remote(location: str, options: Mapping[str, str]) -> Iterator[DatasetR
 
 
 def _unreadable(path: str | Path, cause: BaseException) -> str:
+    if isinstance(cause, UnicodeDecodeError):
+        return f"{path}: cannot be read, because {not_utf8(cause)}"
     return f"{path}: cannot be read as a raster ({summarize_error(str(path), cause)}); expected a GeoTIFF"
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Return the end of a sentence about a text in a file."""
+    text = bytes(error.object)[max(error.start - 20, 0) : error.end + 20].decode(errors="replace")
+    return f"a band's description or its reference system is not UTF-8 text ('{text}'); write it again in UTF-8"
 
 
 @cache
