@@ -22,5 +22,5 @@ def test_texts_that_are_not_utf8_are_one_sentence(make_raster, text, other):
         with pytest.raises(RasterError, match=rf"chip.tif: cannot be read, because .* is not UTF-8 text .*{shown}"):
             read(path)
     if text == b"Plateau":
-        with pytest.raises(RasterError, match="the image cannot be read, because .* not UTF-8"):
+        with pytest.raises(RasterError, match=r"the image cannot be read, because .* not UTF-8"):
             read_tiff_header(path)
