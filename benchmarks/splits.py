@@ -87,8 +87,8 @@ def run_other(name: str, table: str) -> None:
 
 def compare(output: str, others: str) -> None:
     """Print a row for each package and set of places."""
-    from instageo.ground_circles import Circles
-    from instageo.ground_distance import find_near, find_nearest_pair
+    from instageo.geodesy.circles import Circles
+    from instageo.geodesy.distances import find_near, find_nearest_pair
 
     print("| places | split | least distance, km | test chips that may overlap | dropped | CPU s |")
     print("|---|---|---|---|---|---|")

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from instageo.data.clean_command import clean_command
-from instageo.data.commands import app as chips_app
-from instageo.data.split_commands import split_command
+from instageo.data.command_line.chip_commands import app as chips_app
+from instageo.data.command_line.clean_command import clean_command
+from instageo.data.command_line.split_command import split_command
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
 from instageo.files import describe_os_error

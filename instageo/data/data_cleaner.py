@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from instageo.data.clean_command import app
-from instageo.data.clean_settings import CleanSettings
+from instageo.data.cleaning.clean_settings import CleanSettings
+from instageo.data.command_line.clean_command import app
 from instageo.data.command_line.module_command import run_module
 
 

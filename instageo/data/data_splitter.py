@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from instageo.data.split_commands import run_split_module
+from instageo.data.command_line.split_command import run_split_module
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from instageo.data.commands import run_chip_module
+from instageo.data.command_line.chip_commands import run_chip_module
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

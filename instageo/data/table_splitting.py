@@ -6,18 +6,18 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from instageo.data.chip_tables.chip_table import read_chip_table
+from instageo.data.chip_tables.class_counts import count_classes
+from instageo.data.chip_tables.places import find_places
+from instageo.data.split_report.facts import Division, PairFacts, find_pair_facts
+from instageo.data.split_report.figure import draw_split
+from instageo.data.split_report.guarantees import Guarantee, check_guarantees
+from instageo.data.split_report.outputs import FIGURE, check_folder, copy_settings, write_parts
+from instageo.data.split_report.split_record import FORMAT, SplitReport, make_report, write_record
 from instageo.data.split_settings import FOLDED, SplitSettings
 from instageo.data.splitting.assignment import Assignment
 from instageo.data.splitting.buffer import drop_near
-from instageo.data.splitting.chip_table import read_chip_table
-from instageo.data.splitting.class_counts import count_classes
-from instageo.data.splitting.facts import Division, PairFacts, find_pair_facts
-from instageo.data.splitting.figure import draw_split
 from instageo.data.splitting.folds import FOLDS, Fold
-from instageo.data.splitting.guarantees import Guarantee, check_guarantees
-from instageo.data.splitting.outputs import FIGURE, check_folder, copy_settings, write_parts
-from instageo.data.splitting.places import find_places
-from instageo.data.splitting.split_record import FORMAT, SplitReport, make_report, write_record
 from instageo.data.splitting.strategies import SplitInput, assign
 from instageo.errors import ConfigError, DataError
 from instageo.locations import is_remote

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from instageo.data.splits import split_by_blocks
+from instageo.data.scene_chips.pixel_blocks import split_by_blocks
 from instageo.demo.catalog import BANDS, COLLECTION, make_catalog
 from instageo.demo.figure import draw_overview
 from instageo.errors import InstaGeoError

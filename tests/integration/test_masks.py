@@ -10,7 +10,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 import instageo
-from instageo.data.chips import cut_chips
+from instageo.data.scene_chips.cut_chips import cut_chips
 from instageo.errors import ConfigError
 from instageo.model.context import Run
 from instageo.model.dataset.from_settings import chip_reader_from_settings

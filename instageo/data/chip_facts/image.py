@@ -21,7 +21,7 @@ from instageo.data.chip_facts.image_values import (
     to_float32,
 )
 from instageo.data.chip_facts.registration import phase_shift
-from instageo.data.clean_settings import CleanSettings
+from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.raster.grid import Raster
 
 NIR = ("NIR_NARROW", "NIR_BROAD", "NIR")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from instageo.data.clean_settings import CleanSettings
+from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.errors import ConfigError
 from instageo.locations import is_remote
 from instageo.plain_values import load_json_file

@@ -13,7 +13,7 @@ from instageo.data.chip_facts.layout import ChipLayout
 from instageo.data.chip_facts.masking import MaskWriter
 from instageo.data.chip_facts.quality_layers import QualityLayers
 from instageo.data.chip_facts.rows import ChipRow
-from instageo.data.clean_settings import CleanSettings
+from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.errors import DataError, RasterError
 from instageo.raster.grid import Raster
 from instageo.raster.reading import OpenRaster, open_raster

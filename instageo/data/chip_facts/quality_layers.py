@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.data.chip_facts.rows import ChipRow
-from instageo.data.clean_settings import CleanSettings
+from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.data.sources.hls import FMASK
 from instageo.data.sources.landsat import QA_PIXEL
 from instageo.data.sources.quality import Flag, check_flags, marked

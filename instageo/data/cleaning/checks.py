@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from instageo.data.clean_settings import CleanSettings
+from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.data.cleaning.duplicate_checks import check_duplicate, check_near_duplicate
 from instageo.data.cleaning.finding import DROP, GROUP, WARN, Check, Finding, MeasuredTable, Shared
 from instageo.data.cleaning.georeference_checks import check_grid, check_mislocated

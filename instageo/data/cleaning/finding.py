@@ -6,9 +6,8 @@ from functools import cached_property
 
 from instageo.data.chip_facts.facts import ChipFacts, ImageFacts
 from instageo.data.chip_facts.layout import ChipLayout
-from instageo.data.clean_settings import CleanSettings
-from instageo.raster.footprint import Footprint
-from instageo.raster.footprints import find_footprints
+from instageo.data.cleaning.clean_settings import CleanSettings
+from instageo.raster.footprints import Footprint, find_footprints
 from instageo.raster.grid import Raster
 
 WARN, DROP, GROUP = "warn", "drop", "group"

@@ -6,7 +6,7 @@ import numpy as np
 
 from instageo.data.chip_facts.facts import ChipFacts
 from instageo.data.cleaning.finding import DROP, CheckResult, Finding, MeasuredTable
-from instageo.ground_circles import great_circle_km
+from instageo.geodesy.circles import great_circle_km
 
 
 def check_grid(table: MeasuredTable) -> CheckResult:

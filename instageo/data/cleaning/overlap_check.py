@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from instageo.data.chip_facts.facts import ChipFacts
 from instageo.data.cleaning.finding import GROUP, CheckResult, Finding, MeasuredTable, Shared
 from instageo.data.cleaning.shared_pixels import propose_overlaps, verify_overlaps
-from instageo.ground_distance import find_near_pairs
-from instageo.raster.footprint import enclosing_circles
+from instageo.geodesy.distances import find_near_pairs
+from instageo.raster.footprints import enclosing_circles
 from instageo.raster.grid import Grid
 from instageo.wording import counted
 

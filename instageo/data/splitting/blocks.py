@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.ground_circles import EARTH_RADIUS_KM, Circles
+from instageo.geodesy.circles import EARTH_RADIUS_KM, Circles
 
 USUAL_KM = 50.0
 """Side of a block without a buffer, if there are enough blocks."""

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from instageo.data.chip_tables.places import Places
 from instageo.data.splitting.assignment import Assignment
-from instageo.data.splitting.places import Places
-from instageo.ground_distance import find_near
+from instageo.geodesy.distances import find_near
 
 
 def drop_near(assignment: Assignment, places: Places, buffer_km: float) -> Assignment:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import DataError
-from instageo.ground_circles import to_xyz
+from instageo.geodesy.circles import to_xyz
 
 MOST_ROUNDS = 100
 

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import DataError
-from instageo.ground_circles import Circles
-from instageo.ground_distance import connect_near
+from instageo.geodesy.circles import Circles
+from instageo.geodesy.distances import connect_near
 
 
 def find_components(circles: Circles, distance_km: float, largest_share: float) -> NDArray[np.intp]:

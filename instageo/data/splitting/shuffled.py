@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.splitting.chip_table import ChipTable
+from instageo.data.chip_tables.chip_table import ChipTable
 from instageo.data.splitting.groups import combine_columns
 from instageo.data.splitting.shares import cut_at_shares, hash_keys, whole_counts
 

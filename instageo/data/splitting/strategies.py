@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instageo.data.chip_tables.chip_table import ChipTable
+from instageo.data.chip_tables.class_counts import ClassCounts
+from instageo.data.chip_tables.places import Places
 from instageo.data.split_settings import SplitSettings
 from instageo.data.splitting.assignment import DROPPED, Assignment
 from instageo.data.splitting.blocks import USUAL_KM, choose_block_km, find_blocks
-from instageo.data.splitting.chip_table import ChipTable
-from instageo.data.splitting.class_counts import ClassCounts
 from instageo.data.splitting.clusters import find_centers, nearest_center
 from instageo.data.splitting.components import find_components
 from instageo.data.splitting.groups import Groups, combine_columns, split_groups
 from instageo.data.splitting.periods import find_last_days, leave_gap, parse_last_days, split_periods
-from instageo.data.splitting.places import Places
 from instageo.data.splitting.published import split_by_column, split_by_lists
 from instageo.data.splitting.shuffled import find_strata, split_shuffled
 from instageo.errors import ConfigError
-from instageo.ground_circles import to_xyz
+from instageo.geodesy.circles import to_xyz
 from instageo.table import LABEL
 
 

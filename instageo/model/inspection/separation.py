@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from instageo.ground_distance import find_nearest_pair
+from instageo.geodesy.distances import find_nearest_pair
 from instageo.locations import hide_secrets, is_remote
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.shared_ground import find_places, find_touching

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.ground_circles import EARTH_RADIUS_KM, Circles, arc_km, to_xyz
-from instageo.ground_distance import find_near, find_near_pairs
+from instageo.geodesy.circles import EARTH_RADIUS_KM, Circles, arc_km, to_xyz
+from instageo.geodesy.distances import find_near, find_near_pairs
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.row_stats import RowStats
 from instageo.table import Row

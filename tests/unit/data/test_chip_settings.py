@@ -3,9 +3,9 @@ from dataclasses import fields
 import pytest
 
 from instageo.data.chip_settings import ChipSettings
+from instageo.data.command_line.chip_commands import FORMER, app
 from instageo.data.command_line.former_flags import modern_arguments
 from instageo.data.command_line.settings_command import settings_from_options
-from instageo.data.commands import FORMER, app
 from instageo.data.sources.sources import SOURCES, find_source
 from instageo.errors import ConfigError
 

@@ -9,8 +9,8 @@ from affine import Affine
 from instageo.data import CleanSettings
 from instageo.data.chip_facts.layout import chip_layout
 from instageo.data.chip_facts.rows import read_chip_table
+from instageo.data.cleaning.table_cleaning import check_table
 from instageo.data.data_cleaner import main
-from instageo.data.table_cleaning import check_table
 from instageo.errors import ConfigError
 from instageo.raster.grid import Grid
 from tests.cleaning import ChipTableWriter, chip_grid, ground_chip

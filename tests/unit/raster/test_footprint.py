@@ -7,8 +7,8 @@ import pytest
 from affine import Affine
 from rasterio.crs import CRS
 
-from instageo.ground_distance import find_nearest_pair
-from instageo.raster.footprint import enclosing_circles, find_footprint
+from instageo.geodesy.distances import find_nearest_pair
+from instageo.raster.footprints import enclosing_circles, find_footprint
 from instageo.raster.grid import Grid
 
 

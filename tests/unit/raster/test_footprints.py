@@ -5,8 +5,7 @@ import pytest
 from affine import Affine
 from rasterio.crs import CRS
 
-from instageo.raster.footprint import find_footprint
-from instageo.raster.footprints import find_footprints
+from instageo.raster.footprints import find_footprint, find_footprints
 from instageo.raster.grid import Grid
 
 

@@ -5,7 +5,7 @@ import pytest
 from affine import Affine
 
 from instageo.data.chip_facts.image import band_names, image_facts
-from instageo.data.clean_settings import CleanSettings
+from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.raster.grid import Grid, Raster
 
 SIZE = 20

@@ -8,7 +8,7 @@ from affine import Affine
 
 from instageo.data import CleanSettings
 from instageo.data.cleaning.checks import CHECKS
-from instageo.data.table_cleaning import check_table
+from instageo.data.cleaning.table_cleaning import check_table
 from instageo.errors import ConfigError
 from instageo.raster.grid import Grid
 from tests.cleaning import UTM_32, ChipTableWriter, chip_grid, ground_chip

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instageo.data.splits import split_by_blocks
+from instageo.data.scene_chips.pixel_blocks import split_by_blocks
 from instageo.data.splitting.balance import assign_balanced, draw_assignments, imbalance
 from instageo.data.splitting.groups import Groups, combine_columns, split_groups
 from instageo.data.splitting.shares import cut_at_shares, hash_keys, whole_counts

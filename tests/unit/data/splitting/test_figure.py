@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.image import imread
 
-from instageo.data.splitting.chip_table import ChipTable
-from instageo.data.splitting.facts import Division
-from instageo.data.splitting.figure import COLORS, _continuous, draw_split
-from instageo.data.splitting.places import Places
-from instageo.ground_circles import Circles
+from instageo.data.chip_tables.chip_table import ChipTable
+from instageo.data.chip_tables.places import Places
+from instageo.data.split_report.facts import Division
+from instageo.data.split_report.figure import COLORS, _continuous, draw_split
+from instageo.geodesy.circles import Circles
 
 CLASSES = {"train": {"land": 0.7, "water": 0.3}, "test": {"land": 0.6, "water": 0.4}}
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import rasterio
 
+from instageo.data.chip_tables.chip_table import read_chip_table
+from instageo.data.chip_tables.class_counts import count_classes
+from instageo.data.chip_tables.places import Places
 from instageo.data.splitting.assignment import Assignment
 from instageo.data.splitting.buffer import drop_near
-from instageo.data.splitting.chip_table import read_chip_table
-from instageo.data.splitting.class_counts import count_classes
 from instageo.data.splitting.periods import find_gap, find_last_days, leave_gap, split_periods
-from instageo.data.splitting.places import Places
 from instageo.data.splitting.published import split_by_column, split_by_lists
 from instageo.errors import DataError, TableError
-from instageo.ground_circles import Circles
+from instageo.geodesy.circles import Circles
 from tests.split_tables import write_rows
 
 PARTS = ("train", "val", "test")

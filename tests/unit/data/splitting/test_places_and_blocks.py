@@ -7,14 +7,14 @@ import pytest
 import rasterio
 from affine import Affine
 
+from instageo.data.chip_tables.chip_table import read_chip_table
+from instageo.data.chip_tables.places import find_places
 from instageo.data.splitting.blocks import choose_block_km, find_blocks
-from instageo.data.splitting.chip_table import read_chip_table
 from instageo.data.splitting.clusters import find_centers, nearest_center
 from instageo.data.splitting.components import find_components
-from instageo.data.splitting.places import find_places
 from instageo.data.splitting.regions import find_regions, folder_names
 from instageo.errors import DataError, TableError
-from instageo.ground_circles import Circles, great_circle_km, to_xyz
+from instageo.geodesy.circles import Circles, great_circle_km, to_xyz
 from tests.split_tables import clustered, dense, write_rows
 
 

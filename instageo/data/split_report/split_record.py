@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from instageo.data.chip_tables.class_counts import ClassCounts
+from instageo.data.split_report.facts import Division, PairFacts
+from instageo.data.split_report.guarantees import Guarantee
+from instageo.data.split_report.outputs import RECORD, digest_lines, row_lines
 from instageo.data.splitting.assignment import DROPPED, Assignment
-from instageo.data.splitting.class_counts import ClassCounts
-from instageo.data.splitting.facts import Division, PairFacts
-from instageo.data.splitting.guarantees import Guarantee
-from instageo.data.splitting.outputs import RECORD, digest_lines, row_lines
 from instageo.errors import TableError
 from instageo.files import write_text
 from instageo.version import __version__

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from instageo.data.chip_tables.chip_table import SETTINGS, ChipTable
 from instageo.data.splitting.assignment import DROPPED, Assignment
-from instageo.data.splitting.chip_table import SETTINGS, ChipTable
 from instageo.errors import RunFolderError
 from instageo.files import atomic_path, write_bytes
 from instageo.locations import is_remote, join_location

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import typer
 
-from instageo.data.clean_settings import CleanSettings
+from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.data.command_line.settings_command import settings_command
 from instageo.extras import required_by
 from instageo.runtime.progress import log_to_stderr
@@ -27,7 +27,7 @@ def _run(settings: CleanSettings) -> int:
         for name in PACKAGES:
             if find_spec(name) is None:
                 raise ModuleNotFoundError(f"No module named '{name}'", name=name)
-        from instageo.data.table_cleaning import clean_table
+        from instageo.data.cleaning.table_cleaning import clean_table
     warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # chips without coordinates are allowed
     with log_to_stderr():
         report = clean_table(settings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.splitting.chip_table import ChipTable
+from instageo.data.chip_tables.chip_table import ChipTable
 from instageo.errors import DataError, TableError
 from instageo.locations import join_location
 from instageo.raster.reading import read_raster

@@ -19,8 +19,8 @@ from instageo.data.clean_report.tables import (
     write_findings,
     write_rows,
 )
-from instageo.data.clean_settings import CleanSettings
 from instageo.data.cleaning.checks import TableFindings, check_names, run_checks
+from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.data.cleaning.finding import MeasuredTable
 from instageo.errors import ConfigError
 from instageo.locations import hide_secrets, is_remote

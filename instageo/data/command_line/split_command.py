@@ -46,7 +46,7 @@ def _split(settings: SplitSettings) -> int:
 
 
 def _verify(settings: SplitSettings) -> int:
-    from instageo.data.split_verification import verify_split
+    from instageo.data.split_report.verification import verify_split
 
     with log_to_stderr():
         guarantees = verify_split(settings)

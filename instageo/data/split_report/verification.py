@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from instageo.data.chip_tables.chip_table import ChipTable, read_chip_table
+from instageo.data.chip_tables.places import find_places
+from instageo.data.split_report.facts import Division, find_pair_facts
+from instageo.data.split_report.guarantees import Guarantee, check_guarantees
+from instageo.data.split_report.outputs import RECORD, digest_lines, row_lines
+from instageo.data.split_report.split_record import read_record
 from instageo.data.split_settings import SplitSettings
-from instageo.data.splitting.chip_table import ChipTable, read_chip_table
-from instageo.data.splitting.facts import Division, find_pair_facts
-from instageo.data.splitting.guarantees import Guarantee, check_guarantees
-from instageo.data.splitting.outputs import RECORD, digest_lines, row_lines
-from instageo.data.splitting.places import find_places
-from instageo.data.splitting.split_record import read_record
 from instageo.errors import ConfigError, TableError
 from instageo.locations import is_remote, join_location
 from instageo.wording import counted

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from instageo.ground_boxes import BoxTree, Pairs, children, leaf_pairs, mark_ranges
-from instageo.ground_circles import EARTH_RADIUS_KM, Circles, Floats, Indices, Mask, arc_km, to_xyz
+from instageo.geodesy.box_tree import BoxTree, Pairs, children, leaf_pairs, mark_ranges
+from instageo.geodesy.circles import EARTH_RADIUS_KM, Circles, Floats, Indices, Mask, arc_km, to_xyz
 
 TOLERANCE_KM = 1e-6
 """Margin of the bounds of boxes against rounding."""

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.splitting.chip_table import ChipTable
+from instageo.data.chip_tables.chip_table import ChipTable
 from instageo.errors import DataError, RasterError, TableError
-from instageo.ground_circles import Circles
+from instageo.geodesy.circles import Circles
 from instageo.locations import is_remote
-from instageo.raster.footprint import Footprint, find_footprint
+from instageo.raster.footprints import Footprint, find_footprint
 from instageo.raster.reading import read_info
 from instageo.runtime.parallel import map_threads
 from instageo.runtime.progress import track

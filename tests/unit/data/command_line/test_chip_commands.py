@@ -1,7 +1,7 @@
 import pytest
 
 from instageo.data.chip_settings import ChipSettings
-from instageo.data.commands import _report
+from instageo.data.command_line.chip_commands import _report
 from instageo.data.output.tables import ChipReport
 
 

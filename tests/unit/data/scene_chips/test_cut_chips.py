@@ -6,7 +6,7 @@ from affine import Affine
 from numpy.testing import assert_array_equal
 from rasterio.crs import CRS
 
-from instageo.data.chips import CutReport, cut_chips
+from instageo.data.scene_chips.cut_chips import CutReport, cut_chips
 from instageo.errors import RasterError
 from instageo.raster.reading import read_info, read_raster
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instageo.data.splits import split_by_blocks
+from instageo.data.scene_chips.pixel_blocks import split_by_blocks
 
 ORIGINS = [(row, column) for row in range(0, 80, 10) for column in range(0, 80, 10)]  # 64 chips, 16 blocks of 4
 

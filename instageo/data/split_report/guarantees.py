@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instageo.data.split_report.facts import Division, PairFacts
 from instageo.data.splitting.blocks import find_blocks
 from instageo.data.splitting.clusters import nearest_center
-from instageo.data.splitting.facts import Division, PairFacts
 from instageo.data.splitting.groups import combine_columns
 from instageo.data.splitting.periods import find_gap
 from instageo.data.splitting.shuffled import find_strata
-from instageo.ground_circles import to_xyz
+from instageo.geodesy.circles import to_xyz
 from instageo.wording import counted
 
 TOLERANCE_KM = 1e-6

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instageo.ground_circles import Circles, great_circle_km
-from instageo.ground_distance import connect_near, find_near, find_near_pairs, find_nearest_pair
+from instageo.geodesy.circles import Circles, great_circle_km
+from instageo.geodesy.distances import connect_near, find_near, find_near_pairs, find_nearest_pair
 
 QUARTER = math.pi / 2 * 6371.0088
 """From the equator to a pole, km."""

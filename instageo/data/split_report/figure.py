@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from instageo.data.splitting.facts import Division
+from instageo.data.split_report.facts import Division
 from instageo.files import atomic_path
-from instageo.ground_circles import Floats
+from instageo.geodesy.circles import Floats
 
 COLORS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7")
 """Colours of the parts, told apart also by the colour-blind."""

@@ -8,10 +8,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.splitting.chip_table import ChipTable
-from instageo.data.splitting.content import same_content
-from instageo.data.splitting.places import Places
-from instageo.ground_distance import find_near, find_nearest_pair
+from instageo.data.chip_tables.chip_table import ChipTable
+from instageo.data.chip_tables.content import same_content
+from instageo.data.chip_tables.places import Places
+from instageo.geodesy.distances import find_near, find_nearest_pair
 
 ITEMS = "items"
 """Column with the images of a catalogue that a chip was made of."""

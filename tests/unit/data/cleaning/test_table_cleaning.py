@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instageo.data import CleanSettings, clean_table
-from instageo.data.table_cleaning import check_table
+from instageo.data.cleaning.table_cleaning import check_table
 from instageo.errors import ConfigError
 from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster

@@ -1,0 +1,1 @@
+"""Distances on the Earth between many places, as great circles."""
