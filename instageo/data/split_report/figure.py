@@ -15,7 +15,7 @@ COLORS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7")
 
 DROPPED_COLOR = "#bbbbbb"
 
-MOST_POINTS = 20_000
+MOST_POINTS = 5_000
 """Chips drawn of each part."""
 
 MOST_CLASSES = 16
