@@ -1,6 +1,5 @@
 """Memory: how much is left, and errors that say that there was not enough."""
 
-import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,15 +74,6 @@ def available_memory() -> int | None:
     limits = [_machine(), _container(), _process()]
     known = [limit for limit in limits if limit is not None]
     return max(min(known), 0) if known else None
-
-
-def return_free_memory() -> None:
-    """Give memory that this process has freed back to the system, where the C library (glibc) can.
-
-    The allocator keeps what other threads have freed, so that a process seems to grow as long as it runs.
-    """
-    with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _machine() -> int | None:

@@ -85,7 +85,7 @@ def _parameter(entry: Field[Any], metavar: str, text: str) -> tuple[Any, Any]:
         return Annotated[bool, typer.Option(f"{flag}/--no-{flag[2:]}", help=text)], entry.default
     default = entry.default if plain else None
     if parts and entry.default is not MISSING and entry.default:
-        text = f"{text} [default: {','.join(map(str, entry.default))}]"
+        text = f"{text} Default: {','.join(str(part).removesuffix('.0') for part in entry.default)}."
     kind = (plain or str) if default is not None else (plain or str) | None
     return Annotated[kind, typer.Option(flag, help=text, metavar=metavar or None)], default
 

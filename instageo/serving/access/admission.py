@@ -6,16 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from instageo.runtime.memory import return_free_memory
 from instageo.serving.access.upload import MIN_AGE_S, Upload
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.settings import RequestLimits
 
 POLL_S = 0.2
 """Seconds between two looks at whether the client still waits."""
-
-TRIM_S = 5.0
-"""Seconds between two times at which memory of images is given back to the system."""
 
 TIME_OVER = "no result within the time limit of this server; try again later"
 
@@ -73,7 +69,6 @@ class Admission:
     def __init__(self, places: int, memory_bytes: int, timeout_s: float = 300) -> None:
         self.places, self.memory_bytes, self.timeout_s = places, memory_bytes, timeout_s
         self.taken, self.reserved = 0, 0
-        self._trim_at = time.monotonic()
         self._uploads: set[Upload] = set()
         self._changed = threading.Condition()
 
@@ -136,11 +131,6 @@ class Admission:
             with self._changed:
                 self.reserved -= needed
                 self._changed.notify_all()
-                is_due = time.monotonic() > self._trim_at
-                if is_due:
-                    self._trim_at = time.monotonic() + TRIM_S
-            if is_due:
-                return_free_memory()
 
     def _displace_slowest(self) -> bool:
         """End the slowest upload that has had its time; return whether there is one. Its place is free soon after."""
