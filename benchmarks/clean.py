@@ -23,7 +23,7 @@ from rasterio.crs import CRS
 from instageo.data import CleanSettings
 from instageo.data.chip_facts.layout import chip_layout
 from instageo.data.chip_facts.measure import ChipMeasurer
-from instageo.data.chip_facts.rows import ChipTable, read_chip_table
+from instageo.data.chip_facts.rows import UncheckedTable, read_chip_table
 from instageo.data.cleaning.checks import run_checks
 from instageo.data.cleaning.finding import MeasuredTable
 from instageo.raster.grid import Grid
@@ -63,7 +63,7 @@ def _smooth(rng: np.random.Generator, size: int) -> np.ndarray:
     return np.stack(layers)
 
 
-def decode(table: ChipTable, *, labels: bool) -> None:
+def decode(table: UncheckedTable, *, labels: bool) -> None:
     """Open and decode all files, and do nothing with them."""
     with rasterio.Env(**LOCAL_OPTIONS):
         for row in table.rows:
@@ -94,7 +94,7 @@ def main() -> None:
         settings = CleanSettings(str(path), threads=1)
         table, layout = read_chip_table(str(path)), chip_layout(settings, {})
         measurer = ChipMeasurer(settings, layout, table.labels_are_files)
-        bare = ChipTable(table.location, table.folder, table.columns, table.rows, labels_are_files=False)
+        bare = UncheckedTable(table.location, table.folder, table.columns, table.rows, labels_are_files=False)
         facts = [measurer.measure(row) for row in table.rows]
         kinds: dict[str, Callable[[], object]] = {
             "rasterio: chips alone": lambda: decode(bare, labels=False),

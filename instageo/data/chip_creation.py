@@ -260,14 +260,14 @@ def _in_no_chip(
 ) -> list[Skipped]:
     """Return the first reason of each observation that is in no chip; polygons may lie in several."""
     written = [plan for plan in plans if plan.name in finished and finished[plan.name].files]
-    kept = {
+    numbers_in_chips = {
         number
         for plan in written
         for number in set(labelling.numbers(plan)) - {row.number for row in finished[plan.name].skipped}
     }
     first: dict[int, Skipped] = {}
     for row in skipped:
-        if row.number not in kept:
+        if row.number not in numbers_in_chips:
             first.setdefault(row.number, row)
     return list(first.values())
 

@@ -36,7 +36,7 @@ class ChipJob:
 
     @property
     def chip_values(self) -> int:
-        """Number of values of a chip."""
+        """Number of elements of a chip."""
         return self.settings.steps * len(self.bands) * self.settings.size**2
 
 

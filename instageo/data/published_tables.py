@@ -33,8 +33,8 @@ def published_dataset(folder: Path) -> DatasetTables:
         raise TableError(f"{folder}: no such folder; expected the folder of the data set")
     tables: dict[str, Rows] = {}
     skipped: list[SkippedFile] = []
-    found = find_published_tables(list_files(folder), folder)
-    for split, file in found.items():
+    files = find_published_tables(list_files(folder), folder)
+    for split, file in files.items():
         rows = read_published_table(file, folder)
         tables[split] = [row for row, _ in rows if row[INPUT] and row[LABEL]]
         skipped += [
@@ -47,7 +47,7 @@ def published_dataset(folder: Path) -> DatasetTables:
         raise TableError(
             f"{folder}: none of the {counted(len(skipped), 'chip')} of its tables is there with its label{example}"
         )
-    notes = tuple(f"{split} is taken from {file.relative_to(folder)}" for split, file in found.items())
+    notes = tuple(f"{split} is taken from {file.relative_to(folder)}" for split, file in files.items())
     return DatasetTables({split: rows for split, rows in tables.items() if rows}, tuple(skipped), notes)
 
 
@@ -57,13 +57,13 @@ def find_published_tables(files: Sequence[Path], folder: Path) -> dict[str, Path
     Raises:
         TableError: Two tables are named after a split, or none is.
     """
-    found: dict[str, list[Path]] = {}
+    candidates: dict[str, list[Path]] = {}
     for file in files:
         match = _SPLIT.search(file.stem)
         if match and file.suffix.lower() in READERS and INPUT in _columns(file):
             name = match[1].lower()
-            found.setdefault(SPLIT_ALIASES.get(name, name), []).append(file)
-    below = {split: [path for path in paths if path.parent != folder] or paths for split, paths in found.items()}
+            candidates.setdefault(SPLIT_ALIASES.get(name, name), []).append(file)
+    below = {split: [path for path in paths if path.parent != folder] or paths for split, paths in candidates.items()}
     for split, paths in below.items():
         if len(paths) > 1:
             names = ", ".join(str(path.relative_to(folder)) for path in paths)

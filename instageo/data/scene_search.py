@@ -105,12 +105,12 @@ def _check_product(item_list: ItemList, scenes: Scenes, job: ChipJob) -> None:
     if scenes.usable or any(reason is not Reason.ASSET_MISSING for reason in others):
         return
     first = item_list.items[0]
-    wanted = " or ".join(
+    expected = " or ".join(
         f"{', '.join(product.assets[band] for band in job.bands)} of {product.collection or 'any collection'}"
         for product in job.products
     )
     raise DataError(
-        f"none of {counted(len(item_list.items), 'image')} is of {job.source.name}: expected the assets {wanted}; the "
-        f"first is {first.id} of {first.collection or 'no collection'} with {', '.join(first.assets)}; choose "
+        f"none of {counted(len(item_list.items), 'image')} is of {job.source.name}: expected the assets {expected}; "
+        f"the first is {first.id} of {first.collection or 'no collection'} with {', '.join(first.assets)}; choose "
         "--source, or name its assets with --collection and --assets"
     )

@@ -25,7 +25,7 @@ from instageo.version import __version__
 from instageo.wording import counted
 
 NOT_RECORDED = ("tables", "output", "verify", "overwrite", "figure", "root_dir", "by", "seed", "over")
-"""Options that are no part of how a table was split, or are recorded beside the options."""
+"""Options that do not affect how a table was split, or are recorded separately."""
 
 
 LARGE_DEVIATION = 0.05
@@ -50,14 +50,14 @@ def split_table(settings: SplitSettings) -> list[SplitReport]:
     """
     if settings.root_dir is not None and not is_remote(settings.root_dir) and not Path(settings.root_dir).is_dir():
         raise ConfigError(
-            f"root_dir={settings.root_dir} is no folder; expected the one that paths in the table start from"
+            f"root_dir={settings.root_dir} is not a folder; expected the folder that paths in the table are relative to"
         )
     table, folder = read_chip_table(settings.tables[0], settings.root_dir), _output_folder(settings)
     given = SplitInput(
         table, find_places(table, settings.chip_km), count_classes(table, settings.balance),
         settings.named_shares, settings,
     )  # fmt: skip
-    notes = (*table.notes, *given.places.notes)
+    notes = (*table.notes, *given.footprints.notes)
     make_folds = FOLDS.get(settings.by or "", _single_fold)
     folds = make_folds(given)
     folds = [replace(fold, assignment=fold.assignment.with_notes(*notes)) for fold in folds]
@@ -93,11 +93,11 @@ def _prove(folder: Path, given: SplitInput, assignment: Assignment) -> _Proved:
         folder, [f"{name}.csv" for name in assignment.parts], _local_tables(settings), overwrite=settings.overwrite
     )
     if settings.buffer_km:
-        given.places.require("--buffer-km")
-        assignment = drop_near(assignment, given.places, settings.buffer_km)
+        given.footprints.require("--buffer-km")
+        assignment = drop_near(assignment, given.footprints, settings.buffer_km)
         proof = {key: value for key, value in assignment.proof.items() if key != "exact_shares"}
         assignment = replace(assignment, proof={**proof, "buffer_km": settings.buffer_km})
-    division = Division(given.table, given.places, assignment.parts, assignment.part)
+    division = Division(given.table, given.footprints, assignment.parts, assignment.part)
     _check_parts(division, assignment)
     facts = find_pair_facts(division)
     guarantees = check_guarantees(division, facts, assignment.proof)

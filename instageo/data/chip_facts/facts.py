@@ -128,7 +128,7 @@ class LabelFacts:
         counts: Pixels of each class, or, of labels of whole chips, 1 for each of their classes; None for values.
         content: Hash of the label, to compare labels.
         mismatch: How its grid differs from that of the chip; empty if it does not.
-        shift: How far its edges lie from those of the image; None if that cannot be told.
+        shift: How far its edges lie from those of the image; None if that cannot be measured.
     """
 
     labelled: int

@@ -49,8 +49,8 @@ def shrink(image: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.fl
 def look_of(image: NDArray[np.float32]) -> tuple[int | None, NDArray[np.float16]]:
     """Return the difference hash and the thumbnail of an image (H, W) without gaps.
 
-    Each of the 64 bits tells whether a cell is brighter than its left neighbour. A flat image has no hash. Thumbnails
-    have mean 0 and standard deviation 1.
+    Each of the 64 bits is 1 if a cell is brighter than its left neighbour. A flat image has no hash. Thumbnails have a
+    mean of 0 and a standard deviation of 1.
     """
     thumbnail = shrink(image, THUMBNAIL, THUMBNAIL)
     small = shrink(thumbnail, HASH_ROWS, HASH_COLUMNS)
@@ -93,9 +93,11 @@ def find_anchors(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> Ancho
         hashes, positions = hashes[chosen], positions[chosen]
     unique, first, counts = np.unique(hashes, return_index=True, return_counts=True)
     single = counts == 1
-    kept = positions[first[single]][:MOST_ANCHORS]
+    starts = positions[first[single]][:MOST_ANCHORS]
     columns = width - WINDOW + 1
-    return Anchors(unique[single][:MOST_ANCHORS], (kept // columns).astype(np.int32), (kept % columns).astype(np.int32))
+    return Anchors(
+        unique[single][:MOST_ANCHORS], (starts // columns).astype(np.int32), (starts % columns).astype(np.int32)
+    )
 
 
 def _no_anchors() -> Anchors:

@@ -124,12 +124,12 @@ def _shifts(steps: Sequence[StepValues], bands: Sequence[str]) -> tuple[Shift, .
     if len(steps) == 1:
         return ()
     band = next((bands.index(name) for name in NIR if name in bands), len(bands) - 1)
-    found = [
+    shifts = [
         phase_shift(_filled(first, band), _filled(second, band), f"date {number} against date {number - 1}")
         for number, (first, second) in enumerate(pairwise(steps), start=2)
         if min(first.count, second.count) > first.valid.size / 2
     ]
-    return tuple(shift for shift in found if shift is not None)
+    return tuple(shift for shift in shifts if shift is not None)
 
 
 def _filled(step: StepValues, band: int) -> NDArray[np.float32]:

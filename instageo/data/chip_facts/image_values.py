@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_LINES, FIRST_PIXELS = 4, 8
-"""Lines that a chip needs for stripes to be told, and pixels of a line that are compared before the others."""
+"""Lines that a chip needs for stripes to be detected, and pixels of a line that are compared before the others."""
 
 LARGEST = 1e12
 """Larger values are no measurements."""
@@ -19,7 +19,7 @@ SHIFTED_BLUE = 900
 """Values of BLUE above this are bright for the darkest pixels of a chip, reflectance x 10000."""
 
 SATURATED, SATURATED_BANDS = 16_000, 3
-"""Reflectance x 10000 that saturates a pixel, if so many of its bands reach it."""
+"""Reflectance x 10000 that saturates a pixel, and the number of its bands that must reach it."""
 
 MIN_EQUAL_LINES = 0.5
 """Share of pairs of lines that are equal from which on a chip has stripes."""
@@ -116,7 +116,7 @@ def share_saturated(step: StepValues, highs: NDArray[np.float64], *, is_reflecta
 def describe_stripes(step: StepValues) -> str:
     """Return what looks like stripes: lines of zeros at the border of the valid pixels, or lines that are repeated.
 
-    Lines that are repeated in both directions are pixels of a coarser band, which is no defect.
+    Lines that are repeated in both directions are pixels of a coarser band, which is not a defect.
     """
     inner, valid = step.values, step.valid
     if not step.is_whole:

@@ -112,12 +112,14 @@ def count_classes(values: NDArray[np.generic]) -> dict[Class, int] | None:
     if values.dtype.kind in "iu" and low >= 0 and high < 4 * MOST_CLASSES:
         counts = np.bincount(values.astype(np.intp))
         classes = np.flatnonzero(counts)
-        found: dict[Class, int] = {float(value): int(counts[value]) for value in classes}
+        class_pixels: dict[Class, int] = {float(value): int(counts[value]) for value in classes}
     elif values.dtype.kind in "iu" or _is_whole(values):
-        found = {float(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)}
+        class_pixels = {
+            float(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)
+        }
     else:
         return None
-    return found if len(found) <= MOST_CLASSES else None
+    return class_pixels if len(class_pixels) <= MOST_CLASSES else None
 
 
 def add_counts(labels: list[LabelFacts]) -> tuple[Counter[Class], Counter[Class]]:

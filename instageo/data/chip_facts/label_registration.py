@@ -10,7 +10,7 @@ REACH = 8
 """Largest shift that is tried, pixels, in rows and columns."""
 
 MIN_SHIFT = 2.0
-"""Shifts up to this are not told from the width of borders, pixels."""
+"""Shifts up to this cannot be distinguished from the width of borders, pixels."""
 
 MIN_BORDER, MOST_BORDER = 60, 800
 """Pixels at borders of classes that are needed, and that are used."""
@@ -58,14 +58,14 @@ def label_shift(image: NDArray[np.float32], label: NDArray[np.generic], valid: N
 
 
 def _border(label: NDArray[np.generic], valid: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows and columns of pixels beside another class, at least `REACH` + 1 pixels inside the chip."""
+    """Return rows and columns of pixels next to another class, at least `REACH` + 1 pixels inside the chip."""
     border = np.zeros(label.shape, bool)
-    beside = (label[:, 1:] != label[:, :-1]) & valid[:, 1:] & valid[:, :-1]
-    border[:, 1:] |= beside
-    border[:, :-1] |= beside
-    below = (label[1:] != label[:-1]) & valid[1:] & valid[:-1]
-    border[1:] |= below
-    border[:-1] |= below
+    differs = (label[:, 1:] != label[:, :-1]) & valid[:, 1:] & valid[:, :-1]
+    border[:, 1:] |= differs
+    border[:, :-1] |= differs
+    differs = (label[1:] != label[:-1]) & valid[1:] & valid[:-1]
+    border[1:] |= differs
+    border[:-1] |= differs
     margin = REACH + 1
     rows, columns = np.nonzero(border[margin:-margin, margin:-margin])
     return rows + margin, columns + margin

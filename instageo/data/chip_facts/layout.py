@@ -40,7 +40,7 @@ class ChipLayout:
 
 
 def read_description(table: str) -> Mapping[str, Any]:
-    """Return what `settings.json` next to a local table says; nothing if there is none.
+    """Return what `settings.json` next to a local table says; nothing if it does not exist.
 
     Raises:
         ConfigError: It is damaged.

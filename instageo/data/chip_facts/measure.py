@@ -102,8 +102,10 @@ def read_chip(file: OpenRaster, layout: ChipLayout, num_dates: int) -> tuple[Ras
     expected = steps * len(layout.bands) if layout.bands else None
     name = Path(str(file.path)).name
     if len(layers) % steps or (expected is not None and expected != len(layers)):
-        wanted = f"{counted(steps, 'date')} of {len(layout.bands)} bands" if expected else counted(steps, "date")
-        raise DataError(f"{name}: has {counted(len(layers), 'layer')}, which are not {wanted}")
+        expected_layers = (
+            f"{counted(steps, 'date')} of {len(layout.bands)} bands" if expected else counted(steps, "date")
+        )
+        raise DataError(f"{name}: has {counted(len(layers), 'layer')}, which are not {expected_layers}")
     if max(layers, default=0) >= info.num_layers:
         raise DataError(
             f"{name}: has {counted(info.num_layers, 'layer')}, but layer {max(layers)}, counted from 0, is to be read"

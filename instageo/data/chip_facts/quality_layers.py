@@ -28,13 +28,13 @@ class QualityLayers:
     """Where the quality layers of a table's chips are, and which pixels they mark.
 
     Attributes:
-        place: Column of the table with files, or layer of the chips as text.
+        source: Column of the table with files, or layer of the chips as text.
         kind: A key of `FLAGS`.
         names: Flags that mark a pixel as covered; those that the kind does not have are left out.
         folder: Folder, or URL of one, that paths in the column start from.
     """
 
-    place: str
+    source: str
     kind: str
     names: tuple[str, ...]
     folder: str
@@ -46,10 +46,10 @@ class QualityLayers:
             RasterError: A file cannot be read.
             DataError: Its grid, or the number of its layers, does not fit the chip.
         """
-        if self.place.isdecimal():
-            layers = chip.read([int(self.place)]).values
+        if self.source.isdecimal():
+            layers = chip.read([int(self.source)]).values
         else:
-            text = cell_text(row.record.get(self.place))
+            text = cell_text(row.record.get(self.source))
             if not text:
                 return None
             parts = [part.strip() for part in text.split(";")]
@@ -90,7 +90,7 @@ def quality_layers(settings: CleanSettings, folder: str, columns: tuple[str, ...
             "chips is given as a number, counted from 0"
         )
     flags = FLAGS[settings.quality_kind]
-    known = {name for kind in FLAGS.values() for name in kind}
-    wanted = [name for name in settings.mask if name in flags or name not in known]
-    names = check_flags(wanted, flags, settings.quality_kind) if flags else ()
+    all_flags = {name for kind in FLAGS.values() for name in kind}
+    applicable = [name for name in settings.mask if name in flags or name not in all_flags]
+    names = check_flags(applicable, flags, settings.quality_kind) if flags else ()
     return QualityLayers(settings.quality, settings.quality_kind, names, folder)

@@ -10,7 +10,7 @@ UPSAMPLING = 10
 
 MIN_PEAK, MIN_NOISE_RATIO = 0.06, 8.0
 """Least height of the correlation's peak, 0 to 1, and as a multiple of the deviation of unrelated images, which is one
-over the square root of the number of pixels; below it two images have too little in common to tell."""
+over the square root of the number of pixels; below it two images have too little in common to be compared."""
 
 
 def phase_shift(first: NDArray[np.float32], second: NDArray[np.float32], of: str) -> Shift | None:
@@ -43,7 +43,7 @@ def phase_shift(first: NDArray[np.float32], second: NDArray[np.float32], of: str
 
 
 def _refine(product: NDArray[np.complex64], whole: list[int]) -> tuple[float, float]:
-    """Return the place of the peak within 1.5 pixels of a whole one, to 1 / `UPSAMPLING`."""
+    """Return the position of the peak within 1.5 pixels of a whole one, to 1 / `UPSAMPLING`."""
     offsets = np.arange(-15, 16) / UPSAMPLING
     height, width = product.shape
     rows, columns = whole[0] + offsets, whole[1] + offsets

@@ -44,8 +44,8 @@ class ChipRow:
 
 
 @dataclass(frozen=True)
-class ChipTable:
-    """A table as it was read.
+class UncheckedTable:
+    """A table of chips as it was read, before any check.
 
     Attributes:
         location: Path or URL.
@@ -62,7 +62,7 @@ class ChipTable:
     labels_are_files: bool
 
 
-def read_chip_table(location: str, labels: str = "auto", described: str | None = None) -> ChipTable:
+def read_chip_table(location: str, labels: str = "auto", described: str | None = None) -> UncheckedTable:
     """Read a table of chips; dates and places that make no sense are kept for the checks.
 
     Args:
@@ -86,7 +86,7 @@ def read_chip_table(location: str, labels: str = "auto", described: str | None =
     are_files = _labels_are_files(records, labels if labels != "auto" or described is None else described)
     folder = location.rpartition("/")[0] or "."
     rows = tuple(_row(number, record, folder, are_files) for number, record in enumerate(records, start=1))
-    return ChipTable(location, folder, columns, rows, are_files)
+    return UncheckedTable(location, folder, columns, rows, are_files)
 
 
 def _labels_are_files(records: Sequence[Mapping[str, object]], labels: str) -> bool:
@@ -127,4 +127,4 @@ def _lat_lon(record: Mapping[str, object]) -> tuple[tuple[float, float] | None, 
         latitude, longitude = float(texts[0]), float(texts[1])
     if abs(latitude) <= 90 and abs(longitude) <= 180:
         return (latitude, longitude), ""
-    return None, f"lat={texts[0] or '?'} lon={texts[1] or '?'} is no place in degrees"
+    return None, f"lat={texts[0] or '?'} lon={texts[1] or '?'} are not coordinates in degrees"

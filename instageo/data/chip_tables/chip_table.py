@@ -53,7 +53,7 @@ class ChipTable:
         """Return the cells of a column as text; empty where a cell has no value.
 
         Raises:
-            TableError: There is no such column.
+            TableError: The column does not exist.
         """
         if column not in self.columns:
             raise TableError(f"{self.name}: no column '{column}'; found {', '.join(self.columns)}")
@@ -93,7 +93,7 @@ class ChipTable:
         """Dates of each chip; empty without any.
 
         Raises:
-            TableError: There is no column of dates, or a cell holds something else.
+            TableError: The column of dates is missing, or a cell holds something else.
         """
         return [self._parse_days(number, text) for number, text in zip(self.numbers, self.texts(DATES), strict=True)]
 
@@ -124,9 +124,9 @@ def read_chip_table(path: str, root_dir: str | None = None) -> ChipTable:
         records = [_plain(record, rows.columns) for record in records]
     kind = _label_kind(Path(folder)) if not is_remote(path) else None
     if INPUT not in rows.columns:
-        found = ", ".join(rows.columns)
+        columns = ", ".join(rows.columns)
         raise TableError(
-            f"{rows.table}: no column '{INPUT}' with the paths of chips; found {found}; rename one of them"
+            f"{rows.table}: no column '{INPUT}' with the paths of chips; found {columns}; rename one of them"
         )
     table = ChipTable(rows.table, root_dir or folder, rows.columns, records, numbers, (), kind, rows.notes)
     missing = [number for number, name in zip(numbers, table.inputs, strict=True) if not name]

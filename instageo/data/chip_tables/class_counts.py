@@ -52,10 +52,10 @@ def count_classes(table: ChipTable, source: str) -> ClassCounts | None:
 
     Args:
         table: The table.
-        source: `auto`, columns or labels of the table; `read`, label files if the table itself does not tell; `none`.
+        source: `auto`, columns or labels of the table; `read`, label files if the table has neither; `none`.
 
     Returns:
-        The counts, or None if the table does not tell, or its labels are values rather than classes.
+        The counts, or None if the classes are unknown, or the labels are values rather than classes.
 
     Raises:
         TableError: A column of counts holds something else.

@@ -26,11 +26,11 @@ def same_content(
     """
     files = {(name, int(number)) for name, number in zip(locations, part, strict=True) if number >= 0}
     folders = {folder for folder in {name.rpartition("/")[0] for name, _ in files} if Path(folder or ".").is_dir()}
-    alike: Iterable[Files] = [sorted(entry for entry in files if entry[0].rpartition("/")[0] in folders)]
+    groups: Iterable[Files] = [sorted(entry for entry in files if entry[0].rpartition("/")[0] in folders)]
     for key in (_size, _hash_head, _hash_file):
-        alike = [group for files in alike for group in _group(files, key)]
+        groups = [group for files in groups for group in _group(files, key)]
     result: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
-    for group in alike:
+    for group in groups:
         first = {number: name for name, number in reversed(group)}
         for one, other in combinations(sorted(first), 2):
             names = [name for name, number in group if number == other and name != first[one]]

@@ -25,24 +25,24 @@ class Places:
     """Circles around the chips of a table.
 
     Attributes:
-        circles: One for each row; at longitude and latitude 0 for rows without a place.
-        known: Which rows have a place, shape (N,).
+        circles: One for each row; at longitude and latitude 0 for rows without a location.
+        located: Which rows have a location, shape (N,).
         notes: Remarks for the user.
-        absent: Why rows have no place, and what to do.
+        absent: Why rows have no location, and what to do.
     """
 
     circles: Circles
-    known: NDArray[np.bool_]
+    located: NDArray[np.bool_]
     notes: tuple[str, ...] = ()
     absent: str = ""
 
     def require(self, feature: str) -> None:
-        """Raise unless any chip has a place.
+        """Raise unless any chip has a location.
 
         Raises:
             DataError: None has.
         """
-        if not self.known.any():
+        if not self.located.any():
             raise DataError(f"{feature} needs to know where chips lie, but {self.absent}")
 
 
@@ -57,27 +57,27 @@ def find_places(table: ChipTable, chip_km: float | None = None) -> Places:
     Raises:
         TableError: A latitude or longitude is not one.
     """
-    lonlat, known = _table_places(table)
+    lonlat, located = _table_places(table)
     radius = np.full(len(table), 0.0 if chip_km is None else chip_km / math.sqrt(2))
     notes: list[str] = []
     if chip_km is None:
         footprints = _read_footprints(table)
         for row, location in enumerate(table.locations):
             if (footprint := footprints.get(location)) is not None:
-                lonlat[row], radius[row], known[row] = footprint.center, footprint.half_diagonal_km, True
-        points = int(known.sum()) - sum(location in footprints for location in table.locations)
+                lonlat[row], radius[row], located[row] = footprint.center, footprint.half_diagonal_km, True
+        points = int(located.sum()) - sum(location in footprints for location in table.locations)
         if points:
             notes.append(
                 f"{counted(points, 'chip', 'are')} taken as points at lat and lon, since their files are missing or "
                 "have no coordinate reference system; --chip-km says how large they are"
             )
-    elif not known.any():
+    elif not located.any():
         notes.append(f"--chip-km has no effect, since {table.name} has no columns lat and lon")
-    unknown = len(table) - int(known.sum())
+    unknown = len(table) - int(located.sum())
     if 0 < unknown < len(table):
-        notes.append(f"{counted(unknown, 'chip', 'have')} no place, as {table.inputs[int((~known).argmax())]}")
-    circles = Circles(np.where(known[:, None], lonlat, 0.0), np.where(known, radius, 0.0))
-    return Places(circles, known, tuple(notes), _absence(table))
+        notes.append(f"{counted(unknown, 'chip', 'have')} no location, as {table.inputs[int((~located).argmax())]}")
+    circles = Circles(np.where(located[:, None], lonlat, 0.0), np.where(located, radius, 0.0))
+    return Places(circles, located, tuple(notes), _absence(table))
 
 
 def _absence(table: ChipTable) -> str:
@@ -93,20 +93,20 @@ def _table_places(table: ChipTable) -> tuple[NDArray[np.float64], NDArray[np.boo
     if LATITUDE not in table.columns or LONGITUDE not in table.columns:
         return np.zeros((len(table), 2)), np.zeros(len(table), bool)
     texts = table.texts(LONGITUDE), table.texts(LATITUDE)
-    known = np.array([bool(longitude or latitude) for longitude, latitude in zip(*texts, strict=True)])
+    located = np.array([bool(longitude or latitude) for longitude, latitude in zip(*texts, strict=True)])
     lonlat = np.stack([_numbers(column) for column in texts], axis=1)
-    wrong = known & ~(np.abs(lonlat) <= [180, 90]).all(axis=1)
+    wrong = located & ~(np.abs(lonlat) <= [180, 90]).all(axis=1)
     if wrong.any():
         row = int(wrong.argmax())
         raise TableError(
             f"{table.name}: row {table.numbers[row]}: lat={texts[1][row]} lon={texts[0][row]}; expected degrees "
             "(-90..90, -180..180)"
         )
-    return lonlat, known
+    return lonlat, located
 
 
 def _numbers(texts: Sequence[str]) -> NDArray[np.float64]:
-    """Return numbers, NaN where a text is none."""
+    """Return numbers, NaN where a text is not a number."""
     try:
         return np.array(list(map(float, texts)))
     except ValueError:
@@ -123,8 +123,10 @@ def _number(text: str) -> float:
 def _read_footprints(table: ChipTable) -> Mapping[str, Footprint]:
     """Return the footprints of files that have one, by location."""
     locations = [name for name in dict.fromkeys(table.locations) if is_remote(name) or Path(name).exists()]
-    found = track(map_threads(_footprint, locations), "reading footprints", len(locations))
-    return {location: place for location, place in zip(locations, found, strict=True) if place is not None}
+    footprints = track(map_threads(_footprint, locations), "reading footprints", len(locations))
+    return {
+        location: footprint for location, footprint in zip(locations, footprints, strict=True) if footprint is not None
+    }
 
 
 def _footprint(location: str) -> Footprint | None:

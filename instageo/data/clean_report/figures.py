@@ -49,26 +49,28 @@ def draw_histograms(path: Path, images: Sequence[ImageFacts]) -> bool:
     return True
 
 
-def draw_map(path: Path, places: Mapping[int, tuple[float, float]], verdicts: Mapping[int, str]) -> bool:
+def draw_map(path: Path, centers: Mapping[int, tuple[float, float]], verdicts: Mapping[int, str]) -> bool:
     """Draw the centres of the chips in longitude and latitude, in the colour of the worst verdict on each.
 
     Args:
         path: Output file.
-        places: Longitude and latitude of each chip that has a place, by number of its row.
+        centers: Longitude and latitude of the centre of each georeferenced chip, by number of its row.
         verdicts: Worst verdict by number of the row; chips without one have no finding.
 
     Returns:
-        False, without a file, if no chip has a place.
+        False, without a file, if no chip is georeferenced.
     """
-    if not places:
+    if not centers:
         return False
     with _figure(path, 7, 5) as figure:
         axis = figure.subplots()
         for verdict, colour in VERDICT_COLOURS.items():
-            own = np.array([place for number, place in places.items() if verdicts.get(number, "no finding") == verdict])
+            own = np.array(
+                [center for number, center in centers.items() if verdicts.get(number, "no finding") == verdict]
+            )
             if len(own):
                 axis.scatter(own[:, 0], own[:, 1], s=12, color=colour, label=f"{verdict} ({len(own)})", alpha=0.8)
-        latitude = float(np.mean([latitude for _, latitude in places.values()]))
+        latitude = float(np.mean([latitude for _, latitude in centers.values()]))
         axis.set_aspect(1 / max(np.cos(np.radians(latitude)), 0.05), adjustable="datalim")
         axis.set_xlabel("longitude, degrees", fontsize=8)
         axis.set_ylabel("latitude, degrees", fontsize=8)

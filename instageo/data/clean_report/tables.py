@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from instageo.data.chip_facts.label import add_counts, class_text
-from instageo.data.chip_facts.rows import ChipRow, ChipTable
+from instageo.data.chip_facts.rows import ChipRow, UncheckedTable
 from instageo.data.cleaning.checks import CHECKS, TableFindings
 from instageo.data.cleaning.finding import DROP, GROUP, WARN, MeasuredTable
 from instageo.data.cleaning.groups import find_groups, locate
@@ -25,13 +25,13 @@ GROUP_COLUMNS = ("group", "component", "component_row", "component_column")
 and lie in it at this row and column of pixels."""
 
 
-def write_findings(folder: Path, found: TableFindings) -> Path:
+def write_findings(folder: Path, results: TableFindings) -> Path:
     """Write `clean.csv`, one row for each finding."""
     path = folder / FINDINGS
     rows = [
         dict(zip(FINDING_COLUMNS, (entry.finding.chip.row.number, entry.finding.chip.row.name, entry.check,
                                    entry.finding.value, entry.verdict), strict=True))
-        for entry in found.findings
+        for entry in results.findings
     ]  # fmt: skip
     if rows:
         write_table(path, rows)
@@ -40,24 +40,24 @@ def write_findings(folder: Path, found: TableFindings) -> Path:
     return path
 
 
-def summarize(table: ChipTable, measured: MeasuredTable, found: TableFindings) -> dict[str, Any]:
+def summarize(table: UncheckedTable, measured: MeasuredTable, results: TableFindings) -> dict[str, Any]:
     """Return what `clean.json` says: numbers of chips, findings and classes, and remarks."""
-    counts = Counter((entry.check, entry.verdict) for entry in found.findings)
+    counts = Counter((entry.check, entry.verdict) for entry in results.findings)
     checks = {
         name: {verdict: counts[name, verdict] for verdict in (DROP, WARN, GROUP) if counts[name, verdict]}
         for name in CHECKS
     }
-    roots = Counter(find_groups([(pair.first, pair.second) for pair in found.together], len(table.rows)))
+    roots = Counter(find_groups([(pair.first, pair.second) for pair in results.together], len(table.rows)))
     return {
         "table": hide_secrets(table.location),
         "chips": len(table.rows),
-        "chips_with_findings": len({e.finding.chip.row.number for e in found.findings if e.verdict != GROUP}),
-        "chips_to_drop": len(found.dropped),
+        "chips_with_findings": len({e.finding.chip.row.number for e in results.findings if e.verdict != GROUP}),
+        "chips_to_drop": len(results.dropped),
         "checks": checks,
         "classes": _classes(measured),
         "groups": sum(size > 1 for size in roots.values()),
         "chips_in_groups": sum(size for size in roots.values() if size > 1),
-        "remarks": list(found.remarks),
+        "remarks": list(results.remarks),
     }
 
 
@@ -76,23 +76,23 @@ def write_counts(folder: Path, record: Mapping[str, Any]) -> Path:
     return path
 
 
-def group_columns(table: ChipTable, found: TableFindings) -> list[dict[str, Any]]:
+def group_columns(table: UncheckedTable, results: TableFindings) -> list[dict[str, Any]]:
     """Return the columns of the table of groups for each chip.
 
     Columns of the same name that come from elsewhere are kept, and these get `clean_` before their names.
     """
-    groups = find_groups([(pair.first, pair.second) for pair in found.together], len(table.rows))
-    places = locate([*found.together, *found.apart], len(table.rows))
+    groups = find_groups([(pair.first, pair.second) for pair in results.together], len(table.rows))
+    origins = locate([*results.together, *results.apart], len(table.rows))
     is_ours = set(GROUP_COLUMNS) <= set(table.columns)
     names = [name if is_ours or name not in table.columns else f"clean_{name}" for name in GROUP_COLUMNS]
     return [
         dict(zip(names, (group + 1, component + 1, row, column), strict=True))
-        for group, (component, row, column) in zip(groups, places, strict=True)
+        for group, (component, row, column) in zip(groups, origins, strict=True)
     ]
 
 
 def write_rows(
-    path: Path, table: ChipTable, rows: Sequence[ChipRow], added: Sequence[Mapping[str, Any]] = (),
+    path: Path, table: UncheckedTable, rows: Sequence[ChipRow], added: Sequence[Mapping[str, Any]] = (),
     inputs: Mapping[int, Path] | None = None,
 ) -> Path:  # fmt: skip
     """Write rows of a table with all their columns; relative paths start from the new table's folder.

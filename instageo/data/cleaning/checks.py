@@ -100,10 +100,10 @@ def check_names(settings: CleanSettings) -> None:
     """Raise unless the verdicts are those of known checks.
 
     Raises:
-        ConfigError: There is no such check.
+        ConfigError: A check does not exist.
     """
     for name in settings.verdicts:
         if name not in CHECKS:
             raise ConfigError(
-                f"verdicts: there is no check {name}; the checks are {', '.join(CHECKS)}{did_you_mean(name, CHECKS)}"
+                f"verdicts: unknown check {name}; the checks are {', '.join(CHECKS)}{did_you_mean(name, CHECKS)}"
             )

@@ -53,12 +53,12 @@ class CleanSettings:
     )  # fmt: skip
     quality_kind: str = option("fmask", "Kind of the quality layers.", choices=QUALITY_KINDS)
     mask: tuple[str, ...] = option(
-        ("cloud", "adjacent", "shadow", "cirrus"), "What counts as covered, as far as the quality layers tell it."
+        ("cloud", "adjacent", "shadow", "cirrus"), "Flags of the quality layers that count as covered."
     )
     max_no_data: float = option(0.5, "nodata: largest share without an observation, 0 to 1.")
     min_clear: float = option(0.5, "cloud: smallest share of clear pixels, 0 to 1.")
     value_range: tuple[float, ...] = option((-2000.0, 16000.0), "range: reflectance x 10000 that is plausible.")
-    max_outside: float = option(0.01, "range: largest share of values outside, 0 to 1.")
+    max_outside: float = option(0.01, "range: largest share of implausible values, 0 to 1.")
     max_saturated: float = option(0.01, "saturated: largest share of saturated pixels, 0 to 1.")
     hash_distance: int = option(2, "near_duplicate: bits of 64 by which two images may differ.")
     min_correlation: float = option(0.99, "near_duplicate: smallest correlation of two images, 0 to 1.")

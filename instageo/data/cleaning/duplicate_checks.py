@@ -57,7 +57,7 @@ def check_near_duplicate(table: MeasuredTable) -> CheckResult:
 
 def near_pairs(hashes: NDArray[np.uint64], distance: int) -> Iterator[tuple[int, int]]:
     """Yield the positions of hashes that differ in at most `distance` bits (up to 2), each pair once."""
-    found: set[tuple[int, int]] = set()
+    pairs: set[tuple[int, int]] = set()
     for start, end in pairwise(PARTS):
         keys = (hashes >> np.uint64(start)) & np.uint64(2 ** (end - start) - 1)
         order = np.argsort(keys, kind="stable")
@@ -68,8 +68,8 @@ def near_pairs(hashes: NDArray[np.uint64], distance: int) -> Iterator[tuple[int,
                 differences = np.bitwise_count(hashes[own][:, None] ^ hashes[bucket][None, :])
                 for row, column in np.argwhere(differences <= distance):
                     if own[row] < bucket[column]:
-                        found.add((int(own[row]), int(bucket[column])))
-    yield from sorted(found)
+                        pairs.add((int(own[row]), int(bucket[column])))
+    yield from sorted(pairs)
 
 
 def _judge(chips: Sequence[ChipFacts]) -> list[Finding]:
@@ -92,7 +92,7 @@ def _near_findings(table: MeasuredTable, pairs: Sequence[tuple[int, int, float]]
     """Return one finding for each chip that looks like an earlier one."""
     best: dict[int, tuple[float, int]] = {}
     for first, second, correlation in pairs:
-        best[second] = max(best.get(second, (0.0, first)), (correlation, first), key=lambda found: found[0])
+        best[second] = max(best.get(second, (0.0, first)), (correlation, first), key=lambda match: match[0])
     return [
         Finding(
             table.chips[position],

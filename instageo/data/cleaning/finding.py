@@ -53,7 +53,7 @@ class CheckResult:
 
     Attributes:
         findings: What it found.
-        remarks: Sentences on what it could not check, and on the table as a whole.
+        remarks: Sentences on what it could not check, and on the whole table.
         together: Pairs of chips that must not be parted between training and evaluation.
         apart: Further pairs that share ground, but less than the threshold.
     """
@@ -87,9 +87,9 @@ class MeasuredTable:
     @cached_property
     def footprints(self) -> Mapping[int, Footprint]:
         """Footprints of the chips that have coordinates, by position in the table."""
-        places = [(position, chip.image.grid) for position, chip in enumerate(self.chips) if chip.image is not None]
-        found = find_footprints([grid for _, grid in places])
-        return {position: part for (position, _), part in zip(places, found, strict=True) if part is not None}
+        grids = [(position, chip.image.grid) for position, chip in enumerate(self.chips) if chip.image is not None]
+        footprints = find_footprints([grid for _, grid in grids])
+        return {position: part for (position, _), part in zip(grids, footprints, strict=True) if part is not None}
 
     @property
     def images(self) -> Sequence[tuple[ChipFacts, ImageFacts]]:

@@ -29,8 +29,8 @@ def check_grid(table: MeasuredTable) -> CheckResult:
 def check_mislocated(table: MeasuredTable) -> CheckResult:
     """Find chips whose centre is farther from lat, lon than half their diagonal, and places that no command reads."""
     findings = [Finding(chip, chip.row.problem, 1e6, DROP) for chip in table.chips if chip.row.problem]
-    places = [(table.chips[position], part) for position, part in table.footprints.items()]
-    compared = [(chip, part, chip.row.lat_lon) for chip, part in places if chip.row.lat_lon is not None]
+    georeferenced = [(table.chips[position], part) for position, part in table.footprints.items()]
+    compared = [(chip, part, chip.row.lat_lon) for chip, part in georeferenced if chip.row.lat_lon is not None]
     for chip, footprint, (latitude, longitude) in compared:
         distance = float(great_circle_km(np.array([[longitude, latitude]]), footprint.center)[0])
         if distance > footprint.half_diagonal_km:

@@ -34,27 +34,27 @@ def locate(pairs: Sequence[Shared], number: int) -> list[tuple[int, int, int]]:
             rows, columns = pair.offset
             neighbours[pair.first].append((pair.second, rows, columns))
             neighbours[pair.second].append((pair.first, -rows, -columns))
-    places: list[tuple[int, int, int] | None] = [None] * number
+    origins: list[tuple[int, int, int] | None] = [None] * number
     for start in range(number):
-        if places[start] is None:
-            _place(start, neighbours, places)
-    known = [place for place in places if place is not None]
+        if origins[start] is None:
+            _place(start, neighbours, origins)
+    located = [origin for origin in origins if origin is not None]
     least: dict[int, tuple[int, int]] = {}
-    for component, row, column in known:
+    for component, row, column in located:
         low_row, low_column = least.get(component, (row, column))
         least[component] = min(low_row, row), min(low_column, column)
-    return [(component, row - least[component][0], column - least[component][1]) for component, row, column in known]
+    return [(component, row - least[component][0], column - least[component][1]) for component, row, column in located]
 
 
 def _place(
-    start: int, neighbours: dict[int, list[tuple[int, int, int]]], places: list[tuple[int, int, int] | None]
+    start: int, neighbours: dict[int, list[tuple[int, int, int]]], origins: list[tuple[int, int, int] | None]
 ) -> None:
-    """Place a chip at (0, 0), and all that are joined to it beside it."""
-    places[start] = (start, 0, 0)
+    """Put a chip at (0, 0), and all chips that are connected to it at their offsets from it."""
+    origins[start] = (start, 0, 0)
     waiting = deque([(start, 0, 0)])
     while waiting:
         chip, row, column = waiting.popleft()
         for other, rows, columns in neighbours[chip]:
-            if places[other] is None:
-                places[other] = (start, row + rows, column + columns)
+            if origins[other] is None:
+                origins[other] = (start, row + rows, column + columns)
                 waiting.append((other, row + rows, column + columns))

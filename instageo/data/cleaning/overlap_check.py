@@ -37,7 +37,7 @@ def check_overlap(table: MeasuredTable) -> CheckResult:
     largest: dict[int, tuple[float, int]] = {}
     for pair in pairs_shown:
         for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
-            largest[one] = max(largest.get(one, (0.0, other)), (pair.share, other), key=lambda found: found[0])
+            largest[one] = max(largest.get(one, (0.0, other)), (pair.share, other), key=lambda overlap: overlap[0])
     findings = [
         Finding(table.chips[one], f"{share:.1%} overlap with {table.chips[other].row.name}", share, GROUP)
         for one, (share, other) in sorted(largest.items())
@@ -63,13 +63,13 @@ def _by_footprints(table: MeasuredTable) -> list[Shared]:
     for position in table.footprints:
         dates = table.chips[position].row.dates if table.settings.overlap_dates == "equal" else None
         by_dates[dates].append(position)
-    places = {
+    origins = {
         position: pixel_place(image.grid) for position in table.footprints if (image := table.chips[position].image)
     }
-    return [pair for positions in by_dates.values() for pair in _pairs(table, positions, places)]
+    return [pair for positions in by_dates.values() for pair in _pairs(table, positions, origins)]
 
 
-def _pairs(table: MeasuredTable, positions: Sequence[int], places: Mapping[int, PixelPlace]) -> list[Shared]:
+def _pairs(table: MeasuredTable, positions: Sequence[int], origins: Mapping[int, PixelPlace]) -> list[Shared]:
     footprints = [table.footprints[position] for position in positions]
     near = find_near_pairs(enclosing_circles(footprints), None, 0.0)
     corners = np.array([footprint.corners for footprint in footprints])
@@ -77,7 +77,7 @@ def _pairs(table: MeasuredTable, positions: Sequence[int], places: Mapping[int, 
     pairs = []
     for (one, other), share in zip(near[shares > 0].tolist(), shares[shares > 0].tolist(), strict=True):
         first, second = positions[one], positions[other]
-        pairs.append(Shared(first, second, share, _offset(places[first], places[second])))
+        pairs.append(Shared(first, second, share, _offset(origins[first], origins[second])))
     return pairs
 
 

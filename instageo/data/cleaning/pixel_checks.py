@@ -38,17 +38,17 @@ def check_nodata(table: MeasuredTable) -> CheckResult:
 
 def check_cloud(table: MeasuredTable) -> CheckResult:
     """Find chips with few clear pixels, by quality layers or by the columns `clear_1`, `clear_2`, …."""
-    findings, known = [], 0
+    findings, num_compared = [], 0
     for chip in table.chips:
         shares = _clear_columns(chip.row.record)
         if chip.image is not None and chip.image.covered:
             shares = [1 - share for share in chip.image.covered]
-        known += bool(shares)
+        num_compared += bool(shares)
         if shares and min(shares) < table.settings.min_clear:
             worst = int(np.argmin(shares))
             date = f" at date {worst + 1}" if len(shares) > 1 else ""
             findings.append(Finding(chip, f"{shares[worst]:.1%} of the pixels are clear{date}", 1 - shares[worst]))
-    if known:
+    if num_compared:
         return CheckResult(findings)
     return CheckResult(
         remarks=["cloud: not checked, because the table has no columns clear_1, … and --quality names no layers"]
@@ -106,7 +106,7 @@ def check_range(table: MeasuredTable) -> CheckResult:
             )
         elif image.dark_blue is not None and image.dark_blue < DARK_SHARE:
             findings.append(Finding(chip, "no dark pixel in BLUE: bright, or the offset of 1000 was not removed", 0.5))
-    remark = "range: only 0 to 1 told from x 10000, because most chips hold reflectance from 0 to 1"
+    remark = "range: only mixed scales (0 to 1 and x 10000) checked, because most chips hold reflectance from 0 to 1"
     return CheckResult(findings, [remark] if is_fraction_table else [])
 
 

@@ -15,4 +15,6 @@ def check_registration(table: MeasuredTable) -> CheckResult:
             findings.append(Finding(chip, value, worst.pixels))
     if compared or findings:
         return CheckResult(findings)
-    return CheckResult(remarks=["registration: dates not compared, because no chip has two dates that look alike"])
+    return CheckResult(
+        remarks=["registration: dates not compared, because no chip has two dates that are similar enough"]
+    )

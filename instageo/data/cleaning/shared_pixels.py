@@ -30,13 +30,13 @@ Reader = Callable[[int], Raster | None]
 
 def propose_overlaps(anchors: Sequence[Anchors | None]) -> list[Proposal]:
     """Return which chips may overlap, and how: for each pair the shift that most of their equal windows agree on."""
-    places = [(number, chip) for number, chip in enumerate(anchors) if chip is not None and len(chip.hashes)]
-    if not places:
+    with_anchors = [(number, chip) for number, chip in enumerate(anchors) if chip is not None and len(chip.hashes)]
+    if not with_anchors:
         return []
-    hashes = np.concatenate([chip.hashes for _, chip in places])
-    owners = np.concatenate([np.full(len(chip.hashes), number) for number, chip in places])
-    rows = np.concatenate([chip.rows for _, chip in places]).astype(np.int64)
-    columns = np.concatenate([chip.columns for _, chip in places]).astype(np.int64)
+    hashes = np.concatenate([chip.hashes for _, chip in with_anchors])
+    owners = np.concatenate([np.full(len(chip.hashes), number) for number, chip in with_anchors])
+    rows = np.concatenate([chip.rows for _, chip in with_anchors]).astype(np.int64)
+    columns = np.concatenate([chip.columns for _, chip in with_anchors]).astype(np.int64)
     order = np.lexsort((owners, hashes))
     hashes, owners, rows, columns = hashes[order], owners[order], rows[order], columns[order]
     ends = np.append(np.flatnonzero(np.diff(hashes)) + 1, len(hashes))
@@ -73,14 +73,14 @@ def _most_voted(votes: NDArray[np.int64]) -> list[Proposal]:
     shifts, counts = np.unique(votes, axis=0, return_counts=True)
     best: dict[tuple[int, int], tuple[int, Proposal]] = {}
     for (first, second, rows, columns), count in zip(shifts.tolist(), counts.tolist(), strict=True):
-        known = best.get((first, second))
-        if known is None or count > known[0]:
+        previous = best.get((first, second))
+        if previous is None or count > previous[0]:
             best[first, second] = count, (first, second, rows, columns)
     return [proposal for _, (_, proposal) in sorted(best.items())]
 
 
 def _equal_share(one: Raster, other: Raster, rows: int, columns: int) -> float:
-    """Return the overlap as a share of the smaller chip; 0 if pixels differ there, or all are alike."""
+    """Return the overlap as a share of the smaller chip; 0 if pixels differ there, or all layers are constant."""
     (height, width), (other_height, other_width) = one.grid.shape, other.grid.shape
     top, left = max(rows, 0), max(columns, 0)
     bottom, right = min(height, rows + other_height), min(width, columns + other_width)

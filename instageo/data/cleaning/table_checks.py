@@ -39,7 +39,7 @@ def check_classes(table: MeasuredTable) -> CheckResult:
         remarks.append("classes: not checked, because labels are values rather than classes")
     elif labels and not enough:
         least = table.settings.min_class_chips
-        remarks.append(f"classes: rare ones not told, because fewer than {least} chips have labels of classes")
+        remarks.append(f"classes: rare classes not reported, because fewer than {least} chips have class labels")
     return CheckResult(findings, remarks)
 
 
@@ -59,15 +59,15 @@ def check_outlier(table: MeasuredTable) -> CheckResult:
 
 def _outliers(group: list[tuple[ChipFacts, ImageFacts]], limit: float) -> list[Finding]:
     means = np.stack([image.means for _, image in group])
-    known = np.isfinite(means)
-    means = np.where(known, means, np.nan)
-    usable = known.sum(axis=0) >= MIN_CHIPS
+    finite = np.isfinite(means)
+    means = np.where(finite, means, np.nan)
+    usable = finite.sum(axis=0) >= MIN_CHIPS
     if not usable.any():
         return []
     centre, spread = np.zeros(means.shape[1:]), np.zeros(means.shape[1:])
     centre[usable] = np.nanmedian(means[:, usable], axis=0)
     spread[usable] = MAD_TO_DEVIATION * np.nanmedian(np.abs(means[:, usable] - centre[usable]), axis=0)
-    deviations = np.divide(np.abs(means - centre), spread, where=(spread > 0) & known, out=np.zeros_like(means))
+    deviations = np.divide(np.abs(means - centre), spread, where=(spread > 0) & finite, out=np.zeros_like(means))
     findings = []
     for (chip, image), own in zip(group, deviations, strict=True):
         step, band = np.unravel_index(int(own.argmax()), own.shape)

@@ -10,7 +10,7 @@ from instageo.data.chip_facts.layout import SETTINGS, chip_layout, label_kind, r
 from instageo.data.chip_facts.masking import MaskWriter
 from instageo.data.chip_facts.measure import ROW_ERRORS, ChipMeasurer, measure_chips, read_chip
 from instageo.data.chip_facts.quality_layers import quality_layers
-from instageo.data.chip_facts.rows import ChipTable, read_chip_table
+from instageo.data.chip_facts.rows import UncheckedTable, read_chip_table
 from instageo.data.clean_report.report import write_report
 from instageo.data.clean_report.tables import (
     group_columns,
@@ -67,18 +67,18 @@ class CleanReport:
 
 @dataclass(frozen=True)
 class CheckedTable:
-    """A table and what was found in it.
+    """A table and its findings.
 
     Attributes:
         table: The table.
         measured: Facts of its chips.
-        found: Findings of all checks.
+        results: Findings of all checks.
         masked: New chip of each row, by its number, if masks were applied.
     """
 
-    table: ChipTable
+    table: UncheckedTable
     measured: MeasuredTable
-    found: TableFindings
+    results: TableFindings
     masked: Mapping[int, Path]
 
 
@@ -92,23 +92,23 @@ def clean_table(settings: CleanSettings) -> CleanReport:
     start = time.monotonic()
     checked = check_table(settings)
     reports, tables = output_folders(settings)
-    record = summarize(checked.table, checked.measured, checked.found) | {
+    record = summarize(checked.table, checked.measured, checked.results) | {
         "seconds": round(time.monotonic() - start, 2),
         "options": {name: value for name, value in asdict(settings).items() if name not in ("input", "output")},
         "program": f"InstaGeo-Model {__version__}",
     }
     files = {
-        "findings": write_findings(reports, checked.found),
+        "findings": write_findings(reports, checked.results),
         "counts": write_counts(reports, record),
-        "report": write_report(reports, checked.measured, checked.found, record),
+        "report": write_report(reports, checked.measured, checked.results, record),
     }
     return CleanReport(
         chips=len(checked.table.rows),
         findings={check: sum(counts.values()) for check, counts in record["checks"].items()},
         with_findings=record["chips_with_findings"],
-        dropped=len(checked.found.dropped),
+        dropped=len(checked.results.dropped),
         groups=record["groups"],
-        remarks=checked.found.remarks,
+        remarks=checked.results.remarks,
         files=files | _write_tables(settings, checked, tables),
     )
 
@@ -142,12 +142,12 @@ def check_table(settings: CleanSettings) -> CheckedTable:
             return None
 
     measured = MeasuredTable(chips, settings, layout, read_again)
-    found = run_checks(measured)
+    results = run_checks(measured)
     left = sum(chip.row.number not in masked for chip, _ in measured.images) if settings.apply_mask else 0
     if left:
         remark = f"apply_mask: {counted(left, 'chip', 'have')} no quality file, and stay as they are"
-        found = replace(found, remarks=(*found.remarks, remark))
-    return CheckedTable(table, measured, found, masked)
+        results = replace(results, remarks=(*results.remarks, remark))
+    return CheckedTable(table, measured, results, masked)
 
 
 def output_folders(settings: CleanSettings) -> tuple[Path, Path]:
@@ -166,14 +166,14 @@ def output_folders(settings: CleanSettings) -> tuple[Path, Path]:
 
 def _write_tables(settings: CleanSettings, checked: CheckedTable, folder: Path) -> dict[str, Path]:
     """Write the table of groups and, on request, that without dropped chips; return their paths."""
-    table, found = checked.table, checked.found
+    table, results = checked.table, checked.results
     stem = PurePosixPath(hide_secrets(table.location)).stem
-    groups = group_columns(table, found)
+    groups = group_columns(table, results)
     files = {"groups": write_rows(folder / f"{stem}_groups.csv", table, table.rows, groups, checked.masked)}
     if settings.drop or settings.apply_mask:
-        dropped = found.dropped if settings.drop else frozenset()
-        kept = [index for index, row in enumerate(table.rows) if row.number not in dropped]
-        rows, columns = [table.rows[index] for index in kept], [groups[index] for index in kept]
+        dropped = results.dropped if settings.drop else frozenset()
+        retained = [index for index, row in enumerate(table.rows) if row.number not in dropped]
+        rows, columns = [table.rows[index] for index in retained], [groups[index] for index in retained]
         files["table"] = write_rows(folder / f"{stem}_clean.csv", table, rows, columns, checked.masked)
     described = Path(table.folder) / SETTINGS
     if not is_remote(table.folder) and described.is_file() and described.absolute() != (folder / SETTINGS).absolute():

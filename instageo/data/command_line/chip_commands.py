@@ -24,7 +24,7 @@ FORMER = FormerFlags(
     defaults=("--chip_size=256", "--num_steps=3", "--shift_to_month_start=true", "--min_count=100"),
     switches={"is_time_series_task": lambda is_set: f"--when={'before' if is_set else 'around'}"},
     without_effect={
-        "processing_method": "windows of the files are read where they lie; nothing is downloaded as a whole",
+        "processing_method": "windows of the files are read remotely; no whole file is downloaded",
         "spatial_resolution": "chips have the pixels of the images; labels are brought onto them",
         "qa_check": "images without data in a chip are always left out; --min-valid and --min-clear ask for more",
     },

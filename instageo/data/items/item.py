@@ -186,7 +186,7 @@ def _bounds(name: str, record: Mapping[str, Any], geometry: Mapping[str, Any]) -
     """Return the bounding box, degrees; east may be less than west where it crosses longitude 180.
 
     Raises:
-        DataError: The geometry is empty or damaged, or the box is no place on Earth.
+        DataError: The geometry is empty or damaged, or the box does not lie on Earth.
     """
     from shapely.errors import ShapelyError
     from shapely.geometry import shape

@@ -25,7 +25,7 @@ LEAST_PIXEL = 1e-7
 
 
 def record_grid(fields: Mapping[str, Any], properties: Mapping[str, Any]) -> Grid | None:
-    """Return the grid that a record gives, or None if it gives none or none that can be: the file tells it then.
+    """Return the grid of a record, or None if it is missing or impossible; the grid is then read from the file.
 
     Reference systems are codes or WKT. Other texts are not given to PROJ, which would take them for a file or URL and
     open it.

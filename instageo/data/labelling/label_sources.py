@@ -129,5 +129,5 @@ class FeatureSource:
         if is_geographic(self.crs):
             right += 360 * (right < left)
             boxes = [(left + turn, bottom, right + turn, top) for turn in (-360, 0, 360)]
-        _, found = self._tree.query([shapely.box(*box) for box in boxes], "intersects")
-        return [self.features[index] for index in sorted(set(found.tolist()))]
+        _, indices = self._tree.query([shapely.box(*box) for box in boxes], "intersects")
+        return [self.features[index] for index in sorted(set(indices.tolist()))]

@@ -71,11 +71,11 @@ class PointLabelling:
 
     def places(self, dates: DateRule) -> Sequence[tuple[float, float, date, date]]:
         """Return where and when images are needed: longitude, latitude, first and last day."""
-        places = []
+        search_points = []
         for observation in self.table.observations:
             periods = dates.periods(observation.time.date())
-            places.append((observation.longitude, observation.latitude, periods[0].first, periods[-1].last))
-        return places
+            search_points.append((observation.longitude, observation.latitude, periods[0].first, periods[-1].last))
+        return search_points
 
     def match(self, scenes: Scenes, rules: MatchRules) -> Matches:
         """Return the chips to be made."""

@@ -34,7 +34,7 @@ def match(observations: Sequence[Observation], scenes: Scenes, rules: MatchRules
     counts = Counter(window.tile for window in windows if window is not None)
     chooser = CandidateFinder(scenes, rules, {window for window in windows if window is not None})
     exchanged = _exchanged(
-        [place for place, window in zip(lonlats, windows, strict=True) if window is None], scenes, rules
+        [lonlat for lonlat, window in zip(lonlats, windows, strict=True) if window is None], scenes, rules
     )
     skipped: list[Skipped] = []
     groups: dict[tuple[object, ...], list[Observation]] = defaultdict(list)
@@ -55,11 +55,11 @@ def match(observations: Sequence[Observation], scenes: Scenes, rules: MatchRules
 
 
 def _exchanged(lonlats: Sequence[tuple[float, float]], scenes: Scenes, rules: MatchRules) -> set[tuple[float, float]]:
-    """Return the places that would lie in a tile if their longitude and latitude were exchanged."""
-    possible = [place for place in lonlats if abs(place[0]) <= 90]
+    """Return the coordinates that would lie in a tile if their longitude and latitude were exchanged."""
+    possible = [lonlat for lonlat in lonlats if abs(lonlat[0]) <= 90]
     turned = [(latitude, longitude) for longitude, latitude in possible]
     windows = place_points(turned, scenes.frames, size=rules.size, centre=False)
-    return {place for place, window in zip(possible, windows, strict=True) if window is not None}
+    return {lonlat for lonlat, window in zip(possible, windows, strict=True) if window is not None}
 
 
 def _choose(

@@ -1,4 +1,4 @@
-"""Tables of points: read, checked as a whole, and turned into observations."""
+"""Tables of points: read, checked in full, and turned into observations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

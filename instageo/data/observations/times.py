@@ -16,7 +16,7 @@ SERIALS = 20_000.0, 80_000.0
 """Day numbers of 1954 to 2119, by which they are recognised."""
 
 _ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%Y{0}%m{0}%d")
-GUESSES = (*(order.format(mark) for mark in "/.-" for order in _ORDERS), "%d %b %Y", "%d %B %Y", "%b %d, %Y")
+GUESSES = (*(order.format(separator) for separator in "/.-" for order in _ORDERS), "%d %b %Y", "%d %B %Y", "%b %d, %Y")
 """Formats that are proposed for dates that are not ISO."""
 
 

@@ -23,7 +23,7 @@ class ChipImage:
         values: Shape (T * B, H, W), dates one after another, -9999 without an observation.
         valid: Share of pixels with an observation at each date, after masking.
         clear: Share of clear pixels at each date, before masking; None without a quality layer.
-        saturated: Number of values beyond the type's range.
+        saturated: How many values lay beyond the type's range.
     """
 
     values: NDArray[np.generic]

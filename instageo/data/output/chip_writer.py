@@ -32,7 +32,7 @@ class ChipWriter:
         labels: Makes the labels.
         mask_any: Whether a pixel that is covered at one date is masked at all dates.
         fill_missing: Whether a date without an image is filled with no-data.
-        stated: What the user says of the offset of images that do not tell.
+        stated: Offset that the user states for images without this information.
         tags: Tags of all chips.
     """
 

@@ -70,7 +70,7 @@ def check_settings(folder: Path, record: Mapping[str, Any]) -> None:
     former = _read(path)
     options = former.get("options", {}) if isinstance(former, dict) else {}
     if not isinstance(options, dict):
-        raise RunFolderError(f"{path}: is damaged (options is no mapping); choose another folder")
+        raise RunFolderError(f"{path}: is damaged (options is not a mapping); choose another folder")
     if options.get("input_sha256") != record["options"]["input_sha256"]:
         raise RunFolderError(
             f"{folder}: its chips were made from another table, or labels, or these were changed since; pass the same "

@@ -49,7 +49,7 @@ class ChipReport:
 
     @property
     def exit_status(self) -> int:
-        """0, or 3 if files could not be read or there is no chip."""
+        """0, or 3 if files could not be read or no chip was made."""
         return 3 if self.unreadable or not self.chips else 0
 
     @property

@@ -143,9 +143,9 @@ class BatchReader:
     def _order_by_clearness(self, steps: Sequence[ChipStep]) -> None:
         """Sort the images of each date by their share of clear pixels in the chip, then as before."""
         every = [(step, item) for step in steps for item in step.queue if self._has_quality(item)]
-        found = self._quality_of([(step.plan, item) for step, item in every])
+        qualities = self._quality_of([(step.plan, item) for step, item in every])
         clear: dict[tuple[int, Item], float] = {}
-        for (step, item), result in zip(every, found, strict=True):
+        for (step, item), result in zip(every, qualities, strict=True):
             clear[id(step), item] = result.clear if isinstance(result, Quality) else -1.0
         for step in steps:
             step.queue = sorted(step.queue, key=lambda item: -clear.get((id(step), item), -1.0))
@@ -153,8 +153,8 @@ class BatchReader:
     def _read_quality(self, steps: Sequence[ChipStep]) -> None:
         """Read quality layers, and go on with the next image where one does not have enough clear or valid pixels."""
         steps = [step for step in steps if self._has_quality(step.item)]
-        found = self._quality_of([(step.plan, step.item) for step in steps if step.item is not None])
-        for step, result in zip(steps, found, strict=True):
+        qualities = self._quality_of([(step.plan, step.item) for step in steps if step.item is not None])
+        for step, result in zip(steps, qualities, strict=True):
             name = step.item.id if step.item else ""
             if not isinstance(result, Quality):
                 step.fail(*result)
@@ -170,11 +170,11 @@ class BatchReader:
         rules = self._rules
         assets = [(plan.grid, asset) for plan, item in pairs for asset in rules.quality_assets(item)]
         results: list[Quality | tuple[Reason, str]] = []
-        for window, found in self._windows(assets, rules.margin_m):
-            if window is None or not isinstance(found[0], np.ndarray):
-                results.append(found)  # type: ignore[arg-type]
+        for window, pixels in self._windows(assets, rules.margin_m):
+            if window is None or not isinstance(pixels[0], np.ndarray):
+                results.append(pixels)  # type: ignore[arg-type]
             else:
-                results.append(read_quality(found[0], window, rules.source.flags, rules.mask, rules.dilate_m))
+                results.append(read_quality(pixels[0], window, rules.source.flags, rules.mask, rules.dilate_m))
         return results
 
     def _read_bands(self, steps: Sequence[ChipStep]) -> None:
@@ -183,16 +183,16 @@ class BatchReader:
         for step in steps:
             if step.item is not None:
                 assets += [(step.plan.grid, asset) for asset in rules.band_assets(step.item)]
-        found = self._windows(assets)
+        windows = self._windows(assets)
         for number, step in enumerate(steps):
-            own = found[number * len(rules.bands) : (number + 1) * len(rules.bands)]
+            own = windows[number * len(rules.bands) : (number + 1) * len(rules.bands)]
             self._combine(step, dict(zip(rules.bands, own, strict=True)))
 
     def _combine(
-        self, step: ChipStep, found: Mapping[str, tuple[AssetWindow | None, Pixels | tuple[Reason, str]]]
+        self, step: ChipStep, windows: Mapping[str, tuple[AssetWindow | None, Pixels | tuple[Reason, str]]]
     ) -> None:
         bands: dict[str, Pixels] = {}
-        for name, (window, result) in found.items():
+        for name, (window, result) in windows.items():
             if window is None or not isinstance(result[0], np.ndarray):
                 step.fail(*result)
                 return

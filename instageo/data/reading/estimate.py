@@ -57,9 +57,9 @@ def estimate(
         num_windows: Number of windows in all files.
     """
     with ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(lambda read: _header_cost(read, access), reads))
-    costs = [cost for cost in found if cost is not None]
-    windows = sum(len(read.grids) for read, cost in zip(reads, found, strict=True) if cost is not None)
+        header_costs = list(pool.map(lambda read: _header_cost(read, access), reads))
+    costs = [cost for cost in header_costs if cost is not None]
+    windows = sum(len(read.grids) for read, cost in zip(reads, header_costs, strict=True) if cost is not None)
     total = sum(costs, ReadCost())
     num_files = num_files or len(reads)
     if windows and len(costs) < num_files:

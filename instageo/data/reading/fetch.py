@@ -158,8 +158,8 @@ def _is_http(location: str) -> bool:
 
 def _answer(location: str, error: RasterError) -> Answer:
     """Return what the server answers: from GDAL's message, or else from one small request."""
-    found = _STATUS.search(str(error.__cause__))
-    status = int(found[1]) if found else None
+    match = _STATUS.search(str(error.__cause__))
+    status = int(match[1]) if match else None
     if status in (*DENIED, *MISSING):
         return Answer(status)
     return probe(location) if _is_http(location) else Answer(status or FOUND[0])

@@ -28,15 +28,15 @@ class Hosts:
     def __init__(self, per_host: int, max_failures: int = MAX_FAILURES) -> None:
         self._max_failures = max_failures
         self._lock = threading.Lock()
-        self._places: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(per_host))
+        self._slots: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(per_host))
         self._failures: defaultdict[str, int] = defaultdict(int)
 
     @contextmanager
     def place(self, location: str) -> Iterator[None]:
-        """Wait until the host of a file has a free place, and hold it inside this block."""
+        """Wait until the host of a file has a free slot, and hold it inside this block."""
         with self._lock:
-            places = self._places[host_of(location)]
-        with places:
+            slots = self._slots[host_of(location)]
+        with slots:
             yield
 
     def succeed(self, location: str) -> None:

@@ -58,7 +58,7 @@ class StepPixels:
     Attributes:
         values: Shape (B, H, W), in type and unit of the product's chips; -9999 without an observation.
         valid: Shape (H, W), where all bands have an observation.
-        saturated: Count of values beyond the type's range, which became its largest value.
+        saturated: How many values lay beyond the type's range, which became its largest value.
         quality: What the quality layer says; None without one.
     """
 

@@ -47,7 +47,7 @@ def check_flags(names: Sequence[str], flags: Mapping[str, Flag], source: str) ->
     for name in result:
         if name not in available:
             has = f"its quality layer has {', '.join(available)}" if available else "it has no quality layer"
-            raise ConfigError(f"mask: {source} cannot tell {name}; {has}{did_you_mean(name, available)}")
+            raise ConfigError(f"mask: {source} has no flag {name}; {has}{did_you_mean(name, available)}")
     return result
 
 

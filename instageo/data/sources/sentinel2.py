@@ -59,7 +59,7 @@ def stored_offset(item: Item, stated: str | None) -> float:
 
     Args:
         item: The image.
-        stated: What the user says of images that do not tell: `pending`, `applied` or None.
+        stated: What the user states for images without this information: `pending`, `applied` or None.
 
     Raises:
         RefusedItemError: It cannot be known.

@@ -123,8 +123,9 @@ class Source:
         every = tuple(product for group in self.products.values() for product in group)
         products = products or (self.products[self.default_catalog] if catalog else every)
         if collection is not None:
-            known = products if catalog in self.products else (*products, *every)  # they name assets in their own way
-            same = [product for product in known if product.collection == collection]
+            # other catalogues name assets in their own way
+            candidates = products if catalog in self.products else (*products, *every)
+            same = [product for product in candidates if product.collection == collection]
             base = same[0] if same else Product(collection, dict(products[0].assets), products[0].quality)
             products = (base,)
         quality = assets.get("quality")

@@ -23,13 +23,13 @@ class Division:
 
     Attributes:
         table: The table.
-        places: Where its chips lie.
+        footprints: Where its chips lie.
         parts: Names of the parts.
         part: Index of each row's part, -1 for rows in none, shape (N,).
     """
 
     table: ChipTable
-    places: Places
+    footprints: Places
     parts: tuple[str, ...]
     part: NDArray[np.intp]
 
@@ -54,7 +54,7 @@ class PairFacts:
 
     Attributes:
         parts: Their names.
-        distance_km: Least distance of their footprints; None if no chip of one has a place.
+        distance_km: Least distance of their footprints; None if no chip of one has a location.
         nearest: The two chips that are so near.
         overlapping: Chips of the second part whose circle overlaps one of the first.
         shared_chips: Files in both.
@@ -92,8 +92,8 @@ def find_pair_facts(division: Division) -> list[PairFacts]:
 
 
 def _distance(division: Division, one: int, other: int) -> tuple[float | None, tuple[str, str] | None, int]:
-    known, circles, inputs = division.places.known, division.places.circles, division.table.inputs
-    first, second = (rows[known[rows]] for rows in (division.rows(one), division.rows(other)))
+    located, circles, inputs = division.footprints.located, division.footprints.circles, division.table.inputs
+    first, second = (rows[located[rows]] for rows in (division.rows(one), division.rows(other)))
     nearest = find_nearest_pair(circles.take(first), circles.take(second))
     if nearest is None:
         return None, None, 0

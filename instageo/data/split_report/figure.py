@@ -11,7 +11,7 @@ from instageo.files import atomic_path
 from instageo.geodesy.circles import Floats
 
 COLORS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7")
-"""Colours of the parts, told apart also by the colour-blind."""
+"""Colours of the parts, which colour-blind readers can distinguish."""
 
 DROPPED_COLOR = "#bbbbbb"
 
@@ -36,8 +36,8 @@ def draw_split(path: Path, division: Division, classes: Mapping[str, Mapping[str
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    has_map = bool(division.places.known.any())
-    panels = [draw for draw, wanted in ((_draw_map, has_map), (_draw_rows, True)) if wanted]
+    has_map = bool(division.footprints.located.any())
+    panels = [draw for draw, is_shown in ((_draw_map, has_map), (_draw_rows, True)) if is_shown]
     figure = Figure(figsize=(6.4 * (len(panels) + bool(classes)), 4.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(panels) + bool(classes), squeeze=False)[0]
@@ -50,10 +50,10 @@ def draw_split(path: Path, division: Division, classes: Mapping[str, Mapping[str
 
 
 def _draw_map(axis: Any, division: Division) -> None:
-    lonlat = _continuous(division.places.circles.lonlat, division.places.known)
-    middle = float(np.radians(np.median(lonlat[division.places.known, 1])))
+    lonlat = _continuous(division.footprints.circles.lonlat, division.footprints.located)
+    middle = float(np.radians(np.median(lonlat[division.footprints.located, 1])))
     for number in range(-1, len(division.parts)):
-        rows = np.flatnonzero((division.part == number) & division.places.known)
+        rows = np.flatnonzero((division.part == number) & division.footprints.located)
         name = "dropped" if number < 0 else division.parts[number]
         if not len(rows):
             continue
@@ -80,19 +80,19 @@ def _draw_classes(axis: Any, classes: Mapping[str, Mapping[str, float]]) -> None
     names = list(next(iter(classes.values())))[:MOST_CLASSES]
     width = 0.8 / len(classes)
     for number, (part, fractions) in enumerate(classes.items()):
-        places = np.arange(len(names)) + (number - (len(classes) - 1) / 2) * width
-        axis.bar(places, [fractions[name] for name in names], width, color=_color(number), label=part)
+        bar_centers = np.arange(len(names)) + (number - (len(classes) - 1) / 2) * width
+        axis.bar(bar_centers, [fractions[name] for name in names], width, color=_color(number), label=part)
     axis.set_xticks(np.arange(len(names)), names, rotation=45 if max(map(len, names)) > 4 else 0)
     axis.set(title="Share of each class", xlabel="class", ylabel="fraction of the part")
     axis.margins(y=0.15)
     axis.legend(fontsize="small", loc="upper center", ncols=len(classes))
 
 
-def _continuous(lonlat: Floats, known: Any) -> Floats:
-    """Return places whose longitudes are shifted by 360 degrees where that makes the map narrower."""
+def _continuous(lonlat: Floats, located: Any) -> Floats:
+    """Return points whose longitudes are shifted by 360 degrees where that makes the map narrower."""
     shifted = lonlat.copy()
     shifted[:, 0] %= 360
-    return min((lonlat, shifted), key=lambda places: float(np.ptp(places[known, 0])))
+    return min((lonlat, shifted), key=lambda points: float(np.ptp(points[located, 0])))
 
 
 def _color(number: int) -> str:

@@ -53,10 +53,10 @@ def check_guarantees(division: Division, facts: Sequence[PairFacts], proof: Mapp
         values = ["" if value == "chip " else value for value in values]
         result.append(_check_shared(f"column {', '.join(columns)}", division.shared(values), "value"))
     if block_km := proof.get("block_km"):
-        blocks = find_blocks(division.places.circles.lonlat, block_km)
+        blocks = find_blocks(division.footprints.circles.lonlat, block_km)
         result.append(_check_shared(f"blocks of {block_km:g} km", division.shared(_names(division, blocks)), "block"))
     if centers := proof.get("centers"):
-        nearest = nearest_center(to_xyz(division.places.circles.lonlat), np.array(centers))
+        nearest = nearest_center(to_xyz(division.footprints.circles.lonlat), np.array(centers))
         result.append(_check_shared("clusters", division.shared(_names(division, nearest)), "cluster"))
     if shares := proof.get("exact_shares"):
         strata = find_strata(division.table, proof.get("strata") or ())
@@ -69,7 +69,10 @@ def check_guarantees(division: Division, facts: Sequence[PairFacts], proof: Mapp
 
 
 def _names(division: Division, numbers: Any) -> list[str]:
-    return [str(number) if known else "" for number, known in zip(numbers, division.places.known, strict=True)]
+    return [
+        str(number) if is_located else ""
+        for number, is_located in zip(numbers, division.footprints.located, strict=True)
+    ]
 
 
 def _check_distance(division: Division, pair: PairFacts, buffer_km: float) -> Guarantee:
@@ -77,41 +80,41 @@ def _check_distance(division: Division, pair: PairFacts, buffer_km: float) -> Gu
     expected = f"at least {buffer_km:g} km" if buffer_km else ""
     if pair.distance_km is None:
         return Guarantee(name, "places of the chips are unknown", expected, False if buffer_km else None)
-    found = f"{pair.distance_km:.3f} km ({', '.join(pair.nearest)})" if pair.nearest else ""
+    actual = f"{pair.distance_km:.3f} km ({', '.join(pair.nearest)})" if pair.nearest else ""
     if pair.overlapping and pair.nearest:
         first, second = pair.nearest
         number = counted(pair.overlapping, "chip")
-        found = f"{number} of {pair.parts[1]} may overlap {pair.parts[0]}, such as {second} with {first}"
+        actual = f"{number} of {pair.parts[1]} may overlap {pair.parts[0]}, such as {second} with {first}"
     holds = None
     if buffer_km:
         inside = np.isin(division.part, [division.parts.index(part) for part in pair.parts])
-        unknown = int((inside & ~division.places.known).sum())
+        unknown = int((inside & ~division.footprints.located).sum())
         if unknown:
-            found += f"; {counted(unknown, 'chip', 'have')} no place"
+            actual += f"; {counted(unknown, 'chip', 'have')} no location"
         holds = pair.distance_km >= buffer_km - TOLERANCE_KM and not unknown
-    return Guarantee(name, found, expected, holds)
+    return Guarantee(name, actual, expected, holds)
 
 
 def _check_chips(pair: PairFacts) -> Guarantee:
     name, expected = f"chips in {pair.parts[0]} and {pair.parts[1]}", "none in both, none with the same content"
-    found = []
+    shared = []
     if pair.shared_chips:
-        found.append(f"{counted(len(pair.shared_chips), 'chip', 'are')} in both, as {pair.shared_chips[0]}")
+        shared.append(f"{counted(len(pair.shared_chips), 'chip', 'are')} in both, as {pair.shared_chips[0]}")
     if pair.same_content:
         first, second = pair.same_content[0]
-        found.append(f"{counted(len(pair.same_content), 'chip', 'have')} the same content, as {first} and {second}")
-    return Guarantee(name, "; ".join(found) or "none shared", expected, not found)
+        shared.append(f"{counted(len(pair.same_content), 'chip', 'have')} the same content, as {first} and {second}")
+    return Guarantee(name, "; ".join(shared) or "none shared", expected, not shared)
 
 
 def _check_items(pair: PairFacts) -> Guarantee:
     items = pair.shared_items or ()
-    found = f"{counted(len(items), 'image')}, as {items[0]}" if items else "none"
-    return Guarantee(f"images in {pair.parts[0]} and {pair.parts[1]}", found)
+    actual = f"{counted(len(items), 'image')}, as {items[0]}" if items else "none"
+    return Guarantee(f"images in {pair.parts[0]} and {pair.parts[1]}", actual)
 
 
 def _check_shared(name: str, shared: Mapping[str, tuple[int, ...]], noun: str) -> Guarantee:
-    found = f"{counted(len(shared), noun)}, as {next(iter(shared))}" if shared else "none in two parts"
-    return Guarantee(name, found, f"no {noun} in two parts", not shared)
+    actual = f"{counted(len(shared), noun)}, as {next(iter(shared))}" if shared else "none in two parts"
+    return Guarantee(name, actual, f"no {noun} in two parts", not shared)
 
 
 def _check_gaps(division: Division, gap_days: int) -> list[Guarantee]:
@@ -119,10 +122,10 @@ def _check_gaps(division: Division, gap_days: int) -> list[Guarantee]:
     for number in range(len(division.parts) - 1):
         first, second = division.parts[number : number + 2]
         gap = find_gap(division.table.days, division.part, number, number + 1)
-        found = "a part has no dates" if gap is None else counted(gap, "day")
+        actual = "a part has no dates" if gap is None else counted(gap, "day")
         expected = f"at least {counted(max(gap_days, 1), 'day')}"
         result.append(
-            Guarantee(f"gap of {first} and {second}", found, expected, gap is not None and gap >= max(gap_days, 1))
+            Guarantee(f"gap of {first} and {second}", actual, expected, gap is not None and gap >= max(gap_days, 1))
         )
     return result
 

@@ -53,8 +53,8 @@ def _verify_folder(folder: Path, settings: SplitSettings) -> list[Guarantee]:
         return _verify_tables([str(folder / f"{name}.csv") for name in record["parts"]], settings)
     result: list[Guarantee] = []
     for name in record["folds"]:
-        found = _verify_folder(folder / name, settings)
-        result += [replace(item, name=f"{name}: {item.name}") for item in found]
+        guarantees = _verify_folder(folder / name, settings)
+        result += [replace(item, name=f"{name}: {item.name}") for item in guarantees]
     if record["strategy"] == "kfold":
         result.append(_check_folds([folder / name for name in record["folds"]], record["tested"]))
     return result
@@ -68,9 +68,9 @@ def _check_folds(folders: Sequence[Path], expected: int) -> Guarantee:
         for location in _resolve_all(table.locations):
             counts.setdefault(location, set()).add(number)
     twice, total = [name for name, folds in counts.items() if len(folds) > 1], sum(map(len, tests))
-    found = counted(total, "row") + (f"; {counted(len(twice), 'chip')} in two, as {twice[0]}" if twice else "")
-    wanted = f"{counted(expected, 'row')}, no chip in two"
-    return Guarantee("test parts of all folds", found, wanted, not twice and total == expected)
+    actual = counted(total, "row") + (f"; {counted(len(twice), 'chip')} in two, as {twice[0]}" if twice else "")
+    promised = f"{counted(expected, 'row')}, no chip in two"
+    return Guarantee("test parts of all folds", actual, promised, not twice and total == expected)
 
 
 def _verify_tables(paths: Sequence[str], settings: SplitSettings) -> list[Guarantee]:
@@ -144,6 +144,6 @@ def _check_rows(division: Division, tables: Sequence[ChipTable], record: Mapping
         if written is None:
             continue
         same = digest_lines(row_lines(table)) == written["sha256"]
-        found = "as written" if same else f"{counted(len(table), 'row')}, not those that were written"
-        result.append(Guarantee(f"rows of {name}", found, f"the {counted(written['rows'], 'row')} of the split", same))
+        actual = "as written" if same else f"{counted(len(table), 'row')}, not those that were written"
+        result.append(Guarantee(f"rows of {name}", actual, f"the {counted(written['rows'], 'row')} of the split", same))
     return result

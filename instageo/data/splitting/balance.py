@@ -52,11 +52,11 @@ def draw_assignments(sizes: Floats, targets: Sequence[float], rng: np.random.Gen
         draws: Number of assignments D.
     """
     orders = np.stack([rng.permutation(len(sizes)) for _ in range(draws)])
-    wanted = np.asarray(targets, dtype=np.float64) * sizes.sum()
-    filled, every = np.zeros((draws, len(wanted))), np.arange(draws)
+    target_rows = np.asarray(targets, dtype=np.float64) * sizes.sum()
+    filled, every = np.zeros((draws, len(target_rows))), np.arange(draws)
     assigned = np.zeros((draws, len(sizes)), np.intp)
     for groups in orders.T:
-        neediest = (1 - filled / wanted).argmax(axis=1)
+        neediest = (1 - filled / target_rows).argmax(axis=1)
         filled[every, neediest] += sizes[groups]
         assigned[every, groups] = neediest
     return assigned

@@ -7,17 +7,17 @@ from instageo.data.splitting.assignment import Assignment
 from instageo.geodesy.distances import find_near
 
 
-def drop_near(assignment: Assignment, places: Places, buffer_km: float) -> Assignment:
-    """Drop chips of lesser parts that are nearer than a distance to a greater part, and chips without a place.
+def drop_near(assignment: Assignment, footprints: Places, buffer_km: float) -> Assignment:
+    """Drop chips of lesser parts that are nearer than a distance to a greater part, and chips without a location.
 
     The last part keeps all its chips; the one before it loses those near the last; and so on. So no chip is dropped for
     the sake of one that is itself dropped.
     """
-    result = assignment.drop(~places.known, "no place, so its distance is unknown")
+    result = assignment.drop(~footprints.located, "no location, so its distance is unknown")
     for number in range(len(assignment.parts) - 2, -1, -1):
         rows, greater = np.flatnonzero(result.part == number), np.flatnonzero(result.part > number)
         near = np.zeros(len(result.part), bool)
-        near[rows] = find_near(places.circles.take(rows), places.circles.take(greater), buffer_km)
+        near[rows] = find_near(footprints.circles.take(rows), footprints.circles.take(greater), buffer_km)
         names = " or ".join(assignment.parts[number + 1 :])
         result = result.drop(near, f"nearer than {buffer_km:g} km to {names}")
     return result

@@ -29,7 +29,7 @@ class Fold:
 def make_folds(given: SplitInput) -> list[Fold]:
     """Divide a table into equal folds; each is the test part once, and the next one is then the validation part.
 
-    With two folds there is no validation part.
+    With two folds the validation part is left out.
 
     Raises:
         ConfigError: An option does not work with folds.
@@ -89,10 +89,12 @@ FOLDS = {"kfold": make_folds, "region": leave_regions_out}
 def _regions(given: SplitInput) -> list[str]:
     settings = given.settings
     if settings.regions is not None:
-        given.places.require("--regions")
+        given.footprints.require("--regions")
         name = settings.column[0] if settings.column else None
-        found = find_regions(settings.regions, given.places.circles.lonlat, name)
-        return [region if known else "" for region, known in zip(found, given.places.known, strict=True)]
+        regions = find_regions(settings.regions, given.footprints.circles.lonlat, name)
+        return [
+            region if is_located else "" for region, is_located in zip(regions, given.footprints.located, strict=True)
+        ]
     if len(settings.column) != 1:
         raise ConfigError("--by region needs --column NAME, a column with regions, or --regions FILE, polygons")
     return given.table.texts(settings.column[0])

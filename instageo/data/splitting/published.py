@@ -35,8 +35,8 @@ def split_by_lists(inputs: Sequence[str], folder: str | Path) -> Assignment:
         names = read_names(files[0])
         listed += len(set(names))
         twice |= {name for name in names if members.setdefault(name, part) != part}
-    found = {name for name in map(chip_name, inputs) if name in members}
-    if not found:
+    matches = {name for name in map(chip_name, inputs) if name in members}
+    if not matches:
         raise TableError(f"{folder}: the lists name no chip of the table, whose first is {inputs[0]}")
     result = _assign([members.get(chip_name(name), "") for name in inputs], list(lists), "in no list")
     notes = [f"lists: {', '.join(f'{part} from {files[0]}' for part, files in lists.items())}"]
@@ -44,8 +44,8 @@ def split_by_lists(inputs: Sequence[str], folder: str | Path) -> Assignment:
         notes.append(
             f"{counted(len(twice), 'chip', 'are')} in several lists; the first counts: {', '.join(sorted(twice)[:3])}"
         )
-    if len(members) > len(found):
-        notes.append(f"{len(members) - len(found)} of {len(members)} chips in lists are not in the table")
+    if len(members) > len(matches):
+        notes.append(f"{len(members) - len(matches)} of {len(members)} chips in lists are not in the table")
     return result.with_notes(*notes)
 
 
@@ -54,8 +54,8 @@ def split_by_column(values: Sequence[str], column: str) -> Assignment:
     names = [SPLIT_ALIASES.get(value.lower(), value.lower()) for value in values]
     if not any(names):
         raise TableError(f"the column '{column}' has no value; expected names of parts, such as train, val and test")
-    known = [part for part in SPLITS if part in names]
-    return _assign(names, [*known, *sorted(set(names) - {"", *known})], f"no value in column {column}")
+    standard = [part for part in SPLITS if part in names]
+    return _assign(names, [*standard, *sorted(set(names) - {"", *standard})], f"no value in column {column}")
 
 
 def _assign(names: Sequence[str], parts: Sequence[str], reason: str) -> Assignment:

@@ -38,9 +38,9 @@ def find_regions(path: str | Path, lonlat: NDArray[np.float64], name: str | None
     xs, ys = transform_coordinates(WGS84, source.crs, lonlat[:, 0].tolist(), lonlat[:, 1].tolist())
     inside = np.isfinite(xs) & np.isfinite(ys)
     points = shapely.points(np.where(inside, xs, 0), np.where(inside, ys, 0))
-    place, polygon = shapely.STRtree(polygons).query(points, predicate="intersects")
+    point, polygon = shapely.STRtree(polygons).query(points, predicate="intersects")
     result = [""] * len(lonlat)
-    for row, number in sorted(zip(place.tolist(), polygon.tolist(), strict=True), reverse=True):
+    for row, number in sorted(zip(point.tolist(), polygon.tolist(), strict=True), reverse=True):
         if inside[row]:
             result[row] = names[number]
     return result
@@ -72,7 +72,7 @@ def _polygons(source: VectorRows) -> list[Any]:
     polygons = []
     for number, geometry in source.geometries:
         if isinstance(geometry, str) or geometry is None or geometry.geom_type not in ("Polygon", "MultiPolygon"):
-            found = geometry if isinstance(geometry, str) else getattr(geometry, "geom_type", "no geometry")
-            raise TableError(f"{source.table}: feature {number}: {found}; expected a polygon")
+            geometry_type = geometry if isinstance(geometry, str) else getattr(geometry, "geom_type", "no geometry")
+            raise TableError(f"{source.table}: feature {number}: {geometry_type}; expected a polygon")
         polygons.append(geometry if geometry.is_valid else shapely.make_valid(geometry))
     return polygons

@@ -1,4 +1,4 @@
-"""The strategies by name; here settings end, and the modules beside take plain values."""
+"""The strategies by name; they read the settings, and pass plain values to the other modules of this package."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -30,14 +30,14 @@ class SplitInput:
 
     Attributes:
         table: The table.
-        places: Where its chips lie.
+        footprints: Where its chips lie.
         classes: Its classes; None if they are unknown or not to be balanced.
         shares: Fractions of the parts, by name.
         settings: Options of the strategies.
     """
 
     table: ChipTable
-    places: Places
+    footprints: Places
     classes: ClassCounts | None
     shares: Mapping[str, float]
     settings: SplitSettings
@@ -45,10 +45,12 @@ class SplitInput:
     def take(self, rows: NDArray[np.intp], shares: Mapping[str, float]) -> "SplitInput":
         """Return some rows of the input, to be split by other shares."""
         classes = self.classes
-        places = replace(self.places, circles=self.places.circles.take(rows), known=self.places.known[rows])
+        footprints = replace(
+            self.footprints, circles=self.footprints.circles.take(rows), located=self.footprints.located[rows]
+        )
         if classes is not None:
             classes = replace(classes, counts=classes.counts[rows])
-        return SplitInput(self.table.take(rows.tolist()), places, classes, shares, self.settings)
+        return SplitInput(self.table.take(rows.tolist()), footprints, classes, shares, self.settings)
 
 
 def _random(given: SplitInput) -> Assignment:
@@ -64,8 +66,8 @@ def _stratified(given: SplitInput) -> Assignment:
         columns = [LABEL]
     if not columns and given.classes is None:
         raise ConfigError(
-            f"{given.table.name} does not tell the classes of chips; pass --column NAME for a column of strata, or "
-            "--balance read to count the classes in label files"
+            f"the classes of the chips in {given.table.name} are unknown; pass --column NAME for a column of strata, "
+            "or --balance read to count the classes in label files"
         )
     strata = find_strata(given.table, columns) if given.classes is None or columns else given.classes.majority()
     part = split_shuffled(given.table.inputs, list(given.shares.values()), given.settings.seed, strata=strata)
@@ -90,7 +92,7 @@ def _group(given: SplitInput) -> Assignment:
 
 def _blocks(given: SplitInput) -> Assignment:
     rows = _placed_rows(given)
-    circles, block_km = given.places.circles.take(rows), given.settings.block_km
+    circles, block_km = given.footprints.circles.take(rows), given.settings.block_km
     if block_km is None and given.settings.stable:
         block_km = USUAL_KM  # whatever rows there are
     elif block_km is None:
@@ -101,7 +103,7 @@ def _blocks(given: SplitInput) -> Assignment:
 
 def _clusters(given: SplitInput) -> Assignment:
     rows = _placed_rows(given)
-    lonlat = given.places.circles.lonlat[rows]
+    lonlat = given.footprints.circles.lonlat[rows]
     centers = find_centers(lonlat, given.settings.clusters, given.settings.seed)
     result = _split_groups(given, Groups.of(nearest_center(to_xyz(lonlat), centers), "cluster"), rows)
     return replace(result, proof={"centers": centers.tolist()})
@@ -109,7 +111,7 @@ def _clusters(given: SplitInput) -> Assignment:
 
 def _distance(given: SplitInput) -> Assignment:
     rows, distance = _placed_rows(given), given.settings.buffer_km
-    components = find_components(given.places.circles.take(rows), distance, max(given.shares.values()))
+    components = find_components(given.footprints.circles.take(rows), distance, max(given.shares.values()))
     return _split_groups(given, Groups.of(components, "connected group"), rows)
 
 
@@ -168,16 +170,16 @@ def assign(name: str, given: SplitInput) -> Assignment:
 
 
 def _placed_rows(given: SplitInput) -> NDArray[np.intp]:
-    given.places.require(f"--by {given.settings.by}")
-    return np.flatnonzero(given.places.known)
+    given.footprints.require(f"--by {given.settings.by}")
+    return np.flatnonzero(given.footprints.located)
 
 
 def _split_groups(given: SplitInput, groups: Groups, rows: NDArray[np.intp]) -> Assignment:
-    """Assign groups of some rows; the other rows have no place and are dropped."""
+    """Assign groups of some rows; the other rows have no location and are dropped."""
     part = np.full(len(given.table), DROPPED, np.intp)
     counts: Any = None if given.classes is None else given.classes.counts[rows]
     part[rows] = split_groups(
         groups, list(given.shares.values()), given.settings.seed, class_counts=counts, stable=given.settings.stable
     )
     missing = np.flatnonzero(part == DROPPED).tolist()
-    return Assignment(tuple(given.shares), part, dict.fromkeys(missing, "no place"))
+    return Assignment(tuple(given.shares), part, dict.fromkeys(missing, "no location"))

@@ -23,11 +23,11 @@ HEADER, ROW = "Input,Label,dates\n", "a.tif,b.tif,2024-05-01\n"
     ("", [], "the table has no rows; expected at least one chip"),
     (HEADER, [], "the table has no rows; expected at least one chip"),
     ("image,mask\na,b\n", [], "no column 'Input'; found ['image', 'mask']"),
-    (HEADER + ROW, ["--verdicts=clod=drop"], "there is no check clod; the checks are readable"),
+    (HEADER + ROW, ["--verdicts=clod=drop"], "unknown check clod; the checks are readable"),
     (HEADER + ROW, ["--verdicts=cloud=delete"], "cloud=delete does not work; expected warn, drop, off"),
     (HEADER + ROW, ["--quality=QA"], "quality=QA: the table has no such column; it has Input, Label, dates"),
     (HEADER + ROW, ["--apply-mask"], "apply_mask needs a mask"),
-    (HEADER + ROW, ["--quality=dates", "--mask=clouds"], "mask: fmask cannot tell clouds"),
+    (HEADER + ROW, ["--quality=dates", "--mask=clouds"], "mask: fmask has no flag clouds"),
     (HEADER + ROW, ["--unit=radiance"], "unit=radiance is unknown; choose one of auto, reflectance, radar, other"),
     (HEADER + ROW, ["--value-range=5"], "value_range=(5.0,) does not work; expected two increasing numbers"),
     (HEADER + ROW, ["--min-clear=2"], "min_clear=2.0 does not work; expected a share from 0 to 1"),
@@ -87,7 +87,7 @@ def test_a_json_table_with_labels_of_whole_chips_is_read(tmp_path):
     (tmp_path / "chips.json").write_text(json.dumps([record]))
     checked = check_table(CleanSettings(str(tmp_path / "chips.json"), threads=1))
     assert checked.measured.chips[0].label.counts == {"Wald": 1, "See": 1}
-    assert checked.found.findings == ()
+    assert checked.results.findings == ()
 
 
 @pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
@@ -98,5 +98,5 @@ def test_a_quality_layer_of_the_chip_itself_tells_clouds(tmp_path):
     writer = ChipTableWriter(tmp_path)
     writer.add("one", np.concatenate([values, quality]), label, Grid(None, Affine.identity(), 32, 32))
     settings = CleanSettings(writer.write(), layers=(0, 1, 2, 3, 4, 5), quality="6", threads=1)
-    [entry] = check_table(settings).found.findings
+    [entry] = check_table(settings).results.findings
     assert (entry.check, entry.finding.value) == ("cloud", "37.5% of the pixels are clear")

@@ -34,7 +34,7 @@ def chip(seed=99, steps=1):
 
 def clean(writer, tmp_path, **options):
     """Return the verdicts of the findings by (chip, check), and all that was found."""
-    found = check_table(CleanSettings(writer.write(), str(tmp_path / "out"), threads=1, **options)).found
+    found = check_table(CleanSettings(writer.write(), str(tmp_path / "out"), threads=1, **options)).results
     return {(Path(entry.finding.chip.row.name).stem, entry.check): entry.verdict for entry in found.findings}, found
 
 
@@ -216,7 +216,7 @@ def test_verdicts_can_be_changed_and_checks_switched_off(writer, tmp_path):
     spoil_stripes(writer)
     assert clean(writer, tmp_path, verdicts={"stripes": "drop"})[0] == {("bad", "stripes"): "drop"}
     assert clean(writer, tmp_path, verdicts={"stripes": "off"})[0] == {}
-    with pytest.raises(ConfigError, match=r"no check stripe;.*did you mean stripes"):
+    with pytest.raises(ConfigError, match=r"unknown check stripe;.*did you mean stripes"):
         clean(writer, tmp_path, verdicts={"stripe": "off"})
 
 

@@ -137,7 +137,7 @@ def test_masks_become_no_data_in_new_chips_and_change_no_other_value(mask, maske
 def test_without_apply_mask_no_chip_is_written(tmp_path):
     table, _ = masked_table(tmp_path)
     checked = check_table(CleanSettings(table, quality="QA", min_clear=0.9))
-    assert [(entry.check, entry.finding.value) for entry in checked.found.findings] == [
+    assert [(entry.check, entry.finding.value) for entry in checked.results.findings] == [
         ("cloud", "87.5% of the pixels are clear at date 1")
     ]
     assert not (tmp_path / "masked").exists()
@@ -169,4 +169,4 @@ def test_the_order_of_rows_changes_no_finding_but_which_of_two_copies_is_kept(or
 
 def findings(checked):
     return {(Path(entry.finding.chip.row.name).stem, entry.check, entry.finding.value, entry.verdict)
-            for entry in checked.found.findings}  # fmt: skip
+            for entry in checked.results.findings}  # fmt: skip

@@ -41,8 +41,8 @@ def test_a_pixel_grows_to_a_disk_of_13():
 
 
 def test_a_flag_that_a_product_cannot_tell_is_refused():
-    with pytest.raises(ConfigError, match="mask: hls cannot tell cirrus; its quality layer has cloud, adjacent"):
+    with pytest.raises(ConfigError, match="mask: hls has no flag cirrus; its quality layer has cloud, adjacent"):
         check_flags(["cirrus"], FMASK, "hls")
-    with pytest.raises(ConfigError, match="sentinel1 cannot tell cloud; it has no quality layer"):
+    with pytest.raises(ConfigError, match="sentinel1 has no flag cloud; it has no quality layer"):
         check_flags(["cloud"], {}, "sentinel1")
     assert check_flags(["cloud_shadow", "near_cloud_or_shadow"], FMASK, "hls") == ("shadow", "adjacent")

@@ -85,7 +85,7 @@ def test_a_buffer_drops_from_the_lesser_part_and_not_for_what_is_dropped():
     places = Places(Circles.around(lonlat), np.array([True, True, True, True, False]))
     result = drop_near(Assignment(PARTS, np.array([0, 1, 2, 1, 0])), places, 10)
     np.testing.assert_array_equal(result.part, [0, -1, 2, 1, -1])
-    assert result.reasons == {1: "nearer than 10 km to test", 4: "no place, so its distance is unknown"}
+    assert result.reasons == {1: "nearer than 10 km to test", 4: "no location, so its distance is unknown"}
     assert result.dropped_from == {1: "val", 4: "train"}
 
 

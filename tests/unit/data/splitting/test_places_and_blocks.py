@@ -36,13 +36,13 @@ def test_footprints_of_files_come_before_columns(tmp_path):
     )
     table.write_text(table.read_text().replace("broken.tif,0,20", "broken.tif,,"))
     places = find_places(read_chip_table(str(table)))
-    np.testing.assert_array_equal(places.known, [True, True, False, True])
+    np.testing.assert_array_equal(places.located, [True, True, False, True])
     assert places.circles.lonlat[0] == pytest.approx([9.043, 45.123], abs=1e-3)
     assert places.circles.radius_km[0] == pytest.approx(4.75, abs=0.01)
     np.testing.assert_array_equal(places.circles.lonlat[1], [20, 10])
     np.testing.assert_array_equal(places.circles.radius_km[1:], 0)
     assert [note.partition(",")[0] for note in places.notes] == [
-        "2 chips are taken as points at lat and lon", "1 chip has no place",
+        "2 chips are taken as points at lat and lon", "1 chip has no location",
     ]  # fmt: skip
     points = find_places(read_chip_table(str(table)), 2.0)
     np.testing.assert_allclose(points.circles.radius_km[[0, 1, 3]], np.sqrt(2))
