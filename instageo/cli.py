@@ -205,22 +205,24 @@ def cv_command(
         list[str],
         typer.Argument(
             metavar="FOLDS… key=value…",
-            help="Folder that `instageo split --by kfold|region` has written, or folders of folds; then settings of "
+            help="Folder that `instageo split --by kfold|region` wrote, or folders of folds; then settings of "
             "`instageo run`.",
         ),
     ],
-    output: Annotated[Path, typer.Option(help="Output folder of the trainings and the report.")] = Path(
+    output: Annotated[Path, typer.Option(help="Output folder of the training runs and the report.")] = Path(
         "cross_validation"
     ),
-    seeds: Annotated[str, typer.Option(help="Seeds of the trainings of each fold: '1,2,3'.")] = "",
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time; they share the cores and the GPU.")] = 1,
+    seeds: Annotated[str, typer.Option(help="Seeds to train each fold with: '1,2,3'.")] = "",
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Training runs in parallel; they share the CPU cores and the GPU.")
+    ] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of tables.")] = False,
 ) -> None:
     """Train and score a network on every fold, and report the scores: mean and deviation over folds, and pooled.
 
     Example: instageo cv folds train.num_epochs=20 model.num_classes=3 --seeds 1,2,3
 
-    The same command continues what was interrupted.
+    Run the same command again to continue after an interruption.
     """
     with required_by("instageo cv", EXTRAS):
         from instageo.model.commands.cross_validate import cross_validate, parse_request
@@ -231,7 +233,7 @@ def cv_command(
             try:
                 report = cross_validate(request)
             except KeyboardInterrupt:
-                typer.echo("stopped; the same command goes on with what is missing", err=True)
+                typer.echo("stopped; run the same command again to continue", err=True)
                 raise
         if json:
             typer.echo(report_json(report))

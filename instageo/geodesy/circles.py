@@ -1,4 +1,4 @@
-"""Circles on the ground, each of which encloses a chip, and great circles between places.
+"""Circles on the ground, each of which encloses a chip, and great-circle distances between points.
 
 The Earth is a sphere; on the ellipsoid distances differ by at most 0.6 %.
 """
@@ -38,7 +38,7 @@ class Circles:
 
     @classmethod
     def around(cls, lonlat: ArrayLike, radius_km: ArrayLike = 0.0) -> "Circles":
-        """Return circles around places, shape (N, 2), of one radius or of N."""
+        """Return circles around points, shape (N, 2), of one radius or of N."""
         centers = np.asarray(lonlat, dtype=np.float64).reshape(-1, 2)
         return cls(centers, np.broadcast_to(np.asarray(radius_km, dtype=np.float64), len(centers)).copy())
 
@@ -51,7 +51,7 @@ class Circles:
 
 
 def great_circle_km(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Return the great-circle distance of places.
+    """Return the great-circle distance between points.
 
     Args:
         first: Longitude and latitude, degrees, shape (..., 2).

@@ -54,8 +54,8 @@ def find_nearest_pair(first: Circles, second: Circles) -> NearestPair | None:
         gaps = _gaps(trees, one, other)
         best = int(gaps.argmin())
         if gaps[best] < nearest.distance_km:
-            places = trees[0].order[one[best]], trees[1].order[other[best]]
-            nearest = NearestPair(float(gaps[best]), int(places[0]), int(places[1]))
+            indices = trees[0].order[one[best]], trees[1].order[other[best]]
+            nearest = NearestPair(float(gaps[best]), int(indices[0]), int(indices[1]))
     return NearestPair(max(nearest.distance_km, 0.0), nearest.first, nearest.second)
 
 
@@ -95,11 +95,11 @@ def find_near_pairs(first: Circles, second: Circles | None, distance_km: float) 
     if not len(first) or not len(others):
         return np.zeros((0, 2), np.intp)
     trees = _trees(first, others)
-    found = [np.zeros((0, 2), np.intp)]
+    near_pairs = [np.zeros((0, 2), np.intp)]
     for one, other in leaf_pairs(trees, _near_leaves(trees, distance_km)):
         near = _gaps(trees, one, other) < distance_km
-        found.append(np.stack([trees[0].order[one[near]], trees[1].order[other[near]]], axis=1))
-    pairs = np.concatenate(found)
+        near_pairs.append(np.stack([trees[0].order[one[near]], trees[1].order[other[near]]], axis=1))
+    pairs = np.concatenate(near_pairs)
     if second is None:
         pairs = pairs[pairs[:, 0] < pairs[:, 1]]
     return pairs[np.lexsort(pairs.T[::-1])]

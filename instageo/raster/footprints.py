@@ -58,31 +58,31 @@ def find_footprints(grids: Sequence[Grid]) -> list[Footprint | None]:
         elif grid.crs is not None:
             by_crs[grid.crs].append(number)
     for crs, numbers in by_crs.items():
-        places = _transform(crs, np.array([_places(grids[number]) for number in numbers]))
-        for number, own in zip(numbers, places, strict=True):
+        lonlats = _transform(crs, np.array([_corners_and_center(grids[number]) for number in numbers]))
+        for number, own in zip(numbers, lonlats, strict=True):
             is_on_earth = np.isfinite(own).all() and abs(own[4, 1]) <= 90
             result[number] = _footprint(own) if is_on_earth else find_footprint(grids[number])
     return result
 
 
-def _places(grid: Grid) -> NDArray[np.float64]:
+def _corners_and_center(grid: Grid) -> NDArray[np.float64]:
     """Return x and y of the corners and the centre, (5, 2)."""
     height, width = grid.shape
     xs, ys = grid.to_crs([0, 0, height, height, height / 2], [0, width, width, 0, width / 2])
     return np.stack([xs, ys], axis=1)
 
 
-def _transform(crs: str, places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return longitude and latitude of places (N, 5, 2); NaN if they cannot be transformed together."""
-    xs, ys = places.reshape(-1, 2).T
+def _transform(crs: str, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return longitude and latitude of points (N, 5, 2); NaN if they cannot be transformed together."""
+    xs, ys = points.reshape(-1, 2).T
     try:
         longitudes, latitudes = transform_points(CRS.from_wkt(crs), CRS.from_epsg(4326), xs, ys)
     except (RasterioError, CRSError, CPLE_BaseError):
-        return np.full(places.shape, np.nan)
-    return np.stack([longitudes, latitudes], axis=1).reshape(places.shape)
+        return np.full(points.shape, np.nan)
+    return np.stack([longitudes, latitudes], axis=1).reshape(points.shape)
 
 
-def _footprint(places: NDArray[np.float64]) -> Footprint:
-    longitude, latitude = float((places[4, 0] + 180) % 360 - 180), float(places[4, 1])
-    corners = places[:4].copy()
+def _footprint(points: NDArray[np.float64]) -> Footprint:
+    longitude, latitude = float((points[4, 0] + 180) % 360 - 180), float(points[4, 1])
+    corners = points[:4].copy()
     return Footprint(corners, (longitude, latitude), float(great_circle_km(corners, (longitude, latitude)).max()))

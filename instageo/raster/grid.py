@@ -153,9 +153,9 @@ class Grid:
     def to_crs(self, rows: Sequence[float], columns: Sequence[float]) -> tuple[list[float], list[float]]:
         """Return x and y of positions in CRS coordinates, by the transform; (0, 0) is the first pixel's corner."""
         a, b, c, d, e, f = self.transform[:6]
-        places = list(zip(rows, columns, strict=True))
-        return [a * column + b * row + c for row, column in places], [
-            d * column + e * row + f for row, column in places
+        positions = list(zip(rows, columns, strict=True))
+        return [a * column + b * row + c for row, column in positions], [
+            d * column + e * row + f for row, column in positions
         ]
 
     def from_crs(

@@ -55,8 +55,8 @@ def _read_pam_no_data(path: Path) -> str | None:
     """Return the no-data value in GDAL's side-car file `.aux.xml`, or None."""
     with suppress(OSError):
         content = path.with_name(f"{path.name}.aux.xml").read_text(encoding="utf-8", errors="replace")
-        if found := _PAM_NO_DATA.search(content):
-            return found[1]
+        if match := _PAM_NO_DATA.search(content):
+            return match[1]
     return None
 
 

@@ -72,8 +72,8 @@ def available_memory() -> int | None:
     None where the system does not say (it is not Linux).
     """
     limits = [_machine(), _container(), _process()]
-    known = [limit for limit in limits if limit is not None]
-    return max(min(known), 0) if known else None
+    finite_limits = [limit for limit in limits if limit is not None]
+    return max(min(finite_limits), 0) if finite_limits else None
 
 
 def _machine() -> int | None:

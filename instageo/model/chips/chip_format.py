@@ -78,8 +78,8 @@ class ChipFormat:
     @property
     def tag_factor(self) -> float:
         """Factor from physical values to scaled ones: reflectance x 10000 by default, radar backscatter as it is."""
-        known, unit = self.rules.tag_factor, 1.0 if self.radar_unit else REFLECTANCE_UNIT
-        return unit * self.multiplier if known is None else known
+        given_factor, unit = self.rules.tag_factor, 1.0 if self.radar_unit else REFLECTANCE_UNIT
+        return unit * self.multiplier if given_factor is None else given_factor
 
     def rescale(
         self, values: NDArray[Float], valid: NDArray[np.bool_] | bool = True, scaling: LayerScaling | None = None

@@ -100,7 +100,7 @@ def _exclude_no_backscatter(layers: ChipLayers, chip_format: ChipFormat, path: s
     Raises:
         DataError: Decibels are read as linear power.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # of values that are not valid
+    with np.errstate(over="ignore", invalid="ignore"):  # invalid pixels may overflow
         scaled = split_bands(layers.values, chip_format).astype(np.float32)
         chip_format.scale(scaled, scaling=layers.choice.scaling)
     if chip_format.radar_unit == "linear":

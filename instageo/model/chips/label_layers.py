@@ -109,15 +109,15 @@ def _colors_to_values(raster: Raster, rules: LabelLayers, path: str) -> Raster:
     codes = _color_codes(raster.values)
     listed = np.array([_color_codes(np.array(color)) for color in rules.colors])
     order = np.argsort(listed)
-    places = np.minimum(np.searchsorted(listed[order], codes), len(listed) - 1)
-    unknown = np.unique(codes[(listed[order][places] != codes) & valid])
+    positions = np.minimum(np.searchsorted(listed[order], codes), len(listed) - 1)
+    unknown = np.unique(codes[(listed[order][positions] != codes) & valid])
     if unknown.size:
         shown = ", ".join(f"#{code:06x}" for code in unknown[:MAX_SHOWN].tolist())
         raise DataError(
             f"{path}: has the colours {shown}, which dataloader.label_colors does not list; add them, in the order of "
             "the classes"
         )
-    return _single(raster, order[places].astype(np.int32), valid)
+    return _single(raster, order[positions].astype(np.int32), valid)
 
 
 def _color_codes(values: NDArray[np.generic]) -> NDArray[np.int64]:

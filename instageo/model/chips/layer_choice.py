@@ -71,12 +71,12 @@ def _layers_by_position(info: RasterInfo, chip_format: ChipFormat, path: str) ->
 def _unexpected_number(info: RasterInfo, chip_format: ChipFormat, path: str) -> LayerError:
     count, rules, num_dates = info.num_layers, chip_format.rules, chip_format.temporal_dim
     products = [name for name, sensor in SENSORS.items() if len(sensor.bands) * num_dates == count]
-    known = f" ({' or '.join(products)}: {counted(count, 'layer')})" if products else ""
+    likely_products = f" ({' or '.join(products)}: {counted(count, 'layer')})" if products else ""
     names = "" if rules.sensor or chip_format.bands else "name the bands with dataloader.band_names, "
     return LayerError(
         f"{path}: has {counted(count, 'layer')}, expected {rules.num_layers} ({rules.because})",
         f"{names}list the layers to read in dataloader.bands (counted from 0), name the product with "
-        f"dataloader.sensor{known}, or correct dataloader.temporal_dim",
+        f"dataloader.sensor{likely_products}, or correct dataloader.temporal_dim",
     )
 
 
@@ -92,9 +92,9 @@ def _compare_names(info: RasterInfo, layers: Sequence[int], chip_format: ChipFor
     rules = chip_format.rules
     if not any(info.descriptions) or not rules.band_names:
         return ()
-    found = understand_labels(info.descriptions, rules.sensor)
+    own_labels = understand_labels(info.descriptions, rules.sensor)
     expected = understand_labels(rules.band_names, rules.sensor) * chip_format.temporal_dim
-    pairs = zip((found[layer].bands for layer in layers), (label.bands for label in expected), strict=False)
+    pairs = zip((own_labels[layer].bands for layer in layers), (label.bands for label in expected), strict=False)
     if not any(own and other and not own & other for own, other in pairs):
         return ()
     called = _shorten([info.descriptions[layer] or "?" for layer in layers])
@@ -110,13 +110,13 @@ def _compare_names(info: RasterInfo, layers: Sequence[int], chip_format: ChipFor
 
 def _layers_by_name(info: RasterInfo, chip_format: ChipFormat, path: str) -> tuple[int, ...]:
     labels = understand_labels(info.descriptions, chip_format.rules.sensor)
-    wanted = understand_labels(chip_format.rules.band_names, chip_format.rules.sensor)
+    band_labels = understand_labels(chip_format.rules.band_names, chip_format.rules.sensor)
     names = chip_format.rules.band_names
     dates = _group_dates(info, labels, chip_format.temporal_dim, path)
     return tuple(
         _find_band(name, label, [(layer, labels[layer]) for layer in date], info, path)
         for date in dates
-        for name, label in zip(names, wanted, strict=True)
+        for name, label in zip(names, band_labels, strict=True)
     )
 
 
@@ -139,22 +139,20 @@ def _group_dates(info: RasterInfo, labels: Sequence[BandLabel], num_dates: int, 
     return [layers[start : start + size] for start in range(0, len(layers), size)]
 
 
-def _find_band(
-    name: str, wanted: BandLabel, layers: Sequence[tuple[int, BandLabel]], info: RasterInfo, path: str
-) -> int:
+def _find_band(name: str, band: BandLabel, layers: Sequence[tuple[int, BandLabel]], info: RasterInfo, path: str) -> int:
     """Return the one layer of a date that is called by the name of a band."""
-    exact = [layer for layer, label in layers if label.bands and label.bands <= wanted.bands]
-    possible = [layer for layer, label in layers if label.bands & wanted.bands]
-    found = exact or possible
+    exact = [layer for layer, label in layers if label.bands and label.bands <= band.bands]
+    possible = [layer for layer, label in layers if label.bands & band.bands]
+    matches = exact or possible
     called = [info.descriptions[layer] or "?" for layer, _ in layers]
-    if len(found) == 1:
-        [bands] = [label.bands for layer, label in layers if layer == found[0]]
-        if bands <= wanted.bands or bands <= set(NIR):
-            return found[0]
-        problem = f"{info.descriptions[found[0]]} may mean {' or '.join(sorted(bands))}"
+    if len(matches) == 1:
+        [bands] = [label.bands for layer, label in layers if layer == matches[0]]
+        if bands <= band.bands or bands <= set(NIR):
+            return matches[0]
+        problem = f"{info.descriptions[matches[0]]} may mean {' or '.join(sorted(bands))}"
         advice = "name the product with dataloader.sensor"
     else:
-        problem = f"{'several layers are' if found else 'no layer is'} called {name}"
+        problem = f"{'several layers are' if matches else 'no layer is'} called {name}"
         advice = "list the layers in dataloader.bands instead of using dataloader.bands_by_name=true"
     raise LayerError(f"{path}: {problem}; it calls its layers {_shorten(called)}", advice)
 

@@ -63,8 +63,8 @@ def describe_tags(tags: Sequence[tuple[float, float]]) -> str:
 
 
 def _apply_tags(tags: Sequence[tuple[float, float]], chip_format: ChipFormat) -> TagReading:
-    known, own = chip_format.rules.tag_factor, (chip_format.multiplier, chip_format.offset)
-    factor, added = chip_format.tag_factor, 0.0 if known is not None else chip_format.offset
+    given_factor, own = chip_format.rules.tag_factor, (chip_format.multiplier, chip_format.offset)
+    factor, added = chip_format.tag_factor, 0.0 if given_factor is not None else chip_format.offset
     scaling = tuple(
         own if tag == UNTAGGED else (_rounded(factor * tag[0]), _rounded(factor * tag[1]) + added) for tag in tags
     )

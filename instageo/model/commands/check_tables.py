@@ -50,12 +50,12 @@ def check_tables(run: Run) -> None:
     if bad:
         rows = counted(bad, "row")
         problems.append(f"{rows} cannot be used; broken_rows_*.csv in {run.folder} lists the reasons")
-    found = "; ".join(problem for problem in problems if problem)
-    if not found:
+    summary = "; ".join(problem for problem in problems if problem)
+    if not summary:
         return
     if run.settings.dataloader.on_bad_row == "error":
-        raise DataError(found)
-    log.warning("%s", found)
+        raise DataError(summary)
+    log.warning("%s", summary)
 
 
 def _describe_unlabelled(which: str, path: str, report: TableReport) -> str | None:

@@ -11,7 +11,7 @@ from instageo.errors import ConfigError, InstaGeoError
 from instageo.model.cross_validation.caveats import describe_leaks, describe_shared_ground
 from instageo.model.cross_validation.folds import find_folds, rotate_validation
 from instageo.model.cross_validation.jobs import FoldJob, build_jobs, claim_jobs, override_key
-from instageo.model.cross_validation.processes import Chain, Step, run_chains
+from instageo.model.cross_validation.processes import Chain, LoggedCommand, run_chains
 from instageo.model.cross_validation.report import CvReport, write_report
 from instageo.model.cross_validation.scores import FoldScores, summarize
 from instageo.model.overrides import prepare_overrides, split_flags
@@ -146,9 +146,9 @@ def _build_chain(job: FoldJob) -> Chain:
     """Return the commands of a job that are not done yet."""
     steps = []
     if not job.is_trained:
-        steps.append(Step([*INSTAGEO_RUN, *job.training_command()], job.folder / "training.log"))
+        steps.append(LoggedCommand([*INSTAGEO_RUN, *job.training_command()], job.folder / "training.log"))
     if not job.is_scored:
-        steps.append(Step([*INSTAGEO_RUN, *job.scoring_command()], job.folder / "scoring.log"))
+        steps.append(LoggedCommand([*INSTAGEO_RUN, *job.scoring_command()], job.folder / "scoring.log"))
     return Chain(job.name, steps)
 
 

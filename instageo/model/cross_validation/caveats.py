@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from instageo.model.cross_validation.folds import Fold, chip_locations, read_records
+from instageo.model.cross_validation.folds import FoldTables, chip_locations, read_records
 from instageo.model.cross_validation.scores import FoldScores
 from instageo.wording import counted
 
 
-def describe_leaks(folds: Sequence[Fold]) -> list[str]:
+def describe_leaks(folds: Sequence[FoldTables]) -> list[str]:
     """Return a sentence for chips that are in two tables of a fold, or in the test tables of two folds.
 
     Another sentence says if folds have no validation table of their own.

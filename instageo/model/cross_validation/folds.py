@@ -22,8 +22,8 @@ Records = Sequence[Mapping[str, object]]
 
 
 @dataclass(frozen=True)
-class Fold:
-    """One division of the chips into training, validation and test.
+class FoldTables:
+    """Tables of a fold, one division of the chips into training, validation and test.
 
     Attributes:
         name: A name that no other fold has.
@@ -40,8 +40,8 @@ class Fold:
     test: Path
 
 
-def find_folds(sources: Sequence[str | Path], root_dir: str | None = None) -> list[Fold]:
-    """Return the folds in folders: a folder with `test.csv` is a fold, another one is searched for such folders.
+def find_folds(sources: Sequence[str | Path], root_dir: str | None = None) -> list[FoldTables]:
+    """Return the folds in folders: a folder with `test.csv` is a fold, any other is searched for folds.
 
     Args:
         sources: The folders.
@@ -85,7 +85,7 @@ def chip_locations(records: Records, root: str | Path) -> list[str]:
     return [location if is_remote(location) else os.path.abspath(location) for location in locations]
 
 
-def rotate_validation(folds: Sequence[Fold], output: Path) -> list[Fold]:
+def rotate_validation(folds: Sequence[FoldTables], output: Path) -> list[FoldTables]:
     """Give each fold without a validation table the test chips of the next fold, or return the folds unchanged.
 
     The fold trains on the chips that it shares with the training table of the next fold. So a buffer that both folds
@@ -114,7 +114,7 @@ def rotate_validation(folds: Sequence[Fold], output: Path) -> list[Fold]:
     return [_rotate(fold, folds[(number + 1) % len(folds)], output) for number, fold in enumerate(folds)]
 
 
-def _rotate(fold: Fold, following: Fold, output: Path) -> Fold:
+def _rotate(fold: FoldTables, following: FoldTables, output: Path) -> FoldTables:
     """Write the training and the validation table of a fold, and return it with them."""
     records = read_records(fold.train)
     locations = chip_locations(records, fold.root)
@@ -138,12 +138,12 @@ def _rotate(fold: Fold, following: Fold, output: Path) -> Fold:
     return replace(fold, train=output / fold.name / TRAIN, val=output / fold.name / VAL)
 
 
-def _fold(name: str, folder: Path, root_dir: str | None) -> Fold:
+def _fold(name: str, folder: Path, root_dir: str | None) -> FoldTables:
     for table in (TRAIN, TEST):
         if not (folder / table).is_file():
             raise TableError(f"{folder}: has no {table}; expected the folder of a fold with {TRAIN} and {TEST}")
     val = folder / VAL
-    return Fold(name, root_dir or str(folder), folder / TRAIN, val if val.is_file() else None, folder / TEST)
+    return FoldTables(name, root_dir or str(folder), folder / TRAIN, val if val.is_file() else None, folder / TEST)
 
 
 def _fold_folders(source: Path) -> list[Path]:
@@ -153,15 +153,15 @@ def _fold_folders(source: Path) -> list[Path]:
         )
     if (source / TEST).is_file():
         return [source]
-    found = [
+    fold_folders = [
         path for path in source.iterdir() if path.is_dir() and ((path / TEST).is_file() or (path / TRAIN).is_file())
     ]
-    if not found:
+    if not fold_folders:
         raise ConfigError(
             f"{source}: has no folds; expected folders with {TRAIN} and {TEST}, as instageo split --by kfold writes "
             "them"
         )
-    return sorted(found, key=_natural_order)
+    return sorted(fold_folders, key=_natural_order)
 
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from instageo.errors import ConfigError
 from instageo.files import write_text
-from instageo.model.cross_validation.folds import Fold
+from instageo.model.cross_validation.folds import FoldTables
 from instageo.model.networks.checkpoint import BEST, LAST
 from instageo.model.overrides import split_flags
 from instageo.model.run_folder.claim import has_training
@@ -50,7 +50,7 @@ class FoldJob:
         arguments: Settings and flags of `instageo run`, as the user passed them.
     """
 
-    fold: Fold
+    fold: FoldTables
     seed: int | None
     folder: Path
     arguments: tuple[str, ...]
@@ -87,12 +87,15 @@ class FoldJob:
     def scoring_command(self) -> list[str]:
         """Return the arguments of `instageo run` that score the best checkpoint on the test chips."""
         flags, overrides = split_flags(self.arguments)
-        kept = [each for each in overrides if not describe_unused_in_mode(Mode.eval, [override_key(each)])]
-        kept = [each for each in kept if override_key(each) != "checkpoint_path"]
+        scoring_overrides = [
+            each
+            for each in overrides
+            if (key := override_key(each)) != "checkpoint_path" and not describe_unused_in_mode(Mode.eval, [key])
+        ]
         tables = [f"train_filepath={self.fold.train.absolute()}", f"test_filepath={self.fold.test.absolute()}"]
         model = [f"checkpoint_path={self.folder}", f"hydra.run.dir={self.test_folder}"]
         own = ["mode=eval", f"root_dir={self.fold.root}", *tables, *model]
-        return [*flags, *kept, *own]
+        return [*flags, *scoring_overrides, *own]
 
     def identity(self) -> dict[str, Any]:
         """Return settings and checksums of the tables, without settings that change no score, such as devices."""
@@ -105,7 +108,9 @@ class FoldJob:
         }
 
 
-def build_jobs(folds: Sequence[Fold], seeds: Sequence[int], arguments: Sequence[str], output: Path) -> list[FoldJob]:
+def build_jobs(
+    folds: Sequence[FoldTables], seeds: Sequence[int], arguments: Sequence[str], output: Path
+) -> list[FoldJob]:
     """Return a job for each seed and fold, all folds of the first seed first.
 
     Args:
@@ -160,9 +165,9 @@ def _find_difference(folder: Path, identity: Mapping[str, Any]) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return f"its {IDENTITY_FILE} is damaged, so that its settings are unknown"
     if settings != identity["settings"]:
-        theirs = " ".join(each for each in settings if each not in identity["settings"])
-        ours = " ".join(each for each in identity["settings"] if each not in settings)
-        return f"was trained with {theirs or 'fewer settings'}, but you passed {ours or 'fewer'}"
+        previous = " ".join(each for each in settings if each not in identity["settings"])
+        requested = " ".join(each for each in identity["settings"] if each not in settings)
+        return f"was trained with {previous or 'fewer settings'}, but you passed {requested or 'fewer'}"
     changed = [name for name, checksum in identity["tables"].items() if tables.get(name) != checksum]
     return f"was trained on other chips: {' and '.join(changed)} differ" if changed else None
 

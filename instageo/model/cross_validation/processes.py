@@ -16,12 +16,12 @@ END_S = 30.0
 
 
 @dataclass(frozen=True)
-class Step:
-    """One command.
+class LoggedCommand:
+    """A command whose output goes to a file.
 
     Attributes:
         command: Program and arguments.
-        log: File for all that the command prints.
+        log: File that everything it prints is written to.
     """
 
     command: Sequence[str]
@@ -40,7 +40,7 @@ class Chain:
     """
 
     name: str
-    steps: list[Step]
+    steps: list[LoggedCommand]
     seconds: float = 0.0
     error: str | None = None
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
@@ -100,7 +100,7 @@ def run_chains(chains: Sequence[Chain], parallel: int) -> Generator[Chain, None,
             chain.stop()
 
 
-def _start(step: Step, threads: int | None) -> "subprocess.Popen[bytes]":
+def _start(step: LoggedCommand, threads: int | None) -> "subprocess.Popen[bytes]":
     environment = dict(os.environ)
     if threads:
         environment.setdefault("OMP_NUM_THREADS", str(threads))

@@ -30,8 +30,8 @@ LEGEND = (
 )
 
 APART_LEGEND = (
-    "from training: the test chips of the fold are at least so far from its training chips, by their footprints; chips "
-    "that are near to each other look alike, and flatter the score"
+    "from training: lower bound of the distance between the footprints of the fold's test and training chips; test "
+    "chips close to training chips look much like them, which inflates the score"
 )
 
 SEEDS_LEGEND = (

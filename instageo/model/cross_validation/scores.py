@@ -39,10 +39,10 @@ class ScoreSummary:
             pooled: The pooled score of each seed.
         """
         by_fold = tuple(Spread.of(seeds) for seeds in values)
-        known = [spread for spread in by_fold if spread is not None]
-        deviations = [spread.std for spread in known if spread.std is not None]
+        scored_folds = [spread for spread in by_fold if spread is not None]
+        deviations = [spread.std for spread in scored_folds if spread.std is not None]
         seed_std = math.sqrt(statistics.fmean(std**2 for std in deviations)) if deviations else None
-        return cls(by_fold, Spread.of([spread.mean for spread in known]), seed_std, Spread.of(pooled))
+        return cls(by_fold, Spread.of([spread.mean for spread in scored_folds]), seed_std, Spread.of(pooled))
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def class_colors(given: Sequence[Sequence[int]] | None, names: Sequence[str]) ->
 def named_color(name: str) -> Color | None:
     """Return the usual colour of a class of this name; None if it has none."""
     words = [word.removesuffix("s") for word in re.findall(r"[a-z]+", name.lower())]
-    matches = [color for color, known in NAMED_COLORS.items() if any(word.removesuffix("s") in words for word in known)]
+    matches = [color for color, names in NAMED_COLORS.items() if any(word.removesuffix("s") in words for word in names)]
     if matches and any(word in words for word in NEGATIONS):
         return ELSE_COLOR
     return matches[0] if matches else None

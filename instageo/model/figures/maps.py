@@ -51,7 +51,7 @@ def _new_figure(**options: Any) -> NotebookFigure:
         pyplot.close(_newest.pop())
     try:
         figure = cast(NotebookFigure, pyplot.figure(FigureClass=NotebookFigure, **options))
-    except ImportError:  # the chosen backend needs a screen, and there is none
+    except ImportError:  # the chosen backend needs a screen
         figure = NotebookFigure(**options)
         FigureCanvasAgg(figure)
     without_screen = backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)  # type: ignore[no-untyped-call]

@@ -49,7 +49,7 @@ def bind_replica_to_loopback() -> None:
 
 
 def _protect_token(path: Path) -> None:
-    """Create Ray's token if there is none, and let only the user read it; Ray would let everybody."""
+    """Create Ray's token if it is missing, and make it readable by the user only; Ray makes it world-readable."""
     with suppress(OSError):  # a home that cannot be written: Ray reports it if it needs the file
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:

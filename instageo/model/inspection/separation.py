@@ -44,11 +44,11 @@ class Separation:
 
     def sentences(self, first: str, second: str) -> list[str]:
         """Return a sentence for each thing that the tables, given by their names, share, for a warning."""
-        found = []
+        warnings = []
         for names, noun in ((self.chips, "chip"), (self.labels, "label file")):
             if names:
                 shown = names[0] + (" …" if names[1:] else "")
-                found.append(
+                warnings.append(
                     f"{counted(len(names), noun, 'are')} in both {first} and {second}, so scores will be too "
                     f"good: {shown}"
                 )
@@ -57,8 +57,8 @@ class Separation:
             verbs = "overlaps or touches" if self.touching == 1 else "overlap or touch"
             chips = f"{self.touching} of {counted(self.placed, 'chip')} of {second} {verbs} chips of {first}"
             apart = f"the nearest are {one} and {other}, with {format_distance(self.center_distance_km)} between"
-            found.append(f"{chips}, so scores will be too good; {apart} their centres; {ADVICE}")
-        return found
+            warnings.append(f"{chips}, so scores will be too good; {apart} their centres; {ADVICE}")
+        return warnings
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is shared as plain types for `run.json`."""
@@ -83,20 +83,20 @@ def compare_tables(first: TableReport, second: TableReport) -> Separation:
     other_rows = [file_name(row.input) not in names for row in second.rows]
     chips = sorted({file_name(row.input) for row in second.rows} & names)
     labels = sorted(_label_names(first.rows) & _label_names(_select(second.rows, other_rows)))
-    places, other_places = find_places(first, [True] * len(first.rows)), find_places(second, other_rows)
-    shared = Separation(_hide(chips), _hide(labels), int(other_places.counts.sum()))
-    nearest = find_nearest_pair(other_places.centers, places.centers)
+    first_footprints, second_footprints = find_places(first, [True] * len(first.rows)), find_places(second, other_rows)
+    shared = Separation(_hide(chips), _hide(labels), int(second_footprints.counts.sum()))
+    nearest = find_nearest_pair(second_footprints.centers, first_footprints.centers)
     if nearest is None:
         return shared
-    touching = int(other_places.counts[find_touching(other_places, places)].sum())
-    bound = find_nearest_pair(other_places.circles, places.circles)
-    gap = bound.distance_km if bound and places.have_extent and other_places.have_extent else None
+    touching = int(second_footprints.counts[find_touching(second_footprints, first_footprints)].sum())
+    bound = find_nearest_pair(second_footprints.circles, first_footprints.circles)
+    gap = bound.distance_km if bound and first_footprints.have_extent and second_footprints.have_extent else None
     return Separation(
         shared.chips,
         shared.labels,
         shared.placed,
         touching,
-        (other_places.rows[nearest.first].name, places.rows[nearest.second].name),
+        (second_footprints.rows[nearest.first].name, first_footprints.rows[nearest.second].name),
         nearest.distance_km,
         0.0 if touching else gap,
     )

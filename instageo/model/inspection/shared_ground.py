@@ -49,11 +49,11 @@ class ChipPlaces:
 def find_places(report: TableReport, selection: Sequence[bool]) -> ChipPlaces:
     """Return the places of the selected rows of a table, as far as they are known."""
     pairs = [
-        (row, stats, place)
+        (row, stats, corners)
         for row, stats, selected in zip(report.rows, report.row_stats, selection, strict=True)
-        if selected and (place := _corners(row, stats)) is not None
+        if selected and (corners := _corners(row, stats)) is not None
     ]
-    lonlat = np.array([place for *_, place in pairs], dtype=np.float64).reshape(-1, 4, 2)
+    lonlat = np.array([corners for *_, corners in pairs], dtype=np.float64).reshape(-1, 4, 2)
     _, chosen, counts = np.unique(lonlat, axis=0, return_index=True, return_counts=True)
     pairs, corners = [pairs[index] for index in chosen], to_xyz(lonlat[chosen])
     middle = corners.mean(axis=1)
@@ -82,18 +82,18 @@ def _inner_radius(corners: Floats, middle: Floats) -> Floats:
     return EARTH_RADIUS_KM * distances.min(axis=1, initial=np.inf) if len(corners) else np.zeros(0)
 
 
-def find_touching(places: ChipPlaces, others: ChipPlaces) -> NDArray[np.bool_]:
+def find_touching(chips: ChipPlaces, others: ChipPlaces) -> NDArray[np.bool_]:
     """Return which chips overlap or touch one of the others, shape (N,)."""
     sure = find_near(
-        Circles(places.centers.lonlat, places.inner_km), Circles(others.centers.lonlat, others.inner_km), 0.0
+        Circles(chips.centers.lonlat, chips.inner_km), Circles(others.centers.lonlat, others.inner_km), 0.0
     )
     open_chips = np.flatnonzero(~sure)
-    tolerance = max(MIN_TOLERANCE_KM, *(float(each.pixel_km.max(initial=0)) for each in (places, others)))
-    pairs = find_near_pairs(places.circles.take(open_chips), others.circles, tolerance)
+    tolerance = max(MIN_TOLERANCE_KM, *(float(each.pixel_km.max(initial=0)) for each in (chips, others)))
+    pairs = find_near_pairs(chips.circles.take(open_chips), others.circles, tolerance)
     one, other = open_chips[pairs[:, 0]], pairs[:, 1]
-    allowed = np.maximum(np.maximum(places.pixel_km[one], others.pixel_km[other]), MIN_TOLERANCE_KM)
+    allowed = np.maximum(np.maximum(chips.pixel_km[one], others.pixel_km[other]), MIN_TOLERANCE_KM)
     touching = sure.copy()
-    touching[one[footprint_gaps_km(places.corners[one], others.corners[other]) <= allowed]] = True
+    touching[one[footprint_gaps_km(chips.corners[one], others.corners[other]) <= allowed]] = True
     return touching
 
 

@@ -171,8 +171,8 @@ def _check_arguments(model_name: object, bands: object, pretrained: object, **si
     if bands is not None:
         names = as_bands("bands", bands)
         expect(all(isinstance(name, str) for name in names), "bands", bands, "names, such as ['RED', 'NIR']")
-    known = isinstance(pretrained, (bool, str, Path))
-    expect(known, "pretrained", pretrained, "True, False, or the path of a file of weights or of a run")
+    is_supported = isinstance(pretrained, (bool, str, Path))
+    expect(is_supported, "pretrained", pretrained, "True, False, or the path of a file of weights or of a run")
     for name, value in sizes.items():
         if value is not None:
             as_whole_number(name, value, least=-1 if name == "depth" else 1)

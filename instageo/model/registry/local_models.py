@@ -163,7 +163,7 @@ def _size_and_time(file: Path) -> tuple[int, int] | None:
 
 
 def read_local_model(folder: Path) -> LocalModel | None:
-    """Return the model in a folder; None if there is none.
+    """Return the model in a folder; None if the folder has no record.
 
     Raises:
         RegistryError: Its record is damaged.
@@ -181,7 +181,7 @@ def read_local_model(folder: Path) -> LocalModel | None:
 
 
 def _read_usable(folder: Path) -> LocalModel | None:
-    """Return the model in a folder; None if there is none, or, with a warning, if its record is damaged."""
+    """Return the model in a folder; None if it has no record or, with a warning, a damaged one."""
     try:
         return read_local_model(folder)
     except RegistryError as error:

@@ -89,13 +89,13 @@ def remove_results(folder: Path, *, keep: str = "") -> None:
 
 
 def _check_unused(settings: Settings, folder: Path) -> None:
-    train, found = settings.train, [name for name in RESULTS if (folder / name).exists()]
+    train, results = settings.train, [name for name in RESULTS if (folder / name).exists()]
     resumes = train.resume is True or (train.resume and _is_in(folder, train.resume))
-    if not found or train.overwrite or (resumes and (folder / CHECKPOINTS[1]).is_file()):
+    if not results or train.overwrite or (resumes and (folder / CHECKPOINTS[1]).is_file()):
         return
     raise RunFolderError(
-        f"{folder}: holds results of another run ({', '.join(found[:3])}{', …' if found[3:] else ''}); choose another "
-        "folder with hydra.run.dir=…, continue its training with train.resume=true, or replace it with "
+        f"{folder}: holds results of another run ({', '.join(results[:3])}{', …' if results[3:] else ''}); choose "
+        "another folder with hydra.run.dir=…, continue its training with train.resume=true, or replace it with "
         "train.overwrite=true"
     )
 

@@ -209,11 +209,11 @@ def _apply_layers(settings: Settings, explicit: frozenset[str]) -> Settings:
 
 def record_files(settings: Settings, table: TableStatistics) -> dict[str, Any]:
     """Return what a checkpoint records of the training files: how many layers they have, and what their tags mean."""
-    known = settings.dataloader.tag_factor
+    tag_factor = settings.dataloader.tag_factor
     by_name = settings.dataloader.bands_by_name
     return {
         "dataloader.num_layers": None if by_name else table.num_layers,
-        "dataloader.tag_factor": known if known is not None else table.tag_factor,
+        "dataloader.tag_factor": tag_factor if tag_factor is not None else table.tag_factor,
     }
 
 

@@ -108,7 +108,7 @@ def _settings_file(table: str, root_dir: str) -> str | None:
 
 
 def _read_content(file: str) -> Mapping[str, Any] | None:
-    """Return what a file holds; None if there is no such file, or it is not ours."""
+    """Return the content of a file; None if it is missing or cannot be read as JSON."""
     try:
         text = (read_bytes(file) if is_remote(file) else _read_bounded(Path(file))).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -128,7 +128,7 @@ class Regression:
         return self.to_natural(self.outputs.point_estimate(outputs))
 
     def to_natural(self, raw: Tensor) -> Tensor:
-        """Return natural values within `output_range`, float32, of values in the network's scale."""
+        """Convert values in the network's scale to natural units, float32, clamped to `output_range`."""
         return self.scale.to_natural(raw.float()).clamp(*self.output_range)
 
     def write_report(self, metrics: "RescaledMetrics", folder: Path) -> dict[str, float]:

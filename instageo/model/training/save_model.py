@@ -61,8 +61,8 @@ def save_model(
         {'val_mIoU': 0.5}
     """
     folder = as_path("folder", folder, "a folder")
-    known = isinstance(data, (ChipDataset, ChipDataModule, type(None)))
-    expect(known, "data", data, "the ChipDataset or ChipDataModule of the training")
+    is_supported = isinstance(data, (ChipDataset, ChipDataModule, type(None)))
+    expect(is_supported, "data", data, "the ChipDataset or ChipDataModule of the training")
     net: Any = model.net if isinstance(model, NetworkTask) else model
     if not isinstance(net, PrithviSegmenter) or net.config is None:
         raise ConfigError(

@@ -68,11 +68,11 @@ def windows_cost(file: OpenRaster, windows: Iterable[PixelWindow], max_ratio: fl
     """
     windows, block_shape = tuple(windows), file.block_shape
     table = _BlockTable(file.source)
-    seen: set[tuple[int, int]] = set()
+    read_blocks: set[tuple[int, int]] = set()
     num_bytes, requests = HEADER_BYTES, HEADER_REQUESTS
     merged = merge_windows(windows, block_shape, max_ratio)
     for group in merged:
-        ranges = table.ranges(group.window, block_shape, seen)
+        ranges = table.ranges(group.window, block_shape, read_blocks)
         requests += len(ranges)
         num_bytes += sum(end - start for start, end in ranges)
     needed = frozenset[tuple[int, int]]().union(*(group.blocks for group in merged))
@@ -88,37 +88,37 @@ class _BlockTable:
 
     def __init__(self, source: DatasetReader) -> None:
         self._source = source
-        self._known: dict[tuple[int, int], tuple[int, int]] = {}
+        self._extents: dict[tuple[int, int], tuple[int, int]] = {}
 
     def size(self, block: tuple[int, int]) -> int:
         """Return the bytes of a block."""
-        return self._place(block)[1]
+        return self._extent(block)[1]
 
     def ranges(
-        self, window: PixelWindow, block_shape: tuple[int, int], seen: set[tuple[int, int]]
+        self, window: PixelWindow, block_shape: tuple[int, int], read_blocks: set[tuple[int, int]]
     ) -> list[tuple[int, int]]:
         """Return first byte and end of the requests for a window; blocks that were read before are left out."""
-        blocks = window.blocks(block_shape) - seen
-        seen |= blocks
-        places = sorted(place for block in blocks if (place := self._place(block))[1])
+        blocks = window.blocks(block_shape) - read_blocks
+        read_blocks |= blocks
+        extents = sorted(extent for block in blocks if (extent := self._extent(block))[1])
         ranges: list[tuple[int, int]] = []
-        for offset, size in places:
+        for offset, size in extents:
             if ranges and 0 <= offset - ranges[-1][1] <= COG_GAP:
                 ranges[-1] = ranges[-1][0], offset + size
             else:
                 ranges.append((offset, offset + size))
-        if len(places) == 1:
+        if len(extents) == 1:
             [(start, end)] = ranges
             return [(start // PAGE * PAGE, -(-end // PAGE) * PAGE)]
         return ranges
 
-    def _place(self, block: tuple[int, int]) -> tuple[int, int]:
+    def _extent(self, block: tuple[int, int]) -> tuple[int, int]:
         """Return offset and size of a block, both 0 where a sparse file has none."""
-        if block not in self._known:
+        if block not in self._extents:
             row, column = block
-            found = [
+            offset, size = (
                 self._source.get_tag_item(f"BLOCK_{name}_{column}_{row}", dm="TIFF", bidx=1)
                 for name in ("OFFSET", "SIZE")
-            ]
-            self._known[block] = int(found[0] or 0), int(found[1] or 0)
-        return self._known[block]
+            )
+            self._extents[block] = int(offset or 0), int(size or 0)
+        return self._extents[block]

@@ -61,13 +61,13 @@ class Admission:
     """Places and memory of one process that answers HTTP.
 
     Args:
-        places: Requests at a time.
+        capacity: Requests at a time.
         memory_bytes: Memory for the images of all of them together.
         timeout_s: Seconds that a request may take in all.
     """
 
-    def __init__(self, places: int, memory_bytes: int, timeout_s: float = 300) -> None:
-        self.places, self.memory_bytes, self.timeout_s = places, memory_bytes, timeout_s
+    def __init__(self, capacity: int, memory_bytes: int, timeout_s: float = 300) -> None:
+        self.capacity, self.memory_bytes, self.timeout_s = capacity, memory_bytes, timeout_s
         self.taken, self.reserved = 0, 0
         self._uploads: set[Upload] = set()
         self._changed = threading.Condition()
@@ -80,7 +80,7 @@ class Admission:
     def enter(self) -> Place | None:
         """Return a place; None if all are taken, and by no upload that could be ended."""
         with self._changed:
-            if self.taken >= self.places and not self._displace_slowest():
+            if self.taken >= self.capacity and not self._displace_slowest():
                 return None
             self.taken += 1
         return Place(self._free_place, time.monotonic() + self.timeout_s)
@@ -116,11 +116,11 @@ class Admission:
                 f"the image needs about {needed / 1e6:.0f} MB of memory; the limit of this server is "
                 f"{self.memory_bytes / 1e6:.0f} MB, for all requests together",
             )
-        place = current_place.get()
+        slot = current_place.get()
         with self._changed:
             while self.reserved + needed > self.memory_bytes:
-                if place is not None:
-                    place.check()
+                if slot is not None:
+                    slot.check()
                 if time.monotonic() > deadline:
                     raise HTTPProblem(503, "no memory was free within the time limit", {"Retry-After": "10"})
                 self._changed.wait(POLL_S)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from instageo.errors import ConfigError
-from instageo.model.cross_validation.folds import Fold
+from instageo.model.cross_validation.folds import FoldTables
 from instageo.model.cross_validation.jobs import IDENTITY_FILE, build_jobs, claim_jobs
 
 SETTINGS = ("--config-name=sen1floods11", "root_dir=/data", "train.num_epochs=3", "checkpoint_path=w.ckpt", "devices=1")
@@ -20,7 +20,7 @@ def folds(tmp_path):
         folder.mkdir(parents=True)
         for table in ("train", "val", "test"):
             (folder / f"{table}.csv").write_text(f"Input\n{name}_{table}.tif\n")
-        made.append(Fold(name, "/data", folder / "train.csv", folder / "val.csv", folder / "test.csv"))
+        made.append(FoldTables(name, "/data", folder / "train.csv", folder / "val.csv", folder / "test.csv"))
     return made
 
 

@@ -3,11 +3,11 @@
 import sys
 from contextlib import closing
 
-from instageo.model.cross_validation.processes import Chain, Step, run_chains
+from instageo.model.cross_validation.processes import Chain, LoggedCommand, run_chains
 
 
 def step(tmp_path, name, code):
-    return Step([sys.executable, "-c", code], tmp_path / name / "output.log")
+    return LoggedCommand([sys.executable, "-c", code], tmp_path / name / "output.log")
 
 
 def test_the_commands_of_a_chain_run_one_after_another(tmp_path):
