@@ -59,7 +59,7 @@ def prepare_command(
 ) -> None:
     """Download the data of a recipe and make its tables.
 
-    If it is stopped, the same command goes on: files that are there are not fetched again.
+    Run the same command again to continue after an interruption: files that are complete are not downloaded again.
     """
     with required_by("instageo recipe prepare", PREPARING):
         from instageo.recipes.definition.shipped import open_recipe
@@ -73,7 +73,7 @@ def prepare_command(
     try:
         prepare_recipe(open_recipe(name), folder, call, origin=chips, catalog=catalog)
     except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on with what is missing", err=True)
+        typer.echo("stopped; run the same command again to continue", err=True)
         raise
     typer.echo(f"next:\n  {shlex.join(['instageo', 'recipe', 'run', name, '--folder', str(folder)])}")
 
@@ -91,8 +91,8 @@ def run_command(
 ) -> None:
     """Train with several seeds, score the test table, and compare with the published figures.
 
-    Further arguments are settings, key=value, as of instageo run. If it is stopped, the same command goes on: seeds
-    that are finished are not trained again.
+    Further arguments are settings, key=value, as of instageo run. Run the same command again to continue after an
+    interruption: finished seeds are not trained again.
     """
     with required_by("instageo recipe run", RUNNING):
         from instageo.recipes.definition.shipped import open_recipe

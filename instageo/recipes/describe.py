@@ -42,7 +42,7 @@ def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
         "preset": recipe.preset, "settings": dict(recipe.settings),
         "published": vars(recipe.published) if recipe.published else None,
         "chips": {
-            name: {"size": origin.size, "places": [place.url for place in origin.places], "notes": origin.notes}
+            name: {"size": origin.size, "places": [source.url for source in origin.places], "notes": origin.notes}
             for name, origin in recipe.origins.items()
         },
     }  # fmt: skip
@@ -72,11 +72,10 @@ def describe_recipe(recipe: Recipe, folder: Path, origin_name: str | None = None
 
 def _describe_origin(recipe: Recipe, name: str, origin: Origin, folder: Path) -> list[str]:
     lines = [f"  download: {origin.size or 'size not known'}"] if origin.places else []
-    for place in origin.places:
-        what = ", ".join(place.match or [file.path for file in place.files])
-        lines.append(f"  from {place.url}: {what}" + ("" if place.to == "." else f" (to {place.to}/)"))
-        known = [file for file in place.files if file.sha256]
-        lines += [f"    {file.path}: sha256 {file.sha256}" for file in known]
+    for source in origin.places:
+        what = ", ".join(source.match or [file.path for file in source.files])
+        lines.append(f"  from {source.url}: {what}" + ("" if source.to == "." else f" (to {source.to}/)"))
+        lines += [f"    {file.path}: sha256 {file.sha256}" for file in source.files if file.sha256]
     lines += [f"  you bring {path}: {what}" for path, what in (origin.needs or {}).items()]
     lines += [f"  note: {note}" for note in origin.notes]
     own = shlex.join([recipe.argument, "--folder", str(folder)])

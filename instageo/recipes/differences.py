@@ -56,7 +56,7 @@ def _about_tables(
     parts = origin.tables or {}
     if parts.get("test") == parts.get("val"):
         sentences.append(
-            "There is no test table: scores are those of the validation table, by which the best epoch was chosen, too."
+            "Without a test table, the scores are those of the validation table, which also selected the best epoch."
         )
     return sentences
 

@@ -57,7 +57,7 @@ def report_content(runs: RecipeRuns) -> dict[str, Any]:
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Return mean, sample standard deviation (None for one value) and number of values.
+    """Return the mean, sample standard deviation (None for a single value) and count.
 
     Examples:
         >>> spread([1.0, 3.0])

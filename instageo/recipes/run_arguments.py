@@ -79,13 +79,13 @@ def training_arguments(job: Job, seed: int, size: str | None) -> list[str]:
 
 def scoring_arguments(job: Job, checkpoint: Path) -> list[str]:
     """Return the arguments of `instageo run` that score the test table."""
-    kept = [override for override in job.overrides if override.partition("=")[0] in ALSO_IN_SCORING]
+    scoring_overrides = [override for override in job.overrides if override.partition("=")[0] in ALSO_IN_SCORING]
     return [
         "mode=eval",
         f"root_dir={job.root}",
         f"test_filepath={job.table('test')}",
         f"checkpoint_path={checkpoint}",
-        *kept,
+        *scoring_overrides,
     ]
 
 

@@ -11,9 +11,9 @@ from instageo.extras import required_by
 from instageo.recipes.definition.recipe import (
     PUBLISHED,
     REBUILT,
+    DownloadSource,
     ListedFile,
     Origin,
-    Place,
     Published,
     Recipe,
     RecipeError,
@@ -91,8 +91,8 @@ def _origin(value: object, where: str) -> Origin:
     return Origin(
         size=text(values["size"], f"{where}.size") if "size" in values else "",
         places=tuple(
-            _place(place, f"{where}.places[{number}]")
-            for number, place in enumerate(items(values.get("places"), f"{where}.places"))
+            _download_source(entry, f"{where}.places[{number}]")
+            for number, entry in enumerate(items(values.get("places"), f"{where}.places"))
         ),
         needs={path_below(key, f"{where}.needs"): text(what, f"{where}.needs.{key}") for key, what in needs.items()},
         steps=tuple(
@@ -106,7 +106,7 @@ def _origin(value: object, where: str) -> Origin:
     )
 
 
-def _place(value: object, where: str) -> Place:
+def _download_source(value: object, where: str) -> DownloadSource:
     values = mapping(value, where, "url, and match or files")
     check_keys(values, where, ("url", "match", "files", "to"), ("url",))
     url = text(values["url"], f"{where}.url").rstrip("/")
@@ -124,7 +124,7 @@ def _place(value: object, where: str) -> Place:
         raise RecipeError(f"{where}: expected either match, patterns of names, or files, their names")
     if match and scheme in ("http", "https"):
         raise RecipeError(f"{where}: web servers do not list their files; expected files, not match")
-    return Place(url, match, files, path_below(values.get("to", "."), f"{where}.to"))
+    return DownloadSource(url, match, files, path_below(values.get("to", "."), f"{where}.to"))
 
 
 def _file(value: object, where: str) -> ListedFile:

@@ -33,7 +33,7 @@ class ListedFile:
     """A file that a recipe names.
 
     Attributes:
-        path: Its path below the place.
+        path: Its path below the URL of the source.
         size: Its bytes, if known.
         sha256: The hash of its content in hexadecimal, if known.
     """
@@ -44,14 +44,14 @@ class ListedFile:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A public place with files.
+class DownloadSource:
+    """A public location that files are downloaded from.
 
     Attributes:
         url: Folder: `gs://`, `s3://`, `az://`, `https://`, or `hf://datasets/OWNER/NAME` at Hugging Face, with
             `@REVISION` behind it for another revision than `main`.
-        match: Patterns of paths below the place, such as `*.tif`; `*` also matches `/`.
-        files: Files by name, where the place need not be listed.
+        match: Patterns of paths below the URL, such as `*.tif`; `*` also matches `/`.
+        files: Files by name, for sources that are not listed.
         to: Folder that the files go to, relative to the recipe's folder.
     """
 
@@ -80,7 +80,7 @@ class Origin:
 
     Attributes:
         size: Size of the download in words; empty if it is not known.
-        places: What is downloaded.
+        places: Where the files are downloaded from.
         needs: Files that the user brings, relative to the folder, and what they hold.
         steps: Commands that make tables of it.
         root: Folder that paths in the tables start from, relative to the recipe's folder.
@@ -90,7 +90,7 @@ class Origin:
     """
 
     size: str = ""
-    places: tuple[Place, ...] = ()
+    places: tuple[DownloadSource, ...] = ()
     needs: Mapping[str, str] | None = None
     steps: tuple[Step, ...] = ()
     root: str = "."

@@ -74,7 +74,7 @@ def _check_value(value: Any, where: str, *, is_loss: bool) -> None:
         for part in value:
             _check_value(part, where, is_loss=is_loss)
     elif isinstance(value, str):
-        if any(mark in value for mark in ("${", '"', "'", "\\", "\n")):
+        if any(character in value for character in ("${", '"', "'", "\\", "\n")):
             raise RecipeError(f"{where} is '{value}'; expected plain text without $, quotes and line breaks")
         if is_loss and (":" in value or "." in value or "/" in value):
             raise RecipeError(f"{where} is '{value}'; a recipe names losses of the program, no code")

@@ -20,7 +20,7 @@ def open_recipe(name: str) -> Recipe:
     """Return a recipe by its name, or by the path of a YAML file.
 
     Raises:
-        RecipeError: There is no such recipe, or the file is not one.
+        RecipeError: The recipe is unknown, or the file is missing or not a recipe.
     """
     path = FOLDER / f"{name}.yaml"
     if Path(name).suffix.lower() in ENDINGS:

@@ -15,11 +15,11 @@ def mapping(value: object, where: str, expected: str) -> Mapping[str, Any]:
     return value
 
 
-def check_keys(values: Mapping[str, Any], where: str, known: Sequence[str], needed: Iterable[str] = ()) -> None:
-    """Raise an error unless all keys are known and the needed ones are there."""
+def check_keys(values: Mapping[str, Any], where: str, allowed: Sequence[str], needed: Iterable[str] = ()) -> None:
+    """Raise an error unless all keys are allowed and the needed ones are there."""
     for key in values:
-        if key not in known:
-            raise RecipeError(f"{where}: '{key}' is unknown; expected {', '.join(known)}{did_you_mean(key, known)}")
+        if key not in allowed:
+            raise RecipeError(f"{where}: '{key}' is unknown; expected {', '.join(allowed)}{did_you_mean(key, allowed)}")
     for key in needed:
         if values.get(key) in (None, "", [], {}):
             raise RecipeError(f"{where}: has no {key}; expected {', '.join(needed)}")

@@ -20,14 +20,14 @@ JOURNAL = "downloads.jsonl"
 """One line for each file that is whole."""
 
 CONCURRENT_FILES = 12
-"""Chips are small, so that waiting for answers takes longer than the bytes."""
+"""Chips are small, so waiting for responses takes longer than the transfer."""
 
 
 def download_all(files: Sequence[RemoteFile], folder: Path) -> int:
     """Download files that are not in the folder, and return their number.
 
     Raises:
-        RecipeError: Two files have the same place, or the disk is too small.
+        RecipeError: Two files would get the same path, or the disk is too small.
         StoreError: A file cannot be read or is not the published one.
     """
     _check_unique(files)
@@ -60,7 +60,7 @@ def download_all(files: Sequence[RemoteFile], folder: Path) -> int:
 
 
 def _report(files: Sequence[RemoteFile], missing: Sequence[RemoteFile], folder: Path) -> None:
-    """Log how much is to come and how much space is free, and refuse what does not fit."""
+    """Log the size of the download and the free disk space; raise an error if it does not fit."""
     total, needed = (sum(file.size for file in part) for part in (files, missing))
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     begun = sum(part.stat().st_size for part in folder.rglob("*.part") if part.is_file()) if folder.is_dir() else 0
@@ -107,7 +107,7 @@ def _record(file: RemoteFile, folder: Path) -> dict[str, object] | None:
 
 
 def _is_whole(file: RemoteFile, folder: Path, recorded: Mapping[str, dict[str, object]]) -> bool:
-    """Return whether a file is there as the journal says, and the place still has that content."""
+    """Return whether a file is there as the journal says, and the source still has that content."""
     record = _record(file, folder)
     return record is not None and recorded.get(file.path) == record
 
@@ -130,4 +130,4 @@ def _check_unique(files: Sequence[RemoteFile]) -> None:
     urls: dict[str, str] = {}
     for file in files:
         if urls.setdefault(file.path, file.url) != file.url:
-            raise RecipeError(f"{file.url} and {urls[file.path]} would have the same place, {file.path}")
+            raise RecipeError(f"{file.url} and {urls[file.path]} would be saved to the same path, {file.path}")

@@ -59,25 +59,27 @@ def prepare_recipe(
 
 
 def _begin(recipe: Recipe, folder: Path, origin: str, catalog: str | None, state: Preparation | None) -> Preparation:
-    """Return the state to go on from; of a recipe that has changed since, steps are repeated from the first other."""
+    """Return the state to continue from: after a change of the recipe, without the steps from the first changed one."""
     if state is None:
         return Preparation(recipe.name, recipe.sha256, origin, catalog or "").save(folder)
     if state.sha256 == recipe.sha256:
         return state
-    log.warning("%s: the recipe has changed since it was prepared; what is new in it is done again", folder)
-    kept = 0
+    log.warning(
+        "%s: the recipe has changed since it was prepared; its steps are run again from the first that changed", folder
+    )
+    unchanged = 0
     for done, step in zip(state.steps, recipe.origins[origin].steps, strict=False):
         if done != step_digest(step):
             break
-        kept += 1
-    return replace(state, sha256=recipe.sha256, steps=state.steps[:kept], finished=False).save(folder)
+        unchanged += 1
+    return replace(state, sha256=recipe.sha256, steps=state.steps[:unchanged], finished=False).save(folder)
 
 
 def _download(origin: Origin, folder: Path, state: Preparation) -> Preparation:
     files = []
-    for place in origin.places:
-        log.info("asking %s for its files", place.url)
-        files += list_place(place)
+    for source in origin.places:
+        log.info("listing the files at %s", source.url)
+        files += list_place(source)
     if files:
         download_all(files, folder)
     return replace(state, files=len(files), bytes=sum(file.size for file in files)).save(folder)

@@ -90,15 +90,15 @@ def run_step(step: Step, context: StepContext) -> None:
 
 
 def step_digest(step: Step) -> str:
-    """Return a hash of a step, by which a finished one is known again."""
+    """Return a hash of a step, which identifies a finished one."""
     return sha256(json.dumps([step.kind, step.options], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _check_table(options: Mapping[str, Any], where: str) -> None:
     check_keys(options, where, ("layout",), ("layout",))
-    known = (*LAYOUTS, PUBLISHED)
-    if options["layout"] not in known:
-        raise RecipeError(f"{where}.layout is '{options['layout']}'; expected one of {', '.join(known)}")
+    layouts = (*LAYOUTS, PUBLISHED)
+    if options["layout"] not in layouts:
+        raise RecipeError(f"{where}.layout is '{options['layout']}'; expected one of {', '.join(layouts)}")
 
 
 def _table_command(options: Mapping[str, Any], context: StepContext) -> list[str]:
@@ -106,8 +106,8 @@ def _table_command(options: Mapping[str, Any], context: StepContext) -> list[str
 
 
 def _check_chips(options: Mapping[str, Any], where: str) -> None:
-    known = [name for name in ChipSettings.__dataclass_fields__ if name not in NOT_FOR_CHIPS]
-    check_keys(options, where, ["command", "input", "output", *known], ("command", "input", "output"))
+    chip_options = [name for name in ChipSettings.__dataclass_fields__ if name not in NOT_FOR_CHIPS]
+    check_keys(options, where, ["command", "input", "output", *chip_options], ("command", "input", "output"))
     if options["command"] not in ("points", "raster"):
         raise RecipeError(f"{where}.command is '{options['command']}'; expected points or raster")
     for name in ("input", "output"):
@@ -116,7 +116,7 @@ def _check_chips(options: Mapping[str, Any], where: str) -> None:
         path_below(options["class_map"], f"{where}.class_map")
     if options.get("catalog") not in (None, *CATALOGS):
         raise RecipeError(f"{where}.catalog is '{options['catalog']}'; expected one of {', '.join(CATALOGS)}")
-    values = {name: value for name, value in options.items() if name in known}
+    values = {name: value for name, value in options.items() if name in chip_options}
     try:
         ChipSettings("input", "output", **{name: _field_value(value) for name, value in values.items()})
     except (ConfigError, TypeError) as error:

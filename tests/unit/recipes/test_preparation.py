@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from instageo.recipes.definition.recipe import ListedFile, Place, RecipeError
+from instageo.recipes.definition.recipe import DownloadSource, ListedFile, RecipeError
 from instageo.recipes.definition.shipped import open_recipe
 from instageo.recipes.preparation.dated_labels import DatedLabels, link_dated_labels
 from instageo.recipes.preparation.downloads import JOURNAL, download_all, format_size
@@ -85,32 +85,32 @@ def served(store):
 
 
 def test_files_are_fetched_once_and_again_if_they_changed(served, tmp_path, caplog):
-    place = Place(served[1], files=(ListedFile("a.bin"),), to="sub")
+    source = DownloadSource(served[1], files=(ListedFile("a.bin"),), to="sub")
     target, out = tmp_path / "out" / "sub" / "a.bin", tmp_path / "out"
     caplog.set_level("INFO")
-    assert download_all(list_place(place), out) == 1
+    assert download_all(list_place(source), out) == 1
     assert "1 file, 5 bytes; 1 file, 5 bytes, to download;" in caplog.text
-    assert download_all(list_place(place), out) == 0
+    assert download_all(list_place(source), out) == 0
     with (out / JOURNAL).open("a") as journal:
         journal.write('{"path": "sub/a.bin", "si')  # a line that was cut
-    assert download_all(list_place(place), out) == 0
+    assert download_all(list_place(source), out) == 0
     (served[0] / "a.bin").write_bytes(b"67890")
-    assert download_all(list_place(place), out) == 1
+    assert download_all(list_place(source), out) == 1
     assert target.read_bytes() == b"67890"
     target.write_bytes(b"67")
-    assert download_all(list_place(place), out) == 1
+    assert download_all(list_place(source), out) == 1
     assert target.read_bytes() == b"67890"
 
 
 def test_other_contents_than_published_are_refused(served, tmp_path):
     with pytest.raises(RecipeError, match="has 5 bytes, but the recipe says 7"):
-        list_place(Place(served[1], files=(ListedFile("a.bin", size=7),)))
-    files = list_place(Place(served[1], files=(ListedFile("a.bin", sha256="0" * 64),)))
+        list_place(DownloadSource(served[1], files=(ListedFile("a.bin", size=7),)))
+    files = list_place(DownloadSource(served[1], files=(ListedFile("a.bin", sha256="0" * 64),)))
     with pytest.raises(StoreError, match="its place or the recipe says 0000"):
         download_all(files, tmp_path / "out")
     assert not (tmp_path / "out" / "a.bin").exists()
     with pytest.raises(StoreError, match="no such file"):
-        list_place(Place(served[1], files=(ListedFile("b.bin"),)))
+        list_place(DownloadSource(served[1], files=(ListedFile("b.bin"),)))
 
 
 def test_what_does_not_fit_is_refused_before_it_is_fetched(tmp_path):
@@ -118,7 +118,7 @@ def test_what_does_not_fit_is_refused_before_it_is_fetched(tmp_path):
     with pytest.raises(RecipeError, match=r"free, but 1e\+06 TB needed|free, but .* TB needed; free some disk space"):
         download_all([huge], tmp_path / "out")
     twice = [RemoteFile("https://host/a/x", "x", 1), RemoteFile("https://host/b/x", "x", 1)]
-    with pytest.raises(RecipeError, match="would have the same place, x"):
+    with pytest.raises(RecipeError, match="would be saved to the same path, x"):
         download_all(twice, tmp_path / "out")
 
 
