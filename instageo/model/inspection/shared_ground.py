@@ -49,11 +49,11 @@ class ChipPlaces:
 def find_places(report: TableReport, selection: Sequence[bool]) -> ChipPlaces:
     """Return the places of the selected rows of a table, as far as they are known."""
     pairs = [
-        (row, stats, corners)
+        (row, stats, own_corners)
         for row, stats, selected in zip(report.rows, report.row_stats, selection, strict=True)
-        if selected and (corners := _corners(row, stats)) is not None
+        if selected and (own_corners := _corners(row, stats)) is not None
     ]
-    lonlat = np.array([corners for *_, corners in pairs], dtype=np.float64).reshape(-1, 4, 2)
+    lonlat = np.array([own_corners for *_, own_corners in pairs], dtype=np.float64).reshape(-1, 4, 2)
     _, chosen, counts = np.unique(lonlat, axis=0, return_index=True, return_counts=True)
     pairs, corners = [pairs[index] for index in chosen], to_xyz(lonlat[chosen])
     middle = corners.mean(axis=1)
