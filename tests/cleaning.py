@@ -54,10 +54,10 @@ class ChipTableWriter:
     def __init__(self, folder):
         self.folder, self.rows = folder, []
 
-    def add(self, name, values, label, grid, *, label_grid=None, no_data=-9999, **columns):
+    def add(self, name, values, label, grid, *, label_grid=None, no_data=-9999, bands=None, **columns):
         """Write a chip, its label unless it is None, and its row."""
-        write_raster(self.folder / f"chips/{name}.tif", values, grid, no_data_value=no_data,
-                     bands=BANDS * (len(values) // 6) if len(values) % 6 == 0 else ())  # fmt: skip
+        usual = BANDS * (len(values) // 6) if len(values) % 6 == 0 else ()
+        write_raster(self.folder / f"chips/{name}.tif", values, grid, no_data_value=no_data, bands=bands or usual)
         row = {"Input": f"chips/{name}.tif"}
         if label is not None:
             write_raster(self.folder / f"labels/{name}.tif", label, label_grid or grid, no_data_value=-1)

@@ -78,6 +78,7 @@ class ImageFacts:
         samples: Values of a regular grid of pixels, shape (B, any), NaN where invalid.
         anchors: Windows that show shared ground; None for chips with coordinates.
         shifts: Shift of each date from the one before.
+        ignored_layers: Names of layers that are not bands of a sensor, and were not read.
     """
 
     grid: Grid
@@ -99,6 +100,7 @@ class ImageFacts:
     samples: NDArray[np.float32]
     anchors: Anchors | None = None
     shifts: tuple[Shift, ...] = ()
+    ignored_layers: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:

@@ -1,14 +1,16 @@
 """How the chips of a table are read: layers, dates, bands, no-data value, unit, and values without a label."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from instageo.band_vocabulary import understand_labels
 from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.errors import ConfigError
 from instageo.locations import is_remote
 from instageo.plain_values import load_json_file
+from instageo.raster.grid import RasterInfo
 
 SETTINGS = "settings.json"
 
@@ -87,6 +89,30 @@ def chip_layout(settings: CleanSettings, description: Mapping[str, Any]) -> Chip
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{SETTINGS} next to the table does not work ({error}); correct it") from error
     return ChipLayout(**{**layout.__dict__, "unit": _unit(settings.unit, loader, layout.bands)})
+
+
+def image_layers(info: RasterInfo, bands: Sequence[str] = ()) -> list[int]:
+    """Return the layers of a file that are bands of an image, counted from 0.
+
+    They are all but an alpha layer; if the file names every layer, and some are bands of a sensor, only those: a layer
+    such as `hls_fmask` or `dem` next to `blue` and `red` may well be constant.
+
+    Args:
+        info: The file.
+        bands: Bands that the user named; then all layers count.
+    """
+    names = [info.descriptions[layer] for layer in info.data_layers] if info.descriptions else []
+    if bands or not names or not all(names):
+        return info.data_layers
+    labels = understand_labels(tuple(names))
+    is_band = [layer for layer, label in zip(info.data_layers, labels, strict=True) if label.bands]
+    return is_band or info.data_layers
+
+
+def ignored_layers(info: RasterInfo, bands: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of the layers that `image_layers` leaves out."""
+    layers = image_layers(info, bands)
+    return tuple(info.descriptions[layer] for layer in info.data_layers if layer not in layers)
 
 
 def _unit(asked: str, loader: Mapping[str, Any], bands: tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
 """Read a chip and its label once, and return what all checks need to know of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from instageo.data.chip_facts.facts import ChipFacts, ImageFacts, ImageView, LabelFacts
 from instageo.data.chip_facts.image import band_names, image_facts
 from instageo.data.chip_facts.label import raster_label_facts, read_label, value_label_facts
-from instageo.data.chip_facts.layout import ChipLayout
+from instageo.data.chip_facts.layout import ChipLayout, ignored_layers, image_layers
 from instageo.data.chip_facts.masking import MaskWriter
 from instageo.data.chip_facts.quality_layers import QualityLayers
 from instageo.data.chip_facts.rows import ChipRow
@@ -67,9 +67,11 @@ class ChipMeasurer:
             covered = self.quality.read(row, file, steps) if self.quality is not None else None
             is_whole = self.layout.layers is None and len(raster.values) == file.info.num_layers
             source = file.info if is_whole else None
+            ignored = () if self.layout.layers is not None else ignored_layers(file.info, self.layout.bands)
         if covered is not None and self.mask_writer is not None:
             raster = self.mask_writer.write(row, raster, covered, source)
-        return image_facts(raster, bands, self.settings, self.layout.unit, covered)
+        facts, view = image_facts(raster, bands, self.settings, self.layout.unit, covered)
+        return replace(facts, ignored_layers=ignored), view
 
     def _label(self, row: ChipRow, image: ImageFacts | None, view: ImageView | None) -> LabelFacts | None:
         if row.label is None:
@@ -97,7 +99,7 @@ def read_chip(file: OpenRaster, layout: ChipLayout, num_dates: int) -> tuple[Ras
         DataError: The layers cannot be divided into dates and bands.
     """
     info = file.info
-    layers = list(layout.layers) if layout.layers is not None else info.data_layers
+    layers = list(layout.layers) if layout.layers is not None else image_layers(info, layout.bands)
     steps = layout.steps or (num_dates if num_dates and len(layers) % num_dates == 0 else 1)
     expected = steps * len(layout.bands) if layout.bands else None
     name = Path(str(file.path)).name

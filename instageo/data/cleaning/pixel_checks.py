@@ -15,7 +15,10 @@ DARK_SHARE = 0.05
 
 def check_readable(table: MeasuredTable) -> CheckResult:
     """Find files that cannot be read, or whose layers cannot be divided into dates and bands."""
-    return CheckResult([Finding(chip, chip.problems[0], 1.0) for chip in table.chips if chip.problems])
+    ignored = dict.fromkeys(name for _, image in table.images for name in image.ignored_layers)
+    remark = f"layers that are not bands of a sensor are not checked: {', '.join(ignored)}; --layers chooses others"
+    findings = [Finding(chip, chip.problems[0], 1.0) for chip in table.chips if chip.problems]
+    return CheckResult(findings, [remark] if ignored else [])
 
 
 def check_nodata(table: MeasuredTable) -> CheckResult:
