@@ -69,15 +69,15 @@ def prepare_training(run: Run) -> TrainingInputs:
         InstaGeoError: Something is missing or does not fit.
     """
     check_devices(run.settings)
-    for table in (run.settings.train_filepath, run.settings.valid_filepath):
-        find_table(str(table), table_root(run.settings))
     teacher, checkpoint = load_teacher(run.settings), _starting_checkpoint(run)
     weights: list[InitialWeights] = []
     tables: list[TableReport] = []
 
     def inspect(settings: Settings) -> TableReport:
-        weights.append(_initial_weights(replace(run, settings=settings), checkpoint, teacher))
         _check_parts(settings, teacher)
+        for table in (settings.train_filepath, settings.valid_filepath):
+            find_table(str(table), table_root(settings))  # before weights, which may be downloaded
+        weights.append(_initial_weights(replace(run, settings=settings), checkpoint, teacher))
         tables.extend(_inspect_tables(replace(run, settings=settings)))
         return tables[0]
 
