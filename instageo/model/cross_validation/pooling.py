@@ -40,8 +40,7 @@ def pool_scores(contents: Sequence[Content]) -> dict[str, Any]:
                 f"one fold has the classes {', '.join(names)}, another {', '.join(content['per_class'])}; all folds of "
                 "a cross-validation need the same classes"
             )
-    counts = sum(torch.tensor(content["confusion_matrix"]) for content in contents)
-    assert isinstance(counts, torch.Tensor)  # noqa: S101 for mypy: there is at least one
+    counts = torch.stack([torch.tensor(content["confusion_matrix"]) for content in contents]).sum(dim=0)
     if counts.ndim == 2:
         return summarize_scores(scores_from_confusion(counts), names)
     samples = torch.tensor([[content["samples"][name] for name in ("labelled", "right")] for content in contents])

@@ -41,7 +41,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as content:
-        content.extractall(folder)  # noqa: S202 names are made safe by the library
+        content.extractall(folder)  # noqa: S202  # nosec B202: zipfile keeps names inside the folder
 
 
 def _move(source: Path, target: Path) -> None:
