@@ -18,7 +18,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from ray.serve.handle import DeploymentHandle
 from starlette.middleware import Middleware
 
-from instageo.model.networks.memory import return_large_blocks
+from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.settings.derived import band_names, layers_by_date
 from instageo.serving.access.admission import Admission, current_place
 from instageo.serving.access.middleware import PAGE_FILES, LimitsMiddleware, read_bearer_token
@@ -72,7 +72,7 @@ def build_app(handle: DeploymentHandle[Any], settings: ServerSettings, server: s
         settings: Settings of the server.
         server: Identifier of the server, the same for all its processes.
     """
-    return_large_blocks()
+    keep_freed_memory()
     admission = Admission.from_limits(settings.limits)
     app = FastAPI(
         docs_url=None,

@@ -30,36 +30,3 @@ def test_freed_memory_is_kept_until_it_is_returned():
     kept, returned = map(float, output.split())
     assert kept > 150
     assert returned < 50
-
-
-THREADS = """
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-import numpy as np
-import psutil
-from instageo.model.networks.memory import return_large_blocks
-
-if {returns}:
-    return_large_blocks()
-np.ones(3_000_000)  # 24 MB, freed
-before, barrier = psutil.Process().memory_info().rss, Barrier(8)
-
-def use_block(_):
-    block = np.ones(2_500_000)  # 20 MB
-    barrier.wait()
-    return block.sum()
-
-with ThreadPoolExecutor(8) as threads:
-    list(threads.map(use_block, range(8)))
-    print((psutil.Process().memory_info().rss - before) / 1e6)
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such options")
-def test_threads_return_large_blocks():
-    def kept(returns):
-        code = THREADS.format(returns=returns)
-        return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-
-    assert kept(returns=False) > 100  # what glibc does by itself: 8 blocks of 20 MB
-    assert kept(returns=True) < 20
