@@ -22,13 +22,9 @@ PAGE = 4
 LARGE = (".tgz", ".gz")
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(server_process.Replying, BaseHTTPRequestHandler):
     root, delay_s, log = Path(), 0.0, []
     lock = threading.Lock()
-
-    def log_message(self, *_):
-        pass
 
     def do_GET(self):
         path, _, query = self.path.partition("?")
@@ -92,12 +88,7 @@ class Handler(BaseHTTPRequestHandler):
                 first = re.match(r"bytes=(\d+)", self.headers.get("Range", ""))
                 size = len(content) if self.command == "GET" else 0
                 self.log.append([self.command, self.path, size, int(first[1]) if first else None])
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
+        super().reply(status, content, **headers)
 
 
 def hub_entry(file, folder):

@@ -11,20 +11,16 @@ from urllib.parse import unquote
 from tests import server_process
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(server_process.Replying, BaseHTTPRequestHandler):
     """Serves files below `root` whole or in ranges.
 
     Below a folder `denied` every request gets 403; below `busy` the first request for each path gets 503; `/requests`
     lists the requests so far.
     """
 
-    protocol_version = "HTTP/1.1"
     root, delay_s = Path(), 0.0
     requests: tuple[list[str], ...] = ()
     lock = threading.Lock()
-
-    def log_message(self, *_):
-        pass
 
     def do_GET(self):
         time.sleep(self.delay_s)
@@ -53,14 +49,6 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(
             206, content[start : end + 1], **{"Content-Range": f"bytes {start}-{end}/{len(content)}"}, **headers
         )
-
-    def reply(self, status, content=b"", **headers):
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
 
 
 def running(root, delay_s=0.0):

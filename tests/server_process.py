@@ -14,6 +14,23 @@ LIFETIME_S = 3600
 """Seconds after which a server ends by itself."""
 
 
+class Replying:
+    """What handlers share: they send responses; a request for the headers alone gets no content."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def reply(self, status, content=b"", **headers):
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+
 @contextmanager
 def running(module, root, delay_s=0.0):
     """Run a module that calls `serve` as a program, with a delay before each response, and yield the port."""
