@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from affine import Affine
@@ -52,6 +53,14 @@ def printed(capfd):
     """
     out, err = capfd.readouterr()
     return "".join(line for line in out.splitlines(True) if "There are infinite retries remaining" not in line), err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Ray relies on the shared group")
+@pytest.mark.usefixtures("cluster")
+def test_signals_to_the_group_of_this_process_spare_ray():
+    groups = {child.name(): os.getpgid(child.pid) for child in psutil.Process().children(recursive=True)}
+    assert {"raylet", "gcs_server"} <= set(groups)
+    assert os.getpgrp() not in (groups["raylet"], groups["gcs_server"])
 
 
 def train(base, name, *extra, **chips):

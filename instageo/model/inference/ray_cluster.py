@@ -1,12 +1,15 @@
 """Connect to a Ray cluster, or start one on this machine."""
 
+import importlib
 import io
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import ray
@@ -67,7 +70,7 @@ def ray_cluster(
         if connect:
             try:
                 _check_address(address)
-                with _silenced_stderr(), nullcontext() if address else only_this_machine():
+                with _silenced_stderr(), nullcontext() if address else only_this_machine(), own_process_group():
                     ray.init(**options)
                 install_again()  # Ray's own handler of SIGTERM ends the process with a dump of its stack
             except SystemExit:  # which that handler raises while Ray starts
@@ -106,6 +109,26 @@ def _check_address(address: str | None) -> None:
     host, _, port = (address or "").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
+
+
+@contextmanager
+def own_process_group() -> Iterator[None]:
+    """Start Ray's processes in process groups of their own in this block, so that signals reach this process first.
+
+    A shell, `timeout` and schedulers send SIGTERM to a whole group. A process whose Ray has ended before it was told
+    to end itself is ended by Ray's core, with status 1 and without a word. On Linux, Ray's processes end with this
+    process however it ends; elsewhere Ray relies on the shared group.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    services: Any = importlib.import_module("ray._private.services")
+    start = services.ConsolePopen
+    services.ConsolePopen = partial(start, process_group=0)
+    try:
+        yield
+    finally:
+        services.ConsolePopen = start
 
 
 @contextmanager
