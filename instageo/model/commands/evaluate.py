@@ -10,8 +10,8 @@ from instageo.model.chips.value_range import UnlikeBands, describe_unlike
 from instageo.model.context import Run
 from instageo.model.dataset.datasets import WholeChipDataset, build_eval_loader
 from instageo.model.dataset.from_settings import chip_reader_from_settings
+from instageo.model.inference.blending import NonFiniteOutputError
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
-from instageo.model.inference.tiling import NonFiniteOutputError
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.tables import inspect_table, warn_if_units_differ, warn_of_shared_ground
 from instageo.model.settings import require_settings

@@ -24,8 +24,9 @@ from instageo.model.chips.layer_choice import choose_layers
 from instageo.model.chips.radar import is_backscatter, to_decibels
 from instageo.model.chips.sample import Sample
 from instageo.model.chips.value_range import ValueRange, chip_quantiles, describe_unlike
+from instageo.model.inference.blending import TileOutputs, outputs_of, predict_tiles
 from instageo.model.inference.features import ImageFeatures, encode_image
-from instageo.model.inference.tiling import Tiling, predict_images
+from instageo.model.inference.tiling import Tiling, default_overlap
 from instageo.model.networks.checkpoint import Checkpoint, check_network_state, load_network_state, read_checkpoint
 from instageo.model.networks.device import compile_network, find_device, inference_autocast, pick_device
 from instageo.model.networks.from_settings import network_from_settings
@@ -96,27 +97,29 @@ class Predictor:
 
     @property
     def tiling(self) -> Tiling:
-        """Size and step of tiles: `test.crop_size` and `test.stride`; by default the training size and half of it."""
+        """Size and step of tiles: `test.crop_size` and `test.stride`; by default the training size and its overlap."""
         tile = self.settings.test.crop_size or self.settings.dataloader.img_size
-        stride = self.settings.test.stride or max(tile // 2, 1)
+        stride = self.settings.test.stride or tile - default_overlap(tile)
         if stride > tile:
             raise ConfigError(
                 f"test.stride={stride} leaves gaps between tiles of {tile} pixels; expected at most {tile}"
             )
-        return Tiling(tile, stride, self.settings.train.batch_size)
+        return Tiling(tile, stride, self.settings.train.batch_size, self.task)
 
     def logits(self, samples: Sequence[Sample]) -> list[Tensor]:
         """Return the logits of decoded chips on the network's device: (K, H, W), or (K, 1, 1) if image-level."""
+        return [outputs_of(each, self.task) for each in self._predict_tiles(samples)]
+
+    def forward(self, batch: Sample) -> Tensor:
+        """Return the network's outputs (B, K, h, w) for a batch of decoded chips on its device."""
         mean, std = self._statistics
+        image = normalize(batch.image, batch.valid, mean, std)
+        outputs: Tensor = self.net(image, batch.temporal_coords, batch.location_coords)
+        return outputs
 
-        def forward(batch: Sample) -> Tensor:
-            logits: Tensor = self.net(
-                normalize(batch.image, batch.valid, mean, std), batch.temporal_coords, batch.location_coords
-            )
-            return logits
-
+    def _predict_tiles(self, samples: Sequence[Sample]) -> list[TileOutputs]:
         with inference_autocast(self.device, self.settings.precision):
-            return predict_images(forward, [sample.to(self.device) for sample in samples], self.tiling)
+            return predict_tiles(self.forward, [sample.to(self.device) for sample in samples], self.tiling)
 
     def observed(self, valid: Tensor) -> Tensor:
         """Return a mask (H, W) of the pixels that get a value, from the validity of each date (T, H, W).
@@ -273,8 +276,8 @@ class Predictor:
     def predict_image(self, image: ImageWithGrid) -> Prediction:
         """Predict an image that `read` returned."""
         sample, grid = image
-        [logits] = self.logits([sample])
-        prediction = self.prediction(logits, sample.valid, grid)
+        [outputs] = self._predict_tiles([sample])
+        prediction = self.prediction(outputs.values, sample.valid, grid, averaged=outputs.averaged)
         return replace(prediction, unlike_training=self.find_unlike_bands(sample))
 
     def find_unlike_bands(self, sample: Sample) -> dict[str, str]:
@@ -322,9 +325,17 @@ class Predictor:
                 f"as an array ({bands}, {dates}, height, width))"
             )
 
-    def prediction(self, outputs: Tensor, valid: Tensor, grid: Grid | None) -> Prediction:
-        """Return the prediction for outputs (K, H, W), masked where nothing was observed; `valid` is (T, H, W)."""
-        return replace(self.task.to_prediction(outputs, self.observed(valid).to(outputs.device)), grid=grid)
+    def prediction(self, outputs: Tensor, valid: Tensor, grid: Grid | None, *, averaged: bool = False) -> Prediction:
+        """Return the prediction for outputs (K, H, W), masked where nothing was observed.
+
+        Args:
+            outputs: Outputs of the network, or with `averaged` averages of `Task.activate`.
+            valid: Shape (T, H, W), whether each date was observed.
+            grid: Position of the pixels.
+            averaged: Whether `outputs` are averages.
+        """
+        convert = self.task.average_to_prediction if averaged else self.task.to_prediction
+        return replace(convert(outputs, self.observed(valid).to(outputs.device)), grid=grid)
 
 
 def _image(image: NDArray[np.float32], valid: NDArray[np.bool_], coordinates: Coordinates) -> Sample:

@@ -1,36 +1,33 @@
-"""Run a network on images of any size: overlapping tiles, blended; each pixel gets one result, without randomness."""
+"""How images of any size are cut into overlapping tiles, and how much each tile counts for each pixel."""
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from instageo.errors import DataError
-from instageo.model.chips.sample import Sample, stack_samples
-
-Forward = Callable[[Sample], Tensor]
-"""From a batch of decoded chips, image (B, C, T, h, w), to logits (B, K, h, w), or image-level ones (B, K, 1, 1)."""
-
-Tile = tuple[int, slice, slice]
-"""Index of the image in its list, rows, columns."""
+MIN_OVERLAP = 16
+"""Fewest pixels that neighbouring tiles share by default; with fewer, steps between tiles show in maps."""
 
 
-class NonFiniteOutputError(DataError):
-    """The network's output for an image is infinite or not a number.
+class Activation(Protocol):
+    """Converts a network's outputs to what tiles are averaged in, and back; every `Task` does."""
 
-    Attributes:
-        index: Of the image in its list.
+    def activate(self, outputs: Tensor) -> Tensor:
+        """Convert outputs (B, C, h, w) to probabilities or values."""
+
+    def deactivate(self, averaged: Tensor) -> Tensor:
+        """Convert averaged probabilities or values (C, H, W) to outputs that mean the same."""
+
+
+def default_overlap(tile: int) -> int:
+    """Return how many pixels neighbouring tiles share: an eighth of a tile, but at least 16, and at most a half.
+
+    Larger overlaps take more time and gain no score; see docs/maps.md.
     """
-
-    def __init__(self, index: int) -> None:
-        super().__init__(
-            "the network's output is not a number: training has diverged (lower train.learning_rate, set "
-            "train.gradient_clip_val=1), or pixel values are extreme (compare mode=stats with dataloader.mean and "
-            "dataloader.std)"
-        )
-        self.index = index
+    eighth = -(-max(tile // 8, MIN_OVERLAP) // 4) * 4
+    return min(eighth, tile // 2)
 
 
 @dataclass(frozen=True)
@@ -41,64 +38,62 @@ class Tiling:
         tile: Side of a tile, pixels. A smaller image is one tile of its own size.
         stride: Step between tiles, 1..tile.
         batch_size: Tiles per forward pass.
+        activation: What tiles are averaged in where they overlap; None for the network's outputs.
     """
 
     tile: int
     stride: int
     batch_size: int = 8
+    activation: Activation | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.tile:
             raise ValueError(f"stride {self.stride} is not in 1..{self.tile}, so tiles would leave gaps")
 
+    def axis(self, length: int) -> "TileAxis":
+        """Return the tiles along the rows or columns of an image."""
+        return TileAxis(length, self.tile, self.stride)
 
-def predict_images(forward: Forward, images: Sequence[Sample], tiling: Tiling) -> list[Tensor]:
-    """Return the logits of whole images.
 
-    Args:
-        forward: The network.
-        images: Each with its own height and width; their labels are not used.
-        tiling: How to cut them.
+@dataclass(frozen=True)
+class TileAxis:
+    """Tiles along the rows or columns of an image.
 
-    Returns:
-        One tensor (K, H, W) per image, float32, on the device of the image; (K, 1, 1), the mean over its tiles, if the
-        network gives one output per chip.
-
-    Raises:
-        NonFiniteOutputError: The network's output is infinite or not a number.
+    Attributes:
+        length: Rows or columns of the image.
+        tile: Side of a tile, pixels.
+        stride: Step between tiles.
     """
-    sums: list[tuple[Tensor, Tensor] | None] = [None] * len(images)
-    for batch in _batches(_tiles(images, tiling.tile, tiling.stride), tiling.batch_size):
-        logits = forward(stack_samples([images[index].crop(rows, columns) for index, rows, columns in batch])).float()
-        if not torch.stack(torch.aminmax(logits)).isfinite().all():  # an extreme is NaN if any value is
-            finite = logits.isfinite().flatten(1).all(1).tolist()
-            raise NonFiniteOutputError(batch[finite.index(False)][0])
-        weights = compute_blend_weights(*logits.shape[-2:]).to(logits.device)
-        for (index, rows, columns), weighted in zip(batch, logits * weights, strict=True):
-            per_pixel = weighted.shape[-2:] == (rows.stop - rows.start, columns.stop - columns.start)
-            window = (rows, columns) if per_pixel else (slice(None), slice(None))
-            totals = sums[index]
-            if totals is None:
-                sides = images[index].image.shape[-2:] if per_pixel else (1, 1)
-                totals = sums[index] = weighted.new_zeros(len(weighted), *sides), weights.new_zeros(sides)
-            totals[0][:, *window] += weighted
-            totals[1][*window] += weights
-    return [totals[0].div_(totals[1]) for totals in sums if totals is not None]
 
+    length: int
+    tile: int
+    stride: int
 
-def _tiles(images: Sequence[Sample], tile: int, stride: int) -> Iterator[Tile]:
-    for index, sample in enumerate(images):
-        height, width = sample.image.shape[-2:]
-        for row in compute_tile_starts(height, tile, stride):
-            for column in compute_tile_starts(width, tile, stride):
-                yield index, slice(row, min(row + tile, height)), slice(column, min(column + tile, width))
+    @property
+    def size(self) -> int:
+        """Rows or columns of each tile."""
+        return min(self.tile, self.length)
 
+    @cached_property
+    def starts(self) -> list[int]:
+        """First row or column of each tile; the last tile ends at the border."""
+        return compute_tile_starts(self.length, self.tile, self.stride)
 
-def _batches(tiles: Iterator[Tile], size: int) -> Iterator[list[Tile]]:
-    """Yield runs of consecutive tiles of one shape, at most `size` each."""
-    for _, run in groupby(tiles, key=lambda tile: (tile[1].stop - tile[1].start, tile[2].stop - tile[2].start)):
-        while batch := list(islice(run, size)):
-            yield batch
+    def window(self, index: int) -> slice:
+        """Return the rows or columns of a tile."""
+        return slice(self.starts[index], self.starts[index] + self.size)
+
+    def ramp(self, index: int) -> Tensor:
+        """Return how much the rows or columns of a tile count, (size,): less where it overlaps its neighbours."""
+        return compute_ramp(self.size, self.tile - self.stride, index > 0, index < len(self.starts) - 1)
+
+    @cached_property
+    def total(self) -> Tensor:
+        """The sum of all ramps for each row or column of the image, (length,)."""
+        total = torch.zeros(self.length)
+        for index in range(len(self.starts)):
+            total[self.window(index)] += self.ramp(index)
+        return total
 
 
 def compute_tile_starts(length: int, tile: int, stride: int) -> list[int]:
@@ -107,7 +102,15 @@ def compute_tile_starts(length: int, tile: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
-def compute_blend_weights(height: int, width: int) -> Tensor:
-    """Return the weight of each pixel of a tile, (height, width): highest in the middle, linear to the border."""
-    rows, columns = (1 - (2 * torch.arange(side) + 1 - side).abs() / (side + 1) for side in (height, width))
-    return rows[:, None] * columns
+def compute_ramp(size: int, overlap: int, before: bool, after: bool) -> Tensor:
+    """Return how much each pixel along one side of a tile counts, (size,): linear over the overlap, 1 inside.
+
+    Args:
+        size: Pixels along the side.
+        overlap: Pixels that neighbouring tiles share.
+        before: Whether there is a tile before this one; at the border of an image pixels count fully.
+        after: Whether there is a tile after this one.
+    """
+    rising = ((torch.arange(size) + 0.5) / max(overlap, 0.5)).clamp(max=1)
+    ones = torch.ones(size)
+    return (rising if before else ones) * (rising.flip(0) if after else ones)

@@ -66,7 +66,7 @@ class TestSettings:
         None, "accepted for compatibility, has no effect: inputs of any size are mapped whole"
     )
     crop_size: int | None = setting(None, "side of a tile, pixels; null: the size of training")
-    stride: int | None = setting(None, "step between tiles, pixels; null: half a tile")
+    stride: int | None = setting(None, "step between tiles, pixels; null: an eighth overlaps")
     mask_cloud: bool = setting(
         False,
         "published name; clouds are not detected: true: pixels without an observation at any of the dates become "

@@ -81,8 +81,17 @@ class Task(Protocol):
     def write_report(self, metrics: Any, folder: Path) -> dict[str, float]:
         """Print the scores as a table, write them as JSON, CSV and figures, and return those that are one number."""
 
+    def activate(self, outputs: Tensor) -> Tensor:
+        """Convert outputs (B, C, h, w) to what is averaged over tiles and networks: probabilities, or values."""
+
+    def deactivate(self, averaged: Tensor) -> Tensor:
+        """Convert averages (C, H, W) to outputs that mean the same, for losses and scores."""
+
     def to_prediction(self, outputs: Tensor, observed: Tensor) -> Prediction:
         """Convert outputs (C, H, W) to a prediction without a grid, masked where `observed` (H, W) is False."""
+
+    def average_to_prediction(self, averaged: Tensor, observed: Tensor) -> Prediction:
+        """Convert averages of `activate` (C, H, W) to a prediction as `to_prediction` does with outputs."""
 
     def to_record(self, prediction: Any) -> dict[str, str]:
         """Return an image-level prediction as columns of a table."""

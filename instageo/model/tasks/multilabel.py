@@ -71,10 +71,23 @@ class MultiLabel:
         content = {**summarize_scores(scores, self.class_names), "samples": metrics.count_samples()}
         return write_scores(content, lines, title, folder)
 
+    def activate(self, outputs: Tensor) -> Tensor:
+        """Convert log-odds to probabilities."""
+        return outputs.sigmoid()
+
+    def deactivate(self, averaged: Tensor) -> Tensor:
+        """Convert probabilities to log-odds."""
+        limits = torch.finfo(averaged.dtype)
+        return averaged.clamp(limits.tiny, 1 - limits.eps).logit()
+
     def to_prediction(self, outputs: Tensor, observed: Tensor) -> MultiLabelPrediction:
         """Convert log-odds (K, H, W) to decisions and probabilities, masked where nothing was observed."""
+        return self.average_to_prediction(outputs.sigmoid(), observed)
+
+    def average_to_prediction(self, averaged: Tensor, observed: Tensor) -> MultiLabelPrediction:
+        """Convert averaged probabilities (K, H, W) to decisions, masked where nothing was observed."""
         valid = observed.cpu().numpy()
-        probabilities = outputs.sigmoid().cpu().numpy()
+        probabilities = averaged.cpu().numpy()
         applies = np.where(valid, probabilities > 0.5, np.uint8(255)).astype(np.uint8)
         masked = np.where(valid, probabilities, np.float32(np.nan))
         return MultiLabelPrediction(applies, masked, valid, class_names=self.class_names)

@@ -149,6 +149,18 @@ class Regression:
             log.info("scatter plot: %s", path)
         return summary
 
+    def activate(self, outputs: Tensor) -> Tensor:
+        """Return outputs as they are: values on the network's scale are averaged."""
+        return outputs
+
+    def deactivate(self, averaged: Tensor) -> Tensor:
+        """Return averages as they are."""
+        return averaged
+
+    def average_to_prediction(self, averaged: Tensor, observed: Tensor) -> RegressionPrediction:
+        """Convert averaged outputs (C, H, W) as `to_prediction` does."""
+        return self.to_prediction(averaged, observed)
+
     def to_prediction(self, outputs: Tensor, observed: Tensor) -> RegressionPrediction:
         """Convert outputs (C, H, W) to natural values, masked where nothing was observed."""
 

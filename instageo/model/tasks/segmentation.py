@@ -76,14 +76,29 @@ class Segmentation:
         draw_confusion(scores["confusion_matrix"].tolist(), self.class_names, folder / "confusion_matrix.png")
         return write_scores(summarize_scores(scores, self.class_names), lines, title, folder)
 
+    def activate(self, outputs: Tensor) -> Tensor:
+        """Convert logits (B, K, h, w) to probabilities."""
+        return outputs.softmax(1)
+
+    def deactivate(self, averaged: Tensor) -> Tensor:
+        """Convert probabilities (K, H, W) to logits, their logarithms."""
+        return averaged.clamp(min=torch.finfo(averaged.dtype).tiny).log()
+
     def to_prediction(self, outputs: Tensor, observed: Tensor) -> ClassPrediction:
         """Convert logits (K, H, W) to classes and probabilities, masked where nothing was observed."""
+        return self._prediction(outputs, outputs.softmax(0), observed)
+
+    def average_to_prediction(self, averaged: Tensor, observed: Tensor) -> ClassPrediction:
+        """Convert averaged probabilities (K, H, W) to classes, masked where nothing was observed."""
+        return self._prediction(averaged, averaged, observed)
+
+    def _prediction(self, outputs: Tensor, softmax: Tensor, observed: Tensor) -> ClassPrediction:
         dtype: type[np.uint8 | np.uint16] = np.uint8 if len(outputs) <= 254 else np.uint16
         no_data_value = int(np.iinfo(dtype).max)
         valid = observed.cpu().numpy()
         predicted = highest_class(outputs).cpu().numpy().astype(dtype)
         classes = np.where(valid, predicted, dtype(no_data_value))
-        probabilities = np.where(valid, outputs.softmax(0).cpu().numpy(), np.float32(np.nan))
+        probabilities = np.where(valid, softmax.cpu().numpy(), np.float32(np.nan))
         return ClassPrediction(
             classes, probabilities, valid, no_data_value, class_names=self.class_names, class_colors=self.class_colors
         )

@@ -13,7 +13,8 @@ from instageo.errors import ConfigError
 from instageo.model.chips.sample import Sample
 from instageo.model.dataset.datamodule import ChipDataModule
 from instageo.model.dataset.table_dataset import sample_from_dict
-from instageo.model.inference.tiling import Tiling, predict_images
+from instageo.model.inference.blending import predict_images
+from instageo.model.inference.tiling import Tiling, default_overlap
 from instageo.model.losses.factory import output_channels
 from instageo.model.losses.from_settings import loss_from_settings, loss_terms_from_settings
 from instageo.model.networks.checkpoint import checkpoint_metadata
@@ -326,9 +327,9 @@ def check_outputs(net: PrithviSegmenter, settings: Settings) -> None:
 
 
 def _tiling(settings: Settings) -> Tiling:
-    """Return how whole chips are cut: tiles of the training size, half of which overlaps."""
+    """Return how whole chips are cut: tiles of the training size with the usual overlap."""
     side = settings.dataloader.img_size
-    return Tiling(side, max(side // 2, 1), settings.train.batch_size)
+    return Tiling(side, side - default_overlap(side), settings.train.batch_size, task_from_settings(settings))
 
 
 def _samples(batch: Mapping[str, Tensor]) -> list[Sample]:

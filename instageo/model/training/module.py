@@ -12,7 +12,8 @@ from instageo.model.augmentations.pipeline import AugmentationSpec, augment, nor
 from instageo.model.chips.sample import Sample, label_mask
 from instageo.model.dataset.sampler import epoch_seed
 from instageo.model.distillation.loss import DistillationLoss
-from instageo.model.inference.tiling import Tiling, predict_images
+from instageo.model.inference.blending import predict_images
+from instageo.model.inference.tiling import Tiling
 from instageo.model.networks.lora import merge_lora
 from instageo.model.tasks.base import TaskMetrics
 from instageo.model.training.optimizer import OptimizerConfig, build_optimizer
