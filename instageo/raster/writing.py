@@ -77,20 +77,30 @@ def write_raster(
             with memory.open(**_profile(values, grid, no_data_value)) as target:
                 if source is not None:
                     _copy_metadata(target, source)
-                if legend is not None and legend.colors:
-                    target.write_colormap(1, {value: (*color, 255) for value, color in legend.colors.items()})
+                describe_layers(target, bands, legend, tags)
                 target.write(values)
                 if valid is not None and not valid.all():
                     target.write_mask(valid)
-                for layer, name in enumerate(bands, start=1):
-                    target.set_band_description(layer, name)
-                if legend is not None and legend.names:
-                    target.update_tags(CLASS_NAMES=json.dumps(list(legend.names)))
-                    target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(legend.names)})
-                target.update_tags(**(tags or {}))
             write_bytes(path, memory.getbuffer())
     except RasterioError as error:
         raise RasterError(f"{path}: cannot be written ({error})") from error
+
+
+def describe_layers(
+    target: DatasetWriter,
+    bands: Sequence[str] = (),
+    legend: ClassLegend | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Set layer names, classes and tags of a file in which nothing has been written yet; see `write_raster`."""
+    if legend is not None and legend.colors:
+        target.write_colormap(1, {value: (*color, 255) for value, color in legend.colors.items()})
+    for layer, name in enumerate(bands, start=1):
+        target.set_band_description(layer, name)
+    if legend is not None and legend.names:
+        target.update_tags(CLASS_NAMES=json.dumps(list(legend.names)))
+        target.update_tags(1, **{f"CLASS_{value}": name for value, name in enumerate(legend.names)})
+    target.update_tags(**(tags or {}))
 
 
 def _copy_metadata(target: DatasetWriter, source: RasterInfo) -> None:
@@ -125,15 +135,19 @@ def _profile(values: NDArray[np.generic], grid: Grid, no_data_value: float | Non
     }  # fmt: skip
     if values.dtype == np.uint8 and count == 4:
         profile |= {"photometric": "MINISBLACK", "alpha": "NO"}  # otherwise GDAL marks the last layer as alpha
-    if grid.crs is not None:
-        profile["crs"] = grid.crs
-    if grid.transform != Affine.identity():
-        profile["transform"] = grid.transform
-    elif grid.control_points is not None:
-        profile["gcps"] = grid.control_points.to_rasterio()
-        profile["crs"] = rasterio_crs(grid.control_points.crs)
-    if grid.rpcs is not None:
-        profile["rpcs"] = grid.rpcs
     if min(height, width) >= TILE_SIZE:
         profile |= {"tiled": True, "blockxsize": TILE_SIZE, "blockysize": TILE_SIZE}
-    return profile
+    return profile | georeference_options(grid)
+
+
+def georeference_options(grid: Grid) -> dict[str, object]:
+    """Return rasterio's options that place a new file: CRS, and transform or control points, and polynomials."""
+    options: dict[str, object] = {} if grid.crs is None else {"crs": grid.crs}
+    if grid.transform != Affine.identity():
+        options["transform"] = grid.transform
+    elif grid.control_points is not None:
+        options["gcps"] = grid.control_points.to_rasterio()
+        options["crs"] = rasterio_crs(grid.control_points.crs)
+    if grid.rpcs is not None:
+        options["rpcs"] = grid.rpcs
+    return options
