@@ -6,10 +6,10 @@ from instageo.data.chip_settings import ChipSettings
 from instageo.data.matching.candidates import MatchRules
 from instageo.data.matching.dates import DateRule
 from instageo.data.reading.chip_reader import ReadRules
-from instageo.data.sources.quality import check_flags
 from instageo.data.sources.source import Product, Source
 from instageo.data.sources.sources import find_source
 from instageo.errors import ConfigError
+from instageo.quality_flags import check_flags
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,9 @@ from numpy.typing import NDArray
 
 from instageo.data.chip_facts.rows import ChipRow
 from instageo.data.cleaning.clean_settings import CleanSettings
-from instageo.data.sources.hls import FMASK
-from instageo.data.sources.landsat import QA_PIXEL
-from instageo.data.sources.quality import Flag, check_flags, marked
-from instageo.data.sources.sentinel2 import SCL
 from instageo.errors import ConfigError, DataError
 from instageo.locations import join_location
+from instageo.quality_flags import FMASK, QA_PIXEL, SCL, Flag, check_flags, marked
 from instageo.raster.grid import Grid
 from instageo.raster.reading import OpenRaster, read_raster
 from instageo.table import cell_text

@@ -5,21 +5,12 @@ Sources: HLS v2 product user guide (bands, Fmask); reflectance is stored x 10000
 
 from datetime import date
 
-from instageo.data.sources.quality import NO_DATA, Flag
 from instageo.data.sources.source import Product, Source, as_stored
+from instageo.quality_flags import FMASK
 from instageo.sensors import PRITHVI_BANDS, SENSORS
 
 S30 = dict(zip(SENSORS["hls_s30"].bands, SENSORS["hls_s30"].band_codes, strict=True))
 L30 = dict(zip(SENSORS["hls_l30"].bands, SENSORS["hls_l30"].band_codes, strict=True))
-
-FMASK = {
-    NO_DATA: Flag(values=(255,)),
-    "cloud": Flag(bits=1 << 1),
-    "adjacent": Flag(bits=1 << 2),
-    "shadow": Flag(bits=1 << 3),
-    "snow": Flag(bits=1 << 4),
-    "water": Flag(bits=1 << 5),
-}
 
 FIRST_S30, FIRST_L30, FIRST_PLANETARY = date(2015, 11, 28), date(2013, 4, 11), date(2020, 1, 1)
 

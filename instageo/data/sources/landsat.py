@@ -9,21 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.data.items.item import Item
-from instageo.data.sources.quality import NO_DATA, Flag
 from instageo.data.sources.source import Product, Source
+from instageo.quality_flags import QA_PIXEL
 from instageo.sensors import PRITHVI_BANDS
 
 ASSETS = dict(zip(PRITHVI_BANDS, ("blue", "green", "red", "nir08", "swir16", "swir22"), strict=True))
-
-QA_PIXEL = {
-    NO_DATA: Flag(bits=1 << 0),
-    "adjacent": Flag(bits=1 << 1),
-    "cirrus": Flag(bits=1 << 2),
-    "cloud": Flag(bits=1 << 3),
-    "shadow": Flag(bits=1 << 4),
-    "snow": Flag(bits=1 << 5),
-    "water": Flag(bits=1 << 7),
-}
 
 SCALE, OFFSET = 0.275, -2000.0
 """From stored values to reflectance x 10000."""

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.data.items.item import Item
-from instageo.data.sources.quality import NO_DATA, Flag
 from instageo.data.sources.source import Product, RefusedItemError, Source
+from instageo.quality_flags import SCL
 from instageo.sensors import PRITHVI_BANDS, SENSORS
 
 CODES = dict(zip(SENSORS["sentinel2_l2a"].bands, SENSORS["sentinel2_l2a"].band_codes, strict=True))
@@ -33,16 +33,6 @@ RESOLUTION_M = {"": 20.0, "COASTAL_AEROSOL": 60.0, "WATER_VAPOR": 60.0} | dict.f
 )
 
 CDSE = {band: f"{code}_{RESOLUTION_M.get(band, 20.0):.0f}m" for band, code in CODES.items()}
-
-SCL = {
-    NO_DATA: Flag(values=(0,)),
-    "saturated": Flag(values=(1,)),
-    "shadow": Flag(values=(3,)),
-    "water": Flag(values=(6,)),
-    "cloud": Flag(values=(8, 9)),
-    "cirrus": Flag(values=(10,)),
-    "snow": Flag(values=(11,)),
-}
 
 OFFSET = -1000.0
 """Added to the stored values of baseline 04.00 and later."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from instageo.data.catalogs.catalogs import CATALOGS
 from instageo.data.items.item import Item
-from instageo.data.sources.quality import Flag
 from instageo.errors import ConfigError, did_you_mean
+from instageo.quality_flags import Flag
 
 CHIP_NO_DATA = -9999
 """Value of pixels without an observation in chips."""

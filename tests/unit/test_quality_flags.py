@@ -2,11 +2,20 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from instageo.data.sources.hls import FMASK
-from instageo.data.sources.landsat import QA_PIXEL
-from instageo.data.sources.quality import check_flags, dilate, marked, without_data
-from instageo.data.sources.sentinel2 import SCL
 from instageo.errors import ConfigError
+from instageo.quality_flags import (
+    FMASK,
+    NO_DATA,
+    QA_PIXEL,
+    QUALITY_CODES,
+    QUALITY_FLAGS,
+    SCL,
+    check_flags,
+    dilate,
+    marked,
+    without_data,
+)
+from instageo.sensors import SENSORS
 
 
 def test_fmask_bits():  # pitfall 67
@@ -46,3 +55,10 @@ def test_a_flag_that_a_product_cannot_tell_is_refused():
     with pytest.raises(ConfigError, match="sentinel1 has no flag cloud; it has no quality layer"):
         check_flags(["cloud"], {}, "sentinel1")
     assert check_flags(["cloud_shadow", "near_cloud_or_shadow"], FMASK, "hls") == ("shadow", "adjacent")
+
+
+def test_tables_by_sensor_name_sensors_and_each_says_what_has_no_data():
+    assert set(QUALITY_FLAGS) == set(QUALITY_CODES) <= set(SENSORS)
+    assert all(NO_DATA in flags and "cloud" in flags for flags in QUALITY_FLAGS.values())
+    assert QUALITY_CODES["landsat9_c2"] == "QA_PIXEL"
+    assert QUALITY_FLAGS["hls_l30"] is FMASK

@@ -1,4 +1,8 @@
-"""Quality layers: which pixels are covered by clouds, shadows, snow or water, and which have no data."""
+"""Quality layers: which pixels are covered by clouds, shadows, snow or water, and which have no data.
+
+Sources: HLS v2 product user guide (Fmask); USGS Landsat Collection 2 Level-2 science product guide (QA_PIXEL); ESA,
+Sentinel-2 Level-2A algorithm theoretical basis document (SCL).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import ConfigError, did_you_mean
+from instageo.extras import required_by
 
 NO_DATA = "nodata"
 """Name of the flag of pixels without an observation."""
@@ -34,6 +39,61 @@ class Flag:
         """Return where the layer, shape (H, W), has the flag."""
         whole = layer.astype(np.int64)
         return np.asarray(((whole & self.bits) != 0) | np.isin(whole, self.values), dtype=bool)
+
+
+FMASK = {
+    NO_DATA: Flag(values=(255,)),
+    "cloud": Flag(bits=1 << 1),
+    "adjacent": Flag(bits=1 << 2),
+    "shadow": Flag(bits=1 << 3),
+    "snow": Flag(bits=1 << 4),
+    "water": Flag(bits=1 << 5),
+}
+"""The layer Fmask of HLS."""
+
+QA_PIXEL = {
+    NO_DATA: Flag(bits=1 << 0),
+    "adjacent": Flag(bits=1 << 1),
+    "cirrus": Flag(bits=1 << 2),
+    "cloud": Flag(bits=1 << 3),
+    "shadow": Flag(bits=1 << 4),
+    "snow": Flag(bits=1 << 5),
+    "water": Flag(bits=1 << 7),
+}
+"""The layer QA_PIXEL of Landsat Collection 2."""
+
+SCL = {
+    NO_DATA: Flag(values=(0,)),
+    "saturated": Flag(values=(1,)),
+    "shadow": Flag(values=(3,)),
+    "water": Flag(values=(6,)),
+    "cloud": Flag(values=(8, 9)),
+    "cirrus": Flag(values=(10,)),
+    "snow": Flag(values=(11,)),
+}
+"""The scene classification of Sentinel-2 Level-2A."""
+
+QUALITY_FLAGS: Mapping[str, Mapping[str, Flag]] = {
+    "hls_s30": FMASK,
+    "hls_l30": FMASK,
+    "sentinel2_l2a": SCL,
+    "landsat5_c2": QA_PIXEL,
+    "landsat7_c2": QA_PIXEL,
+    "landsat8_c2": QA_PIXEL,
+    "landsat9_c2": QA_PIXEL,
+}
+"""What the values of the quality layer mean, by key of `SENSORS`; other products have none."""
+
+QUALITY_CODES = {
+    "hls_s30": "Fmask",
+    "hls_l30": "Fmask",
+    "sentinel2_l2a": "SCL",
+    "landsat5_c2": "QA_PIXEL",
+    "landsat7_c2": "QA_PIXEL",
+    "landsat8_c2": "QA_PIXEL",
+    "landsat9_c2": "QA_PIXEL",
+}
+"""What the names of files call the quality layer, by key of `SENSORS`."""
 
 
 def check_flags(names: Sequence[str], flags: Mapping[str, Flag], source: str) -> tuple[str, ...]:
@@ -69,6 +129,7 @@ def dilate(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     """Grow a mask, shape (H, W), to all pixels whose centre is within a radius, pixels, of a marked one."""
     if radius < 1 or not mask.any():
         return mask
-    from scipy.ndimage import distance_transform_edt
+    with required_by("growing a mask", "data"):
+        from scipy.ndimage import distance_transform_edt
 
     return np.asarray(distance_transform_edt(~mask) <= radius + 1e-9, dtype=bool)
