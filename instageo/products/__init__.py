@@ -1,0 +1,1 @@
+"""Satellite products as users have them on disk: which file holds which band, and how values become reflectance."""
