@@ -106,18 +106,18 @@ class OpenRaster:
 
 
 @contextmanager
-def open_raster(path: str | Path, options: Mapping[str, str] | None = None) -> Iterator[OpenRaster]:
+def open_raster(path: str | Path, options: Mapping[str, str | int] | None = None) -> Iterator[OpenRaster]:
     """Open a raster, to inspect its metadata before reading pixels.
 
     Args:
         path: Path or URL.
-        options: GDAL options for a remote file, in place of those of the program; what the environment sets counts
+        options: GDAL options in place of those of the program; what the environment sets counts, for a remote file,
             only for options that are not among them.
 
     Raises:
         RasterError: The file is missing, not a raster, or has complex values.
     """
-    with _open_remote(str(path), options or {}) if is_remote(path) else _open_local(path) as source:
+    with _open_remote(str(path), options or {}) if is_remote(path) else _open_local(path, options or {}) as source:
         check_real(source, str(path))
         yield OpenRaster(path, source)
 
@@ -164,30 +164,35 @@ def read_raster(
 
 
 @contextmanager
-def _open_local(path: str | Path) -> Iterator[DatasetReader]:
+def _open_local(path: str | Path, options: Mapping[str, str | int]) -> Iterator[DatasetReader]:
     if not Path(path).exists():
         raise RasterError(f"{path}: no such file; check root_dir and the table's paths")
-    try:
-        with rasterio.Env(**LOCAL_OPTIONS), rasterio.open(path) as source:
-            yield source
-    except READ_ERRORS as error:
-        raise RasterError(_unreadable(path, error.__cause__ or error)) from error
+    with read_errors(path), rasterio.Env(**{**LOCAL_OPTIONS, **options}), rasterio.open(path) as source:
+        yield source
 
 
 @contextmanager
-def _open_remote(location: str, options: Mapping[str, str]) -> Iterator[DatasetReader]:
+def _open_remote(location: str, options: Mapping[str, str | int]) -> Iterator[DatasetReader]:
     """Open a URL through GDAL's virtual file systems; credentials come from GDAL's own environment variables."""
     _log_side_cars()
     try:
         path = gdal_path(location)
     except ValueError as error:
         raise RasterError(f"{location}: {error}") from error
+    environment = rasterio.Env(session=DummySession(), **{**gdal_options(), **options})
+    with read_errors(location), environment, rasterio.open(path) as source:
+        yield source
+
+
+@contextmanager
+def read_errors(path: str | Path) -> Iterator[None]:
+    """Turn errors of GDAL in this block, which reads a file or URL, into a RasterError that names it."""
     try:
-        with rasterio.Env(session=DummySession(), **{**gdal_options(), **options}), rasterio.open(path) as source:
-            yield source
+        yield
     except READ_ERRORS as error:
         cause = error.__cause__ or error
-        raise RasterError(explain_failure(location, cause) or _unreadable(location, cause)) from error
+        explained = explain_failure(str(path), cause) if is_remote(path) else None
+        raise RasterError(explained or _unreadable(path, cause)) from error
 
 
 def _unreadable(path: str | Path, cause: BaseException) -> str:
