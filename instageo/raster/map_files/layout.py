@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from instageo.raster.map_files.overviews import level_shapes
+from instageo.raster.writing import is_representable
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ CLASS_CODEC = Codec(level=6, predictor=1)
 PROBABILITY_CODEC = Codec(level=1, predictor=2)
 """Smooth planes: level 6 takes more than twice the time and is larger without a predictor."""
 
-VALUE_CODEC = Codec(level=6, predictor=3)
+VALUE_CODEC = Codec(level=1, predictor=3)
+"""Further levels take more time and make no smaller files: the last bits of floats are noise."""
 
 
 class Piece(NamedTuple):
@@ -88,6 +90,8 @@ class MapLayout:
             raise ValueError(f"block={self.block}; expected a multiple of 16")
         if not 1 <= self.num_panels <= math.ceil(self.width / self.block):
             raise ValueError(f"num_panels={self.num_panels}; expected 1 to {math.ceil(self.width / self.block)}")
+        if self.no_data is not None and not is_representable(self.no_data, np.dtype(self.dtype)):
+            raise ValueError(f"no-data value {self.no_data} is outside {self.dtype}")
         if self.overview == "mode" and np.dtype(self.dtype).kind not in "iu":
             raise ValueError(f"overview='mode' of {self.dtype}; expected whole numbers")
 

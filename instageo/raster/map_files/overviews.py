@@ -98,7 +98,7 @@ def _halve_class_layer(layer: Values, no_data: np.generic | None, target: Values
     target[...] = first
     np.copyto(target, third, where=undecided & (third == fourth))
     np.copyto(target, second, where=undecided & ((second == third) | (second == fourth)))
-    if no_data is None:
+    if no_data is None or not (layer == no_data).any():
         return
     empty = [quarter == no_data for quarter in quarters]
     mixed = np.logical_or.reduce(empty) & ~np.logical_and.reduce(empty)
@@ -124,6 +124,9 @@ def _halve_integer_layer(layer: Values, no_data: np.generic | None, target: Valu
         total += quarter
     target[...] = total // 4
     if no_data is None:
+        return
+    if not (layer == no_data).any():
+        _keep_apart(target, no_data, known=np.True_)
         return
     valid = [quarter != no_data for quarter in quarters]
     count = np.zeros(target.shape, np.uint8)
@@ -154,7 +157,7 @@ def _halve_float_layer(layer: Values, no_data: np.generic | None, target: Values
         _keep_apart(target, no_data, known=count > 0)
 
 
-def _keep_apart(means: Values, no_data: np.generic, known: NDArray[np.bool_]) -> None:
+def _keep_apart(means: Values, no_data: np.generic, known: NDArray[np.bool_] | np.bool_) -> None:
     """Move means that equal the no-data value to the next value of their type."""
     equal = (means == no_data) & known
     if not equal.any():
