@@ -134,11 +134,11 @@ class PieceStore:
         with write_errors(self.folder):
             remove_partial_files(self.folder)
             expected = {self.path(piece): piece for piece in self.layout.pieces()}
-            for path in [*self.folder.glob("*.tif")]:
-                if path not in expected or not self._is_whole(path):
-                    path.unlink()
-                    if path in expected:
-                        self._remove_dependents(expected[path])
+            found = list(self.folder.glob("*.tif"))
+            for path in [path for path in found if path not in expected or not self._is_whole(path)]:
+                path.unlink(missing_ok=True)
+                if path in expected:
+                    self._remove_dependents(expected[path])
         for piece in expected.values():
             sources = self.layout.sources(piece)
             if not sources:
