@@ -19,6 +19,7 @@ from instageo.raster.map_files.layout import MapLayout, Piece
 from instageo.raster.map_files.pieces import GDAL_OPTIONS, PieceStore, creation_options
 from instageo.raster.map_files.tiff import Directory, TagCode, read_directory
 from instageo.raster.writing import ClassLegend, describe_layers, georeference_options
+from instageo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def join_pieces(
         raise ValueError(f"grid {grid.shape} and {len(scales)} scales; the layout is {layout}")
     if missing := store.missing():
         raise RasterError(
-            f"{path}: {len(missing)} pieces of the map are missing in {store.folder}; run again to make them"
+            f"{path}: cannot be joined, because {counted(len(missing), 'piece', 'are')} missing in {store.folder}; "
+            "run again to make what is missing"
         )
     directory = _full_resolution_directory(path, layout, grid, tags or {}, band_names, legend, scales)
     tables = [_PieceTables(store, level) for level in range(len(layout.level_shapes))]

@@ -202,7 +202,9 @@ def test_a_full_disk_leaves_finished_pieces(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (4, 320, 320)).astype(np.uint8)
     with mounted_disk(tmp_path / "disk", "256k"):
         store = PieceStore(tmp_path / "disk" / "parts", layout)
-        with pytest.raises(WriteError, match=r"level\d-column0-row\d\.tif: cannot be written: No space left on dev") as e:
+        with pytest.raises(
+            WriteError, match=r"level\d-column0-row\d\.tif: cannot be written: No space left on dev"
+        ) as e:
             write_missing(store, pixels)
         assert "\n" not in str(e.value)
         before = names(store)
