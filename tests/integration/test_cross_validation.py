@@ -107,8 +107,8 @@ def test_folds_are_trained_and_scored_as_by_hand_and_only_once(tmp_path):
     assert (output / "fold_1" / "seed_2" / "last.ckpt").stat().st_mtime_ns == trained
 
 
-def test_a_mistake_ends_at_the_first_fold_and_the_same_command_goes_on(tmp_path):
-    folds = write_folds(tmp_path / "data", val=False)
+def test_a_mistake_ends_at_the_first_of_two_folds_and_the_same_command_goes_on(tmp_path):
+    folds = write_folds(tmp_path / "data", count=2, val=False)
     for path in (tmp_path / "data" / "labels").iterdir():
         label = read_raster(path)
         write_raster(path, label.values.astype(np.float32) * 3, label.grid)
@@ -122,7 +122,7 @@ def test_a_mistake_ends_at_the_first_fold_and_the_same_command_goes_on(tmp_path)
     assert not (output / "fold_2" / "run" / "training.log").exists()  # it would fail, too
     broken.write_bytes(kept)
     content, log = cross_validate(*arguments, "--jobs", "2")
-    assert "the best epoch of each is chosen on the test chips of the next fold" in log
+    assert "the best epoch of each is chosen on a fifth of its training chips, held out" in log
     assert (content["task"], content["main_score"], content["per_class"]) == ("regression", "rmse", {})
     errors = [runs[0]["scores"]["rmse"] for runs in content["folds"].values()]
     assert content["scores"]["rmse"]["mean_of_folds"]["mean"] == pytest.approx(np.mean(errors))

@@ -29,7 +29,8 @@ def describe_leaks(folds: Sequence[FoldTables]) -> list[str]:
             notes.append(f"{fold.name}: {chips} also in the test table of {first}, and pooled scores count them twice")
         tested |= {chip: fold.name for chip in test if chip not in tested}
     if all(fold.val is None for fold in folds):
-        notes.append("the folds have no val.csv: the best epoch of each is chosen on the test chips of the next fold")
+        chosen_on = "the test chips of the next fold" if len(folds) > 2 else "a fifth of its training chips, held out"
+        notes.append(f"the folds have no val.csv: the best epoch of each is chosen on {chosen_on}")
     return notes
 
 

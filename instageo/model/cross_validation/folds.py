@@ -1,5 +1,6 @@
 """Folds of a cross-validation: folders with train.csv, test.csv and, usually, val.csv."""
 
+import hashlib
 import os
 import re
 from collections import Counter
@@ -16,6 +17,9 @@ from instageo.table_formats import READERS
 
 TRAIN, VAL, TEST = "train.csv", "val.csv", "test.csv"
 """Tables of a fold."""
+
+HELD_OUT = 0.2
+"""Share of the training chips that validate where two folds have no validation table."""
 
 Records = Sequence[Mapping[str, object]]
 """The rows of a table, each the value of every column."""
@@ -85,11 +89,12 @@ def chip_locations(records: Records, root: str | Path) -> list[str]:
     return [location if is_remote(location) else os.path.abspath(location) for location in locations]
 
 
-def rotate_validation(folds: Sequence[FoldTables], output: Path) -> list[FoldTables]:
-    """Give each fold without a validation table the test chips of the next fold, or return the folds unchanged.
+def add_validation(folds: Sequence[FoldTables], output: Path) -> list[FoldTables]:
+    """Give each fold without a validation table one, or return the folds unchanged.
 
-    The fold trains on the chips that it shares with the training table of the next fold. So a buffer that both folds
-    keep around their test chips also lies around the validation chips.
+    With three or more folds it has the test chips of the next fold, and the fold trains on the chips that it shares with
+    the training table of the next fold. So a buffer that both folds keep around their test chips also lies around the
+    validation chips. With two folds it has a fifth of the fold's training chips.
 
     Args:
         folds: All folds, in their order; the first one follows the last.
@@ -106,26 +111,48 @@ def rotate_validation(folds: Sequence[FoldTables], output: Path) -> list[FoldTab
         raise ConfigError(
             f"{without[0].test.parent}: has no {VAL}, but other folds have one; expected it in all or in none"
         )
-    if len(folds) < 3:
-        raise ConfigError(
-            f"{without[0].test.parent}: has no {VAL}, and 2 folds leave no chips to validate on; split into 3 or more "
-            f"folds, or with a share for {VAL}"
-        )
+    if len(folds) == 2:
+        return [_hold_out(fold, output) for fold in folds]
     return [_rotate(fold, folds[(number + 1) % len(folds)], output) for number, fold in enumerate(folds)]
 
 
 def _rotate(fold: FoldTables, following: FoldTables, output: Path) -> FoldTables:
-    """Write the training and the validation table of a fold, and return it with them."""
+    """Divide the training chips of a fold by the tables of the next fold."""
     records = read_records(fold.train)
     locations = chip_locations(records, fold.root)
+    tables = dict[str, Records]()
     for name, source in ((TRAIN, following.train), (VAL, following.test)):
         chosen = set(chip_locations(read_records(source), following.root))
-        rows = [record for record, location in zip(records, locations, strict=True) if location in chosen]
-        if not rows:
+        tables[name] = [record for record, location in zip(records, locations, strict=True) if location in chosen]
+        if not tables[name]:
             raise ConfigError(
                 f"{fold.train}: shares no chip with {source}, so that none is left for {name}; split again with a "
                 f"share for {VAL}"
             )
+    return _with_tables(fold, tables, output)
+
+
+def _hold_out(fold: FoldTables, output: Path) -> FoldTables:
+    """Take the validation chips from the training chips, at random but always the same ones."""
+    records = read_records(fold.train)
+    names = [cell_text(record[INPUT]) for record in records]
+    ordered = sorted(set(names), key=lambda name: hashlib.sha256(name.encode()).digest())
+    if len(ordered) < 2:
+        raise ConfigError(
+            f"{fold.train}: has only one chip, so that none is left for {VAL}; add chips, or a {VAL} to each fold"
+        )
+    held_out = set(ordered[: max(round(HELD_OUT * len(ordered)), 1)])
+    is_val = [name in held_out for name in names]
+    tables = {
+        name: [record for record, chosen in zip(records, is_val, strict=True) if chosen == (name == VAL)]
+        for name in (TRAIN, VAL)
+    }
+    return _with_tables(fold, tables, output)
+
+
+def _with_tables(fold: FoldTables, tables: Mapping[str, Records], output: Path) -> FoldTables:
+    """Write the training and the validation table of a fold, and return it with them."""
+    for name, rows in tables.items():
         path = output / fold.name / name
         if path.is_file() and read_records(path) != rows:
             raise ConfigError(

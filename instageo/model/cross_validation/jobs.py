@@ -179,7 +179,7 @@ def override_key(argument: str) -> str:
 
 def _absolute(path: Path | None) -> Path:
     if path is None:
-        raise ValueError("a fold needs a validation table; see rotate_validation")
+        raise ValueError("a fold needs a validation table; see add_validation")
     return path.absolute()
 
 

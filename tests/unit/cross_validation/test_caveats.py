@@ -25,6 +25,9 @@ def test_folds_without_validation_tables_are_told_and_good_ones_are_not(tmp_path
         "the folds have no val.csv: the best epoch of each is chosen on the test chips of the next fold"
     ]
     assert describe_leaks(find_folds([tmp_path / "with"])) == []
+    assert describe_leaks(find_folds([tmp_path / "without"])[:2]) == [
+        "the folds have no val.csv: the best epoch of each is chosen on a fifth of its training chips, held out"
+    ]
 
 
 def test_folds_with_test_chips_on_training_ground_are_told_once():

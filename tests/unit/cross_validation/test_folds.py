@@ -3,7 +3,7 @@
 import pytest
 
 from instageo.errors import ConfigError, TableError
-from instageo.model.cross_validation.folds import chip_locations, find_folds, read_records, rotate_validation
+from instageo.model.cross_validation.folds import chip_locations, find_folds, read_records, add_validation
 from instageo.table import write_table
 
 CHIPS = "abcdef"
@@ -72,41 +72,55 @@ def test_the_next_fold_gives_the_validation_chips(tmp_path):
     write_fold(tmp_path / "folds" / "2", test="cd", train="bef")
     write_fold(tmp_path / "folds" / "3", test="ef", train="abcd")
     (tmp_path / "folds" / "1" / "settings.json").write_text("{}")
-    folds = rotate_validation(find_folds([tmp_path / "folds"]), tmp_path / "out")
+    folds = add_validation(find_folds([tmp_path / "folds"]), tmp_path / "out")
     assert [(names(fold.train), names(fold.val), names(fold.test)) for fold in folds] == [
         ("ef", "d", "ab"), ("b", "ef", "cd"), ("d", "ab", "ef"),
     ]  # fmt: skip
     assert (tmp_path / "out" / "1" / "settings.json").read_text() == "{}"
-    assert rotate_validation(find_folds([tmp_path / "folds"]), tmp_path / "out") == folds
+    assert add_validation(find_folds([tmp_path / "folds"]), tmp_path / "out") == folds
     write_fold(tmp_path / "others" / "1", test="abc")
     write_fold(tmp_path / "others" / "2", test="de")
     write_fold(tmp_path / "others" / "3", test="f")
     with pytest.raises(ConfigError, match=r"train\.csv: belongs to other folds; choose another folder with --output"):
-        rotate_validation(find_folds([tmp_path / "others"]), tmp_path / "out")
+        add_validation(find_folds([tmp_path / "others"]), tmp_path / "out")
+
+
+def test_two_folds_hold_out_a_fifth_of_their_training_chips(tmp_path):
+    """10 training chips, one of them twice: 2 validate, the same ones each time, and rows of one chip stay together."""
+    letters = [chr(ord("a") + number) for number in range(20)]
+    write_fold(tmp_path / "folds" / "1", test=letters[:10], train=[*letters[10:], letters[10]])
+    write_fold(tmp_path / "folds" / "2", test=letters[10:], train=letters[:10])
+    folds = add_validation(find_folds([tmp_path / "folds"]), tmp_path / "out")
+    for fold, chips in zip(folds, (letters[10:], letters[:10]), strict=True):
+        assert len(set(names(fold.val))) == 2
+        assert set(names(fold.train)) == set(chips) - set(names(fold.val))
+        assert fold.test.parent.parent == tmp_path / "folds"
+    assert len(names(folds[0].train)) + len(names(folds[0].val)) == 11
+    assert add_validation(find_folds([tmp_path / "folds"]), tmp_path / "out") == folds
 
 
 def test_validation_tables_of_the_folds_are_used_as_they_are(tmp_path):
     for number, test in enumerate(("a", "b")):
         write_fold(tmp_path / "folds" / str(number), test=test, val="c", train="def")
     folds = find_folds([tmp_path / "folds"])
-    assert rotate_validation(folds, tmp_path / "out") == folds
+    assert add_validation(folds, tmp_path / "out") == folds
     assert not (tmp_path / "out").exists()
 
 
 def test_folds_that_leave_nothing_to_validate_on_are_refused(tmp_path):
-    for number, test in enumerate(("abc", "def")):
-        write_fold(tmp_path / "two" / str(number), test=test)
-    with pytest.raises(ConfigError, match=r"has no val\.csv, and 2 folds leave no chips to validate on; split into 3"):
-        rotate_validation(find_folds([tmp_path / "two"]), tmp_path / "out")
+    for number, test in enumerate("ab"):
+        write_fold(tmp_path / "two" / str(number), test=test, train="cc")
+    with pytest.raises(ConfigError, match=r"0/train\.csv: has only one chip, so that none is left for val\.csv"):
+        add_validation(find_folds([tmp_path / "two"]), tmp_path / "out")
     write_fold(tmp_path / "two" / "2", test="a", val="b")
     with pytest.raises(ConfigError, match=r"has no val\.csv, but other folds have one; expected it in all or in none"):
-        rotate_validation(find_folds([tmp_path / "two"]), tmp_path / "out")
+        add_validation(find_folds([tmp_path / "two"]), tmp_path / "out")
     for number, test in enumerate("abc"):
         write_fold(tmp_path / "small" / str(number), test=test, train="f" if test == "a" else None)
     with pytest.raises(
         ConfigError, match=r"0/train\.csv: shares no chip with .*1/test\.csv, so that none is left for val"
     ):
-        rotate_validation(find_folds([tmp_path / "small"]), tmp_path / "out")
+        add_validation(find_folds([tmp_path / "small"]), tmp_path / "out")
 
 
 def test_chips_are_the_same_however_tables_write_them(tmp_path):
