@@ -26,12 +26,14 @@ class MaskWriter:
         root: Folder, or URL of one, of the table.
         no_data: Value that no-data is written as; None for -9999.
         written: Output file of each row, by its number.
+        layer_counts: Different numbers of layers of the output files.
     """
 
     folder: Path
     root: str
     no_data: float | None
     written: dict[int, Path] = field(default_factory=dict)
+    layer_counts: set[int] = field(default_factory=set)
 
     def write(self, row: ChipRow, raster: Raster, covered: NDArray[np.bool_], source: RasterInfo | None) -> Raster:
         """Write a chip, and return it as written.
@@ -59,5 +61,6 @@ class MaskWriter:
         tags: Mapping[str, Any] = {name: text for name, text in raster.tags.items() if not name.startswith("TIFFTAG")}
         write_raster(path.with_suffix(".tif"), values, raster.grid, no_data_value=no_data, bands=raster.bands,
                      tags=dict(tags), source=source)  # fmt: skip
+        self.layer_counts.add(len(values))
         self.written[row.number] = path.with_suffix(".tif")
         return Raster(values, valid, raster.grid, raster.bands, raster.tags)

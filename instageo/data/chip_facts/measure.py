@@ -68,8 +68,10 @@ class ChipMeasurer:
             is_whole = self.layout.layers is None and len(raster.values) == file.info.num_layers
             source = file.info if is_whole else None
             ignored = () if self.layout.layers is not None else ignored_layers(file.info, self.layout.bands)
-        if covered is not None and self.mask_writer is not None:
-            raster = self.mask_writer.write(row, raster, covered, source)
+        if self.mask_writer is not None and (covered is not None or self.layout.layers is not None):
+            # all chips with the same layers, also those without a quality file
+            shown = np.zeros((steps, *raster.grid.shape), bool) if covered is None else covered
+            raster = self.mask_writer.write(row, raster, shown, source)
         facts, view = image_facts(raster, bands, self.settings, self.layout.unit, covered)
         return replace(facts, ignored_layers=ignored), view
 

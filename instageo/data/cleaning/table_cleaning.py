@@ -1,12 +1,13 @@
 """Check a table of chips, and write what was found."""
 
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from instageo.data.chip_facts.layout import SETTINGS, chip_layout, label_kind, read_description
+from instageo.data.chip_facts.layout import chip_layout, label_kind, read_description
+from instageo.data.chip_facts.masked_settings import describe_masked, require_own_folder, write_description
 from instageo.data.chip_facts.masking import MaskWriter
 from instageo.data.chip_facts.measure import ROW_ERRORS, ChipMeasurer, measure_chips, read_chip
 from instageo.data.chip_facts.quality_layers import quality_layers
@@ -74,12 +75,14 @@ class CheckedTable:
         measured: Facts of its chips.
         results: Findings of all checks.
         masked: New chip of each row, by its number, if masks were applied.
+        description: What `settings.json` says of the chips, those with masks if they were applied; empty without it.
     """
 
     table: UncheckedTable
     measured: MeasuredTable
     results: TableFindings
     masked: Mapping[int, Path]
+    description: Mapping[str, Any]
 
 
 def clean_table(settings: CleanSettings) -> CleanReport:
@@ -121,15 +124,21 @@ def check_table(settings: CleanSettings) -> CheckedTable:
         ConfigError: Settings do not fit the table.
     """
     check_names(settings)
-    folder = output_folders(settings)[1] / MASKED
+    folder = output_folders(settings)[1]
     description = read_description(settings.input)
     layout = chip_layout(settings, description)
     table = read_chip_table(settings.input, settings.labels, label_kind(description))
     quality = quality_layers(settings, table.folder, table.columns)
-    writer = MaskWriter(folder, table.folder, layout.no_data) if settings.apply_mask else None
+    if settings.apply_mask and layout.layers is not None:
+        require_own_folder(folder, table.folder, description, layout, len(layout.layers))
+    writer = MaskWriter(folder / MASKED, table.folder, layout.no_data) if settings.apply_mask else None
     measurer = ChipMeasurer(settings, layout, table.labels_are_files, quality, writer)
     chips = list(measure_chips(measurer, table.rows, settings.threads))
     masked = {} if writer is None else writer.written
+    if writer is not None and len(writer.layer_counts) == 1:
+        [num_layers] = writer.layer_counts
+        require_own_folder(folder, table.folder, description, layout, num_layers)
+        description = describe_masked(description, layout, num_layers)
 
     def read_again(position: int) -> Raster | None:
         row = table.rows[position]
@@ -143,11 +152,11 @@ def check_table(settings: CleanSettings) -> CheckedTable:
 
     measured = MeasuredTable(chips, settings, layout, read_again)
     results = run_checks(measured)
-    left = sum(chip.row.number not in masked for chip, _ in measured.images) if settings.apply_mask else 0
+    left = sum(not image.covered for _, image in measured.images) if settings.apply_mask else 0
     if left:
-        remark = f"apply_mask: {counted(left, 'chip', 'have')} no quality file, and stay as they are"
+        remark = f"apply_mask: {counted(left, 'chip', 'have')} no quality file, so none of their pixels are masked"
         results = replace(results, remarks=(*results.remarks, remark))
-    return CheckedTable(table, measured, results, masked)
+    return CheckedTable(table, measured, results, masked, description)
 
 
 def output_folders(settings: CleanSettings) -> tuple[Path, Path]:
@@ -175,7 +184,6 @@ def _write_tables(settings: CleanSettings, checked: CheckedTable, folder: Path) 
         retained = [index for index, row in enumerate(table.rows) if row.number not in dropped]
         rows, columns = [table.rows[index] for index in retained], [groups[index] for index in retained]
         files["table"] = write_rows(folder / f"{stem}_clean.csv", table, rows, columns, checked.masked)
-    described = Path(table.folder) / SETTINGS
-    if not is_remote(table.folder) and described.is_file() and described.absolute() != (folder / SETTINGS).absolute():
-        shutil.copyfile(described, folder / SETTINGS)
+    if checked.description and Path(table.folder).absolute() != folder.absolute():
+        write_description(folder, checked.description)
     return files

@@ -14,7 +14,7 @@ from instageo.data.cleaning.table_cleaning import check_table
 from instageo.errors import ConfigError
 from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
-from tests.cleaning import ChipTableWriter, chip_grid, ground_chip, read_findings
+from tests.cleaning import BANDS, ChipTableWriter, chip_grid, ground_chip, read_findings
 
 TABLE_WIDE = {"duplicate", "near_duplicate", "overlap", "outlier", "classes", "grid"}
 """Checks that compare a chip with others."""
@@ -63,7 +63,10 @@ def test_paths_stay_right_in_another_folder_and_the_settings_come_along(table, t
     [kept] = rows(report.files["table"])
     for column in ("Input", "Label"):
         assert (report.files["table"].parent / kept[column]).resolve() == (Path(table).parent / rows(table)[0][column])
-    assert (tmp_path / "out/settings.json").read_bytes() == (Path(table).parent / "settings.json").read_bytes()
+    described = [
+        json.loads((folder / "settings.json").read_text()) for folder in (tmp_path / "out", Path(table).parent)
+    ]
+    assert described[0] == described[1]
 
 
 def test_the_files_of_a_report_agree(table):
@@ -141,6 +144,66 @@ def test_without_apply_mask_no_chip_is_written(tmp_path):
         ("cloud", "87.5% of the pixels are clear at date 1")
     ]
     assert not (tmp_path / "masked").exists()
+
+
+def described_table(tmp_path, **dataloader):
+    """Return the path of a table of two chips: layers SWIR_2 … BLUE, and Fmask, that `settings.json` describes."""
+    writer = ChipTableWriter(tmp_path)
+    for number in range(2):
+        values, label = ground_chip(np.random.default_rng(number), 32)
+        quality = np.zeros((1, 32, 32), np.int16)
+        quality[0, :4] = 0b10
+        values = np.concatenate([values[::-1], quality])
+        writer.add(f"chip_{number}", values, label, chip_grid(number, 32), bands=(*BANDS[::-1], "Fmask"))
+    (tmp_path / "settings.json").write_text(json.dumps({"unit": "x", "dataloader": dataloader}))
+    return writer.write()
+
+
+def test_settings_of_chips_with_masks_have_their_positions(tmp_path):
+    """Layers 5, 4, 3 of 7 are read, which are BLUE, GREEN, RED: in the new chips they are 0, 1, 2 of 3."""
+    loader = {
+        "band_names": [*BANDS[:3]],
+        "bands": [5, 4, 3],
+        "num_layers": 7,
+        "temporal_dim": 1,
+        "no_data_value": -9999,
+    }
+    table = described_table(tmp_path, **loader)
+    options = {"apply_mask": True, "quality": "6"}
+    with pytest.raises(ConfigError, match=r"settings\.json: does not fit .* masks, which have only the 3 layers"):
+        clean_table(CleanSettings(table, **options))
+    assert not (tmp_path / "masked").exists()
+    report = clean_table(CleanSettings(table, **options, output=str(tmp_path / "new")))
+    content = json.loads((tmp_path / "new/settings.json").read_text())
+    assert content == {"unit": "x", "dataloader": loader | {"bands": [0, 1, 2], "num_layers": 3}}
+    before, after = read_raster(tmp_path / "chips/chip_1.tif"), read_raster(tmp_path / "new/masked/chips/chip_1.tif")
+    np.testing.assert_array_equal(after.values[:, 4:], before.values[[5, 4, 3], 4:])
+    assert not after.valid[:, :4].any()
+    again = clean_table(CleanSettings(str(report.files["table"]), output=str(tmp_path / "again")))
+    assert "readable" not in {name for name, count in again.findings.items() if count}
+
+
+def test_settings_that_fit_chips_with_masks_are_shared(tmp_path):
+    """All six layers are read, and masks are in files: nothing of the description changes."""
+    table, _ = masked_table(tmp_path)
+    content = {"dataloader": {"band_names": [*BANDS], "temporal_dim": 2, "sensor": None}}
+    (tmp_path / "settings.json").write_text(json.dumps(content))
+    clean_table(CleanSettings(table, apply_mask=True, quality="QA"))
+    clean_table(CleanSettings(table, apply_mask=True, quality="QA", output=str(tmp_path / "new")))
+    for folder in (tmp_path, tmp_path / "new"):
+        assert json.loads((folder / "settings.json").read_text()) == content
+
+
+def test_chips_without_a_quality_file_have_the_layers_of_the_others(tmp_path):
+    table = Path(described_table(tmp_path))
+    write_raster(tmp_path / "qa.tif", np.ones((1, 32, 32), np.uint8), chip_grid(0, 32))
+    table.write_text("\n".join(f"{line},{cell}" for line, cell in
+                               zip(table.read_text().splitlines(), ("QA", "qa.tif", ""), strict=True)))  # fmt: skip
+    options = {"apply_mask": True, "quality": "QA", "quality_kind": "mask", "layers": (5, 4)}
+    report = clean_table(CleanSettings(str(table), **options))
+    chips = [read_raster(tmp_path / row["Input"]) for row in rows(report.files["table"])]
+    assert [(len(chip.values), bool(chip.valid.any())) for chip in chips] == [(2, False), (2, True)]
+    assert any("1 chip has no quality file, so none of their pixels are masked" in remark for remark in report.remarks)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
