@@ -102,7 +102,7 @@ def _prove(folder: Path, given: SplitInput, assignment: Assignment) -> _Proved:
     facts = find_pair_facts(division)
     guarantees = check_guarantees(division, facts, assignment.proof)
     assignment = assignment.with_notes(*_remarks(division, facts, guarantees, given))
-    how = {**_how(folder, given), "options": _options(settings)}
+    how = {**_how(folder, given), "options": _options(settings, folder)}
     report = make_report(folder, division, assignment, given.classes, facts, guarantees, how)
     return _Proved(division, assignment, report)
 
@@ -176,14 +176,16 @@ def _how(folder: Path, given: SplitInput) -> dict[str, Any]:
     }
 
 
-def _options(settings: SplitSettings) -> Mapping[str, Any]:
+def _options(settings: SplitSettings, folder: Path) -> Mapping[str, Any]:
     values = {entry.name: getattr(settings, entry.name) for entry in fields(settings) if entry.name not in NOT_RECORDED}
+    if settings.regions is not None and not is_remote(settings.regions):
+        values["regions"] = os.path.relpath(settings.regions, folder)  # as the table, so that both are found later
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def _write_fold_record(folder: Path, given: SplitInput, folds: list[Fold]) -> None:
     record = {
-        "format": FORMAT, "version": __version__, **_how(folder, given), "options": _options(given.settings),
+        "format": FORMAT, "version": __version__, **_how(folder, given), "options": _options(given.settings, folder),
         "folds": [fold.folder for fold in folds],
         "tested": sum(len(fold.assignment.rows("test")) for fold in folds),
     }  # fmt: skip

@@ -12,6 +12,7 @@ from instageo.data.chip_tables.places import find_places
 from instageo.data.split_report.facts import Division, find_pair_facts
 from instageo.data.split_report.guarantees import Guarantee, check_guarantees
 from instageo.data.split_report.outputs import RECORD, digest_lines, row_lines
+from instageo.data.split_report.region_check import check_regions
 from instageo.data.split_report.split_record import read_record
 from instageo.data.split_settings import SplitSettings
 from instageo.errors import ConfigError, TableError
@@ -28,7 +29,8 @@ def verify_split(settings: SplitSettings) -> list[Guarantee]:
     What was promised is read from `split.json` next to the tables, if there is one; options add to it.
 
     Args:
-        settings: The tables of a split, or its folder; `buffer_km`, `column` and `gap_days` are further demands.
+        settings: The tables of a split, or its folder; `buffer_km`, `column`, `regions` and `gap_days` are further
+            demands.
 
     Raises:
         ConfigError: There are fewer than two tables.
@@ -78,6 +80,8 @@ def _verify_tables(paths: Sequence[str], settings: SplitSettings) -> list[Guaran
     division, names = _combine(paths, settings, record)
     proof = _demands((record or {}).get("promised") or {}, settings)
     result = check_guarantees(division, find_pair_facts(division), proof)
+    if regions := check_regions(division, Path(paths[0]).parent, settings, record or {}):
+        result.append(regions)
     if record is not None:
         result += _check_rows(division, names, record)
     return result
@@ -89,7 +93,7 @@ def _demands(promised: Mapping[str, Any], settings: SplitSettings) -> dict[str, 
     for name, value in (("buffer_km", settings.buffer_km), ("gap_days", settings.gap_days)):
         if value:
             result[name] = max(value, result.get(name) or 0)
-    if settings.column:
+    if settings.column and not settings.regions:  # with polygons, it is their attribute
         result["columns"] = list(settings.column)
     return result
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from instageo.errors import ConfigError, InstaGeoError
 from instageo.model.cross_validation.caveats import describe_leaks, describe_shared_ground
-from instageo.model.cross_validation.folds import find_folds, add_validation
+from instageo.model.cross_validation.folds import add_validation, find_folds
 from instageo.model.cross_validation.jobs import FoldJob, build_jobs, claim_jobs, override_key
 from instageo.model.cross_validation.processes import Chain, LoggedCommand, run_chains
 from instageo.model.cross_validation.report import CvReport, write_report

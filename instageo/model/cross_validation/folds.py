@@ -92,9 +92,9 @@ def chip_locations(records: Records, root: str | Path) -> list[str]:
 def add_validation(folds: Sequence[FoldTables], output: Path) -> list[FoldTables]:
     """Give each fold without a validation table one, or return the folds unchanged.
 
-    With three or more folds it has the test chips of the next fold, and the fold trains on the chips that it shares with
-    the training table of the next fold. So a buffer that both folds keep around their test chips also lies around the
-    validation chips. With two folds it has a fifth of the fold's training chips.
+    With three or more folds it has the test chips of the next fold, and the fold trains on the chips that it shares
+    with the training table of the next fold. So a buffer that both folds keep around their test chips also lies around
+    the validation chips. With two folds it has a fifth of the fold's training chips.
 
     Args:
         folds: All folds, in their order; the first one follows the last.

@@ -1,6 +1,7 @@
 """Splits that are verified, and those that do not pass."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from typer.testing import CliRunner
@@ -137,3 +138,62 @@ def test_the_module_takes_flags_with_underscores(tmp_path, capfd):
     table = write_rows(tmp_path / "chips.csv", chip_rows(clustered(100)))
     assert main([str(table), "--by=random", "--chip_km=0", f"--output={tmp_path / 'a'}", "--nofigure"]) == 0
     assert "train 70 (70.0%), val 15 (15.0%), test 15 (15.0%); dropped 0" in capfd.readouterr().out
+
+
+def region_features(*boundaries):
+    """Return polygons between longitudes, named A, B, …, as GeoJSON."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"land": "ABC"[number]},
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[[west, -80], [east, -80], [east, 80], [west, 80], [west, -80]]],
+            },
+        }
+        for number, (west, east) in enumerate(pairwise(boundaries))
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+@pytest.fixture
+def regions(tmp_path):
+    """Return the folder of folds over two regions, west and east of 15° E, and their polygons."""
+    polygons = tmp_path / "lands.geojson"
+    polygons.write_text(region_features(-180, 15, 180))
+    table = write_rows(tmp_path / "chips.csv", chip_rows(clustered(300)))
+    options = ["--by", "region", "--regions", polygons, "--column", "land", "--chip-km", CHIP_KM, "--no-figure"]
+    result = instageo(table, *options, "--output", tmp_path / "folds")
+    assert result.exit_code == 0, result.output
+    return tmp_path / "folds", polygons
+
+
+def test_regions_are_compared_with_their_polygons_again(regions):
+    folder, _ = regions
+    assert json.loads((folder / "region_A" / "split.json").read_text())["options"]["regions"] == "../../lands.geojson"
+    result = instageo("--verify", folder)
+    assert result.exit_code == 0, result.output
+    assert result.output.count("all of test in A, no other chip there") == 1
+    train, test = (read_rows(folder / "region_A" / f"{name}.csv") for name in ("train", "test"))
+    write_rows(folder / "region_A" / "train.csv", [*train, test.pop()])
+    write_rows(folder / "region_A" / "test.csv", [*test, train[0]])
+    result = instageo("--verify", folder / "region_A")
+    assert result.exit_code == 1
+    assert "1 test chip is elsewhere; 1 chip is in a region of test, but in another part" in " ".join(
+        result.output.split()
+    )
+
+
+def test_regions_without_their_polygons_are_told_and_others_can_be_named(regions, tmp_path):
+    folder, polygons = regions
+    polygons.rename(tmp_path / "moved.geojson")
+    result = instageo("--verify", folder / "region_B")
+    assert result.exit_code == 0
+    assert "lands.geojson does not exist; pass the polygons by --regions" in " ".join(result.output.split())
+    options = ["--regions", tmp_path / "moved.geojson", "--column", "land"]
+    result = instageo("--verify", folder / "region_B", *options)
+    assert "all of test in B, no other chip there" in result.output
+    (tmp_path / "moved.geojson").write_text(region_features(-180, 60, 180))
+    result = instageo("--verify", *tables(folder / "region_B"), *options)
+    assert result.exit_code == 1
+    assert "are elsewhere" in result.output
