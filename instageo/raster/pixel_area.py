@@ -15,11 +15,11 @@ SEMI_MAJOR_AXIS_KM, FLATTENING = 6378.137, 1 / 298.257223563
 def compute_pixel_areas_km2(grid: Grid) -> NDArray[np.float64] | None:
     """Compute the area of one pixel in each row, km², shape (H,).
 
-    For a CRS in degrees it is the area on the ellipsoid WGS 84 between two parallels and two meridians. For a projected
+    For a geographic CRS it is the area on the ellipsoid WGS 84 between two parallels and two meridians. For a projected
     CRS it is the area in the plane, which conformal projections such as UTM keep to a few parts in a thousand.
 
     Returns:
-        None if the grid is nowhere on Earth, or rotated and in degrees.
+        None if the grid is nowhere on Earth, or rotated in a geographic CRS.
     """
     affine = grid.transform
     if grid.crs is None or affine.is_identity or not all(map(math.isfinite, affine)):
@@ -30,8 +30,11 @@ def compute_pixel_areas_km2(grid: Grid) -> NDArray[np.float64] | None:
         return np.full(grid.height, abs(affine.determinant) * unit_km**2)
     if not crs.is_geographic or affine.b or affine.d:
         return None
-    edges = np.radians(np.clip(affine.f + affine.e * np.arange(grid.height + 1), -90, 90))
-    return np.abs(np.diff(_zone_area_km2(edges))) * abs(affine.a) / 360
+    unit = float(crs.units_factor[1])  # radians; some systems count in grads
+    edges: NDArray[np.float64] = np.clip(
+        (affine.f + affine.e * np.arange(grid.height + 1)) * unit, -math.pi / 2, math.pi / 2
+    )
+    return np.abs(np.diff(_zone_area_km2(edges))) * abs(affine.a) * unit / (2 * math.pi)
 
 
 def _zone_area_km2(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
