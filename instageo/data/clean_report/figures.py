@@ -71,12 +71,12 @@ def draw_map(path: Path, centers: Mapping[int, tuple[float, float]], verdicts: M
             if len(own):
                 axis.scatter(own[:, 0], own[:, 1], s=12, color=colour, label=f"{verdict} ({len(own)})", alpha=0.8)
         latitude = float(np.mean([latitude for _, latitude in centers.values()]))
-        axis.set_aspect(1 / max(np.cos(np.radians(latitude)), 0.05), adjustable="datalim")
+        axis.set_aspect(1 / max(np.cos(np.radians(latitude)), 0.05), adjustable="box")
         axis.set_xlabel("longitude, degrees", fontsize=8)
         axis.set_ylabel("latitude, degrees", fontsize=8)
         axis.tick_params(labelsize=7)
         axis.ticklabel_format(useOffset=False)
-        axis.legend(fontsize=8, loc="best")
+        figure.legend(fontsize=8, loc="outside lower center", ncols=len(VERDICT_COLOURS), frameon=False)
         axis.grid(color="#dddddd", linewidth=0.5)
         axis.set_axisbelow(True)
     return True

@@ -21,6 +21,9 @@ MOST_POINTS = 5_000
 MOST_CLASSES = 16
 """Classes with bars; the others are left out."""
 
+MOST_LETTERS = 14
+"""Letters of a class's name."""
+
 
 def draw_split(path: Path, division: Division, classes: Mapping[str, Mapping[str, float]]) -> None:
     """Draw the parts of a split.
@@ -45,6 +48,7 @@ def draw_split(path: Path, division: Division, classes: Mapping[str, Mapping[str
         draw(axis, division)
     if classes:
         _draw_classes(axes[-1], classes)
+    _draw_legend(figure, division)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
 
@@ -54,15 +58,14 @@ def _draw_map(axis: Any, division: Division) -> None:
     middle = float(np.radians(np.median(lonlat[division.footprints.located, 1])))
     for number in range(-1, len(division.parts)):
         rows = np.flatnonzero((division.part == number) & division.footprints.located)
-        name = "dropped" if number < 0 else division.parts[number]
         if not len(rows):
             continue
         shown = rows[:: -(-len(rows) // MOST_POINTS)]
         size = float(np.clip(20_000 / max(len(division.part), 1), 2, 30))
-        axis.scatter(*lonlat[shown].T, s=size, color=_color(number), linewidths=0, label=f"{name} ({len(rows)})")
+        axis.scatter(*lonlat[shown].T, s=size, color=_color(number), linewidths=0)
     axis.set(xlabel="longitude", ylabel="latitude", title="Chips")
-    axis.set_aspect(1 / max(np.cos(middle), 0.1), adjustable="datalim")
-    axis.legend(loc="best", markerscale=2, fontsize="small")
+    axis.set_aspect(1 / max(np.cos(middle), 0.1), adjustable="box")
+    axis.ticklabel_format(useOffset=False)
 
 
 def _draw_rows(axis: Any, division: Division) -> None:
@@ -73,19 +76,38 @@ def _draw_rows(axis: Any, division: Division) -> None:
     bars = axis.bar(names, counts, color=colors)
     axis.bar_label(bars, [f"{count / sum(counts):.1%}" for count in counts])
     axis.set(title="Rows", ylabel="chips")
+    axis.yaxis.set_major_formatter("{x:,.0f}")
     axis.margins(y=0.1)
 
 
+def _draw_legend(figure: Any, division: Division) -> None:
+    """Name the colours below all panels, where they cover nothing."""
+    from matplotlib.patches import Patch
+
+    names = dict(enumerate(division.parts))
+    names |= {-1: "dropped"} if (division.part < 0).any() else {}
+    patches = [
+        Patch(color=_color(number), label=f"{name} ({int((division.part == number).sum()):,})")
+        for number, name in names.items()
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
+
+
 def _draw_classes(axis: Any, classes: Mapping[str, Mapping[str, float]]) -> None:
+    num_classes = len(next(iter(classes.values())))
     names = list(next(iter(classes.values())))[:MOST_CLASSES]
     width = 0.8 / len(classes)
-    for number, (part, fractions) in enumerate(classes.items()):
+    for number, fractions in enumerate(classes.values()):
         bar_centers = np.arange(len(names)) + (number - (len(classes) - 1) / 2) * width
-        axis.bar(bar_centers, [fractions[name] for name in names], width, color=_color(number), label=part)
-    axis.set_xticks(np.arange(len(names)), names, rotation=45 if max(map(len, names)) > 4 else 0)
-    axis.set(title="Share of each class", xlabel="class", ylabel="fraction of the part")
-    axis.margins(y=0.15)
-    axis.legend(fontsize="small", loc="upper center", ncols=len(classes))
+        axis.bar(bar_centers, [fractions[name] for name in names], width, color=_color(number))
+    turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 4 else {}
+    axis.set_xticks(
+        np.arange(len(names)),
+        [name if len(name) <= MOST_LETTERS else f"{name[:MOST_LETTERS]}…" for name in names],
+        **turned,
+    )
+    left_out = f" (the first {MOST_CLASSES} of {num_classes})" if num_classes > MOST_CLASSES else ""
+    axis.set(title=f"Share of each class{left_out}", xlabel="class", ylabel="fraction of the part")
 
 
 def _continuous(lonlat: Floats, located: Any) -> Floats:

@@ -1,5 +1,6 @@
 """Draw the scores by fold, and those of each class, as PNG."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ FOLD, MEAN, POOLED = "#0072b2", "#222222", "#d55e00"
 
 MAX_CLASSES = 30
 """Most classes with a row of their own."""
+
+MAX_LETTERS = 26
+"""Letters of a line of a name; longer names have several lines."""
 
 
 def draw_folds(scores: CvScores, metrics: PrimaryMetrics, path: Path) -> None:
@@ -79,7 +83,7 @@ def _draw_classes(panel: "Axes", classes: Mapping[str, Mapping[str, ScoreSummary
 
 def _finish(panel: "Axes", names: Sequence[str], label: str) -> None:
     """Name the rows, the first on top, and the axis."""
-    panel.set_yticks(range(len(names)), names, fontsize=9)
+    panel.set_yticks(range(len(names)), [textwrap.fill(name, MAX_LETTERS) for name in names], fontsize=9)
     panel.set_ylim(len(names) - 0.5, -0.5)
     panel.set_xlabel(label)
     panel.margins(x=0.08)
