@@ -4,6 +4,7 @@ Sources: HLS v2 product user guide (Fmask); USGS Landsat Collection 2 Level-2 sc
 Sentinel-2 Level-2A algorithm theoretical basis document (SCL).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import ConfigError, did_you_mean
-from instageo.extras import required_by
 
 NO_DATA = "nodata"
 """Name of the flag of pixels without an observation."""
@@ -129,7 +129,19 @@ def dilate(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     """Grow a mask, shape (H, W), to all pixels whose centre is within a radius, pixels, of a marked one."""
     if radius < 1 or not mask.any():
         return mask
-    with required_by("growing a mask", "data"):
-        from scipy.ndimage import distance_transform_edt
+    result = np.zeros_like(mask)
+    for rows in range(min(int(radius + 1e-9), len(mask) - 1) + 1):
+        wide = _widen(mask, int(math.sqrt((radius + 1e-9) ** 2 - rows**2)))
+        result[rows:] |= wide[: len(mask) - rows]
+        result[: len(mask) - rows] |= wide[rows:]
+    return result
 
-    return np.asarray(distance_transform_edt(~mask) <= radius + 1e-9, dtype=bool)
+
+def _widen(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Grow a mask along its rows to both sides; each step doubles the number of neighbours that are looked at."""
+    result, length, target = np.pad(mask, ((0, 0), (reach, reach))), 1, 2 * reach + 1
+    while length < target:
+        step = min(length, target - length)
+        result = result[:, :-step] | result[:, step:]
+        length += step
+    return result

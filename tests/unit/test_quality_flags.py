@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.ndimage import distance_transform_edt
 
 from instageo.errors import ConfigError
 from instageo.quality_flags import (
@@ -47,6 +48,14 @@ def test_a_pixel_grows_to_a_disk_of_13():
     assert dilate(mask, 60 / 30).sum() == 13
     assert dilate(mask, 0).sum() == 1
     assert dilate(mask, 1).sum() == 5
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (40, 3), (37, 41)])
+@pytest.mark.parametrize("radius", [1, 1.4142135623730951, 2.5, 5, 11.3, 60])
+def test_masks_grow_as_far_as_the_distance_transform_says(shape, radius):
+    mask = np.random.default_rng(0).random(shape) < 0.02
+    mask[0, 0] = True
+    assert_array_equal(dilate(mask, radius), distance_transform_edt(~mask) <= radius + 1e-9)
 
 
 def test_a_flag_that_a_product_cannot_tell_is_refused():

@@ -26,6 +26,10 @@ class Taps:
         """Range of the positions."""
         return slice(int(self.index.min()), int(self.index.max()) + 1)
 
+    def part(self, part: slice) -> "Taps":
+        """Return the taps of a part of the scene's pixels."""
+        return Taps(self.index[part], self.weights[part], self.inside[part])
+
 
 @dataclass(frozen=True)
 class AxisMap:

@@ -14,7 +14,7 @@ from instageo.raster.scenes.file_rows import Rows
 from instageo.raster.scenes.quality_layer import QualityLayer
 from instageo.raster.scenes.scene import QualitySource, Scene
 
-GDAL_SETTINGS = {
+GDAL_SETTINGS: dict[str, str | int] = {
     "GDAL_CACHEMAX": 32,
     "GTIFF_VIRTUAL_MEM_IO": "NO",
     "GDAL_MAX_DATASET_POOL_SIZE": 64,
