@@ -167,7 +167,7 @@ def read_raster(
 def _open_local(path: str | Path, options: Mapping[str, str | int]) -> Iterator[DatasetReader]:
     if not Path(path).exists():
         raise RasterError(f"{path}: no such file; check root_dir and the table's paths")
-    with read_errors(path), rasterio.Env(**{**LOCAL_OPTIONS, **options}), rasterio.open(path) as source:
+    with read_errors(path), rasterio.Env(**{**LOCAL_OPTIONS, **options}), rasterio.open(path, sharing=False) as source:
         yield source
 
 
@@ -180,7 +180,7 @@ def _open_remote(location: str, options: Mapping[str, str | int]) -> Iterator[Da
     except ValueError as error:
         raise RasterError(f"{location}: {error}") from error
     environment = rasterio.Env(session=DummySession(), **{**gdal_options(), **options})
-    with read_errors(location), environment, rasterio.open(path) as source:
+    with read_errors(location), environment, rasterio.open(path, sharing=False) as source:
         yield source
 
 

@@ -6,7 +6,7 @@ from instageo.errors import RasterError
 from instageo.raster.reading import OpenRaster, open_raster
 
 MAX_BLOCK_BYTES = 1 << 29
-"""Largest block, decoded, that is read: it needs this memory at once, however small the part that is needed."""
+"""Most that a file may need at once, since blocks are decoded whole, however small the part that is needed."""
 
 MIN_STRIP_ROWS = 64
 """Rows that are read at once where blocks have fewer."""
@@ -28,15 +28,21 @@ def strip_rows(block_height: int, height: int) -> int:
     return min(blocks * block_height, height)
 
 
-def check_block_size(raster: OpenRaster) -> None:
-    """Raise a RasterError if a block of an open file is too large to be decoded in bounded memory."""
+def check_block_size(raster: OpenRaster, num_layers: int) -> None:
+    """Raise a RasterError if an open file has too large blocks to be decoded in bounded memory.
+
+    Args:
+        raster: The file.
+        num_layers: How many of its layers are read; panels of columns do not help where blocks are as wide as the file.
+    """
     height, width = block_shape(raster)
-    profile = raster.source.profile
-    layers = raster.source.count if profile.get("interleave") == "pixel" else 1
+    layers = num_layers if width == raster.source.width else 1
+    if raster.source.profile.get("interleave") == "pixel":
+        layers = raster.source.count
     size = height * width * layers * max(_bytes(dtype) for dtype in raster.source.dtypes)
     if size > MAX_BLOCK_BYTES:
         raise RasterError(
-            f"{raster.path}: is stored in blocks of {height} x {width} pixels, each of {size / 1e6:.0f} MB in memory; "
+            f"{raster.path}: is stored in blocks of {height} x {width} pixels, which take {size / 1e6:.0f} MB at once; "
             f"expected at most {MAX_BLOCK_BYTES / 1e6:.0f} MB; write it in tiles: gdal_translate -co TILED=YES -co "
             f"COMPRESS=DEFLATE -co BIGTIFF=IF_SAFER {raster.path} TILED.tif"
         )

@@ -20,7 +20,8 @@ Mask = NDArray[np.bool_]
 def resample_nearest(values: Layers, valid: Mask, rows: Taps, columns: Taps) -> tuple[Layers, Mask]:
     """Return values and validity, both (L, H, W), of the nearest pixels; arguments as of `resample_bilinear`."""
     inside = rows.inside[:, np.newaxis] & columns.inside
-    result, result_valid = (part[:, rows.index[:, 0]].take(columns.index[:, 0], axis=2) for part in (values, valid))
+    result = values[:, rows.index[:, 0]].take(columns.index[:, 0], axis=2)
+    result_valid = valid[:, rows.index[:, 0]].take(columns.index[:, 0], axis=2)
     if not inside.all():
         result[:, ~inside] = 0
         result_valid &= inside

@@ -146,7 +146,7 @@ def open_scene(
         first, finest = min(bands.items(), key=lambda item: _pixel_area(item[1].info.grid))
         grid = finest.info.grid if resolution is None else _with_resolution(finest.info.grid, resolution, first)
         for path, file in files.items():
-            check_block_size(file)
+            check_block_size(file, sum(own == path for own, _ in layers))
             align(grid, file.info.grid, path, first)
         dtype = np.result_type(*(files[source.path].source.dtypes[source.layer] for source in sources))
         blocks = _scaled(block_shape(finest), finest.info.grid, grid)

@@ -84,6 +84,10 @@ def test_images_in_one_block_are_refused_above_a_bound(tmp_path, monkeypatch):
         RasterError, match=rf"blocks of 60 x 40 pixels.*gdal_translate -co TILED=YES .* {path} TILED.tif"
     ):
         scene_of(path, 1)
+    by_band = write(tmp_path / "c.tif", (2, 60, 40), blockysize=60, interleave="band")
+    assert scene_of(by_band, 1).strip_rows == 60
+    with pytest.raises(RasterError, match=r"c.tif: is stored in blocks"):
+        scene_of(by_band, 2)
     tiled = write(tmp_path / "b.tif", (2, 60, 40), tiled=True, blockxsize=16, blockysize=16)
     assert scene_of(tiled, 1).block_shape == (16, 16)
 

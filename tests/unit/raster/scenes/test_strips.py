@@ -15,6 +15,7 @@ from instageo.raster.scenes.strips import StripReader
 from tests import http_server
 from tests.scenes import (
     LAYOUTS,
+    TRANSFORM,
     layers_of,
     random_scene,
     read_strips,
@@ -62,10 +63,25 @@ def test_strips_of_a_vrt_an_archive_and_a_url(tmp_path, pixels):
     scene = scene_of(write_vrt(tmp_path / "scene.vrt", path, SHAPE[1:], 6), 6)
     assert scene.block_shape == (256, 256)  # of the file, not the 128 of the VRT
     assert_is(scene, pixels)
+    assert_is(scene, pixels, threads=2)
     assert_is(scene_of(write_zip(tmp_path / "scene.zip", path), 6), pixels)
     with http_server.running(tmp_path) as port:
         scene = scene_of(f"http://127.0.0.1:{port}/scene.tif", 6)
         assert_is(scene, pixels, threads=2)
+
+
+def test_strips_of_jpeg_2000(tmp_path):
+    pixels = random_scene((2, 300, 270), 7, np.uint16)
+    paths = [str(tmp_path / f"{band}.jp2") for band in range(2)]
+    for path, band in zip(paths, pixels, strict=True):
+        with rasterio.open(
+            path, "w", driver="JP2OpenJPEG", count=1, height=300, width=270, dtype="uint16", crs="EPSG:32633",
+            transform=TRANSFORM, quality=100, reversible="YES", blockxsize=128, blockysize=128,
+        ) as target:  # fmt: skip
+            target.write(band, 1)
+    scene = open_scene([BandSource(path) for path in paths], 1, no_data_value=0)
+    assert scene.block_shape == (128, 128)
+    assert_is(scene, pixels)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (31, 31), (33, 33), (223, 223), (447, 37)])
