@@ -36,19 +36,17 @@ def raster(tmp_path, pixels):
     [
         ([(0, 64), (64, 128), (128, 300)], [(0, 64), (64, 128), (128, 300)]),
         ([(0, 66), (62, 130), (126, 194)], [(0, 128), (128, 192), (192, 256)]),  # with a margin of two rows
-        ([(0, 10), (10, 20), (20, 70), (60, 64)], [(0, 64), (64, 128), (0, 64)]),  # the last goes back
+        ([(0, 10), (10, 70), (64, 70), (60, 64)], [(0, 64), (64, 128), (0, 64)]),  # the last goes back
         ([(100, 101), (250, 300)], [(64, 128), (192, 300)]),
     ],
 )
 def test_rows_of_blocks_are_read_once_from_top_to_bottom(raster, pixels, requests, rows_read):
     rows = FileRows(raster, [2, 0], slice(5, 60))
-    for start, stop in requests[:3]:
+    for start, stop in requests:
         values, valid = rows.read(start, stop)
         expected = pixels[[2, 0], start:stop, 5:60]
         assert_array_equal(values, expected)
         assert_array_equal(valid, expected != 0)
-    for start, stop in requests[3:]:
-        assert_array_equal(rows.read(start, stop)[0], pixels[[2, 0], start:stop, 5:60])
     assert raster.rows_read == rows_read
 
 
