@@ -1,6 +1,7 @@
 """Runs that write a map of random pixels piece by piece, go on where an earlier one has stopped, and join it."""
 
 import hashlib
+import itertools
 import os
 import signal
 import sys
@@ -80,18 +81,38 @@ def run_and_kill(folder, layout, num_events):
     sys.addaudithook(count)
     try:
         run(folder, layout)
-    except BaseException:
+        os._exit(0)
+    finally:
         os._exit(1)
-    os._exit(0)
+
+
+def kill_in_turn(folder, layout, events):
+    """Kill runs of one map after these numbers of events, and let one finish.
+
+    Returns:
+        How many were killed, and the SHA-256 of the map.
+    """
+    return sum(run_and_kill(folder, layout, int(number)) for number in events), [sha256(run(folder, layout))]
+
+
+def kill_everywhere(folder, layout):
+    """Kill a run before its first event, another one before its second, …; each is finished by one more run."""
+    hashes = set()
+    for number in itertools.count(1):
+        own = folder / str(number)
+        own.mkdir()
+        killed = run_and_kill(own, layout, number)
+        hashes.add(sha256(run(own, layout)))
+        if not killed:
+            return number - 1, hashes
 
 
 def main():
-    """Kill runs of one map after the numbers of events that are given; print how many were killed and the SHA-256."""
-    folder = Path(sys.argv[1])
-    layout = MapLayout(100, 90, num_panels=int(sys.argv[2]), block=16)
-    events = [int(number) for number in sys.argv[3:]]
-    killed = sum(run_and_kill(folder, layout, num_events) for num_events in events)
-    print(killed, sha256(run(folder, layout)), len(list(folder.iterdir())))
+    """Arguments: folder, rows, columns, panels, events of runs of one map; none for runs that are killed everywhere."""
+    folder, height, width, num_panels, *events = sys.argv[1:]
+    layout = MapLayout(int(height), int(width), num_panels=int(num_panels), block=16)
+    killed, hashes = (kill_in_turn if events else kill_everywhere)(Path(folder), layout, *([events] if events else []))
+    sys.stdout.write(" ".join([str(killed), *hashes]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Joined maps: valid, readable, the same bytes from the same pieces, described as `write_raster` does."""
 
 import json
-import os
 import struct
 
 import numpy as np
@@ -244,7 +243,7 @@ def test_grid_and_scales_must_fit_the_layout(tmp_path):
 def test_what_a_killed_run_left_of_the_map_is_removed(tmp_path):
     (tmp_path / ".map.tif.0123456789ab.part").write_bytes(b"half a map")
     run(tmp_path, MapLayout(40, 50, block=16))
-    assert sorted(os.listdir(tmp_path)) == ["map.tif", "map.tif.parts"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["map.tif", "map.tif.parts"]
 
 
 @pytest.mark.parametrize("limit", ["disk", "file size"])

@@ -15,59 +15,57 @@ from tests.unit.raster.map_files.map_runs import run, sha256
 PROGRAM = [sys.executable, "-m", "tests.unit.raster.map_files.map_runs"]
 
 
-def kill_runs(folder, num_panels, events):
-    """Return how many runs were killed, the SHA-256 of the map that the last finished, and the entries of its folder."""
+def run_program(folder, layout, *events):
+    """Return how many runs were killed, and the SHA-256 of the maps that were finished afterwards."""
     folder.mkdir()
-    command = [*PROGRAM, folder, str(num_panels), *map(str, events)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    command = [*PROGRAM, folder, layout.height, layout.width, layout.num_panels, *events]
+    result = subprocess.run([str(argument) for argument in command], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    killed, digest, entries = result.stdout.split()
-    return int(killed), digest, int(entries)
+    killed, *hashes = result.stdout.split()
+    return int(killed), hashes
 
 
-@pytest.fixture
-def expected(tmp_path):
-    """SHA-256 of the map of a run that nobody disturbed."""
-    (tmp_path / "whole").mkdir()
-    return sha256(run(tmp_path / "whole", MapLayout(100, 90, block=16)))
+def undisturbed(folder, layout):
+    """Return the SHA-256 of the map of a run that nobody disturbed."""
+    folder.mkdir()
+    return sha256(run(folder, layout))
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, expected):
-    events = np.random.default_rng(0).integers(1, 70, 10)
-    killed, digest, entries = kill_runs(tmp_path / "killed", 2, events)
-    assert killed >= 8
-    assert digest == expected
-    assert entries == 2  # the map and the folder of its pieces: no temporary file is left
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path):
+    layout = MapLayout(50, 60, num_panels=2, block=16)
+    killed, hashes = run_program(tmp_path / "killed", layout, 7, 30, 28, 3, 55, 41)
+    assert killed >= 5
+    assert hashes == [undisturbed(tmp_path / "whole", layout)]
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["map.tif", "map.tif.parts"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_panels", [1, 3])
-def test_a_run_may_be_killed_before_any_operation_on_files(tmp_path, expected, num_panels):
-    killed, last = 0, 0
-    for start in range(1, 1000, 20):
-        for number in range(start, start + 20):
-            killed_now, digest, _ = kill_runs(tmp_path / str(number), num_panels, [number])
-            assert digest == expected
-            killed, last = killed + killed_now, killed_now
-        if not last:
-            break
-    assert killed > 100
+def test_a_run_may_be_killed_before_any_operation_on_files(tmp_path, num_panels):
+    layout = MapLayout(50, 40, num_panels=num_panels, block=16)
+    killed, hashes = run_program(tmp_path / "killed", layout)
+    assert killed > 50
+    assert hashes == [undisturbed(tmp_path / "whole", layout)]
 
 
 @pytest.mark.slow
-def test_a_run_may_be_killed_at_any_time(tmp_path, expected):
+def test_a_run_may_be_killed_at_any_time(tmp_path):
+    layout = MapLayout(200, 200, num_panels=2, block=16)
+    expected = undisturbed(tmp_path / "whole", layout)
     folder, rng, killed = tmp_path / "killed", np.random.default_rng(0), 0
     folder.mkdir()
     while killed < 20:
-        process = subprocess.Popen([*PROGRAM, folder, "2"], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [*PROGRAM, folder, "200", "200", "2", "0"], stdout=subprocess.DEVNULL, start_new_session=True
+        )
         while not (folder / "map.tif.parts").exists() and process.poll() is None:
             time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.3))
-        process.send_signal(signal.SIGKILL)
+        time.sleep(rng.uniform(0, 0.5))
+        os.killpg(process.pid, signal.SIGKILL)  # the process and the one that it has made
         killed += process.wait() == -signal.SIGKILL
         if (folder / "map.tif").exists():
             assert sha256(folder / "map.tif") == expected
-            os.rename(folder / "map.tif", folder / f"finished{killed}.tif")
+            (folder / "map.tif").unlink()
             for piece in sorted((folder / "map.tif.parts").glob("level0*"))[::2]:
                 piece.unlink()
-    assert sha256(run(folder, MapLayout(100, 90, num_panels=2, block=16))) == expected
+    assert sha256(run(folder, layout)) == expected
