@@ -1,6 +1,7 @@
 """Join the pieces of a map to a Cloud-Optimized GeoTIFF; blocks are copied as they are compressed."""
 
 import errno
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,11 +126,15 @@ class _PieceTables:
         self._offsets = np.zeros(shape, np.int64)
         for row in range(self._num_rows):
             for panel, blocks in self._panels:
-                with store.path(panel._replace(row=row)).open("rb") as file:
-                    directory = read_directory(file)
+                path = store.path(panel._replace(row=row))
                 part = np.s_[:, row, blocks.start : blocks.stop]
-                for table, code in ((self.sizes, TagCode.TILE_BYTE_COUNTS), (self._offsets, TagCode.TILE_OFFSETS)):
-                    table[part] = directory[code].numbers.reshape(layout.layers, len(blocks))
+                try:
+                    with path.open("rb") as file:
+                        directory = read_directory(file)
+                    for table, code in ((self.sizes, TagCode.TILE_BYTE_COUNTS), (self._offsets, TagCode.TILE_OFFSETS)):
+                        table[part] = directory[code].numbers.reshape(layout.layers, len(blocks))
+                except (struct.error, KeyError, ValueError) as error:
+                    raise _damaged(path) from error
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the compressed blocks layer by layer and row by row."""
@@ -149,5 +154,9 @@ def _read_block(file: BinaryIO, offset: int, size: int) -> bytes:
     file.seek(offset)
     block = file.read(size)
     if not offset or not size or len(block) != size:
-        raise RasterError(f"{file.name}: this piece of a map is damaged; remove it and run again to make it anew")
+        raise _damaged(file.name)
     return block
+
+
+def _damaged(path: str | Path) -> RasterError:
+    return RasterError(f"{path}: this piece of a map is damaged; remove it and run again to make it anew")
