@@ -56,6 +56,7 @@ COMMANDS = {
     Mode.check: ("instageo.model.commands.check_tables", "check_tables"),
     Mode.show_batch: ("instageo.model.commands.show_batch", "show_batch"),
     Mode.lr_find: ("instageo.model.commands.lr_find", "lr_find"),
+    Mode.map: ("instageo.model.commands.map_scenes", "map_scenes"),
 }
 """Module and function of each mode; imported when it runs, since importing PyTorch takes seconds."""
 

@@ -21,8 +21,6 @@ HECTARES_PER_KM2 = 100.0
 MAX_COUNTERS = 1 << 20
 """Counters, rows times classes, in use at once."""
 
-JSON_NAME, CSV_NAME = "areas.json", "areas.csv"
-
 
 @dataclass(frozen=True)
 class ClassArea:
@@ -93,20 +91,22 @@ def measure_classes(path: str | Path) -> ClassAreas:
         )
 
 
-def write_areas(areas: ClassAreas, folder: Path) -> None:
-    """Write areas as `areas.json` and `areas.csv`.
+def write_areas(areas: ClassAreas, path: Path) -> list[Path]:
+    """Write areas as JSON to a path, and as CSV next to it; return both paths.
 
     Raises:
         WriteError: The disk refuses a file.
     """
     record = asdict(areas) | {"valid_pixels": areas.valid_pixels, "hectares": areas.hectares}
-    write_text(folder / JSON_NAME, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["class", "name", "pixels", "hectares", "share"])
     for area in areas.classes:
         writer.writerow([area.number, area.name, area.pixels, area.hectares, area.share])
-    write_text(folder / CSV_NAME, table.getvalue())
+    table_path = path.with_suffix(".csv")
+    write_text(table_path, table.getvalue())
+    return [path, table_path]
 
 
 class _ClassCounter:

@@ -93,3 +93,27 @@ def log_to_stderr() -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
+
+
+@contextmanager
+def step_progress(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of some steps are done: a bar if stderr is a terminal, else log lines from time to time.
+
+    Yields:
+        Function to call with the number of steps that are done, and of all steps.
+    """
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (*Progress.get_default_columns(),)
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task(description, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+        return
+    started: list[ProgressLog] = []
+
+    def update(done: int, total: int) -> None:
+        if not started:
+            started.append(ProgressLog(description, total))
+        started[0].update(done)
+
+    yield update

@@ -91,22 +91,38 @@ def read_open_layers(file: OpenRaster, chip_format: ChipFormat, window: Window |
     choice = choose_layers(file.info, chip_format, str(file.path))
     raster = file.read(choice.layers, chip_format.no_data_value, window)
     layers = replace(split_dates(raster, chip_format, str(file.path)), choice=choice)
-    return layers if chip_format.radar_unit is None else _exclude_no_backscatter(layers, chip_format, str(file.path))
+    if chip_format.radar_unit is None:
+        return layers
+    valid = exclude_no_backscatter(layers.values, layers.valid, chip_format, str(file.path), choice.scaling)
+    return replace(layers, valid=valid)
 
 
-def _exclude_no_backscatter(layers: ChipLayers, chip_format: ChipFormat, path: str) -> ChipLayers:
-    """Return radar layers in which power of 0 or less and fill values in decibels are no observations.
+def exclude_no_backscatter(
+    values: NDArray[np.generic],
+    valid: NDArray[np.bool_],
+    chip_format: ChipFormat,
+    path: str,
+    scaling: LayerScaling | None = None,
+) -> NDArray[np.bool_]:
+    """Return the validity of radar layers without power of 0 or less and fill values in decibels.
+
+    Args:
+        values: Shape (T x C, H, W), time-major, as stored.
+        valid: Shape (T, H, W).
+        chip_format: Number of dates, scale and unit.
+        path: Of the chip, for messages.
+        scaling: Factor and offset of each layer; None for those of the settings.
 
     Raises:
         DataError: Decibels are read as linear power.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # invalid pixels may overflow
-        scaled = split_bands(layers.values, chip_format).astype(np.float32)
-        chip_format.scale(scaled, scaling=layers.choice.scaling)
+        scaled = split_bands(values, chip_format).astype(np.float32)
+        chip_format.scale(scaled, scaling=scaling)
     if chip_format.radar_unit == "linear":
-        refuse_decibels(scaled, layers.valid, path)
-    observed = is_backscatter(scaled, str(chip_format.radar_unit)).all(axis=0)
-    return replace(layers, valid=layers.valid & observed)
+        refuse_decibels(scaled, valid, path)
+    observed: NDArray[np.bool_] = valid & is_backscatter(scaled, str(chip_format.radar_unit)).all(axis=0)
+    return observed
 
 
 def split_dates(raster: Raster, chip_format: ChipFormat, path: str) -> ChipLayers:

@@ -28,11 +28,11 @@ from instageo.model.inference.blending import TileOutputs, outputs_of, predict_t
 from instageo.model.inference.features import ImageFeatures, encode_image
 from instageo.model.inference.tiling import Tiling, default_overlap
 from instageo.model.networks.checkpoint import Checkpoint, check_network_state, load_network_state, read_checkpoint
-from instageo.model.networks.device import compile_network, find_device, inference_autocast, pick_device
+from instageo.model.networks.device import compile_network, inference_autocast, pick_device
 from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import Settings
-from instageo.model.settings.compose import default_settings, update_settings
+from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names, class_names, describe_layout, layers_by_date
 from instageo.model.settings.resolve import resolve
 from instageo.model.tasks.base import Task
@@ -61,7 +61,7 @@ MASK_BYTES, FLOAT_BYTES, OUTPUT_COPIES = 1, 4, 4
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained network with everything it needs to read inputs. Make one with `load_model`.
+    """A trained network with everything it needs to read inputs. `load_model` returns one, a `TrainedModel`.
 
     Attributes:
         net: The network, in evaluation mode: normalised images (B, C, T, h, w), time and location to logits.
@@ -97,9 +97,13 @@ class Predictor:
 
     @property
     def tiling(self) -> Tiling:
-        """Size and step of tiles: `test.crop_size` and `test.stride`; by default the training size and its overlap."""
-        tile = self.settings.test.crop_size or self.settings.dataloader.img_size
-        stride = self.settings.test.stride or tile - default_overlap(tile)
+        """Size and step of tiles: `test.crop_size`, `test.stride` or `test.overlap`; by default the training size."""
+        test = self.settings.test
+        tile = test.crop_size or self.settings.dataloader.img_size
+        overlap = default_overlap(tile) if test.overlap is None else test.overlap
+        if overlap >= tile:
+            raise ConfigError(f"test.overlap={overlap} is not less than the side of a tile, {tile} pixels")
+        stride = test.stride or tile - overlap
         if stride > tile:
             raise ConfigError(
                 f"test.stride={stride} leaves gaps between tiles of {tile} pixels; expected at most {tile}"
@@ -358,28 +362,6 @@ def _image_arguments(
     else:
         pixels = as_path("source", source, "the path or URL of a raster file, or an array (C, T, H, W)")
     return pixels, as_dates("dates", dates), as_lat_lon("lat_lon", lat_lon)
-
-
-def load_model(source: str | Path, *, device: str | torch.device | None = None) -> Predictor:
-    """Load a trained model for inference.
-
-    Args:
-        source: A `.ckpt` file, a run directory that holds `instageo_best_checkpoint.ckpt`, or a registry name.
-        device: Device to compute on, as PyTorch names it: `cpu`, `cuda:1`; None or `auto` for a GPU if there is one.
-
-    Raises:
-        CheckpointError: The checkpoint is missing, unreadable or inconsistent.
-        ConfigError: An argument is of a wrong kind, or this machine has no such device.
-
-    Examples:
-        >>> import instageo
-        >>> model = instageo.load_model("model.ckpt", device="cpu")
-        >>> model.class_names
-        ['0', '1']
-    """
-    defaults = default_settings()
-    path = as_path("source", source, "a checkpoint, the folder of a run, or registry:MODEL/SIZE")
-    return predictor_from_settings(replace(defaults, checkpoint_path=path), frozenset(), find_device(device))
 
 
 def predictor_from_settings(

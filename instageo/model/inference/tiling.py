@@ -1,7 +1,7 @@
 """How images of any size are cut into overlapping tiles, and how much each tile counts for each pixel."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import torch
@@ -102,8 +102,11 @@ def compute_tile_starts(length: int, tile: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
+@lru_cache(maxsize=64)
 def compute_ramp(size: int, overlap: int, before: bool, after: bool) -> Tensor:
     """Return how much each pixel along one side of a tile counts, (size,): linear over the overlap, 1 inside.
+
+    The tensor is shared and must not be changed.
 
     Args:
         size: Pixels along the side.

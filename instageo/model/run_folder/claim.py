@@ -102,7 +102,7 @@ def _check_unused(settings: Settings, folder: Path) -> None:
 
 def _check_same_model(settings: Settings, folder: Path) -> None:
     source = settings.checkpoint_path
-    if settings.mode not in (Mode.eval, Mode.chip_inference) or not source:
+    if settings.mode not in (Mode.eval, Mode.chip_inference, Mode.map) or not source:
         return
     if is_registry_name(source) or not _is_in(folder, source):
         raise RunFolderError(

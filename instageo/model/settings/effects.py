@@ -85,9 +85,10 @@ MODES: dict[str, tuple[Mode, ...]] = {
     "devices": TRAINING,
     "strategy": TRAINING,
     "output_dir": (Mode.chip_inference,),
-    "engine": (Mode.chip_inference,),
-    "ray": (Mode.chip_inference,),
-    "test": (Mode.train, Mode.eval, Mode.chip_inference),
+    "engine": (Mode.chip_inference, Mode.map),
+    "ray": (Mode.chip_inference, Mode.map),
+    "map": (Mode.map,),
+    "test": (Mode.train, Mode.eval, Mode.chip_inference, Mode.map),
     **dict.fromkeys(
         (
             "model.load_pretrained_weights", "model.weights", "model.freeze_backbone", "model.train_last_blocks",
@@ -99,7 +100,7 @@ MODES: dict[str, tuple[Mode, ...]] = {
 }  # fmt: skip
 """Modes in which settings have an effect, where these are not all."""
 
-MODE_EXCEPTIONS = {"train.batch_size": (Mode.eval, Mode.chip_inference), "train.lr_find": (Mode.lr_find,)}
+MODE_EXCEPTIONS = {"train.batch_size": (Mode.eval, Mode.chip_inference, Mode.map), "train.lr_find": (Mode.lr_find,)}
 """Further modes in which a setting of such a group has an effect."""
 
 

@@ -9,6 +9,7 @@ from instageo.errors import ConfigError
 from instageo.locations import is_remote
 from instageo.model.settings.data import DataSettings, LabelKind, SamplerKind
 from instageo.model.settings.fields import ANYTIME, PLACE, Role, check, group, setting
+from instageo.model.settings.map_settings import MapSettings
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.train import DistillSettings, TrainSettings
 from instageo.wording import counted
@@ -66,7 +67,8 @@ class TestSettings:
         None, "accepted for compatibility, has no effect: inputs of any size are mapped whole"
     )
     crop_size: int | None = setting(None, "side of a tile, pixels; null: the size of training")
-    stride: int | None = setting(None, "step between tiles, pixels; null: an eighth overlaps")
+    stride: int | None = setting(None, "step between tiles, pixels; null: a tile less its overlap")
+    overlap: int | None = setting(None, "pixels that tiles share; null: an eighth of a tile, at least 16")
     mask_cloud: bool = setting(
         False,
         "published name; clouds are not detected: true: pixels without an observation at any of the dates become "
@@ -77,6 +79,9 @@ class TestSettings:
         for name in ("crop_size", "stride"):
             value = getattr(self, name)
             check(value is None or value >= 1, f"test.{name}", value, "null, or at least 1 pixel")
+        check(self.overlap is None or self.overlap >= 0, "test.overlap", self.overlap, "null, or 0 or more pixels")
+        one = "null with test.stride: a tile less its stride overlaps"
+        check(self.overlap is None or self.stride is None, "test.overlap", self.overlap, one)
         if self.crop_size is not None and self.stride is not None:
             what = f"at most test.crop_size={self.crop_size}, so that tiles leave no gap"
             check(self.stride <= self.crop_size, "test.stride", self.stride, what)
@@ -109,6 +114,7 @@ class Mode(Enum):
     check = "check"
     show_batch = "show_batch"
     lr_find = "lr_find"
+    map = "map"
 
 
 @dataclass
@@ -128,7 +134,7 @@ class Settings:
     test_filepath: str | None = setting(None, "", Role.free_text, *PLACE)
     checkpoint_path: str | None = setting(
         None,
-        "checkpoint for eval and chip_inference; in training: initial weights",
+        "checkpoint for eval, chip_inference and map; in training: initial weights",
         Role.free_text,
         Role.free_on_resume,
         Role.no_effect_on_maps,
@@ -139,7 +145,7 @@ class Settings:
     mode: Mode = setting(Mode.train, " | ".join(mode.value for mode in Mode), *PLACE)
     engine: Engine = setting(
         Engine.local,
-        "engine of chip_inference: local | ray, on this machine or a cluster (extra `serve`)",
+        "engine of chip_inference and map: local | ray, on this machine or a cluster (extra `serve`)",
         Role.free_on_resume,
         Role.no_effect_on_maps,
     )
@@ -173,6 +179,7 @@ class Settings:
     ray: RaySettings = group(
         RaySettings, "with engine=ray; see docs/batch_inference.md", Role.free_on_resume, Role.no_effect_on_maps
     )
+    map: MapSettings = group(MapSettings, "with mode=map; see docs/maps.md", *PLACE)
 
     def __post_init__(self) -> None:
         check(0 <= self.seed < 2**31, "seed", self.seed, "0 or more, below 2^31")

@@ -37,6 +37,7 @@ TABLES = {
     Mode.stats: ("train_filepath",),
     Mode.show_batch: ("train_filepath",),
     Mode.check: ("train_filepath", "valid_filepath", "test_filepath"),
+    Mode.map: (),
 }
 """Tables that modes read, if these are not the training and the validation table."""
 

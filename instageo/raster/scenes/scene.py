@@ -61,7 +61,7 @@ class QualitySource:
 
 
 @dataclass(frozen=True)
-class Scene:
+class SceneLayers:
     """Layers of a scene; `open_scene` returns one.
 
     Attributes:
@@ -110,7 +110,7 @@ def open_scene(
     quality: Sequence[QualitySource | None] = (),
     resolution: float | None = None,
     no_data_value: float | None = None,
-) -> Scene:
+) -> SceneLayers:
     """Check that files fit together, and choose the grid of the one with the smallest pixels; no pixel is read.
 
     Args:
@@ -151,7 +151,7 @@ def open_scene(
         dtype = np.result_type(*(files[source.path].source.dtypes[source.layer] for source in sources))
         blocks = _scaled(block_shape(finest), finest.info.grid, grid)
     quality = quality or (None,) * num_dates
-    return Scene(grid, tuple(sources), num_dates, tuple(quality), blocks, dtype.name, no_data_value)
+    return SceneLayers(grid, tuple(sources), num_dates, tuple(quality), blocks, dtype.name, no_data_value)
 
 
 def _check_layer(file: OpenRaster, layer: int) -> None:
@@ -168,7 +168,7 @@ def _pixel_area(grid: Grid) -> float:
 
 
 def _with_resolution(grid: Grid, resolution: float, path: str) -> Grid:
-    """Return the grid with another size of pixels, from the same corner and as far as the last pixel that it covers."""
+    """Return the grid with another size of pixels, from the same corner, of pixels whose centres it covers."""
     if not (math.isfinite(resolution) and resolution > 0):
         raise ConfigError(f"resolution={resolution}; expected a number above 0, in units of the reference system")
     if grid.transform.is_identity:
@@ -176,7 +176,7 @@ def _with_resolution(grid: Grid, resolution: float, path: str) -> Grid:
     a, b, c, d, e, f = grid.transform[:6]
     x_scale, y_scale = resolution / math.hypot(a, d), resolution / math.hypot(b, e)
     transform = Affine(a * x_scale, b * y_scale, c, d * x_scale, e * y_scale, f)
-    height, width = (max(math.ceil(n / s - 1e-3), 1) for n, s in ((grid.height, y_scale), (grid.width, x_scale)))
+    height, width = (max(math.ceil(n / s - 0.5), 1) for n, s in ((grid.height, y_scale), (grid.width, x_scale)))
     return Grid(grid.crs, transform, height, width)
 
 

@@ -12,7 +12,7 @@ from instageo.raster.scenes.alignment import align
 from instageo.raster.scenes.file_layers import FileLayers
 from instageo.raster.scenes.file_rows import Rows
 from instageo.raster.scenes.quality_layer import QualityLayer
-from instageo.raster.scenes.scene import QualitySource, Scene
+from instageo.raster.scenes.scene import QualitySource, SceneLayers
 
 GDAL_SETTINGS: dict[str, str | int] = {
     "GDAL_CACHEMAX": 32,
@@ -26,7 +26,7 @@ this process, and VRTs of many files keep few of them open."""
 class SceneRows:
     """Rows of some columns of a scene, from top to bottom, while its files are open; for one thread, in `with`."""
 
-    def __init__(self, scene: Scene, columns: slice) -> None:
+    def __init__(self, scene: SceneLayers, columns: slice) -> None:
         """Prepare reading; files are opened by `with`.
 
         Args:

@@ -8,7 +8,7 @@ from threading import Event, Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.raster.scenes.scene import Scene
+from instageo.raster.scenes.scene import SceneLayers
 from instageo.raster.scenes.scene_rows import SceneRows
 
 Ends = tuple[int, int]
@@ -40,7 +40,7 @@ class StripReader:
     reading.
     """
 
-    def __init__(self, scene: Scene, columns: slice, rows: slice, *, threads: int = 1) -> None:
+    def __init__(self, scene: SceneLayers, columns: slice, rows: slice, *, threads: int = 1) -> None:
         """Prepare reading; no file is opened yet.
 
         Args:
@@ -82,7 +82,7 @@ class StripReader:
 class _Worker:
     """A thread that reads strips, at most one more than was taken."""
 
-    def __init__(self, scene: Scene, columns: slice, strips: list[Ends]) -> None:
+    def __init__(self, scene: SceneLayers, columns: slice, strips: list[Ends]) -> None:
         self._scene, self._columns, self._strips = scene, columns, strips
         self._results: Queue[Strip | BaseException] = Queue(1)
         self._stopped = Event()

@@ -3,7 +3,7 @@
 import pytest
 
 from instageo.errors import ConfigError, TableError
-from instageo.model.cross_validation.folds import chip_locations, find_folds, read_records, add_validation
+from instageo.model.cross_validation.folds import add_validation, chip_locations, find_folds, read_records
 from instageo.table import write_table
 
 CHIPS = "abcdef"

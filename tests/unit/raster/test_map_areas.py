@@ -79,7 +79,7 @@ def test_maps_without_a_place_have_no_hectares(make_raster, tmp_path, grid, reas
     assert [area.hectares for area in areas.classes] == [None, None]
     assert [area.share for area in areas.classes] == [0.25, 0.75]
     assert (areas.hectares, reason in areas.method) == (None, True)
-    write_areas(areas, tmp_path)
+    write_areas(areas, tmp_path / "areas.json")
     assert (tmp_path / "areas.csv").read_text().splitlines()[1] == "0,0,1,,0.25"
 
 
@@ -94,7 +94,7 @@ def test_stretched_projections_are_told(make_raster):
 def test_areas_are_written_as_json_and_csv(make_raster, tmp_path):
     legend = ClassLegend(["dry, bare", "ውሃ"])
     path = make_raster("map.tif", np.array([[0, 1], [1, 255]], np.uint8), no_data_value=255, legend=legend)
-    write_areas(measure_classes(path), tmp_path / "out")
+    write_areas(measure_classes(path), tmp_path / "out" / "areas.json")
     record = json.loads((tmp_path / "out" / "areas.json").read_text())
     assert (record["map_name"], record["no_data_pixels"], record["valid_pixels"]) == ("map.tif", 1, 3)
     assert record["classes"][1] == {

@@ -1,0 +1,129 @@
+"""Build the work of `mode=map` from settings."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import fields, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from instageo.arguments import as_path
+from instageo.errors import ConfigError, DataError
+from instageo.model.chips.from_settings import chip_format_from_settings
+from instageo.model.inference.predictor import Predictor, predictor_from_settings
+from instageo.model.mapping.date_layers import ReadingOptions
+from instageo.model.mapping.ensemble import TTA, Ensemble
+from instageo.model.mapping.map_files import WantedLayers
+from instageo.model.mapping.map_scene import Progress
+from instageo.model.mapping.map_scenes import MapJob, MapReport, map_scenes
+from instageo.model.mapping.products import WantedPolygons
+from instageo.model.mapping.scene_list import check_not_scene, list_scenes, map_paths
+from instageo.model.settings import Settings
+from instageo.model.settings.derived import band_names
+from instageo.model.settings.map_settings import MapSettings
+from instageo.products.find import find_product
+from instageo.raster.reading import read_info
+from instageo.sensors import find_sensor
+
+
+def map_job_from_settings(settings: Settings, explicit: frozenset[str], output: Path) -> MapJob:
+    """Load the networks, and list the scenes.
+
+    Args:
+        settings: With `checkpoint_path` and the group `map`.
+        explicit: Keys that the user set.
+        output: Path of the map, or folder of maps, if `map.output` is null.
+
+    Raises:
+        InstaGeoError: A network cannot be loaded, a scene is missing, or settings contradict each other.
+    """
+    predictor = predictor_from_settings(settings, explicit)
+    return build_map_job(predictor, settings.map, output, explicit)
+
+
+def build_map_job(
+    predictor: Predictor, wanted: MapSettings, output: Path, explicit: frozenset[str] = frozenset()
+) -> MapJob:
+    """List the scenes of a loaded network, and load the further members of an ensemble."""
+    members = [
+        predictor_from_settings(replace(predictor.settings, checkpoint_path=path), explicit, predictor.device)
+        for path in wanted.members
+    ]
+    reading = ReadingOptions(
+        wanted.sensor,
+        tuple(wanted.bands),
+        tuple(wanted.mask),
+        wanted.dilation,
+        tuple(wanted.quality),
+        wanted.resolution,
+    )
+    if wanted.sensor is not None:
+        find_sensor(wanted.sensor)
+    days = [date.fromisoformat(str(day)) for day in wanted.dates]
+    scenes = list_scenes(
+        wanted.scenes,
+        wanted.band_files,
+        days,
+        predictor.settings.dataloader.temporal_dim,
+        lambda path: _has_all_dates(path, predictor, reading),
+    )
+    paths = map_paths(scenes, wanted.output or str(output))
+    check_not_scene(scenes, paths)
+    polygons = None
+    if wanted.vector is not None:
+        polygons = WantedPolygons(wanted.vector, wanted.min_pixels, wanted.memory_mb)
+        if len(scenes) > 1 and not wanted.vector.startswith("."):
+            raise DataError(
+                f"map.vector={wanted.vector}: is one file, but there are {len(scenes)} scenes; give the ending alone, "
+                f"{Path(wanted.vector).suffix}"
+            )
+    return MapJob(
+        Ensemble([predictor, *members], TTA[wanted.tta]),
+        scenes,
+        paths,
+        reading,
+        WantedLayers(wanted.probabilities, wanted.confidence, wanted.spread),
+        polygons,
+        wanted.tta,
+        wanted.memory_mb,
+        wanted.overwrite,
+    )
+
+
+def map_one_scene(
+    predictor: Predictor,
+    scene: str | Path | Sequence[str | Path],
+    output: str | Path,
+    options: Mapping[str, Any],
+    progress: Progress | None,
+) -> MapReport:
+    """Map one scene with a loaded network; see `Predictor.map`."""
+    names = [scene] if isinstance(scene, (str, Path)) else list(scene)
+    paths = [as_path("scene", name, "the path or URL of a raster, or the folder of a product") for name in names]
+    output = as_path("output", output)
+    known = {part.name for part in fields(MapSettings)} - {"scenes", "output"}
+    if unknown := set(options) - known:
+        name = min(unknown)
+        raise TypeError(f"unknown option {name}; the options are {', '.join(sorted(known))}")
+    wanted = MapSettings(scenes=paths, output=output, **options)
+    job = build_map_job(predictor, wanted, Path(output))
+    if len(job.scenes) != 1:
+        raise ConfigError(f"scene={scene}: names {len(job.scenes)} scenes; expected one")
+    [report] = map_scenes(job, lambda _: nullcontext(progress or (lambda _done, _total: None)))
+    return report
+
+
+def _has_all_dates(path: str, predictor: Predictor, reading: ReadingOptions) -> bool:
+    """Return whether a raster has the layers of all dates rather than those of one."""
+    if find_product(path) is not None:
+        return False
+    dates = predictor.settings.dataloader.temporal_dim
+    expected = chip_format_from_settings(predictor.settings).rules.num_layers
+    of_one_date = len(reading.bands) or (
+        len(find_sensor(reading.sensor).bands)
+        if reading.sensor
+        else expected // dates
+        if expected
+        else len(band_names(predictor.settings))
+    )
+    return len(read_info(path).data_layers) != of_one_date

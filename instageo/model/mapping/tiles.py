@@ -1,0 +1,103 @@
+"""Tiles of a scene as samples: strips are read once, and cut into the overlapping tiles of one row at a time."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from instageo.locations import is_remote
+from instageo.model.chips.chip_format import ChipFormat, LayerScaling
+from instageo.model.chips.dates_and_location import Coordinates
+from instageo.model.chips.image import exclude_no_backscatter, scale_layers
+from instageo.model.chips.sample import Sample
+from instageo.raster.grid import Grid
+from instageo.raster.scenes.scene import SceneLayers
+from instageo.raster.scenes.strip_buffer import StripBuffer
+from instageo.raster.scenes.strips import Strip, StripReader
+
+REMOTE_THREADS = 2
+"""Threads that read files behind URLs, which answer slowly; files on disks are read by one."""
+
+Locate = Callable[[Grid], Coordinates]
+"""Returns dates and location of a part of a scene."""
+
+
+@dataclass(frozen=True)
+class SceneInput:
+    """A scene, and how its layers become an image.
+
+    Attributes:
+        name: What the user calls it, for messages.
+        scene: Its files and its grid.
+        chip_format: Number of dates, scale and no-data value.
+        scaling: Factor and offset of each layer; None for those of `chip_format`.
+        locate: Returns dates and location of a part of it.
+        stamp: What its pixels depend on, as JSON values.
+    """
+
+    name: str
+    scene: SceneLayers
+    chip_format: ChipFormat
+    scaling: LayerScaling | None
+    locate: Locate
+    stamp: dict[str, object]
+
+
+class TileRows:
+    """The pixels of one panel of a scene, row of tiles by row of tiles.
+
+    Args:
+        source: The scene.
+        columns: Columns to read.
+        rows: Rows to read.
+    """
+
+    def __init__(self, source: SceneInput, columns: slice, rows: slice) -> None:
+        self._source = source
+        threads = REMOTE_THREADS if any(map(is_remote, source.scene.paths)) else 1
+        self._strips = self._read(StripReader(source.scene, columns, rows, threads=threads))
+        self._buffer = StripBuffer()
+        self._stop = rows.start
+
+    def __enter__(self) -> "TileRows":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._strips.close()  # ends its threads
+
+    @staticmethod
+    def _read(reader: StripReader) -> Generator[Strip, None, None]:
+        yield from reader
+
+    def read_until(self, stop: int) -> None:
+        """Read strips until all rows before `stop` are there."""
+        while self._stop < stop:
+            strip = next(self._strips)
+            self._buffer.append(self._without_invalid_backscatter(strip))
+            self._stop = strip.row + strip.values.shape[1]
+
+    def forget_before(self, row: int) -> None:
+        """Release the rows before `row`."""
+        self._buffer.drop_before(row)
+
+    def valid(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
+        """Return which pixels are observed at each date, (T, h, w)."""
+        return self._buffer.window(rows, columns)[1]
+
+    def sample(self, rows: slice, columns: slice) -> Sample:
+        """Return a tile with scaled values, its dates and its location."""
+        values, valid = self._buffer.window(rows, columns)
+        source = self._source
+        image = scale_layers(values, valid, source.chip_format, source.name, source.scaling)
+        grid = source.scene.grid.window(rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
+        time, location = map(torch.from_numpy, source.locate(grid))
+        return Sample(torch.from_numpy(image), torch.from_numpy(np.ascontiguousarray(valid)), None, time, location)
+
+    def _without_invalid_backscatter(self, strip: Strip) -> Strip:
+        source = self._source
+        if source.chip_format.radar_unit is None:
+            return strip
+        valid = exclude_no_backscatter(strip.values, strip.valid, source.chip_format, source.name, source.scaling)
+        return Strip(strip.row, strip.values, valid)

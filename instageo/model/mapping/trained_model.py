@@ -1,0 +1,76 @@
+"""Load a trained model for use from Python: to predict files and arrays, and to map scenes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from instageo.arguments import as_path
+from instageo.model.inference.predictor import Predictor, predictor_from_settings
+from instageo.model.mapping.from_settings import map_one_scene
+from instageo.model.mapping.map_scenes import MapReport
+from instageo.model.networks.device import find_device
+from instageo.model.settings.compose import default_settings
+
+
+@dataclass(frozen=True)
+class TrainedModel(Predictor):
+    """A trained network that also maps scenes of any size. Make one with `load_model`."""
+
+    def map(
+        self,
+        scene: str | Path | Sequence[str | Path],
+        output: str | Path,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        **options: Any,
+    ) -> MapReport:
+        """Map a scene of any size in bounded memory, as `instageo map` does.
+
+        A run that was stopped goes on where it was. Next to the map, `OUTPUT.tif`, areas of the classes and a picture
+        are written.
+
+        Args:
+            scene: Raster, folder or archive of a product, or URL; for several dates one raster with all, or a list
+                with one for each.
+            output: Path of the map, or folder for it.
+            progress: Called with the number of tiles that are done, and of all tiles.
+            **options: Settings of the group `map`, such as `probabilities=True`, `mask=["cloud"]`, `vector=".gpkg"`;
+                see docs/maps.md.
+
+        Raises:
+            InstaGeoError: The scene cannot be read, or the map cannot be written.
+
+        Examples:
+            >>> import instageo
+            >>> model = instageo.load_model("model.ckpt", device="cpu")
+            >>> report = model.map("chip.tif", "maps/map.tif", confidence=True)
+            >>> sorted(path.name for path in report.files)  # doctest: +ELLIPSIS
+            ['map.qml', 'map.tif', 'map_areas.csv', 'map_areas.json', 'map_confidence.tif', 'map_quicklook.png']
+        """
+        return map_one_scene(self, scene, output, options, progress)
+
+
+def load_model(source: str | Path, *, device: str | torch.device | None = None) -> "TrainedModel":
+    """Load a trained model for inference.
+
+    Args:
+        source: A `.ckpt` file, a run directory that holds `instageo_best_checkpoint.ckpt`, or a registry name.
+        device: Device to compute on, as PyTorch names it: `cpu`, `cuda:1`; None or `auto` for a GPU if there is one.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, unreadable or inconsistent.
+        ConfigError: An argument is of a wrong kind, or this machine has no such device.
+
+    Examples:
+        >>> import instageo
+        >>> model = instageo.load_model("model.ckpt", device="cpu")
+        >>> model.class_names
+        ['0', '1']
+    """
+    path = as_path("source", source, "a checkpoint, the folder of a run, or registry:MODEL/SIZE")
+    settings = replace(default_settings(), checkpoint_path=path)
+    loaded = predictor_from_settings(settings, frozenset(), find_device(device))
+    return TrainedModel(**{part.name: getattr(loaded, part.name) for part in fields(Predictor)})

@@ -1,0 +1,65 @@
+"""Settings of `mode=map`: the group `map`."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from instageo.model.settings.fields import check, setting
+
+TTA_CHOICES = ("none", "flips", "d4")
+"""Sets of flips and rotations for test-time augmentation."""
+
+VECTOR_FORMATS = (".gpkg", ".geojson", ".parquet")
+"""Endings of files of polygons."""
+
+
+@dataclass
+class MapSettings:
+    """What is mapped, how it is read, and what is written."""
+
+    scenes: list[str] = setting(
+        [], "rasters, folders or archives of products, URLs, folders of rasters, tables; several dates one by one"
+    )
+    band_files: list[str] = setting([], "single-band files instead of scenes, such as BLUE=b02.tif")
+    output: str | None = setting(None, "path of the map (.tif), or folder of maps; null: the folder `maps`")
+    sensor: str | None = setting(None, "product in the rasters, such as sentinel2_l2a; null: as in training")
+    bands: list[str] = setting([], "names of the layers of the rasters, in their order; []: those of the sensor")
+    dates: list[str] = setting([], "acquisition dates, YYYY-MM-DD; []: those of products and tags")
+    mask: list[str] = setting([], "flags of the quality layer that become no-data, such as cloud, shadow")
+    dilation: float = setting(0.0, "pixels by which the mask grows")
+    quality: list[str] = setting([], "quality layer of each date, with sensor; products bring their own")
+    resolution: float | None = setting(None, "pixel size in units of the CRS; null: that of the finest band")
+    probabilities: bool = setting(False, "true: also write the probability of each class")
+    confidence: bool = setting(False, "true: also write the probability of the chosen class")
+    spread: bool = setting(False, "true: also write the standard deviation over an ensemble's predictions")
+    tta: str = setting("none", "test-time augmentation: none | flips | d4 (all flips and quarter turns)")
+    members: list[str] = setting([], "further checkpoints or runs, averaged with the first")
+    vector: str | None = setting(
+        None, "also write polygons: a path that ends in .gpkg, .geojson or .parquet, or the ending"
+    )
+    min_pixels: int = setting(1, "smaller polygons are merged with their neighbours")
+    memory_mb: int = setting(1000, "memory beyond that of the network and the program, MB")
+    overwrite: bool = setting(False, "true: make maps again that are there already")
+
+    def __post_init__(self) -> None:
+        check(self.tta in TTA_CHOICES, "map.tta", self.tta, f"one of {', '.join(TTA_CHOICES)}", TTA_CHOICES)
+        check(self.dilation >= 0, "map.dilation", self.dilation, "0 or more pixels")
+        check(self.resolution is None or self.resolution > 0, "map.resolution", self.resolution, "null, or above 0")
+        check(self.min_pixels >= 1, "map.min_pixels", self.min_pixels, "at least 1 pixel")
+        check(self.memory_mb >= 1, "map.memory_mb", self.memory_mb, "at least 1 MB")
+        ok = self.vector is None or self.vector.lower().endswith(VECTOR_FORMATS)
+        check(ok, "map.vector", self.vector, f"a path or ending of {', '.join(VECTOR_FORMATS)}")
+        ok = not self.spread or self.tta != "none" or bool(self.members)
+        check(ok, "map.spread", self.spread, "false without map.tta or map.members: one prediction has no spread")
+        for text in self.band_files:
+            name, _, path = text.partition("=")
+            check(bool(name and path), "map.band_files", text, "NAME=PATH, such as BLUE=b02.tif")
+        for text in self.dates:
+            check(_is_date(text), "map.dates", text, "dates such as 2024-03-05")
+
+
+def _is_date(text: object) -> bool:
+    try:
+        date.fromisoformat(str(text))
+    except ValueError:
+        return False
+    return True
