@@ -37,8 +37,12 @@ class Flag:
 
     def marks(self, layer: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Return where the layer, shape (H, W), has the flag."""
-        whole = layer.astype(np.int64)
-        return np.asarray(((whole & self.bits) != 0) | np.isin(whole, self.values), dtype=bool)
+        fits = layer.dtype.kind in "iu" and self.bits <= np.iinfo(layer.dtype.name).max
+        whole: NDArray[np.integer] = layer.astype(layer.dtype if fits else np.int64, copy=False)
+        found = np.asarray((whole & self.bits) != 0)
+        for value in self.values:
+            found |= whole == value
+        return found
 
 
 FMASK = {

@@ -11,6 +11,7 @@ from instageo.quality_flags import (
     QUALITY_CODES,
     QUALITY_FLAGS,
     SCL,
+    Flag,
     check_flags,
     dilate,
     marked,
@@ -40,6 +41,17 @@ def test_landsat_bits():
     names = ["adjacent", "cirrus", "cloud", "shadow", "snow", "water"]
     found = [np.flatnonzero(marked(layer, [name], QA_PIXEL)).tolist() for name in names]
     assert found == [[1], [2], [3], [4], [5], [6]]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint16", "int16", "int32", "float32"])
+def test_flags_mean_the_same_in_every_type(kind):
+    layer = np.arange(128).astype(kind)[np.newaxis]
+    flag = Flag(bits=0b1000010, values=(9, 255))
+    expected = [value & 0b1000010 > 0 or value == 9 for value in range(128)]
+    assert_array_equal(flag.marks(layer)[0], expected)
+    negative = np.array([[-1, -128]]).astype(kind) if np.dtype(kind).kind != "u" else np.array([[255, 128]], kind)
+    assert_array_equal(Flag(bits=1 << 7).marks(negative), [[True, True]])
+    assert not Flag(bits=1 << 20, values=(1000, -5)).marks(layer).any()
 
 
 def test_a_pixel_grows_to_a_disk_of_13():

@@ -1,7 +1,6 @@
 """What the quality layer of a date takes out of the scene."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,27 +37,12 @@ class QualityLayer:
         wide = slice(max(columns.start - self._margin, 0), min(columns.stop + self._margin, shape[1]))
         self._columns = slice(columns.start - wide.start, columns.stop - wide.start)
         self._layer = FileLayers(file, alignment, [source.layer], wide, nearest=[True])
-        self._marked = _by_value(lambda layer: marked(layer, source.names, source.flags))
-        self._without_data = _by_value(lambda layer: without_data(layer, source.flags))
 
     def read(self, start: int, stop: int) -> Mask:
         """Return where rows of the scene are observed and have none of the flags, shape (h, w)."""
         first, last = max(start - self._margin, 0), min(stop + self._margin, self._height)
         values, valid = (part[0] for part in self._layer.read(first, last))
-        covered = dilate(self._marked(values) & valid, self._source.dilation)
-        clear = valid & ~covered & ~self._without_data(values)
+        source = self._source
+        covered = dilate(marked(values, source.names, source.flags) & valid, source.dilation)
+        clear = valid & ~covered & ~without_data(values, source.flags)
         return np.asarray(clear[start - first : stop - first, self._columns])
-
-
-def _by_value(function: Callable[[NDArray[np.generic]], Mask]) -> Callable[[NDArray[np.generic]], Mask]:
-    """Return a function that looks each pixel's result up by its value, where the type has few values."""
-    tables: dict[np.dtype[np.generic], Mask] = {}
-
-    def apply(layer: NDArray[np.generic]) -> Mask:
-        if layer.dtype not in (np.uint8, np.uint16):
-            return function(layer)
-        if layer.dtype not in tables:
-            tables[layer.dtype] = function(np.arange(np.iinfo(layer.dtype.name).max + 1)[np.newaxis])[0]
-        return np.asarray(tables[layer.dtype][layer])
-
-    return apply

@@ -83,14 +83,14 @@ class SceneRows:
         values: NDArray[np.generic] = np.empty(0, scene.dtype)
         for file in self._bands:
             own, own_valid = file.read(start, stop)
-            for position, layer_valid in zip(file.positions, own_valid, strict=True):
-                valid[position // scene.bands_per_date] &= layer_valid
             if len(self._bands) == 1:
                 values = own.astype(scene.dtype, copy=False)
-                continue
-            if not values.size:
+            elif not values.size:
                 values = np.empty((len(scene.sources), *shape), scene.dtype)
-            values[file.positions] = own
+            for position, layer, layer_valid in zip(file.positions, own, own_valid, strict=True):
+                valid[position // scene.bands_per_date] &= layer_valid
+                if len(self._bands) > 1:
+                    values[position] = layer
         for date, quality in enumerate(self._quality):
             if quality is not None:
                 valid[date] &= quality.read(start, stop)
