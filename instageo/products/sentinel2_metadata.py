@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from xml.parsers.expat import ExpatError, ParserCreate  # nosec B406: documents with a type definition are refused
+from xml.parsers.expat import ExpatError, ParserCreate  # nosec B406
 
 from instageo.errors import DataError
 from instageo.sensors import REFLECTANCE_UNIT, SENSORS
