@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.rpc import RPC
+from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from instageo.errors import RasterError, WriteError
@@ -24,6 +25,7 @@ from instageo.raster.map_files.pieces import PieceStore
 from instageo.raster.map_files.probabilities import PROBABILITY_SCALE
 from instageo.raster.reading import read_info, read_raster
 from instageo.raster.writing import ClassLegend, write_raster
+from tests import http_server
 from tests.disks import file_size_limit, mounted_disk
 from tests.unit.raster.map_files.map_runs import CRS_WKT, map_grid, random_pixels, run, sha256, write_missing
 
@@ -214,6 +216,22 @@ def test_blocks_without_data_are_stored_too(tmp_path):
     assert all(min(image[325]) > 0 for image in images)
     assert not read_raster(tmp_path / "map.tif").valid.any()
     assert cog_validate(tmp_path / "map.tif", strict=True) == (True, [], [])
+
+
+def test_a_map_behind_a_url_is_opened_and_shown_with_one_request(tmp_path):
+    layout = MapLayout(1000, 800, block=128)
+    path = run(tmp_path, layout)
+    pixels = random_pixels(layout)
+    assert path.stat().st_size > 2 * 16_384  # GDAL's first request
+    with http_server.running(tmp_path) as port, rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+        url = f"http://127.0.0.1:{port}/map.tif"
+        with rasterio.open(url, overview_level=2) as source:
+            small = source.read()
+        assert [method for method, _ in http_server.requests(port)] == ["HEAD", "GET"]
+        with rasterio.open(url) as source:  # GDAL takes the sizes of blocks from what lies between them
+            assert_array_equal(source.read(window=Window(100, 200, 300, 150)), pixels[:, 200:350, 100:400])
+    with rasterio.open(path, overview_level=2) as source:
+        assert_array_equal(small, source.read())
 
 
 def test_a_map_with_missing_or_damaged_pieces_is_not_joined(tmp_path):
