@@ -17,7 +17,14 @@ from instageo.model.settings.compose import default_settings
 
 @dataclass(frozen=True)
 class TrainedModel(Predictor):
-    """A trained network that also maps scenes of any size. Make one with `load_model`."""
+    """A trained network that also maps scenes of any size. Make one with `load_model`.
+
+    Examples:
+        >>> import instageo
+        >>> model = instageo.load_model("model.ckpt", device="cpu")
+        >>> isinstance(model, instageo.TrainedModel), model.class_names
+        (True, ['0', '1'])
+    """
 
     def map(
         self,

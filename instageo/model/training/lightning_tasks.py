@@ -329,7 +329,9 @@ def check_outputs(net: PrithviSegmenter, settings: Settings) -> None:
 def _tiling(settings: Settings) -> Tiling:
     """Return how whole chips are cut: tiles of the training size with the usual overlap."""
     side = settings.dataloader.img_size
-    return Tiling(side, side - default_overlap(side), settings.train.batch_size, task_from_settings(settings))
+    return Tiling(
+        side, side - default_overlap(side), settings.train.batch_size, task_from_settings(without_measures(settings))
+    )
 
 
 def _samples(batch: Mapping[str, Tensor]) -> list[Sample]:
