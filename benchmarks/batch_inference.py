@@ -19,7 +19,7 @@ from pathlib import Path
 
 from instageo.model.commands.chip_inference import READ_AHEAD
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, predict_items
-from instageo.model.inference.journal import model_fingerprint
+from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.inference.predictor import predictor_from_settings
 from instageo.model.inference.ray_engine import MAX_BLOCK_CHIPS, predict_on_ray
 from instageo.model.networks.memory import keep_freed_memory

@@ -13,7 +13,8 @@ from instageo.locations import is_remote, relative_path
 from instageo.model.chips.value_range import describe_unlike
 from instageo.model.context import Run
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, predict_items, remove_partial_files
-from instageo.model.inference.journal import Journal, model_fingerprint
+from instageo.model.inference.fingerprint import model_fingerprint
+from instageo.model.inference.journal import Journal
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.inspection.report import TableReport, summarize_reasons
 from instageo.model.inspection.tables import inspect_table, warn_if_units_differ

@@ -10,6 +10,8 @@ from instageo.errors import InstaGeoError
 from instageo.files import find_unfinished
 from instageo.model.figures.qgis_style import style_path
 from instageo.model.inference.predictor import MEMORY_ADVICE, ImageWithGrid, Predictor
+from instageo.model.mapping.large_chips import is_large, map_chip
+from instageo.model.mapping.map_scene import SceneMap
 from instageo.model.tasks.predictions import Prediction
 from instageo.runtime.memory import explain_memory_errors
 from instageo.runtime.parallel import prefetch
@@ -65,15 +67,15 @@ def predict_items(predictor: Predictor, items: Sequence[PredictionItem], ahead: 
         ahead: Chips that are read in advance by that many threads. Another thread writes; with 0 there are none.
     """
 
-    def read(item: PredictionItem) -> tuple[PredictionItem, ImageWithGrid | InstaGeoError]:
-        return item, _attempt(item, predictor.read_row, item.row)
+    def read(item: PredictionItem) -> tuple[PredictionItem, ImageWithGrid | InstaGeoError | None]:
+        return item, _attempt(item, partial(_read, predictor), item)
 
     def predict(
-        item: PredictionItem, image: ImageWithGrid | InstaGeoError
-    ) -> tuple[PredictionItem, Prediction | InstaGeoError]:
-        return item, _attempt(item, predictor.predict_image, image)
+        item: PredictionItem, image: ImageWithGrid | InstaGeoError | None
+    ) -> tuple[PredictionItem, Prediction | SceneMap | InstaGeoError]:
+        return item, _attempt(item, partial(_predict, predictor, item), image)
 
-    def write(predicted: tuple[PredictionItem, Prediction | InstaGeoError]) -> PredictionOutcome:
+    def write(predicted: tuple[PredictionItem, Prediction | SceneMap | InstaGeoError]) -> PredictionOutcome:
         item, prediction = predicted
         outcome = _attempt(item, partial(_write_prediction, predictor, item), prediction)
         return PredictionOutcome(item.row.input, error=str(outcome)) if isinstance(outcome, InstaGeoError) else outcome
@@ -95,8 +97,28 @@ def _attempt(
         return error
 
 
-def _write_prediction(predictor: Predictor, item: PredictionItem, prediction: Prediction) -> PredictionOutcome:
-    """Write a map, or return an image-level prediction as a record."""
+def _read(predictor: Predictor, item: PredictionItem) -> ImageWithGrid | None:
+    """Read a chip; None for one that is so large that it is mapped in strips."""
+    return None if item.output is not None and is_large(predictor, item.row) else predictor.read_row(item.row)
+
+
+def _predict(predictor: Predictor, item: PredictionItem, image: ImageWithGrid | None) -> Prediction | SceneMap:
+    if image is not None:
+        return predictor.predict_image(image)
+    if item.output is None:
+        raise ValueError(f"{item.row.input} was not read")
+    return map_chip(predictor, item.row, item.output)
+
+
+def _write_prediction(
+    predictor: Predictor, item: PredictionItem, prediction: Prediction | SceneMap
+) -> PredictionOutcome:
+    """Write a map, unless it is there already, or return an image-level prediction as a record."""
+    if isinstance(prediction, SceneMap):
+        outcome = PredictionOutcome(
+            item.row.input, any_valid=prediction.num_tiles > 0, unlike_training=prediction.unlike_training
+        )
+        return replace(outcome, size=prediction.path.stat().st_size, sha256=sha256_file(prediction.path))
     outcome = PredictionOutcome(
         item.row.input, any_valid=bool(prediction.valid.any()), unlike_training=prediction.unlike_training
     )

@@ -8,20 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
-import torch
-
 from instageo.files import write_errors
 from instageo.locations import file_stamp, hide_secrets
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome
-from instageo.model.networks.checkpoint import locate_checkpoint
-from instageo.model.settings import Settings
-from instageo.model.settings.compose import settings_to_dict
-from instageo.model.settings.fields import Role
-from instageo.model.settings.keys import flatten, keys_with
-from instageo.raster.reading import READING_VERSION
 from instageo.runtime.parallel import map_threads
 from instageo.stores.download import sha256_file
-from instageo.version import __version__
 
 JOURNAL = "finished.jsonl"
 """Name of the file next to the predictions; it has a line for each finished chip."""
@@ -99,18 +90,6 @@ class Journal:
                 values = (line[name] for name in ("any_valid", "size", "sha256", "record", "unlike_training"))
                 lines[line["fingerprint"]] = PredictionOutcome(line["chip"], None, *values)
         return lines
-
-
-def model_fingerprint(settings: Settings) -> str:
-    """Return a hash of the checkpoint's content, the settings that predictions depend on, and the versions."""
-    relevant = {
-        key: value
-        for key, value in flatten(settings_to_dict(settings)).items()
-        if key not in keys_with(Role.no_effect_on_maps)
-    }
-    versions = __version__, torch.__version__, READING_VERSION
-    checkpoint = sha256_file(locate_checkpoint(str(settings.checkpoint_path)))
-    return sha256(repr((checkpoint, sorted(relevant.items()), *versions)).encode()).hexdigest()
 
 
 def _checksum(line: dict[str, object]) -> int:

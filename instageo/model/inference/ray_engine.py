@@ -19,7 +19,7 @@ from ray.data import ActorPoolStrategy, DataContext
 
 from instageo.errors import CheckpointError, ConfigError, InstaGeoError
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, predict_items
-from instageo.model.inference.journal import model_fingerprint
+from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.inference.ray_cluster import WorkerPlan, plan_workers, ray_cluster
 from instageo.model.networks.device import pick_device

@@ -114,6 +114,11 @@ def plan_map_files(
     return files
 
 
+def class_legend(task: Task, colors: Sequence[Sequence[int]] | None) -> ClassLegend | None:
+    """Return names and colours of the classes of a task's maps; None for values."""
+    return plan_map_files(task, colors, (1, 1), 1, WantedLayers())[0].legend
+
+
 def _class_files(
     example: ClassPrediction,
     colors: Sequence[Sequence[int]] | None,

@@ -15,10 +15,10 @@ import torch
 from instageo.errors import InstaGeoError, RasterError
 from instageo.locations import hide_secrets
 from instageo.model.chips.value_range import describe_unlike
-from instageo.model.inference.journal import model_fingerprint
+from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.mapping.date_layers import ReadingOptions
 from instageo.model.mapping.ensemble import Ensemble
-from instageo.model.mapping.map_files import WantedLayers, plan_map_files
+from instageo.model.mapping.map_files import WantedLayers, class_legend
 from instageo.model.mapping.map_scene import MapOptions, Progress, SceneMap, map_scene
 from instageo.model.mapping.products import WantedPolygons, product_paths, write_products
 from instageo.model.mapping.scene_input import SceneFiles, open_scene_input
@@ -147,8 +147,7 @@ def _map_one(
 
 def _legend(job: MapJob) -> ClassLegend | None:
     first = job.ensemble.first
-    [own, *_] = plan_map_files(first.task, first.settings.model.class_colors, (1, 1), 1, WantedLayers())
-    return own.legend
+    return class_legend(first.task, first.settings.model.class_colors)
 
 
 def _write_missing_products(job: MapJob, scene: SceneFiles, output: Path) -> tuple[list[Path], ClassAreas | None]:

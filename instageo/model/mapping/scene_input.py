@@ -26,11 +26,13 @@ class SceneFiles:
         dates: Raster, product folder or archive, or single-band files by band, for each date; one raster may hold all
             dates.
         days: Acquisition dates; empty to take those of products and files.
+        lat_lon: Latitude and longitude of all tiles, degrees; None for the centre of each.
     """
 
     name: str
     dates: tuple[str | Mapping[str, str], ...]
     days: tuple[date, ...] = ()
+    lat_lon: tuple[float, float] | None = None
 
 
 def open_scene_input(files: SceneFiles, predictor: Predictor, options: ReadingOptions) -> SceneInput:
@@ -68,7 +70,7 @@ def open_scene_input(files: SceneFiles, predictor: Predictor, options: ReadingOp
     tags, own = layers[0].tags, (chip_format.multiplier, chip_format.offset)
 
     def locate(grid: Grid) -> Coordinates:
-        return find_chip_coordinates(days, None, grid, tags, num_dates)
+        return find_chip_coordinates(days, files.lat_lon, grid, tags, num_dates)
 
     locate(scene.grid)  # so that a wrong number of dates is told before anything is read
     stamp: dict[str, object] = {
@@ -79,6 +81,7 @@ def open_scene_input(files: SceneFiles, predictor: Predictor, options: ReadingOp
         "mask": [list(options.mask), options.dilation, [each.quality and each.quality.path for each in layers]],
         "grid": [list(scene.grid.transform[:6]), scene.grid.height, scene.grid.width],
         "dates": [day.isoformat() for day in days],
+        "location": files.lat_lon,
     }
     as_trained = all(pair == own for pair in scaling)
     return SceneInput(files.name, scene, chip_format, None if as_trained else scaling, locate, stamp)
