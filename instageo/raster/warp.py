@@ -63,6 +63,15 @@ def crs_code(wkt: str) -> str:
 
 
 @lru_cache(maxsize=1024)
+def crs_label(wkt: str) -> str:
+    """Return a coordinate reference system as `EPSG:32632`, or its name without a code."""
+    crs = CRS.from_wkt(wkt)
+    authority = crs.to_authority()
+    name = wkt.partition('"')[2].partition('"')[0]
+    return ":".join(authority) if authority else name
+
+
+@lru_cache(maxsize=1024)
 def is_geographic(text: str) -> bool:
     """Return whether coordinates of a reference system are longitudes and latitudes."""
     return bool(CRS.from_wkt(crs_wkt(text)).is_geographic)

@@ -41,6 +41,9 @@ PALETTE: tuple[Color, ...] = (
 )  # fmt: skip
 """Colours of other classes: Okabe and Ito (2008), then the muted scheme of Tol (https://personal.sron.nl/~pault/)."""
 
+NO_DATA_COLOR: Color = (225, 225, 225)
+"""Colour of pixels without an observation."""
+
 MIN_DISTANCE = 60.0
 """Distance in RGB to the colours in use that a colour of the palette has, as long as there is one."""
 

@@ -13,10 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from instageo.model.figures.colors import NO_DATA_COLOR
 from instageo.raster.grid import Grid
-
-NO_DATA_COLOR = (225, 225, 225)
-"""Red, green, blue of pixels without an observation."""
 
 SIDE = 6.0
 """Longer side of a map, inches."""
