@@ -7,6 +7,7 @@ from typing import Any
 from instageo.extras import required_by
 from instageo.model.registry.local_models import CHECKPOINT
 from instageo.model.registry.manifest import FileChecksum, ModelVersion, RegisteredModel
+from instageo.stac_fields import EXTENSIONS, classification_name, file_fields
 
 ITEM = "item.json"
 """File of the Item in the folder of the version."""
@@ -43,7 +44,6 @@ def build_stac_item(model: RegisteredModel, size: str, version: ModelVersion) ->
     """
     with required_by("a STAC Item", "registry"):
         import pystac
-        from pystac.extensions.mlm import MLMExtension, TaskType
     metadata = version.metadata
     created = datetime.fromisoformat(str(metadata["created"]))
     properties = {
@@ -55,16 +55,37 @@ def build_stac_item(model: RegisteredModel, size: str, version: ModelVersion) ->
     if metadata.get("licence"):
         properties["license"] = metadata["licence"]
     item = pystac.Item(f"{model.key}-{size}-{version.number}", None, None, created, properties)
+    item.properties |= describe_model(model, size, version)
+    item.stac_extensions.append(EXTENSIONS["mlm"])
+    for path, checksum in version.files.items():
+        item.add_asset(path, _asset(path, checksum, metadata["bands"]))
+    geojson: dict[str, Any] = item.to_dict(include_self_link=False)
+    return geojson
+
+
+def describe_model(model: RegisteredModel, size: str, version: ModelVersion) -> dict[str, Any]:
+    """Return the properties `mlm:…` of a version, for its Item and for those of the maps that it makes.
+
+    Args:
+        model: The model.
+        size: Name of the size.
+        version: The version, with the metadata that a push collects.
+
+    Raises:
+        MissingExtraError: pystac or its extension is not installed.
+    """
+    with required_by("a STAC Item", "registry"):
+        import pystac
+        from pystac.extensions.mlm import MLMExtension, TaskType
+    metadata = version.metadata
+    item = pystac.Item("model", None, None, datetime(2000, 1, 1, tzinfo=UTC), {})  # the extension writes to Items alone
     MLMExtension.ext(item, add_if_missing=True).apply(
         name=f"{model.key} {size}".replace("/", " "), architecture=str(metadata["architecture"]),
         tasks=[TaskType(TASKS[model.task])], input=[_model_input(metadata)], output=[_model_output(model, metadata)],
         framework="PyTorch", framework_version=str(metadata["versions"]["torch"]),
         total_parameters=metadata["num_params"], pretrained=True,
     )  # fmt: skip
-    for path, checksum in version.files.items():
-        item.add_asset(path, _asset(path, checksum, metadata["bands"]))
-    geojson: dict[str, Any] = item.to_dict(include_self_link=False)
-    return geojson
+    return {name: value for name, value in item.properties.items() if name.startswith("mlm:")}
 
 
 def _model_input(metadata: Mapping[str, Any]) -> Any:
@@ -92,7 +113,7 @@ def _model_output(model: RegisteredModel, metadata: Mapping[str, Any]) -> Any:
     shape = [-1, metadata["outputs"], *([] if image_level else metadata["shape"][2:])]
     dimensions = ["batch", "class", *([] if image_level else ["height", "width"])]
     classes = [
-        Classification.create(value, description=name, name=_classification_name(name))
+        Classification.create(value, description=name, name=classification_name(name))
         for value, name in model.classes.items()
     ]
     return ModelOutput.create(
@@ -106,18 +127,10 @@ def _asset(path: str, checksum: FileChecksum, bands: Sequence[str]) -> Any:
 
     suffix = path[path.rfind(".") :]
     media_type, artifact_type = FORMATS.get(suffix, (None, None))
-    extra: dict[str, Any] = {
-        "file:size": checksum.size,
-        "file:checksum": f"1220{checksum.sha256}",  # multihash of a sha256
-    }
+    extra = file_fields(checksum.size, checksum.sha256)
     if media_type:
         extra |= {"mlm:artifact_type": artifact_type, "bands": [{"name": band} for band in bands]}
     roles = ["mlm:model", "mlm:weights"] if media_type else ["metadata"]
     other_type = {".json": "application/json", ".yaml": "application/yaml"}.get(suffix)
     title = "best checkpoint" if path == CHECKPOINT else path
     return pystac.Asset(f"./{path}", title, None, media_type or other_type, roles, extra)
-
-
-def _classification_name(text: str) -> str:
-    """Return a name as the classification extension allows it: letters, digits, `-` and `_`."""
-    return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in text).strip("-") or "class"
