@@ -16,8 +16,8 @@ from instageo.table import DATES, INPUT, LABEL, cell_text, parse_dates
 SETTINGS = "settings.json"
 """File next to a table that says how its chips and labels are read."""
 
-LONGEST_MISSING = 4
-"""Characters of a cell above which it is not looked at whether it says that its value is missing."""
+MISSING_INITIALS = frozenset("nN")
+"""First letters of cells that may say that their value is missing."""
 
 RASTER_ENDINGS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".img", ".nc", ".zarr")
 
@@ -168,4 +168,4 @@ def _texts(cells: Sequence[Any]) -> list[str]:
     """Return the texts of cells; see `cell_text`, which is called for few of them."""
     if not all(type(cell) is str for cell in cells):
         return [cell_text(cell) for cell in cells]
-    return [text if len(text) > LONGEST_MISSING else cell_text(text) for text in map(str.strip, cells)]
+    return [cell_text(text) if text[:1] in MISSING_INITIALS else text for text in map(str.strip, cells)]

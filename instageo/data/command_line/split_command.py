@@ -1,7 +1,9 @@
 """The command `instageo split`."""
 
+import gc
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import typer
 from rich.console import Console
@@ -30,7 +32,7 @@ def run_split(settings: SplitSettings) -> int:
 def _split(settings: SplitSettings) -> int:
     from instageo.data.table_splitting import split_table
 
-    with log_to_stderr():
+    with log_to_stderr(), _without_garbage_collection():
         reports = split_table(settings)
     for report in reports:
         name = f"{report.folder.name}: " if settings.by in FOLDED else ""
@@ -43,6 +45,18 @@ def _split(settings: SplitSettings) -> int:
     folders = reports[0].folder if len(reports) == 1 else f"{reports[0].folder} … {reports[-1].folder.name}"
     typer.echo(f"wrote {folders}")
     return 0
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Look for no cycles: rows of a large table are millions of objects without any, and each search takes long."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _verify(settings: SplitSettings) -> int:

@@ -75,12 +75,11 @@ Content = tuple[Sequence[str], Sequence[Mapping[str, object]], Sequence[str]]
 
 def _read_csv(content: bytes, table: str) -> Content:
     text, notes = _decode(content)
-    lines = text.splitlines()
-    declared = lines[0][4:5] if lines and lines[0].lower().startswith("sep=") else ""
+    first = text.partition("\n")[0]
+    declared = first[4:5] if first.lower().startswith("sep=") else ""
     if declared:
-        text = text.split("\n", 1)[-1]
-        lines = lines[1:]
-    header = next((line for line in lines if line.strip()), "")
+        text = text.partition("\n")[2]
+    header = text.lstrip().partition("\n")[0]
     limit = csv.field_size_limit(LARGEST_CELL)
     try:
         separator = declared or max(SEPARATORS, key=lambda text: len(next(csv.reader([header], delimiter=text), [])))
@@ -97,7 +96,11 @@ def _read_csv(content: bytes, table: str) -> Content:
     while columns and not columns[-1]:
         columns.pop()
     _check_lengths(table, columns, table_lines[1:], separator)
-    records = [dict(zip(columns, [*line, *[""] * len(columns)], strict=False)) for line in table_lines[1:]]
+    missing = [""] * len(columns)
+    records = [
+        dict(zip(columns, line if len(line) >= len(columns) else [*line, *missing], strict=False))
+        for line in table_lines[1:]
+    ]
     return columns, records, notes
 
 
@@ -110,7 +113,7 @@ def _check_lengths(table: str, columns: Sequence[str], lines: Sequence[Sequence[
         "; put numbers with decimal commas in quotes, or separate columns by semicolons" if separator == "," else ""
     )
     for number, line in enumerate(lines, start=1):
-        if any(cell.strip() for cell in line[len(columns) :]):
+        if len(line) > len(columns) and any(cell.strip() for cell in line[len(columns) :]):
             problems.add(
                 number, f"has {len(line)} cells, but the header names {counted(len(columns), 'column')}{advice}"
             )

@@ -62,7 +62,7 @@ def _draw_map(axis: Any, division: Division) -> None:
             continue
         shown = rows[:: -(-len(rows) // MOST_POINTS)]
         size = float(np.clip(20_000 / max(len(division.part), 1), 2, 30))
-        axis.scatter(*lonlat[shown].T, s=size, color=_color(number), linewidths=0)
+        axis.plot(*lonlat[shown].T, "o", markersize=size**0.5, color=_color(number), markeredgewidth=0)
     axis.set(xlabel="longitude", ylabel="latitude", title="Chips")
     axis.set_aspect(1 / max(np.cos(middle), 0.1), adjustable="box")
     axis.ticklabel_format(useOffset=False)

@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -49,14 +50,20 @@ def move_paths(table: ChipTable, folder: Path) -> Rows:
     columns = [INPUT, LABEL] if table.labels_are_files and LABEL in table.columns else [INPUT]
     back = "" if is_remote(table.root) else os.path.relpath(Path(table.root).absolute(), folder.absolute())
 
+    move_folder = lru_cache(lambda folder: os.path.normpath(f"{back}/{folder}"))
+
     def move(text: str) -> str:
         if not text or text[0] == "/" or (":" in text and is_remote(text)):
             return text
-        return os.path.normpath(f"{back}/{text}") if back else join_location(table.root, text)
+        if not back:
+            return join_location(table.root, text)
+        folder, _, name = text.rpartition("/")
+        return os.path.normpath(f"{back}/{text}") if name in ("", ".", "..") else f"{move_folder(folder)}/{name}"
 
-    moved = {column: list(map(move, table.texts(column))) for column in columns}
-    cells = zip(*moved.values(), strict=True)
-    return [{**record, **dict(zip(moved, row, strict=True))} for record, row in zip(table.records, cells, strict=True)]
+    rows = table.records
+    for column in columns:
+        rows = [{**row, column: text} for row, text in zip(rows, map(move, table.texts(column)), strict=True)]
+    return rows
 
 
 def copy_settings(table_folder: Path, folder: Path) -> str | None:
