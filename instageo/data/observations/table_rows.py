@@ -75,11 +75,12 @@ Content = tuple[Sequence[str], Sequence[Mapping[str, object]], Sequence[str]]
 
 def _read_csv(content: bytes, table: str) -> Content:
     text, notes = _decode(content)
-    first = text.partition("\n")[0]
+    lines = io.StringIO(text, newline=None)  # every kind of line end; read no further than the header
+    first = next(lines, "")
     declared = first[4:5] if first.lower().startswith("sep=") else ""
     if declared:
-        text = text.partition("\n")[2]
-    header = text.lstrip().partition("\n")[0]
+        text = text.split("\n", 1)[-1]
+    header = first if first.strip() and not declared else next((line for line in lines if line.strip()), "")
     limit = csv.field_size_limit(LARGEST_CELL)
     try:
         separator = declared or max(SEPARATORS, key=lambda text: len(next(csv.reader([header], delimiter=text), [])))
