@@ -9,7 +9,7 @@ from instageo.data.reading.chip_reader import ReadRules
 from instageo.data.sources.source import Product, Source
 from instageo.data.sources.sources import find_source
 from instageo.errors import ConfigError
-from instageo.quality_flags import check_flags
+from instageo.products.quality_flags import check_flags
 
 
 @dataclass(frozen=True)

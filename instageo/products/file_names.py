@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from instageo.quality_flags import QUALITY_CODES
+from instageo.products.quality_flags import QUALITY_CODES
 from instageo.sensors import SENSORS
 
 QUALITY = ""

@@ -10,7 +10,7 @@ from instageo.data.chip_facts.rows import ChipRow
 from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.errors import ConfigError, DataError
 from instageo.locations import join_location
-from instageo.quality_flags import FMASK, QA_PIXEL, SCL, Flag, check_flags, marked
+from instageo.products.quality_flags import FMASK, QA_PIXEL, SCL, Flag, check_flags, marked
 from instageo.raster.grid import Grid
 from instageo.raster.reading import OpenRaster, read_raster
 from instageo.table import cell_text

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from instageo.data.items.item import Item
 from instageo.data.reading.asset_windows import AssetWindow
 from instageo.data.sources.source import CHIP_NO_DATA, Source
-from instageo.quality_flags import OBSCURING, Flag, dilate, marked, without_data
+from instageo.products.quality_flags import OBSCURING, Flag, dilate, marked, without_data
 
 MAX_INT16 = 32767
 

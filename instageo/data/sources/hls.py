@@ -6,7 +6,7 @@ Sources: HLS v2 product user guide (bands, Fmask); reflectance is stored x 10000
 from datetime import date
 
 from instageo.data.sources.source import Product, Source, as_stored
-from instageo.quality_flags import FMASK
+from instageo.products.quality_flags import FMASK
 from instageo.sensors import PRITHVI_BANDS, SENSORS
 
 S30 = dict(zip(SENSORS["hls_s30"].bands, SENSORS["hls_s30"].band_codes, strict=True))

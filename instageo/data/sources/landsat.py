@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from instageo.data.items.item import Item
 from instageo.data.sources.source import Product, Source
-from instageo.quality_flags import QA_PIXEL
+from instageo.products.quality_flags import QA_PIXEL
 from instageo.sensors import PRITHVI_BANDS
 
 ASSETS = dict(zip(PRITHVI_BANDS, ("blue", "green", "red", "nir08", "swir16", "swir22"), strict=True))

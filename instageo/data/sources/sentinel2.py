@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from instageo.data.items.item import Item
 from instageo.data.sources.source import Product, RefusedItemError, Source
-from instageo.quality_flags import SCL
+from instageo.products.quality_flags import SCL
 from instageo.sensors import PRITHVI_BANDS, SENSORS
 
 CODES = dict(zip(SENSORS["sentinel2_l2a"].bands, SENSORS["sentinel2_l2a"].band_codes, strict=True))

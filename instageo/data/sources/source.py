@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from instageo.data.catalogs.catalogs import CATALOGS
 from instageo.data.items.item import Item
 from instageo.errors import ConfigError, did_you_mean
-from instageo.quality_flags import Flag
+from instageo.products.quality_flags import Flag
 
 CHIP_NO_DATA = -9999
 """Value of pixels without an observation in chips."""

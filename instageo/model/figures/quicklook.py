@@ -14,9 +14,9 @@ from instageo.model.figures.map_keys import ClassKey, ValueKey, color_scale
 from instageo.model.figures.map_legend import FAINT, INK, SMALL, class_entries, draw_north_arrow, draw_scale_bar
 from instageo.model.figures.rgb import Limits, percentile_limits, stretch
 from instageo.model.figures.sheet import Sheet, one_line, shorten
-from instageo.raster.ground_scale import ground_jacobian
-from instageo.raster.map_areas import ClassAreas, measure_classes
-from instageo.raster.preview import Preview, read_preview
+from instageo.raster.map_products.ground_scale import ground_jacobian
+from instageo.raster.map_products.map_areas import ClassAreas, measure_classes
+from instageo.raster.map_products.preview import Preview, read_preview
 from instageo.raster.warp import crs_label
 
 PREVIEW_SIDE = 1600

@@ -9,7 +9,7 @@ from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.layer_choice import choose_layers
 from instageo.products.find import find_product
 from instageo.products.product_files import ProductFiles
-from instageo.quality_flags import QUALITY_FLAGS, check_flags
+from instageo.products.quality_flags import QUALITY_FLAGS, check_flags
 from instageo.raster.reading import read_info
 from instageo.raster.scenes.scene import BandSource, QualitySource
 from instageo.sensors import REFLECTANCE_UNIT, SENSORS, find_sensor

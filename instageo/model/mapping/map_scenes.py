@@ -23,7 +23,7 @@ from instageo.model.mapping.map_scene import MapOptions, Progress, SceneMap, map
 from instageo.model.mapping.products import WantedPolygons, product_paths, write_products
 from instageo.model.mapping.scene_input import SceneFiles, open_scene_input
 from instageo.model.mapping.tiles import SceneInput
-from instageo.raster.map_areas import ClassAreas
+from instageo.raster.map_products.map_areas import ClassAreas
 from instageo.raster.reading import READING_VERSION, read_info
 from instageo.raster.writing import ClassLegend
 from instageo.version import __version__

@@ -7,7 +7,7 @@ from typing import Any
 from instageo.extras import required_by
 from instageo.model.registry.local_models import CHECKPOINT
 from instageo.model.registry.manifest import FileChecksum, ModelVersion, RegisteredModel
-from instageo.stac_fields import EXTENSIONS, classification_name, file_fields
+from instageo.raster.map_products.stac_fields import EXTENSIONS, classification_name, file_fields
 
 ITEM = "item.json"
 """File of the Item in the folder of the version."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.quality_flags import dilate, marked, without_data
+from instageo.products.quality_flags import dilate, marked, without_data
 from instageo.raster.reading import OpenRaster
 from instageo.raster.scenes.alignment import Alignment
 from instageo.raster.scenes.file_layers import FileLayers

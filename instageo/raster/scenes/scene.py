@@ -11,7 +11,7 @@ from affine import Affine
 
 from instageo.errors import ConfigError, RasterError
 from instageo.locations import is_remote
-from instageo.quality_flags import Flag
+from instageo.products.quality_flags import Flag
 from instageo.raster.grid import Grid
 from instageo.raster.reading import OpenRaster, open_raster
 from instageo.raster.scenes.alignment import align

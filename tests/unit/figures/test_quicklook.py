@@ -12,8 +12,8 @@ from instageo.model.figures.fonts import find_families
 from instageo.model.figures.map_legend import nice_length
 from instageo.model.figures.quicklook import compose_quicklook, draw_quicklook
 from instageo.raster.grid import Grid
-from instageo.raster.ground_scale import ground_jacobian
-from instageo.raster.preview import read_preview
+from instageo.raster.map_products.ground_scale import ground_jacobian
+from instageo.raster.map_products.preview import read_preview
 from instageo.raster.writing import ClassLegend
 
 NAMES = [

@@ -4,7 +4,7 @@ from affine import Affine
 from numpy.testing import assert_array_equal
 from scipy.ndimage import binary_dilation
 
-from instageo.quality_flags import FMASK, QA_PIXEL, SCL
+from instageo.products.quality_flags import FMASK, QA_PIXEL, SCL
 from instageo.raster.scenes.scene import BandSource, QualitySource, open_scene
 from tests.scenes import read_strips, write_scene
 

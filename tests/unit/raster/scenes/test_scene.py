@@ -7,7 +7,7 @@ import rasterio
 from affine import Affine
 
 from instageo.errors import ConfigError, RasterError
-from instageo.quality_flags import FMASK
+from instageo.products.quality_flags import FMASK
 from instageo.raster.scenes import blocks
 from instageo.raster.scenes.scene import BandSource, QualitySource, open_scene
 from tests import http_server

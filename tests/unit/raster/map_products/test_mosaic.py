@@ -11,8 +11,8 @@ from numpy.testing import assert_array_equal
 from rasterio.crs import CRS
 
 from instageo.errors import ConfigError, RasterError, WriteError
-from instageo.raster.map_areas import measure_classes
-from instageo.raster.mosaic import write_mosaic
+from instageo.raster.map_products.map_areas import measure_classes
+from instageo.raster.map_products.mosaic import write_mosaic
 from instageo.raster.writing import ClassLegend
 
 LEGEND = ClassLegend(['<land> & "sea"', "ውሃ"], {0: (1, 2, 3), 1: (40, 50, 60)})

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from instageo.files import write_text
 from instageo.raster.grid import Grid
-from instageo.raster.ground_scale import ground_jacobian
-from instageo.raster.map_file import MapFile, MapRows, open_map
+from instageo.raster.map_products.finished_map import FinishedMap, MapRows, open_map
+from instageo.raster.map_products.ground_scale import ground_jacobian
 from instageo.raster.pixel_area import compute_pixel_areas_km2
 from instageo.raster.warp import is_geographic
 
@@ -145,7 +145,7 @@ class _ClassCounter:
             self.hectares[:num_classes] += self._row_hectares[row : row + len(index)] @ counts[:, :num_classes]
 
 
-def _class_areas(file: MapFile, counter: _ClassCounter) -> tuple[ClassArea, ...]:
+def _class_areas(file: FinishedMap, counter: _ClassCounter) -> tuple[ClassArea, ...]:
     """Return the classes that have a name or a pixel."""
     length = max(len(file.class_names), len(counter.pixels))
     pixels = np.pad(counter.pixels, (0, length - len(counter.pixels)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from instageo.errors import RasterError
 from instageo.raster.grid import Grid
-from instageo.raster.polygon_batch import Floats, PolygonBatch
+from instageo.raster.map_products.polygon_batch import Floats, PolygonBatch
 from instageo.raster.warp import WGS84, crs_wkt, is_geographic, same_crs, transform_coordinates
 
 VERTEX_SPACING = 64

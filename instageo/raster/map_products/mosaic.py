@@ -15,7 +15,7 @@ from instageo.errors import ConfigError, RasterError
 from instageo.files import atomic_path
 from instageo.locations import gdal_path, is_remote
 from instageo.raster.grid import Grid, RasterInfo
-from instageo.raster.map_file import open_map
+from instageo.raster.map_products.finished_map import open_map
 from instageo.raster.reading import LOCAL_OPTIONS
 from instageo.raster.warp import same_crs
 

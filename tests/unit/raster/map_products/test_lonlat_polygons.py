@@ -9,8 +9,8 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from instageo.errors import RasterError
-from instageo.raster.map_areas import measure_classes
-from instageo.raster.polygons import polygonize
+from instageo.raster.map_products.map_areas import measure_classes
+from instageo.raster.map_products.polygons import polygonize
 from instageo.raster.reading import read_info
 
 

@@ -19,10 +19,10 @@ from instageo.errors import ConfigError, RasterError
 from instageo.files import write_text
 from instageo.geodesy.antimeridian import Outline, cut_outline
 from instageo.raster.grid import Grid
-from instageo.raster.ground_scale import ground_jacobian
-from instageo.raster.map_file import MapFile, open_map
+from instageo.raster.map_products.finished_map import FinishedMap, open_map
+from instageo.raster.map_products.ground_scale import ground_jacobian
+from instageo.raster.map_products.stac_fields import EXTENSIONS, classification_name, file_fields
 from instageo.raster.warp import WGS84, transform_coordinates
-from instageo.stac_fields import EXTENSIONS, classification_name, file_fields
 
 STAC_VERSION = "1.1.0"
 
@@ -153,7 +153,7 @@ def _file_fields(path: Path) -> dict[str, Any]:
     return file_fields(path.stat().st_size, digest)
 
 
-def _layer_fields(file: MapFile) -> dict[str, Any]:
+def _layer_fields(file: FinishedMap) -> dict[str, Any]:
     """Return the bands of the map, and its classes."""
     info, no_data = file.info, file.info.no_data_value
     common: dict[str, Any] = {"data_type": info.dtype}

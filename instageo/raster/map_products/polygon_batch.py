@@ -8,7 +8,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from instageo.raster.scanlines import PixelPolygon
+from instageo.raster.map_products.scanlines import PixelPolygon
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -10,7 +10,7 @@ from rasterio.crs import CRS
 
 from instageo.errors import RasterError
 from instageo.raster.grid import Grid
-from instageo.raster.map_areas import measure_classes, write_areas
+from instageo.raster.map_products.map_areas import measure_classes, write_areas
 from instageo.raster.pixel_area import compute_pixel_areas_km2
 from instageo.raster.writing import ClassLegend
 

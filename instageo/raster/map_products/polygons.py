@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 
 from instageo.errors import ConfigError, RasterError
 from instageo.files import atomic_path, write_errors
-from instageo.raster.map_areas import HECTARES_PER_KM2
-from instageo.raster.map_file import open_map
+from instageo.raster.map_products.finished_map import open_map
+from instageo.raster.map_products.map_areas import HECTARES_PER_KM2
+from instageo.raster.map_products.polygon_batch import Floats, make_batches
+from instageo.raster.map_products.polygon_files import PolygonLayer, find_writer
+from instageo.raster.map_products.scanlines import Scanlines, copy_to_scanlines
 from instageo.raster.pixel_area import compute_pixel_areas_km2
-from instageo.raster.polygon_batch import Floats, make_batches
-from instageo.raster.polygon_files import PolygonLayer, find_writer
-from instageo.raster.scanlines import Scanlines, copy_to_scanlines
 
 log = logging.getLogger(__name__)
 

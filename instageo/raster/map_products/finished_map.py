@@ -37,7 +37,7 @@ class MapRows:
 
 
 @dataclass(frozen=True)
-class MapFile:
+class FinishedMap:
     """A map while it is open; `open_map` returns one.
 
     Attributes:
@@ -92,7 +92,7 @@ class MapFile:
 
 
 @contextmanager
-def open_map(path: str | Path) -> Iterator[MapFile]:
+def open_map(path: str | Path) -> Iterator[FinishedMap]:
     """Open a finished map.
 
     Raises:
@@ -101,13 +101,13 @@ def open_map(path: str | Path) -> Iterator[MapFile]:
     with open_raster(path) as raster:
         info = raster.info
         if info.dtype not in CLASS_TYPES:
-            yield MapFile(raster, info)
+            yield FinishedMap(raster, info)
             return
         try:
             colors = {value: (red, green, blue) for value, (red, green, blue, _) in raster.source.colormap(1).items()}
         except ValueError:  # the file has no colour table
             colors = {}
-        yield MapFile(raster, info, _class_names(str(path), info.tags), colors)
+        yield FinishedMap(raster, info, _class_names(str(path), info.tags), colors)
 
 
 def _class_names(path: str, tags: Mapping[str, str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from pystac.extensions.projection import ProjectionExtension
 from rasterio.crs import CRS
 
 from instageo.errors import ConfigError
-from instageo.raster.map_items import MapRecord, write_item_collection
+from instageo.raster.map_products.map_items import MapRecord, write_item_collection
 from instageo.raster.reading import read_info
 from instageo.raster.writing import ClassLegend
 

@@ -4,7 +4,7 @@ from numpy.testing import assert_array_equal
 from scipy.ndimage import distance_transform_edt
 
 from instageo.errors import ConfigError
-from instageo.quality_flags import (
+from instageo.products.quality_flags import (
     FMASK,
     NO_DATA,
     QA_PIXEL,

@@ -14,10 +14,10 @@ from rasterio.features import rasterize, sieve
 from scipy.ndimage import label
 
 from instageo.errors import ConfigError, DataError, RasterError, WriteError
-from instageo.raster.map_areas import measure_classes
-from instageo.raster.map_file import open_map
-from instageo.raster.polygons import polygonize
-from instageo.raster.scanlines import copy_to_scanlines
+from instageo.raster.map_products.finished_map import open_map
+from instageo.raster.map_products.map_areas import measure_classes
+from instageo.raster.map_products.polygons import polygonize
+from instageo.raster.map_products.scanlines import copy_to_scanlines
 from instageo.raster.writing import ClassLegend
 from tests.disks import file_size_limit
 

@@ -11,7 +11,7 @@ from rasterio.errors import RasterioError
 
 from instageo.errors import RasterError
 from instageo.raster.grid import Grid
-from instageo.raster.map_file import MapFile, open_map
+from instageo.raster.map_products.finished_map import FinishedMap, open_map
 from instageo.raster.validity import stored_value
 
 
@@ -29,7 +29,7 @@ class Preview:
     values: NDArray[np.generic]
     valid: NDArray[np.bool_]
     grid: Grid
-    file: MapFile
+    file: FinishedMap
 
 
 def read_preview(path: str | Path, side: int) -> Preview:

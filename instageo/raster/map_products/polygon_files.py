@@ -13,8 +13,8 @@ from rasterio.crs import CRS
 from instageo.errors import DataError, RasterError
 from instageo.extras import required_by
 from instageo.raster.grid import Grid
-from instageo.raster.lonlat_polygons import to_lonlat
-from instageo.raster.polygon_batch import PolygonBatch
+from instageo.raster.map_products.lonlat_polygons import to_lonlat
+from instageo.raster.map_products.polygon_batch import PolygonBatch
 
 GEOPARQUET_VERSION = "1.1.0"
 

@@ -19,7 +19,7 @@ from rasterio.features import shapes, sieve
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
-from instageo.raster.map_file import MapFile
+from instageo.raster.map_products.finished_map import FinishedMap
 
 OPTIONS = {"GDAL_CACHEMAX": 32, "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 """GDAL options for copies: a small block cache (MB), since each row is needed once or twice."""
@@ -108,7 +108,7 @@ class Scanlines:
                 yield PixelPolygon(int(number), [_to_array(ring) for ring in geometry["coordinates"]])
 
 
-def copy_to_scanlines(file: MapFile, folder: Path) -> Scanlines:
+def copy_to_scanlines(file: FinishedMap, folder: Path) -> Scanlines:
     """Copy a map and its mask into a folder: two bytes per pixel, three for uint16.
 
     Raises:

@@ -1,0 +1,1 @@
+"""What is made from finished maps: areas, polygons, previews, mosaics and their records in catalogues."""
