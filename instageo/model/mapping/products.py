@@ -5,7 +5,7 @@ from pathlib import Path
 
 from instageo.files import write_text
 from instageo.model.figures.qgis_style import render_qml, style_path
-from instageo.model.figures.quicklook import draw_quicklook
+from instageo.model.quicklooks.quicklook import draw_quicklook
 from instageo.raster.map_products.map_areas import ClassAreas, measure_classes, write_areas
 from instageo.raster.map_products.polygons import polygonize
 from instageo.raster.writing import ClassLegend

@@ -8,9 +8,9 @@ from rasterio.crs import CRS
 
 from instageo.errors import WriteError
 from instageo.model.figures.colors import NO_DATA_COLOR, class_colors
-from instageo.model.figures.fonts import find_families
-from instageo.model.figures.map_legend import nice_length
-from instageo.model.figures.quicklook import compose_quicklook, draw_quicklook
+from instageo.model.quicklooks.fonts import find_families
+from instageo.model.quicklooks.map_legend import nice_length
+from instageo.model.quicklooks.quicklook import compose_quicklook, draw_quicklook
 from instageo.raster.grid import Grid
 from instageo.raster.map_products.ground_scale import ground_jacobian
 from instageo.raster.map_products.preview import read_preview

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from instageo.model.figures.canvas import new_figure
-from instageo.model.figures.fonts import OWN_FAMILY, find_families
+from instageo.model.quicklooks.fonts import OWN_FAMILY, find_families
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.model.figures.colors import NO_DATA_COLOR, Color
-from instageo.model.figures.fonts import find_families
-from instageo.model.figures.sheet import Sheet, one_line, shorten, text_width
+from instageo.model.quicklooks.fonts import find_families
+from instageo.model.quicklooks.sheet import Sheet, one_line, shorten, text_width
 from instageo.raster.map_products.map_areas import ClassArea, ClassAreas
 
 TEXT, SMALL = 9.0, 7.5

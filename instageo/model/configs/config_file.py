@@ -1,6 +1,6 @@
 """Generate the shipped `configs/config.yaml` from the dataclasses of settings, help texts as comments.
 
-`python -m instageo.model.settings.config_file` writes the file; a test compares it with what the dataclasses say.
+`python -m instageo.model.configs.config_file` writes the file; a test compares it with what the dataclasses say.
 """
 
 import json

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.model.figures.map_legend import (
+from instageo.model.figures.rgb import Limits
+from instageo.model.quicklooks.map_legend import (
     FAINT,
     INK,
     ROW,
@@ -19,8 +20,7 @@ from instageo.model.figures.map_legend import (
     entry_widths,
     legend_width,
 )
-from instageo.model.figures.rgb import Limits
-from instageo.model.figures.sheet import Sheet, one_line, shorten
+from instageo.model.quicklooks.sheet import Sheet, one_line, shorten
 
 COLUMN_GAP = 0.35
 """Distance between columns of entries, inches."""

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 import instageo
+from instageo.model.configs.config_file import LINE, render_config
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import CONFIGS, default_settings
-from instageo.model.settings.config_file import LINE, render_config
 
 
 def test_the_shipped_file_is_what_the_dataclasses_say():
     assert (CONFIGS / "config.yaml").read_text(encoding="utf-8") == render_config(), (
-        "run python -m instageo.model.settings.config_file"
+        "run python -m instageo.model.configs.config_file"
     )
     assert default_settings() == Settings()
 
@@ -64,7 +64,7 @@ def changed(tmp_path):
 @pytest.mark.slow
 def test_a_new_setting_needs_its_dataclass_alone(changed, tmp_path):
     assert "  label_noise: 0.25\n" in changed("-m", "instageo.model.run", "--cfg", "job")
-    changed("-m", "instageo.model.settings.config_file")
+    changed("-m", "instageo.model.configs.config_file")
     text = (tmp_path / "instageo" / "model" / "configs" / "config.yaml").read_text()
     assert "  label_noise: 0.25               # share of labels to replace\n" in text
     assert json.loads(changed("-c", SCRIPT)) == [0.25, ["train.label_noise", 0.25, 0.5]]

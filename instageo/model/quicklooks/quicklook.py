@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from instageo.model.figures.canvas import save_figure
 from instageo.model.figures.colors import NO_DATA_COLOR, Color, class_colors
-from instageo.model.figures.fonts import find_families
-from instageo.model.figures.map_keys import ClassKey, ValueKey, color_scale
-from instageo.model.figures.map_legend import FAINT, INK, SMALL, class_entries, draw_north_arrow, draw_scale_bar
 from instageo.model.figures.rgb import Limits, percentile_limits, stretch
-from instageo.model.figures.sheet import Sheet, one_line, shorten
+from instageo.model.quicklooks.fonts import find_families
+from instageo.model.quicklooks.map_keys import ClassKey, ValueKey, color_scale
+from instageo.model.quicklooks.map_legend import FAINT, INK, SMALL, class_entries, draw_north_arrow, draw_scale_bar
+from instageo.model.quicklooks.sheet import Sheet, one_line, shorten
 from instageo.raster.map_products.ground_scale import ground_jacobian
 from instageo.raster.map_products.map_areas import ClassAreas, measure_classes
 from instageo.raster.map_products.preview import Preview, read_preview

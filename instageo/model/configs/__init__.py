@@ -1,0 +1,1 @@
+"""Settings as YAML: the defaults, presets of tasks, and what generates the former."""

@@ -1,0 +1,1 @@
+"""Pictures of finished maps as PNG: legend, scale bar, north arrow."""
