@@ -150,14 +150,14 @@ SENSORS = {
 """
 
 
-def find_sensor(name: str) -> Sensor:
-    """Return the sensor with a name of `SENSORS`.
+def find_sensor(name: str, setting: str = "dataloader.sensor") -> Sensor:
+    """Return the sensor with a name of `SENSORS`; `setting` is what a message calls the setting that names it.
 
     Raises:
         ConfigError: The name is unknown.
     """
     if name not in SENSORS:
         raise ConfigError(
-            f"dataloader.sensor={name} is unknown; choose one of {', '.join(SENSORS)}{did_you_mean(name, SENSORS)}"
+            f"{setting}={name} is unknown; choose one of {', '.join(SENSORS)}{did_you_mean(name, SENSORS)}"
         )
     return SENSORS[name]

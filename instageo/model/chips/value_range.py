@@ -105,7 +105,7 @@ def describe_unlike(chips: Sequence[UnlikeBands]) -> str | None:
     """Return a sentence if at least half of the chips are unlike the training chips in the same way, else None.
 
     Args:
-        chips: Bands outside the range, of each chip of a table.
+        chips: Bands outside the range, of each chip of a table, or of one image.
     """
     counts = Counter(pair for chip in chips for pair in chip.items())
     clauses = []
@@ -114,13 +114,14 @@ def describe_unlike(chips: Sequence[UnlikeBands]) -> str | None:
         common = [band for band, count in bands.items() if count >= MIN_SHARE * len(chips)]
         if common:
             most = max(bands[band] for band in common)
-            clauses.append(f"{most} of {len(chips)} chips have {direction} values in {', '.join(common)}")
+            who = f"{most} of {len(chips)} chips have" if len(chips) > 1 else "the image has"
+            clauses.append(f"{who} {direction} values in {', '.join(common)}")
     if not clauses:
         return None
+    advice = " Compare mode=stats of both tables" if len(chips) > 1 else ""
     return (
         f"{' and '.join(clauses)} than nearly all training chips, so predictions may be wrong: is this "
-        "top-of-atmosphere instead of surface reflectance, another scale, or are these other bands? Compare mode=stats "
-        "of both tables"
+        f"top-of-atmosphere instead of surface reflectance, another scale, or are these other bands?{advice}"
     )
 
 

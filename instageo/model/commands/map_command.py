@@ -1,14 +1,18 @@
 """`instageo map`: map scenes of any size, with the settings of the group `map` as options."""
 
 import inspect
+import re
 import typing
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from instageo.errors import ConfigError, InstaGeoError
 from instageo.extras import required_by
 from instageo.model.settings.map_settings import MapSettings
 from instageo.runtime.progress import log_to_stderr, step_progress
@@ -37,6 +41,7 @@ OTHERS: tuple[tuple[str, str, Any, Any, str], ...] = (
     ("tile", "test.crop_size", int | None, None, "side of tiles, pixels; by default that of training"),
     ("overlap", "test.overlap", int | None, None, "pixels that tiles share; by default an eighth, at least 16"),
     ("batch_size", "train.batch_size", int | None, None, "tiles per forward pass"),
+    ("scale_tags", "dataloader.scale_tags", str | None, None, "scale and offset tags of files: auto, apply or ignore"),
     ("precision", "precision", str, "32-true", "number format: 32-true, bf16-mixed or 16-mixed"),
     ("device", "accelerator", str, "auto", "device: auto, cpu, gpu, cuda or mps"),
 )
@@ -80,8 +85,9 @@ def _run(values: dict[str, Any]) -> None:
         given[f"map.{entry.name}"] = (value or []) if _is_list(entry) else value
     given["map.output"] = given["map.output"] or "maps"
     given |= {setting: values[name] for name, setting, *_ in OTHERS if values[name] is not None}
-    settings = update_settings(default_settings(), given)
-    with log_to_stderr():
+    with log_to_stderr(), _named_as_options(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # such scenes are allowed
+        settings = update_settings(default_settings(), given)
         try:
             job = map_job_from_settings(settings, frozenset(given), Path(given["map.output"]))
             reports = map_scenes(job, step_progress)
@@ -93,6 +99,20 @@ def _run(values: dict[str, Any]) -> None:
         else:
             print_areas(reports)
         report_maps(reports)
+
+
+@contextmanager
+def _named_as_options() -> Iterator[None]:
+    """Call settings of other groups in messages of errors as the options are called."""
+    try:
+        yield
+    except InstaGeoError as error:
+        sentence = str(error)
+        for name, setting, *_ in OTHERS:
+            sentence = re.sub(rf"(?<![\w./]){re.escape(setting)}=", f"{name}=", sentence)
+        if sentence == str(error):
+            raise
+        raise ConfigError(sentence) from error
 
 
 def _option(entry: Field[Any]) -> inspect.Parameter:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from instageo.errors import ConfigError, DataError
+from instageo.errors import ConfigError, DataError, LayerError
 from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.layer_choice import choose_layers
 from instageo.products.find import find_product
@@ -134,7 +134,13 @@ def _as_in_training(path: str, chip_format: ChipFormat, options: ReadingOptions,
     expected = chip_format.rules.num_layers
     if dates > 1 and expected is not None and expected % dates == 0 and len(info.data_layers) == expected // dates:
         chip_format = _of_one_date(chip_format)
-    choice = choose_layers(info, chip_format, path)
+    try:
+        choice = choose_layers(info, chip_format, path)
+    except LayerError as error:
+        if "scale_tags" in error.advice:
+            raise
+        advice = "name the bands of all its layers with bands, or its product with sensor"
+        raise LayerError(error.problem, advice) from error
     own = (chip_format.multiplier, chip_format.offset)
     return DateLayers(
         tuple(BandSource(path, layer) for layer in choice.layers),

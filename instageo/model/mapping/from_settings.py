@@ -58,7 +58,7 @@ def build_map_job(
         wanted.resolution,
     )
     if wanted.sensor is not None:
-        find_sensor(wanted.sensor)
+        find_sensor(wanted.sensor, "sensor")
     days = [date.fromisoformat(str(day)) for day in wanted.dates]
     scenes = list_scenes(
         wanted.scenes,
@@ -74,7 +74,7 @@ def build_map_job(
         polygons = WantedPolygons(wanted.vector, wanted.min_pixels, wanted.memory_mb)
         if len(scenes) > 1 and not wanted.vector.startswith("."):
             raise DataError(
-                f"map.vector={wanted.vector}: is one file, but there are {len(scenes)} scenes; give the ending alone, "
+                f"vector={wanted.vector}: is one file, but there are {len(scenes)} scenes; give the ending alone, "
                 f"{Path(wanted.vector).suffix}"
             )
     return MapJob(

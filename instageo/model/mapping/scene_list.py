@@ -16,6 +16,9 @@ from instageo.wording import counted
 RASTER_SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2")
 """Endings of the rasters that a folder of scenes may hold."""
 
+OTHER_FILES = (".png", ".jpg", ".jpeg", ".jp2", ".vrt", ".img", ".nc", ".zarr", ".zip", ".gpkg", ".geojson", ".parquet")
+"""Endings of files that someone might expect maps to be."""
+
 
 def list_scenes(
     names: Sequence[str],
@@ -35,10 +38,11 @@ def list_scenes(
 
     Raises:
         ConfigError: Neither or both are given, or dates do not fit.
-        DataError: A folder or table has no scene, or files cannot be grouped by dates.
+        DataError: A scene is missing, a folder or table has none, or files cannot be grouped by dates.
     """
     if bool(names) == bool(band_files):
-        raise ConfigError("name scenes, or the single-band files of one scene")
+        found_what = "both scenes and single-band files are named" if names else "no scene is named"
+        raise ConfigError(f"{found_what}; name scenes, or the single-band files of one scene with band")
     if band_files:
         return [_scene_of_bands(band_files, tuple(days), num_dates)]
     found: list[SceneFiles] = []
@@ -80,16 +84,18 @@ def map_paths(scenes: Sequence[SceneFiles], output: str) -> list[Path]:
         output: A path that ends in `.tif` for the map of one scene, else a folder.
 
     Raises:
-        ConfigError: One file is named for several scenes, or it is a URL.
+        ConfigError: One file is named for several scenes, or it is a URL or of another format.
         DataError: Two scenes have the same name.
     """
     if is_remote(output):
         raise ConfigError(f"{output}: maps are written to local disks; write there, and copy the finished files")
     path = Path(output).expanduser()
-    if path.suffix.lower() in (".tif", ".tiff"):
+    if path.suffix.lower() in (".tif", ".tiff") and not path.is_dir():
         if len(scenes) > 1:
             raise ConfigError(f"{path}: is one file, but there are {len(scenes)} scenes; name a folder")
         return [path]
+    if path.suffix.lower() in OTHER_FILES or path.is_file():
+        raise ConfigError(f"{path}: maps are GeoTIFFs; name a file that ends in .tif, or a folder")
     names = [scene.name for scene in scenes]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
@@ -117,18 +123,24 @@ def check_not_scene(scenes: Sequence[SceneFiles], paths: Sequence[Path]) -> None
 
 def _expand(name: str) -> list[SceneFiles] | None:
     """Return the scenes of a table or of a folder of rasters; None for a raster or a product."""
-    if is_remote(name) or not Path(name).exists():
+    if is_remote(name):
         return None
     path = Path(name)
+    if not name or not path.exists():
+        raise DataError(f"{name or 'a scene without a name'}: no such file or folder; check the path")
     if path.is_file() and path.suffix.lower() in READERS:
         rows = read_table(name, path.parent, need_label=False)
         return [SceneFiles(scene_name(row.input), (row.input,), tuple(row.dates)) for row in rows]
-    if not path.is_dir() or find_product(path) is not None:
+    if find_product(path) is not None:
+        return None
+    if path.suffix.lower() == ".zip":
+        raise DataError(f"{path}: holds no known product; name a raster in it as /vsizip/{path.absolute()}/NAME.tif")
+    if not path.is_dir():
         return None
     rasters = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in RASTER_SUFFIXES)
     products = sorted(str(folder) for folder in path.iterdir() if _is_product(folder))
     if not rasters and not products:
-        raise DataError(f"{path}: holds no raster and no known product; name the files, or their bands with band")
+        raise DataError(f"{path}: holds no raster and no known product; name the rasters, or their single-band files with band")
     return [SceneFiles(scene_name(file), (file,)) for file in [*rasters, *products]]
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from instageo.errors import ConfigError
 from instageo.model.settings.fields import check, setting
 
 TTA_CHOICES = ("none", "flips", "d4")
@@ -41,20 +42,21 @@ class MapSettings:
     overwrite: bool = setting(False, "true: make maps again that are there already")
 
     def __post_init__(self) -> None:
-        check(self.tta in TTA_CHOICES, "map.tta", self.tta, f"one of {', '.join(TTA_CHOICES)}", TTA_CHOICES)
-        check(self.dilation >= 0, "map.dilation", self.dilation, "0 or more pixels")
-        check(self.resolution is None or self.resolution > 0, "map.resolution", self.resolution, "null, or above 0")
-        check(self.min_pixels >= 1, "map.min_pixels", self.min_pixels, "at least 1 pixel")
-        check(self.memory_mb >= 1, "map.memory_mb", self.memory_mb, "at least 1 MB")
+        """Check values; messages name a setting without its group, as options of `instageo map` and of `map` do."""
+        check(self.tta in TTA_CHOICES, "tta", self.tta, f"one of {', '.join(TTA_CHOICES)}", TTA_CHOICES)
+        check(self.dilation >= 0, "dilation", self.dilation, "0 or more pixels")
+        check(self.resolution is None or self.resolution > 0, "resolution", self.resolution, "null, or above 0")
+        check(self.min_pixels >= 1, "min_pixels", self.min_pixels, "at least 1 pixel")
+        check(self.memory_mb >= 1, "memory_mb", self.memory_mb, "at least 1 MB")
         ok = self.vector is None or self.vector.lower().endswith(VECTOR_FORMATS)
-        check(ok, "map.vector", self.vector, f"a path or ending of {', '.join(VECTOR_FORMATS)}")
-        ok = not self.spread or self.tta != "none" or bool(self.members)
-        check(ok, "map.spread", self.spread, "false without map.tta or map.members: one prediction has no spread")
+        check(ok, "vector", self.vector, f"a path or ending of {', '.join(VECTOR_FORMATS)}")
+        if self.spread and self.tta == "none" and not self.members:
+            raise ConfigError("spread: one prediction has no spread; add members, tta=flips or tta=d4")
         for text in self.band_files:
             name, _, path = text.partition("=")
-            check(bool(name and path), "map.band_files", text, "NAME=PATH, such as BLUE=b02.tif")
+            check(bool(name and path), "band", text, "NAME=PATH, such as BLUE=b02.tif")
         for text in self.dates:
-            check(_is_date(text), "map.dates", text, "dates such as 2024-03-05")
+            check(_is_date(text), "date", text, "a date such as 2024-03-05")
 
 
 def _is_date(text: object) -> bool:
