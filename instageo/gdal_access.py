@@ -54,7 +54,7 @@ def explain_failure(location: str, error: BaseException) -> str | None:
     if _NO_CREDENTIALS.search(reason):
         return f"{location}: no credentials for this store; {advice}"
     if isinstance(error, FileNotFoundError) or _MISSING.search(reason):
-        return f"{location}: no such file (the store answers 404); check the path, or root_dir and the paths of the table"
+        return f"{location}: no such file (the store answers 404); check the path, root_dir and the table"
     if isinstance(error, PermissionError) or _DENIED.search(reason):
         return f"{location}: access denied ({reason}); {advice}"
     if isinstance(error, TimeoutError) or _UNREACHABLE.search(reason):

@@ -166,7 +166,7 @@ def read_raster(
 @contextmanager
 def _open_local(path: str | Path, options: Mapping[str, str | int]) -> Iterator[DatasetReader]:
     if not Path(path).exists():
-        raise RasterError(f"{path}: no such file; check the path, or root_dir and the paths of the table")
+        raise RasterError(f"{path}: no such file; check the path, root_dir and the table")
     with read_errors(path), rasterio.Env(**{**LOCAL_OPTIONS, **options}), rasterio.open(path, sharing=False) as source:
         yield source
 

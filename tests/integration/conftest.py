@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from affine import Affine
 
+from instageo.cli import main as instageo_main
 from instageo.model.run import main
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
@@ -78,6 +79,31 @@ def trained(tmp_path_factory):
     tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
     assert main([*tables, *QUICK, "train.num_epochs=2", f"hydra.run.dir={base / 'run'}"]) == 0
     return data, base / "run"
+
+
+@pytest.fixture(scope="session")
+def small_network(tmp_path_factory):
+    """The run directory of a small network that tells the two classes of its chips apart; see `maps.py`."""
+    from tests.integration.maps import train_small
+
+    return train_small(tmp_path_factory.mktemp("small_network"))
+
+
+@pytest.fixture
+def instageo(monkeypatch, capfd):
+    """Run the command `instageo` in this process; returns exit status, stdout, stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["instageo", *map(str, arguments)])
+        status = 0
+        try:
+            instageo_main()
+        except SystemExit as end:
+            status = end.code or 0
+        captured = capfd.readouterr()
+        return status, captured.out, captured.err
+
+    return call
 
 
 def pytest_collection_modifyitems(items):

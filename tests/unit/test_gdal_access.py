@@ -86,7 +86,7 @@ def test_a_chip_in_a_bucket(store, chip, scheme, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("none.tif", r"no such file \(the store answers 404\); check the path, or root_dir and the paths of the table"),
+        ("none.tif", r"no such file \(the store answers 404\); check the path, root_dir and the table"),
         ("denied/chip.tif", r"access denied \(HTTP response code: 403\); check that the URL is complete"),
         ("text.tif", "cannot be read as a raster .*; expected a GeoTIFF"),
         ("cut.tif", "cannot be read as a raster .*; expected a GeoTIFF"),

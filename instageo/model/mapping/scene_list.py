@@ -140,7 +140,7 @@ def _expand(name: str) -> list[SceneFiles] | None:
     rasters = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in RASTER_SUFFIXES)
     products = sorted(str(folder) for folder in path.iterdir() if _is_product(folder))
     if not rasters and not products:
-        raise DataError(f"{path}: holds no raster and no known product; name the rasters, or their single-band files with band")
+        raise DataError(f"{path}: holds no raster and no known product; name rasters, or single-band files with band")
     return [SceneFiles(scene_name(file), (file,)) for file in [*rasters, *products]]
 
 
