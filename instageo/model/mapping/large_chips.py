@@ -9,7 +9,8 @@ from instageo.model.inference.predictor import Predictor
 from instageo.model.mapping.date_layers import ReadingOptions
 from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.map_files import class_legend
-from instageo.model.mapping.map_scene import MapOptions, SceneMap, map_scene
+from instageo.model.mapping.map_scene import SceneMap, map_scene
+from instageo.model.mapping.prepared_map import MapOptions
 from instageo.model.mapping.scene_input import SceneFiles, open_scene_input
 from instageo.table import Row
 

@@ -19,7 +19,8 @@ from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.mapping.date_layers import ReadingOptions
 from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.map_files import WantedLayers, class_legend
-from instageo.model.mapping.map_scene import MapOptions, Progress, SceneMap, map_scene
+from instageo.model.mapping.map_scene import Progress, SceneMap, map_scene
+from instageo.model.mapping.prepared_map import MapOptions
 from instageo.model.mapping.products import WantedPolygons, product_paths, write_products
 from instageo.model.mapping.scene_input import SceneFiles, open_scene_input
 from instageo.model.mapping.tiles import SceneInput

@@ -38,17 +38,11 @@ class MapPlan:
 
     def tile_columns(self, window: slice) -> range:
         """Return the indices of the columns of tiles that touch a window of the scene's columns."""
-        columns = self.columns
-        touching = [
-            index
-            for index in range(len(columns.starts))
-            if columns.window(index).start < window.stop and columns.window(index).stop > window.start
-        ]
-        return range(touching[0], touching[-1] + 1)
+        return _touching(self.columns, window)
 
-    def first_tile_row(self, row: int) -> int:
-        """Return the index of the first row of tiles that touches the scene's row `row` or a later one."""
-        return next(index for index in range(len(self.rows.starts)) if self.rows.window(index).stop > row)
+    def tile_rows(self, window: slice) -> range:
+        """Return the indices of the rows of tiles that touch a window of the scene's rows."""
+        return _touching(self.rows, window)
 
 
 def plan_map(scene: SceneLayers, tiling: Tiling, num_outputs: int, *, spread: bool, memory_mb: int) -> MapPlan:
@@ -89,3 +83,11 @@ def column_bytes(scene: SceneLayers, tile: int, num_values: int) -> int:
     stored = layers * np.dtype(scene.dtype).itemsize + scene.num_dates * MASK_BYTES
     reading = stored * (tile + 4 * strip)
     return reading + FLOAT_BYTES * num_values * (tile + 4 * BLOCK)
+
+
+def _touching(axis: TileAxis, window: slice) -> range:
+    indices = range(len(axis.starts))
+    touching = [
+        index for index in indices if axis.window(index).start < window.stop and axis.window(index).stop > window.start
+    ]
+    return range(touching[0], touching[-1] + 1)

@@ -8,7 +8,7 @@ from instageo.errors import ConfigError, DataError, OutOfMemoryError
 from instageo.model.chips.sample import Sample
 from instageo.model.mapping.ensemble import TTA
 from instageo.model.mapping.map_files import WantedLayers
-from instageo.model.mapping.map_scene import MapOptions
+from instageo.model.mapping.prepared_map import MapOptions
 from tests.unit.mapping.conftest import NO_DATA, Content, Remainder, make_predictor
 
 PROBABILITIES = MapOptions(WantedLayers(probabilities=True, confidence=True))
