@@ -75,6 +75,7 @@ def _run(values: dict[str, Any]) -> None:
         from instageo.model.commands.map_scenes import print_areas, report_maps, reports_json
         from instageo.model.mapping.from_settings import map_job_from_settings
         from instageo.model.mapping.map_scenes import map_scenes
+        from instageo.model.networks.memory import keep_freed_memory
         from instageo.model.settings.compose import default_settings, update_settings
 
     given: dict[str, Any] = {"mode": "map", "checkpoint_path": values["model"]}
@@ -88,6 +89,7 @@ def _run(values: dict[str, Any]) -> None:
     with log_to_stderr(), _named_as_options(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # such scenes are allowed
         settings = update_settings(default_settings(), given)
+        keep_freed_memory()
         try:
             job = map_job_from_settings(settings, frozenset(given), Path(given["map.output"]))
             reports = map_scenes(job, step_progress)
