@@ -5,25 +5,20 @@ processes. A worker that is killed is started again, and its blocks are predicte
 """
 
 import logging
-import os
 import pickle
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
-import torch
 from ray.data import ActorPoolStrategy, DataContext
 
-from instageo.errors import CheckpointError, ConfigError, InstaGeoError
+from instageo.errors import InstaGeoError
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, predict_items
-from instageo.model.inference.fingerprint import model_fingerprint
-from instageo.model.inference.predictor import Predictor, predictor_from_settings
-from instageo.model.inference.ray_cluster import WorkerPlan, plan_workers, ray_cluster
-from instageo.model.networks.device import pick_device
-from instageo.model.networks.memory import keep_freed_memory
+from instageo.model.inference.predictor import Predictor
+from instageo.model.inference.ray_cluster import WorkerPlan, ray_cluster
+from instageo.model.inference.ray_worker import WorkerSetup, explain_killed_loads, load_in_worker, set_up_workers
 from instageo.model.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,24 +41,14 @@ class RayJob:
     """What every worker needs to know.
 
     Attributes:
-        settings: Settings for the predictor.
-        explicit: Keys that the user set.
+        setup: How the model is loaded.
         fingerprint: Fingerprint of the model, which must be the same on all machines.
-        device: Device to compute on.
-        threads: Threads that compute on the CPU.
         ahead: Chips read in advance.
-        folder: Folder that relative paths start from.
-        max_loads: Attempts to load the network, of all workers together.
     """
 
-    settings: Settings
-    explicit: frozenset[str]
+    setup: WorkerSetup
     fingerprint: str
-    device: str
-    threads: int
     ahead: int
-    folder: str
-    max_loads: int
 
 
 def predict_on_ray(
@@ -83,19 +68,8 @@ def predict_on_ray(
         InstaGeoError: A worker cannot load the model.
     """
     with ray_cluster(settings.ray.address):
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        plan = plan_workers(settings.accelerator, settings.ray.num_workers, nodes)
-        mps = settings.ray.address is None and pick_device(settings.accelerator) == "mps"
-        device = "cuda" if plan.gpus else "mps" if mps else "cpu"
-        threads = plan.cpus if settings.ray.address else max(torch.get_num_threads() // plan.size, 1)
-        max_loads = (settings.ray.max_retries + 1) * plan.size
-        job = RayJob(settings, explicit, fingerprint, device, threads, ahead, str(Path.cwd()), max_loads)
-        free = ray.available_resources()
-        if free.get("CPU", 0) < plan.size * plan.cpus or free.get("GPU", 0) < plan.size * plan.gpus:
-            log.warning(
-                "the cluster is in use by others; waiting for %d workers of %d cores and %d GPUs each",
-                plan.size, plan.cpus, plan.gpus,
-            )  # fmt: skip
+        plan, setup = set_up_workers(settings, explicit)
+        job = RayJob(setup, fingerprint, ahead)
         yield from _outcomes(job, plan, items)
 
 
@@ -166,7 +140,7 @@ class RayWorker:
         outcomes: list[PredictionOutcome] = []
         for item in items:
             name = item.row.input
-            if self._begin(name) <= self.job.settings.ray.max_retries + 1:
+            if self._begin(name) <= self.job.setup.settings.ray.max_retries + 1:
                 outcomes += predict_items(predictor, [item], 0)
             else:
                 outcomes.append(PredictionOutcome(name, WORKER_DIED))
@@ -182,27 +156,8 @@ class RayWorker:
 
     def _check_loads(self) -> None:
         """Raise if loading the network has killed workers too often."""
-        if self._begin(LOADING) > self.job.max_loads:
-            raise CheckpointError(
-                f"{self.job.settings.checkpoint_path}: {self.job.max_loads} processes were killed while they loaded "
-                "it, perhaps for lack of memory; use fewer with ray.num_workers"
-            )
+        if self._begin(LOADING) > self.job.setup.max_loads:
+            raise explain_killed_loads(self.job.setup)
 
     def _load(self) -> Predictor:
-        job, host = self.job, ray.util.get_node_ip_address()
-        keep_freed_memory()
-        torch.set_num_threads(job.threads)
-        try:
-            os.chdir(job.folder)
-        except OSError as error:
-            raise ConfigError(
-                f"{host}: has no folder {job.folder}; all machines of the cluster need the same paths as the one that "
-                "starts the run"
-            ) from error
-        predictor = predictor_from_settings(job.settings, job.explicit, job.device)
-        if model_fingerprint(predictor.settings) != job.fingerprint:
-            raise CheckpointError(
-                f"{host}: has another checkpoint at {job.settings.checkpoint_path}, or other versions of "
-                "instageo-model or PyTorch; install the same on all machines"
-            )
-        return predictor
+        return load_in_worker(self.job.setup, self.job.fingerprint)
