@@ -44,6 +44,9 @@ OTHERS: tuple[tuple[str, str, Any, Any, str], ...] = (
     ("scale_tags", "dataloader.scale_tags", str | None, None, "scale and offset tags of files: auto, apply or ignore"),
     ("precision", "precision", str, "32-true", "number format: 32-true, bf16-mixed or 16-mixed"),
     ("device", "accelerator", str, "auto", "device: auto, cpu, gpu, cuda or mps"),
+    ("engine", "engine", str, "local", "local, or ray for worker processes on this machine or a cluster"),
+    ("num_workers", "ray.num_workers", int | None, None, "with --engine ray: worker processes; by default one per GPU"),
+    ("address", "ray.address", str | None, None, "with --engine ray: a running cluster, auto or HOST:6379"),
 )
 """Options of other groups: name, setting, type, default, help."""
 

@@ -14,11 +14,12 @@ from instageo.model.inference.predictor import Predictor, predictor_from_setting
 from instageo.model.mapping.date_layers import ReadingOptions
 from instageo.model.mapping.ensemble import TTA, Ensemble
 from instageo.model.mapping.map_files import WantedLayers
+from instageo.model.mapping.map_job import MapJob, MapReport, WorkerSettings
 from instageo.model.mapping.map_scene import Progress
-from instageo.model.mapping.map_scenes import MapJob, MapReport, map_scenes
+from instageo.model.mapping.map_scenes import map_scenes
 from instageo.model.mapping.products import WantedPolygons
 from instageo.model.mapping.scene_list import check_not_scene, list_scenes, map_paths
-from instageo.model.settings import Settings
+from instageo.model.settings import Engine, Settings
 from instageo.model.settings.derived import band_names
 from instageo.model.settings.map_settings import MapSettings
 from instageo.products.find import find_product
@@ -37,18 +38,17 @@ def map_job_from_settings(settings: Settings, explicit: frozenset[str], output: 
     Raises:
         InstaGeoError: A network cannot be loaded, a scene is missing, or settings contradict each other.
     """
-    predictor = predictor_from_settings(settings, explicit)
-    return build_map_job(predictor, settings.map, output, explicit)
+    local = settings.engine is Engine.local
+    predictor = predictor_from_settings(settings, explicit, None if local else "cpu")
+    job = build_map_job(predictor, settings.map, output, explicit)
+    return job if local else replace(job, workers=WorkerSettings(settings, explicit))
 
 
 def build_map_job(
     predictor: Predictor, wanted: MapSettings, output: Path, explicit: frozenset[str] = frozenset()
 ) -> MapJob:
     """List the scenes of a loaded network, and load the further members of an ensemble."""
-    members = [
-        predictor_from_settings(replace(predictor.settings, checkpoint_path=path), explicit, predictor.device)
-        for path in wanted.members
-    ]
+    ensemble = load_ensemble(predictor, wanted, explicit)
     reading = ReadingOptions(
         wanted.sensor,
         tuple(wanted.bands),
@@ -78,7 +78,7 @@ def build_map_job(
                 f"{Path(wanted.vector).suffix}"
             )
     return MapJob(
-        Ensemble([predictor, *members], TTA[wanted.tta]),
+        ensemble,
         scenes,
         paths,
         reading,
@@ -88,6 +88,15 @@ def build_map_job(
         wanted.memory_mb,
         wanted.overwrite,
     )
+
+
+def load_ensemble(predictor: Predictor, wanted: MapSettings, explicit: frozenset[str]) -> Ensemble:
+    """Load the further members of the ensemble of a loaded network."""
+    members = [
+        predictor_from_settings(replace(predictor.settings, checkpoint_path=path), explicit, predictor.device)
+        for path in wanted.members
+    ]
+    return Ensemble([predictor, *members], TTA[wanted.tta])
 
 
 def map_one_scene(

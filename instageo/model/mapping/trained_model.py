@@ -10,7 +10,7 @@ import torch
 from instageo.arguments import as_path
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.mapping.from_settings import map_one_scene
-from instageo.model.mapping.map_scenes import MapReport
+from instageo.model.mapping.map_job import MapReport
 from instageo.model.networks.device import find_device
 from instageo.model.settings.compose import default_settings
 
