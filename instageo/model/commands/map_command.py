@@ -114,7 +114,7 @@ def _named_as_options() -> Iterator[None]:
     except InstaGeoError as error:
         sentence = str(error)
         for name, setting, *_ in OTHERS:
-            sentence = re.sub(rf"(?<![\w./]){re.escape(setting)}=", f"{name}=", sentence)
+            sentence = re.sub(rf"(?<![\w./]){re.escape(setting)}(?=[=:])", name, sentence)
         if sentence == str(error):
             raise
         raise ConfigError(sentence) from error

@@ -137,7 +137,7 @@ def open_scene(
     paths = dict.fromkeys(path for path, _ in layers)
     for path in paths:
         if not (is_remote(path) or Path(path).exists()):
-            raise RasterError(f"{path}: no such file")
+            raise RasterError(f"{path}: no such file; check the path")
     with ExitStack() as stack:
         files = {path: stack.enter_context(open_raster(path)) for path in paths}
         for path, layer in layers:
