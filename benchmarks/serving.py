@@ -40,7 +40,7 @@ def measure_network(checkpoint: Path, chip: Path, seconds: float) -> float:
 import sys, time, torch
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
-from instageo.model.mapping.trained_model import load_model
+from instageo.model.map_jobs.trained_model import load_model
 p = load_model(sys.argv[1], device="cpu")
 c = read_chip(sys.argv[2], chip_format_from_settings(p.settings))
 x = torch.from_numpy(c.image)[None].expand(16, -1, -1, -1, -1).contiguous()

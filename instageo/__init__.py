@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from instageo.model.dataset.datamodule import ChipDataModule
     from instageo.model.dataset.table_dataset import ChipDataset
     from instageo.model.inference.predictor import Predictor
-    from instageo.model.mapping.trained_model import TrainedModel, load_model
+    from instageo.model.map_jobs.trained_model import TrainedModel, load_model
     from instageo.model.networks.pretrained import build_encoder, build_network, list_models
     from instageo.model.training.lightning_tasks import ClassificationTask, RegressionTask, SegmentationTask
     from instageo.model.training.save_model import save_model
@@ -40,11 +40,11 @@ _MODULES = {
     "Predictor": "model.inference.predictor",
     "RegressionTask": "model.training.lightning_tasks",
     "SegmentationTask": "model.training.lightning_tasks",
-    "TrainedModel": "model.mapping.trained_model",
+    "TrainedModel": "model.map_jobs.trained_model",
     "build_encoder": "model.networks.pretrained",
     "build_network": "model.networks.pretrained",
     "list_models": "model.networks.pretrained",
-    "load_model": "model.mapping.trained_model",
+    "load_model": "model.map_jobs.trained_model",
     "save_model": "model.training.save_model",
 }
 """Module of each public name; it is imported on first use, so that `import instageo` does not import PyTorch."""

@@ -15,7 +15,7 @@ from ray import serve
 from instageo.model.chips.value_range import ValueRange
 from instageo.model.inference.predictor import Predictor
 from instageo.model.inference.ray_access import bind_replica_to_loopback
-from instageo.model.mapping.trained_model import load_model
+from instageo.model.map_jobs.trained_model import load_model
 from instageo.model.networks.device import inference_autocast
 from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.settings import Settings

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from instageo.model.mapping.trained_model import load_model
+from instageo.model.map_jobs.trained_model import load_model
 from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
 from instageo.serving.formats import summarize_prediction

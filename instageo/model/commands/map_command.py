@@ -76,8 +76,8 @@ def make_map_command() -> Callable[..., None]:
 def _run(values: dict[str, Any]) -> None:
     with required_by("instageo map", EXTRAS):
         from instageo.model.commands.map_scenes import print_areas, report_maps, reports_json
-        from instageo.model.mapping.from_settings import map_job_from_settings
-        from instageo.model.mapping.map_scenes import map_scenes
+        from instageo.model.map_jobs.from_settings import map_job_from_settings
+        from instageo.model.map_jobs.map_scenes import map_scenes
         from instageo.model.networks.memory import keep_freed_memory
         from instageo.model.settings.compose import default_settings, update_settings
 

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from instageo.errors import DataError
 from instageo.model.context import Run
-from instageo.model.mapping.from_settings import map_job_from_settings
-from instageo.model.mapping.map_job import MapReport
-from instageo.model.mapping.map_scenes import map_scenes as map_all
+from instageo.model.map_jobs.from_settings import map_job_from_settings
+from instageo.model.map_jobs.map_job import MapReport
+from instageo.model.map_jobs.map_scenes import map_scenes as map_all
 from instageo.model.settings import require_settings
 from instageo.runtime.progress import step_progress
 from instageo.wording import counted

@@ -11,7 +11,7 @@ from instageo.model.distillation.soft_targets import soft_class_loss, soft_multi
 from instageo.model.distillation.weight_selection import init_from_teacher, select_channels, select_layers
 from instageo.model.heads.base import HeadSpec
 from instageo.model.inference.predictor import Predictor
-from instageo.model.mapping.trained_model import load_model
+from instageo.model.map_jobs.trained_model import load_model
 from instageo.model.networks.checkpoint import BEST, locate_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.segmenter import PrithviSegmenter

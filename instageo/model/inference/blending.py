@@ -62,7 +62,7 @@ class RollingSum:
         self._sums = torch.zeros(shape, device=device)
 
     def add(self, values: Tensor, row: int, column: int) -> None:
-        """Add the outputs of a tile, (K, h, w); parts of it above or beside the kept window are left out.
+        """Add the outputs of a tile, (K, h, w); parts of it outside the kept window are left out.
 
         Args:
             values: Its outputs, float32.

@@ -115,7 +115,7 @@ def _check_address(address: str | None) -> None:
 def own_process_group() -> Iterator[None]:
     """Start Ray's processes in process groups of their own in this block, so that signals reach this process first.
 
-    A shell, `timeout` and schedulers send SIGTERM to a whole group. A process whose Ray has ended before it was told
+    A shell, `timeout` and schedulers send SIGTERM to a whole group. A process whose Ray has ended before it was asked
     to end itself is ended by Ray's core, with status 1 and without a word. On Linux, Ray's processes end with this
     process however it ends; elsewhere Ray relies on the shared group.
     """

@@ -6,12 +6,12 @@ from instageo.files import write_text
 from instageo.model.figures.qgis_style import render_qml, style_path
 from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.inference.predictor import Predictor
-from instageo.model.mapping.date_layers import ReadingOptions
 from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.map_files import class_legend
 from instageo.model.mapping.map_scene import SceneMap, map_scene
 from instageo.model.mapping.prepared_map import MapOptions
-from instageo.model.mapping.scene_input import SceneFiles, open_scene_input
+from instageo.model.scenes.date_layers import ReadingOptions
+from instageo.model.scenes.scene_input import SceneFiles, open_scene_input
 from instageo.table import Row
 
 LARGE_CHIP_BYTES = 1 << 30

@@ -15,7 +15,7 @@ from instageo.model.inference.predictor import Predictor
 from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.piece_writer import PieceWriter
 from instageo.model.mapping.prepared_map import PieceRange, PreparedMap
-from instageo.model.mapping.tiles import TileRows
+from instageo.model.scenes.tiles import TileRows
 from instageo.runtime.memory import explain_memory_errors
 
 MIN_BATCH = 2

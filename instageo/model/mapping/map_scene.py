@@ -9,7 +9,7 @@ from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.map_files import MAP
 from instageo.model.mapping.map_pieces import MAX_SAMPLES, MadePieces, find_unlike_bands, map_pieces
 from instageo.model.mapping.prepared_map import MapOptions, PieceRange, prepare_map
-from instageo.model.mapping.tiles import SceneInput
+from instageo.model.scenes.tiles import SceneInput
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles that are done, and of all tiles."""
@@ -54,7 +54,7 @@ def map_scene(
         source: The scene.
         output: Path of the map; further files are written next to it.
         options: What is written, and in how much memory.
-        fingerprint: What the map depends on, by name; if it changes, an unfinished map begins anew.
+        fingerprint: What the map depends on, by name; if it changes, an unfinished map begins again.
         finish: Called with the finished map while its pieces are still there, to write what is made from it.
         progress: Called after each row of tiles.
 

@@ -1,4 +1,4 @@
-"""Gather the averaged rows of a panel to pieces of the map's files, and write these beside the network."""
+"""Gather the averaged rows of a panel to pieces of the map's files, and write these while the network computes."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -9,7 +9,7 @@ from instageo.model.inference.predictor import Predictor
 from instageo.model.mapping.map_files import MapFile, WantedLayers, plan_map_files
 from instageo.model.mapping.plan import MapPlan, plan_map
 from instageo.model.mapping.run_state import resumable
-from instageo.model.mapping.tiles import SceneInput
+from instageo.model.scenes.tiles import SceneInput
 from instageo.raster.map_files.cog_join import join_pieces
 from instageo.raster.map_files.layout import MapLayout
 from instageo.raster.map_files.pieces import PieceStore
@@ -132,7 +132,7 @@ def prepare_map(
         source: The scene.
         output: Path of the map; further files are written next to it.
         options: What is written, and in how much memory.
-        fingerprint: What the map depends on, by name; if it changes, an unfinished map begins anew.
+        fingerprint: What the map depends on, by name; if it changes, an unfinished map begins again.
 
     Yields:
         The map; what an earlier run has made of it is there, if it is whole.

@@ -1,4 +1,4 @@
-"""What stands beside a map: its legend, a scale bar and a north arrow."""
+"""What stands next to a map: its legend, a scale bar and a north arrow."""
 
 import math
 from collections.abc import Mapping
@@ -123,7 +123,7 @@ def nice_length(longest: float) -> float:
 
 
 def draw_scale_bar(sheet: Sheet, x: float, y: float, metres_per_inch: float, longest: float) -> None:
-    """Draw a bar of a round length, at most so many inches, with its upper left corner at (x, y); 0.35 inches high."""
+    """Draw a bar of a round length, at most that many inches, from its upper left corner (x, y); 0.35 inches high."""
     metres = nice_length(metres_per_inch * longest)
     width = metres / metres_per_inch
     half = width / 2

@@ -64,7 +64,7 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 
 
 def shorten(text: str, size: float, width: float, weight: str = "normal") -> str:
-    """Return a text, cut off with an ellipsis if it is wider than so many inches."""
+    """Return a text, cut off with an ellipsis if it is wider than that many inches."""
     if text_width(text, size, weight) <= width:
         return text
     low, high = 0, len(text)

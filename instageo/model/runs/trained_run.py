@@ -86,7 +86,7 @@ class TrainedRun:
 
     def load(self, device: str | None = None) -> "Predictor":
         """Load its network for inference; see `load_model`."""
-        from instageo.model.mapping.trained_model import load_model
+        from instageo.model.map_jobs.trained_model import load_model
 
         return load_model(self.path, device=device)
 

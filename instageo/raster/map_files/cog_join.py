@@ -159,4 +159,4 @@ def _read_block(file: BinaryIO, offset: int, size: int) -> bytes:
 
 
 def _damaged(path: str | Path) -> RasterError:
-    return RasterError(f"{path}: this piece of a map is damaged; remove it and run again to make it anew")
+    return RasterError(f"{path}: this piece of a map is damaged; remove it and run the command again")

@@ -107,7 +107,7 @@ class MapLayout:
 
     @classmethod
     def of_values(cls, height: int, width: int, layers: int = 1, *, num_panels: int = 1) -> "MapLayout":
-        """Return the layout of float32 values, NaN where there is none."""
+        """Return the layout of float32 values, NaN where they are missing."""
         return cls(height, width, layers, "float32", math.nan, VALUE_CODEC, "mean", num_panels)
 
     @cached_property

@@ -47,7 +47,7 @@ def halve_classes(classes: Values, no_data: float | None) -> Values:
 
 
 def halve_values(values: Values, no_data: float | None) -> Values:
-    """Return the mean of the valid ones of each 2 x 2 pixels, no-data where there is none.
+    """Return the mean of the valid ones of each 2 x 2 pixels, no-data where all are missing.
 
     Means of integers are rounded to the nearest, halves up. A mean that happens to equal the no-data value becomes its
     neighbour. The last row and column of odd sizes count twice.

@@ -44,7 +44,7 @@ def creation_options(layout: MapLayout) -> dict[str, object]:
 class PieceStore:
     """Folder with the pieces of one raster file, each a TIFF whose blocks are those of the joined file.
 
-    A piece exists only when it is on the disk as a whole, so the names in the folder tell what is done. Call `repair`
+    A piece exists only when it is on the disk in full, so the names in the folder say what is done. Call `repair`
     before the first use in a run. Different pieces may be written at the same time.
 
     Args:
@@ -120,7 +120,7 @@ class PieceStore:
                 values: NDArray[np.generic] = source.read(window=window)
                 return values
         except RasterioError as error:
-            raise RasterError(f"{path}: cannot be read ({error}); run again to make it anew") from error
+            raise RasterError(f"{path}: cannot be read ({error}); run the command again") from error
 
     def repair(self) -> None:
         """Remove what a killed run or a failing disk has left unusable, and make the overview pieces that are missing.

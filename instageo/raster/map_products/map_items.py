@@ -34,7 +34,7 @@ SIDE_POINTS = 8
 
 @dataclass(frozen=True)
 class MapRecord:
-    """A map, and what its file does not tell.
+    """A map, and what its file does not say.
 
     Attributes:
         path: The map.

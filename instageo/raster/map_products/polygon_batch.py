@@ -86,7 +86,7 @@ def make_batches(
     Args:
         polygons: The polygons.
         row_hectares: Area of a pixel in each row, shape (H,); None if the map is nowhere on Earth.
-        affine: Transform of the map; its determinant tells which way outlines have to run.
+        affine: Transform of the map; its determinant says which way outlines have to run.
     """
     remaining = iter(polygons)
     height = None if row_hectares is None else np.concatenate([[0.0], np.cumsum(row_hectares)])
@@ -112,7 +112,7 @@ def make_batches(
 
 
 def _take(polygons: Iterator[PixelPolygon]) -> list[PixelPolygon]:
-    """Return the next polygons, so many that they have about `MAX_CORNERS` corners; none at the end."""
+    """Return the next polygons, with about `MAX_CORNERS` corners; none at the end."""
     chosen, corners = [], 0
     for polygon in polygons:
         chosen.append(polygon)

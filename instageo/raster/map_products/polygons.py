@@ -26,7 +26,7 @@ SIEVE_BYTES_PER_CORNER = 10
 """Memory that sieving takes, per corner of the polygons before it."""
 
 MEMORY_MB = 4096
-"""Memory that polygons may take unless told otherwise."""
+"""Memory that polygons may take by default."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ def polygonize(
     A polygon is a patch of pixels of one class that are connected by their sides; it keeps its holes, and is not cut
     anywhere. Patches below the least size get the class of their largest neighbour, so that no gaps arise; one whose
     neighbours are no-data alone, or all below it as well, stays. Pixels without an observation belong to no polygon and
-    are never merged.
-
-    The map is copied to a temporary folder next to `out`, which takes 2 to 7 bytes per pixel while this runs.
+    are never merged. A copy of the map in a temporary folder next to `out` takes 2 to 7 bytes per pixel.
 
     Args:
         map_path: The map.

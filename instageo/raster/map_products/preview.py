@@ -33,7 +33,7 @@ class Preview:
 
 
 def read_preview(path: str | Path, side: int) -> Preview:
-    """Read the overview whose longer side is nearest to so many pixels.
+    """Read the overview whose longer side is nearest to that many pixels.
 
     A map without an overview near to it is read at that size, by its nearest pixels. Maps stored with their south or
     east first are turned round.

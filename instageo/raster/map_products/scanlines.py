@@ -143,7 +143,7 @@ def _open(*paths: Path) -> Iterator[list[DatasetReader]]:
 
 @contextmanager
 def _create(path: Path, shape: tuple[int, int], dtype: np.dtype[np.generic]) -> Iterator[DatasetWriter]:
-    """Create a copy; GDAL does not report every error of the disk, but the size of the file tells."""
+    """Create a copy; GDAL does not report every error of the disk, but the size of the file shows it."""
     height, width = shape
     num_bytes = height * width * dtype.itemsize
     if shutil.disk_usage(path.parent).free < num_bytes:
@@ -174,11 +174,11 @@ def _count_corners(classes: NDArray[np.int32]) -> int:
     above, below, left, right = across[:-1], across[1:], down[:, :-1], down[:, 1:]
     falling, rising = classes[1:, 1:] == classes[:-1, :-1], classes[1:, :-1] == classes[:-1, 1:]
     total = 0
-    for pixels, beside, over, diagonal in (
+    for pixels, side, over, diagonal in (
         (classes[:-1, :-1], above, left, falling),
         (classes[:-1, 1:], above, right, rising),
         (classes[1:, :-1], below, left, rising),
         (classes[1:, 1:], below, right, falling),
     ):
-        total += int(np.count_nonzero((beside == over) & ~(beside & diagonal) & (pixels >= 0)))
+        total += int(np.count_nonzero((side == over) & ~(side & diagonal) & (pixels >= 0)))
     return total

@@ -33,7 +33,7 @@ class Strip:
 
 
 class StripReader:
-    """The strips of a part of a scene, from top to bottom; each iteration reads them anew.
+    """The strips of a part of a scene, from top to bottom; each iteration reads them again.
 
     Strips end where blocks of the finest file do. Each thread opens the files for itself, since GDAL's handles must not
     be shared, and reads one strip ahead. Leaving the iteration early ends the threads after the strip that they are

@@ -8,11 +8,11 @@ import torch
 from affine import Affine
 
 from instageo.model.inference.predictor import Predictor
-from instageo.model.mapping.date_layers import ReadingOptions
 from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.map_scene import map_scene
 from instageo.model.mapping.prepared_map import MapOptions
-from instageo.model.mapping.scene_input import SceneFiles, open_scene_input
+from instageo.model.scenes.date_layers import ReadingOptions
+from instageo.model.scenes.scene_input import SceneFiles, open_scene_input
 from instageo.model.settings import DataSettings, ModelSettings, Settings, TestSettings, TrainSettings
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_raster

@@ -5,14 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from instageo.model.mapping.date_layers import ReadingOptions
 from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.map_files import WantedLayers
 from instageo.model.mapping.map_pieces import map_pieces
 from instageo.model.mapping.map_scene import map_scene
 from instageo.model.mapping.prepared_map import MapOptions, PieceRange, prepare_map
 from instageo.model.mapping.run_state import pieces_folder
-from instageo.model.mapping.scene_input import SceneFiles, open_scene_input
+from instageo.model.scenes.date_layers import ReadingOptions
+from instageo.model.scenes.scene_input import SceneFiles, open_scene_input
 from tests.unit.mapping.conftest import NO_DATA, Content, make_predictor, write_scene
 
 ROWS = 4  # of blocks

@@ -5,12 +5,12 @@ import logging
 import numpy as np
 import pytest
 
-from instageo.model.mapping.date_layers import ReadingOptions
 from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.map_scene import map_scene
 from instageo.model.mapping.prepared_map import MapOptions
 from instageo.model.mapping.run_state import pieces_folder
-from instageo.model.mapping.scene_input import SceneFiles, open_scene_input
+from instageo.model.scenes.date_layers import ReadingOptions
+from instageo.model.scenes.scene_input import SceneFiles, open_scene_input
 from tests.unit.mapping.conftest import Content, make_predictor, write_scene
 
 

@@ -187,7 +187,7 @@ def test_repairing_a_folder_that_is_not_there_makes_none(tmp_path):
 def test_an_unreadable_source_is_named(finished):
     path = finished.path(Piece(0, 0, 1))
     path.write_bytes(b"no TIFF")
-    with pytest.raises(RasterError, match=f"{path.name}: cannot be read .*; run again to make it anew"):
+    with pytest.raises(RasterError, match=f"{path.name}: cannot be read .*; run the command again"):
         finished.write_rows(0, 0, random_pixels(finished.layout)[:, :16, finished.layout.columns(0)])
 
 

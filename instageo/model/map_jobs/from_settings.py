@@ -1,24 +1,18 @@
 """Build the work of `mode=map` from settings."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-from instageo.arguments import as_path
-from instageo.errors import ConfigError, DataError
+from instageo.errors import DataError
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
-from instageo.model.mapping.date_layers import ReadingOptions
+from instageo.model.map_jobs.map_job import MapJob, WorkerSettings
+from instageo.model.map_jobs.products import WantedPolygons
 from instageo.model.mapping.ensemble import TTA, Ensemble
 from instageo.model.mapping.map_files import WantedLayers
-from instageo.model.mapping.map_job import MapJob, MapReport, WorkerSettings
-from instageo.model.mapping.map_scene import Progress
-from instageo.model.mapping.map_scenes import map_scenes
-from instageo.model.mapping.products import WantedPolygons
-from instageo.model.mapping.scene_list import check_not_scene, list_scenes, map_paths
+from instageo.model.scenes.date_layers import ReadingOptions
+from instageo.model.scenes.scene_list import check_not_scene, list_scenes, map_paths
 from instageo.model.settings import Engine, Settings
 from instageo.model.settings.derived import band_names
 from instageo.model.settings.map_settings import MapSettings
@@ -97,29 +91,6 @@ def load_ensemble(predictor: Predictor, wanted: MapSettings, explicit: frozenset
         for path in wanted.members
     ]
     return Ensemble([predictor, *members], TTA[wanted.tta])
-
-
-def map_one_scene(
-    predictor: Predictor,
-    scene: str | Path | Sequence[str | Path],
-    output: str | Path,
-    options: Mapping[str, Any],
-    progress: Progress | None,
-) -> MapReport:
-    """Map one scene with a loaded network; see `Predictor.map`."""
-    names = [scene] if isinstance(scene, (str, Path)) else list(scene)
-    paths = [as_path("scene", name, "the path or URL of a raster, or the folder of a product") for name in names]
-    output = as_path("output", output)
-    known = {part.name for part in fields(MapSettings)} - {"scenes", "output"}
-    if unknown := set(options) - known:
-        name = min(unknown)
-        raise TypeError(f"unknown option {name}; the options are {', '.join(sorted(known))}")
-    wanted = MapSettings(scenes=paths, output=output, **options)
-    job = build_map_job(predictor, wanted, Path(output))
-    if len(job.scenes) != 1:
-        raise ConfigError(f"scene={scene}: names {len(job.scenes)} scenes; expected one")
-    [report] = map_scenes(job, lambda _: nullcontext(progress or (lambda _done, _total: None)))
-    return report
 
 
 def _has_all_dates(path: str, predictor: Predictor, reading: ReadingOptions) -> bool:

@@ -25,7 +25,7 @@ class WantedPolygons:
     min_pixels: int = 1
     memory_mb: int = 1000
 
-    def beside(self, output: Path) -> Path:
+    def next_to(self, output: Path) -> Path:
         """Return the path of the polygons of a map."""
         return output.with_suffix(self.path) if self.path.startswith(".") else Path(self.path).expanduser()
 
@@ -36,9 +36,8 @@ def product_paths(output: Path, legend: ClassLegend | None, polygons: WantedPoly
     if legend is None:
         return [picture]
     areas = output.with_name(f"{output.stem}_areas.json")
-    return [
-        areas, areas.with_suffix(".csv"), picture, style_path(output), *([polygons.beside(output)] if polygons else []),
-    ]  # fmt: skip
+    vector = [polygons.next_to(output)] if polygons else []
+    return [areas, areas.with_suffix(".csv"), picture, style_path(output), *vector]
 
 
 def write_products(

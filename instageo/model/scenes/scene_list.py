@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from instageo.errors import ConfigError, DataError
 from instageo.locations import is_remote
-from instageo.model.mapping.scene_input import SceneFiles
+from instageo.model.scenes.scene_input import SceneFiles
 from instageo.products.find import find_product
 from instageo.table import read_table
 from instageo.table_formats import READERS

@@ -2,28 +2,18 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
 
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
-from instageo.model.mapping.collection import write_collection
-from instageo.model.mapping.map_job import MapJob, MapReport, begin_map, report_failure, report_map
-from instageo.model.mapping.map_scene import Progress, SceneMap, map_scene
-from instageo.model.mapping.products import write_products
-from instageo.model.mapping.scene_input import SceneFiles
+from instageo.model.map_jobs.collection import write_collection
+from instageo.model.map_jobs.map_job import MapJob, MapReport, ShowProgress, begin_map, report_failure, report_map
+from instageo.model.map_jobs.products import write_products
+from instageo.model.mapping.map_scene import SceneMap, map_scene
+from instageo.model.scenes.scene_input import SceneFiles
 from instageo.raster.map_products.map_areas import ClassAreas
 
-
 log = logging.getLogger(__name__)
-
-
-class ShowProgress(Protocol):
-    """Shows progress."""
-
-    def __call__(self, description: str) -> AbstractContextManager[Progress]:
-        """Return a block in which progress is shown; its value is called with what is done, and all that is to do."""
 
 
 def map_scenes(job: MapJob, show_progress: ShowProgress) -> list[MapReport]:
@@ -43,7 +33,7 @@ def map_scenes(job: MapJob, show_progress: ShowProgress) -> list[MapReport]:
 def _map_all(job: MapJob, show_progress: ShowProgress) -> list[MapReport]:
     if job.workers is not None:
         with required_by("engine=ray", "model,cpu,serve"):
-            from instageo.model.mapping.ray_maps import map_on_ray
+            from instageo.model.map_jobs.ray_maps import map_on_ray
         return map_on_ray(job, job.workers, show_progress)
     reports = []
     for scene, output in zip(job.scenes, job.outputs, strict=True):

@@ -9,8 +9,8 @@ from instageo.errors import DataError
 from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.inference.predictor import Predictor
-from instageo.model.mapping.date_layers import DateLayers, ReadingOptions, find_layers
-from instageo.model.mapping.tiles import SceneInput
+from instageo.model.scenes.date_layers import DateLayers, ReadingOptions, find_layers
+from instageo.model.scenes.tiles import SceneInput
 from instageo.model.settings.derived import band_names
 from instageo.raster.grid import Grid
 from instageo.raster.scenes.scene import SceneLayers, open_scene
@@ -72,7 +72,7 @@ def open_scene_input(files: SceneFiles, predictor: Predictor, options: ReadingOp
     def locate(grid: Grid) -> Coordinates:
         return find_chip_coordinates(days, files.lat_lon, grid, tags, num_dates)
 
-    locate(scene.grid)  # so that a wrong number of dates is told before anything is read
+    locate(scene.grid)  # so that a wrong number of dates is reported before anything is read
     stamp: dict[str, object] = {
         "scene": scene.fingerprint(),
         "bands": [[source.path, source.layer] for source in sources],

@@ -24,17 +24,24 @@ from instageo.model.inference.ray_worker import (
     load_in_worker,
     set_up_workers,
 )
+from instageo.model.map_jobs.from_settings import load_ensemble
+from instageo.model.map_jobs.map_job import (
+    MapJob,
+    MapReport,
+    ShowProgress,
+    WorkerSettings,
+    begin_map,
+    report_failure,
+    report_map,
+)
+from instageo.model.map_jobs.products import WantedPolygons, write_products
+from instageo.model.map_jobs.ray_pool import WorkerPool
 from instageo.model.mapping.ensemble import Ensemble
-from instageo.model.mapping.from_settings import load_ensemble
-from instageo.model.mapping.map_job import MapJob, MapReport, WorkerSettings, begin_map, report_failure, report_map
 from instageo.model.mapping.map_pieces import MadePieces, map_pieces
 from instageo.model.mapping.map_scene import Progress, samples_per_range, summarize
-from instageo.model.mapping.map_scenes import ShowProgress
 from instageo.model.mapping.prepared_map import PieceRange, PreparedMap, prepare_map
-from instageo.model.mapping.products import WantedPolygons, write_products
-from instageo.model.mapping.ray_pool import WorkerPool
-from instageo.model.mapping.scene_input import SceneFiles
-from instageo.raster.map_areas import ClassAreas
+from instageo.model.scenes.scene_input import SceneFiles
+from instageo.raster.map_products.map_areas import ClassAreas
 from instageo.raster.writing import ClassLegend
 from instageo.wording import counted
 

@@ -1,6 +1,7 @@
 """Load a trained model for use from Python: to predict files and arrays, and to map scenes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,15 @@ from typing import Any
 import torch
 
 from instageo.arguments import as_path
+from instageo.errors import ConfigError
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
-from instageo.model.mapping.from_settings import map_one_scene
-from instageo.model.mapping.map_job import MapReport
+from instageo.model.map_jobs.from_settings import build_map_job
+from instageo.model.map_jobs.map_job import MapReport
+from instageo.model.map_jobs.map_scenes import map_scenes
+from instageo.model.mapping.map_scene import Progress
 from instageo.model.networks.device import find_device
 from instageo.model.settings.compose import default_settings
+from instageo.model.settings.map_settings import MapSettings
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class TrainedModel(Predictor):
             >>> sorted(path.name for path in report.files)  # doctest: +ELLIPSIS
             ['map.qml', 'map.tif', 'map_areas.csv', 'map_areas.json', 'map_confidence.tif', 'map_quicklook.png']
         """
-        return map_one_scene(self, scene, output, options, progress)
+        return _map_one_scene(self, scene, output, options, progress)
 
 
 def load_model(source: str | Path, *, device: str | torch.device | None = None) -> "TrainedModel":
@@ -81,3 +86,26 @@ def load_model(source: str | Path, *, device: str | torch.device | None = None) 
     settings = replace(default_settings(), checkpoint_path=path)
     loaded = predictor_from_settings(settings, frozenset(), find_device(device))
     return TrainedModel(**{part.name: getattr(loaded, part.name) for part in fields(Predictor)})
+
+
+def _map_one_scene(
+    predictor: Predictor,
+    scene: str | Path | Sequence[str | Path],
+    output: str | Path,
+    options: Mapping[str, Any],
+    progress: Progress | None,
+) -> MapReport:
+    """Map one scene with a loaded network; see `Predictor.map`."""
+    names = [scene] if isinstance(scene, (str, Path)) else list(scene)
+    paths = [as_path("scene", name, "the path or URL of a raster, or the folder of a product") for name in names]
+    output = as_path("output", output)
+    known = {part.name for part in fields(MapSettings)} - {"scenes", "output"}
+    if unknown := set(options) - known:
+        name = min(unknown)
+        raise TypeError(f"unknown option {name}; the options are {', '.join(sorted(known))}")
+    wanted = MapSettings(scenes=paths, output=output, **options)
+    job = build_map_job(predictor, wanted, Path(output))
+    if len(job.scenes) != 1:
+        raise ConfigError(f"scene={scene}: names {len(job.scenes)} scenes; expected one")
+    [report] = map_scenes(job, lambda _: nullcontext(progress or (lambda _done, _total: None)))
+    return report

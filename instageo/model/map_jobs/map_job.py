@@ -4,11 +4,12 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -16,14 +17,14 @@ from instageo.errors import InstaGeoError, RasterError
 from instageo.locations import hide_secrets
 from instageo.model.chips.value_range import describe_unlike
 from instageo.model.inference.fingerprint import model_fingerprint
-from instageo.model.mapping.date_layers import ReadingOptions
+from instageo.model.map_jobs.products import WantedPolygons, product_paths, write_products
 from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.map_files import WantedLayers, class_legend
-from instageo.model.mapping.map_scene import SceneMap
+from instageo.model.mapping.map_scene import Progress, SceneMap
 from instageo.model.mapping.prepared_map import MapOptions
-from instageo.model.mapping.products import WantedPolygons, product_paths, write_products
-from instageo.model.mapping.scene_input import SceneFiles, open_scene_input
-from instageo.model.mapping.tiles import SceneInput
+from instageo.model.scenes.date_layers import ReadingOptions
+from instageo.model.scenes.scene_input import SceneFiles, open_scene_input
+from instageo.model.scenes.tiles import SceneInput
 from instageo.model.settings import Settings
 from instageo.raster.map_products.map_areas import ClassAreas
 from instageo.raster.reading import READING_VERSION, read_info
@@ -33,7 +34,14 @@ from instageo.version import __version__
 log = logging.getLogger(__name__)
 
 FINGERPRINT_TAG = "INSTAGEO_FINGERPRINT"
-"""Tag of maps that tells whether one is of the same scene, model and settings."""
+"""Tag of maps: whether one is of the same scene, model and settings."""
+
+
+class ShowProgress(Protocol):
+    """Shows progress."""
+
+    def __call__(self, description: str) -> AbstractContextManager[Progress]:
+        """Return a block in which progress is shown; its value is called with what is done, and all that is to do."""
 
 
 @dataclass(frozen=True)

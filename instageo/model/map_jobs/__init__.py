@@ -1,0 +1,1 @@
+"""Maps of many scenes, in this process or on Ray, and what is made from each and from all."""
