@@ -1,0 +1,38 @@
+"""`instageo map` in processes that tests kill: forked from one that has the program loaded, so that they begin soon."""
+
+import multiprocessing
+import sys
+from contextlib import contextmanager
+
+_PROGRAM = ["instageo.cli", "instageo.model.mapping.from_settings", "tests.integration.map_processes"]
+
+
+@contextmanager
+def running_map(log, *arguments):
+    """Start `instageo map` with these arguments, and end it with the block; yields the process.
+
+    Args:
+        log: File for what it writes.
+        arguments: Those of the command.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PROGRAM)
+    process = context.Process(target=_map, args=(str(log), [str(argument) for argument in arguments]), daemon=True)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def _map(log, arguments):
+    import torch
+
+    from instageo.cli import main
+
+    torch.set_num_threads(1)
+    sys.argv = ["instageo", "map", *arguments]
+    with open(log, "w", buffering=1) as file:
+        sys.stdout = sys.stderr = file
+        main()

@@ -1,0 +1,151 @@
+"""`instageo map` that is killed, stopped, or out of disk: no half of a map, and the same bytes in the end."""
+
+import json
+import random
+import subprocess
+import time
+from hashlib import sha256
+
+import pytest
+
+from instageo.runtime.termination import TERMINATED
+from tests.disks import file_size_limit, mounted_disk
+from tests.integration.map_processes import running_map
+from tests.integration.maps import scene_values, write_raster
+
+OPTIONS = ["--overlap", "4", "--probabilities", "--vector", ".geojson"]
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """A scene of three rows of blocks."""
+    return write_raster(tmp_path / "scene.tif", scene_values(1200, 34), tiled=True, blockxsize=64, blockysize=64)
+
+
+@pytest.fixture
+def whole(instageo, small_network, scene, tmp_path):
+    """Digests of the files of a map that was not interrupted."""
+    output = tmp_path / "whole" / "map.tif"
+    status, _, err = instageo("map", small_network, scene, "-o", output, *OPTIONS)
+    assert status == 0, err
+    assert not output.with_name("map.tif.parts").exists()
+    return digests(output)
+
+
+def digests(output):
+    """Return the digest of each file of a map; the picture and the table of areas do not name the folder."""
+    return {path.name: sha256(path.read_bytes()).hexdigest() for path in output.parent.iterdir() if path.is_file()}
+
+
+def wait_for(holds, process, log):
+    end = time.monotonic() + 120
+    while not holds() and process.is_alive() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert holds(), log.read_text()
+
+
+@pytest.mark.parametrize("kills", [3, 20])
+def test_killed_runs_end_with_the_same_bytes(instageo, small_network, scene, tmp_path, whole, kills):
+    output, log, draw = tmp_path / "killed" / "map.tif", tmp_path / "log.txt", random.Random(kills)
+    parts, interrupted = output.with_name("map.tif.parts"), 0
+    arguments = [small_network, scene, "-o", output, *OPTIONS]
+    for kill in range(kills):
+        with running_map(log, *arguments, "--overwrite") as process:
+            if kill % 2 == 0:  # at least as far as the first piece
+                wait_for(
+                    lambda: any(parts.rglob("*.tif")) or any(parts.rglob("*.piece")) or output.exists(), process, log
+                )
+            process.join(draw.uniform(0, 1.0))
+            interrupted += process.is_alive()
+        if interrupted and not output.exists():
+            assert (
+                sorted(path.name for path in output.parent.iterdir() if not path.name.startswith("map.tif.parts")) == []
+            )
+    assert interrupted
+    status, _, err = instageo("map", *arguments)
+    assert status == 0, err
+    assert digests(output) == whole
+    assert not parts.exists()
+
+
+def test_sigterm_ends_a_run_in_order(instageo, small_network, scene, tmp_path, whole):
+    output, log = tmp_path / "stopped" / "map.tif", tmp_path / "log.txt"
+    parts = output.with_name("map.tif.parts")
+    with running_map(log, small_network, scene, "-o", output, *OPTIONS) as process:
+        wait_for(lambda: (parts / "run.json").exists(), process, log)
+        process.terminate()
+        process.join(60)
+        assert process.exitcode == TERMINATED
+    assert log.read_text().splitlines()[-1] == "stopped; run the same command again to continue"
+    assert not output.exists()
+    assert instageo("map", small_network, scene, "-o", output, *OPTIONS)[0] == 0
+    assert digests(output) == whole
+
+
+def test_two_runs_of_one_map(instageo, small_network, tmp_path):
+    scene = write_raster(tmp_path / "scene.tif", scene_values(1200, 600))
+    output, log = tmp_path / "map.tif", tmp_path / "log.txt"
+    arguments = [small_network, scene, "-o", output]
+    with running_map(log, *arguments) as process:
+        wait_for(lambda: (tmp_path / "map.tif.parts" / "run.json").exists(), process, log)
+        status, out, err = instageo("map", *arguments)
+        assert process.is_alive(), log.read_text()
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1].startswith(f"error: {output}: is being made by another run (")
+    assert err.splitlines()[-1].endswith("); wait for its end")
+
+
+def test_what_changed_is_told_and_a_finished_map_is_kept(instageo, small_network, scene, tmp_path, whole):
+    output, log = tmp_path / "changed" / "map.tif", tmp_path / "log.txt"
+    parts = output.with_name("map.tif.parts")
+    with running_map(log, small_network, scene, "-o", output, "--overlap", "8") as process:
+        wait_for(lambda: (parts / "run.json").exists(), process, log)
+    status, _, err = instageo("map", small_network, scene, "-o", output, *OPTIONS)
+    assert status == 0
+    assert "what was made of map.tif before is made again: tiles and layers changed" in err
+    assert digests(output) == whole
+    output.with_name("map_areas.json").unlink()
+    status, out, err = instageo("map", small_network, scene, "-o", output, *OPTIONS, "--json")
+    assert status == 0
+    assert f"{output}: kept, since it is of the same scene, model and settings" in err
+    assert json.loads(out)[0]["kept"]
+    assert digests(output) == whole
+
+
+def test_a_limit_of_the_size_of_files(instageo, small_network, scene, tmp_path, whole):
+    output = tmp_path / "limited" / "map.tif"
+    arguments = ["map", small_network, scene, "-o", output, *OPTIONS]
+    with file_size_limit(12_000):
+        status, out, err = instageo(*arguments)
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1].startswith(f"error: {output}")
+    assert "cannot be written: File too large" in err.splitlines()[-1]
+    assert [path.name for path in output.parent.iterdir()] == ["map.tif.parts"]
+    assert instageo(*arguments)[0] == 0
+    assert digests(output) == whole
+
+
+@pytest.mark.parametrize("size", ["16k", "100k"])
+def test_a_full_disk(instageo, small_network, scene, tmp_path, whole, size):
+    disk = tmp_path / "disk"
+    arguments = ["map", small_network, scene, "-o", disk / "map.tif", *OPTIONS]
+    with mounted_disk(disk, size):
+        status, out, err = instageo(*arguments)
+        assert (status, out) == (1, "")
+        assert err.splitlines()[-1].startswith(f"error: {disk}/map")
+        assert f"No space left on device (disk {disk}, " in err.splitlines()[-1]
+        assert "Traceback" not in err
+        assert [path.name for path in disk.iterdir()] == ["map.tif.parts"]
+        subprocess.run(["mount", "-o", "remount,size=9m", disk], check=True)
+        status, _, err = instageo(*arguments)
+        assert status == 0, err
+        assert digests(disk / "map.tif") == whole
+
+
+def test_a_read_only_folder(instageo, small_network, scene, tmp_path):
+    with mounted_disk(tmp_path / "disk", "1m") as make_read_only:
+        make_read_only()
+        status, _, err = instageo("map", small_network, scene, "-o", tmp_path / "disk" / "map.tif")
+    assert status == 1
+    assert err.splitlines()[-1].startswith(f"error: {tmp_path}/disk/map.tif.parts")
+    assert "Read-only file system" in err.splitlines()[-1]
