@@ -36,6 +36,8 @@ def sincos_3d(embed_dim: int, num_dates: int, rows: int, columns: int) -> Tensor
     """
     spatial, temporal = embed_dim // 16 * 6, embed_dim // 16 * 4
     shape = (num_dates, rows, columns)
+    if torch.get_default_device().type == "meta":
+        return torch.empty(1, 1 + num_dates * rows * columns, embed_dim)
     by_column = sincos_1d(spatial, torch.arange(columns)).expand(*shape, spatial)
     by_row = sincos_1d(spatial, torch.arange(rows))[:, None].expand(*shape, spatial)
     by_date = sincos_1d(temporal, torch.arange(num_dates))[:, None, None].expand(*shape, temporal)

@@ -31,6 +31,7 @@ from instageo.model.networks.checkpoint import Checkpoint, check_network_state, 
 from instageo.model.networks.device import compile_network, inference_autocast, pick_device
 from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.segmenter import PrithviSegmenter
+from instageo.model.networks.valueless import without_values
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names, class_names, describe_layout, layers_by_date
@@ -371,7 +372,7 @@ def predictor_from_settings(
     checkpoint = read_checkpoint(str(settings.checkpoint_path))
     resolved = resolve(settings, explicit, checkpoint=checkpoint)
     _check_outputs(resolved, checkpoint)
-    with torch.device("meta"):  # without memory for weights, which settings of a foreign file could make huge
+    with without_values():  # settings of a foreign file could make weights huge
         check_network_state(network_from_settings(resolved), checkpoint)
     net = network_from_settings(resolved)
     load_network_state(net, checkpoint)
