@@ -4,7 +4,7 @@ import multiprocessing
 import sys
 from contextlib import contextmanager
 
-_PROGRAM = ["instageo.cli", "instageo.model.mapping.from_settings", "tests.integration.map_processes"]
+_PROGRAM = ["instageo.cli", "instageo.model.map_jobs.from_settings", "tests.integration.map_processes"]
 
 
 @contextmanager
