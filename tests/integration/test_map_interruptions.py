@@ -5,9 +5,12 @@ import random
 import subprocess
 import time
 from hashlib import sha256
+from unittest.mock import Mock
 
 import pytest
 
+from instageo.errors import DataError
+from instageo.model.mapping import map_scenes
 from instageo.runtime.termination import TERMINATED
 from tests.disks import file_size_limit, mounted_disk
 from tests.integration.map_processes import running_map
@@ -110,6 +113,37 @@ def test_what_changed_is_told_and_a_finished_map_is_kept(instageo, small_network
     assert f"{output}: kept, since it is of the same scene, model and settings" in err
     assert json.loads(out)[0]["kept"]
     assert digests(output) == whole
+
+
+def test_what_an_interrupted_run_has_not_made_from_its_map_is_made(
+    instageo, small_network, scene, tmp_path, whole, monkeypatch
+):
+    output = tmp_path / "late" / "map.tif"
+    arguments = ["map", small_network, scene, "-o", output]
+    assert instageo(*arguments, *OPTIONS[2:], "--overlap", "0")[0] == 0  # with areas and polygons of its own
+    with monkeypatch.context() as patch:
+        patch.setattr(map_scenes, "write_products", Mock(side_effect=DataError("killed once the map is there")))
+        assert instageo(*arguments, *OPTIONS)[0] == 1
+    assert digests(output)["map.tif"] == whole["map.tif"]
+    assert digests(output)["map_areas.json"] != whole["map_areas.json"]
+    status, _, err = instageo(*arguments, *OPTIONS)
+    assert (status, "kept" in err) == (0, False)
+    assert digests(output) == whole
+    assert not output.with_name("map.tif.parts").exists()
+
+
+def test_files_that_are_missing_or_of_other_choices_are_made_again(instageo, small_network, scene, tmp_path, whole):
+    output = tmp_path / "again" / "map.tif"
+    arguments = ["map", small_network, scene, "-o", output, *OPTIONS]
+    assert instageo(*arguments, "--min-pixels", "9", "--device", "cpu")[0] == 0
+    assert digests(output)["map.geojson"] != whole["map.geojson"]
+    status, _, err = instageo(*arguments)
+    assert (status, "kept" in err) == (0, True)
+    assert digests(output) == whole
+    for name in ("map_probabilities.tif", "map_areas.csv", "map.qml"):
+        output.with_name(name).unlink()
+        assert instageo(*arguments)[0] == 0
+        assert digests(output) == whole
 
 
 def test_a_limit_of_the_size_of_files(instageo, small_network, scene, tmp_path, whole):

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -19,9 +19,10 @@ from instageo.model.chips.value_range import describe_unlike
 from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.map_jobs.products import WantedPolygons, product_paths, write_products
 from instageo.model.mapping.ensemble import Ensemble
-from instageo.model.mapping.map_files import WantedLayers, class_legend
+from instageo.model.mapping.map_files import MapFile, WantedLayers, plan_map_files
 from instageo.model.mapping.map_scene import Progress, SceneMap
 from instageo.model.mapping.prepared_map import MapOptions
+from instageo.model.mapping.run_state import is_unfinished
 from instageo.model.scenes.date_layers import ReadingOptions
 from instageo.model.scenes.scene_input import SceneFiles, open_scene_input
 from instageo.model.scenes.tiles import SceneInput
@@ -90,13 +91,18 @@ class MapJob:
     @cached_property
     def models(self) -> list[str]:
         """Fingerprint of each network."""
-        return [model_fingerprint(member.settings) for member in self.ensemble.members]
+        return [model_fingerprint(_without_choices(member.settings)) for member in self.ensemble.members]
 
     @property
     def legend(self) -> ClassLegend | None:
         """Names and colours of the classes; None for maps of values."""
+        return self.planned_files[0].legend
+
+    @property
+    def planned_files(self) -> list[MapFile]:
+        """Raster files of each map, that of classes or values first; their layouts are of no scene."""
         first = self.ensemble.first
-        return class_legend(first.task, first.settings.model.class_colors)
+        return plan_map_files(first.task, first.settings.model.class_colors, (1, 1), 1, self.layers)
 
 
 @dataclass(frozen=True)
@@ -155,10 +161,11 @@ def begin_map(job: MapJob, scene: SceneFiles, output: Path) -> MapStart | MapRep
     source = open_scene_input(scene, job.ensemble.first, job.reading)
     fingerprint = _fingerprint(job, source)
     digest = sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
-    if not job.overwrite and _is_made(output, digest):
+    if not job.overwrite and _is_made(job, output, digest) and not is_unfinished(output, fingerprint):
         log.info("%s: kept, since it is of the same scene, model and settings; overwrite makes it again", output)
+        rasters = [file.path(output) for file in job.planned_files]
         files, areas = _write_missing_products(job, scene, output)
-        return MapReport(scene.name, output, [output, *files], areas, kept=True)
+        return MapReport(scene.name, output, [*rasters, *files], areas, kept=True)
     options = MapOptions(job.layers, job.memory_mb, _tags(job, source, digest))
     return MapStart(source, output, options, fingerprint, began)
 
@@ -187,10 +194,26 @@ def report_failure(job: MapJob, scene: SceneFiles, output: Path, error: InstaGeo
 
 
 def _write_missing_products(job: MapJob, scene: SceneFiles, output: Path) -> tuple[list[Path], ClassAreas | None]:
-    """Write what is made from a map that is there already, if a file of it is missing."""
-    if all(path.exists() for path in product_paths(output, job.legend, job.polygons)):
-        return [], None
+    """Write what is made from a map that is there already, if a file of it is missing; polygons in any case.
+
+    Nothing says which smallest size those of an earlier run have.
+    """
+    paths = product_paths(output, job.legend, job.polygons)
+    if job.polygons is None and all(path.exists() for path in paths):
+        return paths, None
     return write_products(output, scene.name, job.legend, job.polygons)
+
+
+def _without_choices(settings: Settings) -> Settings:
+    """Return settings without those that the fingerprint of a map names apart, or that only choose a device."""
+    default = Settings()
+    return replace(
+        settings,
+        test=replace(default.test, mask_cloud=settings.test.mask_cloud),
+        train=replace(settings.train, batch_size=default.train.batch_size),
+        precision=default.precision,
+        accelerator=default.accelerator,
+    )
 
 
 def _fingerprint(job: MapJob, source: SceneInput) -> dict[str, object]:
@@ -225,7 +248,9 @@ def _tags(job: MapJob, source: SceneInput, digest: str) -> dict[str, str]:
     }
 
 
-def _is_made(output: Path, digest: str) -> bool:
+def _is_made(job: MapJob, output: Path, digest: str) -> bool:
+    """Return whether all raster files of a map are there, made of the same scene by the same model and settings."""
     with suppress(RasterError):
-        return output.exists() and read_info(output).tags.get(FINGERPRINT_TAG) == digest
+        paths = [file.path(output) for file in job.planned_files]
+        return all(path.exists() and read_info(path).tags.get(FINGERPRINT_TAG) == digest for path in paths)
     return False

@@ -51,6 +51,19 @@ def resumable(output: Path, fingerprint: Mapping[str, Any]) -> Iterator[Path]:
         raise DataError(f"{output}: is being made by another run ({error}); wait for its end") from error
 
 
+def is_unfinished(output: Path, fingerprint: Mapping[str, Any]) -> bool:
+    """Return whether a run with this fingerprint has begun the map and not ended, so files may be of an earlier map."""
+    path = pieces_folder(output) / RUN
+    if not path.exists():
+        return False
+    try:
+        stored = load_json_file(path)
+    except (ValueError, OSError, DataError):
+        return False
+    own = json.loads(json.dumps(fingerprint))
+    return isinstance(stored, dict) and all(stored.get(name) == value for name, value in own.items())
+
+
 def _begin(folder: Path, fingerprint: Mapping[str, Any]) -> None:
     path = folder / RUN
     if path.exists():
@@ -71,7 +84,7 @@ def _changes(path: Path, fingerprint: Mapping[str, Any]) -> str:
     if not isinstance(stored, dict):
         return "its record is damaged"
     names = [name for name in {**stored, **fingerprint} if stored.get(name) != fingerprint.get(name)]
-    return f"{' and '.join(names)} changed" if names else ""
+    return f"{' and '.join(filter(None, [', '.join(names[:-1]), *names[-1:]]))} changed" if names else ""
 
 
 def _empty(folder: Path) -> None:
