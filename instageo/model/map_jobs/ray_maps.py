@@ -16,6 +16,7 @@ import ray
 import torch
 
 from instageo.errors import InstaGeoError
+from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.inference.ray_cluster import ray_cluster
 from instageo.model.inference.ray_worker import (
     WorkerSetup,
@@ -138,7 +139,8 @@ def map_on_ray(job: MapJob, workers: WorkerSettings, show_progress: ShowProgress
         plan, setup = set_up_workers(settings, workers.explicit)
         job = replace(job, device=setup.device)
         actor = ray.remote(num_cpus=plan.cpus, num_gpus=plan.gpus)(MapWorker)
-        start = partial(actor.remote, setup, job.models, torch.backends.cpu.get_cpu_capability())
+        models = [model_fingerprint(member.settings) for member in job.ensemble.members]
+        start = partial(actor.remote, setup, models, torch.backends.cpu.get_cpu_capability())
         explain = partial(explain_killed_loads, setup)
         pool = WorkerPool(start, plan.size, settings.ray.max_retries, setup.max_loads, explain)
         return _map_all(job, pool, progress)
