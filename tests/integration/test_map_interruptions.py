@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from instageo.errors import DataError
-from instageo.model.mapping import map_scenes
+from instageo.model.map_jobs import map_scenes
 from instageo.runtime.termination import TERMINATED
 from tests.disks import file_size_limit, mounted_disk
 from tests.integration.map_processes import running_map

@@ -24,7 +24,7 @@ from tests.integration.test_bad_input import one_sentence
 ray = pytest.importorskip("ray", reason="the extra `serve` is not installed")
 
 from instageo.model.inference import ray_cluster  # noqa: E402  # needs Ray
-from instageo.model.mapping import ray_maps  # noqa: E402
+from instageo.model.map_jobs import ray_maps  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 

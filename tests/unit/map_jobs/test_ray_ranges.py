@@ -12,7 +12,7 @@ from tests.unit.mapping.conftest import Remainder, make_predictor, write_scene
 
 pytest.importorskip("ray", reason="the extra `serve` is not installed")
 
-from instageo.model.mapping import ray_maps  # needs Ray
+from instageo.model.map_jobs import ray_maps  # needs Ray
 
 
 @contextmanager
