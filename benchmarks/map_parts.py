@@ -15,7 +15,7 @@ TILE = 224
 
 PARTS = {
     "reading": ("instageo.raster.scenes.scene_rows:SceneRows.read",),
-    "cutting": ("instageo.model.mapping.tiles:TileRows.sample", "instageo.model.mapping.map_scene:stack_samples"),
+    "cutting": ("instageo.model.scenes.tiles:TileRows.sample", "instageo.model.mapping.map_pieces:stack_samples"),
     "network": ("instageo.model.mapping.ensemble:Ensemble.predict",),
     "blending": (
         "instageo.model.inference.blending:RollingSum.add",
@@ -23,10 +23,10 @@ PARTS = {
     ),
     "writing": (
         "instageo.model.mapping.piece_writer:PieceWriter._write",
-        "instageo.model.mapping.map_scene:join_pieces",
+        "instageo.model.mapping.prepared_map:join_pieces",
     ),
-    "areas and picture": ("instageo.model.mapping.map_scenes:write_products",),
-    "waiting for reader": ("instageo.model.mapping.tiles:TileRows.read_until",),
+    "areas and picture": ("instageo.model.map_jobs.map_scenes:write_products",),
+    "waiting for reader": ("instageo.model.scenes.tiles:TileRows.read_until",),
     "waiting for writer": ("instageo.model.mapping.piece_writer:PieceWriter._wait",),
 }
 """Functions whose time is added up."""
@@ -35,7 +35,7 @@ PARTS = {
 def run_timed(arguments: list[str]) -> None:
     """Run `instageo map` in this process, and print the CPU and wall seconds of its parts as the last line."""
     begun = time.process_time()
-    import instageo.model.mapping.map_scenes  # noqa: F401
+    import instageo.model.map_jobs.map_scenes  # noqa: F401
     from instageo.model.commands.map_command import map_command  # noqa: F401
 
     spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
