@@ -107,6 +107,20 @@ def test_a_folder_a_table_and_a_list_of_scenes(instageo, reference, small_networ
             assert_same(output / f"{name}.tif", reference[0])
 
 
+def test_unusual_names(instageo, small_network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["[red].tif", "a?b.tif", "a?c.tif", "with space é.tif", "-x.TIF", ".hidden.tif", "a.b.tif"]
+    for name in names:
+        write_raster(tmp_path / name, scene_values(32, 32))
+    status, out, err = instageo("map", small_network, "-o", "maps", "--", *names)
+    assert status == 0, err
+    stems = ["[red]", "a?b", "a?c", "with space é", "-x", ".hidden", "a.b"]
+    for stem in stems:
+        assert f"│ {stem} " in out
+        assert (tmp_path / "maps" / f"{stem}.tif").exists()
+        assert (tmp_path / "maps" / f"{stem}_areas.json").exists()
+
+
 def test_an_ensemble_and_its_spread(instageo, reference, small_network, scene, tmp_path):
     other = train_small(tmp_path / "other", "seed=7", epochs=1)
     maps = {}

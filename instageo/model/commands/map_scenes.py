@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from instageo.errors import DataError
@@ -61,7 +62,7 @@ def print_areas(reports: Sequence[MapReport]) -> None:
     for report in reports:
         for area in report.areas.classes if report.areas else ():
             hectares = "–" if area.hectares is None else f"{area.hectares:,.1f}"
-            table.add_row(report.scene, area.name, f"{area.pixels:,}", hectares, f"{area.share:.1%}")
+            table.add_row(escape(report.scene), escape(area.name), f"{area.pixels:,}", hectares, f"{area.share:.1%}")
     if table.row_count:
         Console().print(table)
 

@@ -69,7 +69,7 @@ def list_scenes(
 
 def scene_name(location: str) -> str:
     """Return the name of a file or folder without the ending of a raster, a product or an archive."""
-    name = PurePosixPath(location.partition("?")[0].rstrip("/")).name
+    name = PurePosixPath((location.partition("?")[0] if is_remote(location) else location).rstrip("/")).name
     for suffix in (".zip", ".SAFE", *RASTER_SUFFIXES):
         if name.lower().endswith(suffix.lower()) and len(name) > len(suffix):
             name = name[: -len(suffix)]
