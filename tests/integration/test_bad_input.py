@@ -105,7 +105,7 @@ def not_utf8(data):
 
 
 ROWS = {
-    missing_chip: ["chips/chip_0.tif: no such file", "check root_dir"],
+    missing_chip: ["chips/chip_0.tif: no such file", "check the path, root_dir and the table"],
     missing_label: ["labels/label_0.tif: no such file"],
     text_for_a_chip: ["chips/chip_0.tif: cannot be read as a raster", "expected a GeoTIFF"],
     truncated_chip: ["chips/chip_0.tif: cannot be read"],

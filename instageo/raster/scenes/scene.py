@@ -19,6 +19,9 @@ from instageo.raster.scenes.blocks import block_shape, check_block_size, strip_r
 from instageo.raster.scenes.fingerprint import file_fingerprint
 from instageo.wording import counted
 
+MAX_UPSAMPLING = 16
+"""How many times finer than the finest file the pixels of a scene may be; all beyond is a mistake in the unit."""
+
 RESAMPLING = ("bilinear", "nearest")
 
 
@@ -175,6 +178,11 @@ def _with_resolution(grid: Grid, resolution: float, path: str) -> Grid:
         raise ConfigError(f"resolution={resolution}: {path} has no transform that says how large its pixels are")
     a, b, c, d, e, f = grid.transform[:6]
     x_scale, y_scale = resolution / math.hypot(a, d), resolution / math.hypot(b, e)
+    if min(x_scale, y_scale) < 1 / MAX_UPSAMPLING:
+        raise ConfigError(
+            f"resolution={resolution:g}: is {1 / min(x_scale, y_scale):.0f} times finer than the pixels of {path}; "
+            f"expected at most {MAX_UPSAMPLING} times, in units of the reference system"
+        )
     transform = Affine(a * x_scale, b * y_scale, c, d * x_scale, e * y_scale, f)
     height, width = (max(math.ceil(n / s - 0.5), 1) for n, s in ((grid.height, y_scale), (grid.width, x_scale)))
     return Grid(grid.crs, transform, height, width)
@@ -185,5 +193,5 @@ def _scaled(blocks: tuple[int, int], own: Grid, grid: Grid) -> tuple[int, int]:
     if own == grid:
         return blocks
     scale = math.sqrt(_pixel_area(own) / _pixel_area(grid))
-    rows, columns = (max(round(size * scale), 1) for size in blocks)
+    rows, columns = (max(round(size * min(scale, 1)), 1) for size in blocks)  # finer pixels take no larger strips
     return min(rows, grid.height), min(columns, grid.width)

@@ -58,7 +58,7 @@ def test_what_cannot_be_opened(tmp_path):
     path = write(tmp_path / "a.tif")
     with pytest.raises(RasterError, match=r"a.tif: has 1 layer, but layer 1 \(counted from 0\) was requested"):
         scene_of(path, 2)
-    with pytest.raises(RasterError, match=r"missing.tif: no such file$"):
+    with pytest.raises(RasterError, match=r"missing.tif: no such file; check the path$"):
         scene_of(str(tmp_path / "missing.tif"), 1)
     with pytest.raises(ConfigError, match="3 bands for 2 dates; expected as many for each"):
         open_scene(layers_of(path, 1) * 3, 2)
@@ -72,6 +72,10 @@ def test_resolutions_that_make_no_sense(tmp_path):
     for resolution in (0, -1, float("nan")):
         with pytest.raises(ConfigError, match="expected a number above 0"):
             scene_of(write(tmp_path / "a.tif"), 1, resolution=resolution)
+    with pytest.raises(
+        ConfigError, match=r"resolution=0.01: is 1000 times finer than the pixels of .*a.tif.*at most 16"
+    ):
+        scene_of(write(tmp_path / "a.tif"), 1, resolution=0.01)
     with pytest.raises(ConfigError, match=r"resolution=10: .*b.tif has no transform"):
         scene_of(write(tmp_path / "b.tif", crs=None, transform=None), 1, resolution=10)
 
