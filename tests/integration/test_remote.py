@@ -45,7 +45,10 @@ def test_missing_files_in_a_store_are_reported_in_one_sentence(served, run, tmp_
     write_table(tmp_path / "new.csv", [{"Input": f"{name}.tif", "Label": f"{name}.tif"} for name in "ab"])
     status, _, err = run("mode=stats", f"root_dir='{served[1]}?sig=secret'", f"train_filepath={tmp_path / 'new.csv'}")
     assert status == 1
-    assert f"2 of 2 rows cannot be used: {served[1]}/a.tif: no such file (the store answers 404); check the path, root_dir" in err
+    assert (
+        f"2 of 2 rows cannot be used: {served[1]}/a.tif: no such file (the store answers 404); check the path, root_dir"
+        in err
+    )
     assert "(and 1 more like it)" in err
     assert "secret" not in err
 

@@ -12,6 +12,10 @@ from instageo.raster.scenes.scene import SceneLayers
 BLOCK = 512
 """Side of the blocks of maps, pixels; panels are whole blocks wide."""
 
+MAX_PANEL_COLUMNS = 22 * BLOCK
+"""Most columns of a panel: a tile of Sentinel-2 is one. Wider panels take more memory, and save only the tiles at their
+borders, which are predicted for both neighbours."""
+
 FLOAT_BYTES, MASK_BYTES = 4, 1
 
 
@@ -62,7 +66,7 @@ def plan_map(scene: SceneLayers, tiling: Tiling, num_outputs: int, *, spread: bo
     per_column = column_bytes(scene, rows.size, num_outputs * (2 if spread else 1))
     budget, num_blocks = memory_mb * 1e6, math.ceil(columns.length / BLOCK)
     widest = int(budget / per_column) - 2 * columns.size  # tiles reach beyond a panel on both sides
-    if columns.length * per_column <= budget:
+    if columns.length * per_column <= budget and columns.length <= MAX_PANEL_COLUMNS:
         return MapPlan(tiling, rows, columns, 1)
     if widest < BLOCK:
         needed = math.ceil((BLOCK + 2 * columns.size) * per_column / 1e6)
@@ -70,7 +74,7 @@ def plan_map(scene: SceneLayers, tiling: Tiling, num_outputs: int, *, spread: bo
             f"memory_mb={memory_mb} is not enough for a scene of {scene.grid.width} columns, blocks of "
             f"{scene.block_shape[0]} rows and {num_outputs} outputs; set at least {needed}"
         )
-    return MapPlan(tiling, rows, columns, math.ceil(num_blocks / (widest // BLOCK)))
+    return MapPlan(tiling, rows, columns, math.ceil(num_blocks / (min(widest, MAX_PANEL_COLUMNS) // BLOCK)))
 
 
 def column_bytes(scene: SceneLayers, tile: int, num_values: int) -> int:
