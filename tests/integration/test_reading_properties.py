@@ -248,6 +248,8 @@ def ray_worker(folder, settings, drawn):
     """`engine=ray`: what its workers do."""
     ray_engine = pytest.importorskip("instageo.model.inference.ray_engine", reason="the extra `serve` is not installed")
 
+    from instageo.model.inference.ray_worker import WorkerSetup
+
     class Worker(ray_engine.RayWorker):
         def _begin(self, work):
             return 1
@@ -259,7 +261,7 @@ def ray_worker(folder, settings, drawn):
             pass
 
     net = Recorder()
-    job = ray_engine.RayJob(settings, frozenset(), "", "cpu", 1, 0, str(folder), 1)
+    job = ray_engine.RayJob(WorkerSetup(settings, frozenset(), "cpu", 1, str(folder), 1), "", 0)
     block = {"number": np.array([0]), "items": [pickle.dumps([item_of(folder)])]}
     [outcome] = map(pickle.loads, Worker(job, None)(block)["outcome"])
     if isinstance(outcome, InstaGeoError):
