@@ -106,18 +106,25 @@ class OpenRaster:
 
 
 @contextmanager
-def open_raster(path: str | Path, options: Mapping[str, str | int] | None = None) -> Iterator[OpenRaster]:
+def open_raster(
+    path: str | Path,
+    options: Mapping[str, str | int] | None = None,
+    local_options: Mapping[str, str | int] | None = None,
+) -> Iterator[OpenRaster]:
     """Open a raster, to inspect its metadata before reading pixels.
 
     Args:
         path: Path or URL.
-        options: GDAL options in place of those of the program; what the environment sets counts, for a remote file,
+        options: GDAL options for a remote file, in place of those of the program; what the environment sets counts
             only for options that are not among them.
+        local_options: GDAL options for a local file, in place of those of the program.
 
     Raises:
         RasterError: The file is missing, not a raster, or has complex values.
     """
-    with _open_remote(str(path), options or {}) if is_remote(path) else _open_local(path, options or {}) as source:
+    with (
+        _open_remote(str(path), options or {}) if is_remote(path) else _open_local(path, local_options or {}) as source
+    ):
         check_real(source, str(path))
         yield OpenRaster(path, source)
 

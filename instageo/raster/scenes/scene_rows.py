@@ -40,7 +40,9 @@ class SceneRows:
     def __enter__(self) -> Self:
         scene = self._scene
         with ExitStack() as opening:
-            files = {path: opening.enter_context(open_raster(path, GDAL_SETTINGS)) for path in scene.paths}
+            files = {
+                path: opening.enter_context(open_raster(path, GDAL_SETTINGS, GDAL_SETTINGS)) for path in scene.paths
+            }
             paths = dict.fromkeys(source.path for source in scene.sources)
             self._bands = [self._open_bands(path, files[path]) for path in paths]
             self._quality = [

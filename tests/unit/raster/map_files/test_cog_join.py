@@ -241,7 +241,9 @@ def test_a_map_with_missing_or_damaged_pieces_is_not_joined(tmp_path):
     whole = store.path(Piece(0, 0, 3)).read_bytes()
     for content in (whole[:-200], b"", whole[:100], bytes(len(whole))):
         store.path(Piece(0, 0, 3)).write_bytes(content)
-        with pytest.raises(RasterError, match=r"row3\.tif: this piece of a map is damaged; remove it and run again"):
+        with pytest.raises(
+            RasterError, match=r"row3\.tif: this piece of a map is damaged; remove it and run the command again"
+        ):
             join_pieces(store, tmp_path / "map.tif", grid=map_grid(layout))
     store.path(Piece(0, 0, 3)).unlink()
     with pytest.raises(
