@@ -65,7 +65,7 @@ def write_products(
     areas_path, _, picture, style, *vector = paths
     areas = measure_classes(output)
     write_areas(areas, areas_path)
-    draw_quicklook(output, picture, title=title)
+    draw_quicklook(output, picture, title=title, areas=areas)
     write_text(style, render_qml(legend.names, legend.colors))
     if polygons is not None:
         polygonize(output, vector[0], min_pixels=polygons.min_pixels, memory_mb=polygons.memory_mb)
