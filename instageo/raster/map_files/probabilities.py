@@ -32,10 +32,3 @@ def encode_probabilities(probabilities: NDArray[np.float32], valid: NDArray[np.b
         scaled[~valid] = NO_PROBABILITY
         target[...] = scaled
     return encoded
-
-
-def decode_probabilities(encoded: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the probabilities of stored values, NaN where they are missing."""
-    decoded = encoded.astype(np.float32) / np.float32(PROBABILITY_STEPS)
-    decoded[encoded == NO_PROBABILITY] = np.nan
-    return decoded

