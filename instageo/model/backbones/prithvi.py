@@ -170,7 +170,7 @@ class PrithviEncoder(nn.Module):
             )
         if self.location_embed_enc is not None and location_coords is not None:
             patches = patches + self.location_embed_enc(self._hide_coordinates(location_coords)[:, None])
-        token = (self.cls_token + positions[:, :1]).expand(len(image), -1, -1)
+        token = (self.cls_token + positions[:, :1]).expand(image.shape[0], -1, -1)
         return torch.cat([token, patches], dim=1)
 
     def _forward_blocks(

@@ -1,0 +1,1 @@
+"""Networks as graphs: traced by torch.export, and converted for other runtimes."""

@@ -1,0 +1,53 @@
+"""Trace a network into a graph of fixed dates, height and width, for batches of any size."""
+
+import copy
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+EXAMPLE_BATCH = 2
+"""Samples in the traced batch: torch.export takes a dimension of 1 for a constant."""
+
+LARGEST_BATCH = 1024
+"""Upper bound of the batch that the graph states."""
+
+
+@dataclass(frozen=True)
+class InputShape:
+    """Shape of one chip of a network's input.
+
+    Attributes:
+        bands: C.
+        dates: T.
+        height: Pixels.
+        width: Pixels.
+    """
+
+    bands: int
+    dates: int
+    height: int
+    width: int
+
+    def example(self, batch: int = EXAMPLE_BATCH) -> tuple[Tensor, Tensor, Tensor]:
+        """Return an image (B, C, T, H, W), times (B, T, 2) and locations (B, 2), the last sample without either."""
+        image = torch.zeros(batch, self.bands, self.dates, self.height, self.width)
+        time = torch.tensor([2024.0, 100.0]).repeat(batch, self.dates, 1)
+        location = torch.tensor([10.0, 20.0]).repeat(batch, 1)
+        time[-1], location[-1] = torch.nan, torch.nan
+        return image, time, location
+
+
+def trace_network(net: nn.Module, shape: InputShape) -> torch.export.ExportedProgram:
+    """Return the graph of a network in evaluation mode, float32, on the CPU; the network itself is not changed.
+
+    Args:
+        net: From an image (B, C, T, H, W), times (B, T, 2) and locations (B, 2) to one tensor (B, ...).
+        shape: Of its image; the batch is symbolic.
+    """
+    batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
+    own = copy.deepcopy(net).cpu().float().eval()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.export.export(own, shape.example(), dynamic_shapes=({0: batch}, {0: batch}, {0: batch}))
