@@ -98,6 +98,10 @@ class MissingExtraError(InstaGeoError):
     """An optional package is not installed; the message names the extra that installs it."""
 
 
+class BackendUnavailableError(InstaGeoError):
+    """A runtime cannot compute a network on this machine; the text says why."""
+
+
 def did_you_mean(name: str, available: Iterable[str], cutoff: float = 0.6) -> str:
     """Return `; did you mean NAME?` for the available name nearest to an unknown one, or an empty text.
 

@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 
 from instageo.errors import ConfigError, did_you_mean
 from instageo.model.settings.fields import Role
-from instageo.model.settings.keys import is_setting, keys_with, unknown_key_message
+from instageo.model.settings.keys import former_keys, is_setting, keys_with, unknown_key_message
 
 DIRECTIONS = "minimize", "maximize"
 """Values of `hydra.sweeper.direction`."""
@@ -55,7 +55,7 @@ def prepare_overrides(overrides: Sequence[str], *, sweeping: bool) -> list[str]:
     """
     for override in overrides:
         _check_override(override, sweeping=sweeping)
-    quoted = [_quote_text(override, sweeping=sweeping) for override in overrides]
+    quoted = [_quote_text(_with_present_key(override), sweeping=sweeping) for override in overrides]
     for override in quoted:
         parsed = _parse(override)
         if parsed is None:
@@ -80,6 +80,13 @@ def _check_override(override: str, *, sweeping: bool) -> None:
         raise ConfigError(f"{override} does not work; expected {' or '.join(DIRECTIONS)}{hint}")
     if sweeping and key == "hydra.run.dir":
         raise ConfigError("hydra.run.dir has no effect on a sweep (-m); name its folder with hydra.sweep.dir=…")
+
+
+def _with_present_key(override: str) -> str:
+    """Return an override with the present key of a setting that has moved between groups: `engine=ray`."""
+    key, _, value = override.lstrip("+").partition("=")
+    moved = former_keys().get(key)
+    return override if moved is None or value.startswith("{") else f"{moved}={value}"
 
 
 def _quote_text(override: str, *, sweeping: bool) -> str:

@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from ray import serve
 
+from instageo.model.backends.backend import ChipBatch
 from instageo.model.chips.value_range import ValueRange
 from instageo.model.inference.predictor import Predictor
 from instageo.model.inference.ray_access import bind_replica_to_loopback
-from instageo.model.map_jobs.trained_model import load_model
 from instageo.model.networks.device import inference_autocast
 from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.settings import Settings
+from instageo.serving.backend_trials import BackendTrials
 from instageo.serving.batching import BatchQueue
 from instageo.serving.settings import ServerSettings
 
@@ -40,6 +41,10 @@ class TileBatch:
     image: Array
     temporal_coords: Array
     location_coords: Array
+
+    def to_chips(self) -> ChipBatch:
+        """Return the tiles as networks take them; nothing is copied."""
+        return ChipBatch(*map(torch.from_numpy, (self.image, self.temporal_coords, self.location_coords)))
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,10 @@ class ModelReplica:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.replicas))  # Ray's default is 1
         loader = ThreadPoolExecutor(1)
 
+        self.trials = BackendTrials(settings.backend, settings.precision)
+
         async def load(model: str) -> Predictor:
-            return await asyncio.get_running_loop().run_in_executor(loader, load_model, settings.models[model])
+            return await asyncio.get_running_loop().run_in_executor(loader, self.trials.load, settings.models[model])
 
         self.predictor = serve.multiplexed(max_num_models_per_replica=settings.max_models)(load)
         self.queue = BatchQueue(
@@ -97,7 +104,7 @@ class ModelReplica:
 
     async def compute(self, tiles: TileBatch) -> TileLogits:
         """Return the network's output for the tiles of one request."""
-        predictor = await self.predictor(tiles.model)
+        predictor = self.trials.current(tiles.model, await self.predictor(tiles.model), tiles.to_chips())
         return await asyncio.wrap_future(self.queue.submit((predictor, tiles)))
 
 
@@ -122,5 +129,5 @@ def _forward(predictor: Predictor, batches: Sequence[TileBatch]) -> Array:
         for name in ("image", "temporal_coords", "location_coords")
     )
     with inference_autocast(predictor.device, predictor.settings.precision):
-        logits: Array = predictor.net(image, temporal_coords, location_coords).float().cpu().numpy()
+        logits: Array = predictor.compute(image, temporal_coords, location_coords).float().cpu().numpy()
     return logits

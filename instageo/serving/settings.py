@@ -69,6 +69,8 @@ class ServerSettings:
         batch_tiles: Most tiles in a forward pass.
         batch_wait_ms: How long the first of them waits for others, milliseconds.
         samples: Folder of images that the page offers.
+        backend: What computes networks, as `engine.backend`.
+        precision: In which number format, as `engine.precision`.
         limits: Limits of requests.
     """
 
@@ -78,6 +80,8 @@ class ServerSettings:
     batch_tiles: int = 16
     batch_wait_ms: float = 5
     samples: str | None = None
+    backend: str = "auto"
+    precision: str = "auto"
     limits: RequestLimits = field(default_factory=RequestLimits)
 
     def __post_init__(self) -> None:

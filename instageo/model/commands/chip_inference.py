@@ -12,12 +12,14 @@ from instageo.extras import required_by
 from instageo.locations import is_remote, relative_path
 from instageo.model.chips.value_range import describe_unlike
 from instageo.model.context import Run
+from instageo.model.inference.backend_choice import choose_for_chips, chosen_backend, use_named_backend
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, predict_items, remove_partial_files
 from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.inference.journal import Journal
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.inspection.report import TableReport, summarize_reasons
 from instageo.model.inspection.tables import inspect_table, warn_if_units_differ
+from instageo.model.networks.device import pick_device
 from instageo.model.settings import Engine, require_settings
 from instageo.model.settings.derived import table_root
 from instageo.model.tracking.network_summary import record_predictor
@@ -43,7 +45,7 @@ def chip_inference(run: Run) -> None:
     """
     settings = run.settings
     require_settings(settings, "root_dir", "test_filepath", "checkpoint_path")
-    local = settings.engine is Engine.local
+    local = settings.engine.kind is Engine.local
     predictor = predictor_from_settings(settings, run.explicit, None if local else "cpu")
     report = inspect_table(replace(run, settings=predictor.settings), "test_filepath", labelled=False)
     predictor.said.update(report.notes)
@@ -53,7 +55,8 @@ def chip_inference(run: Run) -> None:
     rows = list({row.input: row for row in report.rows}.values())
     folder = _output_folder(run)
     items = _build_items(predictor, rows, folder)
-    fingerprint = model_fingerprint(predictor.settings)
+    predictor = _with_backend(predictor, report, rows, local=local)
+    fingerprint = model_fingerprint(predictor.settings, predictor.engine)
     journal = Journal(folder, fingerprint)
     outcomes = journal.finished(items)
     remaining = [item for item in items if item.row.input not in outcomes]
@@ -89,6 +92,18 @@ def _build_items(predictor: Predictor, rows: Sequence[Row], folder: Path) -> lis
     return [PredictionItem(row, output) for row, output in zip(rows, outputs, strict=True)]
 
 
+def _with_backend(predictor: Predictor, report: TableReport, rows: Sequence[Row], *, local: bool) -> Predictor:
+    """Choose what computes the network in this process, or in all processes on Ray."""
+    settings = predictor.settings
+    device = predictor.device.type if local else pick_device(settings.accelerator)
+    if not local and (settings.ray.address is not None or device != "cpu"):
+        return use_named_backend(predictor, device)
+    shapes = {row.input: (stats.height, stats.width) for row, stats in zip(report.rows, report.row_stats, strict=True)}
+    return choose_for_chips(
+        predictor, lambda index: predictor.read_row(rows[index])[0], [shapes[row.input] for row in rows]
+    )
+
+
 def _read_ahead(report: TableReport) -> int:
     height, width = report.max_shape
     return READ_AHEAD if 4 * report.num_layers * height * width < LARGE_IMAGE_BYTES else 0
@@ -98,11 +113,11 @@ def _predict(
     run: Run, predictor: Predictor, fingerprint: str, items: Sequence[PredictionItem], ahead: int
 ) -> Iterator[PredictionOutcome]:
     """Return an iterator of outcomes by the engine of the settings."""
-    if run.settings.engine is Engine.local:
+    if run.settings.engine.kind is Engine.local:
         return predict_items(predictor, items, ahead)
     with required_by("engine=ray", "model,cpu,serve"):
         from instageo.model.inference.ray_engine import predict_on_ray
-    return predict_on_ray(run.settings, run.explicit, fingerprint, items, ahead)
+    return predict_on_ray(run.settings, run.explicit, fingerprint, items, ahead, chosen_backend(predictor))
 
 
 def _write_records(path: Path, rows: Sequence[Row], outcomes: dict[str, PredictionOutcome]) -> None:

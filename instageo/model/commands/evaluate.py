@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from instageo.errors import DataError, InstaGeoError
-from instageo.model.chips.sample import ignored_value
+from instageo.model.chips.sample import Sample, ignored_value
 from instageo.model.chips.value_range import UnlikeBands, describe_unlike
 from instageo.model.context import Run
 from instageo.model.dataset.datasets import WholeChipDataset, build_eval_loader
 from instageo.model.dataset.from_settings import chip_reader_from_settings
+from instageo.model.inference.backend_choice import choose_for_chips
 from instageo.model.inference.blending import NonFiniteOutputError
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.inspection.report import TableReport
@@ -36,11 +37,22 @@ def evaluate(run: Run) -> None:
     predictor.announce(report.layers)
     if predictor.value_range is None:
         warn_if_units_differ(predictor.settings, report)
+    predictor = _with_backend(predictor, report)
     with run.info.working_on(len(report.rows)):
         metrics = score(predictor, report)
     _compare_with_training(replace(run, settings=predictor.settings), table, report)
     run.info.scores = predictor.task.write_report(metrics, run.folder)
     record_predictor(run.info, predictor)
+
+
+def _with_backend(predictor: Predictor, report: TableReport) -> Predictor:
+    """Choose what computes the network, by tiles of the first chips."""
+    reader, num_rows = chip_reader_from_settings(predictor.settings, report, once=True), len(report.rows)
+
+    def read_chip(index: int) -> Sample:
+        return reader.read(index)
+
+    return choose_for_chips(predictor, read_chip, [(row.height, row.width) for row in report.row_stats][:num_rows])
 
 
 def _compare_with_training(run: Run, table: str, report: TableReport) -> None:

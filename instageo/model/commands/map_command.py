@@ -15,6 +15,7 @@ import typer
 from instageo.errors import ConfigError, InstaGeoError
 from instageo.extras import required_by
 from instageo.model.settings.map_settings import MapSettings
+from instageo.model.settings.run_settings import PRECISIONS
 from instageo.runtime.progress import log_to_stderr, step_progress
 
 EXTRAS = "model,cpu"
@@ -42,9 +43,10 @@ OTHERS: tuple[tuple[str, str, Any, Any, str], ...] = (
     ("overlap", "test.overlap", int | None, None, "pixels that tiles share; by default an eighth, at least 16"),
     ("batch_size", "train.batch_size", int | None, None, "tiles per forward pass"),
     ("scale_tags", "dataloader.scale_tags", str | None, None, "scale and offset tags of files: auto, apply or ignore"),
-    ("precision", "precision", str, "32-true", "number format: 32-true, bf16-mixed or 16-mixed"),
+    ("backend", "engine.backend", str, "auto", "runtime of the network: auto, torch, openvino or onnxruntime"),
+    ("precision", "engine.precision", str, "auto", "number format: auto, f32, bf16 or int8; on GPUs also 16-mixed"),
     ("device", "accelerator", str, "auto", "device: auto, cpu, gpu, cuda or mps"),
-    ("engine", "engine", str, "local", "local, or ray for worker processes on this machine or a cluster"),
+    ("engine", "engine.kind", str, "local", "local, or ray for worker processes on this machine or a cluster"),
     ("num_workers", "ray.num_workers", int | None, None, "with --engine ray: worker processes; by default one per GPU"),
     ("address", "ray.address", str | None, None, "with --engine ray: a running cluster, auto or HOST:6379"),
 )
@@ -89,6 +91,8 @@ def _run(values: dict[str, Any]) -> None:
         given[f"map.{entry.name}"] = (value or []) if _is_list(entry) else value
     given["map.output"] = given["map.output"] or "maps"
     given |= {setting: values[name] for name, setting, *_ in OTHERS if values[name] is not None}
+    if given["engine.precision"] in PRECISIONS:  # formats of PyTorch by the names of training
+        given["precision"] = given.pop("engine.precision")
     with log_to_stderr(), _named_as_options(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # such scenes are allowed
         settings = update_settings(default_settings(), given)

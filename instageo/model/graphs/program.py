@@ -30,6 +30,11 @@ class InputShape:
     height: int
     width: int
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
+
     def example(self, batch: int = EXAMPLE_BATCH) -> tuple[Tensor, Tensor, Tensor]:
         """Return an image (B, C, T, H, W), times (B, T, 2) and locations (B, 2), the last sample without either."""
         image = torch.zeros(batch, self.bands, self.dates, self.height, self.width)

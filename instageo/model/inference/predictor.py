@@ -17,6 +17,7 @@ from instageo.arguments import as_dates, as_lat_lon, as_path, expect
 from instageo.errors import CheckpointError, ConfigError, RasterError
 from instageo.locations import is_remote
 from instageo.model.augmentations.pipeline import normalize
+from instageo.model.backends.backend import TORCH, Backend
 from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
@@ -71,6 +72,7 @@ class Predictor:
         device: Device of the network.
         value_range: Usual values of the training chips; None if the checkpoint does not store them.
         said: Sentences on the reading of files that the log has already.
+        backend: What computes the network; None for PyTorch with the settings' `precision`.
 
     Examples:
         >>> import instageo
@@ -85,11 +87,17 @@ class Predictor:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     value_range: ValueRange | None = None
     said: set[str] = field(default_factory=set, repr=False, compare=False)
+    backend: Backend | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def task(self) -> Task:
         """The task, which gives the outputs their meaning."""
         return task_from_settings(self.settings)
+
+    @property
+    def engine(self) -> str:
+        """What computes the network: runtime, number format, and what else outputs depend on."""
+        return str(TORCH) if self.backend is None else self.backend.stamp
 
     @property
     def class_names(self) -> list[str]:
@@ -117,9 +125,18 @@ class Predictor:
 
     def forward(self, batch: Sample) -> Tensor:
         """Return the network's outputs (B, K, h, w) for a batch of decoded chips on its device."""
-        mean, std = self._statistics
-        image = normalize(batch.image, batch.valid, mean, std)
-        outputs: Tensor = self.net(image, batch.temporal_coords, batch.location_coords)
+        return self.compute(self.normalized(batch), batch.temporal_coords, batch.location_coords)
+
+    def normalized(self, batch: Sample) -> Tensor:
+        """Return the images of a batch of decoded chips as the network takes them, 0 where nothing was observed."""
+        return normalize(batch.image, batch.valid, *self._statistics)
+
+    def compute(self, image: Tensor, time: Tensor | None, location: Tensor | None) -> Tensor:
+        """Return the network's outputs (B, K, h, w) for normalised images (B, C, T, h, w) on its device.
+
+        Several threads may call this at once.
+        """
+        outputs: Tensor = (self.backend or self.net)(image, time, location)
         return outputs
 
     def _predict_tiles(self, samples: Sequence[Sample]) -> list[TileOutputs]:

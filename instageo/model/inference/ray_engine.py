@@ -8,13 +8,14 @@ import logging
 import pickle
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 from ray.data import ActorPoolStrategy, DataContext
 
 from instageo.errors import InstaGeoError
+from instageo.model.inference.backend_choice import ChosenBackend
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, predict_items
 from instageo.model.inference.predictor import Predictor
 from instageo.model.inference.ray_cluster import WorkerPlan, ray_cluster
@@ -52,7 +53,12 @@ class RayJob:
 
 
 def predict_on_ray(
-    settings: Settings, explicit: frozenset[str], fingerprint: str, items: Sequence[PredictionItem], ahead: int
+    settings: Settings,
+    explicit: frozenset[str],
+    fingerprint: str,
+    items: Sequence[PredictionItem],
+    ahead: int,
+    backend: ChosenBackend | None = None,
 ) -> Iterator[PredictionOutcome]:
     """Yield the outcome of each item in any order; an item that fails or kills its worker does not stop the others.
 
@@ -62,6 +68,7 @@ def predict_on_ray(
         fingerprint: Fingerprint of the model (`model_fingerprint`).
         items: What to predict.
         ahead: Chips read in advance.
+        backend: What computes the network; None for PyTorch.
 
     Raises:
         ConfigError: The cluster cannot be reached, or has fewer GPUs or cores than requested.
@@ -69,7 +76,7 @@ def predict_on_ray(
     """
     with ray_cluster(settings.ray.address):
         plan, setup = set_up_workers(settings, explicit)
-        job = RayJob(setup, fingerprint, ahead)
+        job = RayJob(replace(setup, backends=(backend,)), fingerprint, ahead)
         yield from _outcomes(job, plan, items)
 
 

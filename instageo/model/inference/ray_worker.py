@@ -9,6 +9,7 @@ import ray
 import torch
 
 from instageo.errors import CheckpointError, ConfigError
+from instageo.model.inference.backend_choice import ChosenBackend, use_backend
 from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.inference.ray_cluster import WorkerPlan, plan_workers
@@ -30,6 +31,7 @@ class WorkerSetup:
         threads: Threads that compute on the CPU.
         folder: Folder that relative paths start from.
         max_loads: Attempts to load the network, of all workers together.
+        backends: What computes each network, so that all workers use the same; None for PyTorch.
     """
 
     settings: Settings
@@ -38,6 +40,17 @@ class WorkerSetup:
     threads: int
     folder: str
     max_loads: int
+    backends: tuple[ChosenBackend | None, ...] = ()
+
+    def with_backend(self, predictor: Predictor, index: int = 0) -> Predictor:
+        """Return a loaded network with what is to compute it.
+
+        Raises:
+            BackendUnavailableError: This machine cannot.
+            MissingExtraError: This machine lacks a package.
+        """
+        chosen = self.backends[index] if index < len(self.backends) else None
+        return predictor if chosen is None else use_backend(predictor, *chosen)
 
 
 def set_up_workers(settings: Settings, explicit: frozenset[str]) -> tuple[WorkerPlan, WorkerSetup]:
@@ -81,21 +94,22 @@ def load_in_worker(setup: WorkerSetup, fingerprint: str) -> Predictor:
             f"{ray.util.get_node_ip_address()}: has no folder {setup.folder}; all machines of the cluster need the "
             "same paths as the one that starts the run"
         ) from error
-    predictor = predictor_from_settings(setup.settings, setup.explicit, setup.device)
-    check_model(predictor.settings, fingerprint)
+    predictor = setup.with_backend(predictor_from_settings(setup.settings, setup.explicit, setup.device))
+    check_model(predictor, fingerprint)
     return predictor
 
 
-def check_model(settings: Settings, fingerprint: str) -> None:
+def check_model(predictor: Predictor, fingerprint: str) -> None:
     """Check that a model that a worker has loaded is that of the driver.
 
     Raises:
         CheckpointError: It is not.
     """
-    if model_fingerprint(settings) != fingerprint:
+    settings = predictor.settings
+    if model_fingerprint(settings, predictor.engine) != fingerprint:
         raise CheckpointError(
             f"{ray.util.get_node_ip_address()}: has another checkpoint at {settings.checkpoint_path}, or other "
-            "versions of instageo-model or PyTorch; install the same on all machines"
+            "versions of instageo-model, PyTorch or OpenVINO; install the same on all machines"
         )
 
 

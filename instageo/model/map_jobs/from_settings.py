@@ -32,7 +32,7 @@ def map_job_from_settings(settings: Settings, explicit: frozenset[str], output: 
     Raises:
         InstaGeoError: A network cannot be loaded, a scene is missing, or settings contradict each other.
     """
-    local = settings.engine is Engine.local
+    local = settings.engine.kind is Engine.local
     predictor = predictor_from_settings(settings, explicit, None if local else "cpu")
     job = build_map_job(predictor, settings.map, output, explicit)
     return job if local else replace(job, workers=WorkerSettings(settings, explicit))

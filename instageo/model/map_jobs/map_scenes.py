@@ -7,6 +7,7 @@ from pathlib import Path
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
 from instageo.model.map_jobs.collection import write_collection
+from instageo.model.map_jobs.map_backends import choose_for_maps
 from instageo.model.map_jobs.map_job import MapJob, MapReport, ShowProgress, begin_map, report_failure, report_map
 from instageo.model.map_jobs.products import write_products
 from instageo.model.mapping.map_scene import SceneMap, map_scene
@@ -35,7 +36,7 @@ def _map_all(job: MapJob, show_progress: ShowProgress) -> list[MapReport]:
         with required_by("engine=ray", "model,cpu,serve"):
             from instageo.model.map_jobs.ray_maps import map_on_ray
         return map_on_ray(job, job.workers, show_progress)
-    reports = []
+    job, reports = choose_for_maps(job), []
     for scene, output in zip(job.scenes, job.outputs, strict=True):
         try:
             reports.append(_map_one(job, scene, output, show_progress))

@@ -16,6 +16,7 @@ import ray
 import torch
 
 from instageo.errors import InstaGeoError
+from instageo.model.inference.backend_choice import chosen_backend
 from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.inference.ray_cluster import ray_cluster
 from instageo.model.inference.ray_worker import (
@@ -26,6 +27,7 @@ from instageo.model.inference.ray_worker import (
     set_up_workers,
 )
 from instageo.model.map_jobs.from_settings import load_ensemble
+from instageo.model.map_jobs.map_backends import choose_for_workers
 from instageo.model.map_jobs.map_job import (
     MapJob,
     MapReport,
@@ -138,8 +140,11 @@ def map_on_ray(job: MapJob, workers: WorkerSettings, show_progress: ShowProgress
     with ray_cluster(settings.ray.address), show_progress(f"mapping {title}") as progress:
         plan, setup = set_up_workers(settings, workers.explicit)
         job = replace(job, device=setup.device)
+        job = choose_for_workers(job, setup.device, shared_machine=settings.ray.address is None)
         actor = ray.remote(num_cpus=plan.cpus, num_gpus=plan.gpus)(MapWorker)
-        models = [model_fingerprint(member.settings) for member in job.ensemble.members]
+        members = job.ensemble.members
+        setup = replace(setup, backends=tuple(map(chosen_backend, members)))
+        models = [model_fingerprint(member.settings, member.engine) for member in members]
         start = partial(actor.remote, setup, models, torch.backends.cpu.get_cpu_capability())
         explain = partial(explain_killed_loads, setup)
         pool = WorkerPool(start, plan.size, settings.ray.max_retries, setup.max_loads, explain)
@@ -251,6 +256,7 @@ class MapWorker:
     def _load(self) -> Ensemble:
         first = load_in_worker(self.setup, self.models[0])
         ensemble = load_ensemble(first, self.setup.settings.map, self.setup.explicit)
-        for member, expected in zip(ensemble.members[1:], self.models[1:], strict=True):
-            check_model(member.settings, expected)
-        return ensemble
+        others = [self.setup.with_backend(each, index) for index, each in enumerate(ensemble.members[1:], 1)]
+        for member, expected in zip(others, self.models[1:], strict=True):
+            check_model(member, expected)
+        return replace(ensemble, members=[first, *others])

@@ -1,8 +1,10 @@
 """Load a trained model for use from Python: to predict files and arrays, and to map scenes."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,15 @@ import torch
 
 from instageo.arguments import as_path
 from instageo.errors import ConfigError
+from instageo.model.backends.backend import AUTO
+from instageo.model.inference.backend_choice import choose_for_work, noise_tiles
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.map_jobs.from_settings import build_map_job
 from instageo.model.map_jobs.map_job import MapReport
 from instageo.model.map_jobs.map_scenes import map_scenes
 from instageo.model.mapping.map_scene import Progress
 from instageo.model.networks.device import find_device
+from instageo.model.settings import EngineSettings
 from instageo.model.settings.compose import default_settings
 from instageo.model.settings.map_settings import MapSettings
 
@@ -65,12 +70,21 @@ class TrainedModel(Predictor):
         return _map_one_scene(self, scene, output, options, progress)
 
 
-def load_model(source: str | Path, *, device: str | torch.device | None = None) -> "TrainedModel":
+def load_model(
+    source: str | Path,
+    *,
+    device: str | torch.device | None = None,
+    backend: str = AUTO,
+    precision: str = AUTO,
+) -> "TrainedModel":
     """Load a trained model for inference.
 
     Args:
         source: A `.ckpt` file, a run directory that holds `instageo_best_checkpoint.ckpt`, or a registry name.
         device: Device to compute on, as PyTorch names it: `cpu`, `cuda:1`; None or `auto` for a GPU if there is one.
+        backend: Runtime that computes the network: `torch`, `openvino` (extra `fast`) or `onnxruntime` (extra
+            `export`); with `auto`, `map` chooses the fastest for large scenes, and all else is computed by PyTorch.
+        precision: Number format: `f32`, `bf16` or `int8`; `auto` leaves it to the backend's choice.
 
     Raises:
         CheckpointError: The checkpoint is missing, unreadable or inconsistent.
@@ -83,8 +97,11 @@ def load_model(source: str | Path, *, device: str | torch.device | None = None) 
         ['0', '1']
     """
     path = as_path("source", source, "a checkpoint, the folder of a run, or registry:MODEL/SIZE")
-    settings = replace(default_settings(), checkpoint_path=path)
+    engine = EngineSettings(backend=backend, precision=precision)
+    settings = replace(default_settings(), checkpoint_path=path, engine=engine)
     loaded = predictor_from_settings(settings, frozenset(), find_device(device))
+    if engine != EngineSettings():
+        loaded = choose_for_work(loaded, partial(noise_tiles, loaded), math.inf)
     return TrainedModel(**{part.name: getattr(loaded, part.name) for part in fields(Predictor)})
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from instageo.model.backbones.variants import find_variant
 from instageo.model.settings.augmentations import Augmentations
+from instageo.model.settings.engine import Engine
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import is_setting, keys_with
-from instageo.model.settings.run_settings import Engine, Mode, Settings, chosen_loggers, get_setting
+from instageo.model.settings.run_settings import Mode, Settings, chosen_loggers, get_setting
 from instageo.model.settings.train import Scheduler
 
 
@@ -60,7 +61,7 @@ CONDITIONS = (
         lambda s: bool({"mlflow", "wandb"} & set(chosen_loggers(s.logger))),
         "logger is neither mlflow nor wandb",
     ),
-    Condition(("ray",), lambda s: s.engine is Engine.ray, "engine=ray is missing"),
+    Condition(("ray",), lambda s: s.engine.kind is Engine.ray, "engine=ray is missing"),
     *(
         Condition(
             (f"dataloader.augmentations.{name}",),
@@ -85,7 +86,8 @@ MODES: dict[str, tuple[Mode, ...]] = {
     "devices": TRAINING,
     "strategy": TRAINING,
     "output_dir": (Mode.chip_inference,),
-    "engine": (Mode.chip_inference, Mode.map),
+    "engine.kind": (Mode.chip_inference, Mode.map),
+    "engine": (Mode.eval, Mode.chip_inference, Mode.map),
     "ray": (Mode.chip_inference, Mode.map),
     "map": (Mode.map,),
     "test": (Mode.train, Mode.eval, Mode.chip_inference, Mode.map),

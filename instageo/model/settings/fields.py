@@ -55,7 +55,12 @@ NOT_GIVEN = object()
 
 
 def setting(
-    default: T, help: str = "", *roles: Role, former_name: str | None = None, before_it_existed: object = NOT_GIVEN
+    default: T,
+    help: str = "",
+    *roles: Role,
+    former_name: str | None = None,
+    former_key: str | None = None,
+    before_it_existed: object = NOT_GIVEN,
 ) -> T:
     """Declare a setting as a dataclass field.
 
@@ -64,9 +69,11 @@ def setting(
         help: Comment in `config.yaml`: meaning, choices, unit, and what null stands for.
         roles: What it means to checkpoints, resumed runs, maps and comparisons.
         former_name: Name of this field in checkpoints and configurations of earlier versions.
+        former_key: Key of this setting in earlier versions, of another group, which command lines still take.
         before_it_existed: Value for checkpoints that were written before the setting existed.
     """
     metadata: dict[str, Any] = {"help": help, "roles": frozenset(roles), "former_name": former_name}
+    metadata["former_key"] = former_key
     if before_it_existed is not NOT_GIVEN:
         metadata["before_it_existed"] = before_it_existed
     if isinstance(default, (str, int, float, bool, Enum, type(None))):

@@ -91,7 +91,14 @@ def values_before_they_existed() -> dict[str, Any]:
 @cache
 def _former_names() -> dict[str, str]:
     named = {key: entry.metadata.get("former_name") for key, entry in iterate_settings()}
-    return {f"{key.rpartition('.')[0]}.{former}".lstrip("."): key for key, former in named.items() if former}
+    renamed = {f"{key.rpartition('.')[0]}.{former}".lstrip("."): key for key, former in named.items() if former}
+    return renamed | former_keys()
+
+
+@cache
+def former_keys() -> dict[str, str]:
+    """Return the present key of each setting that has moved between groups, by its former key."""
+    return {entry.metadata["former_key"]: key for key, entry in iterate_settings() if entry.metadata.get("former_key")}
 
 
 def with_current_names(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from instageo.errors import ConfigError
 from instageo.locations import is_remote
 from instageo.model.settings.data import DataSettings, LabelKind, SamplerKind
+from instageo.model.settings.engine import EngineSettings
 from instageo.model.settings.fields import ANYTIME, PLACE, Role, check, group, setting
 from instageo.model.settings.map_settings import MapSettings
 from instageo.model.settings.network import ModelSettings
@@ -24,13 +25,6 @@ class TrackingMode(Enum):
     auto = "auto"
     online = "online"
     offline = "offline"
-
-
-class Engine(Enum):
-    """Engines of batch inference: this process, or worker processes on Ray."""
-
-    local = "local"
-    ray = "ray"
 
 
 @dataclass
@@ -143,12 +137,6 @@ class Settings:
         None, "output folder of predictions; null: `predictions` in the run directory", Role.free_text, *PLACE
     )
     mode: Mode = setting(Mode.train, " | ".join(mode.value for mode in Mode), *PLACE)
-    engine: Engine = setting(
-        Engine.local,
-        "engine of chip_inference and map: local | ray, on this machine or a cluster (extra `serve`)",
-        Role.free_on_resume,
-        Role.no_effect_on_maps,
-    )
     is_reg_task: bool = setting(
         False,
         "true: regression; labels are values, not classes",
@@ -176,6 +164,7 @@ class Settings:
     tracking: TrackingSettings = group(
         TrackingSettings, "with logger=mlflow or logger=wandb; see docs/tracking.md", *PLACE
     )
+    engine: EngineSettings = group(EngineSettings, "with mode=eval, chip_inference and map; see docs/speed.md", *PLACE)
     ray: RaySettings = group(
         RaySettings, "with engine=ray; see docs/batch_inference.md", Role.free_on_resume, Role.no_effect_on_maps
     )

@@ -30,7 +30,7 @@ def record_network(info: RunInfo, settings: Settings, net: nn.Module) -> None:
 
 def record_predictor(info: RunInfo, predictor: Predictor) -> None:
     """Record a network used for inference, and the settings resolved with its checkpoint."""
-    info.network = summarize_predictor(predictor) | {"trained_parameters": 0}
+    info.network = summarize_predictor(predictor) | {"trained_parameters": 0, "engine": predictor.engine}
     info.configuration = settings_to_dict(predictor.settings)
 
 

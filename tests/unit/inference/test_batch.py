@@ -13,7 +13,7 @@ from instageo.model.commands.chip_inference import _predict
 from instageo.model.context import Run
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, remove_partial_files
 from instageo.model.inference.journal import JOURNAL, Journal
-from instageo.model.settings import Engine, Settings
+from instageo.model.settings import Engine, EngineSettings, Settings
 from instageo.runtime.parallel import prefetch
 from instageo.stores.download import sha256_file
 from instageo.table import Row
@@ -222,6 +222,6 @@ def test_clusters_that_cannot_be_reached(address, tmp_path, monkeypatch):
 def test_the_missing_extra_of_ray_is_named(monkeypatch, tmp_path):  # pitfall 37
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "instageo.model.inference.ray_engine", raising=False)
-    run = Run(Settings(engine=Engine.ray), tmp_path)
+    run = Run(Settings(engine=EngineSettings(Engine.ray)), tmp_path)
     with pytest.raises(MissingExtraError, match=r"engine=ray needs the package ray; install the extra: pip install"):
         _predict(run, None, "fingerprint", [], 0)

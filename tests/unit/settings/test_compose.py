@@ -116,7 +116,7 @@ def test_published_keys_are_all_known():
     ("values", "hint"),
     [
         ({"mode": "trian"}, "train"),
-        ({"engine": "rya"}, "ray"),
+        ({"engine.kind": "rya"}, "ray"),
         ({"dataloader.label_kind": "chips"}, "chip"),
         ({"precision": "16mixed"}, "16-mixed"),
         ({"strategy": "dpp"}, "ddp"),

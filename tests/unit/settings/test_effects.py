@@ -42,7 +42,7 @@ def test_each_combination_is_told_once(values, reason):
         {"train__plateau_patience": 9, "train__scheduler": "plateau"},
         {"model__lora_alpha": 4.0, "model__lora_rank": 8},
         {"model__include_ee_metric": True, "model__expected_error": [0.1, 0.1], "is_reg_task": True},
-        {"ray__max_retries": 5, "engine": "ray"},
+        {"ray__max_retries": 5, "engine__kind": "ray"},
         {"dataloader__augmentations__blur__sigma": 2.0, "dataloader__augmentations__blur__use": True},
     ],
 )

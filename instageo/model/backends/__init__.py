@@ -1,0 +1,1 @@
+"""Runtimes that compute networks, and the choice between them on this machine."""

@@ -1,0 +1,78 @@
+"""The backends there are, and which of them are worth a trial for a request on this machine."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from instageo.model.backends.backend import AUTO, TORCH, Backend, BackendChoice, ChipBatch, NetworkSource
+from instageo.model.backends.cpu_features import NATIVE_BF16
+from instageo.model.backends.onnxruntime_backend import build_onnxruntime, is_converted_to_onnx
+from instageo.model.backends.openvino_backend import build_openvino, is_converted
+from instageo.model.backends.torch_backend import build_torch
+
+Build = Callable[[NetworkSource, str, ChipBatch | None], Backend]
+"""Builds a backend for a network and a precision, with chips to calibrate with."""
+
+
+@dataclass(frozen=True)
+class BackendEntry:
+    """A runtime.
+
+    Attributes:
+        build: Builds it for a network.
+        precisions: Its number formats, float32 first.
+        is_ready: Returns whether it needs no conversion that takes long.
+        package: What must be installed.
+        extra: Extra that installs it.
+        on_gpu: Whether it computes on GPUs, too.
+    """
+
+    build: Build
+    precisions: tuple[str, ...]
+    is_ready: Callable[[NetworkSource, str], bool]
+    package: str
+    extra: str
+    on_gpu: bool = False
+
+
+BACKENDS = {
+    "torch": BackendEntry(build_torch, ("f32", "bf16"), lambda *_: True, "torch", "cpu", on_gpu=True),
+    "openvino": BackendEntry(build_openvino, ("f32", "bf16", "int8"), is_converted, "openvino", "fast"),
+    "onnxruntime": BackendEntry(build_onnxruntime, ("f32",), is_converted_to_onnx, "onnxruntime", "export"),
+}
+"""Every runtime by its name in `engine.backend`."""
+
+TRIED = {"cpu": ("torch", "openvino"), "cuda": ("torch",)}
+"""Runtimes that `auto` tries, by device: ONNX Runtime computes the same more slowly than OpenVINO."""
+
+
+def is_installed(backend: str) -> bool:
+    """Return whether the package of a runtime can be imported."""
+    try:
+        return find_spec(BACKENDS[backend].package) is not None
+    except ValueError:  # its import is blocked
+        return False
+
+
+def candidates(wanted: BackendChoice, device: str, features: Collection[str]) -> list[BackendChoice]:
+    """Return what a request leaves open, float32 in PyTorch first if it is among them; never int8 unless it is named.
+
+    Args:
+        wanted: The request.
+        device: Kind of the device, as PyTorch calls it.
+        features: Instruction sets, `cpu_features`; bfloat16 is tried only where one of them multiplies it.
+    """
+    native = device != "cpu" or bool(NATIVE_BF16 & set(features))
+    formats = ("f32", "bf16") if native else ("f32",)
+    if wanted.backend != AUTO:
+        names: tuple[str, ...] = (wanted.backend,)
+    elif wanted.precision == "int8":
+        names = ("openvino",)
+    else:
+        names = tuple(name for name in TRIED.get(device, ("torch",)) if is_installed(name))
+    return [
+        BackendChoice(name, precision)
+        for name in names
+        for precision in (formats if wanted.precision == AUTO else (wanted.precision,))
+        if precision in BACKENDS[name].precisions and (device == "cpu" or BACKENDS[name].on_gpu)
+    ] or [TORCH]

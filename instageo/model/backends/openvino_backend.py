@@ -1,0 +1,161 @@
+"""Compute a network with OpenVINO on CPUs, tile by tile on all threads."""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instageo.errors import BackendUnavailableError
+from instageo.model.backends.backend import BackendChoice, ChipBatch, NetworkSource
+from instageo.model.backends.conversion_memory import require_conversion_memory
+from instageo.model.backends.converted_models import content_checksum, converted_model, has_converted
+from instageo.model.backends.openvino_probe import check_in_own_process, reshape_to_single
+from instageo.model.backends.quantization import MIN_CALIBRATION_CHIPS, quantize
+from instageo.model.backends.torch_backend import TorchBackend
+from instageo.model.graphs.openvino_graph import to_openvino
+from instageo.model.graphs.openvino_package import import_openvino
+from instageo.model.graphs.program import trace_network
+from instageo.version import __version__
+
+HINTS = {"f32": "f32", "bf16": "bf16", "int8": "f32"}
+"""OpenVINO's hint of the precision, by ours: without one it takes bfloat16 wherever the CPU knows it."""
+
+MODEL = "model.xml"
+"""File of a converted model; its weights lie next to it."""
+
+
+class OpenVinoBackend:
+    """A network compiled by OpenVINO for single chips of one shape; PyTorch computes others.
+
+    Each thread of the CPU computes one chip, so that no chip's output depends on the others of its batch.
+
+    Args:
+        network: The network.
+        precision: `f32`, `bf16` or `int8`.
+        compiled: As OpenVINO compiled it for one chip.
+        num_streams: Chips that are computed at the same time.
+        content: Checksum of the converted model, if outputs depend on how it was made.
+    """
+
+    def __init__(
+        self, network: NetworkSource, precision: str, compiled: Any, num_streams: int, content: str | None = None
+    ) -> None:
+        self.choice = BackendChoice("openvino", precision)
+        self.stamp = f"{self.choice} {content or import_openvino().__version__}"
+        self._shape, self._compiled, self._num_streams = network.shape, compiled, num_streams
+        self.size: tuple[int, int] | None = network.shape.size
+        self._others = TorchBackend(network.net, "f32", network.device)
+        self._of_thread = threading.local()
+
+    def __call__(self, image: Tensor, time: Tensor | None, location: Tensor | None) -> Tensor:
+        """Return outputs (B, K, h, w), float32."""
+        if time is None or location is None or ChipBatch(image, time, location).shape != self._shape:
+            return self._others(image, time, location)
+        inputs = [np.ascontiguousarray(part.numpy(), np.float32) for part in (image, time, location)]
+        requests, outputs = self._requests(), list[NDArray[np.float32]]()
+        for index in range(len(image)):
+            request = requests[index % len(requests)]
+            if index >= len(requests):
+                outputs.append(_take(request))
+            request.start_async([part[index : index + 1] for part in inputs], share_inputs=True)
+        first = len(outputs)
+        outputs += [_take(requests[index % len(requests)]) for index in range(first, len(image))]
+        return torch.from_numpy(np.concatenate(outputs))
+
+    def _requests(self) -> list[Any]:
+        """Return the requests of this thread, which no other uses."""
+        if not hasattr(self._of_thread, "requests"):
+            self._of_thread.requests = [self._compiled.create_infer_request() for _ in range(self._num_streams)]
+        requests: list[Any] = self._of_thread.requests
+        return requests
+
+
+def build_openvino(network: NetworkSource, precision: str, tiles: ChipBatch | None) -> OpenVinoBackend:
+    """Compile a network, which is converted if that was not done before.
+
+    Args:
+        network: The network.
+        precision: `f32`, `bf16` or `int8`.
+        tiles: Chips that int8 is calibrated with, if that was not done before.
+
+    Raises:
+        BackendUnavailableError: It cannot be converted or computed here.
+        MissingExtraError: OpenVINO, or for int8 NNCF, is not installed.
+    """
+    openvino = import_openvino()
+    quantized = precision == "int8"
+    with ExitStack() as stack:
+        key = conversion_key(network, quantized=quantized)
+        if quantized and not has_converted(key) and (tiles is None or len(tiles.image) < MIN_CALIBRATION_CHIPS):
+            raise BackendUnavailableError(f"int8 is calibrated with at least {MIN_CALIBRATION_CHIPS} tiles")
+        convert = _quantizer(network, tiles) if quantized and tiles is not None else _converter(network)
+        folder = stack.enter_context(converted_model(key, convert))
+        core = openvino.Core()
+        model = core.read_model(folder / MODEL)
+        content = content_checksum(folder)[:16] if quantized else None
+        reshape_to_single(model)
+        threads = torch.get_num_threads()
+        options = {
+            "INFERENCE_PRECISION_HINT": HINTS[precision],
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": threads,
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            compiled = core.compile_model(model, "CPU", options)
+        except RuntimeError as error:
+            raise BackendUnavailableError(f"it cannot be compiled ({_first_line(error)})") from error
+    return OpenVinoBackend(network, precision, compiled, threads, content)
+
+
+def conversion_key(network: NetworkSource, *, quantized: bool) -> str:
+    """Return a checksum of what a converted model depends on: the network, its shape, and the versions."""
+    versions = __version__, torch.__version__, import_openvino().__version__
+    return sha256(repr((network.checksum, network.shape, quantized, *versions)).encode()).hexdigest()
+
+
+def is_converted(network: NetworkSource, precision: str) -> bool:
+    """Return whether a network was converted before, so that it can be had within a second or two."""
+    return has_converted(conversion_key(network, quantized=precision == "int8"))
+
+
+def _converter(network: NetworkSource) -> Callable[[Path], None]:
+    def convert(folder: Path) -> None:
+        require_conversion_memory(network)
+        try:
+            model = to_openvino(trace_network(network.net, network.shape), network.shape)
+        except (RuntimeError, ValueError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
+            raise BackendUnavailableError(f"it cannot be converted ({_first_line(error)})") from error
+        import_openvino().save_model(model, folder / MODEL, compress_to_fp16=False)
+        check_in_own_process(folder / MODEL, "f32")
+
+    return convert
+
+
+def _quantizer(network: NetworkSource, tiles: ChipBatch) -> Callable[[Path], None]:
+    def convert(folder: Path) -> None:
+        openvino = import_openvino()
+        with converted_model(conversion_key(network, quantized=False), _converter(network)) as original:
+            model = openvino.Core().read_model(original / MODEL)
+            openvino.save_model(quantize(model, tiles), folder / MODEL, compress_to_fp16=False)
+        check_in_own_process(folder / MODEL, "f32")
+
+    return convert
+
+
+def _take(request: Any) -> NDArray[np.float32]:
+    request.wait()
+    output: NDArray[np.float32] = request.get_output_tensor(0).data.astype(np.float32)  # a copy
+    return output
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,206 @@
+"""Choose what computes the network of a predictor, with tiles of its own work."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import sha256
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from instageo.errors import InstaGeoError
+from instageo.model.backends.backend import AUTO, TORCH, BackendChoice, ChipBatch, NetworkSource
+from instageo.model.backends.candidates import BACKENDS
+from instageo.model.backends.choice import build_backend, choose_backend
+from instageo.model.backends.trial import Agreement
+from instageo.model.chips.sample import Sample, stack_samples
+from instageo.model.graphs.program import InputShape
+from instageo.model.inference.predictor import Predictor
+from instageo.model.networks.device import HALF_PRECISION
+from instageo.model.settings import LabelKind
+from instageo.model.settings.compose import settings_to_dict
+from instageo.model.settings.derived import band_names
+
+SomePredictor = TypeVar("SomePredictor", bound=Predictor)
+
+MAX_PROBABILITY_DIFFERENCE, MAX_VALUE_DIFFERENCE = 0.05, 0.01
+"""Largest difference of probabilities, and of values as a share of their standard deviation, that means the same."""
+
+SEED = 0
+"""Of the noise that stands in for tiles where there are none yet."""
+
+
+class ChosenBackend(NamedTuple):
+    """A backend, and height and width of the chips that it is built for; None for those of the settings."""
+
+    choice: BackendChoice
+    size: tuple[int, int] | None
+
+
+ReadTiles = Callable[[int], Sequence[Sample]]
+"""Reads up to so many decoded tiles of the work."""
+
+
+def choose_for_work(
+    predictor: SomePredictor, read_tiles: ReadTiles, num_tiles: float, size: tuple[int, int] | None = None
+) -> SomePredictor:
+    """Return a predictor with what computes its network fastest, or what the settings `engine` name.
+
+    Args:
+        predictor: With its network.
+        read_tiles: Reads tiles for a trial; called only if there is one.
+        num_tiles: About how many tiles are to be computed.
+        size: Height and width of most tiles; None for the size in the settings.
+    """
+    engine, settings = predictor.settings.engine, predictor.settings
+    wanted = BackendChoice(engine.backend, engine.precision)
+    if wanted == BackendChoice() and (settings.precision in HALF_PRECISION or settings.compile):
+        return predictor  # a way to compute in PyTorch was chosen
+    network = network_source(predictor, size)
+
+    def read_chips(count: int) -> ChipBatch | None:
+        tiles = [tile for tile in read_tiles(count) if tuple(tile.image.shape[-2:]) == network.shape.size]
+        return _normalized(predictor, tiles[:count]) if tiles else None
+
+    backend = choose_backend(network, wanted, read_chips, num_tiles, agreement_of(predictor))
+    return replace(predictor, backend=backend)
+
+
+def choose_for_chips(
+    predictor: SomePredictor, read_chip: Callable[[int], Sample], shapes: Sequence[tuple[int, int]]
+) -> SomePredictor:
+    """Choose for whole chips of a table; see `choose_for_work`.
+
+    Args:
+        predictor: With its network.
+        read_chip: Reads a chip by its index.
+        shapes: Height and width of each chip.
+    """
+    axes = [(predictor.tiling.axis(height), predictor.tiling.axis(width)) for height, width in shapes]
+    sizes = Counter((rows.size, columns.size) for rows, columns in axes)
+    size = max(sizes, key=lambda each: sizes[each]) if sizes else None
+
+    def read_tiles(count: int) -> list[Sample]:
+        fitting = [index for index, (rows, columns) in enumerate(axes) if (rows.size, columns.size) == size]
+        tiles: list[Sample] = []
+        for index in fitting[:: max(len(fitting) // count, 1)]:
+            with suppress(InstaGeoError):  # which is reported when the chip is predicted
+                tiles += cut_tiles(predictor, replace(read_chip(index), label=None), count)
+            if len(tiles) >= count:
+                break
+        return tiles[:count]
+
+    num_tiles = sum(len(rows.starts) * len(columns.starts) for rows, columns in axes)
+    return choose_for_work(predictor, read_tiles, num_tiles, size)
+
+
+def use_backend(predictor: SomePredictor, choice: BackendChoice, size: tuple[int, int] | None = None) -> SomePredictor:
+    """Return a predictor whose network a named backend computes, without a trial.
+
+    Raises:
+        BackendUnavailableError: This machine cannot.
+        MissingExtraError: A package is not installed.
+    """
+    return replace(predictor, backend=build_backend(network_source(predictor, size), choice))
+
+
+def use_named_backend(predictor: SomePredictor, device: str) -> SomePredictor:
+    """Return a predictor with what the settings name for a kind of device, and PyTorch for what they leave open.
+
+    Raises:
+        BackendUnavailableError: This machine cannot.
+        MissingExtraError: A package is not installed.
+    """
+    engine = predictor.settings.engine
+    backend = engine.backend if engine.backend != AUTO and device == "cpu" else TORCH.backend
+    precision = engine.precision if engine.precision in BACKENDS[backend].precisions else TORCH.precision
+    choice = BackendChoice(backend, precision)
+    return predictor if choice == TORCH else use_backend(predictor, choice)
+
+
+def chosen_backend(predictor: Predictor) -> ChosenBackend | None:
+    """Return what computes a predictor's network, for other processes."""
+    backend = predictor.backend
+    return None if backend is None else ChosenBackend(backend.choice, backend.size)
+
+
+def noise_tiles(predictor: Predictor, count: int) -> list[Sample]:
+    """Return tiles of noise with the mean and standard deviation of the training chips, for trials without an image."""
+    shape, data = network_source(predictor, None).shape, predictor.settings.dataloader
+    generator = torch.Generator().manual_seed(SEED)
+    mean, std = (torch.tensor(values)[:, None, None, None] for values in (data.mean, data.std))
+    pixels = shape.bands, shape.dates, shape.height, shape.width
+    return [
+        Sample(torch.randn(pixels, generator=generator) * std + mean, torch.ones(pixels[1:], dtype=torch.bool))
+        for _ in range(count)
+    ]
+
+
+def cut_tiles(predictor: Predictor, sample: Sample, count: int) -> list[Sample]:
+    """Return up to so many tiles of a decoded image, spread over it."""
+    tiling = predictor.tiling
+    rows, columns = (tiling.axis(side) for side in sample.image.shape[-2:])
+    windows = [
+        (rows.window(row), columns.window(column))
+        for row in range(len(rows.starts))
+        for column in range(len(columns.starts))
+    ]
+    step = max(len(windows) // count, 1)
+    return [sample.crop(*window) for window in windows[::step][:count]]
+
+
+def network_source(predictor: Predictor, size: tuple[int, int] | None) -> NetworkSource:
+    """Return the network of a predictor as backends take it.
+
+    Args:
+        predictor: With its network.
+        size: Height and width of most tiles; None for the size in the settings.
+    """
+    settings = predictor.settings
+    tile = predictor.tiling.tile
+    height, width = size or (tile, tile)
+    shape = InputShape(len(band_names(settings)), settings.dataloader.temporal_dim, height, width)
+    return NetworkSource(predictor.net, shape, _checksum(predictor), predictor.device)
+
+
+def agreement_of(predictor: Predictor) -> Agreement:
+    """Return how outputs of a task are compared: by class and probability, or by value."""
+    task, settings = predictor.task, predictor.settings
+
+    def agreement(reference: Tensor, outputs: Tensor) -> float:
+        expected, found = task.activate(reference.float()), task.activate(outputs.float())
+        difference = (expected - found).abs().amax(1)
+        if settings.is_reg_task:
+            same = difference <= MAX_VALUE_DIFFERENCE * expected.std()
+        else:
+            same = difference <= MAX_PROBABILITY_DIFFERENCE
+            if settings.dataloader.label_kind is LabelKind.chip_multi:
+                same &= ((expected > 0.5) == (found > 0.5)).all(1)
+            else:
+                same &= expected.argmax(1) == found.argmax(1)
+        return float(same.double().mean())
+
+    return agreement
+
+
+def _normalized(predictor: Predictor, tiles: Sequence[Sample]) -> ChipBatch:
+    batch = stack_samples(list(tiles)).to(predictor.device)
+    dates, count = predictor.settings.dataloader.temporal_dim, len(tiles)
+    unknown = torch.full((count, dates, 2), torch.nan, device=predictor.device)
+    time = unknown if batch.temporal_coords is None else batch.temporal_coords
+    location = unknown[:, 0] if batch.location_coords is None else batch.location_coords
+    return ChipBatch(predictor.normalized(batch), time.float(), location.float())
+
+
+def _checksum(predictor: Predictor) -> str:
+    """Return a checksum of weights and architecture."""
+    settings, digest = predictor.settings, sha256()
+    for name, tensor in predictor.net.state_dict().items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    data = settings.dataloader
+    architecture = settings_to_dict(settings)["model"], list(band_names(settings)), data.temporal_dim, data.img_size
+    digest.update(repr((architecture, repr(predictor.net))).encode())
+    return digest.hexdigest()
