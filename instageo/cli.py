@@ -27,7 +27,7 @@ from instageo.wording import counted
 
 COMMANDS = (
     "demo", "chips", "table", "clean", "split", "check", "run", "map", "cv", "models", "distill-report",
-    "recipe", "registry", "serve", "version",
+    "recipe", "registry", "bench", "serve", "version",
 )  # fmt: skip
 """Every command in the order of use, for `--help`."""
 
@@ -242,6 +242,27 @@ def cv_command(
         else:
             print_report(report)
             typer.echo(f"tables and figure are in {output}")
+
+
+@app.command("bench")
+def bench_command(
+    model: Annotated[str, typer.Argument(help="Checkpoint, run folder, or registry:MODEL/SIZE.")],
+    scene: Annotated[Path | None, typer.Option(help="Raster to measure on; by default a synthetic one.")] = None,
+    tile: Annotated[int | None, typer.Option(help="Side of tiles, pixels; by default that of training.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of the network; by default all cores.")] = None,
+    seconds: Annotated[float, typer.Option(help="Seconds for each measurement.")] = 3.0,
+    price_per_hour: Annotated[float | None, typer.Option(help="Price of an hour of this machine.")] = None,
+    resolution: Annotated[float, typer.Option(help="Pixel size of the synthetic scene, m.")] = 10.0,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "auto",
+    json: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file as JSON.")] = None,
+) -> None:
+    """Measure how fast this machine maps with a model, by backend and precision, and what a million km² cost."""
+    with required_by("instageo bench", EXTRAS):
+        from instageo.model.speed_test.run_speed_test import SpeedRequest, run_speed_test
+
+    request = SpeedRequest(model, scene, tile, threads, seconds, price_per_hour, resolution, json, device)
+    with log_to_stderr():
+        run_speed_test(request)
 
 
 @app.command("serve")

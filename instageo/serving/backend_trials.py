@@ -37,6 +37,7 @@ class BackendTrials:
 
     def load(self, source: str) -> Predictor:
         """Load a model; what an earlier trial on this machine has found computes it."""
+        self._found.pop(source, None)  # of the same model when it was loaded before
         predictor = load_model(source, backend=self._wanted.backend, precision=self._wanted.precision)
         return predictor if predictor.backend is not None else choose_for_work(predictor, lambda _: [], 0)
 
@@ -61,6 +62,6 @@ class BackendTrials:
 
     def _try(self, source: str, predictor: Predictor, tiles: ChipBatch) -> None:
         chips = ChipBatch(*(part.to(predictor.device) for part in tiles))
-        network = network_source(predictor, tuple(chips.image.shape[-2:]))
+        network = network_source(predictor, tiles.shape.size)
         with torch.inference_mode():
             self._found[source] = choose_backend(network, self._wanted, chips.head, inf, agreement_of(predictor))

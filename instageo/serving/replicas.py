@@ -84,7 +84,7 @@ class ModelReplica:
         keep_freed_memory()
         bind_replica_to_loopback()
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.replicas))  # Ray's default is 1
-        loader = ThreadPoolExecutor(1)
+        loader, self.settings = ThreadPoolExecutor(1), settings
 
         self.trials = BackendTrials(settings.backend, settings.precision)
 
@@ -104,7 +104,8 @@ class ModelReplica:
 
     async def compute(self, tiles: TileBatch) -> TileLogits:
         """Return the network's output for the tiles of one request."""
-        predictor = self.trials.current(tiles.model, await self.predictor(tiles.model), tiles.to_chips())
+        predictor = await self.predictor(tiles.model)
+        predictor = self.trials.current(self.settings.models[tiles.model], predictor, tiles.to_chips())
         return await asyncio.wrap_future(self.queue.submit((predictor, tiles)))
 
 

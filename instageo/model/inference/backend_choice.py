@@ -62,7 +62,7 @@ def choose_for_work(
 
     def read_chips(count: int) -> ChipBatch | None:
         tiles = [tile for tile in read_tiles(count) if tuple(tile.image.shape[-2:]) == network.shape.size]
-        return _normalized(predictor, tiles[:count]) if tiles else None
+        return to_chips(predictor, tiles[:count]) if tiles else None
 
     backend = choose_backend(network, wanted, read_chips, num_tiles, agreement_of(predictor))
     return replace(predictor, backend=backend)
@@ -185,7 +185,8 @@ def agreement_of(predictor: Predictor) -> Agreement:
     return agreement
 
 
-def _normalized(predictor: Predictor, tiles: Sequence[Sample]) -> ChipBatch:
+def to_chips(predictor: Predictor, tiles: Sequence[Sample]) -> ChipBatch:
+    """Return decoded tiles of one size as the network takes them, on its device."""
     batch = stack_samples(list(tiles)).to(predictor.device)
     dates, count = predictor.settings.dataloader.temporal_dim, len(tiles)
     unknown = torch.full((count, dates, 2), torch.nan, device=predictor.device)
