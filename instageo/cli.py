@@ -279,10 +279,8 @@ def serve_command(
     replicas: Annotated[int, typer.Option(help="Maximum number of processes with networks (replicas).")] = 1,
     max_models: Annotated[int, typer.Option(help="Maximum number of models loaded per replica.")] = 3,
     batch_tiles: Annotated[int, typer.Option(help="Maximum number of tiles per forward pass.")] = 16,
-    backend: Annotated[
-        str, typer.Option(help="Runtime of networks: auto, torch, openvino (extra fast) or onnxruntime (extra export).")
-    ] = "auto",
-    precision: Annotated[str, typer.Option(help="Number format of networks: auto, f32 or bf16.")] = "auto",
+    backend: Annotated[str, typer.Option(help="Runtime: auto, torch, openvino or onnxruntime.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Number format: auto, f32, bf16 or int8.")] = "auto",
     samples: Annotated[Path | None, typer.Option(help="Folder of sample images shown on the page.")] = None,
     upload_mb: Annotated[int, typer.Option(help="Maximum size of a request, MB.")] = 256,
     megapixels: Annotated[int, typer.Option(help="Maximum size of an image, megapixels.")] = 100,

@@ -30,15 +30,15 @@ class BackendTrials:
     """
 
     def __init__(self, backend: str, precision: str, min_tiles: int = MIN_TILES) -> None:
-        self._wanted, self._min_tiles = BackendChoice(backend, precision), min_tiles
+        self._request, self._min_tiles = BackendChoice(backend, precision), min_tiles
         self._num_tiles: Counter[str] = Counter()
-        self._found: dict[str, Backend] = {}
+        self._chosen: dict[str, Backend] = {}
         self._pool = ThreadPoolExecutor(1, "backend trial")
 
     def load(self, source: str) -> Predictor:
         """Load a model; what an earlier trial on this machine has found computes it."""
-        self._found.pop(source, None)  # of the same model when it was loaded before
-        predictor = load_model(source, backend=self._wanted.backend, precision=self._wanted.precision)
+        self._chosen.pop(source, None)  # of the same model when it was loaded before
+        predictor = load_model(source, backend=self._request.backend, precision=self._request.precision)
         return predictor if predictor.backend is not None else choose_for_work(predictor, lambda _: [], 0)
 
     def current(self, source: str, predictor: Predictor, tiles: ChipBatch) -> Predictor:
@@ -51,10 +51,10 @@ class BackendTrials:
         """
         before = self._num_tiles[source]
         self._num_tiles[source] += len(tiles.image)
-        if before < self._min_tiles <= self._num_tiles[source] and AUTO in self._wanted:
+        if before < self._min_tiles <= self._num_tiles[source] and AUTO in self._request:
             self._pool.submit(self._try, source, predictor, ChipBatch(*(part.clone() for part in tiles)))
-        found = self._found.get(source)
-        return predictor if found is None else replace(predictor, backend=found)
+        chosen = self._chosen.get(source)
+        return predictor if chosen is None else replace(predictor, backend=chosen)
 
     def close(self) -> None:
         """Wait for the end of trials."""
@@ -64,4 +64,4 @@ class BackendTrials:
         chips = ChipBatch(*(part.to(predictor.device) for part in tiles))
         network = network_source(predictor, tiles.shape.size)
         with torch.inference_mode():
-            self._found[source] = choose_backend(network, self._wanted, chips.head, inf, agreement_of(predictor))
+            self._chosen[source] = choose_backend(network, self._request, chips.head, inf, agreement_of(predictor))

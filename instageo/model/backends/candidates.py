@@ -54,25 +54,25 @@ def is_installed(backend: str) -> bool:
         return False
 
 
-def candidates(wanted: BackendChoice, device: str, features: Collection[str]) -> list[BackendChoice]:
+def candidates(request: BackendChoice, device: str, features: Collection[str]) -> list[BackendChoice]:
     """Return what a request leaves open, float32 in PyTorch first if it is among them; never int8 unless it is named.
 
     Args:
-        wanted: The request.
+        request: The request.
         device: Kind of the device, as PyTorch calls it.
         features: Instruction sets, `cpu_features`; bfloat16 is tried only where one of them multiplies it.
     """
     native = device != "cpu" or bool(NATIVE_BF16 & set(features))
     formats = ("f32", "bf16") if native else ("f32",)
-    if wanted.backend != AUTO:
-        names: tuple[str, ...] = (wanted.backend,)
-    elif wanted.precision == "int8":
+    if request.backend != AUTO:
+        names: tuple[str, ...] = (request.backend,)
+    elif request.precision == "int8":
         names = ("openvino",)
     else:
         names = tuple(name for name in TRIED.get(device, ("torch",)) if is_installed(name))
     return [
         BackendChoice(name, precision)
         for name in names
-        for precision in (formats if wanted.precision == AUTO else (wanted.precision,))
+        for precision in (formats if request.precision == AUTO else (request.precision,))
         if precision in BACKENDS[name].precisions and (device == "cpu" or BACKENDS[name].on_gpu)
     ] or [TORCH]

@@ -38,7 +38,7 @@ ReadChips = Callable[[int], ChipBatch | None]
 
 def choose_backend(
     network: NetworkSource,
-    wanted: BackendChoice,
+    request: BackendChoice,
     read_chips: ReadChips,
     num_chips: float,
     agreement: Agreement,
@@ -47,15 +47,15 @@ def choose_backend(
 
     Args:
         network: The network.
-        wanted: `engine.backend` and `engine.precision`.
+        request: `engine.backend` and `engine.precision`.
         read_chips: Reads chips for a trial, or to calibrate int8 with.
         num_chips: About how many chips are to be computed.
         agreement: Compares outputs.
     """
-    options = candidates(wanted, network.device.type, cpu_features())
+    options = candidates(request, network.device.type, cpu_features())
     if len(options) == 1:
-        return _build_named(network, wanted, options[0], read_chips, agreement)
-    memory = TrialMemory(network, wanted)
+        return _build_named(network, request, options[0], read_chips, agreement)
+    memory = TrialMemory(network, request)
     remembered = memory.read()
     if remembered is not None and remembered.choice in options:
         backend = _try_to_build(network, remembered.choice, None)
@@ -94,17 +94,17 @@ def build_backend(network: NetworkSource, choice: BackendChoice) -> Backend:
 
 
 def _build_named(
-    network: NetworkSource, wanted: BackendChoice, choice: BackendChoice, read_chips: ReadChips, agreement: Agreement
+    network: NetworkSource, request: BackendChoice, choice: BackendChoice, read_chips: ReadChips, agreement: Agreement
 ) -> Backend:
     """Return the only backend that fits a request, or PyTorch in float32 if it cannot be had."""
     reference = TorchBackend(network.net, "f32", network.device)
     if choice == TORCH:
-        if wanted.backend not in (AUTO, "torch") or wanted.precision not in (AUTO, "f32"):
-            log.warning("engine: %s cannot be had on %s; %s computes", wanted, network.device.type, TORCH)
+        if request.backend not in (AUTO, "torch") or request.precision not in (AUTO, "f32"):
+            log.warning("engine: %s cannot be had on %s; %s computes", request, network.device.type, TORCH)
         return reference
     if choice.precision == "bf16" and network.device.type == "cpu" and not NATIVE_BF16 & cpu_features():
-        known = describe_features(cpu_features())
-        log.warning("engine.precision=bf16: this CPU emulates it, which takes long (it has %s); use auto", known)
+        names = describe_features(cpu_features())
+        log.warning("engine.precision=bf16: this CPU emulates it, which takes long (it has %s); use auto", names)
     chips = read_chips(MAX_CALIBRATION_CHIPS if choice.precision == "int8" else TRIAL_CHIPS)
     backend = _try_to_build(network, choice, chips)
     if backend is None or chips is None:

@@ -101,7 +101,7 @@ def _make(entry: Path, convert: Callable[[Path], None]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _remove_oldest(root: Path, kept: Path, max_bytes: int) -> None:
+def _remove_oldest(root: Path, spared: Path, max_bytes: int) -> None:
     """Remove what killed processes left, and entries that nobody uses, until the others fit."""
     now = time.time()
     with suppress(OSError):
@@ -114,7 +114,7 @@ def _remove_oldest(root: Path, kept: Path, max_bytes: int) -> None:
         for path in sorted(entries, key=lambda path: path.stat().st_mtime):
             if total <= max_bytes:
                 break
-            if path == kept:
+            if path == spared:
                 continue
             with suppress(Timeout), FileLock(_lock(path), blocking=False):
                 shutil.rmtree(path, ignore_errors=True)

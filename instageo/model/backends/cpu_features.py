@@ -51,9 +51,9 @@ def cpu_features(cpuinfo: Path = Path("/proc/cpuinfo"), environment: Mapping[str
         environment: Environment variables; `ONEDNN_MAX_CPU_ISA` excludes larger sets.
     """
     flags = set(_field(cpuinfo, "flags").split()) | set(_field(cpuinfo, "Features").split())
-    found = frozenset(name for name, flag in CPU_FLAGS.items() if flag in flags)
+    present = frozenset(name for name, flag in CPU_FLAGS.items() if flag in flags)
     cap = environment.get(CAP_VARIABLE) or environment.get("DNNL_MAX_CPU_ISA") or "ALL"
-    return found & CAPS.get(cap.strip().upper(), found)
+    return present & CAPS.get(cap.strip().upper(), present)
 
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

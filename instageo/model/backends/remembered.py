@@ -46,14 +46,14 @@ class TrialMemory:
 
     Args:
         network: The network.
-        wanted: The request.
+        request: The request.
     """
 
-    def __init__(self, network: NetworkSource, wanted: BackendChoice) -> None:
+    def __init__(self, network: NetworkSource, request: BackendChoice) -> None:
         self._key = {
             "network": network.checksum,
             "shape": repr(network.shape),
-            "wanted": str(wanted),
+            "request": str(request),
             "machine": _describe_machine(network.device),
             "versions": {"instageo": __version__, **{name: _version(name) for name in RUNTIMES}},
         }

@@ -55,8 +55,8 @@ def choose_for_work(
         size: Height and width of most tiles; None for the size in the settings.
     """
     engine, settings = predictor.settings.engine, predictor.settings
-    wanted = BackendChoice(engine.backend, engine.precision)
-    if wanted == BackendChoice() and (settings.precision in HALF_PRECISION or settings.compile):
+    request = BackendChoice(engine.backend, engine.precision)
+    if request == BackendChoice() and (settings.precision in HALF_PRECISION or settings.compile):
         return predictor  # a way to compute in PyTorch was chosen
     network = network_source(predictor, size)
 
@@ -64,7 +64,7 @@ def choose_for_work(
         tiles = [tile for tile in read_tiles(count) if tuple(tile.image.shape[-2:]) == network.shape.size]
         return to_chips(predictor, tiles[:count]) if tiles else None
 
-    backend = choose_backend(network, wanted, read_chips, num_tiles, agreement_of(predictor))
+    backend = choose_backend(network, request, read_chips, num_tiles, agreement_of(predictor))
     return replace(predictor, backend=backend)
 
 
@@ -170,16 +170,16 @@ def agreement_of(predictor: Predictor) -> Agreement:
     task, settings = predictor.task, predictor.settings
 
     def agreement(reference: Tensor, outputs: Tensor) -> float:
-        expected, found = task.activate(reference.float()), task.activate(outputs.float())
-        difference = (expected - found).abs().amax(1)
+        expected, actual = task.activate(reference.float()), task.activate(outputs.float())
+        difference = (expected - actual).abs().amax(1)
         if settings.is_reg_task:
             same = difference <= MAX_VALUE_DIFFERENCE * expected.std()
         else:
             same = difference <= MAX_PROBABILITY_DIFFERENCE
             if settings.dataloader.label_kind is LabelKind.chip_multi:
-                same &= ((expected > 0.5) == (found > 0.5)).all(1)
+                same &= ((expected > 0.5) == (actual > 0.5)).all(1)
             else:
-                same &= expected.argmax(1) == found.argmax(1)
+                same &= expected.argmax(1) == actual.argmax(1)
         return float(same.double().mean())
 
     return agreement

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from instageo.arguments import as_dates, as_lat_lon, as_path, expect
 from instageo.errors import CheckpointError, ConfigError, RasterError
 from instageo.locations import is_remote
 from instageo.model.augmentations.pipeline import normalize
@@ -27,6 +26,7 @@ from instageo.model.chips.sample import Sample
 from instageo.model.chips.value_range import ValueRange, chip_quantiles, describe_unlike
 from instageo.model.inference.blending import TileOutputs, outputs_of, predict_tiles
 from instageo.model.inference.features import ImageFeatures, encode_image
+from instageo.model.inference.image_arguments import image_arguments
 from instageo.model.inference.tiling import Tiling, default_overlap
 from instageo.model.networks.checkpoint import Checkpoint, check_network_state, load_network_state, read_checkpoint
 from instageo.model.networks.device import compile_network, inference_autocast, pick_device
@@ -186,7 +186,7 @@ class Predictor:
             >>> sorted(prediction.areas("ha"))
             ['0', '1']
         """
-        source, dates, lat_lon = _image_arguments(source, dates, lat_lon)
+        source, dates, lat_lon = image_arguments(source, dates, lat_lon)
         prediction = self.predict_image(self.read(source, dates, lat_lon))
         if unlike := describe_unlike([prediction.unlike_training]):
             log.warning("%s", unlike)
@@ -222,7 +222,7 @@ class Predictor:
             >>> features.tokens.shape, features.class_token.shape
             ((1, 2, 2, 256), (256,))
         """
-        sample = self.read(*_image_arguments(source, dates, lat_lon))[0].to(self.device)
+        sample = self.read(*image_arguments(source, dates, lat_lon))[0].to(self.device)
         tile = self.settings.test.crop_size or self.settings.dataloader.img_size
         with inference_autocast(self.device, self.settings.precision):
             image = normalize(sample.image, sample.valid, *self._statistics)
@@ -363,23 +363,6 @@ class Predictor:
 def _image(image: NDArray[np.float32], valid: NDArray[np.bool_], coordinates: Coordinates) -> Sample:
     time, location = map(torch.from_numpy, coordinates)
     return Sample(torch.from_numpy(image), torch.from_numpy(valid), None, time, location)
-
-
-def _image_arguments(
-    source: object, dates: object, lat_lon: object
-) -> tuple[str | NDArray[np.generic], tuple[date, ...], tuple[float, float] | None]:
-    """Return the arguments of `predict` as `read` takes them.
-
-    Raises:
-        ConfigError: One is of a wrong kind.
-    """
-    pixels = source.detach().cpu().numpy() if isinstance(source, Tensor) else source
-    if isinstance(pixels, np.ndarray):
-        meant = f"an array of real numbers, with pixels; it is {pixels.dtype} of the shape {pixels.shape}"
-        expect(pixels.dtype.kind in "biuf" and pixels.size > 0, "source", source, meant)
-    else:
-        pixels = as_path("source", source, "the path or URL of a raster file, or an array (C, T, H, W)")
-    return pixels, as_dates("dates", dates), as_lat_lon("lat_lon", lat_lon)
 
 
 def predictor_from_settings(

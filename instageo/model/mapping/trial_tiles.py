@@ -8,7 +8,7 @@ from instageo.model.chips.sample import Sample
 from instageo.model.inference.predictor import Predictor
 from instageo.model.scenes.tiles import SceneInput, TileRows
 
-PLACES = (0.5, 0.25, 0.75)
+ROW_SHARES = (0.5, 0.25, 0.75)
 """Rows of tiles that are read one after the other until there are enough tiles, as shares of the scene's height."""
 
 
@@ -34,12 +34,12 @@ def read_trial_tiles(predictor: Predictor, source: SceneInput, count: int) -> li
     rows, columns = tiling.axis(grid.height), tiling.axis(grid.width)
     middle = max((len(columns.starts) - 2 * count) // 2, 0)
     windows = [columns.window(index) for index in range(len(columns.starts))][middle : middle + 2 * count]
-    found: list[Sample] = []
-    for row in dict.fromkeys(int(place * (len(rows.starts) - 1)) for place in PLACES):
-        found += _read_row(predictor, source, rows.window(row), windows)
-        if len(found) >= count:
+    samples: list[Sample] = []
+    for row in dict.fromkeys(int(share * (len(rows.starts) - 1)) for share in ROW_SHARES):
+        samples += _read_row(predictor, source, rows.window(row), windows)
+        if len(samples) >= count:
             break
-    return found[:count]
+    return samples[:count]
 
 
 def _read_row(predictor: Predictor, source: SceneInput, rows: slice, columns: Sequence[slice]) -> list[Sample]:

@@ -1,7 +1,7 @@
 """Settings of a run as dataclasses, filled from YAML and the command line; each checks its own values."""
 
 from instageo.model.settings.data import AUTO, CacheKind, DataSettings, LabelKind, SamplerKind, ScaleTags
-from instageo.model.settings.engine import Engine, EngineSettings
+from instageo.model.settings.map_settings import Engine, EngineSettings
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.run_settings import (
     Mode,

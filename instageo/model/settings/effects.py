@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from instageo.model.backbones.variants import find_variant
 from instageo.model.settings.augmentations import Augmentations
-from instageo.model.settings.engine import Engine
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import is_setting, keys_with
+from instageo.model.settings.map_settings import Engine
 from instageo.model.settings.run_settings import Mode, Settings, chosen_loggers, get_setting
 from instageo.model.settings.train import Scheduler
 

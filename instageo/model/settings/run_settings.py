@@ -8,9 +8,8 @@ from typing import Any
 from instageo.errors import ConfigError
 from instageo.locations import is_remote
 from instageo.model.settings.data import DataSettings, LabelKind, SamplerKind
-from instageo.model.settings.engine import EngineSettings
 from instageo.model.settings.fields import ANYTIME, PLACE, Role, check, group, setting
-from instageo.model.settings.map_settings import MapSettings
+from instageo.model.settings.map_settings import EngineSettings, MapSettings
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.train import DistillSettings, TrainSettings
 from instageo.wording import counted

@@ -4,7 +4,7 @@ import pytest
 
 from instageo.model.backends.backend import BackendChoice
 from instageo.model.backends.candidates import BACKENDS, candidates
-from instageo.model.settings.engine import BACKEND_CHOICES, PRECISION_CHOICES
+from instageo.model.settings.map_settings import BACKEND_CHOICES, PRECISION_CHOICES
 
 pytest.importorskip("openvino", reason="the extra `fast` is not installed")
 
