@@ -131,3 +131,17 @@ def test_engines_by_their_former_key(run, tmp_path):
     status, out, err = run("engine.backend=onnx")
     assert status != 0
     assert "engine.backend=onnx does not work" in out + err
+
+
+def test_bench(small_network, scene, instageo, tmp_path):
+    path = tmp_path / "bench.json"
+    options = ["--seconds", "0.2", "--threads", "1", "--price-per-hour", "0.5", "--json", path, "--device", "cpu"]
+    for where in ([], ["--scene", scene]):
+        status, out, err = instageo("bench", small_network, *options, *where)
+        assert status == 0, err
+        content = json.loads(path.read_text())
+        speeds = {f"{each['backend']} {each['precision']}": each for each in content["backends"]}
+        assert {"torch f32", "openvino f32"} <= set(speeds)
+        assert all(each["total"] > 0 and each["cost"] > 0 for each in speeds.values())
+        assert speeds["openvino f32"]["agreement"] >= 0.999
+        assert "openvino f32" in out, out

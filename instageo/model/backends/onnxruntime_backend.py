@@ -91,7 +91,7 @@ def _convert(network: NetworkSource, folder: Path) -> None:
     with required_by("engine.backend=onnxruntime", "export"):
         import onnxscript  # noqa: F401  # what torch.onnx needs
     require_conversion_memory(network)
-    for name in ("onnxscript", "onnx_ir"):
+    for name in ("onnxscript", "onnx_ir", "torch.onnx"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():

@@ -100,7 +100,7 @@ def print_speed(test: SpeedTest, reports: list[BackendReport]) -> None:
     ]
     with_cost = any(report.cost is not None for report in reports)
     for name in [*columns, *(["cost"] if with_cost else [])]:
-        table.add_column(name, justify="left" if name == "backend" else "right")
+        table.add_column(name, justify="left" if name == "backend" else "right", no_wrap=name == "backend")
     for report in reports:
         shares = ", ".join(f"{share:.0%}" for share in report.shares.values())
         row = [
