@@ -27,10 +27,10 @@ from instageo.model.chips.value_range import ValueRange, chip_quantiles, describ
 from instageo.model.inference.blending import TileOutputs, outputs_of, predict_tiles
 from instageo.model.inference.features import ImageFeatures, encode_image
 from instageo.model.inference.tiling import Tiling, default_overlap
+from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import Checkpoint, check_network_state, load_network_state, read_checkpoint
 from instageo.model.networks.device import compile_network, inference_autocast, pick_device
 from instageo.model.networks.from_settings import network_from_settings
-from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.networks.valueless import without_values
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import update_settings
@@ -79,7 +79,7 @@ class Predictor:
         (True, ['val_mIoU'])
     """
 
-    net: PrithviSegmenter
+    net: SegmentationNetwork
     settings: Settings
     metrics: dict[str, float] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -195,6 +195,7 @@ class Predictor:
             `tokens` (T, h, w, D), one per date and patch, and `class_token` (D,).
 
         Raises:
+            ConfigError: The network is convolutional.
             RasterError: As in `predict`.
             DataError: As in `predict`.
 
@@ -209,7 +210,7 @@ class Predictor:
         tile = self.settings.test.crop_size or self.settings.dataloader.img_size
         with inference_autocast(self.device, self.settings.precision):
             image = normalize(sample.image, sample.valid, *self._statistics)
-            return encode_image(self.net.prithvi_encoder, replace(sample, image=image), tile)
+            return encode_image(self.net.encoder_for("encode"), replace(sample, image=image), tile)
 
     @property
     def _statistics(self) -> tuple[Tensor, Tensor]:

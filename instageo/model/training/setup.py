@@ -8,7 +8,7 @@ import torch
 
 from instageo.errors import ConfigError
 from instageo.model.augmentations.from_settings import augmentations_from_settings
-from instageo.model.backbones.variants import find_variant
+from instageo.model.backbones.variants import find_prithvi_variant, find_variant
 from instageo.model.backbones.weights import find_weights
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.value_range import ValueRange
@@ -126,11 +126,11 @@ def _initial_weights(run: Run, checkpoint: Checkpoint | None, teacher: Predictor
         return teacher
     if checkpoint is not None:
         return checkpoint
-    variant = find_variant(model.model_name)
-    published = variant.weights is not None or "model.load_pretrained_weights" in run.explicit
+    published = find_variant(model.model_name).weights is not None or "model.load_pretrained_weights" in run.explicit
     if not model.weights and not (model.load_pretrained_weights and published):
         log.warning("%s starts from random weights%s", model.model_name, "" if published else ": none are published")
         return None
+    variant = find_prithvi_variant(model.model_name)
     if model.weights is None and model.embed_dim not in (None, variant.embed_dim):
         raise ConfigError(
             f"model.embed_dim={model.embed_dim}, but the pretrained weights of {model.model_name} have "
