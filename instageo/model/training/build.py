@@ -93,7 +93,8 @@ def _build_module(inputs: TrainingInputs, net: SegmentationNetwork) -> "FineTuni
 def _build_data(inputs: TrainingInputs) -> "LoaderDataModule":
     from instageo.model.dataset.datamodule import LoaderDataModule
 
-    settings = inputs.settings
+    settings, distill = inputs.settings, inputs.settings.distill
+    unlabelled = inputs.unlabelled_table
     return LoaderDataModule(
         random_crops_from_settings(settings, inputs.train_table),
         WholeChipDataset(chip_reader_from_settings(settings, inputs.val_table)),
@@ -101,4 +102,8 @@ def _build_data(inputs: TrainingInputs) -> "LoaderDataModule":
         num_workers=settings.dataloader.num_workers,
         seed=settings.seed,
         probabilities=sampling_probabilities(settings, inputs.train_table),
+        unlabelled_data=None
+        if unlabelled is None
+        else random_crops_from_settings(settings, unlabelled, labelled=False),
+        unlabelled_batch_size=distill.unlabelled_batch_size or settings.train.batch_size,
     )
