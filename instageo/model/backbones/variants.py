@@ -144,8 +144,10 @@ CONV_VARIANTS = {
 }
 """Convolutional networks by `model.model_name`, the smallest first."""
 
-ALL_VARIANTS: dict[str, Variant | ConvVariant] = {**VARIANTS, **CONV_VARIANTS}
-"""Networks by `model.model_name`, the default first."""
+
+def all_variants() -> dict[str, Variant | ConvVariant]:
+    """Return the networks by `model.model_name`, the default first."""
+    return {**VARIANTS, **CONV_VARIANTS}
 
 
 def find_variant(model_name: str) -> Variant | ConvVariant:
@@ -154,12 +156,13 @@ def find_variant(model_name: str) -> Variant | ConvVariant:
     Raises:
         ConfigError: No variant has that name.
     """
-    if model_name not in ALL_VARIANTS:
+    variants = all_variants()
+    if model_name not in variants:
         raise ConfigError(
-            f"model.model_name={model_name} is unknown; choose one of {', '.join(ALL_VARIANTS)}"
-            f"{did_you_mean(model_name, ALL_VARIANTS)}"
+            f"model.model_name={model_name} is unknown; choose one of {', '.join(variants)}"
+            f"{did_you_mean(model_name, variants)}"
         )
-    return ALL_VARIANTS[model_name]
+    return variants[model_name]
 
 
 def find_prithvi_variant(model_name: str) -> Variant:

@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from instageo.model.backbones.variants import ALL_VARIANTS, VARIANTS
+from instageo.model.backbones.variants import VARIANTS, all_variants
 from instageo.model.networks.cost import NetworkCost, compute_network_cost
 from instageo.model.settings.network import SIZES
 from instageo.runtime.progress import track
@@ -16,7 +16,7 @@ from instageo.runtime.progress import track
 def list_variants(*, temporal_dim: int, img_size: int, head: str, num_classes: int) -> list[dict[str, object]]:
     """Return one record per variant: its sizes, its cost for one chip (see `NetworkCost`) and its published weights."""
     records = []
-    for name, variant in track(ALL_VARIANTS.items(), "counting", len(ALL_VARIANTS)):
+    for name, variant in track(all_variants().items(), "counting", len(all_variants())):
         own_head = head if name in VARIANTS else None
         cost = compute_network_cost(
             name, head=own_head, num_classes=num_classes, temporal_dim=temporal_dim, img_size=img_size
@@ -51,7 +51,7 @@ def print_models(records: Sequence[dict[str, object]], sizes: Sequence[dict[str,
     table.add_column("pretrained weights", no_wrap=True)
     for record in records:
         name = str(record["model_name"])
-        weights = ALL_VARIANTS[name].weights
+        weights = all_variants()[name].weights
         table.add_row(name, *_format_cost(record), weights.repository.partition("/")[2] if weights else "none (random)")
     Console().print(table, _sizes_table(sizes))
 

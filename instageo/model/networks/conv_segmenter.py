@@ -70,5 +70,6 @@ def _check_config(config: NetworkConfig) -> None:
         value, usual = getattr(config, name), getattr(NetworkConfig, name)
         if value != usual:
             raise ConfigError(f"model.{name}={value} is for Prithvi networks; remove it for {config.model_name}")
-    if config.temporal_dim < 1:
-        raise ConfigError(f"dataloader.temporal_dim is {config.temporal_dim}; expected at least 1")
+    for name, count in (("temporal_dim", config.temporal_dim), ("number of bands", len(config.bands))):
+        if count < 1:
+            raise ConfigError(f"{name} is {count}; expected at least 1")

@@ -9,7 +9,7 @@ import torch
 from instageo.arguments import as_bands, as_whole_number, expect
 from instageo.model.backbones.prithvi import PrithviEncoder
 from instageo.model.backbones.prithvi import build_encoder as build_random_encoder
-from instageo.model.backbones.variants import ALL_VARIANTS, CONV_VARIANTS, ConvVariant
+from instageo.model.backbones.variants import CONV_VARIANTS, ConvVariant, all_variants
 from instageo.model.backbones.weights import find_weights, load_pretrained
 from instageo.model.networks.base import EncoderSizes, NetworkSizes, SegmentationNetwork
 from instageo.model.networks.segmenter import build_network as build_random_network
@@ -25,7 +25,7 @@ class ModelList(list[str]):
     def __repr__(self) -> str:
         lines = [f"{'name':22} {'parameters':>10} {'patch':>5} {'dates':>5}  {'coordinates':13} weights"]
         for name in self:
-            variant = ALL_VARIANTS[name]
+            variant = all_variants()[name]
             with torch.device("meta"):
                 encoder = (
                     build_random_network(name, num_classes=2)
@@ -57,7 +57,7 @@ def list_models(*, pretrained: bool = False) -> ModelList:
         >>> "prithvi_eo_tiny" in instageo.list_models(pretrained=True)
         False
     """
-    return ModelList(name for name, variant in ALL_VARIANTS.items() if variant.weights or not pretrained)
+    return ModelList(name for name, variant in all_variants().items() if variant.weights or not pretrained)
 
 
 def build_network(

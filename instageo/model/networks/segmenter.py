@@ -98,7 +98,7 @@ def build_network(
     """Build a segmentation network with random weights.
 
     Args:
-        model_name: One of `instageo.model.backbones.variants.ALL_VARIANTS`.
+        model_name: One of `instageo.model.backbones.variants.all_variants()`.
         num_classes: Channels of the output, at least 1.
         temporal_dim: Dates per chip.
         bands: Band names of one date; None for the six bands of the published weights.
