@@ -147,6 +147,8 @@ def scale_layers(
     chip_format: ChipFormat,
     path: str,
     scaling: LayerScaling | None = None,
+    *,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Convert stored layers to an image in the unit of the network's mean and std.
 
@@ -156,16 +158,18 @@ def scale_layers(
         chip_format: Number of dates and scale.
         path: Of the chip, for messages.
         scaling: Factor and offset of each layer; None for those of the settings.
+        out: Where the image is written, (C, T, H, W); None for a new array.
 
     Returns:
-        A new array (C, T, H, W), 0 where the date is invalid.
+        The image (C, T, H, W), 0 where the date is invalid.
 
     Raises:
         DataError: A value is too large for any network.
     """
     stored = split_bands(values, chip_format)
+    image = np.empty(stored.shape, np.float32) if out is None else out
     with np.errstate(over="ignore"):  # no-data values in float64 may be beyond float32
-        image = np.array(stored, dtype=np.float32, order="C")
+        np.copyto(image, stored, casting="unsafe")
     if not valid.all():
         bits = image.view(np.int32)  # masking the bits is faster than `where` and works for NaN
         bits &= -valid.astype(np.int32)

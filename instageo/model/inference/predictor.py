@@ -16,7 +16,7 @@ from torch import Tensor
 from instageo.arguments import as_dates, as_lat_lon, as_path, expect
 from instageo.errors import CheckpointError, ConfigError, RasterError
 from instageo.locations import is_remote
-from instageo.model.augmentations.pipeline import normalize
+from instageo.model.augmentations.pipeline import normalize, normalize_batch
 from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
@@ -115,10 +115,17 @@ class Predictor:
         """Return the logits of decoded chips on the network's device: (K, H, W), or (K, 1, 1) if image-level."""
         return [outputs_of(each, self.task) for each in self._predict_tiles(samples)]
 
-    def forward(self, batch: Sample) -> Tensor:
-        """Return the network's outputs (B, K, h, w) for a batch of decoded chips on its device."""
+    def forward(self, batch: Sample, *, in_place: bool = False) -> Tensor:
+        """Return the network's outputs (B, K, h, w) for a batch of decoded chips on its device.
+
+        Several threads may call this at once.
+
+        Args:
+            batch: Images (B, C, T, h, w), not normalised.
+            in_place: Whether the pixels of the batch may be changed.
+        """
         mean, std = self._statistics
-        image = normalize(batch.image, batch.valid, mean, std)
+        image = (normalize_batch if in_place else normalize)(batch.image, batch.valid, mean, std)
         outputs: Tensor = self.net(image, batch.temporal_coords, batch.location_coords)
         return outputs
 

@@ -1,6 +1,6 @@
 """Tiles of a scene as samples: strips are read once, and cut into the overlapping tiles of one row at a time."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,16 +84,38 @@ class TileRows:
 
     def valid(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
         """Return which pixels are observed at each date, (T, h, w)."""
-        return self._buffer.window(rows, columns)[1]
+        parts = self._buffer.parts(rows, columns)
+        return parts[0].valid if len(parts) == 1 else np.concatenate([part.valid for part in parts], axis=1)
 
-    def sample(self, rows: slice, columns: slice) -> Sample:
-        """Return a tile with scaled values, its dates and its location."""
-        values, valid = self._buffer.window(rows, columns)
+    def batch(self, rows: slice, columns: Sequence[slice]) -> Sample:
+        """Return tiles of one size as a batch with scaled values, dates and locations.
+
+        Args:
+            rows: Rows of all tiles.
+            columns: Columns of each tile.
+        """
+        scene = self._source.scene
+        shape = scene.num_dates, rows.stop - rows.start, columns[0].stop - columns[0].start
+        image = np.empty((len(columns), scene.bands_per_date, *shape), np.float32)
+        valid = np.empty((len(columns), *shape), bool)
+        for number, window in enumerate(columns):
+            self._cut(rows, window, image[number], valid[number])
+        grids = [scene.grid.window(rows.start, window.start, *shape[1:]) for window in columns]
+        times, locations = zip(*map(self._source.locate, grids), strict=True)
+        return Sample(
+            torch.from_numpy(image),
+            torch.from_numpy(valid),
+            temporal_coords=torch.from_numpy(np.stack(times)),
+            location_coords=torch.from_numpy(np.stack(locations)),
+        )
+
+    def _cut(self, rows: slice, columns: slice, image: NDArray[np.float32], valid: NDArray[np.bool_]) -> None:
         source = self._source
-        image = scale_layers(values, valid, source.chip_format, source.name, source.scaling)
-        grid = source.scene.grid.window(rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
-        time, location = map(torch.from_numpy, source.locate(grid))
-        return Sample(torch.from_numpy(image), torch.from_numpy(np.ascontiguousarray(valid)), None, time, location)
+        for part in self._buffer.parts(rows, columns):
+            scale_layers(
+                part.values, part.valid, source.chip_format, source.name, source.scaling, out=image[:, :, part.rows]
+            )
+            valid[:, part.rows] = part.valid
 
     def _without_invalid_backscatter(self, strip: Strip) -> Strip:
         source = self._source
