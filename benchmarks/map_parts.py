@@ -18,8 +18,8 @@ PARTS = {
     "cutting": ("instageo.model.scenes.tiles:TileRows.batch", "instageo.model.scenes.tiles:TileRows.valid"),
     "network": ("instageo.model.mapping.map_pieces:_PieceMaker._predict",),
     "blending": (
-        "instageo.model.mapping.class_mosaic:ClassMosaic.add",
-        "instageo.model.mapping.class_mosaic:ClassMosaic.pop",
+        "instageo.model.inference.blending:RollingSum.add",
+        "instageo.model.inference.blending:RollingSum.pop",
     ),
     "writing": (
         "instageo.model.mapping.piece_writer:PieceWriter._write",

@@ -61,57 +61,34 @@ class RollingSum:
         shape = num_outputs, height or rows.size, self.window.stop - self.window.start
         self._sums = torch.zeros(shape, device=device)
 
-    def add(self, values: Tensor, row: int, column: int, part: tuple[slice, slice] | None = None) -> None:
+    def add(self, values: Tensor, row: int, column: int) -> None:
         """Add the outputs of a tile, (K, h, w); parts of it outside the kept window are left out.
 
         Args:
             values: Its outputs, float32.
             row: Index of its row of tiles.
             column: Index of its column of tiles.
-            part: Rows and columns of the tile that `values` are; None for all.
         """
-        tile_rows, tile_columns = self.rows.window(row), self.columns.window(column)
-        down, across = part or (slice(0, self.rows.size), slice(0, self.columns.size))
-        top, left = max(tile_rows.start + down.start, self.row), tile_columns.start + across.start
-        bottom, right = tile_rows.start + down.stop, min(tile_columns.start + across.stop, self.window.stop)
-        left = max(left, self.window.start)
-        if top >= bottom or left >= right:
-            return
-        inside = (
-            slice(top - tile_rows.start, bottom - tile_rows.start),
-            slice(left - tile_columns.start, right - tile_columns.start),
-        )
+        own_rows, own_columns = self.rows.window(row), self.columns.window(column)
+        top, left = max(own_rows.start, self.row), max(own_columns.start, self.window.start)
+        right = min(own_columns.stop, self.window.stop)
+        inside = slice(top - own_rows.start, None), slice(left - own_columns.start, right - own_columns.start)
         weights = (self.rows.ramp(row)[inside[0], None] * self.columns.ramp(column)[inside[1]]).to(values.device)
-        target = self._sums[:, top - self.row : bottom - self.row, left - self.window.start : right - self.window.start]
-        lines = slice(inside[0].start - down.start, inside[0].stop - down.start)
-        pixels = slice(inside[1].start - across.start, inside[1].stop - across.start)
-        target += values[:, lines, pixels] * weights
+        target = self._sums[
+            :, top - self.row : own_rows.stop - self.row, left - self.window.start : right - self.window.start
+        ]
+        target += values[:, *inside] * weights
 
     def pop(self, stop: int) -> Tensor:
         """Return the averages of all rows before `stop`, which no further tile touches, (K, rows, columns)."""
-        averages = self.averages(slice(self.row, stop))
-        self.drop_before(stop)
-        return averages
-
-    def averages(self, rows: slice, columns: Tensor | None = None) -> Tensor:
-        """Return the averages of some rows of the image, (K, rows, columns).
-
-        Args:
-            rows: Rows of the image that no further tile touches.
-            columns: Positions of columns in the kept window; None for all of it.
-        """
-        sums = self._sums[:, rows.start - self.row : rows.stop - self.row]
-        across = self.columns.total[self.window]
-        if columns is not None:
-            sums, across = sums[..., columns], across[columns]
-        return sums / (self.rows.total[rows, None] * across).to(sums.device)
-
-    def drop_before(self, row: int) -> None:
-        """Forget the rows of the image above `row`."""
-        kept = self._sums[:, row - self.row :].clone()
+        count = stop - self.row
+        weights = self.rows.total[self.row : stop, None] * self.columns.total[self.window]
+        averages = self._sums[:, :count] / weights.to(self._sums.device)
+        kept = self._sums[:, count:].clone()
         self._sums[:, : kept.shape[1]] = kept
         self._sums[:, kept.shape[1] :] = 0
-        self.row = row
+        self.row = stop
+        return averages
 
 
 @dataclass(frozen=True)

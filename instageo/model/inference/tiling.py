@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 MIN_OVERLAP = 16
@@ -88,20 +86,6 @@ class TileAxis:
     def ramp(self, index: int) -> Tensor:
         """Return how much the rows or columns of a tile count, (size,): less where it overlaps its neighbours."""
         return compute_ramp(self.size, self.tile - self.stride, index > 0, index < len(self.starts) - 1)
-
-    @cached_property
-    def coverage(self) -> NDArray[np.int64]:
-        """Number of tiles on each row or column of the image, (length,)."""
-        counts = np.zeros(self.length, np.int64)
-        for index in range(len(self.starts)):
-            counts[self.window(index)] += 1
-        return counts
-
-    def alone(self, index: int) -> slice:
-        """Return the rows or columns of a tile, counted in the tile, that no other tile has; they may be none."""
-        window = self.window(index)
-        own = np.flatnonzero(self.coverage[window] == 1)
-        return slice(int(own[0]), int(own[-1]) + 1) if own.size else slice(0, 0)
 
     @cached_property
     def total(self) -> Tensor:

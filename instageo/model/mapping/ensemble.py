@@ -72,18 +72,6 @@ class Ensemble:
         """Number of predictions that are averaged."""
         return len(self.members) * len(self.symmetries)
 
-    def outputs(self, batch: Sample) -> Tensor:
-        """Return the outputs of a single network under a single symmetry, not activated, float32, on the CPU.
-
-        Args:
-            batch: Images (B, C, T, h, w), not normalised, which may be changed.
-
-        Raises:
-            NonFiniteOutputError: An output is infinite or not a number.
-        """
-        [outputs] = (outputs for _, _, outputs in self._outputs(batch))
-        return outputs.cpu()
-
     def predict(self, batch: Sample, *, spread: bool = False) -> Tensor:
         """Return the mean prediction of a batch of decoded tiles, float32, on the CPU.
 
@@ -111,11 +99,6 @@ class Ensemble:
 
     def _predictions(self, batch: Sample) -> Iterator[Tensor]:
         """Yield the activated outputs of each member under each symmetry, in a fixed order."""
-        for member, symmetry, outputs in self._outputs(batch):
-            yield symmetry.undo(member.task.activate(outputs))
-
-    def _outputs(self, batch: Sample) -> Iterator[tuple[Predictor, Symmetry, Tensor]]:
-        """Yield the outputs of each member under each symmetry, in a fixed order, as the network sees the tile."""
         for member in self.members:
             own = batch.to(member.device)
             for symmetry in self.symmetries:
@@ -125,7 +108,7 @@ class Ensemble:
                 finite = torch.stack(torch.aminmax(outputs)).isfinite().all()
                 if not finite:
                     raise NonFiniteOutputError(int(outputs.isfinite().flatten(1).all(1).int().argmin()))
-                yield member, symmetry, outputs
+                yield symmetry.undo(member.task.activate(outputs))
 
 
 def _comparisons(other: Predictor, first: Predictor) -> Iterator[tuple[str, object, object]]:

@@ -14,7 +14,6 @@ from instageo.errors import DataError
 from instageo.model.chips.sample import Sample
 from instageo.model.inference.blending import NonFiniteOutputError, RollingSum
 from instageo.model.inference.predictor import Predictor
-from instageo.model.mapping.class_mosaic import MAX_CLASSES, ClassMosaic
 from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.ordered_work import MIN_BATCH, OrderedWork, divide_threads
 from instageo.model.mapping.piece_writer import PieceWriter
@@ -94,12 +93,7 @@ class _PieceMaker:
         self.ensemble, self.prepared, self.panel, self.max_samples = ensemble, prepared, panel, max_samples
         self.source, self.plan = prepared.source, prepared.plan
         self.with_spread = any(file.kind == "spread" for file in prepared.files)
-        self.only_classes = (
-            len(prepared.files) == 1
-            and prepared.files[0].legend is not None
-            and ensemble.size == 1
-            and ensemble.first.task.num_outputs <= MAX_CLASSES
-        )
+        self.threads = divide_threads(ensemble.first, self.plan.tiling.batch_size)
         self.made = MadePieces()
 
     def make(self, pieces: PieceRange, progress: Callable[[int], None]) -> None:
@@ -108,7 +102,8 @@ class _PieceMaker:
         window = self.prepared.layout.columns(self.panel)
         tile_rows, tile_columns = plan.tile_rows(pixels), plan.tile_columns(window)
         rows, columns = plan.rows, plan.columns
-        mosaic = self._mosaic(pixels.start, window)
+        num_values = self.ensemble.first.task.num_outputs * (2 if self.with_spread else 1)
+        sums = RollingSum(num_values, rows, columns, first_row=pixels.start, window=window)
         read_columns = slice(columns.window(tile_columns[0]).start, columns.window(tile_columns[-1]).stop)
         read_rows = slice(rows.window(tile_rows[0]).start, rows.window(tile_rows[-1]).stop)
         first = pixels.start
@@ -119,29 +114,17 @@ class _PieceMaker:
         ):
             for row in tile_rows:
                 tiles.read_until(rows.window(row).stop)
-                self._predict_row(tiles, network, mosaic, row, tile_columns)
+                self._predict_row(tiles, network, sums, row, tile_columns)
                 stop = pixels.stop if row == tile_rows[-1] else rows.starts[row + 1]
                 if stop > first:
                     valid = torch.from_numpy(tiles.valid(slice(first, stop), window))
-                    network.then(partial(self._write, writer, mosaic, stop, valid))
+                    network.then(partial(self._write, writer, sums, stop, valid))
                     first = stop
                 tiles.forget_before(stop)
                 network.then(partial(progress, len(tile_columns)))
 
-    @property
-    def threads(self) -> tuple[int, int | None]:
-        """Threads that run the network, and those of PyTorch in each."""
-        return divide_threads(self.ensemble.first, self.plan.tiling.batch_size)
-
-    def _mosaic(self, first_row: int, window: slice) -> RollingSum | ClassMosaic:
-        rows, columns, task = self.plan.rows, self.plan.columns, self.ensemble.first.task
-        if self.only_classes:
-            return ClassMosaic(task.num_outputs, rows, columns, task, first_row=first_row, window=window)
-        num_values = task.num_outputs * (2 if self.with_spread else 1)
-        return RollingSum(num_values, rows, columns, first_row=first_row, window=window)
-
-    def _write(self, writer: PieceWriter, mosaic: RollingSum | ClassMosaic, stop: int, valid: Tensor) -> None:
-        writer.append(mosaic.pop(stop), self.ensemble.first.observed(valid))
+    def _write(self, writer: PieceWriter, sums: RollingSum, stop: int, valid: Tensor) -> None:
+        writer.append(sums.pop(stop), self.ensemble.first.observed(valid))
 
     def _writer(self, first_row: int) -> PieceWriter:
         prepared, task = self.prepared, self.ensemble.first.task
@@ -151,7 +134,7 @@ class _PieceMaker:
         self,
         tiles: TileRows,
         network: OrderedWork[Tensor],
-        mosaic: RollingSum | ClassMosaic,
+        sums: RollingSum,
         row: int,
         tile_columns: range,
     ) -> None:
@@ -164,13 +147,11 @@ class _PieceMaker:
             samples = tiles.batch(rows, [columns.window(column) for column in padded])
             self._remember(samples)
             lefts = [columns.window(column).start for column in padded]
-            network.add(partial(self._predict, samples, rows.start, lefts), partial(_add, mosaic, row, batch))
+            network.add(partial(self._predict, samples, rows.start, lefts), partial(_add, sums, row, batch))
 
     def _predict(self, batch: Sample, top: int, lefts: Sequence[int]) -> Tensor:
-        """Return averages or outputs of tiles; their first row and first columns are for messages."""
+        """Return the averages of tiles; their first row and first columns are for messages."""
         try:
-            if self.only_classes:
-                return self.ensemble.outputs(batch)
             return self.ensemble.predict(batch, spread=self.with_spread)
         except NonFiniteOutputError as error:
             place = f"{self.source.name}: the tile at row {top}, column {lefts[error.index]}"
@@ -188,9 +169,9 @@ class _PieceMaker:
             self.made.samples.append(Sample(batch.image[part].clone(), batch.valid[part].clone()))
 
 
-def _add(mosaic: RollingSum | ClassMosaic, row: int, columns: Sequence[int], outputs: Tensor) -> None:
+def _add(sums: RollingSum, row: int, columns: Sequence[int], outputs: Tensor) -> None:
     for column, values in zip(columns, outputs, strict=False):  # without the padding
-        mosaic.add(values, row, column)
+        sums.add(values, row, column)
 
 
 def _batches(columns: Sequence[int], size: int) -> Iterator[list[int]]:

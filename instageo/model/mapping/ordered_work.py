@@ -23,17 +23,19 @@ class OrderedWork(Generic[Result]):
 
     Args:
         num_threads: Threads.
-        torch_threads: Number of threads that PyTorch uses in each; None for its default.
+        torch_threads: Number of threads that PyTorch uses in each. In this thread it uses one meanwhile: between small
+            steps of work several would mostly wait for each other.
     """
 
-    def __init__(self, num_threads: int, torch_threads: int | None = None) -> None:
-        self._limit, self._torch_threads = num_threads + 1, torch_threads
+    def __init__(self, num_threads: int, torch_threads: int) -> None:
+        self._limit = num_threads + 1
         self._actions: deque[Callable[[], None]] = deque()
         self._num_works = 0
-        self._pool = ThreadPoolExecutor(num_threads, "network", self._begin_thread)
+        self._pool = ThreadPoolExecutor(num_threads, "network", torch.set_num_threads, (torch_threads,))
 
     def __enter__(self) -> "OrderedWork[Result]":
         self._usual_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
         return self
 
     def __exit__(self, error: object, *_: object) -> None:
@@ -42,8 +44,7 @@ class OrderedWork(Generic[Result]):
                 self.finish()
         finally:
             self._pool.shutdown(cancel_futures=True)
-            if self._torch_threads is not None:
-                torch.set_num_threads(self._usual_threads)
+            torch.set_num_threads(self._usual_threads)
 
     def add(self, work: Callable[[], Result], take: Callable[[Result], None]) -> None:
         """Give work, whose result is taken after all that was given before; waits until there is room.
@@ -74,19 +75,15 @@ class OrderedWork(Generic[Result]):
     def _act(self) -> None:
         self._actions.popleft()()
 
-    def _begin_thread(self) -> None:
-        if self._torch_threads is not None:
-            torch.set_num_threads(self._torch_threads)
 
-
-def divide_threads(predictor: Predictor, batch_size: int) -> tuple[int, int | None]:
-    """Return how many threads run a network at once, and how many of PyTorch's threads each has; None for the default.
+def divide_threads(predictor: Predictor, batch_size: int) -> tuple[int, int]:
+    """Return how many threads run a network at once, and how many of PyTorch's threads each has.
 
     On a CPU several networks side by side take less time than one whose threads wait for each other, the more so if
     other programs use the cores. Each gets its part of a batch, so that memory does not grow; results stay the same.
     """
-    if predictor.device.type != "cpu" or predictor.settings.compile:
-        return 1, None
     total = torch.get_num_threads()
+    if predictor.device.type != "cpu" or predictor.settings.compile:
+        return 1, total
     side_by_side = max(min(total, batch_size // MIN_BATCH), 1)
     return side_by_side, total // side_by_side

@@ -12,9 +12,6 @@ from instageo.model.tasks.base import Task
 from instageo.model.tasks.predictions import ClassPrediction, RegressionPrediction
 from instageo.raster.map_files.pieces import PieceStore
 
-CLASS_NO_DATA = 255
-"""No-data value of maps of classes that are bytes."""
-
 
 class PieceWriter:
     """Writes the pieces of a panel in a thread, one behind the network at most.
@@ -55,7 +52,7 @@ class PieceWriter:
             self._pool.shutdown(cancel_futures=True)
 
     def append(self, averages: Tensor, observed: Tensor) -> None:
-        """Take further rows: averages (K, h, w), or classes (1, h, w), uint8, and which pixels were observed (h, w)."""
+        """Take further rows: averages (K, h, w), and which pixels were observed (h, w)."""
         self._parts.append((averages, observed))
         layout = self._files[0].layout
         while self._row < layout.num_rows():
@@ -82,11 +79,6 @@ class PieceWriter:
 
     def _predicted(self, averages: Tensor, observed: Tensor) -> PredictedRows:
         task = self._task
-        if averages.dtype == torch.uint8:
-            valid = observed.numpy()
-            classes = np.where(valid, averages[0].numpy(), np.uint8(CLASS_NO_DATA))
-            unused = np.empty((0, *valid.shape), np.float32)
-            return PredictedRows(ClassPrediction(classes, unused, valid, CLASS_NO_DATA))
         mean, deviation = averages[: task.num_outputs], averages[task.num_outputs :]
         prediction = task.average_to_prediction(mean, observed)
         if isinstance(prediction, ClassPrediction):
