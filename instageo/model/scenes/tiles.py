@@ -12,7 +12,6 @@ from instageo.model.chips.chip_format import ChipFormat, LayerScaling
 from instageo.model.chips.dates_and_location import Coordinates
 from instageo.model.chips.image import exclude_no_backscatter, scale_layers
 from instageo.model.chips.sample import Sample
-from instageo.raster.grid import Grid
 from instageo.raster.scenes.scene import SceneLayers
 from instageo.raster.scenes.strip_buffer import StripBuffer
 from instageo.raster.scenes.strips import Strip, StripReader
@@ -20,8 +19,8 @@ from instageo.raster.scenes.strips import Strip, StripReader
 REMOTE_THREADS = 2
 """Threads that read files behind URLs, which answer slowly; files on disks are read by one."""
 
-Locate = Callable[[Grid], Coordinates]
-"""Returns dates and location of a part of a scene."""
+Locate = Callable[[Sequence[float], Sequence[float]], Coordinates]
+"""Returns dates (N, T, 2) and locations (N, 2) of N positions in a scene, given by their rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class SceneInput:
         scene: Its files and its grid.
         chip_format: Number of dates, scale and no-data value.
         scaling: Factor and offset of each layer; None for those of `chip_format`.
-        locate: Returns dates and location of a part of it.
+        locate: Returns dates and locations of positions in it.
         stamp: What its pixels depend on, as JSON values.
     """
 
@@ -100,13 +99,13 @@ class TileRows:
         valid = np.empty((len(columns), *shape), bool)
         for number, window in enumerate(columns):
             self._cut(rows, window, image[number], valid[number])
-        grids = [scene.grid.window(rows.start, window.start, *shape[1:]) for window in columns]
-        times, locations = zip(*map(self._source.locate, grids), strict=True)
+        middles = [(window.start + window.stop) / 2 for window in columns]
+        times, locations = self._source.locate([(rows.start + rows.stop) / 2] * len(columns), middles)
         return Sample(
             torch.from_numpy(image),
             torch.from_numpy(valid),
-            temporal_coords=torch.from_numpy(np.stack(times)),
-            location_coords=torch.from_numpy(np.stack(locations)),
+            temporal_coords=torch.tensor(times),
+            location_coords=torch.from_numpy(locations),
         )
 
     def _cut(self, rows: slice, columns: slice, image: NDArray[np.float32], valid: NDArray[np.bool_]) -> None:
