@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 import torch
@@ -29,7 +29,7 @@ class OrderedWork(Generic[Result]):
 
     def __init__(self, num_threads: int, torch_threads: int) -> None:
         self._limit = num_threads + 1
-        self._actions: deque[Callable[[], None]] = deque()
+        self._actions: deque[tuple[Future[Result] | None, Callable[[], None]]] = deque()
         self._num_works = 0
         self._pool = ThreadPoolExecutor(num_threads, "network", torch.set_num_threads, (torch_threads,))
 
@@ -61,11 +61,13 @@ class OrderedWork(Generic[Result]):
             take(future.result())
 
         self._num_works += 1
-        self._actions.append(act)
+        self._actions.append((future, act))
 
     def then(self, action: Callable[[], None]) -> None:
-        """Do something when all that was given before is done."""
-        self._actions.append(action)
+        """Do something when all that was given before is done, which may be now."""
+        self._actions.append((None, action))
+        while self._actions and ((future := self._actions[0][0]) is None or future.done()):
+            self._act()
 
     def finish(self) -> None:
         """Wait for all that was given."""
@@ -73,7 +75,7 @@ class OrderedWork(Generic[Result]):
             self._act()
 
     def _act(self) -> None:
-        self._actions.popleft()()
+        self._actions.popleft()[1]()
 
 
 def divide_threads(predictor: Predictor, batch_size: int) -> tuple[int, int]:

@@ -38,6 +38,20 @@ def test_results_that_were_not_taken_are_bounded(num_threads):
     assert most == num_threads + 1
 
 
+def test_actions_do_not_wait_without_work():
+    """As in a scene with many rows of tiles without a valid pixel, whose rows would pile up."""
+    done = []
+    with OrderedWork(1, 1) as work:
+        work.then(lambda: done.append("at once"))
+        assert done == ["at once"]
+        release = threading.Event()
+        work.add(lambda: release.wait(10), done.append)
+        work.then(lambda: done.append("later"))
+        assert done == ["at once"]
+        release.set()
+    assert done == ["at once", True, "later"]
+
+
 def test_an_error_is_raised_in_its_turn_and_ends_the_work():
     taken = []
 
