@@ -67,8 +67,14 @@ def read_chip(path: str | Path, chip_format: ChipFormat) -> Chip:
         LayerError: Its layers are not those that are expected.
         DataError: A value is too large for any network, or power holds decibels.
     """
-    layers = read_layers(path, chip_format)
-    image = scale_layers(layers.values, layers.valid, chip_format, str(path), layers.choice.scaling)
+    with open_raster(path) as file:
+        return read_open_chip(file, chip_format)
+
+
+def read_open_chip(file: OpenRaster, chip_format: ChipFormat) -> Chip:
+    """Read and decode a chip whose file is open; see `read_chip`."""
+    layers = read_open_layers(file, chip_format)
+    image = scale_layers(layers.values, layers.valid, chip_format, str(file.path), layers.choice.scaling)
     choice = layers.choice
     if chip_format.radar_unit is not None:
         choice = replace(choice, notes=choice.notes + describe_other_unit(image, layers.valid, chip_format.radar_unit))

@@ -19,7 +19,7 @@ from instageo.locations import is_remote
 from instageo.model.augmentations.pipeline import normalize, normalize_batch
 from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
 from instageo.model.chips.from_settings import chip_format_from_settings
-from instageo.model.chips.image import read_chip
+from instageo.model.chips.image import read_open_chip
 from instageo.model.chips.layer_choice import choose_layers
 from instageo.model.chips.radar import is_backscatter, to_decibels
 from instageo.model.chips.sample import Sample
@@ -40,7 +40,7 @@ from instageo.model.tasks.base import Task
 from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tasks.predictions import Prediction
 from instageo.raster.grid import Grid, RasterInfo
-from instageo.raster.reading import read_info
+from instageo.raster.reading import OpenRaster, open_raster, read_info
 from instageo.raster.validity import validity_mask
 from instageo.runtime.memory import require_memory
 from instageo.table import Row
@@ -233,8 +233,9 @@ class Predictor:
         if isinstance(source, np.ndarray):
             image, valid = self._from_array(source)
             return _image(image, valid, find_chip_coordinates(dates, lat_lon, None, {}, steps)), None
-        self._require_memory(source)
-        chip = read_chip(source, chip_format_from_settings(self.settings))
+        with open_raster(source) as file:
+            self._require_memory(file)
+            chip = read_open_chip(file, chip_format_from_settings(self.settings))
         self.announce(chip.choice.layers, chip.choice.notes)
         self._check_shape(chip.image, str(source))
         return _image(
@@ -268,19 +269,28 @@ class Predictor:
         """
         return self._memory_of(read_info(path))
 
-    def _require_memory(self, path: str | Path) -> None:
-        """Raise OutOfMemoryError if a file, its image and its prediction do not fit into memory, before it is read."""
-        info = read_info(path)
-        layers = len(self.settings.dataloader.bands or ()) or info.num_layers
-        what = f"{path}: predicting {info.grid.height} x {info.grid.width} pixels of {layers} layers"
-        require_memory(self._memory_of(info), what, MEMORY_ADVICE)
+    def memory_for(self, layers: int, rows: int, columns: int, value_bytes: int) -> int:
+        """Return about how many bytes an image, its file's pixels and its prediction take.
+
+        Args:
+            layers: Layers of the file.
+            rows: Its height, pixels.
+            columns: Its width, pixels.
+            value_bytes: Bytes of a stored value.
+        """
+        layers = len(self.settings.dataloader.bands or ()) or layers
+        per_pixel = layers * (value_bytes + MASK_BYTES + FLOAT_BYTES)  # stored, valid, image
+        return rows * columns * (per_pixel + OUTPUT_COPIES * self.task.num_outputs * FLOAT_BYTES)
 
     def _memory_of(self, info: RasterInfo) -> int:
-        num_outputs = self.task.num_outputs
+        return self.memory_for(info.num_layers, *info.grid.shape, np.dtype(info.dtype).itemsize)
+
+    def _require_memory(self, file: OpenRaster) -> None:
+        """Raise OutOfMemoryError if a file, its image and its prediction do not fit into memory, before it is read."""
+        info = file.info
         layers = len(self.settings.dataloader.bands or ()) or info.num_layers
-        per_pixel = layers * (np.dtype(info.dtype).itemsize + MASK_BYTES + FLOAT_BYTES)  # stored, valid, image
-        per_pixel += OUTPUT_COPIES * num_outputs * FLOAT_BYTES
-        return info.grid.height * info.grid.width * per_pixel
+        what = f"{file.path}: predicting {info.grid.height} x {info.grid.width} pixels of {layers} layers"
+        require_memory(self._memory_of(info), what, MEMORY_ADVICE)
 
     def read_row(self, row: Row) -> ImageWithGrid:
         """Read the chip of a table's row; its dates and location take precedence over the file's."""
