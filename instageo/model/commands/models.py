@@ -84,4 +84,5 @@ CAPTION = (
 def _format_cost(record: dict[str, object]) -> list[str]:
     """Format parameters, arithmetic and memory."""
     parameters, flops, training = (float(str(record[key])) for key in ("parameters", "flops", "training_bytes"))
-    return [f"{parameters / 1e6:.1f}", f"{flops / 1e9:.1f}", f"{training / 1e9:.1f}"]
+    numbers = parameters / 1e6, flops / 1e9, training / 1e9
+    return [f"{number:.1f}" if number >= 1 else f"{number:.2f}" for number in numbers]
