@@ -154,8 +154,8 @@ class _PieceMaker:
         try:
             return self.ensemble.predict(batch, spread=self.with_spread)
         except NonFiniteOutputError as error:
-            place = f"{self.source.name}: the tile at row {top}, column {lefts[error.index]}"
-            raise DataError(f"{place}: {error}") from error
+            left = lefts[error.index]
+            raise DataError(f"{self.source.name}: the tile at row {top}, column {left}: {error}") from error
 
     def _is_observed(self, valid: NDArray[np.bool_]) -> bool:
         """Return whether any pixel of a tile gets a value; `valid` is (T, h, w)."""
