@@ -90,5 +90,5 @@ def _recorded_precision(path: Path) -> str:
     content = read_tensor_file(path, CheckpointError)
     stored = checked_metadata(path, content)
     recorded = [stored[name].get("precision") for name in ("settings", "run")] if METADATA_KEY in content else []
-    known = [name for name in recorded if name not in (None, AUTO_PRECISION)]
-    return str(known[0]) if known else FLOAT32
+    formats = [name for name in recorded if name not in (None, AUTO_PRECISION)]
+    return str(formats[0]) if formats else FLOAT32
