@@ -15,8 +15,8 @@ TILE = 224
 
 PARTS = {
     "reading": ("instageo.raster.scenes.scene_rows:SceneRows.read",),
-    "cutting": ("instageo.model.scenes.tiles:TileRows.sample", "instageo.model.mapping.map_pieces:stack_samples"),
-    "network": ("instageo.model.mapping.ensemble:Ensemble.predict",),
+    "cutting": ("instageo.model.scenes.tiles:TileRows.batch", "instageo.model.scenes.tiles:TileRows.valid"),
+    "network": ("instageo.model.mapping.map_pieces:_PieceMaker._predict",),
     "blending": (
         "instageo.model.inference.blending:RollingSum.add",
         "instageo.model.inference.blending:RollingSum.pop",
@@ -28,6 +28,7 @@ PARTS = {
     "areas and picture": ("instageo.model.map_jobs.map_scenes:write_products",),
     "waiting for reader": ("instageo.model.scenes.tiles:TileRows.read_until",),
     "waiting for writer": ("instageo.model.mapping.piece_writer:PieceWriter._wait",),
+    "mapping": ("instageo.model.mapping.map_scene:map_pieces",),
 }
 """Functions whose time is added up."""
 

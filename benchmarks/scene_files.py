@@ -12,9 +12,9 @@ CHIP, BLOCK, SPARSE_FROM = 224, 512, 30_000
 LEVELS = 400, 600, 700, 2500, 2000, 1200
 
 
-def make_scene(folder: Path, size: int) -> Path:
-    """Write a scene, unless it is there."""
-    path = folder / f"scene_{size}.tif"
+def make_scene(folder: Path, size: int, compress: str = "deflate") -> Path:
+    """Write a scene, unless it is there; `compress` is a method of GDAL, or `none`."""
+    path = folder / (f"scene_{size}.tif" if compress == "deflate" else f"scene_{size}_{compress}.tif")
     if path.exists():
         return path
     rng, blocks = np.random.default_rng(1), math.ceil(size / BLOCK)
@@ -28,9 +28,11 @@ def make_scene(folder: Path, size: int) -> Path:
     profile = {
         "driver": "GTiff", "dtype": "int16", "count": 6, "width": size, "height": size, "crs": "EPSG:32632",
         "transform": rasterio.Affine(10, 0, 300_000, 0, -10, 5_500_000), "nodata": -9999, "tiled": True,
-        "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "deflate", "interleave": "pixel", "BIGTIFF": "YES",
-        "SPARSE_OK": True, "zlevel": 4,
+        "blockxsize": BLOCK, "blockysize": BLOCK, "compress": compress, "interleave": "pixel", "BIGTIFF": "YES",
+        "SPARSE_OK": True,
     }  # fmt: skip
+    if compress == "deflate":
+        profile["zlevel"] = 4
     with rasterio.open(partial, "w", **profile) as file:
         for row, column in np.ndindex(blocks, blocks):
             if valid[row, column] or not sparse:

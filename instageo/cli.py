@@ -148,7 +148,7 @@ def models(
     num_classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 2,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """List the Prithvi encoders and the presets of model.size with parameters, GFLOPs, memory and weights."""
+    """List the networks and the presets of model.size with parameters, GFLOPs, memory and weights."""
     with required_by("instageo models", EXTRAS):
         from instageo.model.commands.models import list_sizes, list_variants, print_models
 

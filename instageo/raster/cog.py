@@ -1,6 +1,7 @@
 """Check uploaded GeoTIFFs and write Cloud-Optimized GeoTIFFs."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import rasterio
@@ -21,8 +22,24 @@ UNTRUSTED_OPTIONS = LOCAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"
 reading a mapped file that is truncated meanwhile kills the process."""
 
 
-def read_tiff_header(path: Path) -> tuple[int, int, int, int]:
-    """Return layers, rows, columns, and bytes per value of a GeoTIFF; no driver for another format is used.
+class TiffHeader(NamedTuple):
+    """Size of a GeoTIFF.
+
+    Attributes:
+        layers: Layers, masks and alpha among them.
+        rows: Height, pixels.
+        columns: Width, pixels.
+        value_bytes: Bytes of a value; of the largest type, if layers differ.
+    """
+
+    layers: int
+    rows: int
+    columns: int
+    value_bytes: int
+
+
+def read_tiff_header(path: Path) -> TiffHeader:
+    """Return the size of a GeoTIFF; no driver for another format is used.
 
     Raises:
         PixelTypeError: It has complex values.
@@ -36,7 +53,7 @@ def read_tiff_header(path: Path) -> tuple[int, int, int, int]:
         with rasterio.Env(session=DummySession(), **UNTRUSTED_OPTIONS), rasterio.open(path, driver="GTiff") as source:
             check_real(source, "the image")
             value_bytes = max(np.dtype(name).itemsize for name in source.dtypes)
-            return source.count, source.height, source.width, value_bytes
+            return TiffHeader(source.count, source.height, source.width, value_bytes)
     except UnicodeDecodeError as error:
         raise RasterError(f"the image cannot be read, because {not_utf8(error)}") from error
     except RasterioError as error:

@@ -96,12 +96,24 @@ class Grid:
 
     def center_lat_lon(self) -> tuple[float, float] | None:
         """Return latitude and longitude of the centre, degrees (WGS 84), or None if the grid is nowhere on Earth."""
-        center = self._locate([self.height / 2], [self.width / 2])
-        if center is None:
-            return None
-        [longitude], [latitude] = center
-        on_earth = math.isfinite(latitude) and abs(latitude) <= 90 and math.isfinite(longitude)
-        return (latitude, (longitude + 180) % 360 - 180) if on_earth else None
+        return self.lat_lon_at([self.height / 2], [self.width / 2])[0]
+
+    def lat_lon_at(self, rows: Sequence[float], columns: Sequence[float]) -> list[tuple[float, float] | None]:
+        """Return latitude and longitude of positions, degrees (WGS 84), or None where they are nowhere on Earth.
+
+        Args:
+            rows: Row of each; 0 is the upper edge of the first pixel.
+            columns: Column of each, likewise.
+        """
+        located = self._locate(rows, columns)
+        if located is None:
+            return [None] * len(rows)
+        return [
+            (latitude, (longitude + 180) % 360 - 180)
+            if math.isfinite(latitude) and abs(latitude) <= 90 and math.isfinite(longitude)
+            else None
+            for longitude, latitude in zip(*located, strict=True)
+        ]
 
     def corners_lonlat(self) -> list[tuple[float, float]] | None:
         """Return longitude and latitude of the corners, degrees (WGS 84), or None if one is not on Earth.

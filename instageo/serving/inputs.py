@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
 
 from instageo.errors import PixelTypeError, RasterError
-from instageo.raster.cog import read_tiff_header
+from instageo.raster.cog import TiffHeader, read_tiff_header
 from instageo.serving.access.admission import POLL_S, Place
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.settings import RequestLimits
@@ -60,8 +60,8 @@ def fetch_url(url: str, target: Path, limits: RequestLimits, slot: Place | None 
     raise HTTPProblem(422, f"the URL redirects more than {MAX_REDIRECTS} times")
 
 
-def check_image(path: Path, limits: RequestLimits) -> None:
-    """Check that a file is a GeoTIFF within the limits; its pixels are not read.
+def check_image(path: Path, limits: RequestLimits) -> TiffHeader:
+    """Check that a file is a GeoTIFF within the limits, and return its size; its pixels are not read.
 
     Raises:
         HTTPProblem: The file is empty or has complex values (422), is not a GeoTIFF (415), or too large (413).
@@ -69,17 +69,19 @@ def check_image(path: Path, limits: RequestLimits) -> None:
     if path.stat().st_size == 0:
         raise HTTPProblem(422, "the file is empty; expected a GeoTIFF")
     try:
-        layers, rows, columns, value_bytes = read_tiff_header(path)
+        header = read_tiff_header(path)
     except PixelTypeError as error:
         raise HTTPProblem(422, str(error)) from error
     except RasterError as error:
         raise HTTPProblem(415, str(error)) from error
+    layers, rows, columns, value_bytes = header
     pixels = rows * columns
     if pixels > limits.megapixels * 1_000_000:
         raise HTTPProblem(413, f"the image has {columns} x {rows} pixels; the limit is {limits.megapixels} million")
     megabytes = pixels * layers * max(value_bytes, 4) / 1e6
     if megabytes > limits.decoded_mb:
         raise HTTPProblem(413, f"the image has {megabytes:.0f} MB when decoded; the limit is {limits.decoded_mb} MB")
+    return header
 
 
 def _fetch_or_redirect(url: str, target: Path, limits: RequestLimits, deadline: float, slot: Place) -> str | None:

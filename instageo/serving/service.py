@@ -159,7 +159,7 @@ class PredictionService:
         """Yield a predictor and its prediction for a file, and measure the time until the block ends."""
         start, slot = time.monotonic(), current_place.get()
         deadline = start + self.settings.limits.timeout_s if slot is None else slot.deadline
-        check_image(path, self.settings.limits)
+        header = check_image(path, self.settings.limits)
         network = RemoteNetwork(self.handle, model, deadline, self.metrics.tiles.observe)
         description = self.describe(model, deadline)
         predictor = Predictor(
@@ -170,7 +170,7 @@ class PredictionService:
             said=self._said[model],
         )
         try:
-            with self._memory(predictor.required_memory(path), deadline):
+            with self._memory(predictor.memory_for(*header), deadline):
                 with explain_memory_errors("the image", "send a smaller one"):
                     prediction = predictor.predict(path)
                 yield predictor, prediction

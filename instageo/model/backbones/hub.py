@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 
 from instageo.errors import WeightsError
-from instageo.model.backbones.variants import PublishedWeights, find_variant
+from instageo.model.backbones.variants import PublishedWeights, find_prithvi_variant
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ def fetch_published_weights(model_name: str) -> Path:
     Raises:
         WeightsError: The variant has no published weights, or they can be neither found nor downloaded.
     """
-    weights = find_variant(model_name).weights
+    weights = find_prithvi_variant(model_name).weights
     alternative = "train from random weights with model.load_pretrained_weights=false"
     if weights is None:
         raise WeightsError(f"{model_name} has no published weights; name a file with model.weights=…, or {alternative}")

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from instageo.errors import ConfigError
 from instageo.model.backbones.position import CoordinateEmbedding, sincos_3d
-from instageo.model.backbones.variants import Variant, find_variant, with_embed_dim
+from instageo.model.backbones.variants import Variant, find_prithvi_variant, with_embed_dim
 from instageo.sensors import PRITHVI_BANDS
 
 
@@ -338,7 +338,7 @@ def build_encoder(
         >>> encoder(torch.zeros(1, 6, 1, 32, 32)).shape
         torch.Size([1, 5, 256])
     """
-    variant = with_embed_dim(find_variant(model_name), embed_dim)
+    variant = with_embed_dim(find_prithvi_variant(model_name), embed_dim)
     depth = variant.depth if depth == -1 else depth
     channels = len(PRITHVI_BANDS if bands is None else bands)
     sizes = {"temporal_dim": temporal_dim, "img_size": img_size, "depth": depth, "number of bands": channels}

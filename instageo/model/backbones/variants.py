@@ -1,4 +1,4 @@
-"""Members of the Prithvi family: their sizes, and where their published weights are."""
+"""Networks by name: the Prithvi family with its published weights, and convolutional networks."""
 
 from dataclasses import dataclass, replace
 from itertools import count
@@ -112,18 +112,71 @@ VARIANTS = {
 """Variants by `model.model_name`, the default first."""
 
 
-def find_variant(model_name: str) -> Variant:
+@dataclass(frozen=True)
+class ConvVariant:
+    """A convolutional network: small, fast on CPUs, with random weights at first.
+
+    Attributes:
+        widths: Channels at 1/2, 1/4, 1/8 and 1/16 of the resolution.
+        blocks: Residual blocks at 1/4, 1/8 and 1/16.
+        pixel_channels: Channels at full resolution.
+        patch_size: Side of a pixel of the deepest map, image pixels.
+        num_frames: As in `Variant`, as are the attributes below.
+        coordinates: It takes no dates and location.
+        statistics: Key of `instageo.sensors.PRITHVI_STATISTICS`.
+        weights: None are published.
+    """
+
+    widths: tuple[int, int, int, int]
+    blocks: tuple[int, int, int]
+    pixel_channels: int = 8
+    patch_size: int = 16
+    num_frames: int = 1
+    coordinates: bool = False
+    statistics: str = "v2"
+    weights: PublishedWeights | None = None
+
+
+CONV_VARIANTS = {
+    "conv_nano": ConvVariant((8, 16, 24, 48), (0, 1, 2)),
+    "conv_micro": ConvVariant((16, 24, 40, 80), (1, 1, 2)),
+    "conv_small": ConvVariant((24, 40, 72, 128), (1, 2, 2), pixel_channels=16),
+}
+"""Convolutional networks by `model.model_name`, the smallest first."""
+
+
+def all_variants() -> dict[str, Variant | ConvVariant]:
+    """Return the networks by `model.model_name`, the default first."""
+    return {**VARIANTS, **CONV_VARIANTS}
+
+
+def find_variant(model_name: str) -> Variant | ConvVariant:
     """Return the variant of that name.
 
     Raises:
         ConfigError: No variant has that name.
     """
-    if model_name not in VARIANTS:
+    variants = all_variants()
+    if model_name not in variants:
         raise ConfigError(
-            f"model.model_name={model_name} is unknown; choose one of {', '.join(VARIANTS)}"
-            f"{did_you_mean(model_name, VARIANTS)}"
+            f"model.model_name={model_name} is unknown; choose one of {', '.join(variants)}"
+            f"{did_you_mean(model_name, variants)}"
         )
-    return VARIANTS[model_name]
+    return variants[model_name]
+
+
+def find_prithvi_variant(model_name: str) -> Variant:
+    """Return the Prithvi variant of that name.
+
+    Raises:
+        ConfigError: No variant has that name, or it is convolutional.
+    """
+    variant = find_variant(model_name)
+    if not isinstance(variant, Variant):
+        raise ConfigError(
+            f"{model_name} has no Prithvi encoder and no published weights; choose one of {', '.join(VARIANTS)}"
+        )
+    return variant
 
 
 EMBED_DIM_STEP = 16

@@ -67,8 +67,14 @@ def read_chip(path: str | Path, chip_format: ChipFormat) -> Chip:
         LayerError: Its layers are not those that are expected.
         DataError: A value is too large for any network, or power holds decibels.
     """
-    layers = read_layers(path, chip_format)
-    image = scale_layers(layers.values, layers.valid, chip_format, str(path), layers.choice.scaling)
+    with open_raster(path) as file:
+        return read_open_chip(file, chip_format)
+
+
+def read_open_chip(file: OpenRaster, chip_format: ChipFormat) -> Chip:
+    """Read and decode a chip whose file is open; see `read_chip`."""
+    layers = read_open_layers(file, chip_format)
+    image = scale_layers(layers.values, layers.valid, chip_format, str(file.path), layers.choice.scaling)
     choice = layers.choice
     if chip_format.radar_unit is not None:
         choice = replace(choice, notes=choice.notes + describe_other_unit(image, layers.valid, chip_format.radar_unit))
@@ -147,6 +153,8 @@ def scale_layers(
     chip_format: ChipFormat,
     path: str,
     scaling: LayerScaling | None = None,
+    *,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Convert stored layers to an image in the unit of the network's mean and std.
 
@@ -156,16 +164,18 @@ def scale_layers(
         chip_format: Number of dates and scale.
         path: Of the chip, for messages.
         scaling: Factor and offset of each layer; None for those of the settings.
+        out: Where the image is written, (C, T, H, W); None for a new array.
 
     Returns:
-        A new array (C, T, H, W), 0 where the date is invalid.
+        The image (C, T, H, W), 0 where the date is invalid.
 
     Raises:
         DataError: A value is too large for any network.
     """
     stored = split_bands(values, chip_format)
+    image = np.empty(stored.shape, np.float32) if out is None else out
     with np.errstate(over="ignore"):  # no-data values in float64 may be beyond float32
-        image = np.array(stored, dtype=np.float32, order="C")
+        np.copyto(image, stored, casting="unsafe")
     if not valid.all():
         bits = image.view(np.int32)  # masking the bits is faster than `where` and works for NaN
         bits &= -valid.astype(np.int32)

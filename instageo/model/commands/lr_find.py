@@ -11,6 +11,7 @@ from instageo.model.figures.curves import draw_range_test
 from instageo.model.settings import require_settings
 from instageo.model.training.build import build_training
 from instageo.model.training.from_settings import range_test_trainer_from_settings
+from instageo.model.training.precision import with_precision
 from instageo.model.training.setup import prepare_training
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ def lr_find(run: Run) -> None:
     Prints one line of JSON on stdout, `{"learning_rate": …}`. Writes `lr_find.csv` and `lr_find.png`, and no weights.
     """
     require_settings(run.settings, "root_dir", "train_filepath", "valid_filepath")
-    inputs = prepare_training(run)
+    inputs = with_precision(prepare_training(run))
     from instageo.model.training.lr_finder import RangeTest
 
     train = inputs.settings.train

@@ -1,4 +1,4 @@
-"""`instageo models`: the Prithvi family as a table of sizes, arithmetic, memory and sources of weights."""
+"""`instageo models`: the networks as a table of sizes, arithmetic, memory and sources of weights."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from instageo.model.backbones.variants import VARIANTS
+from instageo.model.backbones.variants import VARIANTS, all_variants
 from instageo.model.networks.cost import NetworkCost, compute_network_cost
 from instageo.model.settings.network import SIZES
 from instageo.runtime.progress import track
@@ -16,9 +16,11 @@ from instageo.runtime.progress import track
 def list_variants(*, temporal_dim: int, img_size: int, head: str, num_classes: int) -> list[dict[str, object]]:
     """Return one record per variant: its sizes, its cost for one chip (see `NetworkCost`) and its published weights."""
     records = []
-    for name, variant in track(VARIANTS.items(), "counting", len(VARIANTS)):
-        sizes = {"num_classes": num_classes, "temporal_dim": temporal_dim, "img_size": img_size}
-        cost = compute_network_cost(name, head=head, **sizes)
+    for name, variant in track(all_variants().items(), "counting", len(all_variants())):
+        own_head = head if name in VARIANTS else None
+        cost = compute_network_cost(
+            name, head=own_head, num_classes=num_classes, temporal_dim=temporal_dim, img_size=img_size
+        )
         records.append({"model_name": name, **asdict(variant), **_cost_record(cost)})
     return records
 
@@ -49,7 +51,7 @@ def print_models(records: Sequence[dict[str, object]], sizes: Sequence[dict[str,
     table.add_column("pretrained weights", no_wrap=True)
     for record in records:
         name = str(record["model_name"])
-        weights = VARIANTS[name].weights
+        weights = all_variants()[name].weights
         table.add_row(name, *_format_cost(record), weights.repository.partition("/")[2] if weights else "none (random)")
     Console().print(table, _sizes_table(sizes))
 
@@ -82,4 +84,5 @@ CAPTION = (
 def _format_cost(record: dict[str, object]) -> list[str]:
     """Format parameters, arithmetic and memory."""
     parameters, flops, training = (float(str(record[key])) for key in ("parameters", "flops", "training_bytes"))
-    return [f"{parameters / 1e6:.1f}", f"{flops / 1e9:.1f}", f"{training / 1e9:.1f}"]
+    numbers = parameters / 1e6, flops / 1e9, training / 1e9
+    return [f"{number:.1f}" if number >= 1 else f"{number:.2f}" for number in numbers]

@@ -19,6 +19,7 @@ from instageo.model.tracking.loggers import check_loggers_available, finalize_lo
 from instageo.model.tracking.network_summary import record_network
 from instageo.model.training.build import build_training
 from instageo.model.training.from_settings import trainer_from_settings
+from instageo.model.training.precision import with_precision
 from instageo.model.training.resume import find_resume_checkpoint
 from instageo.model.training.setup import prepare_training
 from instageo.model.training.trainer import best_score, check_sweep_direction
@@ -48,7 +49,7 @@ def _train(run: Run, folder: Path, newest: Path | None) -> float:
     """Train in a folder that this run holds, from the newest checkpoint in it if there is one."""
     run.info.folder, run.info.resumed = folder, newest is not None
     check_loggers_available(run.settings)
-    inputs = prepare_training(run)
+    inputs = with_precision(prepare_training(run), newest)
     monitor = task_from_settings(inputs.settings).monitor  # a checkpoint to start from may decide the task
     run.info.monitor = monitor.name, monitor.mode
     if run.sweep:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -21,6 +21,7 @@ from instageo.model.dataset.datasets import RandomCropDataset, WholeChipDataset,
 from instageo.model.dataset.from_settings import sampling_probabilities
 from instageo.model.dataset.sampler import EpochSampler, Probabilities, epoch_seed
 from instageo.model.dataset.table_dataset import ChipDataset, Table, sample_from_dict, sample_to_dict
+from instageo.model.dataset.unlabelled import PartlyLabelledCrops, PartlyLabelledSampler, stack_partly_labelled
 from instageo.model.inspection.report import require_same_layout
 from instageo.model.inspection.separation import warn_if_shared
 from instageo.model.settings import AUTO, Settings
@@ -50,6 +51,8 @@ class LoaderDataModule(pl.LightningDataModule):
         num_workers: Processes that read; 0 to read in the training process.
         seed: Decides the order and the crops of every epoch.
         probabilities: How often each training chip is drawn; None for each once.
+        unlabelled_data: Random crops without labels that are added to the training batches; None for none.
+        unlabelled_batch_size: How many of them are added to each batch.
     """
 
     def __init__(
@@ -61,9 +64,12 @@ class LoaderDataModule(pl.LightningDataModule):
         num_workers: int,
         seed: int,
         probabilities: Probabilities | None = None,
+        unlabelled_data: RandomCropDataset | None = None,
+        unlabelled_batch_size: int = 0,
     ) -> None:
         super().__init__()
         self.train_data, self.val_data = train_data, val_data
+        self.unlabelled_data, self.unlabelled_batch_size = unlabelled_data, unlabelled_batch_size
         self.batch_size, self.num_workers = batch_size, num_workers
         self.seed, self.probabilities = seed, probabilities
 
@@ -74,7 +80,16 @@ class LoaderDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return batches of random crops."""
         sampler = EpochSampler(len(self.train_data), self.seed, self.probabilities, **self._shard())
-        return build_loader(self.train_data, sampler, self.batch_size, self.num_workers, stack_samples)
+        if self.unlabelled_data is None:
+            return build_loader(self.train_data, sampler, self.batch_size, self.num_workers, stack_samples)
+        added = self.unlabelled_batch_size
+        return build_loader(
+            PartlyLabelledCrops(self.train_data, self.unlabelled_data),
+            PartlyLabelledSampler(sampler, len(self.unlabelled_data), self.batch_size, added),
+            self.batch_size + added,
+            self.num_workers,
+            partial(stack_partly_labelled, ignore_index=self.train_data.ignore_index),
+        )
 
     def val_dataloader(self) -> DataLoader[list[Sample]]:
         """Return lists of whole chips; every chip goes to exactly one process."""

@@ -16,19 +16,22 @@ from instageo.wording import counted
 log = logging.getLogger(__name__)
 
 
-def chip_reader_from_settings(settings: Settings, report: TableReport, *, once: bool = False) -> ChipReader:
+def chip_reader_from_settings(
+    settings: Settings, report: TableReport, *, once: bool = False, labelled: bool = True
+) -> ChipReader:
     """Build the reader of a checked table, with the cache that `dataloader.cache` names.
 
     Args:
         settings: Resolved settings.
         report: The table.
         once: Whether each chip is read only once, so that a cache in memory is of no use.
+        labelled: Whether labels are read.
     """
     dates = settings.dataloader.temporal_dim
     reader = ChipReader(
         report.rows,
         chip_format_from_settings(settings),
-        label_format_from_settings(settings),
+        label_format_from_settings(settings) if labelled else None,
         [(stats.height, stats.width) for stats in report.row_stats],
         [stats.coordinates(dates) for stats in report.row_stats],
         {index: stats.scaling for index, stats in enumerate(report.row_stats) if stats.scaling is not None},
@@ -44,10 +47,10 @@ def chip_reader_from_settings(settings: Settings, report: TableReport, *, once: 
     return replace(reader, cache=cache)
 
 
-def random_crops_from_settings(settings: Settings, report: TableReport) -> RandomCropDataset:
+def random_crops_from_settings(settings: Settings, report: TableReport, *, labelled: bool = True) -> RandomCropDataset:
     """Build a dataset of one random window of each chip, `dataloader.img_size` pixels on each side."""
-    side = settings.dataloader.img_size
-    return RandomCropDataset(chip_reader_from_settings(settings, report), (side, side), settings.train.ignore_index)
+    side, reader = settings.dataloader.img_size, chip_reader_from_settings(settings, report, labelled=labelled)
+    return RandomCropDataset(reader, (side, side), settings.train.ignore_index)
 
 
 def sampling_probabilities(settings: Settings, report: TableReport) -> Probabilities | None:

@@ -33,11 +33,15 @@ class FeatureMatchingLoss(nn.Module):
 
         Args:
             student: Feature maps (B, embed_dim, T, h, w), at least `num_levels`.
-            teacher: Feature maps with its own embed_dim, h and w, but the same number of dates.
+            teacher: Feature maps with its own embed_dim, h, w and number of dates. If one of both joins the dates (T
+                = 1), the mean over dates of the other's maps is compared, for pixels that are valid at any date.
             valid: Shape (B, T, H, W): a token counts by the share of its pixels that were observed.
         """
         num_levels = len(self.projections)
         grid = student[-1].shape[-2:]
+        if min(student[-1].shape[2], teacher[-1].shape[2]) == 1 < valid.shape[1]:
+            student, teacher = ([level.mean(2, keepdim=True) for level in maps] for maps in (student, teacher))
+            valid = valid.any(1, keepdim=True)
         weights = patch_valid_fraction(valid, self.patch_size, grid)
         distances = []
         levels = zip(self.projections, student[-num_levels:], teacher[-num_levels:], strict=True)

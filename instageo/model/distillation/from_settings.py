@@ -8,13 +8,18 @@ from instageo.errors import CheckpointError, ConfigError
 from instageo.model.distillation.feature_matching import FeatureMatchingLoss
 from instageo.model.distillation.loss import DistillationLoss, SoftLoss, TeacherNetwork
 from instageo.model.distillation.soft_targets import soft_class_loss, soft_multilabel_loss, soft_regression_loss
-from instageo.model.distillation.weight_selection import init_from_teacher, select_channels, select_layers
+from instageo.model.distillation.weight_selection import (
+    INIT_FROM_TEACHER,
+    init_from_teacher,
+    select_channels,
+    select_layers,
+)
 from instageo.model.heads.base import HeadSpec
 from instageo.model.inference.predictor import Predictor
 from instageo.model.map_jobs.trained_model import load_model
+from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import BEST, locate_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
-from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names
@@ -57,11 +62,12 @@ def check_teacher(teacher: Predictor, settings: Settings) -> None:
     with torch.device("meta"):
         student = network_from_settings(settings)
     if settings.distill.init_from_teacher:
-        select_channels(student.prithvi_encoder, teacher.net.prithvi_encoder)
-        select_layers(student.prithvi_encoder, teacher.net.prithvi_encoder, settings.distill.teacher_layers)
+        encoders = student.encoder_for(INIT_FROM_TEACHER), teacher.net.encoder_for(INIT_FROM_TEACHER)
+        select_channels(*encoders)
+        select_layers(*encoders, settings.distill.teacher_layers)
     if settings.distill.feature_weight and settings.distill.feature_blocks == "pyramid":
         heads = {settings.model.head: student, teacher.settings.model.head: teacher.net}
-        single = [head for head, net in heads.items() if not net.segmentation_head.pyramid]
+        single = [head for head, net in heads.items() if net.num_maps == 1]
         if single:
             raise ConfigError(
                 f"distill.feature_blocks=pyramid, but the head {single[0]} takes the last block only; expected last, "
@@ -96,7 +102,7 @@ def _check_shared_settings(teacher: Settings, student: Settings) -> None:
         )
 
 
-def init_student(net: PrithviSegmenter, teacher: Predictor, settings: Settings) -> None:
+def init_student(net: SegmentationNetwork, teacher: Predictor, settings: Settings) -> None:
     """Initialise a student from its teacher, including the head if both heads have the same kind, width and bands."""
     bands = band_names(settings), band_names(teacher.settings)
     student_head, teacher_head = (
@@ -108,7 +114,7 @@ def init_student(net: PrithviSegmenter, teacher: Predictor, settings: Settings) 
 
 
 def distillation_loss_from_settings(
-    settings: Settings, net: PrithviSegmenter, teacher: Predictor | None
+    settings: Settings, net: SegmentationNetwork, teacher: Predictor | None
 ) -> DistillationLoss | None:
     """Build the loss of a student; return None without a teacher, or if none of its parts has a weight."""
     distill = settings.distill
@@ -119,9 +125,7 @@ def distillation_loss_from_settings(
     network = TeacherNetwork(teacher.net, data.given_mean or [], data.std, positions)
     matching = None
     if distill.feature_weight:
-        student_size, teacher_size = (
-            (encoder.embed_dim, encoder.patch_size) for encoder in (net.prithvi_encoder, teacher.net.prithvi_encoder)
-        )
+        student_size, teacher_size = ((each.feature_channels, each.patch_size) for each in (net, teacher.net))
         matching = FeatureMatchingLoss(student_size, teacher_size, 4 if distill.feature_blocks == "pyramid" else 1)
     soft_loss = soft_loss_from_settings(settings, teacher)
     return DistillationLoss(network, soft_loss, distill.alpha, matching, distill.feature_weight)

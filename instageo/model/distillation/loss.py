@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from instageo.model.augmentations.pipeline import normalize
 from instageo.model.chips.sample import Sample
 from instageo.model.distillation.feature_matching import FeatureMatchingLoss
-from instageo.model.networks.segmenter import PrithviSegmenter
+from instageo.model.networks.base import SegmentationNetwork
 
 NetworkOutput = tuple[Tensor, list[Tensor]]
 """Logits (B, K, H, W), and feature maps (B, embed_dim, T, h, w)."""
@@ -31,7 +31,7 @@ class TeacherNetwork:
     """
 
     def __init__(
-        self, net: PrithviSegmenter, mean: Sequence[float], std: Sequence[float], bands: Sequence[int]
+        self, net: SegmentationNetwork, mean: Sequence[float], std: Sequence[float], bands: Sequence[int]
     ) -> None:
         self.net = net.eval().requires_grad_(False)
         self.bands = list(bands)
@@ -78,7 +78,7 @@ class DistillationLoss(nn.Module):
 
     def forward(
         self,
-        student: PrithviSegmenter,
+        student: SegmentationNetwork,
         task_loss: Callable[[Tensor, Tensor], Tensor],
         augmented: Sample,
         normalized: Sample,

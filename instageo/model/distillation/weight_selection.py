@@ -16,8 +16,11 @@ from instageo.errors import ConfigError
 from instageo.model.backbones.prithvi import PrithviEncoder
 from instageo.model.backbones.weights import PATCHES, match_bands
 from instageo.model.heads.patch_decoder import PatchDecoder
-from instageo.model.networks.segmenter import PrithviSegmenter
+from instageo.model.networks.base import SegmentationNetwork
 from instageo.wording import counted
+
+INIT_FROM_TEACHER = "distill.init_from_teacher=true"
+"""What needs the encoders, for messages."""
 
 
 def even_indices(count: int, total: int) -> Tensor:
@@ -123,8 +126,8 @@ def select_layers(student: PrithviEncoder, teacher: PrithviEncoder, layers: Sequ
 
 
 def init_from_teacher(
-    student: PrithviSegmenter,
-    teacher: PrithviSegmenter,
+    student: SegmentationNetwork,
+    teacher: SegmentationNetwork,
     layers: Sequence[int] | None = None,
     *,
     bands: tuple[Sequence[str], Sequence[str]],
@@ -144,7 +147,7 @@ def init_from_teacher(
     Raises:
         ConfigError: The teacher lacks the channels or blocks.
     """
-    encoder, teacher_encoder = student.prithvi_encoder, teacher.prithvi_encoder
+    encoder, teacher_encoder = (net.encoder_for(INIT_FROM_TEACHER) for net in (student, teacher))
     state = teacher_encoder.state_dict()
     blocks, channels = select_layers(encoder, teacher_encoder, layers), select_channels(encoder, teacher_encoder)
     if tuple(bands[0]) != tuple(bands[1]):

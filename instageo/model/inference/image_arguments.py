@@ -1,12 +1,15 @@
-"""Check the arguments of `Predictor.predict` and `Predictor.encode`."""
+"""Check the arguments of `Predictor.predict` and `Predictor.encode`, and make a sample of what they name."""
 
 from datetime import date
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from instageo.arguments import as_dates, as_lat_lon, as_path, expect
+from instageo.model.chips.dates_and_location import Coordinates
+from instageo.model.chips.sample import Sample
 
 
 def image_arguments(
@@ -24,3 +27,9 @@ def image_arguments(
     else:
         pixels = as_path("source", source, "the path or URL of a raster file, or an array (C, T, H, W)")
     return pixels, as_dates("dates", dates), as_lat_lon("lat_lon", lat_lon)
+
+
+def decoded_image(image: NDArray[np.float32], valid: NDArray[np.bool_], coordinates: Coordinates) -> Sample:
+    """Return a decoded image with its dates and location as a sample without a label."""
+    time, location = map(torch.from_numpy, coordinates)
+    return Sample(torch.from_numpy(image), torch.from_numpy(valid), None, time, location)

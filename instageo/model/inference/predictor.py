@@ -15,23 +15,23 @@ from torch import Tensor
 
 from instageo.errors import CheckpointError, ConfigError, RasterError
 from instageo.locations import is_remote
-from instageo.model.augmentations.pipeline import normalize
+from instageo.model.augmentations.pipeline import normalize, normalize_batch
 from instageo.model.backends.backend import TORCH, Backend
-from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
+from instageo.model.chips.dates_and_location import find_chip_coordinates
 from instageo.model.chips.from_settings import chip_format_from_settings
-from instageo.model.chips.image import read_chip
+from instageo.model.chips.image import read_open_chip
 from instageo.model.chips.layer_choice import choose_layers
 from instageo.model.chips.radar import is_backscatter, to_decibels
 from instageo.model.chips.sample import Sample
 from instageo.model.chips.value_range import ValueRange, chip_quantiles, describe_unlike
 from instageo.model.inference.blending import TileOutputs, outputs_of, predict_tiles
 from instageo.model.inference.features import ImageFeatures, encode_image
-from instageo.model.inference.image_arguments import image_arguments
+from instageo.model.inference.image_arguments import decoded_image, image_arguments
 from instageo.model.inference.tiling import Tiling, default_overlap
+from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import Checkpoint, check_network_state, load_network_state, read_checkpoint
 from instageo.model.networks.device import compile_network, inference_autocast, pick_device
 from instageo.model.networks.from_settings import network_from_settings
-from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.networks.valueless import without_values
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import update_settings
@@ -41,7 +41,7 @@ from instageo.model.tasks.base import Task
 from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tasks.predictions import Prediction
 from instageo.raster.grid import Grid, RasterInfo
-from instageo.raster.reading import read_info
+from instageo.raster.reading import OpenRaster, open_raster, read_info
 from instageo.raster.validity import validity_mask
 from instageo.runtime.memory import require_memory
 from instageo.table import Row
@@ -81,7 +81,7 @@ class Predictor:
         (True, ['val_mIoU'])
     """
 
-    net: PrithviSegmenter
+    net: SegmentationNetwork
     settings: Settings
     metrics: dict[str, float] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -123,19 +123,17 @@ class Predictor:
         """Return the logits of decoded chips on the network's device: (K, H, W), or (K, 1, 1) if image-level."""
         return [outputs_of(each, self.task) for each in self._predict_tiles(samples)]
 
-    def forward(self, batch: Sample) -> Tensor:
-        """Return the network's outputs (B, K, h, w) for a batch of decoded chips on its device."""
-        return self.compute(self.normalized(batch), batch.temporal_coords, batch.location_coords)
+    def forward(self, batch: Sample, *, in_place: bool = False) -> Tensor:
+        """Return the network's outputs (B, K, h, w) for decoded chips; `in_place` allows to change their pixels."""
+        image = self.normalized(batch, in_place=in_place)
+        return self.compute(image, batch.temporal_coords, batch.location_coords)
 
-    def normalized(self, batch: Sample) -> Tensor:
+    def normalized(self, batch: Sample, *, in_place: bool = False) -> Tensor:
         """Return the images of a batch of decoded chips as the network takes them, 0 where nothing was observed."""
-        return normalize(batch.image, batch.valid, *self._statistics)
+        return (normalize_batch if in_place else normalize)(batch.image, batch.valid, *self._statistics)
 
     def compute(self, image: Tensor, time: Tensor | None, location: Tensor | None) -> Tensor:
-        """Return the network's outputs (B, K, h, w) for normalised images (B, C, T, h, w) on its device.
-
-        Several threads may call this at once.
-        """
+        """Return the network's outputs (B, K, h, w) for normalised images; several threads may call this at once."""
         outputs: Tensor = (self.backend or self.net)(image, time, location)
         return outputs
 
@@ -212,6 +210,7 @@ class Predictor:
             `tokens` (T, h, w, D), one per date and patch, and `class_token` (D,).
 
         Raises:
+            ConfigError: The network is convolutional.
             RasterError: As in `predict`.
             DataError: As in `predict`.
 
@@ -226,7 +225,7 @@ class Predictor:
         tile = self.settings.test.crop_size or self.settings.dataloader.img_size
         with inference_autocast(self.device, self.settings.precision):
             image = normalize(sample.image, sample.valid, *self._statistics)
-            return encode_image(self.net.prithvi_encoder, replace(sample, image=image), tile)
+            return encode_image(self.net.encoder_for("encode"), replace(sample, image=image), tile)
 
     @property
     def _statistics(self) -> tuple[Tensor, Tensor]:
@@ -241,12 +240,13 @@ class Predictor:
         steps = self.settings.dataloader.temporal_dim
         if isinstance(source, np.ndarray):
             image, valid = self._from_array(source)
-            return _image(image, valid, find_chip_coordinates(dates, lat_lon, None, {}, steps)), None
-        self._require_memory(source)
-        chip = read_chip(source, chip_format_from_settings(self.settings))
+            return decoded_image(image, valid, find_chip_coordinates(dates, lat_lon, None, {}, steps)), None
+        with open_raster(source) as file:
+            self._require_memory(file)
+            chip = read_open_chip(file, chip_format_from_settings(self.settings))
         self.announce(chip.choice.layers, chip.choice.notes)
         self._check_shape(chip.image, str(source))
-        return _image(
+        return decoded_image(
             chip.image, chip.valid, find_chip_coordinates(dates, lat_lon, chip.grid, chip.tags, steps)
         ), chip.grid
 
@@ -277,19 +277,28 @@ class Predictor:
         """
         return self._memory_of(read_info(path))
 
-    def _require_memory(self, path: str | Path) -> None:
-        """Raise OutOfMemoryError if a file, its image and its prediction do not fit into memory, before it is read."""
-        info = read_info(path)
-        layers = len(self.settings.dataloader.bands or ()) or info.num_layers
-        what = f"{path}: predicting {info.grid.height} x {info.grid.width} pixels of {layers} layers"
-        require_memory(self._memory_of(info), what, MEMORY_ADVICE)
+    def memory_for(self, layers: int, rows: int, columns: int, value_bytes: int) -> int:
+        """Return about how many bytes an image, its file's pixels and its prediction take.
+
+        Args:
+            layers: Layers of the file.
+            rows: Its height, pixels.
+            columns: Its width, pixels.
+            value_bytes: Bytes of a stored value.
+        """
+        layers = len(self.settings.dataloader.bands or ()) or layers
+        per_pixel = layers * (value_bytes + MASK_BYTES + FLOAT_BYTES)  # stored, valid, image
+        return rows * columns * (per_pixel + OUTPUT_COPIES * self.task.num_outputs * FLOAT_BYTES)
 
     def _memory_of(self, info: RasterInfo) -> int:
-        num_outputs = self.task.num_outputs
+        return self.memory_for(info.num_layers, *info.grid.shape, np.dtype(info.dtype).itemsize)
+
+    def _require_memory(self, file: OpenRaster) -> None:
+        """Raise OutOfMemoryError if a file, its image and its prediction do not fit into memory, before it is read."""
+        info = file.info
         layers = len(self.settings.dataloader.bands or ()) or info.num_layers
-        per_pixel = layers * (np.dtype(info.dtype).itemsize + MASK_BYTES + FLOAT_BYTES)  # stored, valid, image
-        per_pixel += OUTPUT_COPIES * num_outputs * FLOAT_BYTES
-        return info.grid.height * info.grid.width * per_pixel
+        what = f"{file.path}: predicting {info.grid.height} x {info.grid.width} pixels of {layers} layers"
+        require_memory(self._memory_of(info), what, MEMORY_ADVICE)
 
     def read_row(self, row: Row) -> ImageWithGrid:
         """Read the chip of a table's row; its dates and location take precedence over the file's."""
@@ -358,11 +367,6 @@ class Predictor:
         """
         convert = self.task.average_to_prediction if averaged else self.task.to_prediction
         return replace(convert(outputs, self.observed(valid).to(outputs.device)), grid=grid)
-
-
-def _image(image: NDArray[np.float32], valid: NDArray[np.bool_], coordinates: Coordinates) -> Sample:
-    time, location = map(torch.from_numpy, coordinates)
-    return Sample(torch.from_numpy(image), torch.from_numpy(valid), None, time, location)
 
 
 def predictor_from_settings(

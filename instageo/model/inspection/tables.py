@@ -41,7 +41,7 @@ def inspect_table(run: Run, which: str, *, labelled: bool | None = True, values:
 
     Args:
         run: Settings, and the folder of the list.
-        which: `train_filepath`, `valid_filepath` or `test_filepath`.
+        which: `train_filepath`, `valid_filepath`, `test_filepath` or `distill.unlabelled_filepath`.
         labelled: Whether labels are needed; None to inspect them if the table has any.
         values: Whether to compute the moments of the chips' values.
 
@@ -53,7 +53,7 @@ def inspect_table(run: Run, which: str, *, labelled: bool | None = True, values:
     path = str(get_setting(settings, which))
     name, root = hide_secrets(path), table_root(settings)
     rows, results = inspect_settings_table(settings, path, labelled=labelled, values=values)
-    _list_broken(rows, results, run.folder / f"broken_rows_{which.removesuffix('_filepath')}.csv")
+    _list_broken(rows, results, run.folder / f"broken_rows_{which.rpartition('.')[2].removesuffix('_filepath')}.csv")
     repeated = repeated_chips(rows)
     if repeated:
         listed = hide_secrets(", ".join(repeated[:SHOWN_CHIPS])) + (" …" if len(repeated) > SHOWN_CHIPS else "")

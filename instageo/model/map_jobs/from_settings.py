@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from instageo.errors import DataError
+from instageo.errors import ConfigError, DataError
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.map_jobs.map_job import MapJob, WorkerSettings
@@ -65,6 +65,10 @@ def build_map_job(
     check_not_scene(scenes, paths)
     polygons = None
     if wanted.vector is not None:
+        if predictor.settings.is_reg_task:
+            raise ConfigError(
+                f"vector={wanted.vector}: polygons show classes, but the model predicts values; remove it"
+            )
         polygons = WantedPolygons(wanted.vector, wanted.min_pixels, wanted.memory_mb)
         if len(scenes) > 1 and not wanted.vector.startswith("."):
             raise DataError(

@@ -28,6 +28,7 @@ from instageo.model.scenes.scene_input import SceneFiles, open_scene_input
 from instageo.model.scenes.tiles import SceneInput
 from instageo.model.settings import Settings
 from instageo.raster.map_products.map_areas import ClassAreas
+from instageo.raster.map_products.polygon_files import check_polygon_file
 from instageo.raster.reading import READING_VERSION, read_info
 from instageo.raster.writing import ClassLegend
 from instageo.version import __version__
@@ -159,6 +160,8 @@ def begin_map(job: MapJob, scene: SceneFiles, output: Path) -> MapStart | MapRep
     """
     began = time.perf_counter()
     source = open_scene_input(scene, job.ensemble.first, job.reading)
+    if job.polygons is not None:
+        check_polygon_file(job.polygons.next_to(output), source.scene.grid, scene.name)
     fingerprint = _fingerprint(job, source)
     digest = sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
     if not job.overwrite and _is_made(job, output, digest) and not is_unfinished(output, fingerprint):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
+from instageo.model.figures.canvas import load_in_background
 from instageo.model.map_jobs.collection import write_collection
 from instageo.model.map_jobs.map_backends import choose_for_maps
 from instageo.model.map_jobs.map_job import MapJob, MapReport, ShowProgress, begin_map, report_failure, report_map
@@ -54,6 +55,7 @@ def _map_one(job: MapJob, scene: SceneFiles, output: Path, show_progress: ShowPr
     def finish(made: SceneMap) -> None:
         found.append(write_products(made.path, scene.name, job.legend, job.polygons))
 
+    load_in_background()
     with show_progress(f"mapping {scene.name}") as progress:
         made = map_scene(
             job.ensemble, start.source, output, start.options, start.fingerprint, finish=finish, progress=progress

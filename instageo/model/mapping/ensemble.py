@@ -76,7 +76,7 @@ class Ensemble:
         """Return the mean prediction of a batch of decoded tiles, float32, on the CPU.
 
         Args:
-            batch: Images (B, C, T, h, w), not normalised.
+            batch: Images (B, C, T, h, w), not normalised, which may be changed.
             spread: Whether the standard deviation over all predictions is returned, too.
 
         Returns:
@@ -104,7 +104,7 @@ class Ensemble:
             for symmetry in self.symmetries:
                 turned = replace(own, image=symmetry.apply(own.image), valid=symmetry.apply(own.valid))
                 with inference_autocast(member.device, member.settings.precision):
-                    outputs = member.forward(turned).float()
+                    outputs = member.forward(turned, in_place=self.size == 1).float()
                 finite = torch.stack(torch.aminmax(outputs)).isfinite().all()
                 if not finite:
                     raise NonFiniteOutputError(int(outputs.isfinite().flatten(1).all(1).int().argmin()))

@@ -2,24 +2,24 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from instageo.errors import DataError
-from instageo.model.chips.sample import Sample, stack_samples
+from instageo.model.chips.sample import Sample
 from instageo.model.inference.blending import NonFiniteOutputError, RollingSum
 from instageo.model.inference.predictor import Predictor
 from instageo.model.mapping.ensemble import Ensemble
+from instageo.model.mapping.ordered_work import MIN_BATCH, OrderedWork, divide_threads
 from instageo.model.mapping.piece_writer import PieceWriter
 from instageo.model.mapping.prepared_map import PieceRange, PreparedMap
 from instageo.model.scenes.tiles import TileRows
 from instageo.runtime.memory import explain_memory_errors
-
-MIN_BATCH = 2
-"""Smallest batch: for a single tile other kernels are chosen, whose last digits differ."""
 
 SAMPLE_STEP, MAX_SAMPLES = 8, 256
 """Step between the pixels, and number of the tiles of a scene, that are compared with the training chips."""
@@ -93,6 +93,7 @@ class _PieceMaker:
         self.ensemble, self.prepared, self.panel, self.max_samples = ensemble, prepared, panel, max_samples
         self.source, self.plan = prepared.source, prepared.plan
         self.with_spread = any(file.kind == "spread" for file in prepared.files)
+        self.threads = divide_threads(ensemble.first, self.plan.tiling.batch_size)
         self.made = MadePieces()
 
     def make(self, pieces: PieceRange, progress: Callable[[int], None]) -> None:
@@ -105,37 +106,56 @@ class _PieceMaker:
         sums = RollingSum(num_values, rows, columns, first_row=pixels.start, window=window)
         read_columns = slice(columns.window(tile_columns[0]).start, columns.window(tile_columns[-1]).stop)
         read_rows = slice(rows.window(tile_rows[0]).start, rows.window(tile_rows[-1]).stop)
-        with TileRows(self.source, read_columns, read_rows) as tiles, self._writer(pieces.rows.start) as writer:
+        first = pixels.start
+        with (
+            TileRows(self.source, read_columns, read_rows) as tiles,
+            self._writer(pieces.rows.start) as writer,
+            OrderedWork[Tensor](*self.threads) as network,
+        ):
             for row in tile_rows:
                 tiles.read_until(rows.window(row).stop)
-                self._predict_row(tiles, sums, row, tile_columns)
+                self._predict_row(tiles, network, sums, row, tile_columns)
                 stop = pixels.stop if row == tile_rows[-1] else rows.starts[row + 1]
-                if stop > sums.row:
-                    valid = torch.from_numpy(tiles.valid(slice(sums.row, stop), window))
-                    writer.append(sums.pop(stop), self.ensemble.first.observed(valid))
+                if stop > first:
+                    valid = torch.from_numpy(tiles.valid(slice(first, stop), window))
+                    network.then(partial(self._write, writer, sums, stop, valid))
+                    first = stop
                 tiles.forget_before(stop)
-                progress(len(tile_columns))
+                network.then(partial(progress, len(tile_columns)))
+
+    def _write(self, writer: PieceWriter, sums: RollingSum, stop: int, valid: Tensor) -> None:
+        writer.append(sums.pop(stop), self.ensemble.first.observed(valid))
 
     def _writer(self, first_row: int) -> PieceWriter:
         prepared, task = self.prepared, self.ensemble.first.task
         return PieceWriter(prepared.files, prepared.stores, self.panel, first_row, task, with_spread=self.with_spread)
 
-    def _predict_row(self, tiles: TileRows, sums: RollingSum, row: int, tile_columns: range) -> None:
+    def _predict_row(
+        self,
+        tiles: TileRows,
+        network: OrderedWork[Tensor],
+        sums: RollingSum,
+        row: int,
+        tile_columns: range,
+    ) -> None:
         rows, columns = self.plan.rows.window(row), self.plan.columns
         observed = [column for column in tile_columns if self._is_observed(tiles.valid(rows, columns.window(column)))]
         self.made.num_empty += len(tile_columns) - len(observed)
         self.made.num_tiles += len(observed)
-        for batch in _batches(observed, self.plan.tiling.batch_size):
-            samples = [tiles.sample(rows, columns.window(column)) for column in batch]
-            self._remember(samples[0])
-            padded = samples + samples[-1:] * (MIN_BATCH - len(samples))
-            try:
-                outputs = self.ensemble.predict(stack_samples(padded), spread=self.with_spread)
-            except NonFiniteOutputError as error:
-                left = columns.window(batch[min(error.index, len(batch) - 1)]).start
-                raise DataError(f"{self.source.name}: the tile at row {rows.start}, column {left}: {error}") from error
-            for column, values in zip(batch, outputs, strict=False):  # without the padding
-                sums.add(values, row, column)
+        for batch in _batches(observed, max(self.plan.tiling.batch_size // self.threads[0], MIN_BATCH)):
+            padded = [*batch, *batch[-1:] * (MIN_BATCH - len(batch))]
+            samples = tiles.batch(rows, [columns.window(column) for column in padded])
+            self._remember(samples)
+            lefts = [columns.window(column).start for column in padded]
+            network.add(partial(self._predict, samples, rows.start, lefts), partial(_add, sums, row, batch))
+
+    def _predict(self, batch: Sample, top: int, lefts: Sequence[int]) -> Tensor:
+        """Return the averages of tiles; their first row and first columns are for messages."""
+        try:
+            return self.ensemble.predict(batch, spread=self.with_spread)
+        except NonFiniteOutputError as error:
+            left = lefts[error.index]
+            raise DataError(f"{self.source.name}: the tile at row {top}, column {left}: {error}") from error
 
     def _is_observed(self, valid: NDArray[np.bool_]) -> bool:
         """Return whether any pixel of a tile gets a value; `valid` is (T, h, w)."""
@@ -143,11 +163,15 @@ class _PieceMaker:
             return bool(valid.any())
         return bool(self.ensemble.first.observed(torch.from_numpy(valid)).any())
 
-    def _remember(self, sample: Sample) -> None:
+    def _remember(self, batch: Sample) -> None:
         if len(self.made.samples) < self.max_samples:
-            step = slice(None, None, SAMPLE_STEP)
-            small = Sample(sample.image[..., step, step].clone(), sample.valid[..., step, step].clone())
-            self.made.samples.append(small)
+            part = np.s_[0, ..., ::SAMPLE_STEP, ::SAMPLE_STEP]
+            self.made.samples.append(Sample(batch.image[part].clone(), batch.valid[part].clone()))
+
+
+def _add(sums: RollingSum, row: int, columns: Sequence[int], outputs: Tensor) -> None:
+    for column, values in zip(columns, outputs, strict=False):  # without the padding
+        sums.add(values, row, column)
 
 
 def _batches(columns: Sequence[int], size: int) -> Iterator[list[int]]:

@@ -48,4 +48,9 @@ def _read_row(predictor: Predictor, source: SceneInput, rows: slice, columns: Se
         observed = [
             window for window in columns if predictor.observed(torch.from_numpy(tiles.valid(rows, window))).any()
         ]
-        return [tiles.sample(rows, window) for window in observed]
+        batch = tiles.batch(rows, observed) if observed else None
+        return [] if batch is None else [_chip(batch, index) for index in range(len(observed))]
+
+
+def _chip(batch: Sample, index: int) -> Sample:
+    return batch.map(lambda tensor: tensor[index])

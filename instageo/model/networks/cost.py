@@ -1,12 +1,14 @@
 """Cost of a network: parameters, arithmetic and memory, counted on meta tensors, which hold no values."""
 
 from dataclasses import dataclass
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from instageo.model.networks.segmenter import PrithviSegmenter, build_network
+from instageo.model.networks.base import NetworkSizes, SegmentationNetwork
+from instageo.model.networks.segmenter import build_network
 
 ADAM_BYTES = 12
 """Bytes per parameter that are held throughout training in float32: the weight and the two moments of Adam."""
@@ -40,11 +42,8 @@ def compute_network_cost(
     *,
     num_classes: int = 2,
     temporal_dim: int = 1,
-    img_size: int = 224,
-    head: str = "upscaling",
-    depth: int = -1,
-    embed_dim: int | None = None,
-    head_channels: int | None = None,
+    head: str | None = None,
+    **sizes: Unpack[NetworkSizes],
 ) -> NetworkCost:
     """Count the cost of one square chip through a network of these sizes, see `build_network`.
 
@@ -58,13 +57,11 @@ def compute_network_cost(
             model_name,
             num_classes=num_classes,
             temporal_dim=temporal_dim,
-            img_size=img_size,
             head=head,
-            depth=depth,
-            embed_dim=embed_dim,
-            head_channels=head_channels,
+            **sizes,
         ).train()
-        image = torch.empty(1, net.prithvi_encoder.patch_embed.proj.in_channels, temporal_dim, img_size, img_size)
+        img_size = sizes.get("img_size", 224)
+        image = torch.empty(1, net.in_channels, temporal_dim, img_size, img_size)
     with FlopCounterMode(display=False) as counter:
         activation_bytes = _activation_bytes(net, image)
     parameters = list(net.parameters())
@@ -88,7 +85,7 @@ def count_forward_flops(net: nn.Module, image: Tensor) -> int:
     return int(counter.get_total_flops())
 
 
-def _activation_bytes(net: PrithviSegmenter, image: Tensor) -> int:
+def _activation_bytes(net: SegmentationNetwork, image: Tensor) -> int:
     """Count the bytes that a forward pass saves for the backward pass, without parameters and buffers."""
     own = {tensor.untyped_storage()._cdata for tensor in (*net.parameters(), *net.buffers())}
     saved: dict[int, torch.UntypedStorage] = {}

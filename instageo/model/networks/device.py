@@ -13,6 +13,9 @@ from instageo.errors import ConfigError
 HALF_PRECISION = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """Half-precision number formats by their names in `precision`."""
 
+ISA_WITH_AMX = ("ALL", "DEFAULT", "AVX512_CORE_AMX", "AVX512_CORE_AMX_FP16", "AVX10_1_512_AMX", "AVX10_1_512_AMX_FP16")
+"""Values of oneDNN's variable `ONEDNN_MAX_CPU_ISA` that leave AMX on."""
+
 
 def pick_device(accelerator: str) -> str:
     """Return the device for inference; for `auto` a GPU if the machine has one, else the CPU.
@@ -44,6 +47,20 @@ def find_device(name: str | torch.device | None) -> torch.device:
             "one"
         ) from error
     return device
+
+
+def has_bf16_units(device: str) -> bool:
+    """Return whether a device multiplies matrices of bfloat16 numbers in hardware, rather than in software.
+
+    On CPUs these are the tiles of AMX, unless `ONEDNN_MAX_CPU_ISA` names a set of instructions without them.
+
+    Args:
+        device: `cpu`, `cuda` or `mps`.
+    """
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
+    return device == "cpu" and allowed in ISA_WITH_AMX and torch.cpu._is_amx_tile_supported()
 
 
 @contextmanager

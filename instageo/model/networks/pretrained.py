@@ -2,45 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import torch
 
 from instageo.arguments import as_bands, as_whole_number, expect
 from instageo.model.backbones.prithvi import PrithviEncoder
 from instageo.model.backbones.prithvi import build_encoder as build_random_encoder
-from instageo.model.backbones.variants import VARIANTS
+from instageo.model.backbones.variants import CONV_VARIANTS, ConvVariant, all_variants
 from instageo.model.backbones.weights import find_weights, load_pretrained
-from instageo.model.networks.segmenter import PrithviSegmenter
+from instageo.model.networks.base import EncoderSizes, NetworkSizes, SegmentationNetwork
 from instageo.model.networks.segmenter import build_network as build_random_network
 from instageo.sensors import PRITHVI_BANDS
 
 Pretrained = bool | str | Path
 """True for the published weights of the variant; a path for a file of encoder weights, or the folder of a run."""
-
-
-class EncoderSizes(TypedDict, total=False):
-    """Sizes of an encoder that have a usual value.
-
-    Attributes:
-        img_size: Side of the square chip that the stored position embedding is for, pixels; 224.
-        depth: Transformer blocks; -1 for the variant's own number.
-        embed_dim: Channels of a token, a multiple of 16; None for the variant's own number.
-    """
-
-    img_size: int
-    depth: int
-    embed_dim: int | None
-
-
-class NetworkSizes(EncoderSizes, total=False):
-    """Sizes of a network that have a usual value: those of the encoder, and of the head.
-
-    Attributes:
-        head_channels: Channels of the maps within the head `light`, a multiple of 4; None for 32.
-    """
-
-    head_channels: int | None
 
 
 class ModelList(list[str]):
@@ -49,9 +25,13 @@ class ModelList(list[str]):
     def __repr__(self) -> str:
         lines = [f"{'name':22} {'parameters':>10} {'patch':>5} {'dates':>5}  {'coordinates':13} weights"]
         for name in self:
-            variant = VARIANTS[name]
+            variant = all_variants()[name]
             with torch.device("meta"):
-                encoder = build_random_encoder(name, temporal_dim=1, img_size=variant.patch_size)
+                encoder = (
+                    build_random_network(name, num_classes=2)
+                    if isinstance(variant, ConvVariant)
+                    else build_random_encoder(name, temporal_dim=1, img_size=variant.patch_size)
+                )
             millions = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
             takes = "time, location" if variant.coordinates else "-"
             source = variant.weights.repository if variant.weights else "-"
@@ -61,10 +41,11 @@ class ModelList(list[str]):
 
 
 def list_models(*, pretrained: bool = False) -> ModelList:
-    """Return the names of the Prithvi variants that `build_network` and `build_encoder` take.
+    """Return the names of the networks that `build_network` takes; `build_encoder` takes those of the Prithvi family.
 
-    The result is a list of names that prints as a table: parameters of the encoder, side of a patch, dates per chip in
-    pre-training, whether the time and location of a chip are inputs, and the Hugging Face repository of the weights.
+    The result is a list of names that prints as a table: parameters of the encoder, or of a convolutional network, the
+    side of a patch, dates per chip in pre-training, whether the time and location of a chip are inputs, and the Hugging
+    Face repository of the weights.
 
     Args:
         pretrained: Whether to leave out variants without published weights.
@@ -76,20 +57,20 @@ def list_models(*, pretrained: bool = False) -> ModelList:
         >>> "prithvi_eo_tiny" in instageo.list_models(pretrained=True)
         False
     """
-    return ModelList(name for name, variant in VARIANTS.items() if variant.weights or not pretrained)
+    return ModelList(name for name, variant in all_variants().items() if variant.weights or not pretrained)
 
 
 def build_network(
     model_name: str,
     *,
     num_classes: int,
-    head: str = "light",
+    head: str | None = None,
     pretrained: Pretrained = False,
     bands: Sequence[str] | None = None,
     temporal_dim: int = 1,
     **sizes: Unpack[NetworkSizes],
-) -> PrithviSegmenter:
-    """Build a network: a Prithvi encoder and a head.
+) -> SegmentationNetwork:
+    """Build a network: a Prithvi encoder and a head, or a convolutional network.
 
     It takes normalised images (B, C, T, H, W) of any height and width, and optionally `temporal_coords` (B, T, 2) and
     `location_coords` (B, 2), to outputs (B, num_classes, H, W), or (B, num_classes, 1, 1) with `head="pooled"`.
@@ -97,13 +78,14 @@ def build_network(
     Args:
         model_name: One of `list_models()`.
         num_classes: Output channels: classes, or 1 for a regression.
-        head: `light`, `upscaling`, `unet`, `upernet`, `linear`, or `pooled` for one output per chip.
+        head: `light`, `upscaling`, `unet`, `upernet`, `linear`, or `pooled` for one output per chip; convolutional
+            networks take `conv`, their own decoder, or `pooled`. None for `light` or `conv`.
         pretrained: True for the variant's published encoder weights, from the local Hugging Face cache or downloaded
             once; a path for other encoder weights. False leaves all weights random.
         bands: Names of the bands of one date, in the order of the image; None for the six of the published weights.
             Pretrained weights are matched by these names.
         temporal_dim: Dates per chip.
-        **sizes: `img_size`, `depth`, `embed_dim` and `head_channels`, see `NetworkSizes`.
+        **sizes: `img_size`, `depth`, `embed_dim`, `head_channels` and `date_pooling`, see `NetworkSizes`.
 
     Raises:
         ConfigError: A name is unknown, or a size makes no network.
@@ -116,11 +98,13 @@ def build_network(
         torch.Size([2, 3, 64, 64])
     """
     _check_arguments(model_name, bands, pretrained, num_classes=num_classes, temporal_dim=temporal_dim, **sizes)
-    expect(isinstance(head, str), "head", head, "the name of a head, such as 'light'")
+    expect(head is None or isinstance(head, str), "head", head, "the name of a head, such as 'light'")
+    head = head or ("conv" if model_name in CONV_VARIANTS else "light")
     net = build_random_network(
         model_name, num_classes=num_classes, head=head, bands=bands, temporal_dim=temporal_dim, **sizes
     )
-    _fill(net.prithvi_encoder, model_name, pretrained, bands)
+    if pretrained is not False:
+        _fill(net.encoder_for("pretrained"), model_name, pretrained, bands)
     return net
 
 

@@ -1,51 +1,25 @@
-"""Encoder and head as one network, from the normalised image to logits of the image's own size."""
+"""Prithvi encoder and head as one network, and networks of every kind by name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Unpack
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from instageo.errors import ConfigError, did_you_mean
 from instageo.model.backbones.prithvi import PrithviEncoder, build_encoder
-from instageo.model.backbones.variants import pyramid_blocks
+from instageo.model.backbones.variants import CONV_VARIANTS, pyramid_blocks
 from instageo.model.heads.base import HeadInput, HeadSpec
 from instageo.model.heads.factory import HEADS
 from instageo.model.heads.layers import resize_bilinear
 from instageo.model.heads.light import GROUPS, LightHead
 from instageo.model.heads.light_v0 import LightV0Head
+from instageo.model.networks.base import NetworkConfig, NetworkSizes, SegmentationNetwork, pad_to_patches
+from instageo.model.networks.conv_segmenter import ConvSegmenter
 from instageo.sensors import PRITHVI_BANDS
 
 
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Arguments of `build_network`, kept on the network so that a checkpoint can be written of it.
-
-    Attributes:
-        model_name: Variant.
-        num_classes: Output channels.
-        temporal_dim: Dates per chip.
-        img_size: Side of the square chip that the stored position embedding is for, pixels.
-        depth: Transformer blocks; -1 for the variant's own number.
-        bands: Band names of one date.
-        head: Head.
-        embed_dim: Channels of a token; None for the variant's own number.
-        head_channels: Channels of the maps within the head; None for its usual number.
-    """
-
-    model_name: str
-    num_classes: int
-    temporal_dim: int = 1
-    img_size: int = 224
-    depth: int = -1
-    bands: tuple[str, ...] = PRITHVI_BANDS
-    head: str = "upscaling"
-    embed_dim: int | None = None
-    head_channels: int | None = None
-
-
-class PrithviSegmenter(nn.Module):
+class PrithviSegmenter(SegmentationNetwork):
     """Prithvi encoder with a segmentation head, for images of any height and width.
 
     The number of dates is the one it was built for.
@@ -59,6 +33,9 @@ class PrithviSegmenter(nn.Module):
         depth = len(encoder.blocks)
         self._blocks = pyramid_blocks(depth) if head.pyramid else (depth - 1,)
         self.image_level: bool = getattr(head, "image_level", False)
+        self.num_maps = len(self._blocks)
+        self.in_channels, self.patch_size = encoder.patch_embed.proj.in_channels, encoder.patch_size
+        self.feature_channels = encoder.embed_dim
         self._smallest = getattr(head, "smallest", 1) * encoder.patch_size
 
     def feature_maps(
@@ -89,18 +66,6 @@ class PrithviSegmenter(nn.Module):
         """
         return self.feature_maps(image)[-1].flatten(1, 2)
 
-    def forward(
-        self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
-    ) -> Tensor:
-        """Return logits (B, num_classes, H, W), or (B, num_classes, 1, 1) from heads with one output per chip.
-
-        Args:
-            image: Shape (B, C, T, H, W), normalised, of any height and width.
-            temporal_coords: Shape (B, T, 2), year and day of year; NaN or None if unknown.
-            location_coords: Shape (B, 2), latitude and longitude; NaN or None if unknown.
-        """
-        return self.forward_with_features(image, temporal_coords, location_coords)[0]
-
     def forward_with_features(
         self, image: Tensor, temporal_coords: Tensor | None = None, location_coords: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
@@ -109,18 +74,16 @@ class PrithviSegmenter(nn.Module):
         The maps are those of the image padded to whole patches.
         """
         height, width = image.shape[3:]
-        padded = self._pad(image)
+        padded = pad_to_patches(image, self.patch_size, self._smallest)
         maps = self.feature_maps(padded, temporal_coords, location_coords)
         logits: Tensor = self.segmentation_head(HeadInput(maps, padded))
         if self.image_level:
             return logits, maps
         return resize_bilinear(logits, padded.shape[3:])[..., :height, :width], maps
 
-    def _pad(self, image: Tensor) -> Tensor:
-        """Pad with zeros, the mean after normalisation, below and to the right: whole patches, enough for the head."""
-        patch_size, smallest = self.prithvi_encoder.patch_size, self._smallest
-        bottom, right = (max(-side % patch_size, smallest - side) for side in image.shape[3:])
-        return F.pad(image, (0, right, 0, bottom)) if bottom or right else image
+    def encoder_for(self, purpose: str) -> PrithviEncoder:  # noqa: ARG002
+        """Return the encoder."""
+        return self.prithvi_encoder
 
 
 def build_network(
@@ -128,25 +91,20 @@ def build_network(
     *,
     num_classes: int,
     temporal_dim: int = 1,
-    img_size: int = 224,
-    depth: int = -1,
     bands: Sequence[str] | None = None,
-    head: str = "upscaling",
-    embed_dim: int | None = None,
-    head_channels: int | None = None,
-) -> PrithviSegmenter:
+    head: str | None = None,
+    **sizes: Unpack[NetworkSizes],
+) -> SegmentationNetwork:
     """Build a segmentation network with random weights.
 
     Args:
-        model_name: One of `instageo.model.backbones.variants.VARIANTS`.
+        model_name: One of `instageo.model.backbones.variants.all_variants()`.
         num_classes: Channels of the output, at least 1.
         temporal_dim: Dates per chip.
-        img_size: Side of the square chip that the stored position embedding is for, pixels.
-        depth: Transformer blocks; -1 for the variant's own number.
         bands: Band names of one date; None for the six bands of the published weights.
-        head: One of `HEADS`.
-        embed_dim: Channels of a token, a multiple of 16; None for the variant's own number.
-        head_channels: Channels of the maps within the head `light`, a multiple of 4; None for 32.
+        head: One of `HEADS` for Prithvi networks, `upscaling` by default; convolutional ones take `conv`, their own
+            decoder and the default, or `pooled` for one output per chip.
+        **sizes: `img_size`, `depth`, `embed_dim`, `head_channels` and `date_pooling`, see `NetworkSizes`.
 
     Raises:
         ConfigError: A name is unknown, or a size is out of range.
@@ -158,23 +116,38 @@ def build_network(
         >>> net(torch.zeros(1, 6, 1, 32, 32)).shape
         torch.Size([1, 3, 32, 32])
     """
-    if head not in HEADS:
-        raise ConfigError(f"model.head={head} is unknown; choose one of {', '.join(HEADS)}{did_you_mean(head, HEADS)}")
+    names = PRITHVI_BANDS if bands is None else tuple(bands)
+    is_conv = model_name in CONV_VARIANTS
+    head = head or ("conv" if is_conv else "upscaling")
+    config = NetworkConfig(model_name, num_classes, temporal_dim, bands=names, head=head, **sizes)
     if num_classes < 1:
         raise ConfigError(f"model.num_classes is {num_classes}; expected at least 1")
-    if head_channels is not None:
-        _check_head_channels(head, head_channels)
+    return ConvSegmenter(config) if is_conv else _build_prithvi(config)
+
+
+def _build_prithvi(config: NetworkConfig) -> PrithviSegmenter:
+    if config.head not in HEADS:
+        hint = did_you_mean(config.head, HEADS)
+        raise ConfigError(f"model.head={config.head} is unknown; choose one of {', '.join(HEADS)}{hint}")
+    if config.head_channels is not None:
+        _check_head_channels(config.head, config.head_channels)
     encoder = build_encoder(
-        model_name, temporal_dim=temporal_dim, img_size=img_size, depth=depth, bands=bands, embed_dim=embed_dim
+        config.model_name,
+        temporal_dim=config.temporal_dim,
+        img_size=config.img_size,
+        depth=config.depth,
+        bands=config.bands,
+        embed_dim=config.embed_dim,
     )
-    channels, hidden_channels = encoder.patch_embed.proj.in_channels, head_channels or HeadSpec.hidden_channels
-    names = PRITHVI_BANDS if bands is None else tuple(bands)
-    spec = HeadSpec(encoder.embed_dim, temporal_dim, channels, encoder.patch_size, num_classes, hidden_channels)
-    return PrithviSegmenter(
-        encoder,
-        HEADS[head](spec),
-        NetworkConfig(model_name, num_classes, temporal_dim, img_size, depth, names, head, embed_dim, head_channels),
+    spec = HeadSpec(
+        encoder.embed_dim,
+        config.temporal_dim,
+        encoder.patch_embed.proj.in_channels,
+        encoder.patch_size,
+        config.num_classes,
+        config.head_channels or HeadSpec.hidden_channels,
     )
+    return PrithviSegmenter(encoder, HEADS[config.head](spec), config)
 
 
 def _check_head_channels(head: str, channels: int) -> None:

@@ -1,7 +1,7 @@
 """A sheet of paper on which texts and shapes are placed in inches, from its upper left corner."""
 
 import warnings
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from instageo.model.figures.canvas import new_figure
@@ -22,8 +22,7 @@ class Sheet:
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
-        self.figure: Figure = new_figure(width, height)
-        self.figure.set_layout_engine("none")
+        self.figure: Figure = new_figure(width, height, arrange=False)
         self.axes: Axes = self.figure.add_axes((0, 0, 1, 1))
         self.axes.set_axis_off()
         self.axes.set(xlim=(0, width), ylim=(height, 0))
@@ -52,14 +51,21 @@ def one_line(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
+@cache
+def _scratch_sheet() -> Sheet:
+    return Sheet(1, 1)
+
+
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Return the width of a text in one line, inches."""
-    scratch = Sheet(1, 1)
+    scratch = _scratch_sheet()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
         scratch.text(0, 0, text, size, weight=weight)
-        extent = scratch.axes.texts[0].get_window_extent()
+        [written] = scratch.axes.texts
+        extent = written.get_window_extent()
+        written.remove()
     return float(extent.width / scratch.figure.dpi)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+
 from instageo.errors import DataError
 from instageo.model.chips.dates_and_location import Coordinates, find_chip_coordinates
 from instageo.model.chips.from_settings import chip_format_from_settings
@@ -12,7 +14,6 @@ from instageo.model.inference.predictor import Predictor
 from instageo.model.scenes.date_layers import DateLayers, ReadingOptions, find_layers
 from instageo.model.scenes.tiles import SceneInput
 from instageo.model.settings.derived import band_names
-from instageo.raster.grid import Grid
 from instageo.raster.scenes.scene import SceneLayers, open_scene
 from instageo.wording import counted
 
@@ -69,10 +70,14 @@ def open_scene_input(files: SceneFiles, predictor: Predictor, options: ReadingOp
     _announce(predictor, scene, layers)
     tags, own = layers[0].tags, (chip_format.multiplier, chip_format.offset)
 
-    def locate(grid: Grid) -> Coordinates:
-        return find_chip_coordinates(days, files.lat_lon, grid, tags, num_dates)
+    temporal, _ = find_chip_coordinates(days, files.lat_lon, None, tags, num_dates)
 
-    locate(scene.grid)  # so that a wrong number of dates is reported before anything is read
+    def locate(rows: Sequence[float], columns: Sequence[float]) -> Coordinates:
+        own = files.lat_lon
+        located = scene.grid.lat_lon_at(rows, columns) if own is None else [own] * len(rows)
+        locations = [(math.nan, math.nan) if each is None else each for each in located]
+        return np.broadcast_to(temporal, (len(rows), *temporal.shape)), np.array(locations, np.float32)
+
     stamp: dict[str, object] = {
         "scene": scene.fingerprint(),
         "bands": [[source.path, source.layer] for source in sources],

@@ -1,6 +1,6 @@
 """Tiles of a scene as samples: strips are read once, and cut into the overlapping tiles of one row at a time."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,6 @@ from instageo.model.chips.chip_format import ChipFormat, LayerScaling
 from instageo.model.chips.dates_and_location import Coordinates
 from instageo.model.chips.image import exclude_no_backscatter, scale_layers
 from instageo.model.chips.sample import Sample
-from instageo.raster.grid import Grid
 from instageo.raster.scenes.scene import SceneLayers
 from instageo.raster.scenes.strip_buffer import StripBuffer
 from instageo.raster.scenes.strips import Strip, StripReader
@@ -20,8 +19,8 @@ from instageo.raster.scenes.strips import Strip, StripReader
 REMOTE_THREADS = 2
 """Threads that read files behind URLs, which answer slowly; files on disks are read by one."""
 
-Locate = Callable[[Grid], Coordinates]
-"""Returns dates and location of a part of a scene."""
+Locate = Callable[[Sequence[float], Sequence[float]], Coordinates]
+"""Returns dates (N, T, 2) and locations (N, 2) of N positions in a scene, given by their rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class SceneInput:
         scene: Its files and its grid.
         chip_format: Number of dates, scale and no-data value.
         scaling: Factor and offset of each layer; None for those of `chip_format`.
-        locate: Returns dates and location of a part of it.
+        locate: Returns dates and locations of positions in it.
         stamp: What its pixels depend on, as JSON values.
     """
 
@@ -84,16 +83,38 @@ class TileRows:
 
     def valid(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
         """Return which pixels are observed at each date, (T, h, w)."""
-        return self._buffer.window(rows, columns)[1]
+        parts = self._buffer.parts(rows, columns)
+        return parts[0].valid if len(parts) == 1 else np.concatenate([part.valid for part in parts], axis=1)
 
-    def sample(self, rows: slice, columns: slice) -> Sample:
-        """Return a tile with scaled values, its dates and its location."""
-        values, valid = self._buffer.window(rows, columns)
+    def batch(self, rows: slice, columns: Sequence[slice]) -> Sample:
+        """Return tiles of one size as a batch with scaled values, dates and locations.
+
+        Args:
+            rows: Rows of all tiles.
+            columns: Columns of each tile.
+        """
+        scene = self._source.scene
+        shape = scene.num_dates, rows.stop - rows.start, columns[0].stop - columns[0].start
+        image = np.empty((len(columns), scene.bands_per_date, *shape), np.float32)
+        valid = np.empty((len(columns), *shape), bool)
+        for number, window in enumerate(columns):
+            self._cut(rows, window, image[number], valid[number])
+        middles = [(window.start + window.stop) / 2 for window in columns]
+        times, locations = self._source.locate([(rows.start + rows.stop) / 2] * len(columns), middles)
+        return Sample(
+            torch.from_numpy(image),
+            torch.from_numpy(valid),
+            temporal_coords=torch.tensor(times),
+            location_coords=torch.from_numpy(locations),
+        )
+
+    def _cut(self, rows: slice, columns: slice, image: NDArray[np.float32], valid: NDArray[np.bool_]) -> None:
         source = self._source
-        image = scale_layers(values, valid, source.chip_format, source.name, source.scaling)
-        grid = source.scene.grid.window(rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
-        time, location = map(torch.from_numpy, source.locate(grid))
-        return Sample(torch.from_numpy(image), torch.from_numpy(np.ascontiguousarray(valid)), None, time, location)
+        for part in self._buffer.parts(rows, columns):
+            scale_layers(
+                part.values, part.valid, source.chip_format, source.name, source.scaling, out=image[:, :, part.rows]
+            )
+            valid[:, part.rows] = part.valid
 
     def _without_invalid_backscatter(self, strip: Strip) -> Strip:
         source = self._source

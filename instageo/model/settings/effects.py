@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from instageo.model.backbones.variants import find_variant
+from instageo.model.backbones.variants import CONV_VARIANTS, find_variant
 from instageo.model.settings.augmentations import Augmentations
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import is_setting, keys_with
@@ -41,6 +41,16 @@ CONDITIONS = (
         ("model.lora_alpha", "model.lora_dropout", "model.lora_targets"),
         lambda s: s.model.lora_rank is not None,
         "model.lora_rank is not set",
+    ),
+    Condition(
+        ("model.drop_path", "model.gradient_checkpointing", "train.layer_decay"),
+        lambda s: s.model.model_name not in CONV_VARIANTS,
+        "convolutional networks have no transformer blocks",
+    ),
+    Condition(
+        ("model.date_pooling",),
+        lambda s: s.model.model_name in CONV_VARIANTS and s.dataloader.temporal_dim > 1,
+        "it is for convolutional networks and several dates",
     ),
     Condition(("model.weights",), lambda s: not s.checkpoint_path, "checkpoint_path names the weights"),
     Condition(

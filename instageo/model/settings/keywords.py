@@ -223,7 +223,7 @@ def settings_of_network(net: object, values: Mapping[str, Any]) -> Settings:
     """
     config: Any = getattr(net, "config", None)
     own: dict[str, Any] = {}
-    names = ("model_name", "depth", "head", "embed_dim", "head_channels")
+    names = ("model_name", "depth", "head", "embed_dim", "head_channels", "date_pooling")
     if all(hasattr(config, name) for name in names):
         model = {name: getattr(config, name) for name in names}
         data = {"temporal_dim": config.temporal_dim, "img_size": config.img_size, "band_names": list(config.bands)}

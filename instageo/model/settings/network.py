@@ -47,7 +47,7 @@ class ModelSettings:
     head: str = setting(
         "light",
         "light | upscaling (published) | unet | upernet | linear | pooled (image-level); of earlier versions: "
-        "upscaling_600m, light_v0",
+        "upscaling_600m, light_v0; conv_* networks: conv, their own decoder, or pooled",
         Role.fixed_by_checkpoint,
     )
     head_channels: int | None = setting(
@@ -56,6 +56,12 @@ class ModelSettings:
         Role.fixed_by_checkpoint,
         former_name="head_width",
         before_it_existed=None,
+    )
+    date_pooling: str = setting(
+        "mean",
+        "conv_* networks: mean | attention: how the dates of a chip are joined",
+        Role.fixed_by_checkpoint,
+        before_it_existed="mean",
     )
     depth: int = setting(-1, "transformer blocks; -1: as published", Role.fixed_by_checkpoint)
     embed_dim: int | None = setting(
@@ -98,6 +104,8 @@ class ModelSettings:
         check(self.num_classes >= 1, "model.num_classes", self.num_classes, "at least 1 class")
         check(self.num_classes <= 65535, "model.num_classes", self.num_classes, "at most 65535 classes")
         check(self.depth == -1 or self.depth >= 1, "model.depth", self.depth, "-1, or at least 1 block")
+        pooling = self.date_pooling
+        check(pooling in DATE_POOLING, "model.date_pooling", pooling, " or ".join(DATE_POOLING), DATE_POOLING)
         for name in ("coords_dropout", "drop_path", "lora_dropout"):
             check(0 <= getattr(self, name) < 1, f"model.{name}", getattr(self, name), "0 or more, below 1")
         expected = self.expected_error
@@ -145,6 +153,9 @@ class ModelSettings:
         if len(chosen) > 1:
             raise ConfigError(f"{' and '.join(chosen)} contradict each other; choose one way of training the encoder")
 
+
+DATE_POOLING = ("mean", "attention")
+"""Ways in which convolutional networks join dates."""
 
 LORA_TARGETS = ("qkv", "proj", "fc1", "fc2")
 """Linear layers of a block that LoRA can adapt."""

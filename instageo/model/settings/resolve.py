@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from instageo.band_vocabulary import understand_labels
 from instageo.errors import CheckpointError, ConfigError, DataError, did_you_mean
-from instageo.model.backbones.variants import find_variant
+from instageo.model.backbones.variants import CONV_VARIANTS, find_variant
 from instageo.model.settings.compose import settings_to_dict, update_settings
 from instageo.model.settings.data import AUTO, LabelKind
 from instageo.model.settings.derived import apply_sensor, band_names, compare_levels
@@ -26,7 +26,7 @@ from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS
 
 log = logging.getLogger(__name__)
 
-IMAGE_LEVEL_HEAD = "pooled"
+CONV_HEAD, IMAGE_LEVEL_HEAD = "conv", "pooled"
 """Default head of tasks with image-level labels."""
 
 
@@ -122,8 +122,8 @@ def resolve(
     settings = _apply_layers(apply_sensor(settings, explicit), explicit)
     if checkpoint is not None and statistics is None:
         compare_levels(settings, checkpoint.settings.get("dataloader.processing_level"), checkpoint.path)
-    if checkpoint is None and settings.dataloader.label_kind is not LabelKind.raster and "model.head" not in explicit:
-        settings = update_settings(settings, {"model.head": IMAGE_LEVEL_HEAD})
+    if checkpoint is None and "model.head" not in explicit:
+        settings = update_settings(settings, _usual_head(settings))
     if settings.dataloader.mean is None and normalized:
         settings = update_settings(settings, _default_statistics(settings, training=statistics is not None))
     for sentence in describe_ineffective(settings, explicit):
@@ -138,6 +138,13 @@ def resolve(
     table = statistics(settings)
     settings = update_settings(_apply_statistics(settings, table), record_files(settings, table))
     return _fit_crop_size(settings, table)
+
+
+def _usual_head(settings: Settings) -> dict[str, object]:
+    """Return the head that kind of labels and network decide; nothing if they leave it open."""
+    if settings.dataloader.label_kind is not LabelKind.raster:
+        return {"model.head": IMAGE_LEVEL_HEAD}
+    return {"model.head": CONV_HEAD} if settings.model.model_name in CONV_VARIANTS else {}
 
 
 def _size_settings(settings: Settings, explicit: frozenset[str]) -> dict[str, object]:

@@ -18,6 +18,10 @@ LOGGERS = ("tensorboard", "mlflow", "wandb")
 """Valid names in `logger`, in addition to `none`."""
 
 
+AUTO_PRECISION, FLOAT32 = "auto", "32-true"
+"""Values of `precision`: chosen by the device, and 32-bit numbers throughout."""
+
+
 class TrackingMode(Enum):
     """Whether Weights & Biases uploads data."""
 
@@ -145,7 +149,11 @@ class Settings:
         Role.same_task,
     )
     seed: int = setting(42, "", Role.free_between_repeats, Role.no_effect_on_maps)
-    precision: str = setting("32-true", "32-true | bf16-mixed | 16-mixed")
+    precision: str = setting(
+        AUTO_PRECISION,
+        "auto | 32-true | bf16-mixed | 16-mixed; auto: bf16-mixed where the device computes with it, else 32-true",
+        Role.recorded_in_checkpoint,
+    )
     accelerator: str = setting("auto", "auto | cpu | gpu | cuda | mps", *ANYTIME)
     devices: Any = setting("auto", "number of devices, -1 for all, or auto", *ANYTIME)
     strategy: str = setting("auto", "auto | ddp | fsdp: how to use several devices", *ANYTIME)
@@ -236,8 +244,8 @@ class Settings:
             check(not set_so, "distill.feature_weight", distill.feature_weight, f"0 with {name}=true")
 
 
-PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
-"""Number formats of training, by Lightning's names."""
+PRECISIONS = (AUTO_PRECISION, FLOAT32, "16-mixed", "bf16-mixed")
+"""Number formats of training, by Lightning's names, and the choice of one by the device."""
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 """Devices to compute on; auto and gpu choose what the machine has."""

@@ -162,7 +162,17 @@ class DistillSettings:
         None, "with init_from_teacher: teacher block (from 0) for each student block; null: evenly spaced"
     )
 
+    unlabelled_filepath: str | None = setting(
+        None,
+        "table of further chips, whose labels are not read: the student learns the teacher's outputs there",
+        Role.free_text,
+    )
+    unlabelled_batch_size: int | None = setting(
+        None, "chips of unlabelled_filepath that are added to each batch; null: as many as train.batch_size"
+    )
+
     def __post_init__(self) -> None:
+        self._check_unlabelled()
         check(0 <= self.alpha <= 1, "distill.alpha", self.alpha, "0 to 1")
         heat, features = self.temperature, self.feature_weight
         check(0 < heat < math.inf, "distill.temperature", heat, "a number above 0")
@@ -177,4 +187,14 @@ class DistillSettings:
             raise ConfigError(
                 "distill.alpha=0 and distill.feature_weight=0 leave nothing to learn from the teacher; raise one, or "
                 "set distill.init_from_teacher=true to take its weights alone"
+            )
+
+    def _check_unlabelled(self) -> None:
+        added = self.unlabelled_batch_size
+        check(added is None or added >= 1, "distill.unlabelled_batch_size", added, "null, or at least 1 chip")
+        if added is not None and self.unlabelled_filepath is None:
+            raise ConfigError("distill.unlabelled_batch_size does nothing without distill.unlabelled_filepath; add it")
+        if self.unlabelled_filepath is not None and not (self.alpha or self.feature_weight):
+            raise ConfigError(
+                "distill.unlabelled_filepath does nothing with distill.alpha=0 and distill.feature_weight=0; raise one"
             )

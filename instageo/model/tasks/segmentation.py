@@ -98,7 +98,9 @@ class Segmentation:
         valid = observed.cpu().numpy()
         predicted = highest_class(outputs).cpu().numpy().astype(dtype)
         classes = np.where(valid, predicted, dtype(no_data_value))
-        probabilities = np.where(valid, softmax.cpu().numpy(), np.float32(np.nan))
+        probabilities = softmax.cpu().numpy()
+        if not valid.all():
+            probabilities = np.where(valid, probabilities, np.float32(np.nan))
         return ClassPrediction(
             classes, probabilities, valid, no_data_value, class_names=self.class_names, class_colors=self.class_colors
         )

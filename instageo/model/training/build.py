@@ -17,12 +17,12 @@ from instageo.model.dataset.from_settings import (
 from instageo.model.distillation.from_settings import distillation_loss_from_settings, init_student
 from instageo.model.inference.predictor import Predictor
 from instageo.model.losses.from_settings import loss_from_settings
+from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import Checkpoint, checkpoint_metadata, load_network_state
 from instageo.model.networks.device import compile_network, pick_device
 from instageo.model.networks.freezing import freeze_parameters
 from instageo.model.networks.from_settings import network_from_settings
 from instageo.model.networks.lora import add_lora
-from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import Settings
 from instageo.model.settings.derived import band_names
 from instageo.model.tasks.from_settings import task_from_settings
@@ -43,19 +43,19 @@ def build_training(inputs: TrainingInputs) -> tuple["FineTuningModule", "LoaderD
     return _build_module(inputs, net), _build_data(inputs)
 
 
-def _build_network(settings: Settings, weights: InitialWeights) -> PrithviSegmenter:
+def _build_network(settings: Settings, weights: InitialWeights) -> SegmentationNetwork:
     net, model = network_from_settings(settings), settings.model
     if isinstance(weights, Checkpoint):
         load_network_state(net, weights)
     elif isinstance(weights, Predictor):
         init_student(net, weights, settings)
     elif weights is not None:
-        load_pretrained(net.prithvi_encoder, model.model_name, weights, band_names(settings))
+        load_pretrained(net.encoder_for("model.weights"), model.model_name, weights, band_names(settings))
     freeze_parameters(net, freeze_encoder=model.freeze_backbone, last_blocks=model.train_last_blocks)
     if model.lora_rank is not None:
         alpha = model.lora_alpha or 2.0 * model.lora_rank
         add_lora(
-            net.prithvi_encoder,
+            net.encoder_for("model.lora_rank"),
             rank=model.lora_rank, alpha=alpha, dropout=model.lora_dropout, targets=model.lora_targets,
         )  # fmt: skip
     trained = sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
@@ -66,7 +66,7 @@ def _build_network(settings: Settings, weights: InitialWeights) -> PrithviSegmen
     return net
 
 
-def _build_module(inputs: TrainingInputs, net: PrithviSegmenter) -> "FineTuningModule":
+def _build_module(inputs: TrainingInputs, net: SegmentationNetwork) -> "FineTuningModule":
     from instageo.model.training.module import FineTuningModule, PreprocessConfig
 
     settings = inputs.settings
@@ -93,7 +93,8 @@ def _build_module(inputs: TrainingInputs, net: PrithviSegmenter) -> "FineTuningM
 def _build_data(inputs: TrainingInputs) -> "LoaderDataModule":
     from instageo.model.dataset.datamodule import LoaderDataModule
 
-    settings = inputs.settings
+    settings, distill = inputs.settings, inputs.settings.distill
+    unlabelled = inputs.unlabelled_table
     return LoaderDataModule(
         random_crops_from_settings(settings, inputs.train_table),
         WholeChipDataset(chip_reader_from_settings(settings, inputs.val_table)),
@@ -101,4 +102,8 @@ def _build_data(inputs: TrainingInputs) -> "LoaderDataModule":
         num_workers=settings.dataloader.num_workers,
         seed=settings.seed,
         probabilities=sampling_probabilities(settings, inputs.train_table),
+        unlabelled_data=None
+        if unlabelled is None
+        else random_crops_from_settings(settings, unlabelled, labelled=False),
+        unlabelled_batch_size=distill.unlabelled_batch_size or settings.train.batch_size,
     )

@@ -17,8 +17,8 @@ from instageo.model.inference.blending import predict_images
 from instageo.model.inference.tiling import Tiling, default_overlap
 from instageo.model.losses.factory import output_channels
 from instageo.model.losses.from_settings import loss_from_settings, loss_terms_from_settings
+from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import checkpoint_metadata
-from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.settings import AUTO, LabelKind, Settings
 from instageo.model.settings.keywords import fit_settings, settings_of_network, with_data, without_measures
 from instageo.model.tasks.from_settings import task_from_settings
@@ -63,7 +63,7 @@ class NetworkTask(FineTuningModule):
     def __init__(self, net: nn.Module, values: Mapping[str, Any]) -> None:
         _check_network(net)
         settings = settings_of_network(net, values)
-        if isinstance(net, PrithviSegmenter):
+        if isinstance(net, SegmentationNetwork):
             check_outputs(net, settings)
         self.settings, measured = settings, without_measures(settings)
         task = task_from_settings(measured)
@@ -309,7 +309,7 @@ def optimizer_settings(lr: float, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"train.learning_rate": lr, **values}
 
 
-def check_outputs(net: PrithviSegmenter, settings: Settings) -> None:
+def check_outputs(net: SegmentationNetwork, settings: Settings) -> None:
     """Check that the network has the outputs that task and loss need.
 
     Raises:

@@ -11,6 +11,7 @@ from instageo.model.settings import Scheduler, Settings
 from instageo.model.settings.compose import first_difference, read_yaml
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import keys_with, with_current_names
+from instageo.model.settings.run_settings import AUTO_PRECISION
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
@@ -40,12 +41,17 @@ def find_resume_checkpoint(settings: Settings, folder: Path) -> Path | None:
     matching = [
         path
         for path, config in configs.items()
-        if config.is_file() and not first_difference(settings, read_yaml(config), ["train.resume"])
+        if config.is_file() and not first_difference(settings, read_yaml(config), ["train.resume", *_chosen(settings)])
     ]
     if not matching:
         log.warning("train.resume=true: no %s.ckpt of these settings near %s; starting a new run", LAST, folder)
         return None
     return _check_resumable(max(matching, key=lambda path: path.stat().st_mtime), settings)
+
+
+def _chosen(settings: Settings) -> list[str]:
+    """Return the keys whose values a resumed run takes from its checkpoint."""
+    return ["precision"] if settings.precision == AUTO_PRECISION else []
 
 
 def _check_resumable(path: Path, settings: Settings) -> Path:
@@ -67,7 +73,7 @@ def _check_resumable(path: Path, settings: Settings) -> Path:
             f"{path}: was written by an earlier version, whose averages and plateaus cannot be resumed exactly; "
             "start a new run from its weights with checkpoint_path"
         )
-    other = first_difference(settings, stored, keys_with(Role.free_on_resume))
+    other = first_difference(settings, stored, [*keys_with(Role.free_on_resume), *_chosen(settings)])
     if other:
         key, stored_value, value = other
         raise CheckpointError(

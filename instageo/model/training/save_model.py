@@ -14,9 +14,9 @@ from instageo.model.chips.value_range import ValueRange
 from instageo.model.dataset.datamodule import ChipDataModule
 from instageo.model.dataset.table_dataset import ChipDataset
 from instageo.model.inspection.value_ranges import measure_value_range
+from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import BEST, checkpoint_metadata
 from instageo.model.networks.lora import merge_lora
-from instageo.model.networks.segmenter import PrithviSegmenter
 from instageo.model.run_folder.claim import lock_folder, remove_results
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import settings_to_yaml
@@ -25,7 +25,7 @@ from instageo.model.training.lightning_tasks import NetworkTask, check_outputs
 
 
 def save_model(
-    model: NetworkTask | PrithviSegmenter,
+    model: NetworkTask | SegmentationNetwork,
     folder: str | Path,
     *,
     data: ChipDataset | ChipDataModule | None = None,
@@ -64,7 +64,7 @@ def save_model(
     is_supported = isinstance(data, (ChipDataset, ChipDataModule, type(None)))
     expect(is_supported, "data", data, "the ChipDataset or ChipDataModule of the training")
     net: Any = model.net if isinstance(model, NetworkTask) else model
-    if not isinstance(net, PrithviSegmenter) or net.config is None:
+    if not isinstance(net, SegmentationNetwork) or net.config is None:
         raise ConfigError(
             f"a {type(net).__name__} cannot be saved as a model; expected a network from instageo.build_network"
         )
@@ -82,7 +82,7 @@ def save_model(
     return path
 
 
-def _settings_of(model: nn.Module, net: PrithviSegmenter, data: ChipDataset | ChipDataModule | None) -> Settings:
+def _settings_of(model: nn.Module, net: SegmentationNetwork, data: ChipDataset | ChipDataModule | None) -> Settings:
     """Return the settings that the checkpoint stores.
 
     Raises:

@@ -8,7 +8,7 @@ import torch
 
 from instageo.errors import ConfigError
 from instageo.model.augmentations.from_settings import augmentations_from_settings
-from instageo.model.backbones.variants import find_variant
+from instageo.model.backbones.variants import find_prithvi_variant, find_variant
 from instageo.model.backbones.weights import find_weights
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.value_range import ValueRange
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 InitialWeights = Checkpoint | Path | Predictor | None
 """Source of the first weights: a checkpoint, a file of pretrained ones, a teacher, or None for random weights."""
 
+UNLABELLED = "distill.unlabelled_filepath"
+
 SHOWN_CLASSES = 10
 """Absent classes that a warning names."""
 
@@ -49,6 +51,7 @@ class TrainingInputs:
         train_table: The training table.
         val_table: The validation table.
         value_range: Usual values of the training chips; None if none could be read.
+        unlabelled_table: Chips without labels that a student learns from; None without such a table.
     """
 
     settings: Settings
@@ -58,6 +61,7 @@ class TrainingInputs:
     train_table: TableReport
     val_table: TableReport
     value_range: ValueRange | None = None
+    unlabelled_table: TableReport | None = None
 
 
 def prepare_training(run: Run) -> TrainingInputs:
@@ -75,19 +79,22 @@ def prepare_training(run: Run) -> TrainingInputs:
 
     def inspect(settings: Settings) -> TableReport:
         _check_parts(settings, teacher)
-        for table in (settings.train_filepath, settings.valid_filepath):
+        unlabelled = settings.distill.unlabelled_filepath
+        for table in (settings.train_filepath, settings.valid_filepath, *([unlabelled] if unlabelled else [])):
             find_table(str(table), table_root(settings))  # before weights, which may be downloaded
         weights.append(_initial_weights(replace(run, settings=settings), checkpoint, teacher))
         tables.extend(_inspect_tables(replace(run, settings=settings)))
+        if unlabelled:
+            tables.append(_inspect_unlabelled(replace(run, settings=settings), *tables))
         return tables[0]
 
     settings = resolve(run.settings, run.explicit, checkpoint=checkpoint, statistics=inspect)
     measured = run.settings.dataloader.mean == AUTO
     mean_from = MeanFrom.checkpoint if checkpoint else MeanFrom.table if measured else MeanFrom.settings
     warn_if_units_differ(settings, tables[0], mean_from)
-    train, val = tables
+    train, val, *unlabelled = tables
     value_range = measure_value_range(train.rows, chip_format_from_settings(settings))
-    return TrainingInputs(settings, run.settings, weights[0], teacher, train, val, value_range)
+    return TrainingInputs(settings, run.settings, weights[0], teacher, train, val, value_range, *unlabelled)
 
 
 def _starting_checkpoint(run: Run) -> Checkpoint | None:
@@ -126,11 +133,11 @@ def _initial_weights(run: Run, checkpoint: Checkpoint | None, teacher: Predictor
         return teacher
     if checkpoint is not None:
         return checkpoint
-    variant = find_variant(model.model_name)
-    published = variant.weights is not None or "model.load_pretrained_weights" in run.explicit
+    published = find_variant(model.model_name).weights is not None or "model.load_pretrained_weights" in run.explicit
     if not model.weights and not (model.load_pretrained_weights and published):
         log.warning("%s starts from random weights%s", model.model_name, "" if published else ": none are published")
         return None
+    variant = find_prithvi_variant(model.model_name)
     if model.weights is None and model.embed_dim not in (None, variant.embed_dim):
         raise ConfigError(
             f"model.embed_dim={model.embed_dim}, but the pretrained weights of {model.model_name} have "
@@ -167,3 +174,16 @@ def _inspect_tables(run: Run) -> tuple[TableReport, TableReport]:
             classes = counted(len(absent), "class")
             log.warning("%s: no labelled pixel of %s: %s", settings.train_filepath, classes, shown)
     return train, val
+
+
+def _inspect_unlabelled(run: Run, train: TableReport, val: TableReport) -> TableReport:
+    """Inspect the table of chips without labels, and warn of chips that it shares with the validation table."""
+    settings = run.settings
+    report = inspect_table(run, UNLABELLED, labelled=False)
+    names = str(settings.train_filepath), str(settings.distill.unlabelled_filepath)
+    require_same_layout((names[0], train), (names[1], report), chip_format_from_settings(settings))
+    warn_of_shared_ground(run, (UNLABELLED, report), ("valid_filepath", val))
+    warn_if_units_differ(settings, report, MeanFrom.settings)
+    added = settings.distill.unlabelled_batch_size or settings.train.batch_size
+    log.info("%s: %d of its %s in each batch", names[1], added, counted(len(report.rows), "chip"))
+    return report

@@ -57,6 +57,32 @@ def find_writer(path: Path) -> Callable[[Path, PolygonLayer], int]:
     return WRITERS[suffix]
 
 
+def check_polygon_file(path: Path, grid: Grid, name: str) -> None:
+    """Check, before a map is made, that its polygons can be written.
+
+    Args:
+        path: Where to.
+        grid: Position of the map's pixels.
+        name: The scene, for messages.
+
+    Raises:
+        DataError: The suffix belongs to no format.
+        MissingExtraError: A package is not installed.
+        RasterError: The format needs a georeference, and there is none.
+    """
+    find_writer(path)
+    if path.suffix.lower() == ".geojson":
+        _require_georeference(grid, name)
+
+
+def _require_georeference(grid: Grid, name: str) -> None:
+    if grid.crs is None or grid.transform.is_identity:
+        raise RasterError(
+            f"{name}: has no georeference, but GeoJSON needs longitudes and latitudes; write the polygons as .gpkg or "
+            ".parquet"
+        )
+
+
 def _write_geopackage(path: Path, layer: PolygonLayer) -> int:
     import pyogrio
     from pyarrow import lib as pa
@@ -110,11 +136,7 @@ def _write_parquet(path: Path, layer: PolygonLayer) -> int:
 def _write_geojson(path: Path, layer: PolygonLayer) -> int:
     import shapely
 
-    if layer.grid.crs is None or layer.grid.transform.is_identity:
-        raise RasterError(
-            f"{layer.map_name}: has no georeference, but GeoJSON needs longitudes and latitudes; write the polygons as "
-            ".gpkg or .parquet"
-        )
+    _require_georeference(layer.grid, layer.map_name)
     written = 0
     with path.open("w", encoding="utf-8") as file:
         file.write(

@@ -1,11 +1,26 @@
 """Keep the strips that windows may still need."""
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo.raster.scenes.strips import Strip
+
+
+class WindowPart(NamedTuple):
+    """The part of a window that one strip holds.
+
+    Attributes:
+        rows: Rows of the window.
+        values: Shape (L, h, w), a view.
+        valid: Shape (T, h, w), a view.
+    """
+
+    rows: slice
+    values: NDArray[np.generic]
+    valid: NDArray[np.bool_]
 
 
 class StripBuffer:
@@ -45,6 +60,21 @@ class StripBuffer:
         Raises:
             ValueError: The window is not all there.
         """
+        parts = self.parts(rows, columns)
+        if len(parts) == 1:
+            return parts[0].values, parts[0].valid
+        return np.concatenate([part.values for part in parts], 1), np.concatenate([part.valid for part in parts], 1)
+
+    def parts(self, rows: slice, columns: slice) -> list[WindowPart]:
+        """Return a window in parts, from top to bottom, none of which is copied.
+
+        Args:
+            rows: Rows of the scene.
+            columns: Columns of the scene.
+
+        Raises:
+            ValueError: The window is not all there.
+        """
         have, first = self.rows, self._strips[0].column if self._strips else 0
         width = self._strips[0].values.shape[2] if self._strips else 0
         if not (
@@ -55,15 +85,14 @@ class StripBuffer:
                 f"are rows {have.start} to {have.stop}, columns {first} to {first + width}"
             )
         across = slice(columns.start - first, columns.stop - first)
-        values, valid = [], []
+        parts = []
         for strip in self._strips:
             down = slice(max(rows.start - strip.row, 0), max(min(rows.stop - strip.row, strip.values.shape[1]), 0))
             if down.start < down.stop:
-                values.append(strip.values[:, down, across])
-                valid.append(strip.valid[:, down, across])
-        if len(values) == 1:
-            return values[0], valid[0]
-        return np.concatenate(values, axis=1), np.concatenate(valid, axis=1)
+                top = strip.row + down.start - rows.start
+                own = np.s_[:, down, across]
+                parts.append(WindowPart(slice(top, top + down.stop - down.start), strip.values[own], strip.valid[own]))
+        return parts
 
     def drop_before(self, row: int) -> None:
         """Forget the strips that lie wholly above a row."""

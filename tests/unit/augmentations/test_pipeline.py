@@ -14,6 +14,7 @@ from instageo.model.augmentations.pipeline import (
     AUGMENTATIONS,
     AugmentationSpec,
     normalize,
+    normalize_batch,
     plan_augmentations,
     process_and_augment,
 )
@@ -38,6 +39,18 @@ def test_normalising_by_hand():
     assert normalize(image, valid, mean, std).flatten().tolist() == [-1, 4]
     batch = Sample(image[None], valid[None])
     assert process_and_augment(batch, mean, std).image.flatten().tolist() == [-1, 4]
+
+
+@pytest.mark.parametrize("missing", [-9999, math.nan])
+def test_a_batch_normalised_in_place_is_the_same(missing):
+    """The second of three images is valid everywhere."""
+    valid = torch.rand(3, 2, 5, 7, generator=generator()) > 0.3
+    valid[1] = True
+    image = torch.randn(3, 4, 2, 5, 7, generator=generator(1)).masked_fill(~valid[:, None], missing)
+    mean, std = torch.rand(4, generator=generator(2)), torch.rand(4, generator=generator(3)) + 0.5
+    expected = normalize(image, valid, mean, std)
+    assert torch.equal(normalize_batch(image, valid, mean, std), expected)
+    assert torch.equal(image, expected)
 
 
 @pytest.mark.parametrize("missing", [-9999, 0, math.nan, math.inf])

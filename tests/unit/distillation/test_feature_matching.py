@@ -94,3 +94,15 @@ def test_maps_with_the_same_patches_are_unchanged():
 def test_maps_are_resampled_on_their_own_device():
     resampled = resample_patches(torch.empty(2, 3, 1, 4, 4, device="meta"), (2, 3), 2.0)
     assert (resampled.device.type, tuple(resampled.shape)) == ("meta", (2, 3, 1, 2, 3))
+
+
+def test_dates_that_one_network_joins_are_averaged_for_the_other():
+    torch.manual_seed(0)
+    matching, valid = FeatureMatchingLoss((4, 16), (6, 16)), all_valid(32, 32, num_dates=3)
+    valid[0, 1:, :16] = False  # the upper half of a chip is observed at one date only, and counts in full
+    student, teacher = torch.randn(2, 4, 1, 2, 2), torch.randn(2, 6, 3, 2, 2)
+    joined = matching([student], [teacher.mean(2, keepdim=True)], all_valid(32, 32))
+    torch.testing.assert_close(matching([student], [teacher], valid), joined)
+    swapped = FeatureMatchingLoss((6, 16), (4, 16))
+    reference = swapped([teacher.mean(2, keepdim=True)], [student], all_valid(32, 32))
+    torch.testing.assert_close(swapped([teacher], [student], valid), reference)

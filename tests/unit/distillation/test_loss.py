@@ -1,5 +1,6 @@
 """The distillation loss: only the student changes, and the teacher gets its own bands, normalised its own way."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -159,3 +160,14 @@ def test_the_teacher_gets_dates_and_location():
     (image, *rest), _ = TeacherNetwork(Recorder(1, 1), [1.0], [2.0], [1])(batch)
     assert image.flatten().tolist() == [2]  # (5 - 1) / 2
     assert [part is own for part, own in zip(rest, (coords, location), strict=True)] == [True, True]
+
+
+def test_chips_without_labels_count_in_the_soft_loss_alone(parts):
+    student, teacher, augmented, normalized = parts
+    label = normalized.label.clone()
+    label[1] = -1
+    unlabelled = replace(normalized, label=label)
+    _, named = DistillationLoss(teacher, SOFT, 0.5)(student, TASK, augmented, unlabelled)
+    logits, (target, _) = student(normalized.image), teacher(augmented)
+    torch.testing.assert_close(named["task"], TASK(logits[:1], label[:1]).detach())
+    torch.testing.assert_close(named["soft"], SOFT(logits, target, augmented.valid[:, 0]).detach())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from instageo import build_network
 from instageo.errors import ConfigError, DataError, OutOfMemoryError
 from instageo.model.chips.sample import Sample
 from instageo.model.mapping.ensemble import TTA
@@ -80,6 +81,24 @@ def test_panels_do_not_change_a_map(mapped, noise, tmp_path):
         assert (tmp_path / f"one{kind}.tif").read_bytes() == (tmp_path / f"several{kind}.tif").read_bytes()
     assert several.num_tiles > one.num_tiles  # those at borders of panels are predicted for both
     assert several.num_empty > 0
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_networks_side_by_side_do_not_change_a_map(mapped, noise, tmp_path, threads):
+    """A real network in batches of 6, on one thread, and of 3 and 2 tiles in as many threads."""
+    torch.manual_seed(1)
+    net = build_network("prithvi_eo_tiny", num_classes=3, head="light", embed_dim=32, depth=2, bands=("B0", "B1"))
+    predictor = make_predictor(net, 3, 32, num_bands=2, batch_size=6)
+    values, before = noise(2, 110, 170), torch.get_num_threads()
+    values[:, 20:60, 30:90] = NO_DATA
+    try:
+        for number, name in ((1, "one"), (threads, "several")):
+            torch.set_num_threads(number)
+            mapped(values, predictor, options=PROBABILITIES, name=f"{name}.tif")
+    finally:
+        torch.set_num_threads(before)
+    for kind in ("", "_probabilities", "_confidence"):
+        assert (tmp_path / f"one{kind}.tif").read_bytes() == (tmp_path / f"several{kind}.tif").read_bytes()
 
 
 def test_too_little_memory_is_told(mapped, noise):

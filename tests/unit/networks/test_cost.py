@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from instageo.cli import app
 from instageo.errors import ConfigError
-from instageo.model.backbones.variants import VARIANTS
+from instageo.model.backbones.variants import all_variants
 from instageo.model.networks.cost import NetworkCost, compute_network_cost, count_forward_flops
 from instageo.model.networks.segmenter import build_network
 
@@ -50,10 +50,14 @@ def test_activations_grow_with_the_image():
 
 @pytest.mark.slow
 def test_the_models_command_lists_variants_with_sizes_and_weights(monkeypatch):
-    two = {name: VARIANTS[name] for name in ("prithvi_eo_tiny", "prithvi_eo_v2_tiny_tl")}
-    monkeypatch.setattr("instageo.model.commands.models.VARIANTS", two)
+    names = ("prithvi_eo_tiny", "prithvi_eo_v2_tiny_tl", "conv_nano")
+    chosen = {name: variant for name, variant in all_variants().items() if name in names}
+    monkeypatch.setattr(
+        "instageo.model.commands.models.all_variants", lambda: dict(sorted(chosen.items(), reverse=True))
+    )
     done = CliRunner().invoke(app, ["models", "--img-size", "64", "--temporal-dim", "2", "--head", "light", "--json"])
-    first, second, *sizes = json.loads(done.stdout)
+    second, first, convolutional, *sizes = json.loads(done.stdout)
+    assert (convolutional["model_name"], convolutional["weights"]) == ("conv_nano", None)
     assert [(size["size"], size["model_name"]) for size in sizes] == [
         ("tiny", "prithvi_eo_tiny"),
         ("student", "prithvi_eo_v2_tiny_tl"),

@@ -38,6 +38,14 @@ def test_the_grid_of_a_window_starts_at_its_corner(grid):
     assert (window.transform.a, window.transform.e) == (30, -30)
 
 
+def test_positions_in_a_grid_are_the_centres_of_its_windows(grid):
+    whole, corners = grid(10, 20), [(0, 0), (6, 15), (3, 8)]
+    located = whole.lat_lon_at([row + 2 for row, _ in corners], [column + 2.5 for _, column in corners])
+    for place, corner in zip(located, corners, strict=True):
+        assert place == pytest.approx(whole.window(*corner, 4, 5).center_lat_lon(), abs=1e-11)
+    assert Grid(None, whole.transform, 10, 20).lat_lon_at([1, 2], [3, 4]) == [None, None]
+
+
 def test_a_crop_keeps_pixels_in_place(make_raster, grid):
     raster = read_raster(make_raster("chip.tif", np.arange(12, dtype=np.uint8).reshape(3, 4)), no_data_value=6)
     part = crop(raster, 1, 2, 2, 2)

@@ -54,7 +54,7 @@ def test_keys_of_earlier_versions_become_present_ones():
 def test_settings_that_are_newer_than_a_checkpoint_have_the_values_it_worked_with():
     assert values_before_they_existed() == {
         "model.head_channels": None, "model.embed_dim": None, "dataloader.label_mean": 0.0, "dataloader.label_std": 1.0,
-        "dataloader.radar_unit": None,
+        "dataloader.radar_unit": None, "model.date_pooling": "mean",
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from instageo.errors import ConfigError
-from instageo.model.settings import DataSettings, Mode, ModelSettings, Settings
+from instageo.model.settings import DataSettings, LabelKind, Mode, ModelSettings, Settings
 from instageo.model.settings.derived import band_names, describe_layout
 from instageo.model.settings.resolve import resolve
 from instageo.sensors import PRITHVI_BANDS, find_sensor
@@ -294,3 +294,12 @@ def test_another_processing_level_than_that_of_the_training_is_told(trained, sen
         assert f"dataloader.sensor={sensor} is" in sentences[0]
         assert "dataloader.augmentations.haze.use=true" in sentences[0]
     assert settings_used.dataloader.processing_level == (find_sensor(sensor).level if sensor else trained)
+
+
+@pytest.mark.parametrize(
+    ("label_kind", "explicit", "head"),
+    [("raster", (), "conv"), ("chip", (), "pooled"), ("raster", ("model.head",), "light")],
+)
+def test_convolutional_networks_bring_their_own_head_unless_the_user_names_one(label_kind, explicit, head):
+    given = settings("conv_micro", label_kind=LabelKind(label_kind))
+    assert resolve(given, frozenset(explicit)).model.head == head

@@ -86,6 +86,17 @@ def test_other_settings_are_refused(run, reason, tmp_path):
     assert str(error.value).startswith(f"{path}: {reason}")
 
 
+def test_a_run_of_an_earlier_version_is_resumed_in_its_number_format(tmp_path):
+    path = write_last(tmp_path / "day" / "run", replace(settings(), precision="32-true"))
+    for resume in (True, str(path)):
+        wanted = settings(resume=resume)
+        assert wanted.precision == "auto"
+        assert find_resume_checkpoint(wanted, tmp_path / "day" / "new") == path
+    other = replace(settings(resume=str(path)), precision="bf16-mixed")
+    with pytest.raises(CheckpointError, match="its run has precision=32-true, but you passed precision=bf16-mixed"):
+        find_resume_checkpoint(other, tmp_path)
+
+
 def test_weights_alone_are_refused(tmp_path):
     path = write_last(tmp_path / "run", settings(), without=["optimizer_states"])
     with pytest.raises(CheckpointError, match="contains weights only"):
