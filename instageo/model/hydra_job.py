@@ -43,6 +43,7 @@ from instageo.model.settings.compose import (
     update_config,
 )
 from instageo.model.settings.effects import describe_unused_in_mode
+from instageo.model.settings.keys import iterate_settings
 from instageo.model.settings.table_settings import read_table_settings, tables_of_mode
 from instageo.runtime.memory import explain_memory_errors
 
@@ -242,6 +243,10 @@ def _command_line(arguments: Sequence[str]) -> Iterator[None]:
         sys.argv, main.__spec__ = argv, spec
 
 
+def _first_setting(group: str) -> str:
+    return next(key for key, _ in iterate_settings() if key.startswith(f"{group}.")).rpartition(".")[2]
+
+
 def _describe(error: Exception) -> str:
     """Return one sentence for an error of any kind."""
     if isinstance(error, InstaGeoError):
@@ -257,6 +262,13 @@ def _describe(error: Exception) -> str:
         )
     if isinstance(error, OSError) and error.filename:
         return describe_os_error(error)
+    merged = re.search(r"Merge error: (\w+) is not a subclass of (\w+)Settings\. value: (.*)", str(error))
+    if merged:
+        group = merged[2].lower()
+        return (
+            f"a configuration file has {group}: {merged[3]}, but {group} is a group of settings; write its settings "
+            f"below it, such as {group}: {{{_first_setting(group)}: {merged[3]}}}"
+        )
     for cause in (error, error.__cause__):
         if cause is not None and "full_key:" in str(cause):
             return describe_error(cause)

@@ -208,6 +208,12 @@ def test_an_unknown_key_in_a_configuration_of_the_user(data, run, tmp_path):
     assert "unknown setting 'train.epochs'; did you mean train.num_epochs" in sentence
 
 
+def test_a_value_for_a_group_in_a_configuration_of_the_user(data, run, tmp_path):
+    (tmp_path / "mine.yaml").write_text("defaults:\n  - config\n  - _self_\nengine: ray\n")
+    sentence = one_sentence(run(f"--config-dir={tmp_path}", "--config-name=mine", f"root_dir={data}", *TABLES))
+    assert sentence.endswith("write its settings below it, such as engine: {kind: ray}")
+
+
 def test_a_table_with_the_wrong_separator_says_so(data, run):
     (data / "train.csv").write_text("Input;Label\nchips/chip_0.tif;labels/label_0.tif\n")
     assert "separate columns by commas" in one_sentence(run("mode=stats", f"root_dir={data}", *TABLES))
