@@ -1,5 +1,6 @@
 """Rows of all layers of a scene, on its grid, with what is valid at each date."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ from instageo.raster.scenes.alignment import align
 from instageo.raster.scenes.file_layers import FileLayers
 from instageo.raster.scenes.file_rows import Rows
 from instageo.raster.scenes.quality_layer import QualityLayer
+from instageo.raster.scenes.reading_parts import StoppableRaster
 from instageo.raster.scenes.scene import QualitySource, SceneLayers
 
 GDAL_SETTINGS: dict[str, str | int] = {
@@ -26,23 +28,22 @@ this process, and VRTs of many files keep few of them open."""
 class SceneRows:
     """Rows of some columns of a scene, from top to bottom, while its files are open; for one thread, in `with`."""
 
-    def __init__(self, scene: SceneLayers, columns: slice) -> None:
+    def __init__(self, scene: SceneLayers, columns: slice, is_stopped: Callable[[], bool] = lambda: False) -> None:
         """Prepare reading; files are opened by `with`.
 
         Args:
             scene: The scene.
             columns: Its columns.
+            is_stopped: Called between parts of rows; if it returns true, `read` raises a `ReadingStoppedError`.
         """
-        self._scene, self._columns, self._stack = scene, columns, ExitStack()
+        self._scene, self._columns, self._stack, self._is_stopped = scene, columns, ExitStack(), is_stopped
         self._bands: list[FileLayers] = []
         self._quality: list[QualityLayer | None] = []
 
     def __enter__(self) -> Self:
         scene = self._scene
         with ExitStack() as opening:
-            files = {
-                path: opening.enter_context(open_raster(path, GDAL_SETTINGS, GDAL_SETTINGS)) for path in scene.paths
-            }
+            files = {path: self._open(path, opening) for path in scene.paths}
             paths = dict.fromkeys(source.path for source in scene.sources)
             self._bands = [self._open_bands(path, files[path]) for path in paths]
             self._quality = [
@@ -56,6 +57,10 @@ class SceneRows:
     ) -> None:
         self._bands, self._quality = [], []
         self._stack.__exit__(kind, error, trace)
+
+    def _open(self, path: str, opening: ExitStack) -> OpenRaster:
+        file = opening.enter_context(open_raster(path, GDAL_SETTINGS, GDAL_SETTINGS))
+        return StoppableRaster(file.path, file.source, self._is_stopped)
 
     def _open_bands(self, path: str, file: OpenRaster) -> FileLayers:
         own = [(position, source) for position, source in enumerate(self._scene.sources) if source.path == path]

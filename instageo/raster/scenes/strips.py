@@ -36,8 +36,8 @@ class StripReader:
     """The strips of a part of a scene, from top to bottom; each iteration reads them again.
 
     Strips end where blocks of the finest file do. Each thread opens the files for itself, since GDAL's handles must not
-    be shared, and reads one strip ahead. Leaving the iteration early ends the threads after the strip that they are
-    reading.
+    be shared, and reads one strip ahead. Leaving the iteration early ends the threads after the part of a strip that
+    they are reading.
     """
 
     def __init__(self, scene: SceneLayers, columns: slice, rows: slice, *, threads: int = 1) -> None:
@@ -106,7 +106,7 @@ class _Worker:
 
     def _run(self) -> None:
         try:
-            with SceneRows(self._scene, self._columns) as rows:
+            with SceneRows(self._scene, self._columns, self._stopped.is_set) as rows:
                 for start, stop in self._strips:
                     if self._stopped.is_set():
                         return
