@@ -15,7 +15,7 @@ from instageo.model.figures.rgb import POLARISATIONS, percentile_limits, rgb_ima
 from instageo.model.inference.predictor import Predictor
 from instageo.model.tasks.predictions import ClassPrediction, MultiLabelPrediction, Prediction, RegressionPrediction
 from instageo.raster.cog import write_cog
-from instageo.raster.pixel_area import compute_pixel_areas_km2
+from instageo.raster.pixel_area import compute_pixel_areas
 from instageo.raster.writing import write_raster
 
 COLOR_RAMP = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
@@ -103,7 +103,7 @@ def summarize_classes(predictor: Predictor, prediction: ClassPrediction | MultiL
     """Return the name, colour, pixels and area of each class."""
     names = predictor.class_names
     colors = class_colors(predictor.settings.model.class_colors, names)
-    areas = compute_pixel_areas_km2(prediction.grid) if prediction.grid and not predictor.task.image_level else None
+    areas = compute_pixel_areas(prediction.grid) if prediction.grid and not predictor.task.image_level else None
     classes = []
     for value, name in enumerate(names):
         if isinstance(prediction, ClassPrediction):
@@ -111,7 +111,7 @@ def summarize_classes(predictor: Predictor, prediction: ClassPrediction | MultiL
         else:
             predicted = (prediction.applies[value] == 1) & prediction.valid
         rows = np.count_nonzero(predicted, axis=1)
-        area = None if areas is None else round(float(rows @ areas), 6)
+        area = None if areas is None else round(areas.sum_km2(predicted), 6)
         color = _to_hex(colors[value])
         classes.append({"value": value, "name": name, "color": color, "pixels": int(rows.sum()), "area_km2": area})
     return classes

@@ -15,7 +15,7 @@ from instageo.model.figures.colors import class_colors
 from instageo.model.figures.qgis_style import render_qml, style_path
 from instageo.raster.data_array import to_data_array
 from instageo.raster.grid import Grid
-from instageo.raster.pixel_area import compute_pixel_areas_km2
+from instageo.raster.pixel_area import compute_pixel_areas
 from instageo.raster.writing import ClassLegend, write_raster
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class ClassPrediction:
     def areas(self, unit: str = "ha") -> dict[str, float]:
         """Return the ground area of each class by its name.
 
-        In a CRS in degrees areas are those on the ellipsoid, in a projected CRS those in its plane.
+        Areas are those on the ellipsoid WGS 84, in a projected CRS, too.
 
         Args:
             unit: `ha`, `km2` or `m2`.
@@ -101,11 +101,12 @@ class ClassPrediction:
         """
         if unit not in KM2:
             raise ValueError(f"unit is {unit!r}; expected one of {', '.join(KM2)}")
-        per_row = compute_pixel_areas_km2(_map_grid(self.grid, self.valid))
-        if per_row is None:
+        pixel_areas = compute_pixel_areas(_map_grid(self.grid, self.valid))
+        if pixel_areas is None:
             raise DataError("the map has no georeference that areas can be computed from")
-        counts = {name: (self.classes == number).sum(axis=1) for number, name in enumerate(self._names)}
-        return {name: float(rows @ per_row) * KM2[unit] for name, rows in counts.items()}
+        return {
+            name: pixel_areas.sum_km2(self.classes == number) * KM2[unit] for number, name in enumerate(self._names)
+        }
 
     @property
     def _names(self) -> tuple[str, ...]:

@@ -12,14 +12,10 @@ from numpy.typing import NDArray
 from instageo.files import write_text
 from instageo.raster.grid import Grid
 from instageo.raster.map_products.finished_map import FinishedMap, MapRows, open_map
-from instageo.raster.map_products.ground_scale import ground_jacobian
-from instageo.raster.pixel_area import compute_pixel_areas_km2
-from instageo.raster.warp import is_geographic
-
-HECTARES_PER_KM2 = 100.0
+from instageo.raster.pixel_area import HECTARES_PER_KM2, PixelAreas, compute_pixel_areas
 
 MAX_COUNTERS = 1 << 20
-"""Counters, rows times classes, in use at once."""
+"""Counters, rows times bands of columns times classes, in use at once."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +46,8 @@ class ClassAreas:
         classes: The classes by number.
         no_data_pixels: Pixels without an observation.
         method: How areas were computed, or why not; one sentence.
-        planar_scale: Areas in the plane of the map's reference system per area on the ellipsoid, at the centre of the
-            map; None unless areas were computed in that plane.
+        planar_scale: Area of the map in the plane of its projected reference system per area on the ellipsoid: how much
+            larger areas of programs are that compute in the plane; None in degrees.
     """
 
     map_name: str
@@ -81,14 +77,15 @@ def measure_classes(path: str | Path) -> ClassAreas:
     """
     with open_map(path) as file:
         file.require_classes("areas need")
-        row_areas = compute_pixel_areas_km2(file.grid)
-        counter = _ClassCounter(None if row_areas is None else row_areas * HECTARES_PER_KM2)
+        pixel_areas = compute_pixel_areas(file.grid)
+        counter = _ClassCounter(pixel_areas)
         for rows in file.read_rows():
             counter.add(rows)
-        method, planar_scale = _describe_method(file.grid, row_areas)
-        return ClassAreas(
-            Path(str(path)).name, _class_areas(file, counter), counter.no_data_pixels, method, planar_scale
+        method, scale = (
+            _describe_method(file.grid, pixel_areas),
+            None if pixel_areas is None else pixel_areas.planar_scale,
         )
+        return ClassAreas(Path(str(path)).name, _class_areas(file, counter), counter.no_data_pixels, method, scale)
 
 
 def write_areas(areas: ClassAreas, path: Path) -> list[Path]:
@@ -112,8 +109,11 @@ def write_areas(areas: ClassAreas, path: Path) -> list[Path]:
 class _ClassCounter:
     """Sums over the pixels of a map by class."""
 
-    def __init__(self, row_hectares: NDArray[np.float64] | None) -> None:
-        self._row_hectares = row_hectares
+    def __init__(self, areas: PixelAreas | None) -> None:
+        self._areas = areas
+        widths = [1] if areas is None else np.diff(areas.column_ends)
+        self._num_bands = len(widths)
+        self._column_bands = np.arange(len(widths)) if areas is None else np.arange(len(widths)).repeat(widths)
         self.pixels = np.zeros(0, dtype=np.int64)
         self.hectares = np.zeros(0)
         self.no_data_pixels = 0
@@ -121,7 +121,7 @@ class _ClassCounter:
     @property
     def has_areas(self) -> bool:
         """Whether areas of pixels are known."""
-        return self._row_hectares is not None
+        return self._areas is not None
 
     def add(self, rows: MapRows) -> None:
         """Count the pixels of rows."""
@@ -129,7 +129,8 @@ class _ClassCounter:
         if num_classes > len(self.pixels):
             further = num_classes - len(self.pixels)
             self.pixels, self.hectares = np.pad(self.pixels, (0, further)), np.pad(self.hectares, (0, further))
-        step = max(min(MAX_COUNTERS // (num_classes + 1), MAX_COUNTERS // rows.values.shape[1]), 1)
+        counters = self._num_bands * (num_classes + 1)
+        step = max(min(MAX_COUNTERS // counters, MAX_COUNTERS // rows.values.shape[1]), 1)
         for first in range(0, len(rows.values), step):
             part = slice(first, first + step)
             self._add_part(rows.row + first, rows.values[part], rows.valid[part], num_classes)
@@ -137,12 +138,15 @@ class _ClassCounter:
     def _add_part(self, row: int, values: NDArray[np.generic], valid: NDArray[np.bool_], num_classes: int) -> None:
         counters = num_classes + 1  # the last one counts no-data
         index = np.where(valid, values, num_classes).astype(np.int64)
-        index += np.arange(len(index))[:, None] * counters
-        counts = np.bincount(index.ravel(), minlength=len(index) * counters).reshape(len(index), counters)
+        index += np.arange(len(index))[:, None] * counters * self._num_bands
+        index += self._column_bands * counters
+        num_cells = len(index) * self._num_bands
+        counts = np.bincount(index.ravel(), minlength=num_cells * counters).reshape(num_cells, counters)
         self.pixels[:num_classes] += counts[:, :num_classes].sum(axis=0)
         self.no_data_pixels += int(counts[:, num_classes].sum())
-        if self._row_hectares is not None:
-            self.hectares[:num_classes] += self._row_hectares[row : row + len(index)] @ counts[:, :num_classes]
+        if self._areas is not None:
+            areas = self._areas.km2[row : row + len(index)].ravel() * HECTARES_PER_KM2
+            self.hectares[:num_classes] += areas @ counts[:, :num_classes]
 
 
 def _class_areas(file: FinishedMap, counter: _ClassCounter) -> tuple[ClassArea, ...]:
@@ -165,14 +169,12 @@ def _class_areas(file: FinishedMap, counter: _ClassCounter) -> tuple[ClassArea, 
     )
 
 
-def _describe_method(grid: Grid, row_areas: NDArray[np.float64] | None) -> tuple[str, float | None]:
-    """Return how areas were computed, or why not, and the scale of areas in the plane."""
+def _describe_method(grid: Grid, areas: PixelAreas | None) -> str:
+    """Return how areas were computed, or why not."""
     if grid.crs is None:
-        return "no hectares, since the map has no coordinate reference system", None
-    if row_areas is None:
-        return "no hectares, since the map's grid is rotated in degrees, or nowhere on Earth", None
-    if is_geographic(grid.crs):
-        return "area of each pixel on the ellipsoid WGS 84, between its parallels and meridians", None
-    jacobian = ground_jacobian(grid)
-    scale = None if jacobian is None else float(row_areas[0] * 1e6 / abs(np.linalg.det(jacobian)))
-    return "area of a pixel in the plane of the map's coordinate reference system", scale
+        return "no hectares, since the map has no coordinate reference system"
+    if areas is None:
+        return "no hectares, since the map's grid is rotated in degrees, or nowhere on Earth"
+    if areas.planar_scale == 1:
+        return "area of a pixel in the plane of the map's coordinate reference system"
+    return "area of each pixel on the ellipsoid WGS 84"

@@ -9,6 +9,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from instageo.raster.map_products.scanlines import PixelPolygon
+from instageo.raster.pixel_area import HECTARES_PER_KM2, PixelAreas
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -78,31 +79,30 @@ class PolygonBatch:
         return shapely.from_ragged_array(shapely.GeometryType.POLYGON, self.coordinates, offsets)
 
 
-def make_batches(
-    polygons: Iterable[PixelPolygon], row_hectares: Floats | None, affine: Affine
-) -> Iterator[PolygonBatch]:
+def make_batches(polygons: Iterable[PixelPolygon], areas: PixelAreas | None, affine: Affine) -> Iterator[PolygonBatch]:
     """Gather polygons, in columns and rows, in batches.
 
     Args:
         polygons: The polygons.
-        row_hectares: Area of a pixel in each row, shape (H,); None if the map is nowhere on Earth.
+        areas: Areas of the pixels of the map; None if it is nowhere on Earth.
         affine: Transform of the map; its determinant says which way outlines have to run.
     """
     remaining = iter(polygons)
-    height = None if row_hectares is None else np.concatenate([[0.0], np.cumsum(row_hectares)])
+    hectares_before = None if areas is None else areas.cumulative_km2() * HECTARES_PER_KM2
     while chosen := _take(remaining):
         rings = [ring for polygon in chosen for ring in polygon.rings]
         coordinates = np.concatenate(rings)
         ring_ends = np.concatenate([[0], np.cumsum([len(ring) for ring in rings])])
         polygon_ends = np.concatenate([[0], np.cumsum([len(polygon.rings) for polygon in chosen])])
-        pixels = _ring_areas(coordinates, ring_ends, coordinates[:, 1])
+        pixels = _ring_areas(coordinates, ring_ends, coordinates.prod(axis=1))
         is_outline = np.zeros(len(rings), dtype=bool)
         is_outline[polygon_ends[:-1]] = True
         sign = np.where(is_outline, 1, -1)
         coordinates = _reverse_rings(coordinates, ring_ends, pixels * sign * affine.determinant < 0)
         hectares = None
-        if height is not None:
-            ring_hectares = _ring_areas(coordinates, ring_ends, height[coordinates[:, 1].astype(np.int64)])
+        if areas is not None and hectares_before is not None:
+            before = _interpolate(hectares_before, areas.column_ends, coordinates)
+            ring_hectares = _ring_areas(coordinates, ring_ends, before)
             hectares = np.add.reduceat(abs(ring_hectares) * sign, polygon_ends[:-1])
         yield PolygonBatch(
             np.array([polygon.number for polygon in chosen], dtype=np.int64),
@@ -122,18 +122,26 @@ def _take(polygons: Iterator[PixelPolygon]) -> list[PixelPolygon]:
     return chosen
 
 
-def _ring_areas(coordinates: Floats, ring_ends: Integers, heights: Floats) -> Floats:
+def _interpolate(table: Floats, column_ends: Integers, coordinates: Floats) -> Floats:
+    """Return values of a table by row and end of bands of columns at columns and rows (N, 2), shape (N,)."""
+    columns, rows = coordinates[:, 0], coordinates[:, 1].astype(np.int64)
+    band = np.clip(np.searchsorted(column_ends, columns, side="right") - 1, 0, len(column_ends) - 2)
+    share = (columns - column_ends[band]) / (column_ends[band + 1] - column_ends[band])
+    values: Floats = table[rows, band] * (1 - share) + table[rows, band + 1] * share
+    return values
+
+
+def _ring_areas(coordinates: Floats, ring_ends: Integers, before: Floats) -> Floats:
     """Return the signed area of each ring of vertical and horizontal edges.
 
     Args:
         coordinates: Columns and rows, shape (N, 2).
         ring_ends: Shape (R + 1,).
-        heights: For each vertex, the area of a column above it, shape (N,); the row for areas in pixels.
+        before: For each vertex, the area above it and to its left, shape (N,).
     """
-    columns = coordinates[:, 0] - np.repeat(coordinates[ring_ends[:-1], 0], np.diff(ring_ends))
-    steps = np.append(np.diff(heights), 0.0)
+    steps = np.append(np.where(np.diff(coordinates[:, 1]) == 0, 0.0, np.diff(before)), 0.0)
     steps[ring_ends[1:] - 1] = 0  # from the end of a ring to the start of the next one
-    areas: Floats = np.add.reduceat(columns * steps, ring_ends[:-1])
+    areas: Floats = np.add.reduceat(steps, ring_ends[:-1])
     return areas
 
 

@@ -11,11 +11,10 @@ from tempfile import TemporaryDirectory
 from instageo.errors import ConfigError, RasterError
 from instageo.files import atomic_path, write_errors
 from instageo.raster.map_products.finished_map import open_map
-from instageo.raster.map_products.map_areas import HECTARES_PER_KM2
-from instageo.raster.map_products.polygon_batch import Floats, make_batches
+from instageo.raster.map_products.polygon_batch import make_batches
 from instageo.raster.map_products.polygon_files import PolygonLayer, find_writer
 from instageo.raster.map_products.scanlines import Scanlines, copy_to_scanlines
-from instageo.raster.pixel_area import compute_pixel_areas_km2
+from instageo.raster.pixel_area import HECTARES_PER_KM2, PixelAreas, compute_pixel_areas
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +23,10 @@ BYTES_PER_CORNER = 130
 
 SIEVE_BYTES_PER_CORNER = 10
 """Memory that sieving takes, per corner of the polygons before it."""
+
+SCALE_TOLERANCE = 0.002
+"""How much smaller than the least area patches may be, as pixels of UTM are on the ellipsoid: 4 pixels of 30 m count as
+0.36 hectares everywhere."""
 
 MEMORY_MB = 4096
 """Memory that polygons may take by default."""
@@ -89,14 +92,13 @@ def polygonize(
         folder = Path(temporary)
         with open_map(map_path) as file:
             file.require_classes("polygons need")
-            row_areas = compute_pixel_areas_km2(file.grid)
-            row_hectares = None if row_areas is None else row_areas * HECTARES_PER_KM2
-            least = _least_pixels(name, min_pixels, min_hectares, row_hectares)
+            pixel_areas = compute_pixel_areas(file.grid)
+            least = _least_pixels(name, min_pixels, min_hectares, pixel_areas)
             scanlines = copy_to_scanlines(file, folder)
         scanlines, corners = _simplify(name, scanlines, folder, least, memory_mb)
         if classes is not None:
             scanlines = scanlines.select(frozenset(classes), folder)
-        batches = make_batches(scanlines.trace(), row_hectares, file.grid.transform)
+        batches = make_batches(scanlines.trace(), pixel_areas, file.grid.transform)
         polygons = PolygonLayer(layer or Path(name).stem, name, file.class_name, file.grid, batches)
         unfinished = folder / f"polygons{out.suffix.lower()}"
         with atomic_path(out) as partial:
@@ -106,19 +108,20 @@ def polygonize(
     return PolygonReport(written, corners, least)
 
 
-def _least_pixels(name: str, min_pixels: int, min_hectares: float | None, row_hectares: Floats | None) -> int:
+def _least_pixels(name: str, min_pixels: int, min_hectares: float | None, areas: PixelAreas | None) -> int:
     """Return the least size of a patch in pixels."""
     if min_hectares is None:
         if min_pixels < 1:
             raise ConfigError(f"min_pixels is {min_pixels}; expected at least 1")
         return min_pixels
-    if row_hectares is None:
+    if areas is None:
         raise RasterError(
             f"{name}: has no georeference that areas can be computed from; use min_pixels for min_hectares"
         )
     if not 0 <= min_hectares < math.inf:
         raise ConfigError(f"min_hectares is {min_hectares:g}; expected 0 or more")
-    return max(math.ceil(min_hectares / float(row_hectares[len(row_hectares) // 2]) - 1e-9), 1)
+    pixel_hectares = float(areas.row_means_km2[len(areas.km2) // 2]) * HECTARES_PER_KM2
+    return max(math.ceil(min_hectares / pixel_hectares * (1 - SCALE_TOLERANCE)), 1)
 
 
 def _simplify(name: str, scanlines: Scanlines, folder: Path, min_pixels: int, memory_mb: int) -> tuple[Scanlines, int]:

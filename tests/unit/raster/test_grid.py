@@ -9,7 +9,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform
 
 from instageo.raster.grid import Grid, Raster, crop
-from instageo.raster.pixel_area import compute_pixel_areas_km2
+from instageo.raster.pixel_area import compute_pixel_areas
 from instageo.raster.reading import read_raster
 
 
@@ -138,7 +138,7 @@ def test_corners_beyond_the_edge_of_the_earth_have_no_bounds(projection, half):
 
 def test_a_transform_that_is_not_a_number_has_no_place_and_no_area():
     grid = Grid(CRS.from_epsg(32633).to_wkt(), Affine(math.nan, 0, math.nan, 0, math.nan, math.nan), 8, 8)
-    assert (grid.bounds_lonlat(), grid.center_lat_lon(), compute_pixel_areas_km2(grid)) == (None, None, None)
+    assert (grid.bounds_lonlat(), grid.center_lat_lon(), compute_pixel_areas(grid)) == (None, None, None)
 
 
 def test_bounds_across_longitude_180_do_not_go_around_the_earth():

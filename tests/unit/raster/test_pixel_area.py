@@ -6,7 +6,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from instageo.raster.grid import Grid
-from instageo.raster.pixel_area import compute_pixel_areas_km2
+from instageo.raster.pixel_area import PixelAreas, compute_pixel_areas
 
 
 def wkt(code):
@@ -18,22 +18,52 @@ EARTH_KM2 = 510_065_621.724
 
 
 def test_the_whole_earth_in_degrees():
-    areas = compute_pixel_areas_km2(Grid(wkt(4326), Affine(1, 0, -180, 0, -1, 90), 180, 360))
-    assert areas.sum() * 360 == pytest.approx(EARTH_KM2, rel=1e-9)
-    np.testing.assert_allclose(areas, areas[::-1], rtol=1e-9)
-    assert areas[89] == pytest.approx(12_308.4, rel=1e-4)  # one degree by one degree at the equator: 111.32 x 110.57 km
+    areas = compute_pixel_areas(Grid(wkt(4326), Affine(1, 0, -180, 0, -1, 90), 180, 360))
+    assert areas.row_means_km2.sum() * 360 == pytest.approx(EARTH_KM2, rel=1e-9)
+    assert (areas.km2.shape, areas.planar_scale) == ((180, 1), None)
+    np.testing.assert_allclose(areas.km2, areas.km2[::-1], rtol=1e-9)
+    assert areas.km2[89, 0] == pytest.approx(12_308.4, rel=1e-4)  # a degree at the equator: 111.32 x 110.57 km
 
 
-def test_projected_pixels_are_squares():
-    areas = compute_pixel_areas_km2(Grid(wkt(32614), Affine(30, 0, 5e5, 0, -30, 4e6), 3, 5))
-    np.testing.assert_allclose(areas, [0.0009] * 3)
-    feet = compute_pixel_areas_km2(Grid(wkt(2264), Affine(1000, 0, 0, 0, -1000, 0), 1, 1))  # in US survey feet
-    np.testing.assert_allclose(feet, 0.3048006**2, rtol=1e-6)
+GRIDS = {
+    "UTM": (32633, Affine(10, 0, 499_980, 0, -10, 5_200_020), 10980, 10980),
+    "edge of UTM": (32633, Affine(10, 0, 699_960, 0, -10, 100_020), 10980, 10980),
+    "Web Mercator": (3857, Affine(30, 0, 1e6, 0, -30, 8e6), 3000, 4000),
+    "polar": (3995, Affine(100, 0, -5e5, 0, -100, -1e6), 5000, 5000),
+    "equal-area": (3035, Affine(100, 0, 4e6, 0, -100, 3e6), 2000, 2000),
+    "rotated": (32614, Affine(24, 18, 5e5, 18, -24, 4e6), 500, 400),
+    "south-up": (32614, Affine(30, 0, 5e5, 0, 30, 4e6), 500, 400),
+    "feet": (2264, Affine(1000, 0, 1.5e6, 0, -1000, 6e5), 300, 300),
+    "over the antimeridian": (32601, Affine(100, 0, 1e5, 0, -100, 6e6), 900, 900),
+}
 
 
-def test_a_rotated_grid_in_metres_keeps_its_area():
-    areas = compute_pixel_areas_km2(Grid(wkt(32614), Affine(24, 18, 0, 18, -24, 0), 2, 2))
-    np.testing.assert_allclose(areas, [0.0009] * 2)
+@pytest.mark.parametrize("name", GRIDS)
+def test_projected_pixels_have_the_areas_of_geodesic_polygons(name):
+    code, affine, height, width = GRIDS[name]
+    areas = compute_pixel_areas(Grid(wkt(code), affine, height, width))
+    assert areas.km2.shape == (height, len(areas.column_ends) - 1)
+    pyproj = pytest.importorskip("pyproj", reason="the reference is not installed")
+    geod, to_lonlat = pyproj.Geod(ellps="WGS84"), pyproj.Transformer.from_crs(code, 4326, always_xy=True)
+    rng = np.random.default_rng(0)
+    corners = ((0, 0), (0.5, 0), (1, 0), (1, 0.5), (1, 1), (0.5, 1), (0, 1), (0, 0.5))
+    for row, column in [(0, 0), (height - 1, width - 1), *rng.integers(0, (height, width), (20, 2)).tolist()]:
+        points = [affine @ (column + x, row + y) for x, y in corners]
+        expected = abs(geod.polygon_area_perimeter(*to_lonlat.transform(*zip(*points, strict=True)))[0]) / 1e6
+        band = np.searchsorted(areas.column_ends, column, side="right") - 1
+        assert areas.km2[row, band] == pytest.approx(expected, rel=5e-4 if name == "polar" else 1e-4)
+
+
+def test_sums_of_areas():
+    areas = PixelAreas(np.array([[1.0, 10.0], [2.0, 20.0]]), np.array([0, 2, 3]), 3.0)
+    np.testing.assert_allclose(areas.row_means_km2, [4, 8])
+    assert (areas.sum_km2(np.array([[1, 0, 1], [1, 1, 0]], bool)), areas.planar_scale) == (15, 0.5)
+    np.testing.assert_allclose(areas.cumulative_km2(), [[0, 0, 0], [0, 2, 12], [0, 6, 36]])
+
+
+def test_a_grid_beside_the_earth_has_planar_areas():
+    areas = compute_pixel_areas(Grid(wkt(3035), Affine(1000, 0, 1e9, 0, -1000, 1e9), 2, 2))
+    assert areas.planar_scale == 1
 
 
 @pytest.mark.parametrize(
@@ -45,7 +75,7 @@ def test_a_rotated_grid_in_metres_keeps_its_area():
     ],
 )
 def test_a_grid_that_is_nowhere_on_earth_has_no_area(grid):
-    assert compute_pixel_areas_km2(grid) is None
+    assert compute_pixel_areas(grid) is None
 
 
 def test_the_corners_of_a_grid():

