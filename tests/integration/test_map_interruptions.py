@@ -1,16 +1,25 @@
 """`instageo map` that is killed, stopped, or out of disk: no half of a map, and the same bytes in the end."""
 
 import json
+import os
 import random
+import re
+import signal
 import subprocess
+import sys
 import time
 from hashlib import sha256
 from unittest.mock import Mock
 
+import psutil
 import pytest
+import torch
 
 from instageo.errors import DataError
 from instageo.model.map_jobs import map_scenes
+from instageo.model.mapping.ensemble import Ensemble
+from instageo.raster.scenes import reading_parts
+from instageo.raster.scenes.reading_parts import StoppableRaster
 from instageo.runtime.termination import TERMINATED
 from tests.disks import file_size_limit, mounted_disk
 from tests.integration.map_processes import running_map
@@ -83,6 +92,71 @@ def test_sigterm_ends_a_run_in_order(instageo, small_network, scene, tmp_path, w
     assert not output.exists()
     assert instageo("map", small_network, scene, "-o", output, *OPTIONS)[0] == 0
     assert digests(output) == whole
+
+
+class Signalled:
+    """Calls a method as it is; the given call sends SIGTERM to this process, and those that begin later are counted."""
+
+    def __init__(self, monkeypatch, owner, name, call):
+        self.method, self.call, self.begun, self.begun_later = getattr(owner, name), call, 0, 0
+        monkeypatch.setattr(owner, name, lambda *arguments, **options: self._call(*arguments, **options))
+
+    def _call(self, *arguments, **options):
+        self.begun += 1
+        self.begun_later += self.begun > self.call
+        if self.begun == self.call:
+            os.kill(os.getpid(), signal.SIGTERM)
+        if self.begun >= self.call:
+            time.sleep(0.3)  # time for all that would go on
+        return self.method(*arguments, **options)
+
+
+@pytest.mark.parametrize("stopped_in", ["batch", "strip"])
+def test_a_run_ends_within_a_row_of_tiles_and_a_strip(instageo, small_network, tmp_path, monkeypatch, stopped_in):
+    """A row of tiles has 72 tiles, and 18 batches or more; a strip has 36 parts."""
+    scene = write_raster(tmp_path / "wide.tif", scene_values(560, 2300), tiled=True, blockxsize=64, blockysize=64)
+    monkeypatch.setattr(reading_parts, "PART_BYTES", 1)
+    arguments = ["map", small_network, scene, "-o", tmp_path / "map" / "map.tif", "--overlap", "0"]
+    where = {"batch": (Ensemble, "predict", 300), "strip": (StoppableRaster, "_read_part", 36 * 8 + 5)}
+    with monkeypatch.context() as patch:
+        calls = Signalled(patch, *where[stopped_in])
+        status, _, err = instageo(*arguments)
+    assert (status, err.splitlines()[-1]) == (TERMINATED, "stopped; run the same command again to continue")
+    assert calls.begun >= calls.call
+    assert calls.begun_later <= (torch.get_num_threads() if stopped_in == "batch" else 0)
+    assert instageo(*arguments)[0] == 0
+    assert instageo(*arguments[:4], tmp_path / "whole" / "map.tif", *arguments[5:])[0] == 0
+    assert digests(tmp_path / "map" / "map.tif") == digests(tmp_path / "whole" / "map.tif")
+
+
+def test_ctrl_c_ends_a_run_on_ray(instageo, small_network, tmp_path):
+    """Its workers stop in their batches; no process stays, and one process makes the rest."""
+    pytest.importorskip("ray", reason="the extra `serve` is not installed")
+    scene = write_raster(tmp_path / "scene.tif", scene_values(6000, 700), tiled=True, blockxsize=64, blockysize=64)
+    parts, log = tmp_path / "map.tif.parts", tmp_path / "log.txt"
+    arguments = [small_network, scene, "-o", tmp_path / "map.tif", "--device", "cpu"]
+    command = [sys.executable, "-m", "instageo.cli", "map", *arguments, "--engine", "ray", "--num-workers", "1"]
+    with log.open("w") as file:
+        process = psutil.Popen(list(map(str, command)), stdout=file, stderr=file, start_new_session=True)
+    try:
+        end = time.monotonic() + 240
+        while not any(parts.glob("map/**/*.*")) and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        family = process.children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        status = process.wait(120)
+    finally:
+        process.kill()
+    made = {path: path.stat().st_mtime_ns for path in parts.rglob("*") if path.is_file()}
+    assert (status, log.read_text().splitlines()[-1]) == (130, "stopped; run the same command again to continue")
+    assert "Traceback" not in log.read_text()
+    assert psutil.wait_procs(family, timeout=20)[1] == []
+    assert made == {path: path.stat().st_mtime_ns for path in parts.rglob("*") if path.is_file()}
+    status, _, err = instageo("map", *arguments)
+    assert status == 0
+    assert int(re.search(r"map.tif: (\d+) tiles", err)[1]) < 6000  # the whole scene has more
+    assert instageo("map", *arguments[:3], tmp_path / "whole.tif", *arguments[4:])[0] == 0
+    assert (tmp_path / "map.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
 
 
 def test_two_runs_of_one_map(instageo, small_network, tmp_path):

@@ -81,11 +81,13 @@ def measure_classes(path: str | Path) -> ClassAreas:
         counter = _ClassCounter(pixel_areas)
         for rows in file.read_rows():
             counter.add(rows)
-        method, scale = (
+        return ClassAreas(
+            Path(str(path)).name,
+            _class_areas(file, counter),
+            counter.no_data_pixels,
             _describe_method(file.grid, pixel_areas),
             None if pixel_areas is None else pixel_areas.planar_scale,
         )
-        return ClassAreas(Path(str(path)).name, _class_areas(file, counter), counter.no_data_pixels, method, scale)
 
 
 def write_areas(areas: ClassAreas, path: Path) -> list[Path]:
