@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from instageo.errors import ConfigError, RasterError
 from instageo.files import atomic_path, write_errors
@@ -15,6 +14,7 @@ from instageo.raster.map_products.polygon_batch import make_batches
 from instageo.raster.map_products.polygon_files import PolygonLayer, find_writer
 from instageo.raster.map_products.scanlines import Scanlines, copy_to_scanlines
 from instageo.raster.pixel_area import HECTARES_PER_KM2, PixelAreas, compute_pixel_areas
+from instageo.stores.temporary_folder import temporary_folder
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ def polygonize(
     A polygon is a patch of pixels of one class that are connected by their sides; it keeps its holes, and is not cut
     anywhere. Patches below the least size get the class of their largest neighbour, so that no gaps arise; one whose
     neighbours are no-data alone, or all below it as well, stays. Pixels without an observation belong to no polygon and
-    are never merged. A copy of the map in a temporary folder next to `out` takes 2 to 7 bytes per pixel.
+    are never merged. A copy of the map in a temporary folder next to `out` takes 2 to 7 bytes per pixel; the folders of
+    processes that were killed are removed.
 
     Args:
         map_path: The map.
@@ -87,9 +88,8 @@ def polygonize(
         out.parent.mkdir(parents=True, exist_ok=True)
     with (
         write_errors(out),
-        TemporaryDirectory(prefix=f".{out.name[:100]}.", dir=out.parent, ignore_cleanup_errors=True) as temporary,
+        temporary_folder(out.parent, f".{out.name[:100]}.") as folder,
     ):
-        folder = Path(temporary)
         with open_map(map_path) as file:
             file.require_classes("polygons need")
             pixel_areas = compute_pixel_areas(file.grid)
