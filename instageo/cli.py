@@ -14,6 +14,7 @@ from instageo.data.command_line.split_command import split_command
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
 from instageo.files import describe_os_error
+from instageo.model.commands.export_command import export_command
 from instageo.model.commands.map_command import map_command
 from instageo.model.commands.registry import app as registry_app
 from instageo.model.run import EXTRAS
@@ -26,7 +27,7 @@ from instageo.version import __version__
 from instageo.wording import counted
 
 COMMANDS = (
-    "demo", "chips", "table", "clean", "split", "check", "run", "map", "cv", "models", "distill-report",
+    "demo", "chips", "table", "clean", "split", "check", "run", "map", "export", "cv", "models", "distill-report",
     "recipe", "registry", "bench", "serve", "version",
 )  # fmt: skip
 """Every command in the order of use, for `--help`."""
@@ -55,6 +56,7 @@ app.add_typer(chips_app, name="chips")
 app.command("split")(split_command)
 app.command("clean")(clean_command)
 app.command("map")(map_command)
+app.command("export")(export_command)
 app.add_typer(recipe_app, name="recipe")
 
 RUN_HELP = """Train, score, predict, and more: [bold]instageo run mode=… key=value …[/bold]

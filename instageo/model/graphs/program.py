@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,8 +52,17 @@ def trace_network(net: nn.Module, shape: InputShape) -> torch.export.ExportedPro
         net: From an image (B, C, T, H, W), times (B, T, 2) and locations (B, 2) to one tensor (B, ...).
         shape: Of its image; the batch is symbolic.
     """
+    return trace(copy.deepcopy(net).cpu().float(), shape.example())
+
+
+def trace(net: nn.Module, inputs: Sequence[Tensor]) -> torch.export.ExportedProgram:
+    """Return the graph of any module in evaluation mode whose inputs share their first dimension, the batch.
+
+    Args:
+        net: From these inputs to one tensor (B, ...); it is set to evaluation mode.
+        inputs: An example of each, with `EXAMPLE_BATCH` samples.
+    """
     batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
-    own = copy.deepcopy(net).cpu().float().eval()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.export.export(own, shape.example(), dynamic_shapes=({0: batch}, {0: batch}, {0: batch}))
+        return torch.export.export(net.eval(), tuple(inputs), dynamic_shapes=tuple({0: batch} for _ in inputs))

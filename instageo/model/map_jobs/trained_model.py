@@ -1,4 +1,4 @@
-"""Load a trained model for use from Python: to predict files and arrays, and to map scenes."""
+"""Load a trained model for use from Python: to predict files and arrays, to map scenes, and to export."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,8 @@ import torch
 from instageo.arguments import as_path
 from instageo.errors import ConfigError
 from instageo.model.backends.backend import AUTO
+from instageo.model.exports.export_model import export_model
+from instageo.model.exports.request import ExportReport, build_request
 from instageo.model.inference.backend_choice import choose_for_work, noise_tiles
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.map_jobs.from_settings import build_map_job
@@ -27,7 +29,7 @@ from instageo.model.settings.map_settings import MapSettings
 
 @dataclass(frozen=True)
 class TrainedModel(Predictor):
-    """A trained network that also maps scenes of any size. Make one with `load_model`.
+    """A trained network that also maps scenes of any size, and exports itself. Make one with `load_model`.
 
     Examples:
         >>> import instageo
@@ -68,6 +70,33 @@ class TrainedModel(Predictor):
             ['map.qml', 'map.tif', 'map_areas.csv', 'map_areas.json', 'map_confidence.tif', 'map_quicklook.png']
         """
         return _map_one_scene(self, scene, output, options, progress)
+
+    def export(
+        self, output: str | Path | None = None, *, format: str, name: str | None = None, **options: Any
+    ) -> ExportReport:
+        """Write the network as a file for other programs, as `instageo export` does.
+
+        Pixels go in as files store them, and probabilities come out. The file is loaded anew and compared with the
+        network on real chips; `export.json` says how they agree.
+
+        Args:
+            output: Folder; None for `exports` in the folder of the run, or here for a model from a registry.
+            format: `onnx`, `openvino`, `pt2` or `deepness`.
+            name: Beginning of the files' names; None for that of the run's folder.
+            **options: As in docs/export.md: `table`, `precision`, `calibration`, `tile`, `opset`, `normalized_input`,
+                `logits`, `dates`, `lat_lon`, `resolution`, `gate`.
+
+        Raises:
+            InstaGeoError: The file differs from the network, there are no chips to compare on, or it cannot be written.
+
+        Examples:
+            >>> import instageo
+            >>> model = instageo.load_model("model.ckpt", device="cpu")
+            >>> report = model.export("exports", format="pt2", table="val.csv")
+            >>> report.path.name, report.record["gate"]["agreement"]
+            ('model_f32.pt2', 1.0)
+        """
+        return export_model(self, build_request(str(self.settings.checkpoint_path), output, format, name, options))
 
 
 def load_model(

@@ -1,0 +1,177 @@
+"""Export a trained model: write the files aside, compare them with the network, and put them in place."""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from instageo.errors import ConfigError, TableError
+from instageo.files import write_errors
+from instageo.locations import join_location
+from instageo.model.exports.export_chips import read_export_tiles
+from instageo.model.exports.export_format import ExportFormat, ExportOptions
+from instageo.model.exports.export_record import add_entry, build_entry, check_same_model
+from instageo.model.exports.formats import find_format
+from instageo.model.exports.from_settings import export_graph_from_settings
+from instageo.model.exports.gate import check_export
+from instageo.model.exports.graph import ExportGraph, ExportTile
+from instageo.model.exports.request import ExportReport, ExportRequest
+from instageo.model.inference.predictor import Predictor
+from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
+from instageo.raster.pixel_area import compute_pixel_areas_km2
+from instageo.stores.download import sha256_file
+from instageo.table import find_table
+from instageo.wording import counted
+
+log = logging.getLogger(__name__)
+
+GATE_TILES = 64
+"""Most windows of chips that a file is compared on."""
+
+CALIBRATION_TILES = 300
+"""Most windows of chips that int8 is calibrated with, as NNCF does by default."""
+
+MIN_CALIBRATION_TILES = 20
+"""Fewest windows of chips that int8 is calibrated with."""
+
+NO_GATE = "none"
+"""What `export.json` says of a file that was not compared with its network."""
+
+
+def export_model(predictor: Predictor, request: ExportRequest) -> ExportReport:
+    """Write a model in another format, if the file computes what the network does.
+
+    Args:
+        predictor: The model; its settings name its checkpoint.
+        request: The format, what is inside the graph, and the chips.
+
+    Raises:
+        ConfigError: The format cannot hold the model, there are no chips to compare on, or the file differs from the
+            network.
+        MissingExtraError: A package is not installed.
+        InstaGeoError: Chips or checkpoint cannot be read, or files cannot be written.
+    """
+    chosen = find_format(request.format, request.precision)
+    checkpoint = read_checkpoint(str(predictor.settings.checkpoint_path))
+    source, digest = str(predictor.settings.checkpoint_path), sha256_file(checkpoint.path)
+    check_same_model(request.output, digest, source)
+    tile = request.tile or predictor.tiling.tile
+    tiles = _gate_tiles(predictor, request, checkpoint, tile)
+    resolution = request.resolution or _resolution(tiles)
+    graph = export_graph_from_settings(predictor, request, stacked=chosen.stacked, resolution=resolution)
+    if obstacle := chosen.find_obstacle(graph):
+        raise ConfigError(f"format={request.format}: {obstacle}")
+    calibration = _calibration_tiles(predictor, request, checkpoint, tile)
+    entry = build_entry(graph, request.format, request.precision, chosen.artifact_type, chosen.packages)
+    entry["calibration_tiles"] = len(calibration)
+    options = ExportOptions(
+        opset=request.opset,
+        calibration=[graph.feed([each]) for each in calibration],
+        transformer=hasattr(predictor.net, "prithvi_encoder"),
+        metadata={"description": json.dumps(entry, ensure_ascii=False)},
+    )
+    model = {"source": source, "sha256": digest, "architecture": predictor.settings.model.model_name}
+    name = f"{request.name}_{request.precision}{chosen.suffix}"
+    job = _ExportJob(predictor, graph, chosen, options, tiles, request)
+    files, complete = job.write(name, model, entry)
+    return ExportReport(tuple(files), complete, tuple(chosen.notes(graph)))
+
+
+@dataclass(frozen=True)
+class _ExportJob:
+    """All that one export needs."""
+
+    predictor: Predictor
+    graph: ExportGraph
+    format: ExportFormat
+    options: ExportOptions
+    tiles: Sequence[ExportTile]
+    request: ExportRequest
+
+    def write(self, name: str, model: dict[str, Any], entry: dict[str, Any]) -> tuple[list[Path], dict[str, Any]]:
+        """Write, compare and publish the files; nothing is left of an export that fails."""
+        folder = self.request.output
+        existed = folder.is_dir()
+        staging = folder / f".export-{uuid4().hex[:12]}.part"
+        try:
+            with write_errors(folder / name, staging):
+                staging.mkdir(parents=True)
+                self.format.write(self.graph, staging / name, self.options)
+            entry = entry | {"gate": self._compare(staging / name)}
+            written = sorted(staging.iterdir(), key=lambda path: path.name != name)
+            files = [folder / path.name for path in written]
+            with write_errors(folder / name, staging):
+                for path, target in zip(written, files, strict=True):
+                    os.replace(path, target)
+            return files, add_entry(folder, model, files, entry)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+            if not existed:
+                with suppress(OSError):  # it is not empty after a success
+                    folder.rmdir()
+
+    def _compare(self, path: Path) -> dict[str, Any] | str:
+        if not self.request.gate:
+            return NO_GATE
+        run = self.format.load(path)
+        return check_export(self.predictor, self.graph, run, self.tiles, self.request.precision, path.name)
+
+
+def _gate_tiles(predictor: Predictor, request: ExportRequest, checkpoint: Checkpoint, tile: int) -> list[ExportTile]:
+    if request.table is not None:
+        tiles = read_export_tiles(predictor.settings, request.table, None, tile, GATE_TILES)
+    elif not request.gate:
+        return []
+    elif found := _own_table(checkpoint, "valid_filepath"):
+        tiles = read_export_tiles(predictor.settings, *found, tile, GATE_TILES)
+    else:
+        raise ConfigError(
+            f"{checkpoint.path}: an export is compared with the network on real chips, and the table that the "
+            "model was validated on is not on this machine; give table, a table or a folder of chips, or switch the "
+            "comparison off (--no-gate, gate=False)"
+        )
+    log.info("compared on %s", counted(len(tiles), "window"))
+    return tiles
+
+
+def _calibration_tiles(
+    predictor: Predictor, request: ExportRequest, checkpoint: Checkpoint, tile: int
+) -> list[ExportTile]:
+    if request.precision != "int8":
+        return []
+    found = (request.calibration, None) if request.calibration else _own_table(checkpoint, "train_filepath")
+    if not found:
+        raise ConfigError(
+            f"{checkpoint.path}: int8 is calibrated with real chips, and the table that the model was trained on is "
+            "not on this machine; give calibration, a table or a folder of chips"
+        )
+    tiles = read_export_tiles(predictor.settings, *found, tile, CALIBRATION_TILES)
+    if len(tiles) < MIN_CALIBRATION_TILES:
+        raise ConfigError(
+            f"calibration={found[0]}: has {counted(len(tiles), 'window')} of {tile} pixels; expected at least "
+            f"{MIN_CALIBRATION_TILES}, better {CALIBRATION_TILES}"
+        )
+    return tiles
+
+
+def _own_table(checkpoint: Checkpoint, which: str) -> tuple[str, str] | None:
+    """Return a table that the model was trained with, and the folder its paths start from; None if it is not here."""
+    path, root = checkpoint.run.get(which), checkpoint.run.get("root_dir")
+    if not path or not root:
+        return None
+    try:
+        return find_table(path, join_location(root, "")), str(root)
+    except TableError:
+        return None
+
+
+def _resolution(tiles: Sequence[ExportTile]) -> float | None:
+    """Return the side of a pixel of the first chip, metres; None if it is nowhere on Earth."""
+    areas = compute_pixel_areas_km2(tiles[0].grid) if tiles else None
+    return None if areas is None else round(float(areas.mean()) ** 0.5 * 1000, 3)

@@ -1,0 +1,176 @@
+"""`export.json`: what the files of a folder are, of which model they were made, and how they compare with it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from instageo.errors import ConfigError
+from instageo.files import write_text
+from instageo.model.exports.deepness_format import describe_unit
+from instageo.model.exports.graph import ExportGraph
+from instageo.model.tasks.multilabel import MultiLabel
+from instageo.model.tasks.regression import Regression
+from instageo.plain_values import load_json
+from instageo.raster.map_products.stac_fields import classification_name
+from instageo.stores.download import sha256_file
+from instageo.version import __version__
+
+RECORD_FILE = "export.json"
+"""Name of the file in the folder of the exports."""
+
+FLOAT = "float32"
+
+INPUT_DESCRIPTIONS = {
+    "time": "year and day of year (1 to 366) of each date; NaN if unknown",
+    "location": "latitude and longitude, degrees; NaN if unknown",
+}
+"""What inputs other than the image hold."""
+
+
+def describe_graph(graph: ExportGraph) -> dict[str, Any]:
+    """Return the graph's inputs and outputs for users, and as the STAC extension for models (MLM) calls them."""
+    image_level, task = graph.task.image_level, _stac_task(graph)
+    dims = ["batch", *(["channel"] if graph.stacked else ["bands", "time"]), "height", "width"]
+    axes = {"image": dims, "time": ["batch", "time", "coordinate"], "location": ["batch", "coordinate"]}
+    texts = {"image": _describe_image(graph)} | INPUT_DESCRIPTIONS
+    inputs = [
+        {
+            "name": name,
+            "bands": list(graph.band_names) if name == "image" else [],
+            "input": {"shape": [-1, *shape], "dim_order": axes[name], "data_type": FLOAT},
+            "description": texts[name],
+        }
+        for name, shape in graph.inputs.items()
+    ]
+    if not graph.normalized_input:
+        expression = "(x * multiplier + offset - mean) / std"
+        inputs[0]["pre_processing_function"] = {"format": "text", "expression": f"inside the graph: {expression}"}
+    size = [1, 1] if image_level else [graph.shape.height, graph.shape.width]
+    result = {"shape": [-1, graph.num_outputs, *size], "dim_order": ["batch", "class", "height", "width"]}
+    output: dict[str, Any] = {
+        "name": "output", "tasks": [task], "result": {**result, "data_type": FLOAT},
+        "description": _describe_output(graph),
+    }  # fmt: skip
+    if graph.class_names:
+        output["classification:classes"] = [
+            {"value": number, "name": classification_name(name), "description": name}
+            for number, name in enumerate(graph.class_names)
+        ]
+    return {"mlm:input": inputs, "mlm:output": [output]}
+
+
+def _stac_task(graph: ExportGraph) -> str:
+    if isinstance(graph.task, Regression):
+        return "regression"
+    if isinstance(graph.task, MultiLabel):
+        return "classification"
+    return "scene-classification" if graph.task.image_level else "semantic-segmentation"
+
+
+def _describe_image(graph: ExportGraph) -> str:
+    dates = f"{graph.shape.dates} date(s), from the oldest"
+    if graph.normalized_input:
+        return f"{dates}; normalised with mean and std, 0 where nothing was observed"
+    divided = ", divided by 255" if graph.stacked else ""
+    return f"{dates}; pixels as stored{divided}, normalised inside the graph: {describe_unit(graph)}"
+
+
+def _describe_output(graph: ExportGraph) -> str:
+    if graph.logits:
+        return "outputs of the network, before softmax, sigmoid or conversion to natural units"
+    if isinstance(graph.task, Regression):
+        return "values in natural units"
+    return (
+        "probability that each class applies" if isinstance(graph.task, MultiLabel) else "probabilities of the classes"
+    )
+
+
+def build_entry(
+    graph: ExportGraph, format_name: str, precision: str, artifact_type: str, packages: Sequence[str]
+) -> dict[str, Any]:
+    """Return what is known of an export before it is written and compared, as plain values."""
+    scaling = graph.scaling
+    time, location = graph.coordinates or (None, None)
+    return {
+        "format": format_name,
+        "precision": precision,
+        "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "tile": graph.shape.width,
+        "dates": graph.shape.dates,
+        "bands": list(graph.band_names),
+        "classes": list(graph.class_names),
+        "input": "normalised" if graph.normalized_input else "pixels",
+        "output": "logits" if graph.logits else "activated",
+        "scaling": {
+            "mean": list(scaling.mean), "std": list(scaling.std), "multiplier": scaling.multiplier,
+            "offset": scaling.offset, "no_data": scaling.no_data, "max_value": scaling.max_value,
+            "radar_unit": scaling.radar_unit,
+        },
+        "fixed_coordinates": None if time is None or location is None else [
+            _plain_numbers(time.flatten().tolist()), _plain_numbers(location.tolist())
+        ],
+        "resolution_m": graph.resolution,
+        "mlm:artifact_type": artifact_type,
+        **describe_graph(graph),
+        "versions": {"instageo": __version__} | {package: version(package) for package in packages},
+    }  # fmt: skip
+
+
+def _plain_numbers(numbers: Sequence[float]) -> list[float | None]:
+    """Return numbers with None for NaN, which JSON does not have."""
+    return [None if number != number else number for number in numbers]
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the content of a folder's `export.json`; with no exports if there is none.
+
+    Raises:
+        ConfigError: It is damaged.
+    """
+    path = folder / RECORD_FILE
+    if not path.is_file():
+        return {"exports": {}}
+    try:
+        record = load_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: is damaged ({error}); remove the folder and export again") from error
+    if not isinstance(record, dict) or not isinstance(record.get("exports"), dict):
+        raise ConfigError(f"{path}: is damaged: it lists no exports; remove the folder and export again")
+    return record
+
+
+def check_same_model(folder: Path, sha256: str, source: str) -> None:
+    """Refuse a folder that holds exports of another model.
+
+    Raises:
+        ConfigError: It does.
+    """
+    model = read_record(folder).get("model") or {}
+    if model and model.get("sha256") != sha256:
+        raise ConfigError(
+            f"{folder}: holds exports of another model, {model.get('source')}; choose another folder for "
+            f"those of {source}"
+        )
+
+
+def add_entry(
+    folder: Path, model: Mapping[str, Any], files: Sequence[Path], entry: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write an export's entry into `export.json`, and return it with the checksums of its files.
+
+    Args:
+        folder: Folder of the exports.
+        model: Source, checksum and more of the model.
+        files: The network's file first.
+        entry: What is known of the export.
+    """
+    record, checksums = read_record(folder), {}
+    for path in files:
+        checksums[path.name] = {"size": path.stat().st_size, "sha256": sha256_file(path)}
+    complete = {**entry, "files": checksums}
+    content = {"model": dict(model), "exports": {**record["exports"], files[0].name: complete}}
+    write_text(folder / RECORD_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return complete

@@ -1,0 +1,56 @@
+"""ONNX files, which ONNX Runtime, OpenVINO, TensorRT and others read."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.errors import ConfigError
+from instageo.extras import required_by
+from instageo.model.exports.export_format import ExportFormat, ExportOptions
+from instageo.model.exports.gate import Runner
+from instageo.model.exports.graph import ExportGraph, Feed
+from instageo.model.graphs.onnx_graph import OPSETS, TRACED_OPSET, add_metadata, to_onnx
+
+
+def write_onnx(graph: ExportGraph, path: Path, options: ExportOptions) -> None:
+    """Write a graph as one file.
+
+    Raises:
+        ConfigError: The operator set does not exist, or the network has more than 2 GB.
+    """
+    opset = TRACED_OPSET if options.opset is None else options.opset
+    if opset not in OPSETS:
+        raise ConfigError(f"opset={opset} does not work; expected {OPSETS[0]} to {OPSETS[-1]}")
+    model = to_onnx(graph.trace(), list(graph.inputs), opset)
+    add_metadata(model, options.metadata)
+    with required_by("ONNX", "export"):
+        import onnx
+    if model.ByteSize() >= onnx.checker.MAXIMUM_PROTOBUF:
+        raise ConfigError(f"format=onnx: the network has {model.ByteSize() / 1e9:.1f} GB, more than one file can hold")
+    onnx.save_model(model, path)
+
+
+def load_onnx(path: Path) -> Runner:
+    """Load a file in ONNX Runtime."""
+    with required_by("ONNX", "export"):
+        import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def run(feed: Feed) -> NDArray[np.float32]:
+        output: NDArray[np.float32] = session.run(None, dict(feed))[0]
+        return output
+
+    return run
+
+
+FORMAT = ExportFormat(
+    suffix=".onnx",
+    precisions=("f32",),
+    artifact_type="torch.onnx.export",
+    packages=("torch", "onnx", "onnxscript", "onnxruntime"),
+    write=write_onnx,
+    load=load_onnx,
+)

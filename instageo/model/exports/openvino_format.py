@@ -1,0 +1,46 @@
+"""OpenVINO's own files: the graph as XML, and its weights."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.model.exports.export_format import ExportFormat, ExportOptions
+from instageo.model.exports.gate import Runner
+from instageo.model.exports.graph import ExportGraph, Feed
+from instageo.model.graphs.openvino_graph import convert_program
+from instageo.model.graphs.openvino_package import import_openvino
+from instageo.model.graphs.quantization import quantize_openvino
+
+
+def write_openvino(graph: ExportGraph, path: Path, options: ExportOptions) -> None:
+    """Write a graph as `.xml` and `.bin`, in float32 or, with calibration, in int8."""
+    openvino = import_openvino()
+    model = convert_program(graph.trace(), graph.inputs)
+    if options.calibration:
+        model = quantize_openvino(model, options.calibration, transformer=options.transformer)
+    for key, text in options.metadata.items():
+        model.set_rt_info(text, ["instageo", key])
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def load_openvino(path: Path) -> Runner:
+    """Load a file for the CPU, computing in float32 where it is not int8."""
+    openvino = import_openvino()
+    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(feed: Feed) -> NDArray[np.float32]:
+        output: NDArray[np.float32] = np.array(compiled(dict(feed))[0])
+        return output
+
+    return run
+
+
+FORMAT = ExportFormat(
+    suffix=".xml",
+    precisions=("f32", "int8"),
+    artifact_type="openvino.save_model",
+    packages=("torch", "openvino"),
+    write=write_openvino,
+    load=load_openvino,
+)
