@@ -36,6 +36,7 @@ class ExportFormat:
         packages: Packages whose versions are recorded.
         write: Writes the graph to a path with this suffix, and perhaps further files with the same stem.
         load: Loads the file to run it.
+        alternative: Writes the same file in another way, for graphs that `write` converts wrongly; None without one.
         find_obstacle: Returns why a graph cannot be written in this format; None if it can.
         stacked: Whether it takes one input with dates stacked in channels, and pixels divided by 255.
         notes: Returns sentences on what a user of the file must know.
@@ -47,6 +48,7 @@ class ExportFormat:
     packages: tuple[str, ...]
     write: Callable[[ExportGraph, Path, ExportOptions], None]
     load: Callable[[Path], Runner]
+    alternative: Callable[[ExportGraph, Path, ExportOptions], None] | None = None
     find_obstacle: Callable[[ExportGraph], str | None] = lambda _: None
     stacked: bool = False
     notes: Callable[[ExportGraph], list[str]] = lambda _: []

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from instageo.model.exports.export_format import ExportFormat, ExportOptions
 from instageo.model.exports.export_record import add_entry, build_entry, check_same_model
 from instageo.model.exports.formats import find_format
 from instageo.model.exports.from_settings import export_graph_from_settings
-from instageo.model.exports.gate import check_export
+from instageo.model.exports.gate import ExportDiffersError, check_export
 from instageo.model.exports.graph import ExportGraph, ExportTile
 from instageo.model.exports.request import ExportReport, ExportRequest
 from instageo.model.inference.predictor import Predictor
@@ -100,10 +100,7 @@ class _ExportJob:
         existed = folder.is_dir()
         staging = folder / f".export-{uuid4().hex[:12]}.part"
         try:
-            with write_errors(folder / name, staging):
-                staging.mkdir(parents=True)
-                self.format.write(self.graph, staging / name, self.options)
-            entry = entry | {"gate": self._compare(staging / name)}
+            entry = entry | {"gate": self._write_compared(staging, name)}
             written = sorted(staging.iterdir(), key=lambda path: path.name != name)
             files = [folder / path.name for path in written]
             with write_errors(folder / name, staging):
@@ -116,11 +113,27 @@ class _ExportJob:
                 with suppress(OSError):  # it is not empty after a success
                     folder.rmdir()
 
-    def _compare(self, path: Path) -> dict[str, Any] | str:
+    def _write_compared(self, staging: Path, name: str) -> dict[str, Any] | str:
+        """Write the files and return how they compare; in another way if those of the first way differ."""
+        try:
+            return self._write_one_way(self.format.write, staging, name)
+        except ExportDiffersError as error:
+            if self.format.alternative is None:
+                raise
+            log.warning("%s; trying another way of conversion", error)
+            return self._write_one_way(self.format.alternative, staging, name)
+
+    def _write_one_way(
+        self, write: Callable[[ExportGraph, Path, ExportOptions], None], staging: Path, name: str
+    ) -> dict[str, Any] | str:
+        shutil.rmtree(staging, ignore_errors=True)
+        with write_errors(self.request.output / name, staging):
+            staging.mkdir(parents=True)
+            write(self.graph, staging / name, self.options)
         if not self.request.gate:
             return NO_GATE
-        run = self.format.load(path)
-        return check_export(self.predictor, self.graph, run, self.tiles, self.request.precision, path.name)
+        run = self.format.load(staging / name)
+        return check_export(self.predictor, self.graph, run, self.tiles, self.request.precision, name)
 
 
 def _gate_tiles(predictor: Predictor, request: ExportRequest, checkpoint: Checkpoint, tile: int) -> list[ExportTile]:

@@ -25,6 +25,10 @@ BATCH = 4
 """Tiles that are computed at once, after a first one alone: a file must take batches of any size."""
 
 
+class ExportDiffersError(ConfigError):
+    """An exported file does not compute what its network does."""
+
+
 @dataclass(frozen=True)
 class GateLimits:
     """What a file may differ from its network.
@@ -132,14 +136,14 @@ def check_export(
         What was found, for `export.json`.
 
     Raises:
-        ConfigError: The file differs from the network.
+        ExportDiffersError: The file differs from the network.
         DataError: The network's output is not a number.
     """
     limits = LIMITS[precision]
     comparison = compare_export(predictor, graph, run, tiles, limits)
     name = predictor.task.monitor.name.removeprefix("val_")
     if fault := comparison.find_fault(name, limits):
-        raise ConfigError(
+        raise ExportDiffersError(
             f"{what}: is refused, because it does not compute what the network does: {fault}; nothing was written; "
             "try another format" + ("" if precision == "f32" else ", more calibration chips or precision=f32")
         )

@@ -1,6 +1,8 @@
 """OpenVINO's own files: the graph as XML, and its weights."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 from instageo.model.exports.export_format import ExportFormat, ExportOptions
 from instageo.model.exports.gate import Runner
 from instageo.model.exports.graph import ExportGraph, Feed
+from instageo.model.exports.onnx_format import write_onnx
 from instageo.model.graphs.openvino_graph import convert_program
 from instageo.model.graphs.openvino_package import import_openvino
 from instageo.model.graphs.quantization import quantize_openvino
@@ -15,13 +18,23 @@ from instageo.model.graphs.quantization import quantize_openvino
 
 def write_openvino(graph: ExportGraph, path: Path, options: ExportOptions) -> None:
     """Write a graph as `.xml` and `.bin`, in float32 or, with calibration, in int8."""
-    openvino = import_openvino()
-    model = convert_program(graph.trace(), graph.inputs)
+    _save(convert_program(graph.trace(), graph.inputs), path, options)
+
+
+def write_openvino_of_onnx(graph: ExportGraph, path: Path, options: ExportOptions) -> None:
+    """Write a graph by way of ONNX, whose operators OpenVINO converts otherwise; attention gets slower."""
+    with TemporaryDirectory() as folder:
+        between = Path(folder) / "graph.onnx"
+        write_onnx(graph, between, ExportOptions())
+        _save(import_openvino().convert_model(between), path, options)
+
+
+def _save(model: Any, path: Path, options: ExportOptions) -> None:
     if options.calibration:
         model = quantize_openvino(model, options.calibration, transformer=options.transformer)
     for key, text in options.metadata.items():
         model.set_rt_info(text, ["instageo", key])
-    openvino.save_model(model, path, compress_to_fp16=False)
+    import_openvino().save_model(model, path, compress_to_fp16=False)
 
 
 def load_openvino(path: Path) -> Runner:
@@ -42,5 +55,6 @@ FORMAT = ExportFormat(
     artifact_type="openvino.save_model",
     packages=("torch", "openvino"),
     write=write_openvino,
+    alternative=write_openvino_of_onnx,
     load=load_openvino,
 )

@@ -136,9 +136,8 @@ class ExportReport:
         gate = self.record["gate"]
         if not isinstance(gate, Mapping):
             return "not compared with the network"
-        what, largest = "values", gate.get("relative_to_spread")
+        what, unit, largest = "values", "the values' spread", gate.get("relative_to_spread")
         if "largest_probability_difference" in gate:
-            what, largest = "classes", gate["largest_probability_difference"]
-        difference = "" if largest is None else f", largest difference {largest:.2g}"
-        unit = " of a probability" if what == "classes" else " of the values' spread"
-        return f"{what} agree on {gate['agreement']:.4%} of {counted(gate['chips'], 'chip')}{difference}{unit}"
+            what, unit, largest = "classes", "a probability", gate["largest_probability_difference"]
+        difference = "" if largest is None else f", largest difference {largest:.2g} of {unit}"
+        return f"{what} agree on {gate['agreement']:.4%} of {counted(gate['chips'], 'chip')}{difference}"

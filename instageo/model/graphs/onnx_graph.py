@@ -57,6 +57,8 @@ def to_onnx(program: torch.export.ExportedProgram, inputs: Sequence[str], opset:
     model = exported.model_proto
     for port in (*model.graph.input, *model.graph.output):
         port.type.tensor_type.shape.dim[0].dim_param = "batch"
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer, model.graph):
+        del part.metadata_props[:]  # names of PyTorch's modules and functions
     if opset < TRACED_OPSET:
         _lower_opset(model)
     onnx.checker.check_model(model)
@@ -100,7 +102,6 @@ def _lower_opset(model: Any) -> None:
             )
         elif node.op_type == "Resize":
             _drop_attributes(node, "antialias", "axes", "keep_aspect_ratio_policy")
-        del node.metadata_props[:]  # of later versions of the format
     for entry in model.opset_import:
         if entry.domain in ("", "ai.onnx"):
             entry.version = 17

@@ -65,4 +65,7 @@ def trace(net: nn.Module, inputs: Sequence[Tensor]) -> torch.export.ExportedProg
     batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.export.export(net.eval(), tuple(inputs), dynamic_shapes=tuple({0: batch} for _ in inputs))
+        program = torch.export.export(net.eval(), tuple(inputs), dynamic_shapes=tuple({0: batch} for _ in inputs))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # which names folders of this machine in exported files
+    return program

@@ -1,8 +1,10 @@
 """Quantise a network's graph to int8 after training, from the values that real chips give."""
 
 import logging
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ def quantize_openvino(model: Any, feeds: Sequence[Mapping[str, NDArray[np.float3
     nncf = import_nncf()
     logging.getLogger("nncf").setLevel(logging.ERROR)
     names = outside_of_weights(model)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # which gets the progress
         warnings.simplefilter("ignore")
         return nncf.quantize(
             model,

@@ -27,6 +27,8 @@ FORMATS = {
     ".pt2": ("application/octet-stream; application=pytorch", "torch.export.save"),
     ".safetensors": ("application/octet-stream; application=safetensors", "safetensors.torch.save_file"),
     ".onnx": ("application/octet-stream; application=onnx", "torch.onnx.export"),
+    ".xml": ("application/xml; application=openvino", "openvino.save_model"),
+    ".bin": ("application/octet-stream; application=openvino", "openvino.save_model"),
 }
 """Media type, and the function that writes such a file, by suffix; the formats of one model are assets of one Item."""
 
@@ -58,7 +60,8 @@ def build_stac_item(model: RegisteredModel, size: str, version: ModelVersion) ->
     item.properties |= describe_model(model, size, version)
     item.stac_extensions.append(EXTENSIONS["mlm"])
     for path, checksum in version.files.items():
-        item.add_asset(path, _asset(path, checksum, metadata["bands"]))
+        export = (metadata.get("exports") or {}).get(path) or {}
+        item.add_asset(path, _asset(path, checksum, metadata["bands"], export))
     geojson: dict[str, Any] = item.to_dict(include_self_link=False)
     return geojson
 
@@ -122,7 +125,8 @@ def _model_output(model: RegisteredModel, metadata: Mapping[str, Any]) -> Any:
     )  # fmt: skip
 
 
-def _asset(path: str, checksum: FileChecksum, bands: Sequence[str]) -> Any:
+def _asset(path: str, checksum: FileChecksum, bands: Sequence[str], export: Mapping[str, Any]) -> Any:
+    """Return the asset of a file; `export` holds the fields of a network in another format, empty for other files."""
     import pystac
 
     suffix = path[path.rfind(".") :]
@@ -130,6 +134,7 @@ def _asset(path: str, checksum: FileChecksum, bands: Sequence[str]) -> Any:
     extra = file_fields(checksum.size, checksum.sha256)
     if media_type:
         extra |= {"mlm:artifact_type": artifact_type, "bands": [{"name": band} for band in bands]}
+    extra |= {key: value for key, value in export.items() if key.startswith("mlm:")}
     roles = ["mlm:model", "mlm:weights"] if media_type else ["metadata"]
     other_type = {".json": "application/json", ".yaml": "application/yaml"}.get(suffix)
     title = "best checkpoint" if path == CHECKPOINT else path

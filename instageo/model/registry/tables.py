@@ -55,7 +55,7 @@ def print_model(model: RegisteredModel) -> None:
 
 def _versions_table(model: RegisteredModel, size: ModelSize) -> Table:
     table = _table(f"{model.key}/{size.name}")
-    for column in ("version", "aliases", "created", "params", "GFLOPs", "licence", "scores"):
+    for column in ("version", "aliases", "created", "params", "GFLOPs", "licence", "scores", "exports"):
         table.add_column(column, no_wrap=column == "version")
     for version in reversed(size.versions):
         metadata = version.metadata
@@ -68,6 +68,7 @@ def _versions_table(model: RegisteredModel, size: ModelSize) -> Table:
             f"{gflops:.3g}" if isinstance(gflops, int | float) else "",
             str(metadata.get("licence") or ""),
             _format_scores(metadata.get("metrics") or {}),
+            _format_exports(metadata.get("exports") or {}),
         )
     return table
 
@@ -111,3 +112,8 @@ def _format_scores(metrics: Mapping[str, float]) -> str:
     """Return the first scores of the validation table, without losses."""
     scores = {name.removeprefix("val_"): value for name, value in metrics.items() if not name.endswith("loss")}
     return ", ".join(f"{name} {value:.3f}" for name, value in list(scores.items())[:MAX_SCORES])
+
+
+def _format_exports(exports: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the formats that a version has besides its checkpoint, such as `onnx f32, openvino int8`."""
+    return ", ".join(f"{entry.get('format', '')} {entry.get('precision', '')}".strip() for entry in exports.values())

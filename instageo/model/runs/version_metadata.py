@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from instageo.errors import RegistryError
+from instageo.model.exports.export_record import RECORD_FILE, read_record
 from instageo.model.registry.local_models import CHECKPOINT, PUBLISHED
 from instageo.model.registry.manifest import FileChecksum
 from instageo.model.registry.names import is_registry_name, parse_name
@@ -91,9 +92,43 @@ def numbered_classes(run: TrainedRun, given: Sequence[str], published: Sequence[
 def checksum_run(run: TrainedRun) -> dict[str, FileChecksum]:
     """Return the checksums of the files to publish, by path below the run's folder."""
     folder = run.path.parent
-    exports = [path for path in sorted((folder / EXPORTS).glob("*")) if path.suffix in FORMATS]
+    listed = [folder / EXPORTS / name for entry in read_exports(run).values() for name in entry["files"]]
+    found = [path for path in (folder / EXPORTS).glob("*") if path.suffix in FORMATS]
+    record = [folder / EXPORTS / RECORD_FILE] if listed else []
+    exports = sorted({*listed, *found, *record})
     files = [*(folder / name for name in (*PUBLISHED, RUN_FILE, SCORES_FILE)), *exports]
     return {path.relative_to(folder).as_posix(): checksum_file(path) for path in files if path.is_file()}
+
+
+def read_exports(run: TrainedRun) -> dict[str, dict[str, Any]]:
+    """Return what `export.json` says of the files in a run's `exports` folder, by file name; empty without it.
+
+    Raises:
+        RegistryError: They were made of another checkpoint, or a file is missing or was changed since.
+    """
+    folder = run.path.parent / EXPORTS
+    record = read_record(folder)
+    entries: dict[str, dict[str, Any]] = record["exports"]
+    if entries and (record.get("model") or {}).get("sha256") != sha256_file(run.path):
+        raise RegistryError(
+            f"{folder}: its files were exported from another checkpoint than {run.path.name} is now; export again, or "
+            "remove the folder"
+        )
+    for entry in entries.values():
+        for name, recorded in entry["files"].items():
+            path = folder / name
+            if not path.is_file() or sha256_file(path) != recorded["sha256"]:
+                raise RegistryError(f"{path}: is missing, or was changed since it was exported; export it again")
+    return entries
+
+
+def summarize_exports(run: TrainedRun) -> dict[str, dict[str, Any]]:
+    """Return what a manifest records of each export, by path below the run's folder."""
+    kept = ("format", "precision", "gate", "mlm:artifact_type", "mlm:input", "mlm:output")
+    return {
+        f"{EXPORTS}/{name}": {key: entry[key] for key in kept if key in entry}
+        for name, entry in read_exports(run).items()
+    }
 
 
 def checksum_file(path: Path) -> FileChecksum:
@@ -130,6 +165,7 @@ def version_metadata(run: TrainedRun, licence: str | None) -> dict[str, Any]:
         "gflops": round(network["forward_flops"] / 1e9, 6),
         "energy_kwh": (run.metadata.get("total") or {}).get("energy_kwh"),
         "git_revision": (run.metadata.get("git") or {}).get("revision"),
+        **({"exports": exports} if (exports := summarize_exports(run)) else {}),
         "versions": dict(run.metadata.get("versions") or {"torch": version("torch")}),
     }
 
