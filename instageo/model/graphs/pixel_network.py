@@ -43,12 +43,13 @@ class PixelScaling:
 class PixelScaler(nn.Module):
     """From stored pixels (B, C, T, H, W) to the network's input; dates without an observation become 0, the mean."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, scaling: PixelScaling, *, tolerance: float = 0.0) -> None:
         super().__init__()
         self.scaling = scaling
         self.width = abs(scaling.no_data or 0) * tolerance
-        self.mean: Tensor
-        self.std: Tensor
         for name, numbers in (("mean", scaling.mean), ("std", scaling.std)):
             self.register_buffer(name, torch.tensor(numbers, dtype=torch.float32)[:, None, None, None])
 
@@ -79,6 +80,9 @@ class PixelNetwork(nn.Module):
         task: Turns outputs into probabilities or natural values; None for the network's outputs.
         coordinates: Times (T, 2) and a location (2,) for all images; None if they are inputs.
     """
+
+    time: Tensor
+    location: Tensor
 
     def __init__(
         self,
@@ -122,7 +126,7 @@ class StackedPixelNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return probabilities (B, K, H, W) for layers (B, T x C, H, W), time-major, divided by 255."""
-        pixels = (image * BYTE).unflatten(1, (self.dates, -1)).transpose(1, 2)
+        pixels = torch.unflatten(image * BYTE, 1, (self.dates, -1)).transpose(1, 2)
         probabilities: Tensor = self.network(pixels)
         return probabilities
 
