@@ -14,9 +14,9 @@ from instageo.data.command_line.split_command import split_command
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
 from instageo.files import describe_os_error
-from instageo.model.commands.export_command import export_command
 from instageo.model.commands.map_command import map_command
 from instageo.model.commands.registry import app as registry_app
+from instageo.model.exports.export_command import export_command
 from instageo.model.run import EXTRAS
 from instageo.model.run import main as run_main
 from instageo.recipes.commands import app as recipe_app

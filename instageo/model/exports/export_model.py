@@ -141,8 +141,8 @@ def _gate_tiles(predictor: Predictor, request: ExportRequest, checkpoint: Checkp
         tiles = read_export_tiles(predictor.settings, request.table, None, tile, GATE_TILES)
     elif not request.gate:
         return []
-    elif found := _own_table(checkpoint, "valid_filepath"):
-        tiles = read_export_tiles(predictor.settings, *found, tile, GATE_TILES)
+    elif own := _own_table(checkpoint, "valid_filepath"):
+        tiles = read_export_tiles(predictor.settings, *own, tile, GATE_TILES)
     else:
         raise ConfigError(
             f"{checkpoint.path}: an export is compared with the network on real chips, and the table that the "
@@ -158,16 +158,16 @@ def _calibration_tiles(
 ) -> list[ExportTile]:
     if request.precision != "int8":
         return []
-    found = (request.calibration, None) if request.calibration else _own_table(checkpoint, "train_filepath")
-    if not found:
+    source = (request.calibration, None) if request.calibration else _own_table(checkpoint, "train_filepath")
+    if not source:
         raise ConfigError(
             f"{checkpoint.path}: int8 is calibrated with real chips, and the table that the model was trained on is "
             "not on this machine; give calibration, a table or a folder of chips"
         )
-    tiles = read_export_tiles(predictor.settings, *found, tile, CALIBRATION_TILES)
+    tiles = read_export_tiles(predictor.settings, *source, tile, CALIBRATION_TILES)
     if len(tiles) < MIN_CALIBRATION_TILES:
         raise ConfigError(
-            f"calibration={found[0]}: has {counted(len(tiles), 'window')} of {tile} pixels; expected at least "
+            f"calibration={source[0]}: has {counted(len(tiles), 'window')} of {tile} pixels; expected at least "
             f"{MIN_CALIBRATION_TILES}, better {CALIBRATION_TILES}"
         )
     return tiles

@@ -23,10 +23,10 @@ def find_format(name: str, precision: str) -> ExportFormat:
         raise ConfigError(
             f"format={name} is unknown; choose one of {', '.join(EXPORT_FORMATS)}{did_you_mean(name, EXPORT_FORMATS)}"
         )
-    found = EXPORT_FORMATS[name]
-    if precision not in found.precisions:
+    chosen = EXPORT_FORMATS[name]
+    if precision not in chosen.precisions:
         able = [other for other, entry in EXPORT_FORMATS.items() if precision in entry.precisions]
         raise ConfigError(
             f"precision={precision} is not possible with format={name}; choose format={' or '.join(able)}"
         )
-    return found
+    return chosen

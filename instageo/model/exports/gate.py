@@ -163,18 +163,18 @@ def compare_export(
         with torch.inference_mode():
             raw = predictor.forward(graph.samples(batch).to(predictor.device)).float().cpu()
             expected = task.value(raw)[:, None] if isinstance(task, Regression) else task.activate(raw)
-        found = graph.interpret(run(graph.feed(batch)))
+        exported = graph.interpret(run(graph.feed(batch)))
         if not expected.isfinite().all():
             raise DataError(f"{batch[0].name}: the network's output is not a number, so it cannot be exported")
-        if found.shape != expected.shape:
+        if exported.shape != expected.shape:
             raise ConfigError(
-                f"the exported file gives the shape {tuple(found.shape)}, expected {tuple(expected.shape)}"
+                f"the exported file gives the shape {tuple(exported.shape)}, expected {tuple(expected.shape)}"
             )
-        if not found.isfinite().all():
+        if not exported.isfinite().all():
             raise ConfigError(
                 f"{batch[0].name}: the exported file gives values that are not numbers; try another format"
             )
-        for tile, one, other in zip(batch, expected, found, strict=True):
+        for tile, one, other in zip(batch, expected, exported, strict=True):
             observed = predictor.observed(tile.sample.valid)
             values.append((one[:, observed], other[:, observed]))
             for score, outputs in zip(scores or (), (one, other), strict=False):
@@ -187,19 +187,19 @@ def compare_export(
 
 def _count(comparison: GateComparison, task: Any, values: Sequence[tuple[Tensor, Tensor]], limits: GateLimits) -> None:
     """Fill in counts and differences of outputs (K, N), the network's and the file's."""
-    expected, found = (torch.cat(list(part), 1) for part in zip(*values, strict=True))
+    expected, exported = (torch.cat(list(part), 1) for part in zip(*values, strict=True))
     if not expected.numel():
         return
-    difference = (expected - found).abs()
+    difference = (expected - exported).abs()
     comparison.largest = float(difference.max())
     if isinstance(task, Regression):
         low, high = np.percentile(expected.numpy(), SPREAD)
         comparison.spread = float(high - low)
         agrees = difference <= max(limits.tolerance * comparison.spread, 1e-6 * float(expected.abs().max()))
     elif isinstance(task, MultiLabel):
-        agrees = (expected > 0.5) == (found > 0.5)
+        agrees = (expected > 0.5) == (exported > 0.5)
     else:
-        agrees = highest_class(expected) == highest_class(found)
+        agrees = highest_class(expected) == highest_class(exported)
     comparison.compared, comparison.agreeing = agrees.numel(), int(agrees.sum())
 
 

@@ -86,9 +86,9 @@ def build_request(
     Raises:
         ConfigError: A value does not work.
     """
-    known = {part.name for part in fields(ExportRequest)} - {"output", "format", "name"}
-    if unknown := set(options) - known:
-        raise TypeError(f"unknown option {min(unknown)}; the options are {', '.join(sorted(known))}")
+    names = {part.name for part in fields(ExportRequest)} - {"output", "format", "name"}
+    if unknown := set(options) - names:
+        raise TypeError(f"unknown option {min(unknown)}; the options are {', '.join(sorted(names))}")
     given = dict(options)
     for table in ("table", "calibration"):
         if given.get(table) is not None:

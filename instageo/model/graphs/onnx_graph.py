@@ -122,9 +122,9 @@ NEW_IN_18 = (
 
 
 def _drop_attributes(node: Any, *names: str) -> None:
-    kept = [attribute for attribute in node.attribute if attribute.name not in names]
+    remaining = [attribute for attribute in node.attribute if attribute.name not in names]
     del node.attribute[:]
-    node.attribute.extend(kept)
+    node.attribute.extend(remaining)
 
 
 @contextmanager

@@ -60,12 +60,12 @@ def outside_of_weights(model: Any) -> list[str]:
 
 def _ancestors(nodes: Sequence[Any]) -> set[str]:
     """Return the names of all operators that these depend on."""
-    found: set[str] = set()
+    names: set[str] = set()
     pending = list(nodes)
     while pending:
         for source in pending.pop().input_values():
             node = source.get_node()
-            if node.get_friendly_name() not in found:
-                found.add(node.get_friendly_name())
+            if node.get_friendly_name() not in names:
+                names.add(node.get_friendly_name())
                 pending.append(node)
-    return found
+    return names

@@ -93,9 +93,9 @@ def checksum_run(run: TrainedRun) -> dict[str, FileChecksum]:
     """Return the checksums of the files to publish, by path below the run's folder."""
     folder = run.path.parent
     listed = [folder / EXPORTS / name for entry in read_exports(run).values() for name in entry["files"]]
-    found = [path for path in (folder / EXPORTS).glob("*") if path.suffix in FORMATS]
+    others = [path for path in (folder / EXPORTS).glob("*") if path.suffix in FORMATS]
     record = [folder / EXPORTS / RECORD_FILE] if listed else []
-    exports = sorted({*listed, *found, *record})
+    exports = sorted({*listed, *others, *record})
     files = [*(folder / name for name in (*PUBLISHED, RUN_FILE, SCORES_FILE)), *exports]
     return {path.relative_to(folder).as_posix(): checksum_file(path) for path in files if path.is_file()}
 
@@ -124,9 +124,9 @@ def read_exports(run: TrainedRun) -> dict[str, dict[str, Any]]:
 
 def summarize_exports(run: TrainedRun) -> dict[str, dict[str, Any]]:
     """Return what a manifest records of each export, by path below the run's folder."""
-    kept = ("format", "precision", "gate", "mlm:artifact_type", "mlm:input", "mlm:output")
+    fields = ("format", "precision", "gate", "mlm:artifact_type", "mlm:input", "mlm:output")
     return {
-        f"{EXPORTS}/{name}": {key: entry[key] for key in kept if key in entry}
+        f"{EXPORTS}/{name}": {key: entry[key] for key in fields if key in entry}
         for name, entry in read_exports(run).items()
     }
 

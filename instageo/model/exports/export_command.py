@@ -1,0 +1,102 @@
+"""`instageo export`: a trained model as a file for other programs."""
+
+import inspect
+from collections.abc import Callable
+from json import dumps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from instageo.errors import ConfigError
+from instageo.extras import required_by
+from instageo.runtime.progress import log_to_stderr
+
+EXTRAS = "model,cpu,export"
+"""Extras that the command needs."""
+
+DESCRIPTION = """Write a trained model as a file for other programs, if the file computes what the network does.
+
+Examples: instageo export runs/floods --format onnx -o exports
+
+instageo export registry:floods/tiny --format deepness --table val.csv -o qgis
+
+Pixels go in as files store them, and probabilities come out. Real chips go through the network and through the file;
+export.json says how they agree, and a file that differs is not written.
+"""
+
+OPTIONS: tuple[tuple[str, tuple[str, ...], Any, Any, str], ...] = (
+    ("format", ("-f",), str, inspect.Parameter.empty, "onnx, openvino, pt2 (PyTorch) or deepness (QGIS)."),
+    ("output", ("-o",), Path | None, None, "Folder; by default exports in the folder of the run."),
+    (
+        "table", (), str | None, None,
+        "Table or folder of chips on which the file is compared with the network; by default the table that the model "
+        "was validated on.",
+    ),
+    ("precision", (), str, "f32", "f32, or int8 (format openvino)."),
+    (
+        "calibration", (), str | None, None,
+        "For int8: table or folder of chips; by default the table that the model was trained on.",
+    ),
+    ("tile", (), int | None, None, "Side of the images, pixels; by default that of training."),
+    ("opset", (), int | None, None, "Operator set of ONNX, 17 to 23; by default 18."),
+    ("normalized_input", (), bool, False, "Take normalised images in place of pixels as files store them."),
+    ("logits", (), bool, False, "Give the network's outputs in place of probabilities or natural values."),
+    (
+        "date", (), list[str] | None, None,
+        "Fix the date of all images, YYYY-MM-DD, in place of an input; repeat for several dates.",
+    ),
+    (
+        "location", (), str | None, None,
+        "Fix the location of all images, LATITUDE,LONGITUDE, in place of an input.",
+    ),
+    ("resolution", (), float | None, None, "For deepness: metres per pixel; by default those of the chips."),
+    ("name", (), str | None, None, "Beginning of the files' names; by default that of the run."),
+    ("no_gate", (), bool, False, "Write the file without comparing it; export.json says so."),
+    ("json", (), bool, False, "Print what was made as JSON."),
+)  # fmt: skip
+"""Options: name, further flags, type, default, help."""
+
+
+def make_export_command() -> Callable[..., None]:
+    """Return the command as a function for Typer."""
+    model = Annotated[str, typer.Argument(help="Checkpoint, run folder, or name in the registry, registry:MODEL/SIZE.")]
+    parameters = [inspect.Parameter("model", inspect.Parameter.KEYWORD_ONLY, annotation=model)]
+    for name, flags, kind, default, text in OPTIONS:
+        option = Annotated[kind, typer.Option(f"--{name.replace('_', '-')}", *flags, help=text)]
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option))
+
+    def command(**values: Any) -> None:
+        _run(values)
+
+    command.__doc__ = DESCRIPTION
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
+
+
+def _run(values: dict[str, Any]) -> None:
+    options = {name: values[name] for name, *_ in OPTIONS if name not in ("date", "location", "no_gate", "json")}
+    options |= {"dates": values["date"] or (), "lat_lon": _numbers(values["location"]), "gate": not values["no_gate"]}
+    with required_by("instageo export", EXTRAS), log_to_stderr():
+        from instageo.model.map_jobs.trained_model import load_model
+
+        report = load_model(values["model"], device="cpu").export(**options)
+    if values["json"]:
+        typer.echo(dumps({"files": [str(path) for path in report.files], **report.record}, indent=2))
+        return
+    for line in (*(f"wrote {path}" for path in report.files), report.summary, *report.notes):
+        typer.echo(line)
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    """Return numbers with commas between them."""
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"location={text} does not work; expected LATITUDE,LONGITUDE in degrees") from error
+
+
+export_command = make_export_command()
