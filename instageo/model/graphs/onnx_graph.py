@@ -24,6 +24,9 @@ OPSETS = range(17, 24)
 OLD_IR = 8
 """Version of the file format of readers of opset 17, such as ONNX Runtime 1.17."""
 
+MAX_BYTES = 2**31 - 2**20
+"""Most bytes of weights in one file, whose format counts up to 2 GB."""
+
 NOISY = ("torch.onnx", "onnxscript", "onnx_ir")
 """Loggers that report packages which these networks do not need."""
 
@@ -37,12 +40,17 @@ def to_onnx(program: torch.export.ExportedProgram, inputs: Sequence[str], opset:
         opset: Operator set, one of `OPSETS`.
 
     Raises:
-        ConfigError: An operator of the network does not exist in that operator set.
+        ConfigError: An operator of the network does not exist in that operator set, or it has more than 2 GB.
         MissingExtraError: A package is not installed.
     """
     with required_by("ONNX", "export"):
         import onnx
         import onnxscript  # noqa: F401  # which PyTorch's exporter needs
+    size = sum(tensor.nbytes for tensor in program.state_dict.values())
+    if size >= MAX_BYTES:
+        raise ConfigError(
+            f"the network has {size / 1e9:.1f} GB, and one file of ONNX holds 2 GB; use format=openvino or pt2"
+        )
     with _quietly():
         exported = torch.onnx.export(
             program,
