@@ -14,6 +14,7 @@ from instageo.model.exports.formats import EXPORT_FORMATS
 from instageo.model.exports.from_settings import export_graph_from_settings
 from instageo.model.exports.openvino_format import load_openvino
 from instageo.model.exports.request import build_request
+from instageo.raster.reading import read_raster
 from instageo.table import read_table, write_table
 from tests.integration.conftest import write_chips
 
@@ -29,14 +30,12 @@ def chip_level(folder):
         write_table(folder / f"{name}.csv", [{"Input": row.name, "Label": i % 3} for i, row in enumerate(rows)])
 
 
-def save(base, model_name, *, kind="segmentation", num_dates=1, head="light", **options):
+def save(base, model_name, *, kind="segmentation", num_dates=1, **options):
     """Save a network of random weights with the statistics of chips, and return it loaded with its data's folder."""
     data = write_chips(base / "data", num_dates=num_dates, count=7)
     torch.manual_seed(0)
     classes = {"segmentation": 2, "chips": 3, "regression": 1}[kind]
-    net = instageo.build_network(
-        model_name, num_classes=classes, temporal_dim=num_dates, img_size=32, head=head, **options
-    )
+    net = instageo.build_network(model_name, num_classes=classes, temporal_dim=num_dates, img_size=32, **options)
     how = {"temporal_dim": num_dates, "statistics": "auto"}
     if kind == "chips":
         chip_level(data)
@@ -156,16 +155,12 @@ def test_a_file_that_differs_from_its_network_is_refused_and_nothing_is_left(tmp
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_deepness_maps_as_chip_inference_does(tmp_path, run):
+def test_deepness_maps_as_chip_inference_does(small_network, tmp_path, run):
     """The plugin's arithmetic: pixels / 255, tiles that overlap, of which the inner part is kept."""
     side, tile = 160, 64
     data = write_chips(tmp_path / "data", count=4, side=side)
-    torch.manual_seed(1)
-    net = instageo.build_network("prithvi_eo_tiny", num_classes=2, depth=1, img_size=tile, head="light")
-    dataset = instageo.ChipDataset(data / "train.csv", statistics="auto", crop_size=tile)
-    instageo.save_model(net, tmp_path / "floods", data=dataset, metrics={"val_mIoU": 0.5})
-    model = instageo.load_model(tmp_path / "floods", device="cpu")
-    report = model.export(tmp_path / "qgis", format="deepness", table=data / "train.csv")
+    model = instageo.load_model(small_network, device="cpu")
+    report = model.export(tmp_path / "qgis", format="deepness", table=data / "train.csv", tile=tile)
     exported = onnx.load(report.path)
     assert (exported.ir_version, exported.opset_import[0].version) == (8, 17)
     metadata = {entry.key: json.loads(entry.value) for entry in exported.metadata_props}
@@ -175,10 +170,8 @@ def test_deepness_maps_as_chip_inference_does(tmp_path, run):
     assert "standardization_mean" not in metadata
     assert "set the input channels in this order: 1 BLUE, 2 GREEN, 3 RED" in report.files[1].read_text()
 
-    arguments = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={tmp_path / 'floods'}"]
-    assert run("mode=chip_inference", *arguments, "accelerator=cpu")[0] == 0
-    from instageo.raster.reading import read_raster
-
+    arguments = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={small_network}"]
+    assert run("mode=chip_inference", *arguments, f"test.crop_size={tile}", "accelerator=cpu")[0] == 0
     expected = read_raster(next((tmp_path / "run" / "predictions").rglob("*.tif"))).values[0]
     session = onnxruntime.InferenceSession(report.path)
     [port] = session.get_inputs()
