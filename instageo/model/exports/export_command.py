@@ -63,7 +63,7 @@ def make_export_command() -> Callable[..., None]:
     model = Annotated[str, typer.Argument(help="Checkpoint, run folder, or name in the registry, registry:MODEL/SIZE.")]
     parameters = [inspect.Parameter("model", inspect.Parameter.KEYWORD_ONLY, annotation=model)]
     for name, flags, kind, default, text in OPTIONS:
-        option = Annotated[kind, typer.Option(f"--{name.replace('_', '-')}", *flags, help=text)]
+        option: Any = Annotated[kind, typer.Option(f"--{name.replace('_', '-')}", *flags, help=text)]
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option))
 
     def command(**values: Any) -> None:

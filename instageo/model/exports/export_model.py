@@ -158,6 +158,7 @@ def _calibration_tiles(
 ) -> list[ExportTile]:
     if request.precision != "int8":
         return []
+    source: tuple[str, str | None] | None
     source = (request.calibration, None) if request.calibration else _own_table(checkpoint, "train_filepath")
     if not source:
         raise ConfigError(
