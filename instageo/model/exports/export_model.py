@@ -165,10 +165,11 @@ def _calibration_tiles(
             f"{checkpoint.path}: int8 is calibrated with real chips, and the table that the model was trained on is "
             "not on this machine; give calibration, a table or a folder of chips"
         )
-    tiles = read_export_tiles(predictor.settings, *source, tile, CALIBRATION_TILES)
+    table, root = source
+    tiles = read_export_tiles(predictor.settings, table, root, tile, CALIBRATION_TILES)
     if len(tiles) < MIN_CALIBRATION_TILES:
         raise ConfigError(
-            f"calibration={source[0]}: has {counted(len(tiles), 'window')} of {tile} pixels; expected at least "
+            f"calibration={table}: has {counted(len(tiles), 'window')} of {tile} pixels; expected at least "
             f"{MIN_CALIBRATION_TILES}, better {CALIBRATION_TILES}"
         )
     return tiles
