@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from instageo.data.command_line.chip_commands import app as chips_app
 from instageo.data.command_line.clean_command import clean_command
@@ -23,6 +22,7 @@ from instageo.recipes.commands import app as recipe_app
 from instageo.runtime.progress import log_to_stderr
 from instageo.runtime.streams import accept_any_text
 from instageo.runtime.termination import TERMINATED, interrupt_on_sigterm
+from instageo.runtime.usage_errors import PlainErrorGroup
 from instageo.version import __version__
 from instageo.wording import counted
 
@@ -33,7 +33,7 @@ COMMANDS = (
 """Every command in the order of use, for `--help`."""
 
 
-class CommandsInOrderOfUse(TyperGroup):
+class CommandsInOrderOfUse(PlainErrorGroup):
     """The command `instageo`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
