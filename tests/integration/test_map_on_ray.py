@@ -160,7 +160,7 @@ def test_a_network_that_cannot_be_loaded_ends_the_run(model, scenes, tmp_path, m
     how = ["ray.num_workers=1", "ray.max_retries=0"]
     status = map_with("ray", model, [scenes / "tiny.tif"], tmp_path / "maps", *how)
     sentence = one_sentence((status, *capfd.readouterr()))
-    assert "1 processes were killed while they loaded it, perhaps for lack of memory" in sentence
+    assert "1 process was killed while loading it, perhaps for lack of memory" in sentence
 
 
 @pytest.mark.usefixtures("cluster")

@@ -16,6 +16,7 @@ from instageo.model.inference.ray_cluster import WorkerPlan, plan_workers
 from instageo.model.networks.device import pick_device
 from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.settings import Settings
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +117,6 @@ def check_model(predictor: Predictor, fingerprint: str) -> None:
 def explain_killed_loads(setup: WorkerSetup) -> CheckpointError:
     """Return what is to be said when loading the network has killed workers too often."""
     return CheckpointError(
-        f"{setup.settings.checkpoint_path}: {setup.max_loads} processes were killed while they loaded it, perhaps for "
-        "lack of memory; use fewer with ray.num_workers"
+        f"{setup.settings.checkpoint_path}: {counted(setup.max_loads, 'process', 'were')} killed while loading it, "
+        "perhaps for lack of memory; use fewer with ray.num_workers"
     )

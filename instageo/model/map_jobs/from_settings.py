@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from instageo.errors import ConfigError, DataError
+from instageo.errors import CheckpointError, ConfigError, DataError
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.map_jobs.map_job import MapJob, WorkerSettings
 from instageo.model.map_jobs.products import WantedPolygons
 from instageo.model.mapping.ensemble import TTA, Ensemble
 from instageo.model.mapping.map_files import WantedLayers
+from instageo.model.networks.checkpoint import locate_checkpoint
 from instageo.model.scenes.date_layers import ReadingOptions
 from instageo.model.scenes.scene_list import check_not_scene, list_scenes, map_paths
 from instageo.model.settings import Engine, Settings
@@ -89,7 +90,14 @@ def build_map_job(
 
 
 def load_ensemble(predictor: Predictor, wanted: MapSettings, explicit: frozenset[str]) -> Ensemble:
-    """Load the further members of the ensemble of a loaded network."""
+    """Load the further members of the ensemble of a loaded network.
+
+    Raises:
+        CheckpointError: A member is missing, or cannot be loaded.
+    """
+    for path in wanted.members:
+        if not (file := locate_checkpoint(path)).is_file():
+            raise CheckpointError(f"members: checkpoint {file} does not exist; check members (option --member)")
     members = [
         predictor_from_settings(replace(predictor.settings, checkpoint_path=path), explicit, predictor.device)
         for path in wanted.members
