@@ -14,8 +14,8 @@ from tests import server_process
 class Handler(server_process.Replying, BaseHTTPRequestHandler):
     """Serves files below `root` whole or in ranges.
 
-    Below a folder `denied` every request gets 403; below `busy` the first request for each path gets 503; `/requests`
-    lists the requests so far.
+    Below a folder `denied` every request gets 403; below `busy` the first request for each path gets 503; files in
+    a folder `plain` have no ETag; `/requests` lists the requests so far.
     """
 
     root, delay_s = Path(), 0.0
@@ -43,6 +43,8 @@ class Handler(server_process.Replying, BaseHTTPRequestHandler):
         content = file.read_bytes()
         byte_range = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         headers = {"ETag": f'"{file.stat().st_mtime_ns}"', "Accept-Ranges": "bytes"}
+        if file.parent.name == "plain":
+            del headers["ETag"]
         if not byte_range:
             return self.reply(200, content, **headers)
         start, end = int(byte_range[1]), min(int(byte_range[2] or len(content)), len(content) - 1)

@@ -1,11 +1,14 @@
 """Tell whether a raster has changed, without reading it whole."""
 
+import logging
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from instageo.errors import RasterError
 from instageo.locations import GDAL_PREFIXES, file_stamp, hide_secrets, is_remote
 from instageo.raster.reading import open_raster
+
+log = logging.getLogger(__name__)
 
 SAMPLED_BYTES = 1 << 16
 """Bytes at the beginning and at the end of a file that its checksum covers."""
@@ -34,7 +37,14 @@ def _fingerprint(path: str) -> dict[str, object]:
     local = archive or path
     name = PurePosixPath(hide_secrets(path)).name
     if is_remote(local):
-        return {"name": name, "stamp": file_stamp(_url(path))}
+        stamp = file_stamp(_url(path))
+        if stamp is None:
+            log.warning(
+                "%s: its server reports neither checksum nor time, so changes of its content go unnoticed; use "
+                "overwrite if it has changed",
+                hide_secrets(path),
+            )
+        return {"name": name, "stamp": stamp}
     try:
         with Path(local).open("rb") as file:
             first = file.read(SAMPLED_BYTES)

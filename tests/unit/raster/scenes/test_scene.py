@@ -122,6 +122,18 @@ def test_fingerprints_change_with_content_time_and_masks(tmp_path):
     assert scene.fingerprint()[0]["stamp"] != second[0]["stamp"]
 
 
+def test_files_behind_urls_that_may_change_unnoticed_are_told(tmp_path, caplog):
+    write_scene(tmp_path / "plain" / "a.tif", random_scene((1, 20, 20)))
+    with http_server.running(tmp_path) as port:
+        [entry] = scene_of(f"http://127.0.0.1:{port}/plain/a.tif?key=secret", 1).fingerprint()
+    assert entry == {"name": "a.tif", "stamp": None}
+    [sentence] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert sentence == (
+        f"http://127.0.0.1:{port}/plain/a.tif: its server reports neither checksum nor time, so changes of its content "
+        "go unnoticed; use overwrite if it has changed"
+    )
+
+
 def test_fingerprints_of_vrts_archives_and_urls(tmp_path):
     path = write(tmp_path / "a.tif")
     vrt = scene_of(write_vrt(tmp_path / "a.vrt", path, (60, 40), 1), 1)
