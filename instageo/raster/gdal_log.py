@@ -1,7 +1,10 @@
-"""Messages that GDAL logs: the keys of signed URLs in them are hidden."""
+"""Messages of GDAL and rasterio: the keys of signed URLs are hidden, and missing georeference is no reason to warn."""
 
 import logging
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from instageo.locations import hide_secrets
 
@@ -16,6 +19,14 @@ def hide_secrets_in_log() -> None:
     """Remove users, passwords and queries from the URLs that GDAL logs, from now on."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_hide)  # the same filter is added only once
+
+
+@contextmanager
+def ignore_missing_georeference() -> Iterator[None]:
+    """Silence rasterio's warning about files without a georeference, which are allowed, in this block or function."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Dataset has no geotransform")
+        yield
 
 
 def _hide(record: logging.LogRecord) -> bool:

@@ -1,6 +1,7 @@
 """`mode=map`, `--json`, folders and tables of scenes, ensembles, and `model.map` from Python."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -147,3 +148,14 @@ def test_an_ensemble_and_its_spread(instageo, reference, small_network, scene, t
     status, _, err = instageo("map", small_network, "--member", three, scene, "-o", tmp_path / "x.tif")
     assert status == 1
     assert err.splitlines()[-1].endswith("the members of an ensemble must agree")
+
+
+def test_no_word_about_a_missing_georeference(small_network, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scene = write_raster(tmp_path / "scene.tif", scene_values(), crs=None, transform=None)
+    model = package.load_model(small_network, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.map(scene, tmp_path / "map.tif").areas.hectares is None
+        assert model.predict(scene).classes.shape == (70, 90)

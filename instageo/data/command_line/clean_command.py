@@ -1,6 +1,5 @@
 """The command `instageo clean`."""
 
-import warnings
 from importlib.util import find_spec
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.data.command_line.settings_command import settings_command
 from instageo.extras import required_by
+from instageo.raster.gdal_log import ignore_missing_georeference
 from instageo.runtime.progress import log_to_stderr
 
 EXTRAS = "data"
@@ -28,8 +28,7 @@ def _run(settings: CleanSettings) -> int:
             if find_spec(name) is None:
                 raise ModuleNotFoundError(f"No module named '{name}'", name=name)
         from instageo.data.cleaning.table_cleaning import clean_table
-    warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # chips without coordinates are allowed
-    with log_to_stderr():
+    with log_to_stderr(), ignore_missing_georeference():
         report = clean_table(settings)
     typer.echo(report.summary())
     for remark in report.remarks:

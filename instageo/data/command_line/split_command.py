@@ -1,7 +1,6 @@
 """The command `instageo split`."""
 
 import gc
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ from rich.table import Table
 from instageo.data.command_line.module_command import run_module
 from instageo.data.command_line.settings_command import settings_command
 from instageo.data.split_settings import FOLDED, SplitSettings
+from instageo.raster.gdal_log import ignore_missing_georeference
 from instageo.runtime.progress import log_to_stderr
 
 DESCRIPTION = """Split a table of chips into train, val and test, and prove what they do not share.
@@ -24,8 +24,7 @@ instageo split --verify train.csv val.csv test.csv
 
 def run_split(settings: SplitSettings) -> int:
     """Split a table, or verify a split, and return the exit status."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # the report says it of all chips
+    with ignore_missing_georeference():  # the report says it of all chips
         return _verify(settings) if settings.verify else _split(settings)
 
 

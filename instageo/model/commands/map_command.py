@@ -3,7 +3,6 @@
 import inspect
 import re
 import typing
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
@@ -16,6 +15,7 @@ from instageo.errors import ConfigError, InstaGeoError
 from instageo.extras import required_by
 from instageo.model.settings.map_settings import MapSettings
 from instageo.model.settings.run_settings import PRECISIONS
+from instageo.raster.gdal_log import ignore_missing_georeference
 from instageo.runtime.progress import log_to_stderr, step_progress
 
 EXTRAS = "model,cpu"
@@ -93,8 +93,7 @@ def _run(values: dict[str, Any]) -> None:
     given |= {setting: values[name] for name, setting, *_ in OTHERS if values[name] is not None}
     if given["engine.precision"] in PRECISIONS:  # formats of PyTorch by the names of training
         given["precision"] = given.pop("engine.precision")
-    with log_to_stderr(), _named_as_options(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # such scenes are allowed
+    with log_to_stderr(), _named_as_options(), ignore_missing_georeference():
         settings = update_settings(default_settings(), given)
         keep_freed_memory()
         try:

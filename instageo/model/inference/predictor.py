@@ -40,6 +40,7 @@ from instageo.model.settings.resolve import resolve
 from instageo.model.tasks.base import Task
 from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tasks.predictions import Prediction
+from instageo.raster.gdal_log import ignore_missing_georeference
 from instageo.raster.grid import Grid, RasterInfo
 from instageo.raster.reading import OpenRaster, open_raster, read_info
 from instageo.raster.validity import validity_mask
@@ -150,6 +151,7 @@ class Predictor:
         pixels = valid.all(0) if self.settings.test.mask_cloud else valid.any(0)
         return pixels.any().view(1, 1) if self.task.image_level else pixels
 
+    @ignore_missing_georeference()
     def predict(
         self,
         source: str | Path | NDArray[np.generic],
@@ -192,6 +194,7 @@ class Predictor:
             return prediction
         return replace(prediction, source=Path(source).resolve())
 
+    @ignore_missing_georeference()
     def encode(
         self,
         source: str | Path | NDArray[np.generic],

@@ -25,6 +25,7 @@ from instageo.model.networks.device import find_device
 from instageo.model.settings import EngineSettings
 from instageo.model.settings.compose import default_settings
 from instageo.model.settings.map_settings import MapSettings
+from instageo.raster.gdal_log import ignore_missing_georeference
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ def load_model(
     return TrainedModel(**{part.name: getattr(loaded, part.name) for part in fields(Predictor)})
 
 
+@ignore_missing_georeference()
 def _map_one_scene(
     predictor: Predictor,
     scene: str | Path | Sequence[str | Path],

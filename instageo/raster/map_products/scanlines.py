@@ -3,23 +3,24 @@
 import errno
 import os
 import shutil
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.features import shapes, sieve
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
+from instageo.raster.gdal_log import ignore_missing_georeference
 from instageo.raster.map_products.finished_map import FinishedMap
+
+_open_raster = ignore_missing_georeference()(rasterio.open)
 
 OPTIONS = {"GDAL_CACHEMAX": 32, "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 """GDAL options for copies: a small block cache (MB), since each row is needed once or twice."""
@@ -138,7 +139,7 @@ def _windows(height: int, width: int) -> Iterator[Window]:
 def _open(*paths: Path) -> Iterator[list[DatasetReader]]:
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**OPTIONS))
-        yield [stack.enter_context(_ignore_missing_georeference(rasterio.open, path)) for path in paths]
+        yield [stack.enter_context(_open_raster(path)) for path in paths]
 
 
 @contextmanager
@@ -150,19 +151,12 @@ def _create(path: Path, shape: tuple[int, int], dtype: np.dtype[np.generic]) -> 
         raise OSError(errno.ENOSPC, f"{num_bytes / 1e6:.0f} MB are needed")
     profile = {"driver": "GTiff", "count": 1, "height": height, "width": width, "dtype": dtype.name, "blockysize": 1}
     try:
-        with _ignore_missing_georeference(rasterio.open, path, "w", BIGTIFF="IF_SAFER", **profile) as target:
+        with _open_raster(path, "w", BIGTIFF="IF_SAFER", **profile) as target:
             yield target
     except RasterioError as error:
         raise OSError(f"GDAL refuses a temporary copy: {error}") from error
     if path.stat().st_size < num_bytes:
         raise OSError(f"{path.stat().st_size} of {num_bytes} bytes of a temporary copy were written")
-
-
-def _ignore_missing_georeference(function: Any, *arguments: Any, **options: Any) -> Any:
-    """Call a function of rasterio, which warns about rasters without a georeference; these have none on purpose."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return function(*arguments, **options)
 
 
 def _count_corners(classes: NDArray[np.int32]) -> int:
