@@ -17,10 +17,11 @@ class PlainErrorGroup(TyperGroup):
 
     def main(self, *arguments: Any, standalone_mode: bool = True, **options: Any) -> Any:
         """Run the command and end the program, with status 2 if its arguments are wrong."""
+        run: Any = super().main
         if not standalone_mode:
-            return super().main(*arguments, standalone_mode=False, **options)
+            return run(*arguments, standalone_mode=False, **options)
         try:
-            status = super().main(*arguments, standalone_mode=False, **options)
+            status = run(*arguments, standalone_mode=False, **options)
         except USAGE_ERROR as error:
             sentence = describe_usage_error(error)
             typer.echo(f"error: {sentence}" if sentence else "", err=True, nl=bool(sentence))

@@ -24,7 +24,7 @@ from instageo.model.exports.graph import ExportGraph, ExportTile
 from instageo.model.exports.request import ExportReport, ExportRequest
 from instageo.model.inference.predictor import Predictor
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
-from instageo.raster.pixel_area import compute_pixel_areas_km2
+from instageo.raster.pixel_area import compute_pixel_areas
 from instageo.stores.download import sha256_file
 from instageo.table import find_table
 from instageo.wording import counted
@@ -188,5 +188,8 @@ def _own_table(checkpoint: Checkpoint, which: str) -> tuple[str, str] | None:
 
 def _resolution(tiles: Sequence[ExportTile]) -> float | None:
     """Return the side of a pixel of the first chip, metres; None if it is nowhere on Earth."""
-    areas = compute_pixel_areas_km2(tiles[0].grid) if tiles else None
-    return None if areas is None else round(float(areas.mean()) ** 0.5 * 1000, 3)
+    areas = compute_pixel_areas(tiles[0].grid) if tiles else None
+    if areas is None:
+        return None
+    area_km2 = areas.planar_km2 or float(areas.row_means_km2.mean())
+    return round(area_km2**0.5 * 1000, 3)

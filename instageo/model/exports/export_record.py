@@ -125,7 +125,7 @@ def _plain_numbers(numbers: Sequence[float]) -> list[float | None]:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Return the content of a folder's `export.json`; with no exports if there is none.
+    """Return the content of a folder's `export.json`; with no exports if it does not exist.
 
     Raises:
         ConfigError: It is damaged.

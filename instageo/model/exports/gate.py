@@ -36,7 +36,7 @@ class GateLimits:
     Attributes:
         agreement: Least share of pixels, or of chips, that agree: in their class, or to `tolerance` in their value.
         probability: Largest difference of a probability; None for no limit.
-        tolerance: Difference of values that counts as agreement, as a share of their spread.
+        tolerance: Regression: difference that counts as agreement, as a share of their spread.
         score: Most by which the score on labels may fall: mean IoU or F1; for regression the share by which the root
             mean square error may rise.
     """

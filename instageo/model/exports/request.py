@@ -29,7 +29,7 @@ class ExportRequest:
         opset: Operator set of ONNX; None for the format's own.
         precision: One of `PRECISIONS`.
         normalized_input: The graph takes normalised images, with 0 where nothing was observed, in place of pixels.
-        logits: The graph gives the network's outputs in place of probabilities, or of values in natural units.
+        logits: The graph gives the network's outputs in place of probabilities, or predictions in natural units.
         table: Table or folder of chips that the file is compared with the network on; None for the model's own
             validation table.
         calibration: Table or folder of chips for int8; None for the model's own training table.

@@ -26,7 +26,7 @@ from instageo.model.settings.derived import band_names
 SomePredictor = TypeVar("SomePredictor", bound=Predictor)
 
 MAX_PROBABILITY_DIFFERENCE, MAX_VALUE_DIFFERENCE = 0.05, 0.01
-"""Largest difference of probabilities, and of values as a share of their standard deviation, that means the same."""
+"""Largest difference of probabilities, and for regression as a share of the deviation, that means the same."""
 
 SEED = 0
 """Of the noise that stands in for tiles where there are none yet."""

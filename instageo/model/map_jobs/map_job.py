@@ -96,7 +96,7 @@ class MapJob:
 
     @property
     def legend(self) -> ClassLegend | None:
-        """Names and colours of the classes; None for maps of values."""
+        """Names and colours of the classes; None for regression."""
         return self.planned_files[0].legend
 
     @property

@@ -31,7 +31,7 @@ class WantedPolygons:
 
 
 def product_paths(output: Path, legend: ClassLegend | None, polygons: WantedPolygons | None) -> list[Path]:
-    """Return the files that are made from a map: areas, legend, picture and polygons; of values only a picture."""
+    """Return the files that are made from a map: areas, legend, picture and polygons; for regression only a picture."""
     picture = output.with_name(f"{output.stem}_quicklook.png")
     if legend is None:
         return [picture]
@@ -48,7 +48,7 @@ def write_products(
     Args:
         output: The map.
         title: Title of the picture.
-        legend: Names and colours of classes; None for a map of values.
+        legend: Names and colours of classes; None for regression.
         polygons: Which polygons are wanted; None for none.
 
     Returns:

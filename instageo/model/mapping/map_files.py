@@ -96,7 +96,7 @@ def plan_map_files(
         wanted: What is written beyond classes or values.
 
     Raises:
-        ConfigError: The model predicts no map, or probabilities of values are wanted.
+        ConfigError: The model predicts no map, or probabilities are wanted for regression.
     """
     if task.image_level:
         raise ConfigError("the model predicts one value per chip, not a map; use mode=chip_inference")

@@ -114,7 +114,7 @@ class SegmentationNetwork(nn.Module):
         """Return the Prithvi encoder of this network.
 
         Args:
-            purpose: What needs it: the beginning of the message if there is none.
+            purpose: What needs it: the beginning of the message of an error.
 
         Raises:
             ConfigError: The network is convolutional.

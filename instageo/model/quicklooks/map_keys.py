@@ -95,7 +95,7 @@ class ValueKey:
 
 
 def color_scale(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the colours of values in 0..1, red, green and blue in 0..1 as a last axis."""
+    """Return colours for values in 0..1, red, green and blue in 0..1 as a last axis."""
     from matplotlib import colormaps
 
     colors: NDArray[np.float64] = colormaps["viridis"](values)[..., :3]

@@ -105,7 +105,7 @@ def _color_classes(preview: Preview, colors: Mapping[int, Color]) -> NDArray[np.
 
 
 def _color_values(preview: Preview, limits: Limits) -> NDArray[np.uint8]:
-    """Return the colours of values between their limits, shape (H, W, 3)."""
+    """Return colours for values between their limits, shape (H, W, 3)."""
     colors = np.rint(255 * color_scale(stretch(preview.values, limits))).astype(np.uint8)
     colors[~preview.valid] = NO_DATA_COLOR
     return colors

@@ -101,7 +101,7 @@ def _place(tile: _Tile, first: _Tile) -> _Tile:
     if max(abs(column - round(column)), abs(row - round(row))) > TOLERANCE:
         _refuse(first, tile, "grids, whose pixels do not coincide")
     for property_name, values in (
-        ("types of values", (first.info.dtype, tile.info.dtype)),
+        ("data types", (first.info.dtype, tile.info.dtype)),
         ("no-data values", (repr(first.info.no_data_value), repr(tile.info.no_data_value))),
         ("bands", (first.info.descriptions, tile.info.descriptions)),
         ("class names", (first.names, tile.names)),

@@ -68,7 +68,7 @@ def check_polygon_file(path: Path, grid: Grid, name: str) -> None:
     Raises:
         DataError: The suffix belongs to no format.
         MissingExtraError: A package is not installed.
-        RasterError: The format needs a georeference, and there is none.
+        RasterError: The format needs a georeference, which is missing.
     """
     find_writer(path)
     if path.suffix.lower() == ".geojson":

@@ -11,7 +11,7 @@ from instageo.raster.reading import OpenRaster
 from instageo.raster.scenes.blocks import block_shape
 
 PART_BYTES = 32 << 20
-"""Bytes of values that are read at once: a tenth of a second from a local disk. Smaller parts of remote files would
+"""Bytes that are read at once: a tenth of a second from a local disk. Smaller parts of remote files would
 need more requests."""
 
 
