@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -192,4 +193,4 @@ def _resolution(tiles: Sequence[ExportTile]) -> float | None:
     if areas is None:
         return None
     area_km2 = areas.planar_km2 or float(areas.row_means_km2.mean())
-    return round(area_km2**0.5 * 1000, 3)
+    return round(math.sqrt(area_km2) * 1000, 3)
