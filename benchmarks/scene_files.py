@@ -53,11 +53,12 @@ def _smooth(rng: np.random.Generator, size: int) -> np.ndarray:
     return np.stack([level * (1 + 0.3 * field / field.std()) for level, field in zip(LEVELS, fields, strict=True)])
 
 
-def make_model(folder: Path, scene: Path) -> Path:
+def make_model(folder: Path, scene: Path, network: str = "prithvi_eo_tiny") -> Path:
     """Save a network with random weights and the default head, unless it is there; return its checkpoint."""
     import instageo
 
-    path = folder / "model" / "instageo_best_checkpoint.ckpt"
+    name = "model" if network == "prithvi_eo_tiny" else f"model_{network}"
+    path = folder / name / "instageo_best_checkpoint.ckpt"
     if not path.exists():
         with rasterio.open(scene) as file:
             chip = file.read(window=Window(0, 0, CHIP, CHIP))
@@ -70,5 +71,5 @@ def make_model(folder: Path, scene: Path) -> Path:
         (folder / "chips.csv").write_text("Input,Label\nchip.tif,label.tif\n")
         torch.manual_seed(1)
         data = instageo.ChipDataset(folder / "chips.csv", statistics="auto")
-        instageo.save_model(instageo.build_network("prithvi_eo_tiny", num_classes=2), path.parent, data=data)
+        instageo.save_model(instageo.build_network(network, num_classes=2), path.parent, data=data)
     return path

@@ -20,6 +20,7 @@ from instageo.model.map_jobs.trained_model import load_model
 from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import BEST, locate_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
+from instageo.model.networks.valueless import without_values
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names
@@ -59,7 +60,7 @@ def check_teacher(teacher: Predictor, settings: Settings) -> None:
         ConfigError: Task, classes, bands, dates or units differ, or the compared blocks do not exist.
     """
     _check_shared_settings(teacher.settings, settings)
-    with torch.device("meta"):
+    with without_values():
         student = network_from_settings(settings)
     if settings.distill.init_from_teacher:
         encoders = student.encoder_for(INIT_FROM_TEACHER), teacher.net.encoder_for(INIT_FROM_TEACHER)

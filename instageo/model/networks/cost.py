@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from instageo.model.networks.base import NetworkSizes, SegmentationNetwork
 from instageo.model.networks.segmenter import build_network
+from instageo.model.networks.valueless import without_values
 
 ADAM_BYTES = 12
 """Bytes per parameter that are held throughout training in float32: the weight and the two moments of Adam."""
@@ -52,7 +53,7 @@ def compute_network_cost(
     Raises:
         ConfigError: The network cannot be built.
     """
-    with torch.device("meta"):
+    with without_values():
         net = build_network(
             model_name,
             num_classes=num_classes,

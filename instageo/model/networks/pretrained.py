@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
-import torch
-
 from instageo.arguments import as_bands, as_whole_number, expect
 from instageo.model.backbones.prithvi import PrithviEncoder
 from instageo.model.backbones.prithvi import build_encoder as build_random_encoder
@@ -13,6 +11,7 @@ from instageo.model.backbones.variants import CONV_VARIANTS, ConvVariant, all_va
 from instageo.model.backbones.weights import find_weights, load_pretrained
 from instageo.model.networks.base import EncoderSizes, NetworkSizes, SegmentationNetwork
 from instageo.model.networks.segmenter import build_network as build_random_network
+from instageo.model.networks.valueless import without_values
 from instageo.sensors import PRITHVI_BANDS
 
 Pretrained = bool | str | Path
@@ -26,7 +25,7 @@ class ModelList(list[str]):
         lines = [f"{'name':22} {'parameters':>10} {'patch':>5} {'dates':>5}  {'coordinates':13} weights"]
         for name in self:
             variant = all_variants()[name]
-            with torch.device("meta"):
+            with without_values():
                 encoder = (
                     build_random_network(name, num_classes=2)
                     if isinstance(variant, ConvVariant)

@@ -15,6 +15,10 @@ def without_values() -> Iterator[None]:
         yield
 
 
+FILLS = ("normal_", "uniform_", "trunc_normal_")
+"""Methods of tensors with which functions of `torch.nn.init` that the mode does not see draw random values."""
+
+
 class _WithoutInitialization(TorchFunctionMode):
     """Leaves out `torch.nn.init`, which on the meta device imports PyTorch's compiler and so takes seconds."""
 
@@ -26,6 +30,6 @@ class _WithoutInitialization(TorchFunctionMode):
         named: Mapping[str, Any] | None = None,
     ) -> Any:
         named = named or {}
-        if getattr(function, "__module__", None) == "torch.nn.init":
+        if getattr(function, "__module__", None) == "torch.nn.init" or getattr(function, "__name__", None) in FILLS:
             return named["tensor"] if "tensor" in named else arguments[0]
         return function(*arguments, **named)

@@ -9,6 +9,7 @@ from instageo.model.context import RunInfo
 from instageo.model.inference.predictor import Predictor
 from instageo.model.networks.checkpoint import locate_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
+from instageo.model.networks.valueless import without_values
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names
@@ -54,7 +55,7 @@ def summarize_network(settings: Settings) -> dict[str, Any]:
     """
     from instageo.model.networks.cost import count_forward_flops  # PyTorch's counter takes a while to import
 
-    with torch.device("meta"):
+    with without_values():
         net = network_from_settings(settings)
         identity = _identity(settings, net)
         return identity | {"forward_flops": count_forward_flops(net, torch.empty(1, *identity["forward_shape"]))}

@@ -4,8 +4,6 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from instageo.errors import ConfigError
 from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.backbones.variants import find_prithvi_variant, find_variant
@@ -21,6 +19,7 @@ from instageo.model.inspection.value_ranges import measure_value_range
 from instageo.model.losses.from_settings import loss_from_settings
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
+from instageo.model.networks.valueless import without_values
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.derived import class_names, describe_layout, table_root
 from instageo.model.settings.resolve import resolve
@@ -153,7 +152,7 @@ def _check_parts(settings: Settings, teacher: Predictor | None) -> None:
         check_teacher(teacher, settings)
     augmentations_from_settings(settings)
     loss_from_settings(settings)
-    with torch.device("meta"):
+    with without_values():
         network_from_settings(settings)
 
 

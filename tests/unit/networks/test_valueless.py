@@ -19,13 +19,14 @@ def test_names_and_shapes_are_those_of_the_network(head):
     assert {each.device.type for each in other.state_dict().values()} == {"meta"}
 
 
-def test_pytorchs_compiler_is_not_imported():
+@pytest.mark.parametrize("model", [MODEL, {"model_name": "conv_nano", "num_classes": 3, "temporal_dim": 2}])
+def test_pytorchs_compiler_is_not_imported(model):
     code = f"""
 import sys
 from instageo.model.networks.segmenter import build_network
 from instageo.model.networks.valueless import without_values
 with without_values():
-    build_network(**{MODEL})
+    build_network(**{model})
 assert "torch._dynamo" not in sys.modules
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
