@@ -45,7 +45,7 @@ CHOICES = {
     "tile=0": (["--tile", "0"], "expected null, or at least 1 pixel"),
     "batch_size=0": (["--batch-size", "0"], "expected at least 1"),
     "device=tpu": (["--device", "tpu"], "expected one of auto, cpu, gpu, cuda, mps; did you mean gpu?"),
-    "precision=64": (["--precision", "64"], "expected one of 32-true, 16-mixed, bf16-mixed"),
+    "precision=64": (["--precision", "64"], "expected one of auto, f32, bf16, int8"),
 }
 
 
