@@ -57,7 +57,8 @@ def reset_log():
             logger.setLevel(LEVELS.setdefault(name, logger.level))
     for handler in [handler for handler in root.handlers if type(handler).__module__ != "_pytest.logging"]:
         root.removeHandler(handler)
-        handler.close()
+        if isinstance(handler, logging.FileHandler):  # absl's handler would close the stream that pytest captures with
+            handler.close()
     logging.disable(logging.NOTSET)
 
 
