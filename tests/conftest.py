@@ -3,7 +3,9 @@
 import logging
 import os
 import signal
+import sys
 
+import absl.logging
 import hypothesis
 import numpy as np
 import pytest
@@ -29,6 +31,9 @@ hypothesis.settings.load_profile("repeatable")
 THREADS = max((os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), 1)
 torch.set_num_threads(THREADS)
 os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # training does not measure, so that its sums are the same
+
+# Packages import absl, whose handler closes the stream that it was made with: here the one that pytest captures with.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 # CPUs with AMX and without compute alike: `precision=auto` is 32-true, and sums are rounded in the same way.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
@@ -57,8 +62,7 @@ def reset_log():
             logger.setLevel(LEVELS.setdefault(name, logger.level))
     for handler in [handler for handler in root.handlers if type(handler).__module__ != "_pytest.logging"]:
         root.removeHandler(handler)
-        if isinstance(handler, logging.FileHandler):  # absl's handler would close the stream that pytest captures with
-            handler.close()
+        handler.close()
     logging.disable(logging.NOTSET)
 
 
