@@ -11,9 +11,10 @@ from instageo.errors import ConfigError
 from instageo.files import write_text
 from instageo.model.exports.deepness_format import describe_unit
 from instageo.model.exports.graph import ExportGraph
+from instageo.model.registry.published_paths import is_published_path
 from instageo.model.tasks.multilabel import MultiLabel
 from instageo.model.tasks.regression import Regression
-from instageo.plain_values import load_json
+from instageo.plain_values import load_json_file
 from instageo.raster.map_products.stac_fields import classification_name
 from instageo.stores.download import sha256_file
 from instageo.version import __version__
@@ -134,12 +135,37 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {"exports": {}}
     try:
-        record = load_json(path.read_text(encoding="utf-8"))
+        record = load_json_file(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: is damaged ({error}); remove the folder and export again") from error
+    if problem := _describe_damage(record):
+        raise ConfigError(f"{path}: is damaged: {problem}; remove the folder and export again")
+    return dict(record)
+
+
+def _describe_damage(record: object) -> str:
+    """Return what is wrong with the content of an `export.json`; empty if it is as `add_entry` writes it.
+
+    It may come from anyone, with the folder of a run, and its names become paths.
+    """
     if not isinstance(record, dict) or not isinstance(record.get("exports"), dict):
-        raise ConfigError(f"{path}: is damaged: it lists no exports; remove the folder and export again")
-    return record
+        return "it lists no exports"
+    model = record.get("model")
+    if not (isinstance(model, dict) and isinstance(model.get("sha256"), str)) and (
+        model is not None or record["exports"]
+    ):
+        return "it has no checksum of the model"
+    for name, entry in record["exports"].items():
+        if not isinstance(entry, dict) or not isinstance(files := entry.get("files"), dict):
+            return f"{name!r} lists no files"
+        if not all(isinstance(entry.get(key, ""), str) for key in ("format", "precision")):
+            return f"{name!r} has a format or precision that is not a text"
+        for file, recorded in files.items():
+            if "/" in file or not is_published_path(file):
+                return f"{file!r} is not the name of a file in this folder"
+            if not isinstance(recorded, dict) or not isinstance(recorded.get("sha256"), str):
+                return f"{file!r} has no checksum"
+    return ""
 
 
 def check_same_model(folder: Path, sha256: str, source: str) -> None:

@@ -101,6 +101,8 @@ def _parse_version(key: object, value: object, where: str, root: str) -> ModelVe
     checksums = {
         _check_path(path, where): _parse_checksum(checksum, f"{where}.files.{path}") for path, checksum in files.items()
     }
+    for name, export in _check_mapping(metadata.get("exports") or {}, f"{where}.exports", "one entry per file").items():
+        _check_mapping(export, f"{where}.exports.{name}", "format and precision of each file")
     return ModelVersion(number, child_url(root, folder), checksums, metadata)
 
 

@@ -11,6 +11,7 @@ from instageo.model.exports.export_record import RECORD_FILE, read_record
 from instageo.model.registry.local_models import CHECKPOINT, PUBLISHED
 from instageo.model.registry.manifest import FileChecksum
 from instageo.model.registry.names import is_registry_name, parse_name
+from instageo.model.registry.published_paths import is_published_path, locate_below
 from instageo.model.registry.stac import FORMATS
 from instageo.model.runs.trained_run import SCORES_FILE, TrainedRun, read_trained_run
 from instageo.model.settings.derived import band_names
@@ -90,14 +91,26 @@ def numbered_classes(run: TrainedRun, given: Sequence[str], published: Sequence[
 
 
 def checksum_run(run: TrainedRun) -> dict[str, FileChecksum]:
-    """Return the checksums of the files to publish, by path below the run's folder."""
+    """Return the checksums of the files to publish, by path below the run's folder.
+
+    Raises:
+        RegistryError: A name cannot be published, or a symbolic link leads out of the folder.
+    """
     folder = run.path.parent
     listed = [folder / EXPORTS / name for entry in read_exports(run).values() for name in entry["files"]]
     others = [path for path in (folder / EXPORTS).glob("*") if path.suffix in FORMATS]
     record = [folder / EXPORTS / RECORD_FILE] if listed else []
     exports = sorted({*listed, *others, *record})
     files = [*(folder / name for name in (*PUBLISHED, RUN_FILE, SCORES_FILE)), *exports]
-    return {path.relative_to(folder).as_posix(): checksum_file(path) for path in files if path.is_file()}
+    return {_published_path(folder, path): checksum_file(path) for path in files if path.is_file()}
+
+
+def _published_path(folder: Path, path: Path) -> str:
+    relative = path.relative_to(folder).as_posix()
+    if not is_published_path(relative):
+        raise RegistryError(f"{path}: a file of this name cannot be published; rename or remove it")
+    locate_below(folder, relative)
+    return relative
 
 
 def read_exports(run: TrainedRun) -> dict[str, dict[str, Any]]:

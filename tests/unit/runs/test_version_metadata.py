@@ -1,10 +1,11 @@
 """What a manifest records of a run."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from instageo.errors import RegistryError
+from instageo.errors import ConfigError, RegistryError
 from instageo.model.runs.version_metadata import checksum_run, identify_teacher, numbered_classes
 from tests.unit.runs.conftest import make_run
 
@@ -50,3 +51,56 @@ def test_published_files_are_those_of_the_run_and_its_exports(tmp_path):
     checksums = checksum_run(run)
     assert list(checksums) == ["instageo_best_checkpoint.ckpt", "run.json", "exports/net.onnx"]
     assert {(checksum.size, checksum.sha256) for checksum in checksums.values()} == {(7, SHA256_OF_TEACHER)}
+
+
+def export_record(sha256, name="net.onnx"):
+    entry = {"format": "onnx", "precision": "f32", "files": {name: {"size": 7, "sha256": SHA256_OF_TEACHER}}}
+    return {"model": {"sha256": sha256}, "exports": {name: entry}}
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """Return a function that checks what would be published of a run with an `export.json`."""
+    (tmp_path / "run" / "exports").mkdir(parents=True)
+    for name in ("run/instageo_best_checkpoint.ckpt", "run/exports/net.onnx", "secret.onnx", "net.onnx"):
+        (tmp_path / name).write_bytes(b"teacher")
+
+    def published(record):
+        (tmp_path / "run" / "exports" / "export.json").write_text(json.dumps(record))
+        return list(checksum_run(replace(make_run("a"), path=tmp_path / "run" / "instageo_best_checkpoint.ckpt")))
+
+    return published
+
+
+def test_exports_are_published_with_their_record(exported):
+    names = ["instageo_best_checkpoint.ckpt", "exports/export.json", "exports/net.onnx"]
+    assert exported(export_record(SHA256_OF_TEACHER)) == names
+    with pytest.raises(RegistryError, match="were exported from another checkpoint"):
+        exported(export_record("0" * 64))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *(
+            export_record(SHA256_OF_TEACHER, name)
+            for name in ("../../net.onnx", "/etc/passwd", "a/b.onnx", ".lock", "")
+        ),
+        {"model": 5, "exports": {}},
+        {"exports": {"net.onnx": 3}},
+        {"model": {"sha256": "0"}, "exports": {"net.onnx": {"files": []}}},
+        {"model": {"sha256": "0"}, "exports": {"net.onnx": {"format": "a", "precision": "b", "files": {"a": None}}}},
+        None,
+    ],
+    ids=str,
+)
+def test_a_record_that_points_elsewhere_is_refused_before_anything_is_uploaded(exported, record):
+    with pytest.raises(ConfigError, match=r"export\.json: is damaged"):
+        exported(record)
+
+
+@pytest.mark.parametrize("name", ["exports/other.onnx", "run.json"])
+def test_links_that_lead_out_of_the_run_are_not_published(exported, tmp_path, name):
+    (tmp_path / "run" / name).symlink_to(tmp_path / "secret.onnx")
+    with pytest.raises(RegistryError, match="outside of the model's folder; remove the link"):
+        exported(export_record(SHA256_OF_TEACHER))
