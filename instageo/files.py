@@ -78,7 +78,7 @@ def remove_partial_files(folder: Path) -> None:
 def write_errors(path: Path, *others: Path) -> Iterator[None]:
     """Turn errors of the operating system in this block, which writes a file, into one that names it and its disk.
 
-    Errors that name a file other than `path`, its folders or `others` pass unchanged.
+    Errors that name a file other than `path`, its folders, `others` or files in these pass unchanged.
 
     Raises:
         WriteError: The disk refuses the file.
@@ -88,7 +88,8 @@ def write_errors(path: Path, *others: Path) -> Iterator[None]:
     except OSError as error:
         names = [name for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
         named = {Path(os.fsdecode(name)) for name in names}
-        if named and not named & {path, *path.parents, *others}:
+        own = named & {path, *path.parents} or any(each.is_relative_to(other) for each in named for other in others)
+        if named and not own:
             raise
         raise WriteError(f"{path}: cannot be written: {describe_disk_error(error, path)}") from error
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from instageo.errors import DataError
 from instageo.files import PARTIAL, write_errors, write_text
@@ -52,24 +52,35 @@ def converted_model(
     """
     root = folder or conversions_folder()
     entry = root / key
-    with write_errors(entry):
+    lock = FileLock(_lock(entry))
+    with write_errors(_lock(entry)):
         root.mkdir(parents=True, exist_ok=True)
-    with FileLock(_lock(entry)):
+        lock.acquire()
+    try:
         if not is_whole(entry):
             _make(entry, convert)
             _remove_oldest(root, entry, max_bytes)
         with suppress(OSError):
             os.utime(entry)
         yield entry
+    finally:
+        lock.release()
 
 
 def has_converted(key: str, folder: Path | None = None) -> bool:
     """Return whether a converted model is in the cache; its content is not checked."""
-    return ((folder or conversions_folder()) / key / CHECKSUMS).exists()
+    with suppress(PermissionError):
+        return ((folder or conversions_folder()) / key / CHECKSUMS).exists()
+    return False
 
 
 def is_whole(entry: Path) -> bool:
-    """Return whether all files of an entry are there with the content that was written, and no others."""
+    """Return whether all files of an entry are there with the content that was written, and no others.
+
+    A link is none, wherever it leads.
+    """
+    if entry.is_symlink():
+        return False
     try:
         checksums = load_json_file(entry / CHECKSUMS)
     except (OSError, ValueError, DataError):
@@ -95,10 +106,18 @@ def _make(entry: Path, convert: Callable[[Path], None]) -> None:
             convert(temporary)
             checksums = {path.name: sha256_file(path) for path in sorted(temporary.iterdir())}
             write_text(temporary / CHECKSUMS, json.dumps(checksums, indent=1))
-            shutil.rmtree(entry, ignore_errors=True)
+            _remove(entry)
             os.replace(temporary, entry)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove(entry: Path) -> None:
+    """Remove what has the name of an entry: a folder with what is in it, a file, or a link but not where it leads."""
+    if entry.is_symlink() or entry.is_file():
+        entry.unlink()
+    else:
+        shutil.rmtree(entry, ignore_errors=True)
 
 
 def _remove_oldest(root: Path, spared: Path, max_bytes: int) -> None:
@@ -108,15 +127,16 @@ def _remove_oldest(root: Path, spared: Path, max_bytes: int) -> None:
         for path in root.glob(f".*{PARTIAL}"):
             if now - path.stat().st_mtime > ABANDONED_S:
                 shutil.rmtree(path, ignore_errors=True)
-        entries = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-        sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in entries}
+        folders = (path for path in root.iterdir() if path.is_dir() and not path.is_symlink())
+        entries = [path for path in folders if not path.name.startswith(".")]
+        sizes = {path: sum(file.lstat().st_size for file in path.iterdir()) for path in entries}
         total = sum(sizes.values())
         for path in sorted(entries, key=lambda path: path.stat().st_mtime):
             if total <= max_bytes:
                 break
             if path == spared:
                 continue
-            with suppress(Timeout), FileLock(_lock(path), blocking=False):
+            with suppress(OSError), FileLock(_lock(path), blocking=False):  # a held lock is such an error, too
                 shutil.rmtree(path, ignore_errors=True)
                 total -= sizes[path]
 

@@ -6,7 +6,15 @@ import time
 
 import pytest
 
-from instageo.model.backends.converted_models import CHECKSUMS, content_checksum, converted_model, is_whole
+from instageo.errors import WriteError
+from instageo.model.backends.converted_models import (
+    CHECKSUMS,
+    content_checksum,
+    converted_model,
+    has_converted,
+    is_whole,
+)
+from tests.disks import mounted_disk
 
 
 def write(folder, content=b"weights"):
@@ -94,3 +102,82 @@ def test_what_killed_processes_left_goes_after_a_day(tmp_path):
     with converted_model("key", write, folder=tmp_path):
         pass
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [".new.part", "key"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "link to a whole entry"])
+def test_what_is_no_folder_is_replaced_and_no_link_is_followed(tmp_path, kind):
+    root, elsewhere = tmp_path / "cache", tmp_path / "elsewhere"
+    root.mkdir()
+    if kind == "link to a whole entry":
+        with converted_model("elsewhere", write, folder=tmp_path):
+            pass
+    elif kind == "link":
+        elsewhere.mkdir()
+        (elsewhere / "precious").write_text("mine")
+    before = sorted(elsewhere.glob("*"))
+    if kind == "file":
+        (root / "key").write_text("text")
+    else:
+        (root / "key").symlink_to(elsewhere)
+    for _ in range(2):
+        with converted_model("key", write, folder=root) as entry:
+            assert is_whole(entry)
+            assert not entry.is_symlink()
+    assert sorted(elsewhere.glob("*")) == before
+
+
+def test_an_odd_entry_keeps_no_other_from_going(tmp_path):
+    root = tmp_path / "cache"
+    (root / "broken").mkdir(parents=True)
+    (root / "broken" / "link").symlink_to(tmp_path / "missing")
+    (root / "link").symlink_to(tmp_path)
+    for name in ("locked", "old"):
+        (root / name).mkdir()
+        (root / name / "model").write_bytes(bytes(5000))
+    (root / ".locked.lock").mkdir()  # its lock cannot be taken
+    for number, name in enumerate(("locked", "old", "broken")):
+        os.utime(root / name, (number, number))
+    with converted_model("key", write, folder=root, max_bytes=1000):
+        pass
+    assert sorted(path.name for path in root.iterdir() if not path.name.startswith(".")) == ["key", "link", "locked"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        ("lock folder", "Is a directory"),
+        ("lock link", "Too many levels of symbolic links"),
+        ("root file", "File exists"),
+    ],
+)
+def test_a_lock_that_cannot_be_taken_is_an_error_of_writing(tmp_path, damage, reason):
+    root = tmp_path / "cache"
+    if damage == "root file":
+        root.touch()
+    else:
+        root.mkdir()
+        lock = root / ".key.lock"
+        lock.mkdir() if damage == "lock folder" else lock.symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(WriteError, match=rf"/\.key\.lock: cannot be written: {reason}"),
+        converted_model("key", write, folder=root),
+    ):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path):
+    root = tmp_path / "cache"
+    with mounted_disk(root, "1m") as make_read_only:
+        make_read_only()
+        with pytest.raises(WriteError, match="the disk is read-only"), converted_model("key", write, folder=root):
+            pass
+        assert not has_converted("key", root)
+
+
+def test_a_file_that_a_library_cannot_open_is_an_error_of_writing(tmp_path):
+    def convert(folder):
+        (folder / ("n" * 300)).touch()
+
+    with pytest.raises(WriteError, match="File name too long"), converted_model("key", convert, folder=tmp_path):
+        pass
