@@ -18,6 +18,7 @@ from instageo.demo.figure import draw_overview
 from instageo.errors import InstaGeoError
 from instageo.files import write_bytes
 from instageo.raster.reading import read_info
+from instageo.runtime.own_modules import module_command, module_environment
 from instageo.runtime.termination import was_terminated
 from instageo.table import DATES, INPUT, LABEL, LATITUDE, LONGITUDE, write_table
 from instageo.table_formats import READERS
@@ -153,8 +154,10 @@ def _numbers(values: Sequence[float]) -> str:
 def _instageo(arguments: Sequence[str], console: Console) -> str:
     """Run one command as a user would, with its progress shown, and return its stdout."""
     console.print(f"[dim]$ instageo {escape(shlex.join(arguments))}[/dim]", highlight=False, soft_wrap=True)
-    command = [sys.executable, "-m", "instageo.cli", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 our own program
+    command, environment = module_command("instageo.cli", *arguments), module_environment()
+    with subprocess.Popen(  # noqa: S603 our own program
+        command, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         try:
             output, _ = process.communicate()
         except KeyboardInterrupt:

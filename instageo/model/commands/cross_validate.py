@@ -1,7 +1,6 @@
 """`instageo cv`: train and score a network on every fold, and report the scores over all folds."""
 
 import logging
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,13 +21,14 @@ from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import keys_with
 from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tracking.run_json import RUN_FILE, read_run_json
+from instageo.runtime.own_modules import module_command
 from instageo.runtime.progress import format_duration, track
 from instageo.stores.lock import LockedError, hold_folder
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
-INSTAGEO_RUN = (sys.executable, "-m", "instageo.model.run")
+INSTAGEO_RUN = module_command("instageo.model.run")
 """Program that trains and scores."""
 
 

@@ -8,6 +8,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from instageo.runtime.own_modules import module_environment
+
 POLL_S = 0.1
 """Seconds between two looks at the processes."""
 
@@ -101,7 +103,7 @@ def run_chains(chains: Sequence[Chain], parallel: int) -> Generator[Chain, None,
 
 
 def _start(step: LoggedCommand, threads: int | None) -> "subprocess.Popen[bytes]":
-    environment = dict(os.environ)
+    environment = module_environment()
     if threads:
         environment.setdefault("OMP_NUM_THREADS", str(threads))
     step.log.parent.mkdir(parents=True, exist_ok=True)
