@@ -107,8 +107,11 @@ def _build_named(
         log.warning("engine.precision=bf16: this CPU emulates it, which takes long (it has %s); use auto", names)
     chips = read_chips(MAX_CALIBRATION_CHIPS if choice.precision == "int8" else TRIAL_CHIPS)
     backend = _try_to_build(network, choice, chips)
-    if backend is None or chips is None:
-        return backend or reference
+    if backend is None:
+        return reference
+    if chips is None:
+        log.info("%s", f"engine: {choice}")
+        return backend
     few = chips.head(TRIAL_CHIPS)
     agreed = agreement(reference(*few), backend(*few))
     limit = INT8_AGREEMENT if choice.precision == "int8" else MIN_AGREEMENT

@@ -1,5 +1,6 @@
 """Compute a network with OpenVINO on CPUs, tile by tile on all threads."""
 
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from instageo.errors import BackendUnavailableError
+from instageo.errors import BackendUnavailableError, WriteError
 from instageo.model.backends.backend import BackendChoice, ChipBatch, NetworkSource
 from instageo.model.backends.conversion_memory import require_conversion_memory
 from instageo.model.backends.converted_models import content_checksum, converted_model, has_converted
@@ -26,6 +27,12 @@ from instageo.version import __version__
 
 HINTS = {"f32": "f32", "bf16": "bf16", "int8": "f32"}
 """OpenVINO's hint of the precision, by ours: without one it takes bfloat16 wherever the CPU knows it."""
+
+UNCALIBRATED = (
+    f"int8 is calibrated once for each model, with at least {MIN_CALIBRATION_CHIPS} tiles: run mode=chip_inference "
+    "engine.backend=openvino engine.precision=int8 on training chips first"
+)
+"""Why int8 cannot be had, and what to do."""
 
 MODEL = "model.xml"
 """File of a converted model; its weights lie next to it."""
@@ -93,14 +100,9 @@ def build_openvino(network: NetworkSource, precision: str, tiles: ChipBatch | No
     quantized = precision == "int8"
     with ExitStack() as stack:
         key = conversion_key(network, quantized=quantized)
-        if quantized and not has_converted(key) and (tiles is None or len(tiles.image) < MIN_CALIBRATION_CHIPS):
-            raise BackendUnavailableError(f"int8 is calibrated with at least {MIN_CALIBRATION_CHIPS} tiles")
-        convert = _quantizer(network, tiles) if quantized and tiles is not None else _converter(network)
+        convert = _quantizer(network, tiles) if quantized else _converter(network)
         folder = stack.enter_context(converted_model(key, convert))
-        core = openvino.Core()
-        model = core.read_model(folder / MODEL)
         content = content_checksum(folder)[:16] if quantized else None
-        reshape_to_single(model)
         threads = torch.get_num_threads()
         options = {
             "INFERENCE_PRECISION_HINT": HINTS[precision],
@@ -109,6 +111,9 @@ def build_openvino(network: NetworkSource, precision: str, tiles: ChipBatch | No
             "ENABLE_CPU_PINNING": False,
         }
         try:
+            core = openvino.Core()
+            model = core.read_model(folder / MODEL)
+            reshape_to_single(model)
             compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise BackendUnavailableError(f"it cannot be compiled ({_first_line(error)})") from error
@@ -133,21 +138,42 @@ def _converter(network: NetworkSource) -> Callable[[Path], None]:
             model = to_openvino(trace_network(network.net, network.shape), network.shape)
         except (RuntimeError, ValueError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
             raise BackendUnavailableError(f"it cannot be converted ({_first_line(error)})") from error
-        import_openvino().save_model(model, folder / MODEL, compress_to_fp16=False)
+        _save(model, folder / MODEL)
         check_in_own_process(folder / MODEL, "f32")
 
     return convert
 
 
-def _quantizer(network: NetworkSource, tiles: ChipBatch) -> Callable[[Path], None]:
+def _quantizer(network: NetworkSource, tiles: ChipBatch | None) -> Callable[[Path], None]:
     def convert(folder: Path) -> None:
+        if tiles is None or len(tiles.image) < MIN_CALIBRATION_CHIPS:
+            raise BackendUnavailableError(UNCALIBRATED)
         openvino = import_openvino()
         with converted_model(conversion_key(network, quantized=False), _converter(network)) as original:
-            model = openvino.Core().read_model(original / MODEL)
-            openvino.save_model(quantize(model, tiles), folder / MODEL, compress_to_fp16=False)
+            try:
+                model = quantize(openvino.Core().read_model(original / MODEL), tiles)
+            except (RuntimeError, ValueError, TypeError) as error:
+                raise BackendUnavailableError(f"it cannot be quantised ({_first_line(error)})") from error
+        _save(model, folder / MODEL)
         check_in_own_process(folder / MODEL, "f32")
 
     return convert
+
+
+def _save(model: Any, path: Path) -> None:
+    """Write a model; OpenVINO says of a full disk only that its stream has failed.
+
+    Raises:
+        WriteError: The disk refuses the files.
+    """
+    try:
+        import_openvino().save_model(model, path, compress_to_fp16=False)
+    except RuntimeError as error:
+        free = shutil.disk_usage(path.parent).free / 1e6
+        raise WriteError(
+            f"{path.parent.parent}: the converted model cannot be written ({_first_line(error)}; {free:.0f} MB free); "
+            "free some disk space, or set INSTAGEO_CACHE to another folder"
+        ) from error
 
 
 def _take(request: Any) -> NDArray[np.float32]:

@@ -131,7 +131,9 @@ def load_model(
     settings = replace(default_settings(), checkpoint_path=path, engine=engine)
     loaded = predictor_from_settings(settings, frozenset(), find_device(device))
     if engine != EngineSettings():
-        loaded = choose_for_work(loaded, partial(noise_tiles, loaded), math.inf)
+        # Speed and agreement can be tried on noise; int8 calibrated with it would compute later maps, too.
+        read_tiles = partial(noise_tiles, loaded) if precision != "int8" else lambda _: []
+        loaded = choose_for_work(loaded, read_tiles, math.inf)
     return TrainedModel(**{part.name: getattr(loaded, part.name) for part in fields(Predictor)})
 
 

@@ -1,5 +1,6 @@
 """Every backend computes what PyTorch does."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,7 +8,10 @@ import torch
 
 from instageo.errors import BackendUnavailableError
 from instageo.model.backends.backend import BackendChoice
+from instageo.model.backends.candidates import BACKENDS
 from instageo.model.backends.choice import build_backend
+from instageo.model.backends.converted_models import CHECKSUMS, converted_model, is_whole
+from instageo.model.backends.openvino_backend import conversion_key
 from instageo.model.backends.torch_backend import TorchBackend
 from instageo.model.graphs.program import InputShape
 from tests.unit.backends.conftest import CPU, SHAPE, chips_of, same_class, source_of
@@ -56,16 +60,34 @@ def test_no_chip_depends_on_others_of_its_batch(network):
 
 def test_int8_needs_chips_once(network, fresh_cache):
     pytest.importorskip("nncf")
-    from instageo.model.backends.candidates import BACKENDS
-
     choice = BackendChoice("openvino", "int8")
-    with pytest.raises(BackendUnavailableError, match="int8 is calibrated with at least 8 tiles"):
-        build_backend(network, choice)
+    advice = r"int8 is calibrated once for each model, with at least 8 tiles: run mode=chip_inference engine\.backend="
+    for chips in (None, chips_of(7)):
+        with pytest.raises(BackendUnavailableError, match=advice):
+            BACKENDS["openvino"].build(network, "int8", chips)
     backend = BACKENDS["openvino"].build(network, "int8", chips_of(8))
     with torch.no_grad():
         assert same_class(network.net(*chips_of(8)), backend(*chips_of(8))) > 0.95
     assert build_backend(network, choice).stamp == backend.stamp  # made once, and named by its content
     assert backend.stamp.startswith("openvino int8 ")
+
+
+@pytest.mark.parametrize("damage", ["content", "checksums", "file", "link"])
+def test_no_other_model_takes_the_place_of_a_damaged_one_in_int8(network, fresh_cache, damage):
+    pytest.importorskip("openvino")
+    entry = fresh_cache / "converted_models" / conversion_key(network, quantized=True)
+    with converted_model(conversion_key(network, quantized=False), lambda folder: (folder / "old").touch()) as f32:
+        if damage == "file":
+            entry.touch()
+        elif damage == "link":
+            entry.symlink_to(f32)
+        else:
+            shutil.copytree(f32, entry)
+            (entry / ("old" if damage == "content" else CHECKSUMS)).write_text("{")
+    for chips in (None, chips_of(7)):
+        with pytest.raises(BackendUnavailableError, match="int8 is calibrated once"):
+            BACKENDS["openvino"].build(network, "int8", chips)
+    assert not is_whole(entry)
 
 
 def test_half_precision_of_pytorch(network):

@@ -13,7 +13,9 @@ from torch import nn
 from instageo.model.backends import choice
 from instageo.model.backends.backend import TORCH, BackendChoice
 from instageo.model.backends.choice import choose_backend
+from instageo.model.backends.openvino_backend import conversion_key
 from instageo.model.backends.remembered import RememberedTrial, TrialMemory
+from tests.disks import file_size_limit
 from tests.unit.backends.conftest import chips_of, same_class, source_of
 
 pytest.importorskip("openvino", reason="the extra `fast` is not installed")
@@ -107,6 +109,26 @@ def test_a_network_that_cannot_be_converted(caplog, backend):
     assert choose(network, BackendChoice(backend, "auto")).choice == TORCH
     [line] = [record.getMessage() for record in caplog.records if record.name == choice.__name__]
     assert line.startswith(f"engine: {backend} f32 is not used: it cannot be converted (")
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_pytorch_computes_if_the_disk_is_full(fresh_cache, caplog, backend):
+    pytest.importorskip(backend)
+    with file_size_limit(500):
+        assert choose(source_of(4), BackendChoice(backend, "f32")).choice == TORCH
+    [line] = [record.getMessage() for record in caplog.records if record.name == choice.__name__]
+    assert line.startswith(f"engine: {backend} f32 is not used: {fresh_cache / 'converted_models'}")
+    assert " cannot be written" in line
+    assert [path for path in (fresh_cache / "converted_models").iterdir() if path.is_dir()] == []
+
+
+def test_pytorch_computes_if_the_cache_cannot_be_locked(fresh_cache, caplog):
+    network = source_of(4)
+    lock = fresh_cache / "converted_models" / f".{conversion_key(network, quantized=False)}.lock"
+    lock.mkdir(parents=True)
+    assert choose(network, BackendChoice("openvino", "f32")).choice == TORCH
+    [line] = caplog.messages
+    assert line.startswith(f"engine: openvino f32 is not used: {lock}: cannot be written: Is a directory")
 
 
 def test_bfloat16_that_is_emulated_is_told(caplog, monkeypatch):
