@@ -133,6 +133,12 @@ def test_engines_by_their_former_key(run, tmp_path):
     assert "engine.backend=onnx does not work" in out + err
 
 
+def test_int8_is_not_calibrated_with_noise(small_network, caplog):
+    model = package.load_model(small_network, device="cpu", precision="int8")
+    assert model.engine == "torch f32"
+    assert "int8 is calibrated once for each model, with at least 8 tiles: run mode=chip_inference" in caplog.text
+
+
 def test_bench(small_network, scene, instageo, tmp_path):
     path = tmp_path / "bench.json"
     options = ["--seconds", "0.2", "--threads", "1", "--price-per-hour", "0.5", "--json", path, "--device", "cpu"]

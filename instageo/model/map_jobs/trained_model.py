@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +131,7 @@ def load_model(
     loaded = predictor_from_settings(settings, frozenset(), find_device(device))
     if engine != EngineSettings():
         # Speed and agreement can be tried on noise; int8 calibrated with it would compute later maps, too.
-        read_tiles = partial(noise_tiles, loaded) if precision != "int8" else lambda _: []
-        loaded = choose_for_work(loaded, read_tiles, math.inf)
+        loaded = choose_for_work(loaded, lambda n: [] if precision == "int8" else noise_tiles(loaded, n), math.inf)
     return TrainedModel(**{part.name: getattr(loaded, part.name) for part in fields(Predictor)})
 
 

@@ -1,8 +1,10 @@
 """`instageo bench`: measure a model on this machine."""
 
+import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 
 import torch
 
@@ -13,6 +15,7 @@ from instageo.model.settings.compose import update_settings
 from instageo.model.speed_test.measurement import measure_speed
 from instageo.model.speed_test.report import print_speed, report_backends, speed_json
 from instageo.model.speed_test.synthetic_scene import write_synthetic_scene
+from instageo.stores.temporary_folder import temporary_folder
 
 TILES_ACROSS = 6
 """Side of the synthetic scene in tiles: large enough for strips and blocks, small enough to be made in a second."""
@@ -47,8 +50,11 @@ class SpeedRequest:
     def __post_init__(self) -> None:
         for name in ("tile", "threads", "seconds", "price_per_hour", "resolution_m"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not 0 < value < math.inf:
                 raise ConfigError(f"--{name.replace('_', '-')} is {value}; expected a number above 0")
+        cores = os.cpu_count() or 1
+        if self.threads is not None and self.threads > cores:
+            raise ConfigError(f"--threads is {self.threads}; expected at most {cores}, the cores of this machine")
 
 
 def run_speed_test(request: SpeedRequest) -> None:
@@ -59,8 +65,8 @@ def run_speed_test(request: SpeedRequest) -> None:
     if request.tile is not None:
         settings = update_settings(predictor.settings, {"test.crop_size": request.tile, "test.stride": None})
         predictor = replace(predictor, settings=settings)
-    with TemporaryDirectory(prefix="instageo_bench_") as name:
-        folder, scene = Path(name), request.scene
+    scene = request.scene
+    with temporary_folder(Path(gettempdir()), "instageo_bench_") as folder:
         if scene is None:
             scene = folder / "scene.tif"
             write_synthetic_scene(predictor, scene, TILES_ACROSS * predictor.tiling.tile, request.resolution_m)

@@ -1,6 +1,7 @@
 """Shares and costs by hand."""
 
 import json
+import os
 
 import pytest
 
@@ -41,3 +42,16 @@ def test_json_and_table(capsys):
 def test_numbers_above_zero(name):
     with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} is 0; expected a number above 0"):
         SpeedRequest("model", **{name: 0})
+
+
+def test_no_more_threads_than_cores():
+    cores = os.cpu_count()
+    assert SpeedRequest("model", threads=cores).threads == cores
+    with pytest.raises(ConfigError, match=f"--threads is 100000; expected at most {cores}, the cores of this machine"):
+        SpeedRequest("model", threads=100_000)
+
+
+@pytest.mark.parametrize("name", ["seconds", "price_per_hour", "resolution_m"])
+def test_no_endless_numbers(name):
+    with pytest.raises(ConfigError, match="is inf; expected a number above 0"):
+        SpeedRequest("model", **{name: float("inf")})
