@@ -4,15 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from instageo.errors import ConfigError
 from instageo.model.exports.export_format import ExportFormat, ExportOptions
 from instageo.model.exports.graph import ExportGraph
 from instageo.model.exports.onnx_format import load_onnx, write_onnx
+from instageo.model.graphs.opsets import OLD_OPSET
 from instageo.model.inference.tiling import default_overlap
 from instageo.model.tasks.segmentation import Segmentation
-
-OPSET = 17
-"""Operator set of the ONNX Runtime that the plugin installs (1.17 or older)."""
 
 RGB = ("RED", "GREEN", "BLUE")
 """Bands that a plain picture shows, in its order."""
@@ -33,10 +30,8 @@ def find_obstacle(graph: ExportGraph) -> str | None:
 
 def write_deepness(graph: ExportGraph, path: Path, options: ExportOptions) -> None:
     """Write a graph and what the plugin reads from the file's metadata, and a text on its layers next to it."""
-    if options.opset not in (None, OPSET):
-        raise ConfigError(f"opset={options.opset} does not work; the plugin reads opset {OPSET}; remove opset")
     metadata = {key: json.dumps(value, ensure_ascii=False) for key, value in plugin_metadata(graph).items()}
-    write_onnx(graph, path, ExportOptions(OPSET, metadata={**metadata, **options.metadata}))
+    write_onnx(graph, path, ExportOptions(OLD_OPSET, metadata={**metadata, **options.metadata}))
     path.with_suffix(".txt").write_text("\n".join(describe_layers(graph)) + "\n", encoding="utf-8")
 
 
@@ -95,7 +90,6 @@ def join_notes(graph: ExportGraph) -> list[str]:
 
 FORMAT = ExportFormat(
     suffix="_deepness.onnx",
-    precisions=("f32",),
     artifact_type="torch.onnx.export",
     packages=("torch", "onnx", "onnxscript", "onnxruntime"),
     write=write_deepness,

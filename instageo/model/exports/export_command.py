@@ -78,7 +78,11 @@ def make_export_command() -> Callable[..., None]:
 def _run(values: dict[str, Any]) -> None:
     options = {name: values[name] for name, *_ in OPTIONS if name not in ("date", "location", "no_gate", "json")}
     options |= {"dates": values["date"] or (), "lat_lon": _numbers(values["location"]), "gate": not values["no_gate"]}
+    checked = {name: value for name, value in options.items() if name not in ("format", "output", "name")}
     with required_by("instageo export", EXTRAS), log_to_stderr():
+        from instageo.model.exports.request import check_options
+
+        check_options(values["format"], values["name"], checked)
         from instageo.model.map_jobs.trained_model import load_model
 
         report = load_model(values["model"], device="cpu").export(**options)

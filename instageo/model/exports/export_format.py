@@ -31,7 +31,6 @@ class ExportFormat:
 
     Attributes:
         suffix: End of the main file's name, after the precision.
-        precisions: Number formats that it can be written in.
         artifact_type: `mlm:artifact_type` of the STAC extension for models.
         packages: Packages whose versions are recorded.
         write: Writes the graph to a path with this suffix, and perhaps further files with the same stem.
@@ -43,7 +42,6 @@ class ExportFormat:
     """
 
     suffix: str
-    precisions: tuple[str, ...]
     artifact_type: str
     packages: tuple[str, ...]
     write: Callable[[ExportGraph, Path, ExportOptions], None]

@@ -18,7 +18,7 @@ from instageo.locations import join_location
 from instageo.model.exports.export_chips import read_export_tiles
 from instageo.model.exports.export_format import ExportFormat, ExportOptions
 from instageo.model.exports.export_record import add_entry, build_entry, check_same_model
-from instageo.model.exports.formats import find_format
+from instageo.model.exports.formats import load_format
 from instageo.model.exports.from_settings import export_graph_from_settings
 from instageo.model.exports.gate import ExportDiffersError, check_export
 from instageo.model.exports.graph import ExportGraph, ExportTile
@@ -58,7 +58,7 @@ def export_model(predictor: Predictor, request: ExportRequest) -> ExportReport:
         MissingExtraError: A package is not installed.
         InstaGeoError: Chips or checkpoint cannot be read, or files cannot be written.
     """
-    chosen = find_format(request.format, request.precision)
+    chosen = load_format(request.format)
     checkpoint = read_checkpoint(str(predictor.settings.checkpoint_path))
     source, digest = str(predictor.settings.checkpoint_path), sha256_file(checkpoint.path)
     check_same_model(request.output, digest, source)

@@ -5,24 +5,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.errors import ConfigError
 from instageo.extras import required_by
 from instageo.model.exports.export_format import ExportFormat, ExportOptions
 from instageo.model.exports.gate import Runner
 from instageo.model.exports.graph import ExportGraph, Feed
-from instageo.model.graphs.onnx_graph import OPSETS, TRACED_OPSET, add_metadata, to_onnx
+from instageo.model.graphs.onnx_graph import add_metadata, to_onnx
+from instageo.model.graphs.opsets import TRACED_OPSET
 
 
 def write_onnx(graph: ExportGraph, path: Path, options: ExportOptions) -> None:
     """Write a graph as one file.
 
     Raises:
-        ConfigError: The operator set does not exist, lacks an operator, or the network has more than 2 GB.
+        ConfigError: The operator set lacks an operator, or the network has more than 2 GB.
     """
-    opset = TRACED_OPSET if options.opset is None else options.opset
-    if opset not in OPSETS:
-        raise ConfigError(f"opset={opset} does not work; expected {OPSETS[0]} to {OPSETS[-1]}")
-    model = to_onnx(graph.trace(), list(graph.inputs), opset)
+    model = to_onnx(graph.trace(), list(graph.inputs), options.opset or TRACED_OPSET)
     add_metadata(model, options.metadata)
     path.write_bytes(model.SerializeToString())
 
@@ -44,7 +41,6 @@ def load_onnx(path: Path) -> Runner:
 
 FORMAT = ExportFormat(
     suffix=".onnx",
-    precisions=("f32",),
     artifact_type="torch.onnx.export",
     packages=("torch", "onnx", "onnxscript", "onnxruntime"),
     write=write_onnx,

@@ -51,7 +51,6 @@ def load_openvino(path: Path) -> Runner:
 
 FORMAT = ExportFormat(
     suffix=".xml",
-    precisions=("f32", "int8"),
     artifact_type="openvino.save_model",
     packages=("torch", "openvino"),
     write=write_openvino,

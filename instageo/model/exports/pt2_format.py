@@ -38,7 +38,6 @@ def load_pt2(path: Path) -> Runner:
 
 FORMAT = ExportFormat(
     suffix=".pt2",
-    precisions=("f32",),
     artifact_type="torch.export.save",
     packages=("torch",),
     write=write_pt2,

@@ -6,11 +6,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from instageo.arguments import as_dates, as_lat_lon, as_path
+from instageo.arguments import as_dates, as_lat_lon, as_path, as_whole_number
 from instageo.errors import ConfigError, did_you_mean
 from instageo.locations import is_remote
-from instageo.model.networks.checkpoint import BEST, locate_checkpoint
+from instageo.model.exports.formats import check_format
 from instageo.model.registry.names import is_registry_name, parse_name
+from instageo.model.registry.published_paths import is_published_path
 from instageo.wording import counted
 
 PRECISIONS = ("f32", "int8")
@@ -63,8 +64,12 @@ class ExportRequest:
                 f"precision={self.precision} does not work; expected one of {', '.join(PRECISIONS)}{hint}"
                 f"{did_you_mean(self.precision, PRECISIONS)}"
             )
-        if self.tile is not None and self.tile < 1:
-            raise ConfigError(f"tile={self.tile} does not work; expected at least 1 pixel")
+        check_format(self.format, self.precision, self.opset)
+        if "/" in self.name or not is_published_path(f"{self.name}_{self.precision}"):
+            raise ConfigError(
+                f"name={self.name!r} does not work; expected the beginning of a file name that a registry takes: no "
+                "folders, no dot in front, no colon, no .part or .lock; give another name"
+            )
         if self.resolution is not None and not self.resolution > 0:
             raise ConfigError(f"resolution={self.resolution} does not work; expected metres per pixel, above 0")
         if self.calibration is not None and self.precision != "int8":
@@ -86,15 +91,9 @@ def build_request(
     Raises:
         ConfigError: A value does not work.
     """
-    names = {part.name for part in fields(ExportRequest)} - {"output", "format", "name"}
-    if unknown := set(options) - names:
-        raise TypeError(f"unknown option {min(unknown)}; the options are {', '.join(sorted(names))}")
-    given = dict(options)
-    for table in ("table", "calibration"):
-        if given.get(table) is not None:
-            given[table] = as_path(table, given[table], "a table of chips, or a folder with chips")
-    given["dates"] = as_dates("dates", given.get("dates", ()))
-    given["lat_lon"] = as_lat_lon("lat_lon", given.get("lat_lon"))
+    from instageo.model.networks.checkpoint import BEST, locate_checkpoint  # which imports PyTorch
+
+    given = _convert(options)
     if is_registry_name(source):
         model = parse_name(source)
         folder, own_name = Path("exports"), "-".join(filter(None, (model.model, model.size)))
@@ -105,10 +104,42 @@ def build_request(
     if output is not None and is_remote(str(output)):
         raise ConfigError(f"output={output}: exports are written to a local folder; choose one")
     chosen = folder if output is None else Path(as_path("output", output)).expanduser()
-    own_name = own_name if name is None else as_path("name", name, "the beginning of a file name")
-    if "/" in own_name:
-        raise ConfigError(f"name={own_name} does not work; expected the beginning of a file name, without folders")
-    return ExportRequest(format=format, output=chosen, name=own_name, **given)
+    return ExportRequest(format=format, output=chosen, name=_name(own_name if name is None else name), **given)
+
+
+def check_options(format: str, name: str | None, options: Mapping[str, Any]) -> None:
+    """Check what can be checked before a model is loaded; arguments are those of `build_request`.
+
+    Raises:
+        ConfigError: A value does not work.
+    """
+    ExportRequest(format=format, output=Path(), name=_name("model" if name is None else name), **_convert(options))
+
+
+def _name(name: object) -> str:
+    return as_path("name", name, "the beginning of a file name")
+
+
+def _convert(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes of a request in their types.
+
+    Raises:
+        TypeError: One does not exist.
+        ConfigError: A value does not work.
+    """
+    names = {part.name for part in fields(ExportRequest)} - {"output", "format", "name"}
+    if unknown := set(options) - names:
+        raise TypeError(f"unknown option {min(unknown)}; the options are {', '.join(sorted(names))}")
+    given = dict(options)
+    for table in ("table", "calibration"):
+        if given.get(table) is not None:
+            given[table] = as_path(table, given[table], "a table of chips, or a folder with chips")
+    for number in ("tile", "opset"):
+        if given.get(number) is not None:
+            given[number] = as_whole_number(number, given[number])
+    given["dates"] = as_dates("dates", given.get("dates", ()))
+    given["lat_lon"] = as_lat_lon("lat_lon", given.get("lat_lon"))
+    return given
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,10 @@ import torch
 
 from instageo.errors import ConfigError
 from instageo.extras import required_by
+from instageo.model.graphs.opsets import TRACED_OPSET
 
 OUTPUT = "output"
 """Name of the graph's output."""
-
-TRACED_OPSET = 18
-"""Operator set for which PyTorch's exporter has implementations; 17 is made from it."""
-
-OPSETS = range(17, 24)
-"""Operator sets that can be written."""
 
 OLD_IR = 8
 """Version of the file format of readers of opset 17, such as ONNX Runtime 1.17."""
