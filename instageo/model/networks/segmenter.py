@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from instageo.errors import ConfigError, did_you_mean
 from instageo.model.backbones.prithvi import PrithviEncoder, build_encoder
-from instageo.model.backbones.variants import CONV_VARIANTS, pyramid_blocks
+from instageo.model.backbones.variants import CONV_VARIANTS, find_variant, pyramid_blocks
 from instageo.model.heads.base import HeadInput, HeadSpec
 from instageo.model.heads.factory import HEADS
 from instageo.model.heads.layers import resize_bilinear
@@ -116,6 +116,7 @@ def build_network(
         >>> net(torch.zeros(1, 6, 1, 32, 32)).shape
         torch.Size([1, 3, 32, 32])
     """
+    find_variant(model_name)  # which refuses an unknown name
     names = PRITHVI_BANDS if bands is None else tuple(bands)
     is_conv = model_name in CONV_VARIANTS
     head = head or ("conv" if is_conv else "upscaling")

@@ -33,6 +33,7 @@ def test_padding_does_not_change_the_logits_of_whole_patches():
         ({"model_name": "prithvi_v2_300"}, "; did you mean prithvi_eo_v2_300[?]$"),
         ({"head": "upnet"}, "; did you mean unet[?]$"),
         ({"head": "fpn"}, "choose one of upscaling"),
+        ({"model_name": "conv_mikro", "head": "conv"}, "model.model_name=conv_mikro is unknown; .* mean conv_micro"),
         ({"num_classes": 0}, "num_classes is 0"),
         ({"temporal_dim": 0}, "temporal_dim is 0"),
         ({"depth": 0}, "depth is 0"),
