@@ -21,6 +21,10 @@ PRECISION_CHOICES = ("auto", "f32", "bf16", "int8")
 """Number formats of inference; auto tries float32, and bfloat16 where the machine multiplies it."""
 
 
+BACKEND_PRECISIONS = {"torch": ("auto", "f32", "bf16"), "onnxruntime": ("auto", "f32")}
+"""Number formats of the runtimes that have not all of them."""
+
+
 class Engine(Enum):
     """Where batch inference takes place: in this process, or in worker processes on Ray."""
 
@@ -45,10 +49,9 @@ class EngineSettings:
         for name, choices in (("backend", BACKEND_CHOICES), ("precision", PRECISION_CHOICES)):
             value = getattr(self, name)
             check(value in choices, f"engine.{name}", value, f"one of {', '.join(choices)}", choices)
-        fits = self.precision != "int8" or self.backend in ("auto", "openvino")
-        check(fits, "engine.precision", self.precision, f"auto, f32 or bf16 with engine.backend={self.backend}")
-        fits = self.precision != "bf16" or self.backend != "onnxruntime"
-        check(fits, "engine.precision", self.precision, "auto or f32 with engine.backend=onnxruntime")
+        able = BACKEND_PRECISIONS.get(self.backend, PRECISION_CHOICES)
+        expected = f"{', '.join(able[:-1])} or {able[-1]} with engine.backend={self.backend}"
+        check(self.precision in able, "engine.precision", self.precision, expected)
 
 
 @dataclass
