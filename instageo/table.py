@@ -93,7 +93,9 @@ def rows_from_records(
     columns = list(dict.fromkeys(column for record in records for column in record))
     for column in (INPUT, LABEL) if need_label else (INPUT,):
         if column not in columns:
-            raise TableError(f"{file}: no column '{column}'; found {columns}; {_column_hint(columns)}")
+            raise TableError(
+                f"{file}: no column '{column}'; found {columns}; {_column_hint(columns, need_label=need_label)}"
+            )
     rows = []
     for number, record in enumerate(records, start=1):
         row = _row(f"{file}: row {number}", record, root_dir, label_is_file=label_is_file)
@@ -121,10 +123,11 @@ def parse_dates(text: str) -> tuple[date, ...]:
     return tuple(datetime.fromisoformat(part.strip()).date() for part in text.split(";") if part.strip())
 
 
-def _column_hint(columns: Sequence[str]) -> str:
+def _column_hint(columns: Sequence[str], *, need_label: bool) -> str:
     if len(columns) == 1 and any(separator in columns[0] for separator in ";\t"):
         return "separate columns by commas"
-    return f"the first line must name the columns '{INPUT}' and '{LABEL}'"
+    needed = f"the columns '{INPUT}' and '{LABEL}'" if need_label else f"the column '{INPUT}'"
+    return f"the first line must name {needed}"
 
 
 def find_table(path: str | Path, root_dir: str | Path) -> str:

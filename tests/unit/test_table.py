@@ -200,3 +200,12 @@ def test_malformed_dates_and_coordinates_are_refused(write, tmp_path, record, wo
     records = [{"Input": "a.tif", **dict.fromkeys(record, "")}, {"Input": "b.tif", **record}]
     with pytest.raises(TableError, match=rf"train\.csv: row 2 \(b\.tif\): {words}"):
         read_table(write("train.csv", as_csv(records)), tmp_path, need_label=False)
+
+
+@pytest.mark.parametrize(
+    ("need_label", "needed"), [(True, "the columns 'Input' and 'Label'"), (False, "the column 'Input'")]
+)
+def test_only_needed_columns_are_asked_for(tmp_path, need_label, needed):
+    (tmp_path / "chips.csv").write_text("image,mask\na,b\n")
+    with pytest.raises(TableError, match=f"no column 'Input'; .*; the first line must name {needed}$"):
+        read_table(tmp_path / "chips.csv", tmp_path, need_label=need_label)
