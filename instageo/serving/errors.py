@@ -1,7 +1,6 @@
 """Respond to errors with problem details (RFC 9457): one sentence, and no traceback."""
 
 import logging
-import re
 from http import HTTPStatus
 from typing import Any
 
@@ -12,13 +11,11 @@ from ray.exceptions import TaskCancelledError
 from starlette.exceptions import HTTPException
 
 from instageo.errors import InstaGeoError
-from instageo.model.settings.keys import is_setting
+from instageo.model.settings.keys import cut_advice
 
 log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
-
-SETTING_NAME = re.compile(r"\b[a-z]+\.[a-z_]+\b")
 
 MODELS_HINT = "/v1/models/NAME describes the images that a model needs"
 
@@ -56,15 +53,8 @@ def without_settings(sentence: str) -> str:
         >>> without_settings("the image: has 2 layers, but dataloader.bands requests layer 5; correct dataloader.bands")
         'the image: has 2 layers; /v1/models/NAME describes the images that a model needs'
     """
-    clauses = [_cut_before_setting(clause) for clause in sentence.split("; ")]
-    retained = "; ".join(clause for clause in clauses if clause)
+    retained = cut_advice(sentence)
     return sentence if retained == sentence else f"{retained or 'the image does not fit'}; {MODELS_HINT}"
-
-
-def _cut_before_setting(clause: str) -> str:
-    """Return a clause up to the comma before the first setting in it; empty if no setting is named."""
-    key = next((match for match in SETTING_NAME.finditer(clause) if is_setting(match[0])), None)
-    return clause if key is None else clause[: key.start()].rpartition(", ")[0]
 
 
 def install_handlers(app: FastAPI) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.errors import ConfigError, TableError
+from instageo.errors import ConfigError, DataError, TableError
 from instageo.locations import hide_secrets, is_remote
 from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.from_settings import chip_format_from_settings, label_format_from_settings
@@ -17,8 +17,11 @@ from instageo.model.inference.tiling import compute_tile_starts
 from instageo.model.inspection.report import TableReport, build_report, inspect_rows
 from instageo.model.inspection.row import InspectionSpec
 from instageo.model.settings import Settings
+from instageo.model.settings.derived import band_names
+from instageo.model.settings.keys import cut_advice
 from instageo.raster.grid import Window
 from instageo.table import Row, read_table
+from instageo.wording import counted
 
 RASTERS = (".tif", ".tiff")
 """Endings of the chips that are looked for in a folder."""
@@ -43,9 +46,11 @@ def read_export_tiles(settings: Settings, source: str, root: str | None, tile: i
     labels = label_format_from_settings(settings) if any(row.label for row in rows) else None
     chip_format = chip_format_from_settings(settings)
     name = hide_secrets(source)
-    report = build_report(
-        name, rows, inspect_rows(name, rows, InspectionSpec(chip_format, labels, False)), skip_bad=True
-    )
+    results = inspect_rows(name, rows, InspectionSpec(chip_format, labels, False))
+    try:
+        report = build_report(name, rows, results, skip_bad=True)
+    except DataError as error:
+        raise DataError(f"{cut_advice(str(error)) or name}; expected {_describe_chips(settings)}") from error
     reader = ChipReader(
         report.rows,
         chip_format,
@@ -61,6 +66,11 @@ def read_export_tiles(settings: Settings, source: str, root: str | None, tile: i
             f"{min(height, width)}, or a table of larger chips"
         )
     return [_read_tile(reader, index, window) for index, window in windows]
+
+
+def _describe_chips(settings: Settings) -> str:
+    dates = counted(settings.dataloader.temporal_dim, "date")
+    return f"chips as the model was trained on: {', '.join(band_names(settings))} of {dates}"
 
 
 def choose_rows(rows: Sequence[Row], limit: int) -> list[Row]:

@@ -1,15 +1,17 @@
 """`instageo export`: a trained model as a file for other programs."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from instageo.errors import ConfigError
+from instageo.errors import ConfigError, InstaGeoError
 from instageo.extras import required_by
+from instageo.model.settings.keys import cut_advice
 from instageo.runtime.progress import log_to_stderr
 
 EXTRAS = "model,cpu,export"
@@ -79,7 +81,7 @@ def _run(values: dict[str, Any]) -> None:
     options = {name: values[name] for name, *_ in OPTIONS if name not in ("date", "location", "no_gate", "json")}
     options |= {"dates": values["date"] or (), "lat_lon": _numbers(values["location"]), "gate": not values["no_gate"]}
     checked = {name: value for name, value in options.items() if name not in ("format", "output", "name")}
-    with required_by("instageo export", EXTRAS), log_to_stderr():
+    with required_by("instageo export", EXTRAS), log_to_stderr(), _without_settings():
         from instageo.model.exports.request import check_options
 
         check_options(values["format"], values["name"], checked)
@@ -91,6 +93,18 @@ def _run(values: dict[str, Any]) -> None:
         return
     for line in (*(f"wrote {path}" for path in report.files), report.summary, *report.notes):
         typer.echo(line)
+
+
+@contextmanager
+def _without_settings() -> Iterator[None]:
+    """Leave out of errors what they advise on settings, which this command does not take."""
+    try:
+        yield
+    except InstaGeoError as error:
+        sentence = cut_advice(str(error))
+        if sentence in ("", str(error)):
+            raise
+        raise ConfigError(sentence) from error
 
 
 def _numbers(text: str | None) -> list[float] | None:

@@ -1,6 +1,7 @@
 """Look up settings by name and by role: list keys, check them, suggest the nearest, flatten nested values."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
 from functools import cache
@@ -8,6 +9,8 @@ from typing import Any, get_type_hints
 
 from instageo.model.settings.fields import Role
 from instageo.model.settings.run_settings import Settings
+
+SETTING_NAME = re.compile(r"\b(?:[a-z]+\.[a-z_]+|checkpoint_path)\b")
 
 
 def iterate_settings(cls: type = Settings, prefix: str = "") -> Iterator[tuple[str, "Field[Any]"]]:
@@ -34,6 +37,23 @@ def group_keys() -> frozenset[str]:
 def is_setting(key: str) -> bool:
     """Return whether a setting or group of that name exists."""
     return key in setting_keys()
+
+
+def cut_advice(sentence: str) -> str:
+    """Return a sentence without its parts that name settings, for readers who cannot change them; perhaps empty.
+
+    Examples:
+        >>> cut_advice("a.tif: has 2 layers, but dataloader.bands requests layer 5; correct dataloader.bands")
+        'a.tif: has 2 layers'
+    """
+    clauses = map(_cut_before_setting, sentence.split("; "))
+    return "; ".join(clause for clause in clauses if clause)
+
+
+def _cut_before_setting(clause: str) -> str:
+    """Return a clause up to the comma before the first setting in it; whole if it names none."""
+    key = next((match for match in SETTING_NAME.finditer(clause) if is_setting(match[0])), None)
+    return clause if key is None else clause[: key.start()].rpartition(", ")[0]
 
 
 def unknown_key_message(key: str) -> str:

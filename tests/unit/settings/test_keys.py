@@ -4,6 +4,7 @@ import pytest
 
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import (
+    cut_advice,
     group_keys,
     keys_with,
     setting_keys,
@@ -64,3 +65,17 @@ def test_a_resumed_run_may_change_nothing_that_its_result_depends_on():
         "train.num_epochs", "train.early_stopping_patience", "train.resume", "train.overwrite", "train.lr_find.min",
         "train.lr_find.max", "train.lr_find.steps", "dataloader.num_workers", "model.gradient_checkpointing",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sentence", "rest"),
+    [
+        ("checkpoint a.ckpt does not exist; check checkpoint_path", "checkpoint a.ckpt does not exist"),
+        ("a.tif: has 4 layers, expected 6 (six bands); list them in dataloader.bands, or so",
+         "a.tif: has 4 layers, expected 6 (six bands)"),
+        ("a.tif: is damaged; copy it again", "a.tif: is damaged; copy it again"),
+        ("dataloader.mean=auto needs a training table", ""),
+    ],
+)  # fmt: skip
+def test_advice_on_settings_is_cut(sentence, rest):
+    assert cut_advice(sentence) == rest
