@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from instageo.errors import ConfigError, TableError
+from instageo.errors import ConfigError
 from instageo.files import write_errors
-from instageo.locations import join_location
+from instageo.locations import is_remote
 from instageo.model.exports.export_chips import read_export_tiles
 from instageo.model.exports.export_format import ExportFormat, ExportOptions
 from instageo.model.exports.export_record import add_entry, build_entry, check_same_model
@@ -25,9 +25,9 @@ from instageo.model.exports.graph import ExportGraph, ExportTile
 from instageo.model.exports.request import ExportReport, ExportRequest
 from instageo.model.inference.predictor import Predictor
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
+from instageo.raster.gdal_log import ignore_missing_georeference
 from instageo.raster.pixel_area import compute_pixel_areas
 from instageo.stores.download import sha256_file
-from instageo.table import find_table
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ NO_GATE = "none"
 """What `export.json` says of a file that was not compared with its network."""
 
 
+@ignore_missing_georeference()
 def export_model(predictor: Predictor, request: ExportRequest) -> ExportReport:
     """Write a model in another format, if the file computes what the network does.
 
@@ -177,14 +178,18 @@ def _calibration_tiles(
 
 
 def _own_table(checkpoint: Checkpoint, which: str) -> tuple[str, str] | None:
-    """Return a table that the model was trained with, and the folder its paths start from; None if it is not here."""
+    """Return a table that the model was trained with, and the folder its paths start from; None if it is not here.
+
+    Both must be on this machine: a checkpoint of others must not decide what is fetched.
+    """
     path, root = checkpoint.run.get(which), checkpoint.run.get("root_dir")
-    if not path or not root:
+    if not (isinstance(path, str) and isinstance(root, str) and path) or is_remote(root):
         return None
-    try:
-        return find_table(path, join_location(root, "")), str(root)
-    except TableError:
-        return None
+    with suppress(OSError, ValueError):  # texts that cannot be paths
+        for table in (path, os.path.join(root, path)) if Path(root).is_dir() else ():
+            if not is_remote(table) and Path(table).is_file():
+                return table, root
+    return None
 
 
 def _resolution(tiles: Sequence[ExportTile]) -> float | None:
