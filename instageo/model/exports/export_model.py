@@ -6,18 +6,17 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from instageo.errors import ConfigError
-from instageo.files import write_errors
+from instageo.errors import ConfigError, WriteError
+from instageo.files import describe_disk_error, write_errors
 from instageo.locations import is_remote
 from instageo.model.exports.export_chips import read_export_tiles
 from instageo.model.exports.export_format import ExportFormat, ExportOptions
-from instageo.model.exports.export_record import add_entry, build_entry, check_same_model
+from instageo.model.exports.export_record import build_entry, check_same_model, publish_export
 from instageo.model.exports.formats import load_format
 from instageo.model.exports.from_settings import export_graph_from_settings
 from instageo.model.exports.gate import ExportDiffersError, check_export
@@ -28,9 +27,13 @@ from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
 from instageo.raster.gdal_log import ignore_missing_georeference
 from instageo.raster.pixel_area import compute_pixel_areas
 from instageo.stores.download import sha256_file
+from instageo.stores.temporary_folder import temporary_folder
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
+
+STAGING = ".export-"
+"""Begin of the names of folders that files are written to before they are published."""
 
 GATE_TILES = 64
 """Most windows of chips that a file is compared on."""
@@ -100,17 +103,18 @@ class _ExportJob:
         """Write, compare and publish the files; nothing is left of an export that fails."""
         folder = self.request.output
         existed = folder.is_dir()
-        staging = folder / f".export-{uuid4().hex[:12]}.part"
         try:
-            entry = entry | {"gate": self._write_compared(staging, name)}
-            written = sorted(staging.iterdir(), key=lambda path: path.name != name)
-            files = [folder / path.name for path in written]
-            with write_errors(folder / name, staging):
-                for path, target in zip(written, files, strict=True):
-                    os.replace(path, target)
-            return files, add_entry(folder, model, files, entry)
+            with ExitStack() as stack:
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    staging = stack.enter_context(temporary_folder(folder, STAGING)) / "files"
+                except OSError as error:
+                    reason = describe_disk_error(error, folder / name)
+                    raise WriteError(f"{folder / name}: cannot be written: {reason}") from error
+                entry = entry | {"gate": self._write_compared(staging, name)}
+                written = sorted(staging.iterdir(), key=lambda path: path.name != name)
+                return publish_export(folder, model, written, entry)
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
             if not existed:
                 with suppress(OSError):  # it is not empty after a success
                     folder.rmdir()
@@ -129,8 +133,8 @@ class _ExportJob:
         self, write: Callable[[ExportGraph, Path, ExportOptions], None], staging: Path, name: str
     ) -> dict[str, Any] | str:
         shutil.rmtree(staging, ignore_errors=True)
-        with write_errors(self.request.output / name, staging):
-            staging.mkdir(parents=True)
+        with write_errors(self.request.output / name, staging, staging / name):
+            staging.mkdir()
             write(self.graph, staging / name, self.options)
         if not self.request.gate:
             return NO_GATE
@@ -143,7 +147,7 @@ def _gate_tiles(predictor: Predictor, request: ExportRequest, checkpoint: Checkp
         tiles = read_export_tiles(predictor.settings, request.table, None, tile, GATE_TILES)
     elif not request.gate:
         return []
-    elif own := _own_table(checkpoint, "valid_filepath"):
+    elif own := find_own_table(checkpoint, "valid_filepath"):
         tiles = read_export_tiles(predictor.settings, *own, tile, GATE_TILES)
     else:
         raise ConfigError(
@@ -161,7 +165,7 @@ def _calibration_tiles(
     if request.precision != "int8":
         return []
     source: tuple[str, str | None] | None
-    source = (request.calibration, None) if request.calibration else _own_table(checkpoint, "train_filepath")
+    source = (request.calibration, None) if request.calibration else find_own_table(checkpoint, "train_filepath")
     if not source:
         raise ConfigError(
             f"{checkpoint.path}: int8 is calibrated with real chips, and the table that the model was trained on is "
@@ -177,13 +181,13 @@ def _calibration_tiles(
     return tiles
 
 
-def _own_table(checkpoint: Checkpoint, which: str) -> tuple[str, str] | None:
+def find_own_table(checkpoint: Checkpoint, which: str) -> tuple[str, str] | None:
     """Return a table that the model was trained with, and the folder its paths start from; None if it is not here.
 
     Both must be on this machine: a checkpoint of others must not decide what is fetched.
     """
     path, root = checkpoint.run.get(which), checkpoint.run.get("root_dir")
-    if not (isinstance(path, str) and isinstance(root, str) and path) or is_remote(root):
+    if not (isinstance(path, str) and isinstance(root, str) and path and root) or is_remote(root):
         return None
     with suppress(OSError, ValueError):  # texts that cannot be paths
         for table in (path, os.path.join(root, path)) if Path(root).is_dir() else ():

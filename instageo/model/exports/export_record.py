@@ -1,14 +1,16 @@
 """`export.json`: what the files of a folder are, of which model they were made, and how they compare with it."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from instageo.errors import ConfigError
-from instageo.files import write_text
+from instageo.files import write_errors, write_text
 from instageo.model.exports.deepness_format import describe_unit
 from instageo.model.exports.graph import ExportGraph
 from instageo.model.registry.published_paths import is_published_path
@@ -17,6 +19,8 @@ from instageo.model.tasks.regression import Regression
 from instageo.plain_values import load_json_file
 from instageo.raster.map_products.stac_fields import classification_name
 from instageo.stores.download import sha256_file
+from instageo.stores.lock import LOCK
+from instageo.stores.temporary_folder import NO_LOCK_ERRORS
 from instageo.version import __version__
 
 RECORD_FILE = "export.json"
@@ -182,21 +186,67 @@ def check_same_model(folder: Path, sha256: str, source: str) -> None:
         )
 
 
-def add_entry(
-    folder: Path, model: Mapping[str, Any], files: Sequence[Path], entry: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Write an export's entry into `export.json`, and return it with the checksums of its files.
+def publish_export(
+    folder: Path, model: Mapping[str, Any], written: Sequence[Path], entry: Mapping[str, Any]
+) -> tuple[list[Path], dict[str, Any]]:
+    """Move an export's files into a folder and list them in its `export.json`: both or neither.
+
+    Other processes that export into the folder wait meanwhile.
 
     Args:
         folder: Folder of the exports.
         model: Source, checksum and more of the model.
-        files: The network's file first.
+        written: The network's file first, all in one other folder of the same disk.
         entry: What is known of the export.
+
+    Returns:
+        The files in their places, and the entry with their checksums.
+
+    Raises:
+        ConfigError: The folder holds exports of another model, or its record is damaged.
+        WriteError: The disk refuses a file.
     """
-    record, checksums = read_record(folder), {}
-    for path in files:
-        checksums[path.name] = {"size": path.stat().st_size, "sha256": sha256_file(path)}
-    complete = {**entry, "files": checksums}
-    content = {"model": dict(model), "exports": {**record["exports"], files[0].name: complete}}
-    write_text(folder / RECORD_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    return complete
+    files = {path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)} for path in written}
+    complete = {**entry, "files": files}
+    with _locked(folder):
+        check_same_model(folder, model["sha256"], model["source"])
+        content = {"model": dict(model), "exports": {**read_record(folder)["exports"], written[0].name: complete}}
+        _publish(written, folder, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return [folder / path.name for path in written], complete
+
+
+def _publish(written: Sequence[Path], folder: Path, record: str) -> None:
+    """Move files into a folder and write its record; after an error the folder is as it was."""
+    former, moved = written[0].parent / "former", []
+    former.mkdir()
+    try:
+        for path in written:
+            target = folder / path.name
+            with write_errors(target, path):
+                if target.is_file():
+                    os.replace(target, former / path.name)
+                os.replace(path, target)
+            moved.append(target)
+        write_text(folder / RECORD_FILE, record)
+    except BaseException:
+        for target in moved:
+            target.unlink()
+        for path in former.iterdir():
+            os.replace(path, folder / path.name)
+        raise
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Wait until nobody else publishes into a folder; on disks without locks nobody waits."""
+    from filelock import FileLock
+
+    lock = FileLock(folder / LOCK)
+    with suppress(*NO_LOCK_ERRORS):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        if not (folder / RECORD_FILE).exists():  # after an error in a new folder, which can then be removed
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()

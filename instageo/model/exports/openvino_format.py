@@ -17,13 +17,17 @@ from instageo.model.graphs.quantization import quantize_openvino
 
 
 def write_openvino(graph: ExportGraph, path: Path, options: ExportOptions) -> None:
-    """Write a graph as `.xml` and `.bin`, in float32 or, with calibration, in int8."""
+    """Write a graph as `.xml` and `.bin`, in float32 or, with calibration, in int8.
+
+    Raises:
+        OSError: The disk refuses a file.
+    """
     _save(convert_program(graph.trace(), graph.inputs), path, options)
 
 
 def write_openvino_of_onnx(graph: ExportGraph, path: Path, options: ExportOptions) -> None:
     """Write a graph by way of ONNX, whose operators OpenVINO converts otherwise; attention gets slower."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=path.parent) as folder:
         between = Path(folder) / "graph.onnx"
         write_onnx(graph, between, ExportOptions())
         _save(import_openvino().convert_model(between), path, options)
@@ -34,7 +38,12 @@ def _save(model: Any, path: Path, options: ExportOptions) -> None:
         model = quantize_openvino(model, options.calibration, transformer=options.transformer)
     for key, text in options.metadata.items():
         model.set_rt_info(text, ["instageo", key])
-    import_openvino().save_model(model, path, compress_to_fp16=False)
+    openvino = import_openvino()
+    try:
+        openvino.save_model(model, path, compress_to_fp16=False)
+        openvino.Core().read_model(path)  # the last bytes of a file may be lost without an error
+    except RuntimeError as error:
+        raise OSError("OpenVINO cannot write it whole; free some disk space, or choose another folder") from error
 
 
 def load_openvino(path: Path) -> Runner:

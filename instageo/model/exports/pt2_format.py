@@ -1,5 +1,6 @@
 """PyTorch's own archives of graphs, which `torch.export.load` reads without this program."""
 
+import io
 import warnings
 from pathlib import Path
 
@@ -17,9 +18,11 @@ METADATA = "instageo.json"
 
 def write_pt2(graph: ExportGraph, path: Path, options: ExportOptions) -> None:
     """Write a graph as an archive, with its description as an extra file."""
+    archive = io.BytesIO()  # PyTorch's writer of files ends the process where a disk is full
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.export.save(graph.trace(), path, extra_files={METADATA: options.metadata["description"]})
+        torch.export.save(graph.trace(), archive, extra_files={METADATA: options.metadata["description"]})
+    path.write_bytes(archive.getbuffer())
 
 
 def load_pt2(path: Path) -> Runner:

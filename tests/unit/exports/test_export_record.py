@@ -1,21 +1,31 @@
 """`export.json`: entries of one model add up, and those of another are refused."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
-from instageo.errors import ConfigError
-from instageo.model.exports.export_record import add_entry, check_same_model, describe_graph, read_record
+from instageo.errors import ConfigError, WriteError
+from instageo.model.exports.export_record import check_same_model, describe_graph, publish_export, read_record
 from tests.unit.exports.test_deepness_format import GRAPH
 
 MODEL = {"source": "runs/floods", "sha256": "ab"}
 
 
+def write(folder, *names):
+    """Write files that are to be published, and return them."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes(b"network")
+    return [folder / name for name in names]
+
+
 def test_entries_of_one_model_add_up(tmp_path):
-    for name in ("a.onnx", "b.xml", "b.bin"):
-        (tmp_path / name).write_bytes(b"teacher")
-    add_entry(tmp_path, MODEL, [tmp_path / "a.onnx"], {"format": "onnx"})
-    entry = add_entry(tmp_path, MODEL, [tmp_path / "b.xml", tmp_path / "b.bin"], {"format": "openvino"})
+    publish_export(tmp_path, MODEL, write(tmp_path / "1", "a.onnx"), {"format": "onnx"})
+    files, entry = publish_export(tmp_path, MODEL, write(tmp_path / "2", "b.xml", "b.bin"), {"format": "openvino"})
+    assert files == [tmp_path / "b.xml", tmp_path / "b.bin"]
+    assert all(path.read_bytes() == b"network" for path in files)
     assert entry["files"]["b.bin"]["size"] == 7
     record = json.loads((tmp_path / "export.json").read_text())
     assert record["model"] == MODEL
@@ -23,6 +33,46 @@ def test_entries_of_one_model_add_up(tmp_path):
     check_same_model(tmp_path, "ab", "runs/floods")
     with pytest.raises(ConfigError, match="holds exports of another model, runs/floods; choose another folder for"):
         check_same_model(tmp_path, "cd", "runs/other")
+
+
+def test_exports_at_the_same_time_are_all_listed(tmp_path):
+    written = [write(tmp_path / str(number), f"{number}.onnx") for number in range(20)]
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda files: publish_export(folder, MODEL, files, {}), written))
+    assert set(read_record(folder)["exports"]) == {f"{number}.onnx" for number in range(20)}
+
+
+def test_of_two_models_at_the_same_time_one_is_refused(tmp_path):
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    start = Barrier(2)
+
+    def publish(name):
+        files = write(tmp_path / name, f"{name}.onnx")
+        start.wait()
+        try:
+            return publish_export(folder, MODEL | {"sha256": name}, files, {})[0][0].name
+        except ConfigError as error:
+            return error
+
+    with ThreadPoolExecutor(2) as pool:
+        published = list(pool.map(publish, ["a", "b"]))
+    name, refusal = sorted(published, key=lambda each: isinstance(each, ConfigError))
+    assert "holds exports of another model" in str(refusal)
+    assert list(read_record(folder)["exports"]) == [name]
+    assert [path.name for path in folder.glob("*.onnx")] == [name]
+
+
+def test_after_an_error_the_folder_is_as_it_was(tmp_path):
+    folder = tmp_path / "exports"
+    (folder / "export.json").mkdir(parents=True)  # so that the record cannot be written
+    (folder / "a.xml").write_bytes(b"former")
+    with pytest.raises(WriteError, match=r"exports/export.json: cannot be written: .*a folder has this name"):
+        publish_export(folder, MODEL, write(tmp_path / "new", "a.xml", "a.bin"), {})
+    assert (folder / "a.xml").read_bytes() == b"former"
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {"a.xml", "export.json"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"exports": []}'])
