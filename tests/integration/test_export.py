@@ -211,7 +211,7 @@ def test_deepness_maps_as_chip_inference_does(small_network, tmp_path, run):
     assert 0.02 < expected[inner].mean() < 0.98
 
 
-@pytest.mark.parametrize("format", EXPORT_FORMATS)
+@pytest.mark.parametrize("format", ["openvino", "pt2"])  # the others write as pt2 does
 def test_a_full_disk_is_said_in_a_sentence_and_nothing_is_left(saved, tmp_path, format):
     model, _ = saved("convolutional")
     with (
