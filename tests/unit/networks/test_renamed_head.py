@@ -14,6 +14,7 @@ from instageo import load_model
 from instageo.errors import CheckpointError
 from instageo.model.networks.checkpoint import read_checkpoint
 from instageo.model.settings.compose import default_settings, update_settings
+from instageo.model.settings.keys import with_current_names
 from instageo.model.training.resume import find_resume_checkpoint
 
 EARLIER = Path(__file__).with_name("light_v0.ckpt")
@@ -38,7 +39,7 @@ def test_an_earlier_checkpoint_gives_the_maps_of_the_version_that_wrote_it():
 def test_an_earlier_training_is_not_resumed_with_the_present_head(tmp_path):
     content = torch.load(EARLIER, weights_only=True)
     torch.save(content | {"optimizer_states": [], "epoch": 0}, tmp_path / "last.ckpt")
-    run = content["instageo"]["run"] | {"train.resume": str(tmp_path)}
+    run = with_current_names(content["instageo"]["run"]) | {"train.resume": str(tmp_path)}
     settings = update_settings(default_settings(), run)
     with pytest.raises(CheckpointError, match=r"model\.head=light_v0, but you passed model\.head=light"):
         find_resume_checkpoint(settings, tmp_path)
