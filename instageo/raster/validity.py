@@ -46,7 +46,7 @@ def validity_mask(
     return valid
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256, typed=True)  # 255 stays 255, and 255.0 stays 255.0
 def stored_value(no_data: float | None, dtype: np.dtype[np.generic]) -> float | None:
     """Return how a type stores a no-data value, or None if no finite pixel can have it.
 

@@ -158,7 +158,7 @@ def _layer_fields(file: FinishedMap) -> dict[str, Any]:
     info, no_data = file.info, file.info.no_data_value
     common: dict[str, Any] = {"data_type": info.dtype}
     if no_data is not None:
-        common["nodata"] = "nan" if math.isnan(no_data) else int(no_data) if no_data.is_integer() else no_data
+        common["nodata"] = "nan" if math.isnan(no_data) else int(no_data) if float(no_data).is_integer() else no_data
     common["raster:sampling"] = "area"
     jacobian = ground_jacobian(file.grid)
     if jacobian is not None:

@@ -11,7 +11,7 @@ from instageo.errors import RasterError
 from instageo.locations import file_stamp
 from instageo.raster.cog import read_tiff_header
 from instageo.raster.reading import read_info, read_raster
-from instageo.raster.validity import validity_mask
+from instageo.raster.validity import stored_value, validity_mask
 from instageo.raster.writing import write_raster
 from tests.tiffs import MASK_KINDS, set_tag_text, write_layer_tags, write_masked_tiff
 
@@ -199,3 +199,8 @@ def test_the_stamp_of_a_file_changes_with_its_side_cars(make_raster, suffix):
     assert len({before, with_side_car, file_stamp(path)}) == 3
     side_car.unlink()
     assert file_stamp(path) == before
+
+
+def test_a_value_keeps_its_kind_whatever_was_asked_before():
+    for asked in (37, 37.0, 37):
+        assert type(stored_value(asked, np.dtype("uint8"))) is type(asked)
