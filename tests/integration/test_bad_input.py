@@ -159,7 +159,7 @@ SETTINGS = {
     "dataloader.bands=[1,2,3]": "dataloader.mean has no default for the bands BAND_1, BAND_2, BAND_3",
     "train.class_weights=[1,2,3]": "expected 2 weights, as model.num_classes",
     "train.ignore_index=1": "train.ignore_index=1 does not work; expected a value outside the classes 0..1",
-    "precision=fast": "precision=fast does not work; expected one of 32-true",
+    "precision=fast": "precision=fast does not work; expected one of auto, 32-true",
     "model.model_name=resnet": "model.model_name=resnet is unknown; choose one of prithvi_eo_v2_tiny_tl",
     "model.weights=/nowhere.pt": "/nowhere.pt does not exist; check model.weights",
     "model.load_pretrained_weights=true": "model.load_pretrained_weights=false",
