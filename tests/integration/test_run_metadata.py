@@ -69,7 +69,7 @@ def test_scoring_and_mapping_take_the_network_summary_of_the_training(trained, r
     assert run("mode=chip_inference", *where, folder="maps")[0] == 0
     scored, mapped, training = run_json(tmp_path / "eval"), run_json(tmp_path / "maps"), run_json(folder)
     for other in (scored, mapped):
-        assert other["network"] == {**training["network"], "trained_parameters": 0}
+        assert other["network"] == {**training["network"], "trained_parameters": 0, "engine": "torch f32"}
         assert other["work"]["chips"] == 1
         assert other["work"]["chips_per_second"] > 0
     assert scored["scores"]["accuracy"] == json.loads((tmp_path / "eval" / "metrics.json").read_text())["accuracy"]
@@ -82,7 +82,8 @@ def test_operations_are_counted_for_a_checkpoint_without_run_json(trained, run, 
     alone.write_bytes((folder / "instageo_best_checkpoint.ckpt").read_bytes())
     where = [f"root_dir={data}", "test_filepath=test.csv", f"checkpoint_path={alone}", "accelerator=cpu"]
     assert run("mode=eval", *where)[0] == 0
-    assert run_json(tmp_path / "run")["network"] == {**run_json(folder)["network"], "trained_parameters": 0}
+    expected = {**run_json(folder)["network"], "trained_parameters": 0, "engine": "torch f32"}
+    assert run_json(tmp_path / "run")["network"] == expected
 
 
 def test_statistics_are_recorded_and_stdout_has_nothing_else(data, run, tmp_path):
