@@ -61,12 +61,11 @@ def read_map(path):
     return *layers, json.loads(path.with_name(f"{path.stem}_areas.json").read_text())["classes"]
 
 
-def assert_same(path, reference, tolerance=0):
-    """Assert that two maps have the same classes and probabilities; the latter within steps of 1 / 254."""
+def assert_same(path, reference):
+    """Assert that two maps have the same classes and probabilities."""
     (classes, probabilities, _), (expected, expected_probabilities, _) = map(read_map, (path, reference))
     np.testing.assert_array_equal(classes, expected)
-    difference = np.abs(probabilities.astype(int) - expected_probabilities)
-    assert difference.max() <= tolerance
+    np.testing.assert_array_equal(probabilities, expected_probabilities)
     assert set(np.unique(classes)) == {0, 1, 255}
 
 
