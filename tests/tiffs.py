@@ -7,6 +7,9 @@ import rasterio
 from affine import Affine
 from rasterio.enums import ColorInterp
 
+UTM_AREA_SCALE = 0.9996**2
+"""Area in the plane of UTM per area on the ellipsoid, on the central meridian (x = 500,000 m)."""
+
 LAYOUTS = {
     "strips": {},
     "strips of one row": {"blockysize": 1},

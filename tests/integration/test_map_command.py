@@ -12,7 +12,7 @@ from rasterio.shutil import copy
 
 from instageo.sensors import PRITHVI_BANDS
 from tests.integration.maps import NO_DATA, assert_same, band_options, read_layers, read_map, scene_values, write_raster
-from tests.tiffs import write_masked_tiff
+from tests.tiffs import UTM_AREA_SCALE, write_masked_tiff
 
 TILED = {"tiled": True, "compress": "deflate"}
 LAYOUTS = {
@@ -65,7 +65,7 @@ def test_the_map_shows_the_classes_of_the_scene(reference):
     assert (classes[0] == truth)[valid].mean() > 0.95
     assert np.array_equal((probabilities == 255).all(axis=0), ~valid)
     assert [area["pixels"] for area in areas] == [(classes == number).sum() for number in (0, 1)]
-    assert areas[0]["hectares"] == pytest.approx(areas[0]["pixels"] * 0.01, rel=1e-3)
+    assert areas[0]["hectares"] == pytest.approx(areas[0]["pixels"] * 0.01 / UTM_AREA_SCALE)
     with rasterio.open(path) as file, rasterio.open(scene) as own:
         assert (file.transform, file.crs, file.shape, file.nodata) == (own.transform, own.crs, own.shape, 255)
         assert file.tags()["INSTAGEO_SCENE"] == "scene"
@@ -187,7 +187,7 @@ def test_maps_lie_where_their_scenes_lie(reference, mapped, tmp_path, place):
         assert (file.transform, file.crs) == (own.transform, own.crs)
     for area in read_map(path)[2]:
         side = SIDE_M.get(place)
-        assert area["hectares"] == (pytest.approx(area["pixels"] * side**2 / 1e4, rel=1e-3) if side else None)
+        assert area["hectares"] == (pytest.approx(area["pixels"] * side**2 / 1e4 / UTM_AREA_SCALE) if side else None)
 
 
 def test_areas_in_degrees_are_those_of_the_ellipsoid(reference, mapped, tmp_path):

@@ -18,6 +18,7 @@ from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
 from tests.integration.conftest import QUICK, write_chips
 from tests.integration.servers import BOUNDARY, chip_inference, image, serving
+from tests.tiffs import UTM_AREA_SCALE
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +79,7 @@ def test_all_formats(server, tmp_path):  # pitfall 34
     assert [line["name"] for line in summary["classes"]] == ["Dry", "Water"]
     pixels = sum(line["pixels"] for line in summary["classes"])
     assert pixels == 32 * 32 - 5 * 7
-    assert sum(line["area_km2"] for line in summary["classes"]) == pytest.approx(
-        pixels * 0.0009, rel=1e-3
-    )  # 30 m pixels
+    assert sum(line["area_km2"] for line in summary["classes"]) == pytest.approx(pixels * 0.0009 / UTM_AREA_SCALE)
     assert summary["valid_share"] == pytest.approx(pixels / 1024, abs=1e-6)
     classes = np.load(io.BytesIO(server.send("/v1/predict?format=npy", chip)[2]))
     assert [int((classes == value).sum()) for value in (0, 1)] == [line["pixels"] for line in summary["classes"]]

@@ -9,6 +9,7 @@ from instageo.errors import DataError, MissingExtraError
 from instageo.model.tasks.predictions import ClassPrediction, MultiLabelPrediction, RegressionPrediction
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_raster
+from tests.tiffs import UTM_AREA_SCALE
 
 CRS_WKT = CRS.from_epsg(32617).to_wkt()
 UTM = Grid(CRS_WKT, Affine(30, 0, 500_000, 0, -30, 4_000_000), 2, 3)
@@ -28,9 +29,9 @@ def values(grid=UTM):
 
 def test_areas_by_hand():
     named = classes(class_names=("dry", "water"))
-    assert named.areas() == pytest.approx({"dry": 2 * 0.09, "water": 3 * 0.09}, rel=1e-3)  # UTM is that far off
-    assert named.areas("m2") == pytest.approx({"dry": 1800, "water": 2700}, rel=1e-3)
-    assert classes().areas("km2") == pytest.approx({"0": 0.0018, "1": 0.0027}, rel=1e-3)
+    assert named.areas() == pytest.approx({"dry": 2 * 0.09 / UTM_AREA_SCALE, "water": 3 * 0.09 / UTM_AREA_SCALE})
+    assert named.areas("m2") == pytest.approx({"dry": 1800 / UTM_AREA_SCALE, "water": 2700 / UTM_AREA_SCALE})
+    assert classes().areas("km2") == pytest.approx({"0": 0.0018 / UTM_AREA_SCALE, "1": 0.0027 / UTM_AREA_SCALE})
 
 
 def test_areas_in_degrees_shrink_towards_the_poles():

@@ -13,6 +13,7 @@ from instageo.raster.grid import Grid
 from instageo.raster.map_products.map_areas import measure_classes, write_areas
 from instageo.raster.pixel_area import compute_pixel_areas
 from instageo.raster.writing import ClassLegend
+from tests.tiffs import UTM_AREA_SCALE
 
 DEGREES, UTM, WEB_MERCATOR = (CRS.from_epsg(code).to_wkt() for code in (4326, 32617, 3857))
 
@@ -46,13 +47,12 @@ def test_classes_are_counted_and_measured(make_raster, dtype):
     areas = measure_classes(path)
     assert [(area.number, area.name) for area in areas.classes] == [(0, "land"), (1, "water"), (2, "snow"), (3, "3")]
     assert [area.pixels for area in areas.classes] == [(values == number).sum() for number in range(4)]
-    true_hectares = 0.09 / 0.9996**2  # on the central meridian of UTM
     assert [area.hectares for area in areas.classes] == pytest.approx(
-        [area.pixels * true_hectares for area in areas.classes], rel=1e-5
+        [area.pixels * 0.09 / UTM_AREA_SCALE for area in areas.classes]
     )
     assert areas.no_data_pixels == (values == 255).sum()
     assert sum(area.share for area in areas.classes) == pytest.approx(1)
-    assert areas.planar_scale == pytest.approx(0.9996**2, rel=1e-5)
+    assert areas.planar_scale == pytest.approx(UTM_AREA_SCALE)
 
 
 def test_rows_in_degrees_have_areas_of_their_own(make_raster):
@@ -82,7 +82,7 @@ def test_columns_of_a_wide_map_have_areas_of_their_own(make_raster):
 
 def test_a_rotated_map_in_metres_has_the_area_of_its_pixels(make_raster):
     path = make_raster("map.tif", np.zeros((3, 5), np.uint8), transform=Affine(24, 18, 5e5, 18, -24, 4e6))
-    assert measure_classes(path).hectares == pytest.approx(15 * 0.09 / 0.9996**2, rel=1e-6)
+    assert measure_classes(path).hectares == pytest.approx(15 * 0.09 / UTM_AREA_SCALE)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_areas_are_written_as_json_and_csv(make_raster, tmp_path):
         "number": 1,
         "name": "ውሃ",
         "pixels": 2,
-        "hectares": pytest.approx(0.18, rel=1e-3),
+        "hectares": pytest.approx(0.18 / UTM_AREA_SCALE),
         "share": pytest.approx(2 / 3),
     }
     with (tmp_path / "out" / "areas.csv").open(newline="") as file:
