@@ -131,14 +131,14 @@ class Signalled:
 
 
 STOPPED_IN = {
-    "batch": (Ensemble, "predict", 300, ThreadPoolExecutor, "shutdown"),
+    "batch": (Ensemble, "predict", 100, ThreadPoolExecutor, "shutdown"),
     "strip": (StoppableRaster, "_read_part", 36 * 8 + 5, _Worker, "stop"),
 }
 
 
 @pytest.mark.parametrize("stopped_in", STOPPED_IN)
 def test_a_run_ends_within_a_row_of_tiles_and_a_strip(instageo, small_network, tmp_path, monkeypatch, stopped_in):
-    """A row of tiles has 72 tiles, and 18 batches or more; a strip has 36 parts."""
+    """A row of tiles has 72 tiles, and at least 9 batches; there are 17 rows. A strip has 36 parts."""
     scene = write_raster(tmp_path / "wide.tif", scene_values(560, 2300), tiled=True, blockxsize=64, blockysize=64)
     monkeypatch.setattr(reading_parts, "PART_BYTES", 1)
     arguments = ["map", small_network, scene, "-o", tmp_path / "map" / "map.tif", "--overlap", "0"]

@@ -22,7 +22,7 @@ from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.map_files import MapFile, WantedLayers, plan_map_files
 from instageo.model.mapping.map_scene import Progress, SceneMap
 from instageo.model.mapping.prepared_map import MapOptions
-from instageo.model.mapping.run_state import is_unfinished
+from instageo.model.mapping.run_state import is_unfinished, remove_leftovers
 from instageo.model.scenes.date_layers import ReadingOptions
 from instageo.model.scenes.scene_input import SceneFiles, open_scene_input
 from instageo.model.scenes.tiles import SceneInput
@@ -99,6 +99,10 @@ class MapJob:
         """Names and colours of the classes; None for regression."""
         return self.planned_files[0].legend
 
+    def raster_paths(self, output: Path) -> list[Path]:
+        """Return the raster files of a map, that of classes or values first."""
+        return [file.path(output) for file in self.planned_files]
+
     @property
     def planned_files(self) -> list[MapFile]:
         """Raster files of each map, that of classes or values first; their layouts are of no scene."""
@@ -162,11 +166,12 @@ def begin_map(job: MapJob, scene: SceneFiles, output: Path) -> MapStart | MapRep
     source = open_scene_input(scene, job.ensemble.first, job.reading)
     if job.polygons is not None:
         check_polygon_file(job.polygons.next_to(output), source.scene.grid, scene.name)
+    rasters = job.raster_paths(output)
+    remove_leftovers(output, [*rasters, *product_paths(output, job.legend, job.polygons)])
     fingerprint = _fingerprint(job, source)
     digest = sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
-    if not job.overwrite and _is_made(job, output, digest) and not is_unfinished(output, fingerprint):
+    if not job.overwrite and _is_made(rasters, digest) and not is_unfinished(output, fingerprint):
         log.info("%s: kept, since it is of the same scene, model and settings; overwrite makes it again", output)
-        rasters = [file.path(output) for file in job.planned_files]
         files, areas = _write_missing_products(job, scene, output)
         return MapReport(scene.name, output, [*rasters, *files], areas, kept=True)
     options = MapOptions(job.layers, job.memory_mb, _tags(job, source, digest))
@@ -253,9 +258,8 @@ def _tags(job: MapJob, source: SceneInput, digest: str) -> dict[str, str]:
     }
 
 
-def _is_made(job: MapJob, output: Path, digest: str) -> bool:
+def _is_made(rasters: Sequence[Path], digest: str) -> bool:
     """Return whether all raster files of a map are there, made of the same scene by the same model and settings."""
     with suppress(RasterError):
-        paths = [file.path(output) for file in job.planned_files]
-        return all(path.exists() and read_info(path).tags.get(FINGERPRINT_TAG) == digest for path in paths)
+        return all(path.exists() and read_info(path).tags.get(FINGERPRINT_TAG) == digest for path in rasters)
     return False

@@ -3,13 +3,13 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from instageo.errors import DataError
-from instageo.files import write_text
+from instageo.errors import DataError, WriteError
+from instageo.files import find_unfinished, write_text
 from instageo.plain_values import load_json_file
 from instageo.stores.lock import LockedError, hold_folder
 
@@ -46,6 +46,7 @@ def resumable(output: Path, fingerprint: Mapping[str, Any]) -> Iterator[Path]:
         with hold_folder(folder):
             _begin(folder, json.loads(json.dumps(fingerprint)))
             yield folder
+            (folder / RUN).unlink(missing_ok=True)  # first, so that what a kill leaves is known to be of no use
             shutil.rmtree(folder, ignore_errors=True)
     except LockedError as error:
         raise DataError(f"{output}: is being made by another run ({error}); wait for its end") from error
@@ -62,6 +63,25 @@ def is_unfinished(output: Path, fingerprint: Mapping[str, Any]) -> bool:
         return False
     own = json.loads(json.dumps(fingerprint))
     return isinstance(stored, dict) and all(stored.get(name) == value for name, value in own.items())
+
+
+def remove_leftovers(output: Path, paths: Iterable[Path]) -> None:
+    """Remove what killed runs have left of a map: half-written files, and pieces that are of no further use.
+
+    Nothing is removed while another run makes the map, or where the disk does not allow it.
+
+    Args:
+        output: Path of the map.
+        paths: All files of the map.
+    """
+    folder, files = pieces_folder(output), find_unfinished(paths)
+    if not files and not folder.exists():
+        return
+    with suppress(LockedError, WriteError), hold_folder(folder):
+        for file in files:
+            file.unlink(missing_ok=True)
+        if not (folder / RUN).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _begin(folder: Path, fingerprint: Mapping[str, Any]) -> None:
