@@ -1,0 +1,114 @@
+"""What a user asks for: an area, days, and how images of them are chosen and combined."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from instageo.errors import ConfigError, did_you_mean
+
+COMPOSITES = ("clearest", "newest", "median", "none")
+"""How the images of a period are combined, pixel by pixel."""
+
+
+@dataclass(frozen=True, order=True)
+class Days:
+    """Days from which images are taken, both ends included.
+
+    Attributes:
+        first: Earliest day, UTC.
+        last: Latest day, UTC.
+    """
+
+    first: date
+    last: date
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}/{self.last}"
+
+
+@dataclass(frozen=True)
+class AreaRequest:
+    """A place and days to map.
+
+    Attributes:
+        area: File of polygons (.geojson, .gpkg, …), box `W,S,E,N` in degrees, or name of a tile such as 36KXD.
+        days: Days of the images of each date of the model, in the model's order.
+        source: Name of the satellite product, as of `instageo chips --source`; None for that of the training chips.
+        catalog: Key or URL of the catalogue, or path of a frozen list; None for the default one of the product.
+        collection: Collection to search, in place of the catalogue's own.
+        composite: How images are combined, one of `COMPOSITES`.
+        mask: Names of quality flags whose pixels do not count.
+        dilate_m: Distance by which masks grow, metres.
+        max_cloud: Largest cloud cover of an image, percent.
+        resolution: Pixel size, metres; None for that of the training chips, or of the product.
+        zones: File of polygons whose areas are measured one by one; None for the area alone.
+        sentinel2_shift: Whether the offset of Sentinel-2 is `pending` or `applied`, where items do not say.
+    """
+
+    area: str
+    days: tuple[Days, ...]
+    source: str | None = None
+    catalog: str | None = None
+    collection: str | None = None
+    composite: str = "clearest"
+    mask: tuple[str, ...] = ("cloud", "shadow")
+    dilate_m: float = 0.0
+    max_cloud: float = 100.0
+    resolution: float | None = None
+    zones: str | None = None
+    sentinel2_shift: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.composite not in COMPOSITES:
+            raise ConfigError(
+                f"composite={self.composite} is unknown; choose one of {', '.join(COMPOSITES)}"
+                f"{did_you_mean(self.composite, COMPOSITES)}"
+            )
+        for name, low, high in (("dilate_m", 0, 10_000), ("max_cloud", 0, 100)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{name}={value} does not work; expected {low} to {high}")
+        if self.resolution is not None and not self.resolution > 0:
+            raise ConfigError(f"resolution={self.resolution} does not work; expected metres above 0")
+
+
+def parse_days(text: str) -> Days:
+    """Return the days of `2026-11-20`, or of a period `2026-11-20/2026-11-26`.
+
+    Raises:
+        ConfigError: It is no date or period, or ends before it begins.
+    """
+    first, slash, last = text.strip().partition("/")
+    try:
+        days = Days(date.fromisoformat(first.strip()), date.fromisoformat((last if slash else first).strip()))
+    except ValueError as error:
+        raise ConfigError(
+            f"date={text} does not work; expected a day such as 2026-11-20, or a period such as 2026-11-20/2026-11-26"
+        ) from error
+    if days.last < days.first:
+        raise ConfigError(f"date={text} does not work; its last day comes before its first")
+    return days
+
+
+@dataclass(frozen=True)
+class AreaOutput:
+    """Where and how maps of an area are written.
+
+    Attributes:
+        folder: Folder of all files.
+        probabilities: Whether the probability of each class is written, too.
+        memory_mb: Memory beyond that of the network and the program, MB.
+        threads: Files that are read at a time.
+        cache_mb: Size of the cache of blocks on disk, MB.
+        overwrite: Whether maps that are there already are made again.
+        members: Further checkpoints, averaged with the first.
+    """
+
+    folder: Path
+    probabilities: bool = False
+    memory_mb: int = 1000
+    threads: int = 8
+    cache_mb: int = 20_000
+    overwrite: bool = False
+    members: Sequence[str] = ()
