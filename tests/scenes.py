@@ -1,12 +1,14 @@
 """Scenes for tests: the same pixels in every layout, and what reads them back."""
 
 import zipfile
+from functools import partial
 
 import numpy as np
 import rasterio
 from affine import Affine
 
 from instageo.raster.scenes.scene import BandSource, open_scene
+from instageo.raster.scenes.scene_rows import SceneRows
 from instageo.raster.scenes.strips import StripReader
 
 TRANSFORM = Affine(10, 0, 500_000, 0, -10, 4_000_000)
@@ -75,10 +77,14 @@ def layers_of(path, count, **settings):
     return [BandSource(path, layer, **settings) for layer in range(count)]
 
 
+def strip_reader(scene, columns, rows, **options):
+    return StripReader(scene, partial(SceneRows, scene), columns, rows, **options)
+
+
 def read_strips(scene, rows=None, columns=None, threads=1):
     """Return values and validity of the joined strips of a part of a scene."""
     rows, columns = rows or slice(0, scene.grid.height), columns or slice(0, scene.grid.width)
-    strips = list(StripReader(scene, columns, rows, threads=threads))
+    strips = list(strip_reader(scene, columns, rows, threads=threads))
     assert [strip.row for strip in strips[1:]] == [strip.row + strip.values.shape[1] for strip in strips[:-1]]
     assert all(strip.column == columns.start for strip in strips)
     return [np.concatenate([getattr(strip, name) for strip in strips], axis=1) for name in ("values", "valid")]

@@ -11,7 +11,6 @@ from instageo.model.inference.backend_choice import choose_for_work, use_named_b
 from instageo.model.inference.predictor import Predictor
 from instageo.model.map_jobs.map_job import MapJob
 from instageo.model.mapping.trial_tiles import count_scene_tiles, read_trial_tiles, scene_tile_size
-from instageo.model.scenes.scene_input import open_scene_input
 from instageo.model.scenes.tiles import SceneInput
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ def choose_for_workers(job: MapJob, device: str, *, shared_machine: bool) -> Map
 def _first_scene(job: MapJob) -> SceneInput | None:
     for scene in job.scenes:
         with suppress(InstaGeoError):  # which is reported when the scene is mapped
-            return open_scene_input(scene, job.ensemble.first, job.reading)
+            return scene.open(job.ensemble.first, job.reading)
     return None
 
 

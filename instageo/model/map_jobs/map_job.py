@@ -24,7 +24,7 @@ from instageo.model.mapping.map_scene import Progress, SceneMap
 from instageo.model.mapping.prepared_map import MapOptions
 from instageo.model.mapping.run_state import is_unfinished, remove_leftovers
 from instageo.model.scenes.date_layers import ReadingOptions
-from instageo.model.scenes.scene_input import SceneFiles, open_scene_input
+from instageo.model.scenes.scene_input import MapScene
 from instageo.model.scenes.tiles import SceneInput
 from instageo.model.settings import Settings
 from instageo.raster.map_products.map_areas import ClassAreas
@@ -78,7 +78,7 @@ class MapJob:
     """
 
     ensemble: Ensemble
-    scenes: Sequence[SceneFiles]
+    scenes: Sequence[MapScene]
     outputs: Sequence[Path]
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     layers: WantedLayers = field(default_factory=WantedLayers)
@@ -156,14 +156,14 @@ class MapStart:
     began: float
 
 
-def begin_map(job: MapJob, scene: SceneFiles, output: Path) -> MapStart | MapReport:
+def begin_map(job: MapJob, scene: MapScene, output: Path) -> MapStart | MapReport:
     """Open a scene; if its map is there already, write what is missing next to that, and report it.
 
     Raises:
         InstaGeoError: The scene cannot be read, or a file cannot be written.
     """
     began = time.perf_counter()
-    source = open_scene_input(scene, job.ensemble.first, job.reading)
+    source = scene.open(job.ensemble.first, job.reading)
     if job.polygons is not None:
         check_polygon_file(job.polygons.next_to(output), source.scene.grid, scene.name)
     rasters = job.raster_paths(output)
@@ -189,7 +189,7 @@ def report_map(start: MapStart, made: SceneMap, products: Sequence[Path], areas:
     return MapReport(name, start.output, files, areas, made.num_tiles, made.num_empty, seconds)
 
 
-def report_failure(job: MapJob, scene: SceneFiles, output: Path, error: InstaGeoError) -> MapReport:
+def report_failure(job: MapJob, scene: MapScene, output: Path, error: InstaGeoError) -> MapReport:
     """Report a scene that cannot be mapped, which does not stop others.
 
     Raises:
@@ -201,7 +201,7 @@ def report_failure(job: MapJob, scene: SceneFiles, output: Path, error: InstaGeo
     return MapReport(scene.name, output, error=str(error))
 
 
-def _write_missing_products(job: MapJob, scene: SceneFiles, output: Path) -> tuple[list[Path], ClassAreas | None]:
+def _write_missing_products(job: MapJob, scene: MapScene, output: Path) -> tuple[list[Path], ClassAreas | None]:
     """Write what is made from a map that is there already, if a file of it is missing; polygons in any case.
 
     Nothing says which smallest size those of an earlier run have.

@@ -12,7 +12,7 @@ from instageo.model.map_jobs.map_backends import choose_for_maps
 from instageo.model.map_jobs.map_job import MapJob, MapReport, ShowProgress, begin_map, report_failure, report_map
 from instageo.model.map_jobs.products import write_products
 from instageo.model.mapping.map_scene import SceneMap, map_scene
-from instageo.model.scenes.scene_input import SceneFiles
+from instageo.model.scenes.scene_input import MapScene
 from instageo.raster.map_products.map_areas import ClassAreas
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def _map_all(job: MapJob, show_progress: ShowProgress) -> list[MapReport]:
     return reports
 
 
-def _map_one(job: MapJob, scene: SceneFiles, output: Path, show_progress: ShowProgress) -> MapReport:
+def _map_one(job: MapJob, scene: MapScene, output: Path, show_progress: ShowProgress) -> MapReport:
     start = begin_map(job, scene, output)
     if isinstance(start, MapReport):
         return start

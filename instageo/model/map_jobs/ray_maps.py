@@ -43,7 +43,7 @@ from instageo.model.mapping.ensemble import Ensemble
 from instageo.model.mapping.map_pieces import MadePieces, map_pieces
 from instageo.model.mapping.map_scene import Progress, samples_per_range, summarize
 from instageo.model.mapping.prepared_map import PieceRange, PreparedMap, prepare_map
-from instageo.model.scenes.scene_input import SceneFiles
+from instageo.model.scenes.scene_input import MapScene
 from instageo.raster.map_products.map_areas import ClassAreas
 from instageo.raster.writing import ClassLegend
 from instageo.wording import counted
@@ -102,7 +102,7 @@ class _Scene:
         error: Error of one of them.
     """
 
-    files: SceneFiles
+    files: MapScene
     output: Path
     steps: Steps
     num_waiting: int = 0
@@ -197,7 +197,7 @@ def _map_all(job: MapJob, pool: WorkerPool, progress: Progress) -> list[MapRepor
     return [reports[scene] for scene in scenes]
 
 
-def _map_one(job: MapJob, scene: SceneFiles, output: Path, num_workers: int) -> Steps:
+def _map_one(job: MapJob, scene: MapScene, output: Path, num_workers: int) -> Steps:
     start = begin_map(job, scene, output)
     if isinstance(start, MapReport):
         return start
@@ -213,7 +213,7 @@ def _map_one(job: MapJob, scene: SceneFiles, output: Path, num_workers: int) -> 
 
 def divide(prepared: PreparedMap, num_workers: int) -> list[PieceRange]:
     """Return ranges of the missing pieces: few, but several for each worker if the scene is large."""
-    layers, ranges = len(prepared.source.scene.sources), prepared.missing_ranges()
+    layers, ranges = prepared.source.scene.num_layers, prepared.missing_ranges()
     if num_workers == 1 or prepared.layout.height * prepared.layout.width * layers <= LARGE_SCENE:
         return ranges
     num_rows = sum(len(each.rows) for each in ranges)

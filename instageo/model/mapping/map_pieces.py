@@ -117,7 +117,7 @@ class _PieceMaker:
                 self._predict_row(tiles, network, sums, row, tile_columns)
                 stop = pixels.stop if row == tile_rows[-1] else rows.starts[row + 1]
                 if stop > first:
-                    valid = torch.from_numpy(tiles.valid(slice(first, stop), window))
+                    valid = torch.from_numpy(tiles.wanted(slice(first, stop), window))
                     network.then(partial(self._write, writer, sums, stop, valid))
                     first = stop
                 tiles.forget_before(stop)
@@ -139,7 +139,7 @@ class _PieceMaker:
         tile_columns: range,
     ) -> None:
         rows, columns = self.plan.rows.window(row), self.plan.columns
-        observed = [column for column in tile_columns if self._is_observed(tiles.valid(rows, columns.window(column)))]
+        observed = [column for column in tile_columns if self._is_observed(tiles.wanted(rows, columns.window(column)))]
         self.made.num_empty += len(tile_columns) - len(observed)
         self.made.num_tiles += len(observed)
         for batch in _batches(observed, max(self.plan.tiling.batch_size // self.threads[0], MIN_BATCH)):

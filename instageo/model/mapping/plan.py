@@ -7,7 +7,7 @@ import numpy as np
 
 from instageo.errors import OutOfMemoryError
 from instageo.model.inference.tiling import TileAxis, Tiling
-from instageo.raster.scenes.scene import SceneLayers
+from instageo.raster.scenes.pixel_scene import PixelScene
 
 BLOCK = 512
 """Side of the blocks of maps, pixels; panels are whole blocks wide."""
@@ -49,7 +49,7 @@ class MapPlan:
         return _touching(self.rows, window)
 
 
-def plan_map(scene: SceneLayers, tiling: Tiling, num_outputs: int, *, spread: bool, memory_mb: int) -> MapPlan:
+def plan_map(scene: PixelScene, tiling: Tiling, num_outputs: int, *, spread: bool, memory_mb: int) -> MapPlan:
     """Plan the map of a scene.
 
     Args:
@@ -71,19 +71,19 @@ def plan_map(scene: SceneLayers, tiling: Tiling, num_outputs: int, *, spread: bo
     if widest < BLOCK:
         needed = math.ceil((BLOCK + 2 * columns.size) * per_column / 1e6)
         raise OutOfMemoryError(
-            f"memory_mb={memory_mb} is not enough for a scene of {scene.grid.width} columns, blocks of "
-            f"{scene.block_shape[0]} rows and {num_outputs} outputs; set at least {needed}"
+            f"memory_mb={memory_mb} is not enough for a scene of {scene.grid.width} columns, strips of "
+            f"{scene.strip_rows} rows and {num_outputs} outputs; set at least {needed}"
         )
     return MapPlan(tiling, rows, columns, math.ceil(num_blocks / (min(widest, MAX_PANEL_COLUMNS) // BLOCK)))
 
 
-def column_bytes(scene: SceneLayers, tile: int, num_values: int) -> int:
+def column_bytes(scene: PixelScene, tile: int, num_values: int) -> int:
     """Return about how many bytes each column of a panel takes.
 
     Strips are read ahead and kept for one row of tiles; sums are kept for one row of tiles, and averages for one row of
     blocks, together with what they become: a mask, predictions, and encoded layers.
     """
-    layers, strip = len(scene.sources), scene.strip_rows
+    layers, strip = scene.num_layers, scene.strip_rows
     stored = layers * np.dtype(scene.dtype).itemsize + scene.num_dates * MASK_BYTES
     reading = stored * (tile + 4 * strip)
     return reading + FLOAT_BYTES * num_values * (tile + 4 * BLOCK)

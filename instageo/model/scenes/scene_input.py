@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +17,23 @@ from instageo.model.scenes.date_layers import DateLayers, ReadingOptions, find_l
 from instageo.model.scenes.tiles import SceneInput
 from instageo.model.settings.derived import band_names
 from instageo.raster.scenes.scene import SceneLayers, open_scene
+from instageo.raster.scenes.scene_rows import SceneRows
 from instageo.wording import counted
+
+
+class MapScene(Protocol):
+    """What can be mapped."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it, for messages."""
+
+    def open(self, predictor: Predictor, options: ReadingOptions) -> SceneInput:
+        """Open it for a model.
+
+        Raises:
+            InstaGeoError: It cannot be read, or does not fit the model.
+        """
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,10 @@ class SceneFiles:
     dates: tuple[str | Mapping[str, str], ...]
     days: tuple[date, ...] = ()
     lat_lon: tuple[float, float] | None = None
+
+    def open(self, predictor: Predictor, options: ReadingOptions) -> SceneInput:
+        """Open the scene for a model; see `open_scene_input`."""
+        return open_scene_input(self, predictor, options)
 
 
 def open_scene_input(files: SceneFiles, predictor: Predictor, options: ReadingOptions) -> SceneInput:
@@ -89,7 +111,8 @@ def open_scene_input(files: SceneFiles, predictor: Predictor, options: ReadingOp
         "location": files.lat_lon,
     }
     as_trained = all(pair == own for pair in scaling)
-    return SceneInput(files.name, scene, chip_format, None if as_trained else scaling, locate, stamp)
+    open_rows = partial(SceneRows, scene)
+    return SceneInput(files.name, scene, open_rows, chip_format, None if as_trained else scaling, locate, stamp)
 
 
 def _pad(quality: Sequence[str], length: int) -> list[str | None]:

@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from instageo.locations import is_remote
 from instageo.model.chips.chip_format import ChipFormat, LayerScaling
 from instageo.model.chips.dates_and_location import Coordinates
 from instageo.model.chips.image import exclude_no_backscatter, scale_layers
 from instageo.model.chips.sample import Sample
-from instageo.raster.scenes.scene import SceneLayers
+from instageo.raster.scenes.pixel_scene import OpenRows, PixelScene
 from instageo.raster.scenes.strip_buffer import StripBuffer
 from instageo.raster.scenes.strips import Strip, StripReader
 
@@ -29,7 +28,8 @@ class SceneInput:
 
     Attributes:
         name: What the user calls it, for messages.
-        scene: Its files and its grid.
+        scene: Its grid and layers.
+        open_rows: Opens its rows.
         chip_format: Number of dates, scale and no-data value.
         scaling: Factor and offset of each layer; None for those of `chip_format`.
         locate: Returns dates and locations of positions in it.
@@ -37,7 +37,8 @@ class SceneInput:
     """
 
     name: str
-    scene: SceneLayers
+    scene: PixelScene
+    open_rows: OpenRows
     chip_format: ChipFormat
     scaling: LayerScaling | None
     locate: Locate
@@ -55,8 +56,8 @@ class TileRows:
 
     def __init__(self, source: SceneInput, columns: slice, rows: slice) -> None:
         self._source = source
-        threads = REMOTE_THREADS if any(map(is_remote, source.scene.paths)) else 1
-        self._strips = self._read(StripReader(source.scene, columns, rows, threads=threads))
+        threads = REMOTE_THREADS if source.scene.is_remote else 1
+        self._strips = self._read(StripReader(source.scene, source.open_rows, columns, rows, threads=threads))
         self._buffer = StripBuffer()
         self._stop = rows.start
 
@@ -86,6 +87,11 @@ class TileRows:
         parts = self._buffer.parts(rows, columns)
         return parts[0].valid if len(parts) == 1 else np.concatenate([part.valid for part in parts], axis=1)
 
+    def wanted(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
+        """Return where a map is to show something: observed at some date and not excluded, (T, h, w)."""
+        valid, chosen = self.valid(rows, columns), self._source.scene.wanted(rows, columns)
+        return valid if chosen is None else valid & chosen
+
     def batch(self, rows: slice, columns: Sequence[slice]) -> Sample:
         """Return tiles of one size as a batch with scaled values, dates and locations.
 
@@ -95,7 +101,7 @@ class TileRows:
         """
         scene = self._source.scene
         shape = scene.num_dates, rows.stop - rows.start, columns[0].stop - columns[0].start
-        image = np.empty((len(columns), scene.bands_per_date, *shape), np.float32)
+        image = np.empty((len(columns), scene.num_layers // scene.num_dates, *shape), np.float32)
         valid = np.empty((len(columns), *shape), bool)
         for number, window in enumerate(columns):
             self._cut(rows, window, image[number], valid[number])

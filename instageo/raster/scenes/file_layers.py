@@ -1,18 +1,25 @@
 """Layers of one file on the grid of the scene: copied where pixels coincide, otherwise resampled."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
-from instageo.raster.reading import OpenRaster
 from instageo.raster.scenes.alignment import Alignment
 from instageo.raster.scenes.axis_map import AxisMap, Taps
-from instageo.raster.scenes.file_rows import FileRows, Rows
+from instageo.raster.scenes.file_rows import Rows
 from instageo.raster.scenes.resampling import resample_bilinear, resample_nearest
 
 
+class RowReader(Protocol):
+    """Reads rows of some columns of a file, on its own grid; `FileRows` is one."""
+
+    def read(self, start: int, stop: int) -> Rows:
+        """Return values and validity, both (L, h, w), of rows of the file."""
+
+
 class FileLayers:
-    """Layers of an open file on the grid of the scene, from top to bottom.
+    """Layers of a file on the grid of the scene, from top to bottom.
 
     Attributes:
         positions: 0-based position of each layer among those of the scene.
@@ -20,25 +27,21 @@ class FileLayers:
 
     def __init__(
         self,
-        file: OpenRaster,
+        open_rows: Callable[[slice], RowReader],
         alignment: Alignment,
-        layers: Sequence[int],
         columns: slice,
         *,
         nearest: Sequence[bool],
         positions: Sequence[int] = (),
-        no_data_value: float | None = None,
     ) -> None:
         """Prepare reading.
 
         Args:
-            file: The open file.
+            open_rows: Returns what reads the rows of columns of the file.
             alignment: Where its pixels lie.
-            layers: 0-based positions in the file.
             columns: Columns of the scene.
             nearest: Whether each layer takes the nearest pixels rather than bilinear weights.
             positions: See the attribute.
-            no_data_value: See `read_raster`.
         """
         self.positions = list(positions)
         self._rows, self._nearest = alignment.rows, np.array(nearest)
@@ -50,7 +53,7 @@ class FileLayers:
             span = self._across[bool(self._nearest.all())].span
         else:
             span, self._pad_columns = _inside(columns.start, columns.stop, alignment.columns)
-        self._span, self._file = span, FileRows(file, layers, span, no_data_value)
+        self._span, self._file = span, open_rows(span)
 
     def read(self, start: int, stop: int) -> Rows:
         """Return values in the type of the file, and validity, both (L, h, w), of rows of the scene."""

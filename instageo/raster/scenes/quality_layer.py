@@ -1,14 +1,14 @@
 """What the quality layer of a date takes out of the scene."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo.products.quality_flags import dilate, marked, without_data
-from instageo.raster.reading import OpenRaster
 from instageo.raster.scenes.alignment import Alignment
-from instageo.raster.scenes.file_layers import FileLayers
+from instageo.raster.scenes.file_layers import FileLayers, RowReader
 from instageo.raster.scenes.scene import QualitySource
 
 Mask = NDArray[np.bool_]
@@ -22,12 +22,17 @@ class QualityLayer:
     """
 
     def __init__(
-        self, file: OpenRaster, alignment: Alignment, source: QualitySource, columns: slice, shape: tuple[int, int]
+        self,
+        open_rows: Callable[[slice], RowReader],
+        alignment: Alignment,
+        source: QualitySource,
+        columns: slice,
+        shape: tuple[int, int],
     ) -> None:
         """Prepare reading.
 
         Args:
-            file: The open file.
+            open_rows: Returns what reads the rows of columns of its layer.
             alignment: Where its pixels lie.
             source: The layer and the flags.
             columns: Columns of the scene.
@@ -36,7 +41,7 @@ class QualityLayer:
         self._source, self._height, self._margin = source, shape[0], math.floor(source.dilation + 1e-9)
         wide = slice(max(columns.start - self._margin, 0), min(columns.stop + self._margin, shape[1]))
         self._columns = slice(columns.start - wide.start, columns.stop - wide.start)
-        self._layer = FileLayers(file, alignment, [source.layer], wide, nearest=[True])
+        self._layer = FileLayers(open_rows, alignment, wide, nearest=[True])
 
     def read(self, start: int, stop: int) -> Mask:
         """Return where rows of the scene are observed and have none of the flags, shape (h, w)."""

@@ -86,6 +86,16 @@ class SceneLayers:
     no_data_value: float | None = None
 
     @property
+    def num_layers(self) -> int:
+        """Number of layers L."""
+        return len(self.sources)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a file is behind a URL."""
+        return any(map(is_remote, self.paths))
+
+    @property
     def bands_per_date(self) -> int:
         """Number of bands C of a date."""
         return len(self.sources) // self.num_dates
@@ -100,6 +110,9 @@ class SceneLayers:
         """The files, each once: those of the bands, then those of quality layers."""
         quality = [source.path for source in self.quality if source is not None]
         return tuple(dict.fromkeys([*(source.path for source in self.sources), *quality]))
+
+    def wanted(self, rows: slice, columns: slice) -> None:
+        """Return that a map is to show all pixels."""
 
     def fingerprint(self) -> list[dict[str, object]]:
         """Return what changes when one of the files changes, as JSON takes it; see `file_fingerprint`."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from instageo.raster.reading import OpenRaster, open_raster
 from instageo.raster.scenes.alignment import align
 from instageo.raster.scenes.file_layers import FileLayers
-from instageo.raster.scenes.file_rows import Rows
+from instageo.raster.scenes.file_rows import FileRows, Rows
 from instageo.raster.scenes.quality_layer import QualityLayer
 from instageo.raster.scenes.reading_parts import StoppableRaster
 from instageo.raster.scenes.scene import QualitySource, SceneLayers
@@ -64,20 +64,21 @@ class SceneRows:
 
     def _open_bands(self, path: str, file: OpenRaster) -> FileLayers:
         own = [(position, source) for position, source in enumerate(self._scene.sources) if source.path == path]
+        layers = [source.layer for _, source in own]
         return FileLayers(
-            file,
+            lambda span: FileRows(file, layers, span, self._scene.no_data_value),
             align(self._scene.grid, file.info.grid, path, self._scene.sources[0].path),
-            [source.layer for _, source in own],
             self._columns,
             nearest=[source.resampling == "nearest" for _, source in own],
             positions=[position for position, _ in own],
-            no_data_value=self._scene.no_data_value,
         )
 
     def _open_quality(self, source: QualitySource, file: OpenRaster) -> QualityLayer:
         grid = self._scene.grid
         alignment = align(grid, file.info.grid, source.path, self._scene.sources[0].path)
-        return QualityLayer(file, alignment, source, self._columns, grid.shape)
+        return QualityLayer(
+            lambda span: FileRows(file, [source.layer], span), alignment, source, self._columns, grid.shape
+        )
 
     def read(self, start: int, stop: int) -> Rows:
         """Return values (L, h, w) in the type of the scene, and validity (T, h, w), of rows of the scene.

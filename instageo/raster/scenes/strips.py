@@ -8,8 +8,7 @@ from threading import Event, Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.raster.scenes.scene import SceneLayers
-from instageo.raster.scenes.scene_rows import SceneRows
+from instageo.raster.scenes.pixel_scene import OpenRows, PixelScene
 
 Ends = tuple[int, int]
 """First row of a strip, and the first one after it."""
@@ -40,11 +39,14 @@ class StripReader:
     they are reading.
     """
 
-    def __init__(self, scene: SceneLayers, columns: slice, rows: slice, *, threads: int = 1) -> None:
+    def __init__(
+        self, scene: PixelScene, open_rows: OpenRows, columns: slice, rows: slice, *, threads: int = 1
+    ) -> None:
         """Prepare reading; no file is opened yet.
 
         Args:
             scene: The scene.
+            open_rows: Opens its rows.
             columns: Columns to read, integers inside the scene.
             rows: Rows to read, likewise.
             threads: Number of threads, which take strips in turn; more than one helps with files behind URLs.
@@ -52,7 +54,7 @@ class StripReader:
         for name, part, length in (("columns", columns, scene.grid.width), ("rows", rows, scene.grid.height)):
             if not 0 <= part.start < part.stop <= length:
                 raise ValueError(f"{name} {part.start} to {part.stop} are not inside 0 to {length}")
-        self._scene, self._columns, self._threads = scene, columns, threads
+        self._open_rows, self._columns, self._threads = open_rows, columns, threads
         step = scene.strip_rows
         borders = range(rows.start // step * step + step, rows.stop, step)
         starts = [rows.start, *borders]
@@ -68,7 +70,7 @@ class StripReader:
             RasterError: A file cannot be read.
         """
         count = max(min(self._threads, len(self._ends)), 1)
-        workers = [_Worker(self._scene, self._columns, self._ends[number::count]) for number in range(count)]
+        workers = [_Worker(self._open_rows, self._columns, self._ends[number::count]) for number in range(count)]
         try:
             for number in range(len(self._ends)):
                 yield workers[number % count].next()
@@ -82,8 +84,8 @@ class StripReader:
 class _Worker:
     """A thread that reads strips, at most one more than was taken."""
 
-    def __init__(self, scene: SceneLayers, columns: slice, strips: list[Ends]) -> None:
-        self._scene, self._columns, self._strips = scene, columns, strips
+    def __init__(self, open_rows: OpenRows, columns: slice, strips: list[Ends]) -> None:
+        self._open_rows, self._columns, self._strips = open_rows, columns, strips
         self._results: Queue[Strip | BaseException] = Queue(1)
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="strips", daemon=True)
@@ -106,7 +108,7 @@ class _Worker:
 
     def _run(self) -> None:
         try:
-            with SceneRows(self._scene, self._columns, self._stopped.is_set) as rows:
+            with self._open_rows(self._columns, self._stopped.is_set) as rows:
                 for start, stop in self._strips:
                     if self._stopped.is_set():
                         return

@@ -7,8 +7,7 @@ from numpy.testing import assert_array_equal
 from instageo.raster.reading import open_raster
 from instageo.raster.scenes import reading_parts
 from instageo.raster.scenes.reading_parts import StoppableRaster
-from instageo.raster.scenes.strips import StripReader
-from tests.scenes import LAYOUTS, random_scene, scene_of, write_scene
+from tests.scenes import LAYOUTS, random_scene, scene_of, strip_reader, write_scene
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +55,7 @@ def test_a_consumer_that_leaves_ends_reading_within_a_strip(tmp_path, pixels, mo
         return raster
 
     monkeypatch.setattr(StoppableRaster, "_read_part", read)
-    strips = iter(StripReader(scene_of(path, 3), slice(0, 530), slice(0, 300)))
+    strips = iter(strip_reader(scene_of(path, 3), slice(0, 530), slice(0, 300)))
     assert_array_equal(next(strips).values, pixels[:, :144])
     assert in_second_strip.wait(20)
     strips.close()

@@ -11,7 +11,6 @@ from rasterio.control import GroundControlPoint
 from instageo.errors import RasterError
 from instageo.raster.reading import open_raster, read_raster
 from instageo.raster.scenes.scene import BandSource, open_scene
-from instageo.raster.scenes.strips import StripReader
 from tests import http_server
 from tests.scenes import (
     LAYOUTS,
@@ -20,6 +19,7 @@ from tests.scenes import (
     random_scene,
     read_strips,
     scene_of,
+    strip_reader,
     write_scene,
     write_vrt,
     write_zip,
@@ -94,7 +94,7 @@ def test_odd_sizes(tmp_path, shape):
 def test_strips_end_where_blocks_do(tmp_path, pixels):
     def ends(layout, rows=slice(0, 300)):
         scene = scene_of(write_scene(tmp_path / "scene.tif", pixels, **LAYOUTS[layout]), 6)
-        return [strip.row for strip in StripReader(scene, slice(0, 5), rows)]
+        return [strip.row for strip in strip_reader(scene, slice(0, 5), rows)]
 
     assert ends("512 blocks") == [0]
     assert ends("256 blocks") == [0, 256]
@@ -111,7 +111,7 @@ def test_panels_and_inner_rows_give_the_same_pixels(tmp_path, pixels, layout):
     assert_array_equal(values, pixels[:, rows, columns])
     assert_array_equal(valid[0], (pixels != 0).all(axis=0)[rows, columns])
     with pytest.raises(ValueError, match="columns 0 to 531 are not inside 0 to 530"):
-        StripReader(scene, slice(0, 531), slice(0, 5))
+        strip_reader(scene, slice(0, 531), slice(0, 5))
 
 
 def test_dates_are_valid_for_themselves_and_layers_keep_their_order(tmp_path, pixels):
@@ -184,7 +184,7 @@ def threads():
 def test_leaving_early_ends_the_threads_and_closes_the_files(tmp_path, pixels):
     path = write_scene(tmp_path / "scene.tif", pixels, **LAYOUTS["rows"])
     for taken in range(4):
-        strips = iter(StripReader(scene_of(path, 6), slice(0, 530), slice(0, 300), threads=2))
+        strips = iter(strip_reader(scene_of(path, 6), slice(0, 530), slice(0, 300), threads=2))
         for _ in range(taken):
             next(strips)
         strips.close()
@@ -201,9 +201,9 @@ def test_errors_of_the_thread_reach_the_consumer(tmp_path, pixels):
     path.write_bytes(content[: len(content) // 2])
     read = []
     with pytest.raises(RasterError, match=rf"^{path}: cannot be read as a raster"):
-        read.extend(StripReader(scene, slice(0, 530), slice(0, 300)))
+        read.extend(strip_reader(scene, slice(0, 530), slice(0, 300)))
     assert threads() == []
     path.unlink()
     with pytest.raises(RasterError, match=rf"^{path}: no such file"):
-        read.extend(StripReader(scene, slice(0, 530), slice(0, 300), threads=2))
+        read.extend(strip_reader(scene, slice(0, 530), slice(0, 300), threads=2))
     assert threads() == []
