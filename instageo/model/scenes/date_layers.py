@@ -106,7 +106,7 @@ def _product(
         )
     return DateLayers(
         tuple(BandSource(product.bands[name], 0) for name in names),
-        tuple(_to_model(chip_format, product.scale[name], product.offset[name]) for name in names),
+        tuple(scale_to_model(chip_format, product.scale[name], product.offset[name]) for name in names),
         sensor.no_data_value,
         _quality(product.quality, product.sensor, options, path),
         product.date,
@@ -199,10 +199,10 @@ def _scaling_of_sensor(chip_format: ChipFormat, sensor: str | None) -> tuple[tup
         raise ConfigError(f"sensor={sensor}: has {kinds[0]}, but the model was trained on {kinds[1]}")
     if product.radar_unit is not None:
         return (chip_format.multiplier, chip_format.offset), product.no_data_value
-    return _to_model(chip_format, product.scale, product.offset), product.no_data_value
+    return scale_to_model(chip_format, product.scale, product.offset), product.no_data_value
 
 
-def _to_model(chip_format: ChipFormat, scale: float, offset: float) -> tuple[float, float]:
+def scale_to_model(chip_format: ChipFormat, scale: float, offset: float) -> tuple[float, float]:
     """Return factor and offset from stored values, whose scale and offset give reflectance x 10000, to the model."""
     factor = chip_format.tag_factor / REFLECTANCE_UNIT
     added = 0.0 if chip_format.rules.tag_factor is not None else chip_format.offset

@@ -34,6 +34,7 @@ class FileWindows:
         scale: Scale tag, 1 without one.
         offset: Offset tag, 0 without one.
         block_shape: Rows and columns of a block of the file.
+        grid: Grid of the whole file.
         cost: Requests and bytes that this took, counted from the file's table of blocks.
     """
 
@@ -43,6 +44,7 @@ class FileWindows:
     scale: float = 1.0
     offset: float = 0.0
     block_shape: tuple[int, int] = (0, 0)
+    grid: Grid | None = None
     cost: ReadCost = field(default_factory=ReadCost)
 
 
@@ -93,7 +95,7 @@ def read_chip_windows(
                     values[index], valid[index] = values[index][::-1].copy(), valid[index][::-1].copy()
         return FileWindows(
             tuple(values), tuple(valid), info.no_data_value, info.scales[0], info.offsets[0], file.block_shape,
-            windows_cost(file, parts, max_ratio),
+            info.grid, windows_cost(file, parts, max_ratio),
         )  # fmt: skip
 
 

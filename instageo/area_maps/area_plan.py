@@ -1,0 +1,208 @@
+"""What it takes to map an area, before any pixel is read: tiles, images, bytes, and time."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from instageo.area_maps.area import Area
+from instageo.area_maps.area_scene import AreaScene
+from instageo.area_maps.image_search import ImageSearch
+from instageo.data.composites.composite_scene import CompositeImage, CompositeScene
+from instageo.data.reading.catalog_files import CatalogFile
+from instageo.data.reading.estimate import estimate
+from instageo.data.reading.requests import AssetRead
+from instageo.model.chips.sample import Sample
+from instageo.model.inference.backend_choice import noise_tiles
+from instageo.model.inference.predictor import Predictor
+from instageo.raster.grid import Grid
+from instageo.runtime.progress import format_duration
+from instageo.wording import counted
+
+MAX_SAMPLED = 4
+"""Tiles whose first image's headers are read, to know how large blocks are."""
+
+TRIAL_TILES = 8
+"""Tiles of noise that are computed to know how long the network takes."""
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """What a tile needs.
+
+    Attributes:
+        name: Its name.
+        pixels: Rows and columns that are mapped.
+        images: Identity, time and cloud cover (percent, or None) of the images of each date, best first.
+    """
+
+    name: str
+    pixels: tuple[int, int]
+    images: tuple[tuple[tuple[str, str, float | None], ...], ...]
+
+
+@dataclass(frozen=True)
+class AreaPlan:
+    """What it takes to map an area.
+
+    Attributes:
+        area: Name of the area.
+        product: Name of the satellite product.
+        catalog: Key or address of the catalogue.
+        resolution_m: Pixel size, metres.
+        tiles: What each tile needs.
+        num_tiles: Tiles that the network computes.
+        least_mb: Megabytes to read if the first image shows everything.
+        most_mb: Megabytes to read if all images are needed everywhere.
+        seconds: Time of the network on this machine, by a trial with PyTorch.
+        notes: Remarks for the user.
+    """
+
+    area: str
+    product: str
+    catalog: str
+    resolution_m: float
+    tiles: tuple[TilePlan, ...]
+    num_tiles: int
+    least_mb: float
+    most_mb: float
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_images(self) -> int:
+        """Number of images, each counted once for every tile."""
+        return sum(len(images) for tile in self.tiles for images in tile.images)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON values."""
+        return {
+            "area": self.area, "product": self.product, "catalog": self.catalog, "resolution_m": self.resolution_m,
+            "images": self.num_images, "network_tiles": self.num_tiles,
+            "megabytes": [round(self.least_mb, 3), round(self.most_mb, 3)], "network_seconds": round(self.seconds, 1),
+            "tiles": [
+                {
+                    "name": tile.name, "height": tile.pixels[0], "width": tile.pixels[1],
+                    "images": [
+                        [{"id": name, "time": when, "cloud_percent": cloud} for name, when, cloud in images]
+                        for images in tile.images
+                    ],
+                }
+                for tile in self.tiles
+            ],
+            "notes": list(self.notes),
+        }  # fmt: skip
+
+    def lines(self, price_per_hour: float | None = None) -> list[str]:
+        """Return the plan as lines of text.
+
+        Args:
+            price_per_hour: Price of an hour of this machine; None to leave costs out.
+        """
+        lines = [
+            f"{self.area}: {counted(self.num_images, 'image')} of {self.product} from {self.catalog}, "
+            f"{counted(len(self.tiles), 'tile')}, pixels of {self.resolution_m:g} m"
+        ]
+        for tile in self.tiles:
+            times = sorted(when[:10] for images in tile.images for _, when, _ in images)
+            clouds = [cloud for images in tile.images for _, _, cloud in images if cloud is not None]
+            share = f", clouds {min(clouds):.0f} to {max(clouds):.0f} %" if clouds else ""
+            lines.append(
+                f"  {tile.name}: {tile.pixels[0]} x {tile.pixels[1]} pixels, {counted(len(times), 'image')} from "
+                f"{times[0]} to {times[-1]}{share}"
+            )
+        hours = self.seconds / 3600
+        cost = "" if price_per_hour is None else f", {hours * price_per_hour:,.2f} at {price_per_hour:g} an hour"
+        lines.append(
+            f"to read: {self.least_mb:,.1f} MB if the first image shows everything, at most {self.most_mb:,.1f} MB; to "
+            f"compute: {counted(self.num_tiles, 'tile')} of the network, {format_duration(self.seconds)} by a trial "
+            f"with PyTorch{cost}"
+        )
+        return [*lines, *self.notes]
+
+
+def make_plan(area: Area, search: ImageSearch, scenes: Sequence[AreaScene], predictor: Predictor) -> AreaPlan:
+    """Plan the map of an area; the headers of a few files are read.
+
+    Raises:
+        RasterError: A file cannot be read.
+    """
+    composites = [scene.composite() for scene in scenes]
+    tiles = tuple(
+        TilePlan(
+            scene.name, scene.tile.grid.shape,
+            tuple(
+                tuple((item.id, item.time.isoformat(), item.cloud_percent) for item in items) for items in scene.images
+            ),
+        )
+        for scene in scenes
+    )  # fmt: skip
+    least, most = _megabytes(composites, search, scenes)
+    num_tiles = sum(_network_tiles(each, predictor) for each in composites)
+    return AreaPlan(
+        area.name, search.source.name, search.item_list.catalog or "a list", composites[0].pixel_m, tiles, num_tiles,
+        least, most, num_tiles * _seconds_per_tile(predictor), search.notes,
+    )  # fmt: skip
+
+
+def _megabytes(
+    composites: Sequence[CompositeScene], search: ImageSearch, scenes: Sequence[AreaScene]
+) -> tuple[float, float]:
+    """Return the least and the most to read, from the headers of the first image of a few tiles."""
+    total_least = total_most = sampled_pixels = 0.0
+    all_pixels = sum(each.num_shown for each in composites)
+    for composite, scene in zip(composites[:MAX_SAMPLED], scenes, strict=False):
+        quality, bands = _file_megabytes(composite, composite.dates[0][0], search)
+        numbers = [len(images) for images in composite.dates]
+        total_least += quality * sum(numbers) + bands * len(numbers)
+        total_most += (quality + bands) * sum(numbers)
+        sampled_pixels += scene.composite().num_shown
+    factor = all_pixels / max(sampled_pixels, 1)
+    return total_least * factor, total_most * factor
+
+
+def _file_megabytes(scene: CompositeScene, image: CompositeImage, search: ImageSearch) -> tuple[float, float]:
+    """Return the megabytes of the quality layer and of the bands of an image in the window of a scene."""
+    sizes = []
+    for files in ((image.quality,) if image.quality else (), image.bands):
+        reads = [AssetRead(file.href, (grid,)) for file in files if (grid := _window(scene, file)) is not None]
+        sizes.append(estimate(reads, search.access).cost.bytes / 1e6 if reads else 0.0)
+    return sizes[0], sizes[1]
+
+
+def _window(scene: CompositeScene, file: CatalogFile) -> Grid | None:
+    """Return the pixels of a file in the window of a scene; None if there are none."""
+    alignment = scene.align(file)
+    if alignment is None:
+        return None
+    [header] = scene.files.read_headers([file])
+    height, width = scene.grid.shape
+    rows = alignment.rows.taps(0, height, nearest=False).span
+    columns = alignment.columns.taps(0, width, nearest=False).span
+    return header.grid.window(rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
+
+
+def _network_tiles(scene: CompositeScene, predictor: Predictor) -> int:
+    """Return about how many tiles of a scene have a pixel that is shown."""
+    rows, columns = (predictor.tiling.axis(side) for side in scene.grid.shape)
+    share = scene.num_shown / (scene.grid.height * scene.grid.width)
+    return max(math.ceil(len(rows.starts) * len(columns.starts) * share), 1)
+
+
+def _seconds_per_tile(predictor: Predictor) -> float:
+    """Return the time that the network takes for a tile, by a trial with noise."""
+    tiles = noise_tiles(predictor, TRIAL_TILES)
+    image, valid = (torch.stack([getattr(tile, name) for tile in tiles]) for name in ("image", "valid"))
+    dates = image.shape[2]
+    batch = Sample(
+        image, valid, temporal_coords=torch.full((TRIAL_TILES, dates, 2), math.nan),
+        location_coords=torch.full((TRIAL_TILES, 2), math.nan),
+    ).to(predictor.device)  # fmt: skip
+    with torch.inference_mode():
+        predictor.forward(replace(batch, image=batch.image.clone()))
+        began = time.perf_counter()
+        predictor.forward(batch).cpu()
+    return (time.perf_counter() - began) / TRIAL_TILES

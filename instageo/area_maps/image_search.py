@@ -1,0 +1,133 @@
+"""Find the images of an area: in a catalogue, in a frozen list, or in the list of the same request before."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from instageo.area_maps.area import Area
+from instageo.area_maps.request import AreaRequest
+from instageo.data.catalogs.access import Access
+from instageo.data.catalogs.boxes import SearchQuery, search_boxes
+from instageo.data.catalogs.catalogs import find_catalog
+from instageo.data.catalogs.item_lists import ItemList, list_access, read_items, write_items
+from instageo.data.catalogs.search import search
+from instageo.data.matching.scenes import Scenes, find_scenes
+from instageo.data.reading.pixel_source import file_grid
+from instageo.data.scene_search import ITEMS, LIST_SUFFIXES
+from instageo.data.sources.source import Product, Source
+from instageo.errors import DataError
+from instageo.products.quality_flags import check_flags
+from instageo.wording import counted
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ImageSearch:
+    """Images of an area.
+
+    Attributes:
+        source: The product.
+        products: Its collections in the catalogue.
+        bands: Bands of a date.
+        mask: Names of quality flags whose pixels do not count.
+        item_list: Records of the images.
+        scenes: Images by tile.
+        access: How files are opened.
+        list_folder: Folder that relative addresses of the records refer to; None for a catalogue.
+        notes: Remarks for the user.
+    """
+
+    source: Source
+    products: tuple[Product, ...]
+    bands: tuple[str, ...]
+    mask: tuple[str, ...]
+    item_list: ItemList
+    scenes: Scenes
+    access: Access
+    list_folder: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    def product_of(self, collection: str) -> Product:
+        """Return the product of an image by its collection."""
+        return next((product for product in self.products if product.collection == collection), self.products[0])
+
+
+def search_images(
+    request: AreaRequest, area: Area, source: Source, bands: Sequence[str], folder: Path | None
+) -> ImageSearch:
+    """Find the images of an area.
+
+    Args:
+        request: What the user asks for.
+        area: The area.
+        source: The product.
+        bands: Bands of the model.
+        folder: Output folder, whose list of images is used if it is of the same request; None without one.
+
+    Raises:
+        ConfigError: The catalogue is unknown, or does not hold the product or a band.
+        DataError: The catalogue cannot be reached, or has no images.
+    """
+    name, notes = request.catalog or "", tuple[str, ...]()
+    own_list = None if folder is None else folder / ITEMS
+    list_folder = None
+    if name.endswith(LIST_SUFFIXES):
+        list_folder = Path(name).parent
+        item_list = read_items(Path(name))
+        access = list_access(Path(name), item_list.catalog)
+        products = source.products_in(item_list.catalog, request.collection, {})
+    else:
+        catalog = find_catalog(request.catalog or source.default_catalog)
+        products = source.products_in(catalog.key, request.collection, {})
+        collections = [product.collection for product in products]
+        queries = _queries(request, area)
+        former = _former_list(own_list, catalog.key, collections, queries)
+        access = catalog.open_files()
+        if former is not None:
+            item_list = former
+        else:
+            result = search(catalog, queries, collections)
+            searched = datetime.now(UTC).isoformat(timespec="seconds")
+            item_list = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
+            notes = result.messages
+    source.check_bands(tuple(bands), products)
+    mask = check_flags(request.mask, source.flags, source.name) if request.mask and source.flags else ()
+    if own_list is not None and own_list != Path(name):
+        write_items(own_list, item_list, files_from=list_folder)
+    scenes = find_scenes(
+        item_list.items, source, products, tuple(bands), max_cloud=request.max_cloud, stated=request.sentinel2_shift,
+        grid_of=lambda asset: file_grid(asset, access),
+    )  # fmt: skip
+    if not item_list.items:
+        raise DataError("; ".join(notes) or _no_image(request, source))
+    return ImageSearch(source, products, tuple(bands), tuple(mask), item_list, scenes, access, list_folder, notes)
+
+
+def _queries(request: AreaRequest, area: Area) -> list[SearchQuery]:
+    """Return the searches of all dates; each box once for each period."""
+    return sorted({query for days in request.days for query in search_boxes(area.search_places(days.first, days.last))})
+
+
+def _former_list(
+    path: Path | None, catalog: str, collections: Sequence[str], queries: Sequence[SearchQuery]
+) -> ItemList | None:
+    """Return the list that an earlier run has written, if it is of the same search."""
+    if path is None or not path.is_file():
+        return None
+    former = read_items(path)
+    same = former.catalog == catalog and sorted(former.collections) == sorted(collections)
+    if not (same and sorted(former.queries) == list(queries)):
+        return None
+    log.info(
+        "%s: %s of the search at %s; remove it to search again", path, counted(len(former.items), "image"),
+        former.searched,
+    )  # fmt: skip
+    return former
+
+
+def _no_image(request: AreaRequest, source: Source) -> str:
+    days = ", ".join(map(str, request.days))
+    return f"no image of {source.name} of the area from {days}; widen the dates, or choose another --source"

@@ -1,0 +1,256 @@
+"""Rows of a composite: what each image observes, then the bands of those images alone that are needed."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instageo.data.composites.composite_scene import CompositeImage, CompositeScene, UnusableImageError
+from instageo.data.reading.catalog_files import CatalogFile, CatalogFiles, UnusableFileError
+from instageo.data.reading.step_pixels import combine_bands
+from instageo.data.sources.source import RefusedItemError
+from instageo.raster.scenes.file_layers import FileLayers
+from instageo.raster.scenes.file_rows import Rows
+from instageo.raster.scenes.quality_layer import QualityLayer
+from instageo.raster.scenes.reading_parts import ReadingStoppedError
+from instageo.raster.scenes.scene import QualitySource
+
+MAX_BYTES = 1 << 27
+"""Most that the bands of all images take that are read at once."""
+
+MIN_COLUMNS = 512
+"""Fewest columns that are read at once."""
+
+NO_IMAGE = 255
+"""Number in place of an image, where none observes a pixel."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _BlockRows:
+    """Rows of some columns of a file of a catalogue."""
+
+    files: CatalogFiles
+    file: CatalogFile
+    columns: slice
+
+    def read(self, start: int, stop: int) -> Rows:
+        [(values, valid)] = self.files.read([(self.file, (slice(start, stop), self.columns))])
+        return values[np.newaxis], valid[np.newaxis]
+
+
+class CompositeRows:
+    """Rows of some columns of a composite, in `with`, for one thread."""
+
+    def __init__(
+        self, scene: CompositeScene, columns: slice, is_stopped: Callable[[], bool] = lambda: False, threads: int = 8
+    ) -> None:
+        """Prepare reading.
+
+        Args:
+            scene: The scene.
+            columns: Its columns.
+            is_stopped: Called between parts of rows; if it returns true, `read` raises a `ReadingStoppedError`.
+            threads: Files that are read at a time.
+        """
+        self._scene, self._columns, self._is_stopped, self._threads = scene, columns, is_stopped, threads
+
+    def __enter__(self) -> Self:
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="composite")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def read(self, start: int, stop: int) -> Rows:
+        """Return values (L, h, w) in the unit of chips, and validity (T, h, w), of rows of the scene.
+
+        Raises:
+            UnusableImageError: An image lacks a file, or its values contradict its record.
+            RasterError: A file cannot be read.
+        """
+        scene, shape = self._scene, (stop - start, self._columns.stop - self._columns.start)
+        values = np.zeros((scene.num_layers, *shape), scene.dtype)
+        valid = np.zeros((scene.num_dates, *shape), bool)
+        for date, images in enumerate(scene.dates):
+            bands = slice(date * len(scene.bands), (date + 1) * len(scene.bands))
+            for columns in self._parts(images, stop - start):
+                part = slice(columns.start - self._columns.start, columns.stop - self._columns.start)
+                combined = _Part(self, slice(start, stop), columns, images)
+                values[bands, :, part], valid[date, :, part] = combined.values()
+        return values, valid
+
+    def read_origins(self, start: int, stop: int, date: int) -> NDArray[np.uint8]:
+        """Return the number of the image of each pixel of rows, by the quality layers, shape (h, w).
+
+        It is 255 where no image observes the pixel. For medians it is the number of observations, at most 254.
+        """
+        images = self._scene.dates[date]
+        origins = np.full((stop - start, self._columns.stop - self._columns.start), NO_IMAGE, np.uint8)
+        for columns in self._parts(images, stop - start):
+            part = slice(columns.start - self._columns.start, columns.stop - self._columns.start)
+            origins[:, part] = _Part(self, slice(start, stop), columns, images).origins()
+        return origins
+
+    def _parts(self, images: Sequence[CompositeImage], height: int) -> Iterator[slice]:
+        """Yield the columns that are read at once."""
+        per_column = max(len(images), 1) * (len(self._scene.bands) * 4 + 1) * height
+        step = max(MAX_BYTES // per_column, MIN_COLUMNS)
+        for start in range(self._columns.start, self._columns.stop, step):
+            if self._is_stopped():
+                raise ReadingStoppedError
+            yield slice(start, min(start + step, self._columns.stop))
+
+    def clear_masks(self, images: Sequence[CompositeImage], rows: slice, columns: slice) -> list[Mask]:
+        """Return where each image is observed and has none of the flags, shape (h, w)."""
+        return list(self._pool.map(lambda image: self._clear(image, rows, columns), images))
+
+    def _clear(self, image: CompositeImage, rows: slice, columns: slice) -> Mask:
+        scene, shape = self._scene, (rows.stop - rows.start, columns.stop - columns.start)
+        if image.quality is None:
+            return np.ones(shape, bool)
+        file = image.quality
+        with _explained(image):
+            alignment = scene.align(file)
+            if alignment is None:
+                return np.zeros(shape, bool)
+            flags = scene.source.flags
+            source = QualitySource(file.href, flags, scene.mask, scene.dilate_m / scene.pixel_m)
+            layer = QualityLayer(
+                lambda span: _BlockRows(scene.files, file, span), alignment, source, columns, scene.grid.shape
+            )
+            return layer.read(rows.start, rows.stop)
+
+    def bands(
+        self, wanted: Sequence[tuple[CompositeImage, slice]], rows: slice
+    ) -> list[tuple[NDArray[np.generic], Mask]]:
+        """Return values (C, h, w) in the unit of chips and validity (h, w) of columns of images."""
+        tasks = [(image, file, columns) for image, columns in wanted for file in image.bands]
+        layers = list(self._pool.map(lambda task: self._band(task[0], task[1], task[2], rows), tasks))
+        count, results = len(self._scene.bands), []
+        for number, (image, _) in enumerate(wanted):
+            own = layers[number * count : (number + 1) * count]
+            with _explained(image):
+                pixels = combine_bands(
+                    dict(zip(self._scene.bands, own, strict=True)), image.item, self._scene.source,
+                    self._scene.stated, None,
+                )  # fmt: skip
+            results.append((pixels.values, pixels.valid))
+        return results
+
+    def _band(
+        self, image: CompositeImage, file: CatalogFile, columns: slice, rows: slice
+    ) -> tuple[NDArray[np.generic], Mask]:
+        scene = self._scene
+        with _explained(image):
+            alignment = scene.align(file)
+            if alignment is None:
+                shape = rows.stop - rows.start, columns.stop - columns.start
+                return np.zeros(shape, scene.dtype), np.zeros(shape, bool)
+            layers = FileLayers(lambda span: _BlockRows(scene.files, file, span), alignment, columns, nearest=[False])
+            values, valid = layers.read(rows.start, rows.stop)
+        return values[0], valid[0]
+
+
+class _Part:
+    """A part of a strip, combined from images."""
+
+    def __init__(self, reader: CompositeRows, rows: slice, columns: slice, images: Sequence[CompositeImage]) -> None:
+        self._reader, self._rows, self._columns, self._images = reader, rows, columns, images
+        self._scene = reader._scene
+        self._needed = self._scene.to_read(rows, columns)
+        self._clear = reader.clear_masks(images, rows, columns) if self._needed.any() else []
+        self._clear = [clear & self._needed for clear in self._clear]
+
+    def values(self) -> tuple[NDArray[np.generic], Mask]:
+        """Return values (C, h, w) and validity (h, w)."""
+        values = np.zeros((len(self._scene.bands), *self._needed.shape), self._scene.dtype)
+        valid = np.zeros(self._needed.shape, bool)
+        if self._scene.is_median:
+            self._median(values, valid)
+        else:
+            self._first(values, valid)
+        return values, valid
+
+    def origins(self) -> NDArray[np.uint8]:
+        """Return the number of the first image that is clear, or for medians the number of clear ones."""
+        origins = np.full(self._needed.shape, NO_IMAGE, np.uint8)
+        if self._scene.is_median:
+            counts = np.zeros(origins.shape, np.int64)
+            for clear in self._clear:
+                counts += clear
+            origins[counts > 0] = np.minimum(counts[counts > 0], NO_IMAGE - 1)
+            return origins
+        for number, clear in reversed([*enumerate(self._clear)]):
+            origins[clear] = min(number, NO_IMAGE - 1)
+        return origins
+
+    def _first(self, values: NDArray[np.generic], valid: Mask) -> None:
+        """Fill each pixel from the first image that observes it; bands may lack pixels that quality layers have."""
+        clear = [mask.copy() for mask in self._clear]
+        while True:
+            rest, takes = self._needed & ~valid, dict[int, Mask]()
+            for number, mask in enumerate(clear):
+                take = mask & rest
+                if take.any():
+                    takes[number] = take
+                    rest &= ~take
+            if not takes:
+                return
+            for number, own, own_valid, part in self._read(takes):
+                take = takes[number]
+                clear[number] &= ~take
+                got = take[:, part] & own_valid
+                values[:, :, part][:, got] = own[:, got]
+                valid[:, part] |= got
+
+    def _median(self, values: NDArray[np.generic], valid: Mask) -> None:
+        takes = {number: mask for number, mask in enumerate(self._clear) if mask.any()}
+        if not takes:
+            return
+        stack = np.full((len(takes), *values.shape), np.nan, np.float32)
+        for position, (number, own, own_valid, part) in enumerate(self._read(takes)):
+            got = takes[number][:, part] & own_valid
+            stack[position, :, :, part][:, got] = own[:, got]
+        valid |= ~np.isnan(stack[:, 0]).all(axis=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # pixels without any observation
+            median = np.nanmedian(stack, axis=0)
+        if values.dtype.kind == "i":
+            median = np.rint(median)
+        values[:, valid] = median[:, valid].astype(values.dtype)
+
+    def _read(self, takes: dict[int, Mask]) -> Iterator[tuple[int, NDArray[np.generic], Mask, slice]]:
+        """Yield number, values, validity and columns, relative to the part, of images that are needed somewhere."""
+        parts = {number: _span(take) for number, take in takes.items()}
+        first = self._columns.start
+        wanted = [
+            (self._images[number], slice(first + part.start, first + part.stop)) for number, part in parts.items()
+        ]
+        read = self._reader.bands(wanted, self._rows)
+        for (number, part), (own, own_valid) in zip(parts.items(), read, strict=True):
+            yield number, own, own_valid, part
+
+
+def _span(mask: Mask) -> slice:
+    """Return the columns from the first to the last that has a pixel."""
+    columns = np.flatnonzero(mask.any(axis=0))
+    return slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+@contextmanager
+def _explained(image: CompositeImage) -> Iterator[None]:
+    """Name the image in errors that another try does not mend."""
+    try:
+        yield
+    except (UnusableFileError, RefusedItemError) as error:
+        raise UnusableImageError(image.item, str(error)) from error
