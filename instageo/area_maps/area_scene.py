@@ -118,7 +118,7 @@ class AreaScene:
         )
         return CompositeScene(
             self.tile.grid, dates, search.bands, search.source, self.files,
-            is_median=self.request.composite == "median", mask=search.mask, dilate_m=self.request.dilate_m,
+            is_median=self.request.composite == "median", mask=search.mask, dilation=self.request.dilation,
             stated=self.request.sentinel2_shift, shown=self.tile.shown, read_area=self.tile.read_area,
         )  # fmt: skip
 

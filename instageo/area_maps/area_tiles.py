@@ -86,6 +86,7 @@ class _Candidate:
         is_whole: Whether the lattice is all of the tile; otherwise it only says where pixels lie.
         images: Images of each date.
         part: The area's part, in the reference system of the tile.
+        whole_part: The same, also where there is no image, so that maps of other days have the same grid.
     """
 
     name: str
@@ -93,6 +94,7 @@ class _Candidate:
     is_whole: bool
     images: tuple[tuple[Scene, ...], ...]
     part: "BaseGeometry"
+    whole_part: "BaseGeometry"
 
     @property
     def passes(self) -> set[tuple[int, str, date]]:
@@ -123,13 +125,14 @@ def _candidate(
     images = tuple(_ordered(scenes, days, part, request.composite) for days in request.days)
     if not all(images):
         return None
+    whole_part = part
     if not is_whole:
         from shapely import union_all
 
         part = part & union_all([_extent(scene.frame.grid) for own in images for scene in own])
         if part.area < pixel**2 / 2:
             return None
-    return _Candidate(name, lattice, is_whole, images, part)
+    return _Candidate(name, lattice, is_whole, images, part, whole_part)
 
 
 def _lattice(grid: Grid, pixel: float, *, is_whole: bool) -> Grid:
@@ -173,8 +176,11 @@ def _tile(candidate: _Candidate, context: int) -> AreaTile:
     from shapely.geometry import mapping
 
     lattice, own = candidate.lattice, candidate.lattice.transform
-    around = candidate.part.buffer(context * own.a, cap_style="square", join_style="mitre")
-    west, south, east, north = around.bounds
+    around, whole = (
+        part.buffer(context * own.a, cap_style="square", join_style="mitre")
+        for part in (candidate.part, candidate.whole_part)
+    )
+    west, south, east, north = whole.bounds
     first_column, last_column = math.floor((west - own.c) / own.a), math.ceil((east - own.c) / own.a)
     first_row, last_row = math.floor((own.f - north) / own.a), math.ceil((own.f - south) / own.a)
     if candidate.is_whole:

@@ -25,8 +25,6 @@ from instageo.locations import user_cache
 from instageo.model.inference.predictor import Predictor
 from instageo.model.map_jobs.map_job import MapJob
 from instageo.model.map_jobs.map_scenes import map_scenes
-from instageo.model.mapping.ensemble import TTA, Ensemble
-from instageo.model.mapping.map_files import WantedLayers
 from instageo.model.settings.derived import band_names
 from instageo.plain_values import load_json_file
 from instageo.wording import counted
@@ -92,25 +90,28 @@ def plan_area(predictor: Predictor, request: AreaRequest, output: AreaOutput) ->
     return make_plan(work.area, work.search, work.scenes, predictor)
 
 
-def map_tiles(
-    predictor: Predictor, work: AreaWork, output: AreaOutput, *, progress: ShowTileProgress, symmetries: str = "none"
-) -> AreaMaps:
+def map_tiles(job: MapJob, work: AreaWork, output: AreaOutput, progress: ShowTileProgress) -> AreaMaps:
     """Map all tiles of an area; one that cannot be mapped does not stop the others.
 
     A run that was stopped goes on where it was.
 
+    Args:
+        job: The networks and what is written, without scenes.
+        work: The area.
+        output: Where the maps are written.
+        progress: Called with what is done.
+
     Raises:
         DataError: No tile can be mapped, or the folder holds maps of another request.
     """
-    _begin(work.request, output)
-    ensemble = Ensemble([predictor], TTA[symmetries])
+    _begin(work.request, output, overwrite=job.overwrite)
     tiles: list[TileMap] = []
     for number, scene in enumerate(work.scenes):
         path = output.folder / TILES / f"{scene.name}.tif"
 
         try:
             show = _TileProgress(scene.name, number, len(work.scenes), progress)
-            tiles.append(_map_tile(ensemble, scene, path, output, show))
+            tiles.append(_map_tile(job, scene, path, show))
         except InstaGeoError as error:
             if len(work.scenes) == 1:
                 raise
@@ -118,7 +119,7 @@ def map_tiles(
             tiles.append(TileMap(scene.name, path, error=str(error)))
     if all(tile.error for tile in tiles):
         raise DataError(f"none of {counted(len(tiles), 'tile')} could be mapped: {tiles[0].error}")
-    legend = MapJob(ensemble, [], []).legend
+    predictor, legend = job.ensemble.first, job.legend
     names = () if legend is None else tuple(predictor.class_names)
     colors = [] if legend is None else ["#{:02x}{:02x}{:02x}".format(*legend.colors[i]) for i in range(len(names))]
     return AreaMaps(
@@ -127,21 +128,11 @@ def map_tiles(
     )  # fmt: skip
 
 
-def _map_tile(
-    ensemble: Ensemble,
-    scene: AreaScene,
-    path: Path,
-    output: AreaOutput,
-    show: "_TileProgress",
-) -> TileMap:
+def _map_tile(job: MapJob, scene: AreaScene, path: Path, show: "_TileProgress") -> TileMap:
     """Map a tile; images that turn out to be of no use are left out, and the tile begins again."""
     while True:
-        job = MapJob(
-            ensemble, [scene], [path], layers=WantedLayers(output.probabilities), memory_mb=output.memory_mb,
-            overwrite=output.overwrite,
-        )  # fmt: skip
         try:
-            map_scenes(job, show)
+            map_scenes(replace(job, scenes=[scene], outputs=[path]), show)
             composite = scene.composite()
             coverage = path.with_name(f"{path.stem}_coverage.tif")
             pixels = write_coverage(composite, path, coverage)
@@ -185,7 +176,7 @@ def _check_dates(predictor: Predictor, request: AreaRequest) -> None:
         )
 
 
-def _begin(request: AreaRequest, output: AreaOutput) -> None:
+def _begin(request: AreaRequest, output: AreaOutput, *, overwrite: bool) -> None:
     """Write what is asked for into the folder.
 
     Raises:
@@ -193,7 +184,7 @@ def _begin(request: AreaRequest, output: AreaOutput) -> None:
     """
     own = json.loads(json.dumps(asdict(request), default=str))
     path = output.folder / REQUEST
-    if path.is_file() and not output.overwrite:
+    if path.is_file() and not overwrite:
         former = load_json_file(path)
         changed = [name for name in own if not isinstance(former, dict) or former.get(name) != own[name]]
         if changed and set(changed) != {"zones"}:

@@ -39,7 +39,7 @@ class AreaRequest:
         collection: Collection to search, in place of the catalogue's own.
         composite: How images are combined, one of `COMPOSITES`.
         mask: Names of quality flags whose pixels do not count.
-        dilate_m: Distance by which masks grow, metres.
+        dilation: Pixels by which masks grow.
         max_cloud: Largest cloud cover of an image, percent.
         resolution: Pixel size, metres; None for that of the training chips, or of the product.
         zones: File of polygons whose areas are measured one by one; None for the area alone.
@@ -53,7 +53,7 @@ class AreaRequest:
     collection: str | None = None
     composite: str = "clearest"
     mask: tuple[str, ...] = ("cloud", "shadow")
-    dilate_m: float = 0.0
+    dilation: float = 0.0
     max_cloud: float = 100.0
     resolution: float | None = None
     zones: str | None = None
@@ -65,7 +65,7 @@ class AreaRequest:
                 f"composite={self.composite} is unknown; choose one of {', '.join(COMPOSITES)}"
                 f"{did_you_mean(self.composite, COMPOSITES)}"
             )
-        for name, low, high in (("dilate_m", 0, 10_000), ("max_cloud", 0, 100)):
+        for name, low, high in (("dilation", 0, 1000), ("max_cloud", 0, 100)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name}={value} does not work; expected {low} to {high}")

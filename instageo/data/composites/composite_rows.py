@@ -124,7 +124,7 @@ class CompositeRows:
             if alignment is None:
                 return np.zeros(shape, bool)
             flags = scene.source.flags
-            source = QualitySource(file.href, flags, scene.mask, scene.dilate_m / scene.pixel_m)
+            source = QualitySource(file.href, flags, scene.mask, scene.dilation)
             layer = QualityLayer(
                 lambda span: _BlockRows(scene.files, file, span), alignment, source, columns, scene.grid.shape
             )

@@ -79,7 +79,7 @@ class CompositeScene:
         files: Reads the files.
         is_median: Whether the median of all observations counts, band by band, in place of the first one.
         mask: Names of quality flags whose pixels do not count.
-        dilate_m: Distance by which masks grow, metres.
+        dilation: Pixels by which masks grow.
         stated: What the user states of the offset of Sentinel-2.
         shown: Polygon (GeoJSON), in the reference system of the grid, whose pixels a map is to show; None for all.
         read_area: Polygon around it whose pixels are read; None for all.
@@ -92,7 +92,7 @@ class CompositeScene:
     files: CatalogFiles = field(compare=False)
     is_median: bool = False
     mask: tuple[str, ...] = ()
-    dilate_m: float = 0.0
+    dilation: float = 0.0
     stated: str | None = None
     shown: Mapping[str, Any] | None = field(default=None, compare=False)
     read_area: Mapping[str, Any] | None = field(default=None, compare=False)
@@ -172,7 +172,7 @@ class CompositeScene:
                 [[file.identity for file in image.files] for image in images] for images in self.dates
             ],
             "combined": ["median" if self.is_median else "first", list(self.bands), self.source.name, self.stated],
-            "mask": [list(self.mask), self.dilate_m],
+            "mask": [list(self.mask), self.dilation],
             "grid": [self.grid.crs, list(self.grid.transform[:6]), self.grid.height, self.grid.width],
             "area": self.shown,
         }  # fmt: skip

@@ -43,27 +43,33 @@ def build_map_job(
     predictor: Predictor, wanted: MapSettings, output: Path, explicit: frozenset[str] = frozenset()
 ) -> MapJob:
     """List the scenes of a loaded network, and load the further members of an ensemble."""
-    ensemble = load_ensemble(predictor, wanted, explicit)
-    reading = ReadingOptions(
-        wanted.sensor,
-        tuple(wanted.bands),
-        tuple(wanted.mask),
-        wanted.dilation,
-        tuple(wanted.quality),
-        wanted.resolution,
-    )
-    if wanted.sensor is not None:
-        find_sensor(wanted.sensor, "sensor")
+    job = job_without_scenes(predictor, wanted, explicit)
     days = [date.fromisoformat(str(day)) for day in wanted.dates]
     scenes = list_scenes(
         wanted.scenes,
         wanted.band_files,
         days,
         predictor.settings.dataloader.temporal_dim,
-        lambda path: _has_all_dates(path, predictor, reading),
+        lambda path: _has_all_dates(path, predictor, job.reading),
     )
     paths = map_paths(scenes, wanted.output or str(output))
     check_not_scene(scenes, paths)
+    if job.polygons is not None and len(scenes) > 1 and not job.polygons.path.startswith("."):
+        raise DataError(
+            f"vector={wanted.vector}: is one file, but there are {len(scenes)} scenes; give the ending alone, "
+            f"{Path(job.polygons.path).suffix}"
+        )
+    return replace(job, scenes=scenes, outputs=paths)
+
+
+def job_without_scenes(predictor: Predictor, wanted: MapSettings, explicit: frozenset[str] = frozenset()) -> MapJob:
+    """Load the further members of an ensemble, and check what is to be written.
+
+    Raises:
+        InstaGeoError: A member cannot be loaded, or settings contradict the model.
+    """
+    if wanted.sensor is not None:
+        find_sensor(wanted.sensor, "sensor")
     polygons = None
     if wanted.vector is not None:
         if predictor.settings.is_reg_task:
@@ -71,16 +77,18 @@ def build_map_job(
                 f"vector={wanted.vector}: polygons show classes, but the model predicts values; remove it"
             )
         polygons = WantedPolygons(wanted.vector, wanted.min_pixels, wanted.memory_mb)
-        if len(scenes) > 1 and not wanted.vector.startswith("."):
-            raise DataError(
-                f"vector={wanted.vector}: is one file, but there are {len(scenes)} scenes; give the ending alone, "
-                f"{Path(wanted.vector).suffix}"
-            )
     return MapJob(
-        ensemble,
-        scenes,
-        paths,
-        reading,
+        load_ensemble(predictor, wanted, explicit),
+        (),
+        (),
+        ReadingOptions(
+            wanted.sensor,
+            tuple(wanted.bands),
+            tuple(wanted.mask),
+            wanted.dilation,
+            tuple(wanted.quality),
+            wanted.resolution,
+        ),
         WantedLayers(wanted.probabilities, wanted.confidence, wanted.spread),
         polygons,
         wanted.tta,
