@@ -16,7 +16,6 @@ from instageo.data.labelling.area_labelling import AreaLabelling
 from instageo.data.labelling.from_settings import RASTERS
 from instageo.data.labelling.labelling import Labelling
 from instageo.data.labelling.point_labelling import PointLabelling
-from instageo.data.labelling.vector_files import is_vector
 from instageo.data.matching.chip_plan import ChipPlan
 from instageo.data.matching.match import Matches
 from instageo.data.output.chip_writer import ChipWriter
@@ -35,6 +34,7 @@ from instageo.errors import ConfigError, RunFolderError
 from instageo.files import remove_partial_files
 from instageo.runtime.progress import track
 from instageo.stores.lock import LockedError, hold_folder
+from instageo.vectors.vector_files import is_vector
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)

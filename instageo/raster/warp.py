@@ -78,6 +78,12 @@ def is_geographic(text: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
+def linear_unit_m(text: str) -> float:
+    """Return how many metres the unit of a projected reference system has."""
+    return float(CRS.from_wkt(crs_wkt(text)).linear_units_factor[1])
+
+
+@lru_cache(maxsize=1024)
 def same_crs(first: str, second: str) -> bool:
     """Return whether two reference systems, each as WKT, are the same."""
     return first == second or bool(CRS.from_wkt(first) == CRS.from_wkt(second))

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from instageo.data.labelling.vector_files import VectorRows, read_vector_rows
+from instageo.data.labelling.feature_rows import read_vector_rows
 from instageo.data.observations.columns import Columns, find_columns
 from instageo.data.observations.label_values import parse_labels
 from instageo.data.observations.points import TableFormat
@@ -14,6 +14,7 @@ from instageo.data.observations.problems import Problems
 from instageo.data.observations.times import TimeParser
 from instageo.errors import ConfigError, TableError
 from instageo.table import cell_text
+from instageo.vectors.vector_files import VectorRows
 from instageo.wording import counted
 
 ACCEPTED = ("Polygon", "MultiPolygon", "Point", "MultiPoint")

@@ -11,7 +11,6 @@ from instageo.data.chip_settings import ChipSettings
 from instageo.data.labelling.features import FeatureTable, group_by_day, parse_day, read_features
 from instageo.data.labelling.label_areas import LabelArea
 from instageo.data.labelling.label_sources import FeatureSource, RasterSource
-from instageo.data.labelling.vector_files import is_vector
 from instageo.data.observations.class_map import read_class_map
 from instageo.data.observations.from_settings import table_format
 from instageo.data.observations.problems import Problems
@@ -21,6 +20,7 @@ from instageo.locations import file_stamp
 from instageo.raster.grid import RasterInfo
 from instageo.raster.label_warp import WarpRules, check_label_raster
 from instageo.raster.reading import read_info
+from instageo.vectors.vector_files import is_vector
 from instageo.wording import counted
 
 RASTERS = (".tif", ".tiff", ".vrt")

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.labelling.vector_files import VectorRows, read_vector_rows
+from instageo.data.labelling.feature_rows import read_vector_rows
 from instageo.errors import TableError
 from instageo.extras import required_by
 from instageo.raster.warp import WGS84, transform_coordinates
 from instageo.table import cell_text
+from instageo.vectors.vector_files import VectorRows
 
 NAMES = ("name", "NAME", "region", "id", "ID")
 """Attributes that name polygons if none is chosen."""

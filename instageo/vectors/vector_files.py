@@ -1,5 +1,6 @@
-"""Rows and geometries of vector files (GeoJSON, GeoPackage, shapefile) and of tables with a column of geometries."""
+"""Rows and geometries of vector files: GeoJSON, GeoPackage, shapefile, FlatGeobuf and GeoParquet."""
 
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -9,15 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from instageo.data.observations.columns import find_columns
-from instageo.data.observations.table_rows import READERS, read_rows
 from instageo.errors import TableError
 from instageo.extras import required_by
-from instageo.raster.warp import WGS84, crs_wkt
+from instageo.raster.warp import WGS84
 from instageo.table import cell_text
 
 GEOJSON = (".geojson", ".json")
 VECTOR = (".gpkg", ".shp", ".fgb")
+GEOPARQUET = (".parquet", ".pq", ".geoparquet")
 
 
 @dataclass(frozen=True)
@@ -48,26 +48,41 @@ def is_vector(path: str | Path) -> bool:
     return Path(path).suffix.lower() in (*GEOJSON, *VECTOR)
 
 
-def read_vector_rows(path: str | Path, crs: str = WGS84) -> VectorRows:
-    """Read features.
+def read_vector_file(path: str | Path) -> VectorRows | None:
+    """Read the features of a file.
 
     Args:
-        path: GeoJSON, GeoPackage, shapefile, FlatGeobuf, or a table with a column of geometries as WKT or GeoJSON.
-        crs: Reference system of the geometries of tables.
+        path: GeoJSON, GeoPackage, shapefile, FlatGeobuf or GeoParquet.
+
+    Returns:
+        None if it is a file of another kind, such as a table in Parquet or records in JSON.
 
     Raises:
         TableError: The file is missing, unreadable or empty, or has no reference system.
         MissingExtraError: A package is not installed.
     """
     path = Path(path)
-    if path.suffix.lower() in VECTOR:
+    suffix = path.suffix.lower()
+    if suffix in VECTOR:
         return _read_with_gdal(path)
-    if path.suffix.lower() in GEOJSON and (layer_names := _read_geojson(path)) is not None:
-        return layer_names
-    if path.suffix.lower() in READERS:
-        return _read_table(path, crs)
-    expected = ", ".join((*GEOJSON, *VECTOR, *READERS))
-    raise TableError(f"{path}: the file name ends in '{path.suffix}'; expected one of {expected}")
+    if suffix in GEOJSON:
+        return _read_geojson(path)
+    if suffix in GEOPARQUET:
+        return _read_geoparquet(path)
+    return None
+
+
+def parse_geometry(value: object) -> Any:
+    """Return the geometry of a text, None for an empty one, or the sentence that says what is wrong."""
+    text = cell_text(value)
+    if not text:
+        return None
+    with required_by("a geometry", "data"):
+        import shapely
+    try:
+        return shapely.from_geojson(text) if text.startswith("{") else shapely.from_wkt(text)
+    except shapely.lib.ShapelyError:
+        return f"the geometry '{text[:40]}' is neither WKT nor GeoJSON"
 
 
 def _read_geojson(path: Path) -> VectorRows | None:
@@ -80,8 +95,10 @@ def _read_geojson(path: Path) -> VectorRows | None:
     if not isinstance(parsed, dict) or parsed.get("type") not in ("FeatureCollection", "Feature"):
         if path.suffix.lower() == ".json":
             return None
-        raise TableError(f"{path}: is no GeoJSON; expected a FeatureCollection with geometries and properties")
+        raise TableError(f"{path}: is not GeoJSON; expected a FeatureCollection with geometries and properties")
     features = [parsed] if parsed["type"] == "Feature" else parsed.get("features") or []
+    if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
+        raise TableError(f"{path}: its features are not a list of objects; expected a FeatureCollection")
     rows = [(number, feature.get("properties") or {}) for number, feature in enumerate(features, 1)]
     geometries = [(number, _shape(feature.get("geometry"))) for number, feature in enumerate(features, 1)]
     columns = tuple(dict.fromkeys(name for _, row in rows for name in row))
@@ -97,15 +114,6 @@ def _geojson_crs(path: Path, parsed: Mapping[str, Any]) -> str:
     if code is None:
         raise TableError(f"{path}: its crs '{name[:60]}' is unknown; expected a name such as EPSG:32632")
     return f"EPSG:{code[1]}"
-
-
-def _read_table(path: Path, crs: str) -> VectorRows:
-    table = read_rows(path)
-    crs_wkt(crs)
-    columns = find_columns(table.table, table.columns, (("geometry",),))
-    geometries = [(number, _parse(row.get(columns["geometry"]))) for number, row in table.rows]
-    names = tuple(name for name in table.columns if name != columns["geometry"])
-    return VectorRows(table.table, crs, names, table.rows, geometries, table.content, table.notes)
 
 
 def _read_with_gdal(path: Path) -> VectorRows:
@@ -130,6 +138,36 @@ def _read_with_gdal(path: Path) -> VectorRows:
     return _checked(VectorRows(str(path), metadata["crs"], columns, rows, shapes, content, notes))
 
 
+def _read_geoparquet(path: Path) -> VectorRows | None:
+    """Read a GeoParquet file; None for Parquet without its metadata."""
+    content = _content(path)
+    with required_by(str(path), "data"):
+        import shapely
+        from pyarrow import lib, parquet
+    try:
+        table = parquet.read_table(io.BytesIO(content))
+    except (lib.ArrowException, OSError) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise TableError(f"{path}: cannot be read as Parquet ({reason}); expected a GeoParquet file") from error
+    if b"geo" not in (table.schema.metadata or {}):
+        return None
+    try:
+        geo = json.loads(table.schema.metadata[b"geo"])
+        primary = geo["primary_column"]
+        column = geo["columns"][primary]
+        if column["encoding"] != "WKB":
+            raise ValueError(f"its geometries are encoded as {column['encoding']}")
+        shapes = shapely.from_wkb(table.column(primary).to_pylist())
+        crs = json.dumps(column["crs"]) if column.get("crs") else WGS84 if "crs" not in column else ""
+    except (ValueError, KeyError, TypeError, shapely.errors.ShapelyError) as error:
+        raise TableError(f"{path}: cannot be read as GeoParquet ({error}); expected geometries as WKB") from error
+    if not crs:
+        raise TableError(f"{path}: has no coordinate reference system; write the polygons again with one")
+    columns = tuple(name for name in table.column_names if name != primary)
+    rows = list(enumerate(table.select(list(columns)).to_pylist() or [{} for _ in shapes], 1))
+    return _checked(VectorRows(str(path), crs, columns, rows, list(enumerate(shapes, 1)), content))
+
+
 def _plain(column: Any) -> list[object]:
     """Return the values of a column as Python's own types."""
     if np.issubdtype(column.dtype, np.datetime64):
@@ -138,20 +176,7 @@ def _plain(column: Any) -> list[object]:
 
 
 def _shape(geometry: Any) -> Any:
-    return None if geometry is None else _parse(json.dumps(geometry))
-
-
-def _parse(value: object) -> Any:
-    """Return the geometry of a text, None for an empty one, or the sentence that says what is wrong."""
-    text = cell_text(value)
-    if not text:
-        return None
-    with required_by("a geometry", "data"):
-        import shapely
-    try:
-        return shapely.from_geojson(text) if text.startswith("{") else shapely.from_wkt(text)
-    except shapely.lib.ShapelyError:
-        return f"the geometry '{text[:40]}' is neither WKT nor GeoJSON"
+    return None if geometry is None else parse_geometry(json.dumps(geometry))
 
 
 def _content(path: Path) -> bytes:

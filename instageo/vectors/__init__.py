@@ -1,0 +1,1 @@
+"""Polygons and points of vector files, and polygons in longitude and latitude."""
