@@ -101,7 +101,7 @@ def _projected_areas(grid: Grid, crs: CRS) -> PixelAreas:
     num_bands = int(np.clip(math.ceil(width_km / COLUMN_SPACING_KM), 1, min(MAX_COLUMN_BANDS, grid.width)))
     rows = np.linspace(0, grid.height, num_rows)
     column_ends = np.linspace(0, grid.width, num_bands + 1).round().astype(np.int64)
-    sampled = areas_at(crs, affine, rows, (column_ends[:-1] + column_ends[1:]) / 2)
+    sampled = _areas_at(crs, affine, rows, (column_ends[:-1] + column_ends[1:]) / 2)
     planar_km2 = abs(affine.determinant) * unit_km**2
     km2 = np.full((grid.height, num_bands), planar_km2)
     middles = np.arange(grid.height) + 0.5
@@ -111,23 +111,13 @@ def _projected_areas(grid: Grid, crs: CRS) -> PixelAreas:
     return PixelAreas(km2, column_ends, planar_km2)
 
 
-def areas_at(
-    crs: CRS, affine: Affine, rows: NDArray[np.float64], columns: NDArray[np.float64], side: float = 1.0
-) -> NDArray[np.float64]:
-    """Return the area of a pixel around each of some rows and columns, km², shape (R, C); NaN where there is none.
+def _areas_at(crs: CRS, affine: Affine, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area of a pixel around each of some positions, km², shape (R, C); NaN where there is none.
 
     Longitude and the area between the equator and a latitude are the coordinates of an equal-area projection, in which
     the area of a quadrilateral follows from its diagonals.
-
-    Args:
-        crs: Projected coordinate reference system.
-        affine: Transform from (column, row) to it.
-        rows: Rows of the pixels' centres, as fractions, shape (R,).
-        columns: Columns likewise, shape (C,).
-        side: Sides of the quadrilateral whose mean area per pixel is computed, pixels; the last digits of coordinates
-            matter less in a large one.
     """
-    shifts = side * np.array([[-0.5, 0.5, 0.5, -0.5], [-0.5, -0.5, 0.5, 0.5]])[:, None, None]  # of columns and rows
+    shifts = np.array([[-0.5, 0.5, 0.5, -0.5], [-0.5, -0.5, 0.5, 0.5]])[:, None, None]  # of columns and rows
     down, across = rows[:, None, None] + shifts[1], columns[:, None] + shifts[0]
     xs, ys = affine.a * across + affine.b * down + affine.c, affine.d * across + affine.e * down + affine.f
     try:
@@ -142,7 +132,7 @@ def areas_at(
         (each[..., 2] - each[..., 0], each[..., 3] - each[..., 1]) for each in (longitude, zone)
     )
     east, other_east = ((each + math.pi) % (2 * math.pi) - math.pi for each in (east, other_east))
-    areas: NDArray[np.float64] = abs(east * other_north - other_east * north) / 2 / side**2
+    areas: NDArray[np.float64] = abs(east * other_north - other_east * north) / 2
     return areas
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.errors import DataError
+from instageo.errors import DataError, RasterError
 from instageo.extras import required_by
 from instageo.raster.pixel_area import HECTARES_PER_KM2, zone_area_km2
 from instageo.raster.warp import WGS84, crs_wkt, is_geographic, linear_unit_m, same_crs, transform_coordinates
@@ -48,32 +48,38 @@ def clean_polygon(geometry: Any) -> Any:
         )
     parts = [_unwrap(part) for part in shapely.get_parts(geometry)]
     whole = _polygonal(shapely.make_valid(shapely.MultiPolygon(parts), method="structure"))
-    whole = _cut(whole)
     if whole.is_empty or whole.area == 0:
         raise DataError("has no area; expected a Polygon or MultiPolygon with at least three corners")
-    return whole
+    return _cut(whole)
 
 
 def move_to_lonlat(geometry: Any, crs: str) -> Any:
     """Return a polygon of another reference system in longitude and latitude; pass it to `clean_polygon`.
 
     Raises:
-        DataError: It has no place on Earth.
-        RasterError: The reference system is unknown.
+        DataError: It has no place on Earth, or the reference system is unknown.
     """
     import shapely
 
-    if geometry is None or geometry.is_empty or same_crs(crs_wkt(crs), crs_wkt(WGS84)):
+    if geometry is None or geometry.is_empty:
         return geometry
-    if not is_geographic(crs):
-        geometry = shapely.segmentize(geometry, MAX_EDGE_M / linear_unit_m(crs))
+    try:
+        if same_crs(crs_wkt(crs), crs_wkt(WGS84)):
+            return geometry
+    except RasterError as error:
+        raise DataError(str(error)) from error
 
     def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.stack(transform_coordinates(crs, WGS84, points[:, 0].tolist(), points[:, 1].tolist()), axis=1)
 
-    moved = shapely.transform(geometry, move)
+    try:
+        moved = shapely.transform(geometry, move)
+        if not is_geographic(crs) and np.isfinite(shapely.get_coordinates(moved)).all():
+            moved = shapely.transform(shapely.segmentize(geometry, MAX_EDGE_M / linear_unit_m(crs)), move)
+    except RasterError as error:
+        raise DataError(f"has no place on Earth ({error}); check its coordinate reference system") from error
     if not np.isfinite(shapely.get_coordinates(moved)).all():
-        raise DataError("lies beyond the Earth's edge; check its coordinate reference system")
+        raise DataError("has no place on Earth; check its coordinate reference system")
     return moved
 
 

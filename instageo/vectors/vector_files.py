@@ -145,14 +145,15 @@ def _read_geoparquet(path: Path) -> VectorRows | None:
         import shapely
         from pyarrow import lib, parquet
     try:
-        table = parquet.read_table(io.BytesIO(content))
+        file = parquet.ParquetFile(io.BytesIO(content))
+        table, metadata = file.read(), file.metadata.metadata or {}
     except (lib.ArrowException, OSError) as error:
         reason = (str(error).splitlines() or ["no reason given"])[0]
         raise TableError(f"{path}: cannot be read as Parquet ({reason}); expected a GeoParquet file") from error
-    if b"geo" not in (table.schema.metadata or {}):
+    if b"geo" not in metadata:
         return None
     try:
-        geo = json.loads(table.schema.metadata[b"geo"])
+        geo = json.loads(metadata[b"geo"])
         primary = geo["primary_column"]
         column = geo["columns"][primary]
         if column["encoding"] != "WKB":
