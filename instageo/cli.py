@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from instageo.area_maps.map_command import map_command
 from instageo.data.command_line.chip_commands import app as chips_app
 from instageo.data.command_line.clean_command import clean_command
 from instageo.data.command_line.split_command import split_command
 from instageo.errors import InstaGeoError
 from instageo.extras import required_by
 from instageo.files import describe_os_error
-from instageo.model.commands.map_command import map_command
 from instageo.model.commands.registry import app as registry_app
 from instageo.model.exports.export_command import export_command
 from instageo.model.run import EXTRAS

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.labelling.vector_files import read_vector_rows
 from instageo.errors import DataError, InstaGeoError
 from instageo.geodesy.mgrs import find_tile, is_tile_name
+from instageo.raster.area_products.zones import read_zones
 from instageo.raster.warp import WGS84, transform_coordinates
 
 if TYPE_CHECKING:
@@ -91,24 +91,11 @@ def read_polygons(path: Path) -> "BaseGeometry":
     """Return all polygons of a file as one geometry, degrees.
 
     Raises:
-        DataError: It has none.
+        TableError: The file is missing, damaged or empty, or a geometry is not a polygon.
     """
-    import shapely
+    from shapely import union_all
 
-    rows = read_vector_rows(path)
-    polygons = [
-        shape
-        for _, shape in rows.geometries
-        if shape is not None and not isinstance(shape, str) and shape.geom_type in ("Polygon", "MultiPolygon")
-    ]
-    if not polygons:
-        raise DataError(f"{path}: has no polygon; expected polygons of the area")
-    own = shapely.union_all([shapely.make_valid(polygon) for polygon in polygons])
-    moved = _transform(own, rows.crs, WGS84)
-    lons, lats = shapely.get_coordinates(moved).T
-    if not (np.isfinite(lons).all() and np.isfinite(lats).all() and abs(lats).max() <= 90 and abs(lons).max() <= 360):
-        raise DataError(f"{path}: lies beyond the degrees of the Earth; check its reference system")
-    return _continuous(moved)
+    return _continuous(union_all([zone.geometry for zone in read_zones(path)]))
 
 
 def _box(text: str) -> Area:

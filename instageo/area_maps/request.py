@@ -1,14 +1,16 @@
 """What a user asks for: an area, days, and how images of them are chosen and combined."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from instageo.errors import ConfigError, did_you_mean
 
 COMPOSITES = ("clearest", "newest", "median", "none")
 """How the images of a period are combined, pixel by pixel."""
+
+MAX_PERIODS = 400
+"""Most periods into which days are divided."""
 
 
 @dataclass(frozen=True, order=True)
@@ -22,6 +24,22 @@ class Days:
 
     first: date
     last: date
+
+    def divide(self, every: str) -> "list[Days]":
+        """Return periods of so many days, such as `16d`; the last one may be shorter.
+
+        Raises:
+            ConfigError: It is no number of days, or gives too many periods.
+        """
+        number = every.strip().lower().removesuffix("d")
+        count = int(number) if number.isdecimal() else 0
+        length = (self.last - self.first).days + 1
+        if not (count and -(-length // count) <= MAX_PERIODS):
+            raise ConfigError(
+                f"every={every} does not work; expected a number of days such as 16d, for at most {MAX_PERIODS} periods"
+            )
+        starts = [self.first + timedelta(days=start) for start in range(0, length, count)]
+        return [Days(start, min(start + timedelta(days=count - 1), self.last)) for start in starts]
 
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first}/{self.last}"
@@ -102,7 +120,6 @@ class AreaOutput:
         threads: Files that are read at a time.
         cache_mb: Size of the cache of blocks on disk, MB.
         overwrite: Whether maps that are there already are made again.
-        members: Further checkpoints, averaged with the first.
     """
 
     folder: Path
@@ -111,4 +128,3 @@ class AreaOutput:
     threads: int = 8
     cache_mb: int = 20_000
     overwrite: bool = False
-    members: Sequence[str] = ()

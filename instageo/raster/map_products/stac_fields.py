@@ -7,6 +7,7 @@ EXTENSIONS = {
     "classification": "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
     "raster": "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
     "file": "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+    "processing": "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
     "mlm": "https://stac-extensions.github.io/mlm/v1.4.0/schema.json",
 }
 """Schemas of extensions by the prefix of their fields."""

@@ -1,13 +1,13 @@
-"""`instageo map`: map scenes of any size, with the settings of the group `map` as options."""
+"""Options of `instageo map` from the settings of the group `map`, and the maps of scenes that they name."""
 
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,17 +18,11 @@ from instageo.model.settings.run_settings import PRECISIONS
 from instageo.raster.gdal_log import ignore_missing_georeference
 from instageo.runtime.progress import log_to_stderr, step_progress
 
+if TYPE_CHECKING:
+    from instageo.model.settings import Settings
+
 EXTRAS = "model,cpu"
 """Extras that the command needs."""
-
-DESCRIPTION = """Map scenes of any size: a GeoTIFF, areas of the classes and a picture of each, on request polygons.
-
-Examples: instageo map runs/floods scene.tif -o flood.tif --vector .gpkg
-
-instageo map registry:floods/tiny S2A_MSIL2A_20240305.SAFE --mask cloud,shadow -o maps
-
-Run the same command again to continue after an interruption.
-"""
 
 NAMES = {"band_files": "band", "dates": "date", "members": "member"}
 """Names of options that are repeated for several values, by setting."""
@@ -53,35 +47,44 @@ OTHERS: tuple[tuple[str, str, Any, Any, str], ...] = (
 """Options of other groups: name, setting, type, default, help."""
 
 
-def make_map_command() -> Callable[..., None]:
-    """Return the command as a function for Typer."""
+def map_parameters() -> list[inspect.Parameter]:
+    """Return the arguments and options that a model and its maps have, for Typer."""
     model = Annotated[str, typer.Argument(help="Checkpoint, run folder, or name in the registry, registry:MODEL/SIZE.")]
     scenes = Annotated[list[str] | None, typer.Argument(metavar="SCENE…", help=SCENES)]
-    parameters = [_parameter("model", model), _parameter("scenes", scenes, None)]
+    parameters = [make_parameter("model", model), make_parameter("scenes", scenes, None)]
     for entry in fields(MapSettings):
         if entry.name != "scenes":
             parameters.append(_option(entry))
     for name, _, kind, default, text in OTHERS:
-        parameters.append(_parameter(name, Annotated[kind, typer.Option(_flag(name), help=_sentence(text))], default))
+        parameters.append(
+            make_parameter(name, Annotated[kind, typer.Option(_flag(name), help=_sentence(text))], default)
+        )
     as_json = Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")]
-    parameters.append(_parameter("json", as_json, False))
+    parameters.append(make_parameter("json", as_json, False))
+    return parameters
+
+
+def make_command(
+    run: Callable[[dict[str, Any]], None], parameters: Sequence[inspect.Parameter], description: str
+) -> Callable[..., None]:
+    """Return a function for Typer that calls `run` with the values of parameters, by name."""
 
     def command(**values: Any) -> None:
-        _run(values)
+        run(values)
 
-    command.__doc__ = DESCRIPTION
+    command.__doc__ = description
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command
 
 
-def _run(values: dict[str, Any]) -> None:
-    with required_by("instageo map", EXTRAS):
-        from instageo.model.commands.map_scenes import print_areas, report_maps, reports_json
-        from instageo.model.map_jobs.from_settings import map_job_from_settings
-        from instageo.model.map_jobs.map_scenes import map_scenes
-        from instageo.model.networks.memory import keep_freed_memory
-        from instageo.model.settings.compose import default_settings, update_settings
+def settings_of(values: Mapping[str, Any]) -> tuple["Settings", frozenset[str]]:
+    """Return the settings that options stand for, and the keys that they set.
+
+    Raises:
+        ConfigError: An option has a wrong value.
+    """
+    from instageo.model.settings.compose import default_settings, update_settings
 
     given: dict[str, Any] = {"mode": "map", "checkpoint_path": values["model"]}
     for entry in fields(MapSettings):
@@ -93,15 +96,33 @@ def _run(values: dict[str, Any]) -> None:
     given |= {setting: values[name] for name, setting, *_ in OTHERS if values[name] is not None}
     if given["engine.precision"] in PRECISIONS:  # formats of PyTorch by the names of training
         given["precision"] = given.pop("engine.precision")
+    return update_settings(default_settings(), given), frozenset(given)
+
+
+@contextmanager
+def running_map() -> Iterator[None]:
+    """Log on stderr in this block; errors name settings as options, and an interruption says how to go on."""
     with log_to_stderr(), _named_as_options(), ignore_missing_georeference():
-        settings = update_settings(default_settings(), given)
-        keep_freed_memory()
         try:
-            job = map_job_from_settings(settings, frozenset(given), Path(given["map.output"]))
-            reports = map_scenes(job, step_progress)
+            yield
         except KeyboardInterrupt:
             typer.echo("stopped; run the same command again to continue", err=True)
             raise
+
+
+def map_scenes_by_options(values: Mapping[str, Any]) -> None:
+    """Map the scenes that options name."""
+    with required_by("instageo map", EXTRAS):
+        from instageo.model.commands.map_scenes import print_areas, report_maps, reports_json
+        from instageo.model.map_jobs.from_settings import map_job_from_settings
+        from instageo.model.map_jobs.map_scenes import map_scenes
+        from instageo.model.networks.memory import keep_freed_memory
+
+    with running_map():
+        settings, given = settings_of(values)
+        keep_freed_memory()
+        job = map_job_from_settings(settings, given, Path(str(settings.map.output)))
+        reports = map_scenes(job, step_progress)
         if values["json"]:
             typer.echo(reports_json(reports))
         else:
@@ -128,16 +149,16 @@ def _option(entry: Field[Any]) -> inspect.Parameter:
     text = entry.metadata["help"].replace("null: ", "by default ").replace("[]: ", "by default ").removeprefix("true: ")
     text = _sentence(text)
     if entry.type is bool:
-        return _parameter(entry.name, Annotated[bool, typer.Option(_flag(entry.name), help=text)], False)
+        return make_parameter(entry.name, Annotated[bool, typer.Option(_flag(entry.name), help=text)], False)
     if _is_list(entry):
         name = NAMES.get(entry.name)
         if name is None:
-            return _parameter(entry.name, Annotated[str, typer.Option(_flag(entry.name), help=text)], "")
+            return make_parameter(entry.name, Annotated[str, typer.Option(_flag(entry.name), help=text)], "")
         repeated = typer.Option(_flag(name), help=f"{text} Repeat for several.")
-        return _parameter(entry.name, Annotated[list[str] | None, repeated], None)
+        return make_parameter(entry.name, Annotated[list[str] | None, repeated], None)
     flags = (_flag(entry.name), "-o") if entry.name == "output" else (_flag(entry.name),)
     default = None if entry.default is MISSING else entry.default
-    return _parameter(entry.name, Annotated[entry.type, typer.Option(*flags, help=text)], default)
+    return make_parameter(entry.name, Annotated[entry.type, typer.Option(*flags, help=text)], default)
 
 
 def _sentence(text: str) -> str:
@@ -152,8 +173,6 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+def make_parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    """Return an argument or option of a command."""
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-map_command = make_map_command()

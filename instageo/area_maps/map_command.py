@@ -1,0 +1,146 @@
+"""`instageo map`: map scenes, or an area on days from a catalogue."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from instageo.area_maps.request import COMPOSITES, AreaRequest, Days, parse_days
+from instageo.errors import ConfigError
+from instageo.extras import required_by
+from instageo.model.commands.map_options import (
+    EXTRAS,
+    make_command,
+    make_parameter,
+    map_parameters,
+    map_scenes_by_options,
+    running_map,
+    settings_of,
+)
+from instageo.runtime.progress import step_progress
+
+DESCRIPTION = """Map scenes of any size, or an area on days: GeoTIFFs, hectares of the classes, and pictures.
+
+Examples: instageo map runs/floods scene.tif -o flood.tif --vector .gpkg
+
+instageo map registry:floods/tiny S2A_MSIL2A_20240305.SAFE --mask cloud,shadow -o maps
+
+instageo map runs/floods --area beira.geojson --date 2026-11-20/2026-11-26 -o beira
+
+Run the same command again to continue after an interruption.
+"""
+
+PANEL = "Areas on days, from catalogues"
+
+AREA_OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
+    ("area", str | None, None, "File of polygons, box W,S,E,N in degrees, or tile such as 36KXD. --date gives the "
+     "days: 2026-11-20, or 2026-11-20/2026-11-26; repeat it for models of several dates."),
+    ("source", str | None, None, "Satellite product: hls, hls_s30, hls_l30, sentinel2, landsat or sentinel1; by "
+     "default that of the training chips."),
+    ("catalog", str | None, None, "planetary, earthsearch, lpdaac, cdse, the URL of a STAC API, items.json or "
+     "items.parquet."),
+    ("collection", str | None, None, "Collection to search, in place of the catalogue's own."),
+    ("composite", str, "clearest", f"Which image each pixel shows: {', '.join(COMPOSITES[:-1])} or none for a single "
+     "image."),
+    ("before", str | None, None, "Days to compare with, with --after."),
+    ("after", str | None, None, "Days that are compared with those of --before."),
+    ("every", str | None, None, "Divide --date into periods of so many days, such as 16d, and map each."),
+    ("zones", str | None, None, "File of polygons, such as districts, whose hectares are measured one by one."),
+    ("max_cloud", float, 100.0, "Largest cloud cover of an image, percent."),
+    ("sentinel2_shift", str | None, None, "Whether the offset of Sentinel-2 is pending or applied, where images do not "
+     "say."),
+    ("plan", bool, False, "Show images, megabytes and time, and stop."),
+    ("price_per_hour", float | None, None, "With --plan: price of an hour of this machine."),
+    ("threads", int, 8, "Files that are read at a time."),
+    ("cache_mb", int, 20_000, "Size of the cache of blocks of images on disk, MB."),
+)  # fmt: skip
+"""Options of areas: name, type, default, help."""
+
+OF_SCENES = ("sensor", "bands", "band_files", "quality")
+"""Options that say how files of scenes are read; products of catalogues say it themselves."""
+
+DEFAULT_MASK = ("cloud", "shadow")
+"""Quality flags that are masked in areas, unless --mask names others; `none` for none."""
+
+
+def _parameters() -> list[inspect.Parameter]:
+    """Return all arguments and options; `--date` also takes periods."""
+    options = [
+        make_parameter(
+            name,
+            Annotated[kind, typer.Option(f"--{name.replace('_', '-')}", help=text, rich_help_panel=PANEL)],
+            default,
+        )
+        for name, kind, default, text in AREA_OPTIONS
+    ]
+    return [*map_parameters(), *options]
+
+
+def _run(values: dict[str, Any]) -> None:
+    if values["area"] is None:
+        given = [name for name, _, default, _ in AREA_OPTIONS if values[name] != default]
+        if given:
+            raise ConfigError(f"{_flag(given[0])}: is for areas; give --area, or leave it out")
+        map_scenes_by_options(values)
+        return
+    with required_by("instageo map --area", f"{EXTRAS},data"):
+        from instageo.area_maps.area_run import AreaOptions, run_areas
+        from instageo.model.networks.memory import keep_freed_memory
+
+    with running_map():
+        requests = area_requests(values)
+        settings, explicit = settings_of(values | {"dates": []})
+        keep_freed_memory()
+        options = AreaOptions(
+            Path(values["output"] or "maps"), values["threads"], values["cache_mb"], values["plan"],
+            values["price_per_hour"], values["json"],
+        )  # fmt: skip
+        run_areas(settings, explicit, requests, options, step_progress)
+
+
+def area_requests(values: Mapping[str, Any]) -> dict[str, AreaRequest]:
+    """Return what options ask for: one request, or several by name: `before` and `after`, or one for each period.
+
+    Raises:
+        ConfigError: Options contradict each other.
+    """
+    for name in ("scenes", *OF_SCENES):
+        if values[name]:
+            raise ConfigError(f"{'SCENE' if name == 'scenes' else _flag(name)}: is for scenes; leave it or --area out")
+    periods = _periods(values)
+    mask = tuple(part.strip() for part in (values["mask"] or "").split(",") if part.strip())
+    shared: dict[str, Any] = {
+        name: values[name]
+        for name in ("area", "source", "catalog", "collection", "composite", "max_cloud", "resolution", "zones",
+                     "dilation", "sentinel2_shift")
+    }  # fmt: skip
+    shared["mask"] = () if mask == ("none",) else mask or DEFAULT_MASK
+    return {name: AreaRequest(days=days, **shared) for name, days in periods.items()}
+
+
+def _periods(values: Mapping[str, Any]) -> dict[str, tuple[Days, ...]]:
+    """Return the days of each request, by its name; that of a single one is empty."""
+    dates, every = values["dates"] or [], values["every"]
+    if (values["before"] is None) != (values["after"] is None):
+        raise ConfigError("--before and --after belong together; give both, or --date alone")
+    if values["before"] is not None:
+        if dates or every:
+            raise ConfigError("--before and --after: leave out --date and --every; each of them gives days of its own")
+        return {name: tuple(map(parse_days, values[name].split(","))) for name in ("before", "after")}
+    if not dates:
+        raise ConfigError("--date is missing; give a day such as 2026-11-20, or a period such as 2026-11-20/2026-11-26")
+    days = tuple(map(parse_days, dates))
+    if every is None:
+        return {"": days}
+    if len(days) != 1:
+        raise ConfigError("--every: divides one --date into periods; give a single one, such as 2026-01-01/2026-06-30")
+    return {str(each).replace("/", "_"): (each,) for each in days[0].divide(every)}
+
+
+def _flag(name: str) -> str:
+    return f"--{'band' if name == 'band_files' else name.replace('_', '-')}"
+
+
+map_command = make_command(_run, _parameters(), DESCRIPTION)
