@@ -6,6 +6,7 @@ from instageo.extras import lazy_attributes
 from instageo.version import __version__
 
 if TYPE_CHECKING:
+    from instageo.area_maps.map_area import map_area
     from instageo.errors import InstaGeoError
     from instageo.model.dataset.datamodule import ChipDataModule
     from instageo.model.dataset.table_dataset import ChipDataset
@@ -29,6 +30,7 @@ __all__ = [
     "build_network",
     "list_models",
     "load_model",
+    "map_area",
     "save_model",
 ]
 
@@ -45,6 +47,7 @@ _MODULES = {
     "build_network": "model.networks.pretrained",
     "list_models": "model.networks.pretrained",
     "load_model": "model.map_jobs.trained_model",
+    "map_area": "area_maps.map_area",
     "save_model": "model.training.save_model",
 }
 """Module of each public name; it is imported on first use, so that `import instageo` does not import PyTorch."""

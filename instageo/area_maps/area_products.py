@@ -1,7 +1,7 @@
 """What is made from the maps of an area: mosaics, records for catalogues, and hectares of the area and of zones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from instageo.area_maps.area import read_area
@@ -9,25 +9,12 @@ from instageo.area_maps.catalog_records import write_items, write_mosaics
 from instageo.area_maps.request import AreaRequest
 from instageo.area_maps.results import AreaMaps
 from instageo.model.inference.predictor import Predictor
-from instageo.raster.area_products.zone_areas import ZoneAreas, measure_zones
+from instageo.raster.area_products.zone_areas import measure_zones
 from instageo.raster.area_products.zone_files import write_zone_areas
 from instageo.raster.area_products.zones import Zone, read_zones
 
 WHOLE_AREA = "whole area"
 """Name of the first zone of tables: all of the area."""
-
-
-@dataclass(frozen=True)
-class MeasuredMaps:
-    """Maps of an area with their hectares.
-
-    Attributes:
-        maps: The maps, with all files that were written.
-        areas: Hectares of the whole area, then of each zone.
-    """
-
-    maps: AreaMaps
-    areas: ZoneAreas
 
 
 def zones_of(request: AreaRequest) -> list[Zone]:
@@ -40,8 +27,8 @@ def zones_of(request: AreaRequest) -> list[Zone]:
     return [Zone(WHOLE_AREA, read_area(request.area).geometry), *zones]
 
 
-def measure_maps(maps: AreaMaps, predictor: Predictor, zones: Sequence[Zone]) -> MeasuredMaps:
-    """Write mosaics, records and hectares next to the maps of an area.
+def measure_maps(maps: AreaMaps, predictor: Predictor, zones: Sequence[Zone]) -> AreaMaps:
+    """Write mosaics, records and hectares next to the maps of an area, and return them with these.
 
     Raises:
         RasterError: A map cannot be read.
@@ -52,4 +39,4 @@ def measure_maps(maps: AreaMaps, predictor: Predictor, zones: Sequence[Zone]) ->
     table, record = write_zone_areas(areas, maps.folder)
     files: dict[str, Path] = {f"mosaic {number}" if number else "mosaic": path for number, path in enumerate(mosaics)}
     files |= {"items": write_items(maps, predictor), "areas": table, "areas as JSON": record}
-    return MeasuredMaps(replace(maps, files={**maps.files, **files}), areas)
+    return replace(maps, areas=areas, files={**maps.files, **files})

@@ -12,9 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from instageo.area_maps.area_plan import AreaPlan, make_plan
-from instageo.area_maps.area_products import MeasuredMaps, measure_maps, zones_of
-from instageo.area_maps.map_area import map_tiles, prepare_area
+from instageo.area_maps.area_products import measure_maps, zones_of
+from instageo.area_maps.map_tiles import map_tiles, prepare_area
 from instageo.area_maps.request import AreaOutput, AreaRequest
+from instageo.area_maps.results import AreaMaps
 from instageo.model.inference.predictor import predictor_from_settings
 from instageo.model.map_jobs.from_settings import job_without_scenes
 from instageo.model.map_jobs.map_job import ShowProgress
@@ -60,7 +61,7 @@ def run_areas(
     job = job_without_scenes(predictor, settings.map, explicit)
     zones = zones_of(next(iter(requests.values())))
     plans: list[AreaPlan] = []
-    measured: dict[str, MeasuredMaps] = {}
+    measured: dict[str, AreaMaps] = {}
     for name, request in requests.items():
         output = AreaOutput(options.folder / name, threads=options.threads, cache_mb=options.cache_mb)
         work = prepare_area(predictor, request, output, keep_list=not options.plan_only)
@@ -87,25 +88,25 @@ def _show_plan(plan: AreaPlan, options: AreaOptions) -> None:
             log.info("%s", line)
 
 
-def _results(measured: Mapping[str, MeasuredMaps]) -> list[dict[str, object]]:
+def _results(measured: Mapping[str, AreaMaps]) -> list[dict[str, object]]:
     return [
         {
             "name": name,
-            "folder": str(result.maps.folder),
-            "maps": list(map(str, result.maps.maps)),
-            "files": {kind: str(path) for kind, path in result.maps.files.items()},
-            "failed": {tile.tile: tile.error for tile in result.maps.tiles if tile.error},
+            "folder": str(result.folder),
+            "maps": list(map(str, result.maps)),
+            "files": {kind: str(path) for kind, path in result.files.items()},
+            "failed": {tile.tile: tile.error for tile in result.tiles if tile.error},
         }
         for name, result in measured.items()
     ]
 
 
-def _print_areas(name: str, result: MeasuredMaps) -> None:
+def _print_areas(name: str, result: AreaMaps) -> None:
     """Print a table of hectares, and where the files are."""
     table = Table("zone", "class", "hectares", "share of observed", "unobserved", title=name or None)
     for column in table.columns[2:]:
         column.justify = "right"
-    for zone in result.areas.zones:
+    for zone in result.areas.zones if result.areas else ():
         unobserved = f"{zone.unobserved_hectares / zone.zone_hectares:.1%}" if zone.zone_hectares else "–"
         for each in zone.classes:
             share = f"{each.share_of_observed:.1%}"
@@ -113,4 +114,4 @@ def _print_areas(name: str, result: MeasuredMaps) -> None:
         if not zone.classes and zone.mean is not None:
             table.add_row(escape(zone.zone), f"mean {zone.mean:.4g}", f"{zone.observed_hectares:,.1f}", "", unobserved)
     Console().print(table)
-    log.info("%s: %s", result.maps.folder, ", ".join(path.name for path in result.maps.files.values()))
+    log.info("%s: %s", result.folder, ", ".join(path.name for path in result.files.values()))

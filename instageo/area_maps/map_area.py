@@ -1,195 +1,140 @@
-"""Map an area: find images, map each tile from a composite of them, and write what belongs to the maps."""
+"""Map an area from Python, or for a server: a place and days in, maps with hectares out."""
 
 import json
-import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from datetime import date
 from pathlib import Path
+from typing import Any
 
-from instageo.area_maps.area import Area, read_area
 from instageo.area_maps.area_plan import AreaPlan, make_plan
-from instageo.area_maps.area_scene import AreaScene, choose_resolution, choose_source
-from instageo.area_maps.area_tiles import divide_area
-from instageo.area_maps.coverage import write_coverage
-from instageo.area_maps.image_search import ImageSearch, search_images
-from instageo.area_maps.model_facts import describe_model
-from instageo.area_maps.request import AreaOutput, AreaRequest
-from instageo.area_maps.results import AreaMaps, MappedImage, TileMap
-from instageo.data.composites.composite_scene import UnusableImageError
-from instageo.data.reading.block_cache import BlockCache
-from instageo.data.reading.catalog_files import CatalogFiles
-from instageo.errors import ConfigError, DataError, InstaGeoError
+from instageo.area_maps.area_products import measure_maps, zones_of
+from instageo.area_maps.map_tiles import ShowTileProgress, map_tiles, prepare_area
+from instageo.area_maps.request import AreaOutput, AreaRequest, Days, parse_days
+from instageo.area_maps.results import AreaMaps
+from instageo.arguments import as_path
+from instageo.errors import ConfigError
 from instageo.files import write_text
-from instageo.locations import user_cache
 from instageo.model.inference.predictor import Predictor
-from instageo.model.map_jobs.map_job import MapJob
-from instageo.model.map_jobs.map_scenes import map_scenes
-from instageo.model.settings.derived import band_names
-from instageo.plain_values import load_json_file
-from instageo.wording import counted
+from instageo.model.map_jobs.from_settings import job_without_scenes
+from instageo.model.map_jobs.trained_model import load_model
+from instageo.model.settings.map_settings import MapSettings
 
-log = logging.getLogger(__name__)
+AREA = "area.geojson"
+"""File of an area that is given as GeoJSON, in the output folder."""
 
-REQUEST, TILES, BLOCKS = "request.json", "tiles", "blocks"
-
-ShowTileProgress = Callable[[str, int, int], None]
-"""Called with what is done, the number of steps that are done, and of all steps."""
+DateLike = str | date | tuple[str | date, str | date]
+"""A day, a period such as `2026-11-20/2026-11-26`, or first and last day."""
 
 
-@dataclass(frozen=True)
-class AreaWork:
-    """An area with its images, ready to be mapped.
-
-    Attributes:
-        request: What the user asks for.
-        area: The area.
-        search: Its images.
-        scenes: The tiles, in the order in which their maps count.
-    """
-
-    request: AreaRequest
-    area: Area
-    search: ImageSearch
-    scenes: tuple[AreaScene, ...]
-
-
-def prepare_area(predictor: Predictor, request: AreaRequest, output: AreaOutput, *, keep_list: bool = True) -> AreaWork:
-    """Find the images of an area, and divide it by tile.
-
-    Args:
-        predictor: Says which bands, dates and pixels it takes.
-        request: What the user asks for.
-        output: Where images and blocks are kept.
-        keep_list: Whether the list of images is written to the output folder, or taken from it.
-
-    Raises:
-        InstaGeoError: The area or images cannot be found, or do not fit the model.
-    """
-    _check_dates(predictor, request)
-    area, source = read_area(request.area), choose_source(predictor, request.source)
-    folder = output.folder if keep_list else None
-    search = search_images(request, area, source, band_names(predictor.settings), folder)
-    tiling = predictor.tiling
-    tiles = divide_area(
-        area, search.scenes, request, resolution=choose_resolution(predictor, source, request.resolution),
-        context=tiling.tile - tiling.stride,
-    )  # fmt: skip
-    cache = BlockCache(user_cache() / BLOCKS, output.cache_mb * 10**6)
-    files = CatalogFiles(search.access, cache, output.threads)
-    return AreaWork(request, area, search, tuple(AreaScene(tile.name, tile, search, request, files) for tile in tiles))
-
-
-def plan_area(predictor: Predictor, request: AreaRequest, output: AreaOutput) -> AreaPlan:
-    """Plan the map of an area; nothing is written but headers in the cache.
-
-    Raises:
-        InstaGeoError: See `prepare_area`.
-    """
-    work = prepare_area(predictor, request, output, keep_list=False)
-    return make_plan(work.area, work.search, work.scenes, predictor)
-
-
-def map_tiles(job: MapJob, work: AreaWork, output: AreaOutput, progress: ShowTileProgress) -> AreaMaps:
-    """Map all tiles of an area; one that cannot be mapped does not stop the others.
+def map_area_request(
+    model: str | Predictor, request: AreaRequest, output: AreaOutput, *, progress: ShowTileProgress | None = None
+) -> AreaMaps:
+    """Map an area, and write mosaics, records and hectares.
 
     A run that was stopped goes on where it was.
 
     Args:
-        job: The networks and what is written, without scenes.
-        work: The area.
-        output: Where the maps are written.
-        progress: Called with what is done.
+        model: Checkpoint, run folder, registry name, or a loaded model.
+        request: What to map.
+        output: Where and how maps are written.
+        progress: Called with what is done, the number of steps that are done, and of all steps.
 
     Raises:
-        DataError: No tile can be mapped, or the folder holds maps of another request.
+        InstaGeoError: The model, the area or images cannot be found or do not fit together, or a disk refuses a file.
     """
-    _begin(work.request, output, overwrite=job.overwrite)
-    tiles: list[TileMap] = []
-    for number, scene in enumerate(work.scenes):
-        path = output.folder / TILES / f"{scene.name}.tif"
-
-        try:
-            show = _TileProgress(scene.name, number, len(work.scenes), progress)
-            tiles.append(_map_tile(job, scene, path, show))
-        except InstaGeoError as error:
-            if len(work.scenes) == 1:
-                raise
-            log.warning("%s: %s", scene.name, error)
-            tiles.append(TileMap(scene.name, path, error=str(error)))
-    if all(tile.error for tile in tiles):
-        raise DataError(f"none of {counted(len(tiles), 'tile')} could be mapped: {tiles[0].error}")
-    predictor, legend = job.ensemble.first, job.legend
-    names = () if legend is None else tuple(predictor.class_names)
-    colors = [] if legend is None else ["#{:02x}{:02x}{:02x}".format(*legend.colors[i]) for i in range(len(names))]
-    return AreaMaps(
-        work.request, output.folder, work.area.geojson(), tuple(tiles), describe_model(predictor, work.search.source),
-        names, colors,
-    )  # fmt: skip
+    predictor = load_model(model) if isinstance(model, str) else model
+    wanted = MapSettings(probabilities=output.probabilities, memory_mb=output.memory_mb, overwrite=output.overwrite)
+    job, zones = job_without_scenes(predictor, wanted), zones_of(request)
+    work = prepare_area(predictor, request, output)
+    maps = map_tiles(job, work, output, progress or (lambda _text, _done, _total: None))
+    return measure_maps(maps, predictor, zones)
 
 
-def _map_tile(job: MapJob, scene: AreaScene, path: Path, show: "_TileProgress") -> TileMap:
-    """Map a tile; images that turn out to be of no use are left out, and the tile begins again."""
-    while True:
-        try:
-            map_scenes(replace(job, scenes=[scene], outputs=[path]), show)
-            composite = scene.composite()
-            coverage = path.with_name(f"{path.stem}_coverage.tif")
-            pixels = write_coverage(composite, path, coverage)
-        except UnusableImageError as error:
-            log.warning("%s: %s is left out: %s", scene.name, error.item.id, error)
-            scene = replace(scene, excluded=scene.excluded | {error.item})
-            continue
-        images = [
-            MappedImage(item.id, item.collection, item.time, item.cloud_percent, count, date)
-            for date, (items, counts) in enumerate(zip(scene.images, pixels, strict=True))
-            for item, count in zip(items, counts, strict=True)
-        ]
-        return TileMap(scene.name, path, tuple(images), coverage)
+def plan_area_request(model: str | Predictor, request: AreaRequest, output: AreaOutput) -> AreaPlan:
+    """Return what it takes to map an area; no pixel is read, and nothing is written.
+
+    Raises:
+        InstaGeoError: See `map_area_request`.
+    """
+    predictor = load_model(model) if isinstance(model, str) else model
+    work = prepare_area(predictor, request, output, keep_list=False)
+    return make_plan(work.area, work.search, work.scenes, predictor)
 
 
-@dataclass(frozen=True)
-class _TileProgress:
-    """Shows the progress of a tile as a part of that of all tiles."""
+def map_area(
+    model: str | Path | Predictor,
+    area: str | Path | Sequence[float] | Mapping[str, Any],
+    dates: DateLike | Sequence[DateLike],
+    output: str | Path,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+    **options: Any,
+) -> AreaMaps:
+    """Map an area on days, as `instageo map --area` does.
 
-    name: str
-    number: int
-    num_tiles: int
-    progress: ShowTileProgress
+    Args:
+        model: Checkpoint, run folder, registry name, or a loaded model.
+        area: File of polygons, tile such as `36KXD`, west, south, east and north in degrees, or GeoJSON.
+        dates: Day or period; for models of several dates a list with one for each.
+        output: Folder of all files.
+        progress: Called with what is done, the number of steps that are done, and of all steps.
+        **options: Fields of `AreaRequest`, such as `source="sentinel2"`, `composite="newest"`, `zones="zones.gpkg"`,
+            and of `AreaOutput`, such as `probabilities=True`.
 
-    def __call__(self, description: str) -> AbstractContextManager[Callable[[int, int], None]]:  # noqa: ARG002
-        """Return a block whose value is called with what is done of the tile, and all that is to do."""
+    Returns:
+        The maps, with `areas` (hectares) and `files`.
 
-        def advance(done: int, total: int) -> None:
-            text = f"mapping {self.name}, {self.number + 1} of {self.num_tiles}"
-            self.progress(text, 1000 * self.number + 1000 * done // max(total, 1), 1000 * self.num_tiles)
+    Raises:
+        InstaGeoError: The model, the area or images cannot be found or do not fit together, or a disk refuses a file.
 
-        return nullcontext(advance)
+    Examples:
+        >>> import instageo
+        >>> maps = instageo.map_area(  # doctest: +SKIP
+        ...     "runs/floods", (34.5, -20.1, 35.2, -19.4), "2026-11-20/2026-11-26", "beira"
+        ... )
+        >>> maps.areas.zones[0].classes[1].hectares  # doctest: +SKIP
+        1234.5
+    """
+    folder = Path(as_path("output", output))
+    asked, written = ({part.name for part in fields(kind)} - own for kind, own in (
+        (AreaRequest, {"area", "days"}), (AreaOutput, {"folder"})
+    ))  # fmt: skip
+    if unknown := set(options) - asked - written:
+        raise TypeError(f"unknown option {min(unknown)}; the options are {', '.join(sorted(asked | written))}")
+    request = AreaRequest(
+        _area_text(area, folder), _days(dates), **{name: value for name, value in options.items() if name in asked}
+    )
+    place = AreaOutput(folder, **{name: value for name, value in options.items() if name in written})
+    loaded = model if isinstance(model, Predictor) else str(model)
+    return map_area_request(loaded, request, place, progress=progress)
 
 
-def _check_dates(predictor: Predictor, request: AreaRequest) -> None:
-    expected = predictor.settings.dataloader.temporal_dim
-    if len(request.days) != expected:
+def _area_text(area: str | Path | Sequence[float] | Mapping[str, Any], folder: Path) -> str:
+    """Return an area as the command takes it; GeoJSON becomes a file in the folder."""
+    if isinstance(area, (str, Path)):
+        return str(area)
+    if isinstance(area, Mapping):
+        feature = area if "features" in area or area.get("type") == "Feature" else _feature(area)
+        write_text(folder / AREA, json.dumps(feature))
+        return str(folder / AREA)
+    if len(area) != 4:
         raise ConfigError(
-            f"date: {counted(len(request.days), 'date', 'are')} given, but the model was trained on {expected}; repeat "
-            "--date for each, in their order: a day or a period"
+            f"area={list(area)}: has {len(area)} numbers; expected west, south, east and north in degrees"
         )
+    return ",".join(f"{float(number):.15g}" for number in area)
 
 
-def _begin(request: AreaRequest, output: AreaOutput, *, overwrite: bool) -> None:
-    """Write what is asked for into the folder.
+def _feature(geometry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "Feature", "properties": {}, "geometry": dict(geometry)}
 
-    Raises:
-        DataError: It holds maps of another request.
-    """
-    own = json.loads(json.dumps(asdict(request), default=str))
-    path = output.folder / REQUEST
-    if path.is_file() and not overwrite:
-        former = load_json_file(path)
-        changed = [name for name in own if not isinstance(former, dict) or former.get(name) != own[name]]
-        if changed and set(changed) != {"zones"}:
-            raise DataError(
-                f"{output.folder}: holds maps of another request ({', '.join(changed)} changed); choose another "
-                "folder, or --overwrite"
-            )
-    write_text(path, json.dumps(own, indent=1))
+
+def _days(dates: DateLike | Sequence[DateLike]) -> tuple[Days, ...]:
+    """Return the days of each date; a tuple of two days is a period, a list has several dates."""
+    if isinstance(dates, (str, date, tuple)):
+        return (_day(dates),)
+    return tuple(_day(each) for each in dates)
+
+
+def _day(given: DateLike) -> Days:
+    return parse_days("/".join(map(str, given)) if isinstance(given, tuple) else str(given))

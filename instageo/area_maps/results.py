@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from instageo.area_maps.request import AreaRequest
+from instageo.raster.area_products.zone_areas import ZoneAreas
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class AreaMaps:
         model: What the model is: name, checkpoint, architecture, sensor, bands, dates, scores and limits.
         class_names: Names of the classes; empty for regression.
         class_colors: Colours of the classes, `#rrggbb`.
+        areas: Hectares of the whole area, then of each zone; None before they are measured.
         files: Further files by kind, such as `mosaic`, `areas`, `zones`, `coverage`, `report`.
         command: The command that makes the same again.
     """
@@ -73,6 +75,7 @@ class AreaMaps:
     model: Mapping[str, Any]
     class_names: Sequence[str] = ()
     class_colors: Sequence[str] = ()
+    areas: ZoneAreas | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     command: str = ""
 

@@ -1,0 +1,184 @@
+"""Find the images of an area, and map each tile from a composite of them."""
+
+import json
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from instageo.area_maps.area import Area, read_area
+from instageo.area_maps.area_scene import AreaScene, choose_resolution, choose_source
+from instageo.area_maps.area_tiles import divide_area
+from instageo.area_maps.coverage import write_coverage
+from instageo.area_maps.image_search import ImageSearch, search_images
+from instageo.area_maps.model_facts import describe_model
+from instageo.area_maps.request import AreaOutput, AreaRequest
+from instageo.area_maps.results import AreaMaps, MappedImage, TileMap
+from instageo.data.composites.composite_scene import UnusableImageError
+from instageo.data.reading.block_cache import BlockCache
+from instageo.data.reading.catalog_files import CatalogFiles
+from instageo.errors import ConfigError, DataError, InstaGeoError
+from instageo.files import write_text
+from instageo.locations import user_cache
+from instageo.model.inference.predictor import Predictor
+from instageo.model.map_jobs.map_job import MapJob
+from instageo.model.map_jobs.map_scenes import map_scenes
+from instageo.model.settings.derived import band_names
+from instageo.plain_values import load_json_file
+from instageo.wording import counted
+
+log = logging.getLogger(__name__)
+
+REQUEST, TILES, BLOCKS = "request.json", "tiles", "blocks"
+
+ShowTileProgress = Callable[[str, int, int], None]
+"""Called with what is done, the number of steps that are done, and of all steps."""
+
+
+@dataclass(frozen=True)
+class AreaWork:
+    """An area with its images, ready to be mapped.
+
+    Attributes:
+        request: What the user asks for.
+        area: The area.
+        search: Its images.
+        scenes: The tiles, in the order in which their maps count.
+    """
+
+    request: AreaRequest
+    area: Area
+    search: ImageSearch
+    scenes: tuple[AreaScene, ...]
+
+
+def prepare_area(predictor: Predictor, request: AreaRequest, output: AreaOutput, *, keep_list: bool = True) -> AreaWork:
+    """Find the images of an area, and divide it by tile.
+
+    Args:
+        predictor: Says which bands, dates and pixels it takes.
+        request: What the user asks for.
+        output: Where images and blocks are kept.
+        keep_list: Whether the list of images is written to the output folder, or taken from it.
+
+    Raises:
+        InstaGeoError: The area or images cannot be found, or do not fit the model.
+    """
+    _check_dates(predictor, request)
+    area, source = read_area(request.area), choose_source(predictor, request.source)
+    folder = output.folder if keep_list else None
+    search = search_images(request, area, source, band_names(predictor.settings), folder)
+    tiling = predictor.tiling
+    tiles = divide_area(
+        area, search.scenes, request, resolution=choose_resolution(predictor, source, request.resolution),
+        context=tiling.tile - tiling.stride,
+    )  # fmt: skip
+    cache = BlockCache(user_cache() / BLOCKS, output.cache_mb * 10**6)
+    files = CatalogFiles(search.access, cache, output.threads)
+    return AreaWork(request, area, search, tuple(AreaScene(tile.name, tile, search, request, files) for tile in tiles))
+
+
+def map_tiles(job: MapJob, work: AreaWork, output: AreaOutput, progress: ShowTileProgress) -> AreaMaps:
+    """Map all tiles of an area; one that cannot be mapped does not stop the others.
+
+    A run that was stopped goes on where it was.
+
+    Args:
+        job: The networks and what is written, without scenes.
+        work: The area.
+        output: Where the maps are written.
+        progress: Called with what is done.
+
+    Raises:
+        DataError: No tile can be mapped, or the folder holds maps of another request.
+    """
+    _begin(work.request, output, overwrite=job.overwrite)
+    tiles: list[TileMap] = []
+    for number, scene in enumerate(work.scenes):
+        path = output.folder / TILES / f"{scene.name}.tif"
+
+        try:
+            show = _TileProgress(scene.name, number, len(work.scenes), progress)
+            tiles.append(_map_tile(job, scene, path, show))
+        except InstaGeoError as error:
+            if len(work.scenes) == 1:
+                raise
+            log.warning("%s: %s", scene.name, error)
+            tiles.append(TileMap(scene.name, path, error=str(error)))
+    if all(tile.error for tile in tiles):
+        raise DataError(f"none of {counted(len(tiles), 'tile')} could be mapped: {tiles[0].error}")
+    predictor, legend = job.ensemble.first, job.legend
+    names = () if legend is None else tuple(predictor.class_names)
+    colors = [] if legend is None else ["#{:02x}{:02x}{:02x}".format(*legend.colors[i]) for i in range(len(names))]
+    return AreaMaps(
+        work.request, output.folder, work.area.geojson(), tuple(tiles), describe_model(predictor, work.search.source),
+        names, colors,
+    )  # fmt: skip
+
+
+def _map_tile(job: MapJob, scene: AreaScene, path: Path, show: "_TileProgress") -> TileMap:
+    """Map a tile; images that turn out to be of no use are left out, and the tile begins again."""
+    while True:
+        try:
+            map_scenes(replace(job, scenes=[scene], outputs=[path]), show)
+            composite = scene.composite()
+            coverage = path.with_name(f"{path.stem}_coverage.tif")
+            pixels = write_coverage(composite, path, coverage)
+        except UnusableImageError as error:
+            log.warning("%s: %s is left out: %s", scene.name, error.item.id, error)
+            scene = replace(scene, excluded=scene.excluded | {error.item})
+            continue
+        images = [
+            MappedImage(item.id, item.collection, item.time, item.cloud_percent, count, date)
+            for date, (items, counts) in enumerate(zip(scene.images, pixels, strict=True))
+            for item, count in zip(items, counts, strict=True)
+        ]
+        return TileMap(scene.name, path, tuple(images), coverage)
+
+
+@dataclass(frozen=True)
+class _TileProgress:
+    """Shows the progress of a tile as a part of that of all tiles."""
+
+    name: str
+    number: int
+    num_tiles: int
+    progress: ShowTileProgress
+
+    def __call__(self, description: str) -> AbstractContextManager[Callable[[int, int], None]]:  # noqa: ARG002
+        """Return a block whose value is called with what is done of the tile, and all that is to do."""
+
+        def advance(done: int, total: int) -> None:
+            text = f"mapping {self.name}, {self.number + 1} of {self.num_tiles}"
+            self.progress(text, 1000 * self.number + 1000 * done // max(total, 1), 1000 * self.num_tiles)
+
+        return nullcontext(advance)
+
+
+def _check_dates(predictor: Predictor, request: AreaRequest) -> None:
+    expected = predictor.settings.dataloader.temporal_dim
+    if len(request.days) != expected:
+        raise ConfigError(
+            f"date: {counted(len(request.days), 'date', 'are')} given, but the model was trained on {expected}; repeat "
+            "--date for each, in their order: a day or a period"
+        )
+
+
+def _begin(request: AreaRequest, output: AreaOutput, *, overwrite: bool) -> None:
+    """Write what is asked for into the folder.
+
+    Raises:
+        DataError: It holds maps of another request.
+    """
+    own = json.loads(json.dumps(asdict(request), default=str))
+    path = output.folder / REQUEST
+    if path.is_file() and not overwrite:
+        former = load_json_file(path)
+        changed = [name for name in own if not isinstance(former, dict) or former.get(name) != own[name]]
+        if changed and set(changed) != {"zones"}:
+            raise DataError(
+                f"{output.folder}: holds maps of another request ({', '.join(changed)} changed); choose another "
+                "folder, or --overwrite"
+            )
+    write_text(path, json.dumps(own, indent=1))
