@@ -75,7 +75,7 @@ class PixelHectares:
 
 
 def _to_space(longitude: Floats, latitude: Floats) -> Floats:
-    """Return Cartesian coordinates of points on the ellipsoid, km, shape (..., 3); NaN where there is none."""
+    """Return Cartesian coordinates of points on the ellipsoid, km, shape (..., 3); NaN where they are missing."""
     squared_eccentricity = FLATTENING * (2 - FLATTENING)
     with np.errstate(invalid="ignore"):
         radius = SEMI_MAJOR_AXIS_KM / np.sqrt(1 - squared_eccentricity * np.sin(latitude) ** 2)

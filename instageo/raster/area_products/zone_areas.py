@@ -131,7 +131,7 @@ class _Tally:
         pixels: Observed pixels by class; one number for values.
         hectares: Their area, likewise.
         unobserved_hectares: Area of unobserved pixels.
-        value_hectares: Sum of values times hectares.
+        value_hectares: Sum of the products of value and hectares.
     """
 
     def __init__(self, has_classes: bool) -> None:
