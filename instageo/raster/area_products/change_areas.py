@@ -106,7 +106,7 @@ def summarize_changes(change_maps: Sequence[str | Path], zones: Sequence[Zone]) 
         zones: The zones.
 
     Raises:
-        ConfigError: There is no map.
+        ConfigError: No map was given.
         RasterError: A map cannot be read, is not one of changes, or has other classes than the first one.
     """
     classes = [read_change_classes(path, read_info(path).tags) for path in change_maps]

@@ -178,7 +178,7 @@ def _compare_classes(
 
 
 def read_change_classes(path: str | Path, tags: Mapping[str, str]) -> list[str] | None:
-    """Return the names of the classes whose changes a map holds; None if it holds differences of values.
+    """Return the names of the classes whose changes a map holds; None after a regression.
 
     Args:
         path: The map, for messages.

@@ -135,7 +135,7 @@ def open_maps(maps: Sequence[str | Path]) -> Iterator[OrderedMaps]:
     """Open maps in the order in which they count.
 
     Raises:
-        ConfigError: There is no map.
+        ConfigError: No map was given.
         RasterError: A map cannot be read, has no place on Earth, or is of another kind or other classes than the first
             one.
     """

@@ -107,7 +107,7 @@ def measure_zones(maps: Sequence[str | Path], zones: Sequence[Zone]) -> ZoneArea
         zones: The zones.
 
     Raises:
-        ConfigError: There is no map.
+        ConfigError: No map was given.
         RasterError: A map cannot be read, has no place on Earth, or is of another kind than the first one.
     """
     with open_maps(maps) as ordered:

@@ -1,0 +1,88 @@
+"""Hectares of zones over time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from instageo.errors import ConfigError
+from instageo.files import write_text
+from instageo.raster.area_products.zone_areas import ZoneAreas, measure_zones
+from instageo.raster.area_products.zone_files import CLASS_COLUMNS, VALUE_COLUMNS, format_csv
+from instageo.raster.area_products.zones import Zone
+
+
+@dataclass(frozen=True)
+class AreasOverTime:
+    """Areas of the same zones at some dates.
+
+    Attributes:
+        labels: Label of each date, in order.
+        areas: What the maps of each date show.
+
+    Raises:
+        ConfigError: There is no date, or dates have different zones.
+    """
+
+    labels: tuple[str, ...]
+    areas: tuple[ZoneAreas, ...]
+
+    def __post_init__(self) -> None:
+        if not self.labels or len(self.labels) != len(self.areas):
+            raise ConfigError(f"{len(self.labels)} labels and {len(self.areas)} dates; expected one of each at least")
+        if len({tuple(zone.zone for zone in areas.zones) for areas in self.areas}) > 1:
+            raise ConfigError(f"the dates {', '.join(self.labels)} have different zones; measure the same at each")
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the maps hold classes; otherwise they hold values."""
+        return self.areas[0].has_classes
+
+    @property
+    def zone_names(self) -> list[str]:
+        """Names of the zones."""
+        return [zone.zone for zone in self.areas[0].zones]
+
+    @property
+    def class_names(self) -> dict[int, str]:
+        """Names of the classes that occur at any date, by number."""
+        names = {each.number: each.name for areas in self.areas for zone in areas.zones for each in zone.classes}
+        return dict(sorted(names.items()))
+
+
+def measure_over_time(maps_by_date: Mapping[str, Sequence[str | Path]], zones: Sequence[Zone]) -> AreasOverTime:
+    """Measure the zones at each date; see `measure_zones`.
+
+    Args:
+        maps_by_date: Maps by the label of their date, in the order in which they count.
+        zones: The zones.
+
+    Raises:
+        ConfigError: A date has no map.
+        RasterError: A map cannot be read, or does not fit the others of its date.
+    """
+    return AreasOverTime(tuple(maps_by_date), tuple(measure_zones(maps, zones) for maps in maps_by_date.values()))
+
+
+def write_areas_over_time(series: AreasOverTime, folder: Path) -> Path:
+    """Write `areas_over_time.csv`, one row per date, zone and class, and return its path.
+
+    For regression the table has one row per date and zone, with the mean and the sum.
+
+    Raises:
+        WriteError: The disk refuses the file.
+    """
+    rows: list[tuple[object, ...]] = []
+    for label, areas in zip(series.labels, series.areas, strict=True):
+        for zone in areas.zones:
+            if not series.has_classes:
+                numbers = (zone.observed_pixels, zone.observed_hectares, zone.mean, zone.sum)
+                rows.append((label, zone.zone, *numbers, zone.observed_share))
+            rows += [
+                (label, zone.zone, each.number, each.name, each.pixels, each.hectares, each.share_of_observed,
+                 zone.observed_share)
+                for each in zone.classes
+            ]  # fmt: skip
+    columns = CLASS_COLUMNS if series.has_classes else VALUE_COLUMNS
+    path = folder / "areas_over_time.csv"
+    write_text(path, format_csv(("date", *columns, "observed_share"), rows))
+    return path
