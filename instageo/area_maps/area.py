@@ -17,8 +17,8 @@ from instageo.raster.warp import WGS84, transform_coordinates
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-STEP_DEGREES = 0.02
-"""Longest part of an edge before it is moved to another reference system, so that straight edges stay straight."""
+STEP_DEGREES = 0.002
+"""Longest part of an edge before it is moved to another reference system: edges stay straight in degrees to a millimetre."""
 
 SEARCH_DEGREES = 0.5
 """Distance of the places inside the area for which images are searched."""

@@ -18,7 +18,7 @@ from instageo.raster.warp import WGS84, is_geographic, transform_coordinates
 POINTS_PER_SIDE = 256
 """Points on each side of a grid's outline."""
 
-EDGE_ERROR = 0.01
+EDGE_ERROR = 1e-5
 """Parts of a pixel by which an edge of a polygon may miss its place on the grid."""
 
 MAX_TANGENT = 60.0
@@ -52,8 +52,8 @@ def outline_grid(grid: Grid, name: str) -> Any:
 def move_to_pixels(polygon: Any, grid: Grid, outline: Any) -> Any:
     """Return the part of a polygon near a grid in columns (x) and rows (y) of the grid.
 
-    Edges are straight in longitude and latitude; they are divided so that they miss their place by less than a
-    hundredth of a pixel.
+    Edges are straight in longitude and latitude; they are divided so that they miss their place by less than
+    a hundred-thousandth of a pixel, so that no centre of a pixel changes sides.
 
     Args:
         polygon: Polygons (shapely) in longitude and latitude, within -180 to 180 degrees.

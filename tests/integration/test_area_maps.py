@@ -1,0 +1,210 @@
+"""`instageo map --area`: maps of places and days from catalogues, against references made with NumPy and rasterio."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import rasterio
+from pyproj import Geod
+
+from tests import faulty_server
+from tests.integration.area_catalog import (
+    AREA,
+    DAYS,
+    PIXEL_M,
+    composite,
+    inside_area,
+    near_area,
+    window_of,
+    write_area_catalog,
+)
+from tests.integration.maps import NO_DATA, read_layers, write_raster
+from tests.items import TILES, records_at
+from tests.stac_servers import rustac_server
+
+BOX = ",".join(map(str, AREA))
+CONTEXT = 16
+"""Pixels around the area that the network sees: tiles of 32 share so many."""
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """The list of images of a catalogue on this disk."""
+    return write_area_catalog(tmp_path_factory.mktemp("catalog"))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("INSTAGEO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def map_area(instageo, small_network, listed):
+    """Map the area, and return status, standard output and error output."""
+
+    def call(output, *options, catalog=listed, date=f"{DAYS[0]}/{DAYS[1]}"):
+        return instageo(
+            "map", small_network, "--area", BOX, "--date", date, "--catalog", catalog, "-o", output, *options
+        )
+
+    return call
+
+
+def reference_map(instageo, network, tile, map_path, folder, dates):
+    """Map a composite that was made with NumPy, on the grid of a map, and return its classes."""
+    with rasterio.open(map_path) as file:
+        transform, shape, crs = file.transform, file.shape, file.crs
+    rows, columns = window_of(tile, transform, shape)
+    values = composite(tile, dates)[:, rows, columns]
+    values[:, ~near_area(tile, rows, columns, CONTEXT * PIXEL_M)] = NO_DATA
+    scene = write_raster(folder / f"{tile}.tif", values, crs=crs, transform=transform)
+    status, _, err = instageo("map", network, scene, "-o", folder / "maps" / f"{tile}.tif", "--probabilities")
+    assert status == 0, err
+    inside = inside_area(tile, rows, columns)
+    return [
+        np.where(inside, read_layers(folder / "maps" / f"{tile}{name}.tif"), 255) for name in ("", "_probabilities")
+    ]
+
+
+def assert_maps(instageo, network, output, folder, dates, tiles=TILES):
+    for tile in tiles:
+        path = output / "tiles" / f"T{tile}.tif"
+        expected, probabilities = reference_map(instageo, network, tile, path, folder, dates)
+        np.testing.assert_array_equal(read_layers(path), expected)
+        np.testing.assert_array_equal(read_layers(path.with_name(f"T{tile}_probabilities.tif")), probabilities)
+        assert set(np.unique(expected)) == {0, 1, 255}
+
+
+@pytest.mark.parametrize(("composite_name", "dates"), [("clearest", (1, 0)), ("newest", (1, 0)), ("none", (1,))])
+def test_maps_of_two_zones_equal_those_of_composites(
+    instageo, small_network, map_area, tmp_path, composite_name, dates
+):
+    status, _, err = map_area(tmp_path / "out", "--composite", composite_name, "--probabilities")
+    assert status == 0, err
+    assert_maps(instageo, small_network, tmp_path / "out", tmp_path, dates)
+
+
+def test_the_same_map_through_a_catalogue_with_faults(map_area, listed, tmp_path):
+    """One request of five fails, and one of twenty is cut; bytes are counted without faults."""
+    assert map_area(tmp_path / "local")[0] == 0
+    (tmp_path / "server").mkdir()
+    with faulty_server.running(listed.parent) as port:
+        for name in ("plain", "shaky"):
+            base = f"http://127.0.0.1:{port}" + ("" if name == "plain" else "/shaky")
+            with rustac_server(tmp_path / "server", records_at(listed, base), DAYS) as url:
+                status, _, err = map_area(tmp_path / name, "--source", "hls", "--collection", "hls2-s30", catalog=url)
+                assert status == 0, err
+            if name == "plain":
+                read = sum(entry[3] for entry in faulty_server.log(port))
+    for path in (tmp_path / "local" / "tiles").glob("T*.tif"):
+        for name in ("plain", "shaky"):
+            assert read_layers(path).tobytes() == read_layers(tmp_path / name / "tiles" / path.name).tobytes()
+    needed = bytes_of_blocks(listed, tmp_path / "plain")
+    assert needed < read <= 1.25 * needed
+
+
+def bytes_of_blocks(listed, output):
+    """Return the bytes of the blocks of all files that the pixels of maps touch."""
+    total = 0
+    for tile in TILES:
+        with rasterio.open(output / "tiles" / f"T{tile}.tif") as file:
+            rows, columns = window_of(tile, file.transform, file.shape)
+        for path in listed.parent.glob(f"files/{tile}_*.tif"):
+            with rasterio.open(path) as file:
+                height, width = file.block_shapes[0]
+                for row in range(rows.start // height, (rows.stop - 1) // height + 1):
+                    for column in range(columns.start // width, (columns.stop - 1) // width + 1):
+                        total += int(file.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", 1))
+    return total
+
+
+def test_hectares_of_the_area_and_of_zones(map_area, tmp_path):
+    """The first tile with an observation counts where tiles overlap, also in another UTM zone."""
+    zones = tmp_path / "zones.geojson"
+    boxes = {"west": (11.35, 43.85, 11.75, 43.95), "east": (12.1, 43.82, 12.6, 44.0)}
+    features = [
+        {"type": "Feature", "properties": {"name": name}, "geometry": {"type": "Polygon", "coordinates": [[
+            [w, s], [e, s], [e, n], [w, n], [w, s]]]}}
+        for name, (w, s, e, n) in boxes.items()
+    ]  # fmt: skip
+    zones.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    status, _, err = map_area(tmp_path / "out", "--zones", zones)
+    assert status == 0, err
+    record = json.loads((tmp_path / "out" / "areas.json").read_text())
+    order = [name.removesuffix(".tif").removeprefix("T") for name in record["maps"]]
+    expected = independent_hectares(tmp_path / "out", order, {"whole area": AREA, **boxes})
+    for zone in record["zones"]:
+        assert [each["hectares"] for each in zone["classes"]] == pytest.approx(expected[zone["zone"]], rel=1e-6)
+    assert [zone["zone"] for zone in record["zones"]] == ["whole area", "west", "east"]
+
+
+def independent_hectares(output, order, boxes):
+    """Return hectares of both classes in boxes, by pixels' corners on the ellipsoid (pyproj.Geod)."""
+    import pyproj
+
+    geod, sums = Geod(ellps="WGS84"), {name: [0.0, 0.0] for name in boxes}
+    maps = {}
+    for tile in order:
+        with rasterio.open(output / "tiles" / f"T{tile}.tif") as file:
+            maps[tile] = file.read(1), window_of(tile, file.transform, file.shape)
+    for number, tile in enumerate(order):
+        classes, (rows, columns) = maps[tile]
+        code, west, north = TILES[tile]
+        to_degrees = pyproj.Transformer.from_crs(code, 4326, always_xy=True)
+        counts = classes != 255
+        x, y = np.meshgrid(
+            west + PIXEL_M * (np.arange(columns.start, columns.stop) + 0.5),
+            north - PIXEL_M * (np.arange(rows.start, rows.stop) + 0.5),
+        )
+        lon, lat = to_degrees.transform(x, y)
+        for other in order[:number]:
+            other_classes, (other_rows, other_columns) = maps[other]
+            other_code, other_west, other_north = TILES[other]
+            ox, oy = pyproj.Transformer.from_crs(code, other_code, always_xy=True).transform(x, y)
+            r = np.floor((other_north - oy) / PIXEL_M).astype(int) - other_rows.start
+            c = np.floor((ox - other_west) / PIXEL_M).astype(int) - other_columns.start
+            within = (r >= 0) & (c >= 0) & (r < other_classes.shape[0]) & (c < other_classes.shape[1])
+            seen = np.zeros_like(counts)
+            seen[within] = other_classes[r[within], c[within]] != 255
+            counts &= ~seen
+        # areas change smoothly: those of every 8th pixel by its corners, the others by interpolation along both axes
+        hectares = pixel_hectares(geod, to_degrees, x, y)
+        for name, (w, s, e, n) in boxes.items():
+            inside = counts & (lon > w) & (lon < e) & (lat > s) & (lat < n)
+            for value in (0, 1):
+                sums[name][value] += hectares[inside & (classes == value)].sum()
+    return sums
+
+
+def pixel_hectares(geod, to_degrees, x, y):
+    """Return hectares of pixels by their corners on the ellipsoid at some positions, interpolated by a polynomial."""
+    step = 64
+    some = np.s_[::step, ::step]
+    half = PIXEL_M / 2
+    values = []
+    for px, py in zip(x[some].ravel(), y[some].ravel(), strict=True):
+        corners = [(px - half, py - half), (px + half, py - half), (px + half, py + half), (px - half, py + half)]
+        lon, lat = to_degrees.transform(*zip(*corners, strict=True))
+        values.append(abs(geod.polygon_area_perimeter(lon, lat)[0]) / 1e4)
+    u, v = (x - x.mean()) / 1e5, (y - y.mean()) / 1e5
+
+    def terms(u, v):
+        return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v, u**3, u * u * v, u * v * v], axis=-1)
+
+    fit, *_ = np.linalg.lstsq(terms(u[some].ravel(), v[some].ravel()), np.array(values), rcond=None)
+    return terms(u, v) @ fit
+
+
+def test_a_plan_reads_no_pixel(map_area, tmp_path):
+    status, out, err = map_area(tmp_path / "out", "--plan", "--price-per-hour", "1.2")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].endswith("6 images of hls from planetary, 3 tiles, pixels of 90 m")
+    assert [line.split(":")[0].strip() for line in lines[1:4]] == ["T33TTG", "T32TQM", "T32TPM"]
+    assert re.fullmatch(
+        r"to read: [\d.]+ MB if the first image shows everything, at most [\d.]+ MB; to compute: \d+ tiles of the "
+        r"network, \S+ by a trial with PyTorch, [\d.]+ at 1.2 an hour", lines[4],
+    )  # fmt: skip
+    assert not (tmp_path / "out").exists()
