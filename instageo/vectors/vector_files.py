@@ -19,6 +19,9 @@ GEOJSON = (".geojson", ".json")
 VECTOR = (".gpkg", ".shp", ".fgb")
 GEOPARQUET = (".parquet", ".pq", ".geoparquet")
 
+GEOMETRY_TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
+"""Types of GeoJSON files that hold one geometry alone."""
+
 
 @dataclass(frozen=True)
 class VectorRows:
@@ -92,6 +95,8 @@ def _read_geojson(path: Path) -> VectorRows | None:
         parsed = json.loads(content.decode("utf-8-sig"))
     except ValueError as error:
         raise TableError(f"{path}: cannot be read as JSON ({error}); expected GeoJSON") from error
+    if isinstance(parsed, dict) and parsed.get("type") in GEOMETRY_TYPES:
+        parsed = {"type": "Feature", "geometry": parsed}
     if not isinstance(parsed, dict) or parsed.get("type") not in ("FeatureCollection", "Feature"):
         if path.suffix.lower() == ".json":
             return None

@@ -66,6 +66,7 @@ def _zone_record(zone: ZoneArea, has_classes: bool) -> dict[str, Any]:
         "observed_hectares": zone.observed_hectares,
         "unobserved_hectares": zone.unobserved_hectares,
         "observed_share": zone.observed_share,
+        "unobserved_share": zone.unobserved_share,
         "observed_pixels": zone.observed_pixels,
     }
     if not has_classes:

@@ -194,6 +194,10 @@ def test_areas_are_written(make_map, tmp_path):
     assert written["zones"][0]["classes"][1]["hectares"] == areas.zones[0].classes[1].hectares
 
 
+def test_no_zones_have_no_areas(make_map):
+    assert measure_zones([make_map("map.tif", 32636, 33.2, -18.1)], []).zones == ()
+
+
 def test_classes_without_names_have_numbers(make_raster):
     path = make_raster("map.tif", np.array([[0, 7], [7, 255]], np.uint8), no_data_value=255)
     [measured] = measure_zones([path], [Zone("A", shapely.box(-81.1, 36, -80.9, 37))]).zones

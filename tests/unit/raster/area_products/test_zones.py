@@ -77,6 +77,13 @@ def test_geojson_of_other_reference_systems(tmp_path):
     assert polygon_hectares(read_zones(path)[0].geometry) == pytest.approx(10_000 / 0.9996**2, rel=1e-6)
 
 
+def test_a_file_with_one_geometry_alone(tmp_path):
+    (tmp_path / "z.geojson").write_text(shapely.to_geojson(SQUARES[0]))
+    assert [(zone.name, zone.geometry.bounds) for zone in read_zones(tmp_path / "z.geojson")] == [
+        ("1", SQUARES[0].bounds)
+    ]
+
+
 def test_zones_are_repaired(tmp_path):
     bow_tie = shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])
     [zone] = read_zones(write_geojson(tmp_path / "z.geojson", [({}, bow_tie)]))
