@@ -79,11 +79,22 @@ def test_training_is_that_of_the_command_line(data, run, tmp_path):
     found = read_checkpoint(instageo.save_model(task, tmp_path / "mine"))
     assert found.state.keys() == expected.state.keys()
     assert all(torch.equal(found.state[key], expected.state[key]) for key in expected.state)
-    own = {"train.loss", "precision"}  # the number format is that of the user's Trainer
+    own = {"train.loss"}
     assert {key: value for key, value in found.settings.items() if key not in own} == {
         key: value for key, value in expected.settings.items() if key not in own
     }
+    assert found.settings["precision"] == "32-true"
     assert found.metrics == pytest.approx(expected.metrics)
+
+
+@pytest.mark.parametrize(("precision", "recorded"), [("bf16-mixed", "bf16-mixed"), ("64-true", "auto")])
+def test_a_saved_model_records_the_precision_of_the_trainer(precision, recorded):
+    task = instageo.SegmentationTask(small_network(), num_classes=2)
+    task.trainer = pl.Trainer(precision=precision, **TRAINER)
+    task.setup("test")
+    assert task.settings.precision == "auto"
+    task.setup("fit")
+    assert task.settings.precision == recorded
 
 
 def test_a_saved_model_predicts_as_the_network_of_the_task(data, tmp_path):

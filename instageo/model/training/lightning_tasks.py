@@ -20,7 +20,9 @@ from instageo.model.losses.from_settings import loss_from_settings, loss_terms_f
 from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import checkpoint_metadata
 from instageo.model.settings import AUTO, LabelKind, Settings
+from instageo.model.settings.compose import update_settings
 from instageo.model.settings.keywords import fit_settings, settings_of_network, with_data, without_measures
+from instageo.model.settings.run_settings import AUTO_PRECISION, PRECISIONS
 from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.training.from_settings import optimizer_from_settings
 from instageo.model.training.module import FineTuningModule, PreprocessConfig
@@ -78,12 +80,16 @@ class NetworkTask(FineTuningModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Take from a `ChipDataModule` what is left to it: class weights, scale of the labels, size of the tiles."""
+        """Take what is left to a `ChipDataModule` (class weights, scale of the labels, tile size) or to the Trainer."""
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, ChipDataModule):
             settings = with_data(self.settings, data.settings)
             self.settings = fit_settings(settings, data.train_data.report) if stage == "fit" else settings
             self.tiling = _tiling(settings)
+        if stage == "fit":
+            precision = self.trainer.precision  # some of Lightning's formats, such as 64-true, are not valid settings
+            recorded = precision if precision in PRECISIONS else AUTO_PRECISION
+            self.settings = update_settings(self.settings, {"precision": recorded})
         measured = without_measures(self.settings)
         task = task_from_settings(measured)
         self.loss = task.wrap_loss(loss_from_settings(measured))
