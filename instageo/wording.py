@@ -1,4 +1,4 @@
-"""Numbers of things in messages: `1 chip`, `2 chips`, `2 classes`."""
+"""Parts of messages: numbers of things (`1 chip`, `2 chips`, `2 classes`), and what a library's error says."""
 
 SINGULAR_VERBS = {"are": "is", "have": "has", "were": "was"}
 
@@ -20,3 +20,14 @@ def counted(number: int, noun: str, verb: str = "") -> str:
     if not verb:
         return words
     return f"{words} {SINGULAR_VERBS[verb] if number == 1 else verb}"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text without its full stop; the kind of error if it has no text.
+
+    Examples:
+        >>> first_line(ValueError("no such layer.")), first_line(MemoryError())
+        ('no such layer', 'MemoryError')
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__

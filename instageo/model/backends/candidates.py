@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from instageo.model.backends.backend import AUTO, TORCH, Backend, BackendChoice, ChipBatch, NetworkSource
 from instageo.model.backends.cpu_features import NATIVE_BF16
-from instageo.model.backends.onnxruntime_backend import build_onnxruntime, is_converted_to_onnx
+from instageo.model.backends.onnxruntime_backend import ONNX_PACKAGES, build_onnxruntime, is_converted_to_onnx
 from instageo.model.backends.openvino_backend import build_openvino, is_converted
 from instageo.model.backends.torch_backend import build_torch
 
@@ -22,7 +22,7 @@ class BackendEntry:
         build: Builds it for a network.
         precisions: Its number formats, float32 first.
         is_ready: Returns whether it needs no conversion that takes long.
-        package: What must be installed.
+        packages: What must be installed, the runtime first.
         extra: Extra that installs it.
         on_gpu: Whether it computes on GPUs, too.
     """
@@ -30,26 +30,26 @@ class BackendEntry:
     build: Build
     precisions: tuple[str, ...]
     is_ready: Callable[[NetworkSource, str], bool]
-    package: str
+    packages: tuple[str, ...]
     extra: str
     on_gpu: bool = False
 
 
 BACKENDS = {
-    "torch": BackendEntry(build_torch, ("f32", "bf16"), lambda *_: True, "torch", "cpu", on_gpu=True),
-    "openvino": BackendEntry(build_openvino, ("f32", "bf16", "int8"), is_converted, "openvino", "fast"),
-    "onnxruntime": BackendEntry(build_onnxruntime, ("f32",), is_converted_to_onnx, "onnxruntime", "export"),
+    "torch": BackendEntry(build_torch, ("f32", "bf16"), lambda *_: True, ("torch",), "cpu", on_gpu=True),
+    "openvino": BackendEntry(build_openvino, ("f32", "bf16", "int8"), is_converted, ("openvino",), "fast"),
+    "onnxruntime": BackendEntry(build_onnxruntime, ("f32",), is_converted_to_onnx, ONNX_PACKAGES, "fast"),
 }
 """Every runtime by its name in `engine.backend`."""
 
-TRIED = {"cpu": ("torch", "openvino"), "cuda": ("torch",)}
-"""Runtimes that `auto` tries, by device: ONNX Runtime computes the same more slowly than OpenVINO."""
+TRIED = {"cpu": ("torch", "openvino", "onnxruntime"), "cuda": ("torch",)}
+"""Runtimes that `auto` tries, by device. Which is fastest on a CPU depends on its instruction sets and the network."""
 
 
 def is_installed(backend: str) -> bool:
-    """Return whether the package of a runtime can be imported."""
+    """Return whether the packages of a runtime can be imported."""
     try:
-        return find_spec(BACKENDS[backend].package) is not None
+        return all(find_spec(package) is not None for package in BACKENDS[backend].packages)
     except ValueError:  # its import is blocked
         return False
 

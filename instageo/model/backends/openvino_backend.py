@@ -24,6 +24,7 @@ from instageo.model.graphs.openvino_graph import to_openvino
 from instageo.model.graphs.openvino_package import import_openvino
 from instageo.model.graphs.program import trace_network
 from instageo.version import __version__
+from instageo.wording import first_line
 
 HINTS = {"f32": "f32", "bf16": "bf16", "int8": "f32"}
 """OpenVINO's hint of the precision, by ours: without one it takes bfloat16 wherever the CPU knows it."""
@@ -116,7 +117,7 @@ def build_openvino(network: NetworkSource, precision: str, tiles: ChipBatch | No
             reshape_to_single(model)
             compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
-            raise BackendUnavailableError(f"it cannot be compiled ({_first_line(error)})") from error
+            raise BackendUnavailableError(f"it cannot be compiled ({first_line(error)})") from error
     return OpenVinoBackend(network, precision, compiled, threads, content)
 
 
@@ -137,7 +138,7 @@ def _converter(network: NetworkSource) -> Callable[[Path], None]:
         try:
             model = to_openvino(trace_network(network.net, network.shape), network.shape)
         except (RuntimeError, ValueError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
-            raise BackendUnavailableError(f"it cannot be converted ({_first_line(error)})") from error
+            raise BackendUnavailableError(f"it cannot be converted ({first_line(error)})") from error
         _save(model, folder / MODEL)
         check_in_own_process(folder / MODEL, "f32")
 
@@ -153,7 +154,7 @@ def _quantizer(network: NetworkSource, tiles: ChipBatch | None) -> Callable[[Pat
             try:
                 model = quantize(openvino.Core().read_model(original / MODEL), tiles)
             except (RuntimeError, ValueError, TypeError) as error:
-                raise BackendUnavailableError(f"it cannot be quantised ({_first_line(error)})") from error
+                raise BackendUnavailableError(f"it cannot be quantised ({first_line(error)})") from error
         _save(model, folder / MODEL)
         check_in_own_process(folder / MODEL, "f32")
 
@@ -171,7 +172,7 @@ def _save(model: Any, path: Path) -> None:
     except RuntimeError as error:
         free = shutil.disk_usage(path.parent).free / 1e6
         raise WriteError(
-            f"{path.parent.parent}: the converted model cannot be written ({_first_line(error)}; {free:.0f} MB free); "
+            f"{path.parent.parent}: the converted model cannot be written ({first_line(error)}; {free:.0f} MB free); "
             "free some disk space, or set INSTAGEO_CACHE to another folder"
         ) from error
 
@@ -180,8 +181,3 @@ def _take(request: Any) -> NDArray[np.float32]:
     request.wait()
     output: NDArray[np.float32] = request.get_output_tensor(0).data.astype(np.float32)  # a copy
     return output
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -20,7 +20,7 @@ from instageo.model.backends.cpu_features import cpu_features, cpu_name
 from instageo.plain_values import load_json_file
 from instageo.version import __version__
 
-RUNTIMES = ("torch", "openvino", "onnxruntime")
+RUNTIMES = ("torch", "openvino", "onnxruntime", "onnxscript")
 """Packages whose versions decide."""
 
 

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from instageo.model.augmentations.pipeline import normalize
 from instageo.model.chips.sample import Sample, stack_samples
-from instageo.model.graphs.openvino_graph import INPUT_NAMES
 from instageo.model.graphs.pixel_network import BYTE, PixelScaling, activate
-from instageo.model.graphs.program import EXAMPLE_BATCH, InputShape, trace
+from instageo.model.graphs.program import EXAMPLE_BATCH, INPUT_NAMES, InputShape, trace
 from instageo.model.tasks.base import Task
 from instageo.raster.grid import Grid
 

@@ -7,10 +7,7 @@ from typing import Any
 import torch
 
 from instageo.model.graphs.openvino_package import import_openvino
-from instageo.model.graphs.program import InputShape
-
-INPUT_NAMES = ("image", "time", "location")
-"""Names of a graph's inputs, in the order of the network's arguments."""
+from instageo.model.graphs.program import INPUT_NAMES, InputShape
 
 
 def to_openvino(program: torch.export.ExportedProgram, shape: InputShape) -> Any:

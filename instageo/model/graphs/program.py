@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+INPUT_NAMES = ("image", "time", "location")
+"""Names of a graph's inputs, in the order of the network's arguments."""
+
 EXAMPLE_BATCH = 2
 """Samples in the traced batch: torch.export takes a dimension of 1 for a constant."""
 

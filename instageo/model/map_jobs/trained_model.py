@@ -111,8 +111,8 @@ def load_model(
     Args:
         source: A `.ckpt` file, a run directory that holds `instageo_best_checkpoint.ckpt`, or a registry name.
         device: Device to compute on, as PyTorch names it: `cpu`, `cuda:1`; None or `auto` for a GPU if there is one.
-        backend: Runtime that computes the network: `torch`, `openvino` (extra `fast`) or `onnxruntime` (extra
-            `export`); with `auto`, `map` chooses the fastest for large scenes, and all else is computed by PyTorch.
+        backend: Runtime that computes the network: `torch`, or `openvino` or `onnxruntime` (extra `fast`); with `auto`,
+            `map` chooses the fastest for large scenes, and all else is computed by PyTorch.
         precision: Number format: `f32`, `bf16` or `int8`; `auto` leaves it to the backend's choice.
 
     Raises:

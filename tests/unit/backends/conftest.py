@@ -50,6 +50,14 @@ def own_cache(shared_cache, monkeypatch):
 
 
 @pytest.fixture
+def number_of_threads():
+    """Sets PyTorch's number of threads until the end of the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def fresh_cache(tmp_path, monkeypatch, own_cache):
     monkeypatch.setenv("INSTAGEO_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"

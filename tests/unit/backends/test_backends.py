@@ -50,10 +50,11 @@ def test_several_threads_at_once(backend):
             assert torch.equal(outputs, expected)
 
 
-def test_no_chip_depends_on_others_of_its_batch(network):
-    pytest.importorskip("openvino")
-    backend = build_backend(network, BackendChoice("openvino", "f32"))
+def test_no_chip_depends_on_others_of_its_batch_or_on_the_number_of_threads(backend, network, number_of_threads):
     chips = chips_of(5)
+    for threads in (1, 3):
+        number_of_threads(threads)
+        assert torch.equal(build_backend(network, backend.choice)(*chips), backend(*chips))
     alone = [backend(*(part[index : index + 1] for part in chips)) for index in range(5)]
     assert torch.equal(torch.cat(alone), backend(*chips))
 

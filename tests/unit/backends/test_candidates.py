@@ -6,7 +6,8 @@ from instageo.model.backends.backend import BackendChoice
 from instageo.model.backends.candidates import BACKENDS, candidates
 from instageo.model.settings.map_settings import BACKEND_CHOICES, PRECISION_CHOICES
 
-pytest.importorskip("openvino", reason="the extra `fast` is not installed")
+for package in ("openvino", "onnxruntime", "onnxscript"):
+    pytest.importorskip(package, reason="the extra `fast` is not installed")
 
 AMX = {"avx2", "avx512_core", "avx512_bf16", "amx_bf16"}
 
@@ -14,8 +15,11 @@ AMX = {"avx2", "avx512_core", "avx512_bf16", "amx_bf16"}
 @pytest.mark.parametrize(
     ("wanted", "device", "features", "expected"),
     [
-        (("auto", "auto"), "cpu", {"avx2"}, ["torch f32", "openvino f32"]),
-        (("auto", "auto"), "cpu", AMX, ["torch f32", "torch bf16", "openvino f32", "openvino bf16"]),
+        (("auto", "auto"), "cpu", {"avx2"}, ["torch f32", "openvino f32", "onnxruntime f32"]),
+        (
+            ("auto", "auto"), "cpu", AMX,
+            ["torch f32", "torch bf16", "openvino f32", "openvino bf16", "onnxruntime f32"],
+        ),
         (("auto", "auto"), "cuda", {"avx2"}, ["torch f32", "torch bf16"]),
         (("auto", "auto"), "mps", {"avx2"}, ["torch f32", "torch bf16"]),
         (("openvino", "auto"), "cpu", {"avx2"}, ["openvino f32"]),
@@ -25,7 +29,7 @@ AMX = {"avx2", "avx512_core", "avx512_bf16", "amx_bf16"}
         (("onnxruntime", "auto"), "cpu", AMX, ["onnxruntime f32"]),
         (("torch", "bf16"), "cuda", set(), ["torch bf16"]),
     ],
-)
+)  # fmt: skip
 def test_candidates(wanted, device, features, expected):
     assert list(map(str, candidates(BackendChoice(*wanted), device, features))) == expected
 

@@ -18,7 +18,8 @@ from instageo.model.backends.remembered import RememberedTrial, TrialMemory
 from tests.disks import file_size_limit
 from tests.unit.backends.conftest import chips_of, same_class, source_of
 
-pytest.importorskip("openvino", reason="the extra `fast` is not installed")
+for package in ("openvino", "onnxruntime", "onnxscript"):
+    pytest.importorskip(package, reason="the extra `fast` is not installed")
 
 AUTO = BackendChoice()
 
@@ -47,12 +48,13 @@ def choose(network, wanted=AUTO, read=chips_of, num_chips=inf, agreement=same_cl
 def test_what_is_fastest_is_chosen_and_remembered_until_the_model_changes(caplog):
     caplog.set_level(logging.INFO)
     first = choose(source_of(1))
-    assert str(first.choice) == "openvino f32"
+    assert str(first.choice) == "onnxruntime f32"
     [line] = caplog.messages
-    assert line.startswith("engine: openvino f32 (2.0 chips/s, 100.00 % as PyTorch; tried: torch f32 1.0; ")
+    others = "torch f32 1.0; openvino f32 2.0"
+    assert line.startswith(f"engine: onnxruntime f32 (3.0 chips/s, 100.00 % as PyTorch; tried: {others}; ")
     caplog.clear()
     assert choose(source_of(1), read=never_read).stamp == first.stamp
-    assert caplog.messages == ["engine: openvino f32 (2.0 chips/s in an earlier trial, PyTorch 1.0)"]
+    assert caplog.messages == ["engine: onnxruntime f32 (3.0 chips/s in an earlier trial, PyTorch 1.0)"]
     assert choose(source_of(2), read=lambda _: None).choice == TORCH  # another model: nothing is remembered
 
 
@@ -62,7 +64,8 @@ def test_what_does_not_agree_is_not_chosen(caplog, monkeypatch):
     memory.forget()
     backend = choose(source_of(1), agreement=lambda expected, found: float(torch.equal(expected, found)) or 0.998)
     assert backend.choice == TORCH
-    assert "openvino f32 2.0, which agrees on 99.80 %" in caplog.text
+    for tried in ("openvino f32 2.0", "onnxruntime f32 3.0"):
+        assert f"{tried}, which agrees on 99.80 %" in caplog.text
     memory.forget()
 
 
@@ -104,7 +107,6 @@ class TooDynamic(nn.Module):
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_a_network_that_cannot_be_converted(caplog, backend):
-    pytest.importorskip(backend)
     network = source_of(net=TooDynamic().eval())
     assert choose(network, BackendChoice(backend, "auto")).choice == TORCH
     [line] = [record.getMessage() for record in caplog.records if record.name == choice.__name__]
@@ -113,7 +115,6 @@ def test_a_network_that_cannot_be_converted(caplog, backend):
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_pytorch_computes_if_the_disk_is_full(fresh_cache, caplog, backend):
-    pytest.importorskip(backend)
     with file_size_limit(500):
         assert choose(source_of(4), BackendChoice(backend, "f32")).choice == TORCH
     [line] = [record.getMessage() for record in caplog.records if record.name == choice.__name__]
@@ -146,7 +147,7 @@ from tests.unit.backends.conftest import chips_of, same_class, source_of
 from instageo.model.backends.backend import BackendChoice
 from instageo.model.backends.choice import choose_backend
 if sys.argv[1] == "missing":
-    sys.modules["openvino"] = None
+    sys.modules.update(openvino=None, onnxruntime=None)
 else:
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (600 << 20),) * 2)
@@ -164,6 +165,12 @@ print(backend.choice)
             ("openvino", "auto"),
             ["engine: openvino f32 is not used: OpenVINO needs the package openvino; install the extra: pip install "
              "'instageo-model[fast]'"],
+        ),
+        (
+            "missing",
+            ("onnxruntime", "auto"),
+            ["engine: onnxruntime f32 is not used: engine.backend=onnxruntime needs the package onnxruntime; install "
+             "the extra: pip install 'instageo-model[fast]'"],
         ),
         (
             "memory",

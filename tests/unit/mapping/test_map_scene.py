@@ -6,7 +6,9 @@ import torch
 
 from instageo import build_network
 from instageo.errors import ConfigError, DataError, OutOfMemoryError
+from instageo.model.backends.backend import BackendChoice
 from instageo.model.chips.sample import Sample
+from instageo.model.inference.backend_choice import use_backend
 from instageo.model.mapping.ensemble import TTA
 from instageo.model.mapping.map_files import WantedLayers
 from instageo.model.mapping.prepared_map import MapOptions
@@ -83,9 +85,11 @@ def test_panels_do_not_change_a_map(mapped, noise, tmp_path):
     assert several.num_empty > 0
 
 
+@pytest.mark.parametrize("backend", ["torch", "openvino", "onnxruntime"])
 @pytest.mark.parametrize("threads", [2, 3])
-def test_networks_side_by_side_do_not_change_a_map(mapped, noise, tmp_path, threads):
+def test_networks_side_by_side_do_not_change_a_map(mapped, noise, tmp_path, threads, backend):
     """A real network in batches of 6, on one thread, and of 3 and 2 tiles in as many threads."""
+    pytest.importorskip(backend)
     torch.manual_seed(1)
     net = build_network("prithvi_eo_tiny", num_classes=3, head="light", embed_dim=32, depth=2, bands=("B0", "B1"))
     predictor = make_predictor(net, 3, 32, num_bands=2, batch_size=6)
@@ -94,7 +98,8 @@ def test_networks_side_by_side_do_not_change_a_map(mapped, noise, tmp_path, thre
     try:
         for number, name in ((1, "one"), (threads, "several")):
             torch.set_num_threads(number)
-            mapped(values, predictor, options=PROBABILITIES, name=f"{name}.tif")
+            engine = predictor if backend == "torch" else use_backend(predictor, BackendChoice(backend, "f32"))
+            mapped(values, engine, options=PROBABILITIES, name=f"{name}.tif")
     finally:
         torch.set_num_threads(before)
     for kind in ("", "_probabilities", "_confidence"):
