@@ -1,4 +1,4 @@
-"""Chips per second of networks by backend, precision and number of threads: python benchmarks/fast.py."""
+"""Chips per second of networks by backend, precision, tile and number of threads: python benchmarks/fast.py."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +43,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", default="3")
     parser.add_argument("--threads", nargs="*", default=["1", "2"])
+    parser.add_argument("--tiles", nargs="*", default=["224"])
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS))
     arguments = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f}")
-    print("| network | threads | backend | network, chips/s | map, chips/s | reading, network, writing | as PyTorch |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| network | tile | threads | backend | network, chips/s | map, chips/s | reading, network, writing | as PyTorch |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for title in arguments.networks:
         name, head = NETWORKS[title]
         with tempfile.TemporaryDirectory() as folder:
@@ -55,25 +59,28 @@ def main() -> None:
             except instageo.InstaGeoError as error:
                 print(f"{title}: {error}", file=sys.stderr)
                 continue
-            for threads in arguments.threads:
-                measure(title, Path(folder) / "model", threads, arguments.seconds)
+            for tile, threads in product(arguments.tiles, arguments.threads):
+                measure(title, Path(folder) / "model", tile, threads, arguments.seconds)
 
 
-def measure(title: str, model: Path, threads: str, seconds: str) -> None:
+def measure(title: str, model: Path, tile: str, threads: str, seconds: str) -> None:
     """Print the rows of one network."""
     path = model / "bench.json"
-    command = ["bench", str(model), "--threads", threads, "--seconds", seconds, "--json", str(path), "--device", "cpu"]
+    options = ["--tile", tile, "--threads", threads, "--seconds", seconds, "--json", str(path), "--device", "cpu"]
     program = "import sys; from instageo.cli import main; main()"
     environment = os.environ | {"OMP_NUM_THREADS": threads}
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program, *command], check=True, env=environment, stdout=sys.stderr
+        [sys.executable, "-W", "ignore", "-c", program, "bench", str(model), *options],
+        check=True,
+        env=environment,
+        stdout=sys.stderr,
     )
     found = json.loads(path.read_text())
     for each in found["backends"]:
         shares = ", ".join(f"{share:.0%}" for share in each["shares"].values())
         name = f"{each['backend']} {each['precision']}"
         speeds = f"{each['network']:.1f} | {each['total']:.1f}"
-        print(f"| {title} | {threads} | {name} | {speeds} | {shares} | {each['agreement']:.2%} |", flush=True)
+        print(f"| {title} | {tile} | {threads} | {name} | {speeds} | {shares} | {each['agreement']:.2%} |", flush=True)
 
 
 if __name__ == "__main__":
