@@ -47,10 +47,10 @@ def main() -> None:
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS))
     arguments = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f}")
-    print(
-        "| network | tile | threads | backend | network, chips/s | map, chips/s | reading, network, writing | as PyTorch |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    speeds = "network, chips/s", "map, chips/s", "reading, network, writing", "as PyTorch"
+    columns = "network", "tile", "threads", "backend", *speeds
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
     for title in arguments.networks:
         name, head = NETWORKS[title]
         with tempfile.TemporaryDirectory() as folder:

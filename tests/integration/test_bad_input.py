@@ -275,7 +275,7 @@ def harmful(path):
 
 
 CHECKPOINTS = {
-    "missing": (lambda path: None, "does not exist; check checkpoint_path"),
+    "missing": (lambda path: None, "does not exist; expected a file, the folder of a run, or registry:MODEL/SIZE"),
     "text": (lambda path: path.write_text("hello"), "not a PyTorch file of plain tensors"),
     "empty": (lambda path: path.touch(), "not a PyTorch file of plain tensors"),
     "harmful": (harmful, "holds objects that could run code; it was not loaded"),  # pitfall 36

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import instageo
-from instageo.errors import ConfigError, WriteError
+from instageo.errors import CheckpointError, ConfigError, WriteError
 from instageo.model.exports.formats import EXPORT_FORMATS
 from instageo.model.exports.from_settings import export_graph_from_settings
 from instageo.model.exports.openvino_format import load_openvino
@@ -232,6 +232,25 @@ def test_files_can_be_written_without_a_comparison(tiny, tmp_path):
     assert report.record["gate"] == "none"
     assert report.summary == "not compared with the network"
     assert {path.name for path in tmp_path.iterdir()} == {"net_f32.pt2", "export.json", ".lock"}
+
+
+@pytest.mark.parametrize("named", ["file", "folder"])
+def test_an_export_is_not_loaded_as_a_model(tiny, tmp_path, named):
+    model, _ = tiny
+    path = model.export(tmp_path / "out", format="pt2", gate=False).path
+    source = path if named == "file" else path.parent
+    with pytest.raises(
+        CheckpointError, match=f"^{source}: holds a network for other programs, .*; name the checkpoint"
+    ):
+        instageo.load_model(source)
+
+
+def test_deepness_asks_for_the_resolution_before_chips(saved, tmp_path):
+    model, _ = saved("convolutional")
+    for gate in (False, True):
+        with pytest.raises(ConfigError, match=r"give resolution \(--resolution\), metres per pixel, or such chips"):
+            model.export(tmp_path / "out", format="deepness", gate=gate)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -46,6 +46,10 @@ TRIED = {"cpu": ("torch", "openvino", "onnxruntime"), "cuda": ("torch",)}
 """Runtimes that `auto` tries, by device. Which is fastest on a CPU depends on its instruction sets and the network."""
 
 
+INT8_BACKEND = "openvino"
+"""The runtime that computes int8."""
+
+
 def is_installed(backend: str) -> bool:
     """Return whether the packages of a runtime can be imported."""
     try:
@@ -67,7 +71,7 @@ def candidates(request: BackendChoice, device: str, features: Collection[str]) -
     if request.backend != AUTO:
         names: tuple[str, ...] = (request.backend,)
     elif request.precision == "int8":
-        names = ("openvino",)
+        names = (INT8_BACKEND,)
     else:
         names = tuple(name for name in TRIED.get(device, ("torch",)) if is_installed(name))
     return [

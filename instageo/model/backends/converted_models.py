@@ -5,14 +5,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
 from filelock import FileLock
 
-from instageo.errors import DataError
+from instageo.errors import DataError, WriteError
 from instageo.files import PARTIAL, write_errors, write_text
 from instageo.locations import user_cache
 from instageo.plain_values import load_json_file
@@ -39,7 +39,8 @@ def converted_model(
 ) -> Iterator[Path]:
     """Yield the folder of a converted model, which nobody else changes or removes during this block.
 
-    An entry that is missing or damaged is made anew; another process that needs the same entry waits meanwhile.
+    An entry that is missing or damaged is made again; another process that needs the same entry waits meanwhile. A
+    read-only folder takes no locks; a whole entry in it is read without one.
 
     Args:
         key: What the content depends on, as a checksum.
@@ -52,19 +53,20 @@ def converted_model(
     """
     root = folder or conversions_folder()
     entry = root / key
-    lock = FileLock(_lock(entry))
-    with write_errors(_lock(entry)):
-        root.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    try:
+    with ExitStack() as stack:
+        try:
+            with write_errors(_lock(entry)):
+                root.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(FileLock(_lock(entry)))
+        except WriteError:
+            if not is_whole(entry):
+                raise
         if not is_whole(entry):
             _make(entry, convert)
             _remove_oldest(root, entry, max_bytes)
         with suppress(OSError):
             os.utime(entry)
         yield entry
-    finally:
-        lock.release()
 
 
 def has_converted(key: str, folder: Path | None = None) -> bool:

@@ -24,7 +24,10 @@ def find_obstacle(graph: ExportGraph) -> str | None:
     if len(graph.class_names) < 2:
         return "the plugin maps classes, and this model has one"
     if graph.resolution is None:
-        return "the plugin needs the size of a pixel, and the chips do not tell it; give resolution, metres per pixel"
+        return (
+            "the plugin needs the size of a pixel, and no chips with a georeference say it; give resolution "
+            "(--resolution), metres per pixel, or such chips as table (--table)"
+        )
     return None
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,13 @@ def export_model(predictor: Predictor, request: ExportRequest) -> ExportReport:
     source, digest = str(predictor.settings.checkpoint_path), sha256_file(checkpoint.path)
     check_same_model(request.output, digest, source)
     tile = request.tile or predictor.tiling.tile
-    tiles = _gate_tiles(predictor, request, checkpoint, tile)
-    resolution = request.resolution or _resolution(tiles)
-    graph = export_graph_from_settings(predictor, request, stacked=chosen.stacked, resolution=resolution)
-    if obstacle := chosen.find_obstacle(graph):
-        raise ConfigError(f"format={request.format}: {obstacle}")
+    chips = _gate_source(request, checkpoint)
+    expected = request.resolution or (math.nan if chips else None)  # NaN: that of the chips, once they are read
+    graph = export_graph_from_settings(predictor, request, stacked=chosen.stacked, resolution=expected)
+    _check_format_fits(request, chosen, graph)
+    tiles = _gate_tiles(predictor, request, checkpoint, chips, tile)
+    graph = replace(graph, resolution=request.resolution or _resolution(tiles))
+    _check_format_fits(request, chosen, graph)
     calibration = _calibration_tiles(predictor, request, checkpoint, tile)
     entry = build_entry(graph, request.format, request.precision, chosen.artifact_type, chosen.packages)
     entry["calibration_tiles"] = len(calibration)
@@ -86,6 +88,11 @@ def export_model(predictor: Predictor, request: ExportRequest) -> ExportReport:
     job = _ExportJob(predictor, graph, chosen, options, tiles, request)
     files, complete = job.write(name, model, entry)
     return ExportReport(tuple(files), complete, tuple(chosen.notes(graph)))
+
+
+def _check_format_fits(request: ExportRequest, chosen: ExportFormat, graph: ExportGraph) -> None:
+    if obstacle := chosen.find_obstacle(graph):
+        raise ConfigError(f"format={request.format}: {obstacle}")
 
 
 @dataclass(frozen=True)
@@ -142,19 +149,29 @@ class _ExportJob:
         return check_export(self.predictor, self.graph, run, self.tiles, self.request.precision, name)
 
 
-def _gate_tiles(predictor: Predictor, request: ExportRequest, checkpoint: Checkpoint, tile: int) -> list[ExportTile]:
+def _gate_source(request: ExportRequest, checkpoint: Checkpoint) -> tuple[str, str | None] | None:
+    """Return the table of the chips to compare on, and the folder its paths start from; None if there is none."""
     if request.table is not None:
-        tiles = read_export_tiles(predictor.settings, request.table, None, tile, GATE_TILES)
-    elif not request.gate:
-        return []
-    elif own := find_own_table(checkpoint, "valid_filepath"):
-        tiles = read_export_tiles(predictor.settings, *own, tile, GATE_TILES)
-    else:
+        return request.table, None
+    return find_own_table(checkpoint, "valid_filepath") if request.gate else None
+
+
+def _gate_tiles(
+    predictor: Predictor,
+    request: ExportRequest,
+    checkpoint: Checkpoint,
+    chips: tuple[str, str | None] | None,
+    tile: int,
+) -> list[ExportTile]:
+    if chips is None:
+        if not request.gate:
+            return []
         raise ConfigError(
             f"{checkpoint.path}: an export is compared with the network on real chips, and the table that the "
             "model was validated on is not on this machine; give table, a table or a folder of chips, or switch the "
             "comparison off (--no-gate, gate=False)"
         )
+    tiles = read_export_tiles(predictor.settings, *chips, tile, GATE_TILES)
     log.info("compared on %s", counted(len(tiles), "window"))
     return tiles
 

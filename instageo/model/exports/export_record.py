@@ -12,6 +12,7 @@ from typing import Any
 from instageo.errors import ConfigError
 from instageo.files import write_errors, write_text
 from instageo.model.exports.deepness_format import describe_unit
+from instageo.model.exports.exported_files import RECORD_FILE
 from instageo.model.exports.graph import ExportGraph
 from instageo.model.registry.published_paths import is_published_path
 from instageo.model.tasks.multilabel import MultiLabel
@@ -22,9 +23,6 @@ from instageo.stores.download import sha256_file
 from instageo.stores.lock import LOCK
 from instageo.stores.temporary_folder import NO_LOCK_ERRORS
 from instageo.version import __version__
-
-RECORD_FILE = "export.json"
-"""Name of the file in the folder of the exports."""
 
 FLOAT = "float32"
 

@@ -1,5 +1,6 @@
 """Choose what computes the network of a predictor, with tiles of its own work."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from instageo.errors import InstaGeoError
 from instageo.model.backends.backend import AUTO, TORCH, BackendChoice, ChipBatch, NetworkSource
-from instageo.model.backends.candidates import BACKENDS
+from instageo.model.backends.candidates import BACKENDS, INT8_BACKEND
 from instageo.model.backends.choice import build_backend, choose_backend
 from instageo.model.backends.trial import Agreement
 from instageo.model.chips.sample import Sample, stack_samples
@@ -22,6 +23,8 @@ from instageo.model.networks.device import HALF_PRECISION
 from instageo.model.settings import LabelKind
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names
+
+log = logging.getLogger(__name__)
 
 SomePredictor = TypeVar("SomePredictor", bound=Predictor)
 
@@ -109,14 +112,22 @@ def use_backend(predictor: SomePredictor, choice: BackendChoice, size: tuple[int
 def use_named_backend(predictor: SomePredictor, device: str) -> SomePredictor:
     """Return a predictor with what the settings name for a kind of device, and PyTorch for what they leave open.
 
+    What the device cannot have is replaced by PyTorch, with a warning.
+
     Raises:
         BackendUnavailableError: This machine cannot.
         MissingExtraError: A package is not installed.
     """
-    engine = predictor.settings.engine
-    backend = engine.backend if engine.backend != AUTO and device == "cpu" else TORCH.backend
-    precision = engine.precision if engine.precision in BACKENDS[backend].precisions else TORCH.precision
+    request = BackendChoice(predictor.settings.engine.backend, predictor.settings.engine.precision)
+    backend = TORCH.backend
+    if device == "cpu" and request.backend != AUTO:
+        backend = request.backend
+    elif device == "cpu" and request.precision == "int8":
+        backend = INT8_BACKEND
+    precision = request.precision if request.precision in BACKENDS[backend].precisions else TORCH.precision
     choice = BackendChoice(backend, precision)
+    if any(asked not in (AUTO, chosen) for asked, chosen in zip(request, choice, strict=True)):
+        log.warning("engine: %s cannot be had on %s; %s computes", request, device, choice)
     return predictor if choice == TORCH else use_backend(predictor, choice)
 
 

@@ -13,6 +13,7 @@ from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
 from instageo.model.backbones.weights import check_lora_merged
 from instageo.model.chips.dates_and_location import COORDINATE_CONVENTION
 from instageo.model.chips.value_range import ValueRange
+from instageo.model.exports.exported_files import find_export
 from instageo.model.networks.stored_settings import count_blocks, describe_unusable, describe_unusable_tensors
 from instageo.model.registry.local_models import fetch_checkpoint, published_class_names
 from instageo.model.registry.names import is_registry_name
@@ -97,8 +98,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         CheckpointError: It is missing, not readable as plain tensors, or holds no network or settings.
     """
     path = locate_checkpoint(path)
+    if exported := find_export(path):
+        raise CheckpointError(
+            f"{exported}: holds a network for other programs, which is not loaded as a model; name the checkpoint or "
+            "the run that it was made of, and choose its runtime with engine.backend and engine.precision"
+        )
     if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist; check checkpoint_path")
+        raise CheckpointError(
+            f"checkpoint {path} does not exist; expected a file, the folder of a run, or registry:MODEL/SIZE"
+        )
     content = read_tensor_file(path, CheckpointError)
     tensors = content.get("state_dict")
     if not isinstance(tensors, Mapping) or not any(str(key).startswith("net.") for key in tensors):

@@ -175,6 +175,17 @@ def test_a_folder_that_may_not_be_written_to(tmp_path):
         assert not has_converted("key", root)
 
 
+def test_a_whole_entry_of_a_read_only_folder_is_read(tmp_path):
+    root = tmp_path / "cache"
+    with mounted_disk(root, "1m") as make_read_only:
+        with converted_model("key", write, folder=root) as made:
+            pass
+        make_read_only()
+        with converted_model("key", write, folder=root) as read:
+            assert read == made
+            assert (read / "model.bin").read_bytes() == b"weights"
+
+
 def test_a_file_that_a_library_cannot_open_is_an_error_of_writing(tmp_path):
     def convert(folder):
         (folder / ("n" * 300)).touch()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from instageo.errors import BackendUnavailableError
 from instageo.model import build_network
 from instageo.model.chips.sample import Sample
 from instageo.model.inference.backend_choice import (
@@ -11,6 +12,7 @@ from instageo.model.inference.backend_choice import (
     cut_tiles,
     network_source,
     noise_tiles,
+    use_named_backend,
 )
 from instageo.model.inference.predictor import Predictor
 from instageo.model.settings import Settings
@@ -77,6 +79,28 @@ def test_few_chips_are_not_read_for_a_trial():
     predictor = predictor_with()
     assert choose_for_chips(predictor, never_read, [(16, 16)] * 5).engine == "torch f32"
     assert choose_for_chips(predictor, never_read, []).engine == "torch f32"
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision", "device", "sentence"),
+    [
+        ("auto", "int8", "cuda", "engine: auto int8 cannot be had on cuda; torch f32 computes"),
+        ("openvino", "auto", "cuda", "engine: openvino auto cannot be had on cuda; torch f32 computes"),
+        ("auto", "f32", "cuda", None),
+        ("auto", "auto", "cpu", None),
+    ],
+)
+def test_what_a_cluster_cannot_have_is_replaced_with_a_warning(caplog, backend, precision, device, sentence):
+    predictor = predictor_with(engine__backend=backend, engine__precision=precision)
+    assert use_named_backend(predictor, device).engine == "torch f32"
+    assert caplog.messages == ([sentence] if sentence else [])
+
+
+def test_int8_on_a_cluster_must_have_been_calibrated():
+    pytest.importorskip("openvino", reason="the extra `fast` is not installed")
+    predictor = predictor_with(engine__precision="int8")
+    with pytest.raises(BackendUnavailableError, match="int8 is calibrated once for each model, with at least 8 tiles"):
+        use_named_backend(predictor, "cpu")
 
 
 def test_a_way_to_compute_in_pytorch_that_the_user_chose_stays():
