@@ -1,0 +1,1 @@
+"""Pictures of the maps of an area, several UTM zones together."""

@@ -1,0 +1,1 @@
+"""The report of an area as one page of HTML, which needs no other file."""
