@@ -148,7 +148,7 @@ def draw_coverage_layers(maps: AreaMaps, canvas: AreaCanvas) -> list[Layer]:
 
 def _draw_days(name: str, tiles: Sequence[TileMap], canvas: AreaCanvas, layer: int) -> Layer:
     files = [tile.coverage for tile in tiles if tile.coverage is not None]
-    overview = read_overview(files, canvas.grid, layer)
+    overview = read_overview(files, canvas.grid, layer, empty=(NO_IMAGE,))
     numbers = np.where(np.isnan(overview.values), NO_IMAGE, overview.values).astype(np.int32)
     days = sorted({day_of(image.time) for tile in tiles for image in tile.images})
     ranks = np.full((len(tiles), NO_IMAGE + 1), -1, np.int32)
@@ -168,8 +168,8 @@ def _draw_days(name: str, tiles: Sequence[TileMap], canvas: AreaCanvas, layer: i
 
 
 def _draw_counts(name: str, files: Sequence[Path], canvas: AreaCanvas, layer: int) -> Layer:
-    values = read_overview(files, canvas.grid, layer).values
-    numbers = np.where(np.isnan(values) | (values == NO_IMAGE), 0, values).astype(np.int32)
+    values = read_overview(files, canvas.grid, layer, empty=(0, NO_IMAGE)).values
+    numbers = np.nan_to_num(values).astype(np.int32)
     most = max(int(numbers.max()), 1)
     classes = np.where(canvas.inside, numbers - 1, -1)
     colors, shares = _ramp(most), _shares(classes, canvas)

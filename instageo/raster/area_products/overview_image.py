@@ -104,7 +104,9 @@ def fit_overview(bounds: Bounds, side: int, margin: float = 0.03) -> OverviewGri
     return OverviewGrid(left, top, step / cosine, step, columns, rows)
 
 
-def read_overview(paths: Sequence[str | Path], target: OverviewGrid, layer: int = 0) -> Overview:
+def read_overview(
+    paths: Sequence[str | Path], target: OverviewGrid, layer: int = 0, *, empty: Sequence[int] = ()
+) -> Overview:
     """Read maps in the pixels of a picture; where maps overlap, the first one with an observation counts.
 
     Only the part of each map that lies in the picture is read, from overviews where these are fine enough.
@@ -113,6 +115,7 @@ def read_overview(paths: Sequence[str | Path], target: OverviewGrid, layer: int 
         paths: Maps in any coordinate reference systems.
         target: The pixels of the picture.
         layer: Number of the layer, from 0.
+        empty: Values that mean no observation, in addition to no-data.
 
     Raises:
         RasterError: A map cannot be read, or has no georeference.
@@ -125,6 +128,7 @@ def read_overview(paths: Sequence[str | Path], target: OverviewGrid, layer: int 
         if part is None:
             continue
         window, warped = part
+        warped[np.isin(warped, empty)] = np.nan
         free = np.isnan(values[window]) & ~np.isnan(warped)
         values[window][free] = warped[free]
         source[window][free] = number
