@@ -117,12 +117,38 @@
     bar.firstElementChild.textContent = length >= 1000 ? `${length / 1000} km` : `${Number(length.toPrecision(1))} m`;
   }
 
+  // Names of the legend that a layer's picture has at a place, by its colour; of layers that are shown.
+  const canvases = new Map();
+  for (const part of drawing.querySelectorAll(".layer")) {
+    const copy = new Image();
+    copy.src = part.getAttribute("href");
+    copy.decode().then(() => {
+      const canvas = Object.assign(document.createElement("canvas"), picture);
+      const context = canvas.getContext("2d", { willReadFrequently: true });
+      context.drawImage(copy, 0, 0);
+      canvases.set(part, context);
+    }, () => {}); // without the copy there are coordinates alone
+  }
+  function namesAt(column, row) {
+    const names = [];
+    for (const [part, context] of canvases) {
+      if (part.classList.contains("off")) continue;
+      const [red, green, blue, alpha] = context.getImageData(column, row, 1, 1).data;
+      const color = `#${[red, green, blue].map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+      const entries = [...document.querySelectorAll(`[data-legend="${part.dataset.layer}"] [data-color]`)];
+      const entry = alpha && entries.find((own) => own.dataset.color.split(" ").includes(color));
+      if (entry) names.push(entry.textContent);
+    }
+    return names;
+  }
+
   function showPlace(event) {
     const { left, top } = frame();
-    const x = longitude(view.x + (event.clientX - left) * view.scale), y = latitude(view.y + (event.clientY - top) * view.scale);
+    const column = view.x + (event.clientX - left) * view.scale, row = view.y + (event.clientY - top) * view.scale;
     const decimals = Math.max(4, Math.ceil(-Math.log10(origin.lat * view.scale)));
-    const isOnEarth = Math.abs(y) <= 90;
-    document.getElementById("pointer").textContent = isOnEarth ? `${degrees(y, "NS", decimals)}, ${degrees(x, "EW", decimals)}` : "";
+    const y = latitude(row), parts = [degrees(y, "NS", decimals), degrees(longitude(column), "EW", decimals)];
+    const isShown = Math.abs(y) <= 90 && event.target !== null && !event.target.closest("button");
+    document.getElementById("pointer").textContent = isShown ? [parts.join(", "), ...namesAt(column, row)].join(" · ") : "";
   }
 
   map.addEventListener("wheel", (event) => {

@@ -7,6 +7,7 @@ from instageo.area_maps.pictures.graticule import graticule
 from instageo.area_maps.pictures.layers import AreaCanvas, Layer, LayerEntry
 from instageo.area_maps.pictures.number_text import hectares_text, percent_text
 from instageo.area_maps.pictures.outlines import label_point, rings_of, unwrap
+from instageo.area_maps.pictures.palette_image import HATCH_COLORS
 from instageo.area_maps.report.csv_text import data_url
 from instageo.area_maps.report.elements import Html, element, join, section
 from instageo.model.figures.colors import Color
@@ -47,7 +48,7 @@ def map_section(canvas: AreaCanvas, layers: Sequence[Layer], table: AreaTable, d
         id="map", tabindex=0, role="group",
         aria_label="Map. Plus and minus zoom, arrow keys move, zero shows the whole area.",
     )  # fmt: skip
-    legends = [_legend(layer, table if number == 0 else None) for number, layer in enumerate(layers)]
+    legends = [_legend(number, layer, table if number == 0 else None) for number, layer in enumerate(layers)]
     side = element("div", _controls(layers, bool(zones)), *legends, class_="side")
     hint = element("p", HINT, class_="quiet needs-script screen", hidden=True)
     return section("Map", "map", element("div", frame, side, class_="mapgrid"), hint)
@@ -150,7 +151,7 @@ def _controls(layers: Sequence[Layer], has_zones: bool) -> Html:
     return element("fieldset", legend, *rows, class_="needs-script screen", hidden=True)
 
 
-def _legend(layer: Layer, table: AreaTable | None) -> Html:
+def _legend(number: int, layer: Layer, table: AreaTable | None) -> Html:
     heading = element("h3", f"{layer.name[0].upper()}{layer.name[1:]}")
     if layer.limits is not None:
         low, high = layer.limits
@@ -174,12 +175,14 @@ def _legend(layer: Layer, table: AreaTable | None) -> Html:
             "li",
             swatch(entry.color),
             " ",
-            element("span", entry.name),
+            element(
+                "span", entry.name, data_color=" ".join(map(hex_color, [entry.color] if entry.color else HATCH_COLORS))
+            ),
             element("span", _amount(entry, table), class_="amount"),
         )
         for entry in shown
     ]
-    return join(heading, element("ul", *items, class_="legend"))
+    return join(heading, element("ul", *items, class_="legend", data_legend=number))
 
 
 def _amount(entry: LayerEntry, table: AreaTable | None) -> str:
