@@ -86,7 +86,7 @@ class Transition:
 
 
 @dataclass(frozen=True)
-class ClassChange:
+class GainAndLoss:
     """How a class grew and shrank.
 
     Attributes:
@@ -116,7 +116,7 @@ class ChangeTable:
     before: str
     after: str
     transitions: Sequence[Transition]
-    classes: Sequence[ClassChange]
+    classes: Sequence[GainAndLoss]
     compared_hectares: float
     uncompared_hectares: float
 

@@ -66,7 +66,7 @@
         name.setAttribute("font-size", letter * 1.1 * view.scale);
         name.classList.toggle("crowded", name.dataset.width / view.scale < name.textContent.length * letter * 0.6);
       }
-      drawScale(width);
+      drawScale(width, height);
     });
   }
 
@@ -108,13 +108,14 @@
     group.replaceChildren(...nodes);
   }
 
-  function drawScale(width) {
-    const metres = origin.lat * view.scale * 111195; // on the ground along a screen pixel, in the middle of the picture
-    const limit = Math.min(160, width / 3) * metres, power = 10 ** Math.floor(Math.log10(limit));
-    const length = [5, 2, 1].map((factor) => factor * power).find((value) => value <= limit);
-    const bar = document.getElementById("scale");
-    bar.style.width = `${length / metres}px`;
-    bar.firstElementChild.textContent = length >= 1000 ? `${length / 1000} km` : `${Number(length.toPrecision(1))} m`;
+  function drawScale(width, height) {
+    const metres = number("metres"), { scale } = view, limit = Math.min(160, width / 3) * scale * metres;
+    const power = 10 ** Math.floor(Math.log10(limit)), length = [5, 2, 1].map((factor) => factor * power).find((value) => value <= limit);
+    const left = view.x + 48 * scale, bottom = view.y + (height - 30) * scale, right = left + length / metres;
+    const d = `M${left} ${bottom - 5 * scale}V${bottom}H${right}v${-5 * scale}`;
+    const text = length >= 1000 ? `${length / 1000} km` : `${Number(length.toPrecision(1))} m`;
+    drawing.querySelector(".scale").replaceChildren(svg("path", { d, class: "halo" }), svg("path", { d }),
+      svg("text", { x: (left + right) / 2, y: bottom - 6 * scale, class: "x", "font-size": letter * scale }, text));
   }
 
   // Names of the legend that a layer's picture has at a place, by its colour; of layers that are shown.

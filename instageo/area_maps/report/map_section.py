@@ -1,5 +1,6 @@
 """The map of the page: one drawing, which a script moves and zooms, and which is whole without one."""
 
+import math
 from collections.abc import Sequence
 
 from instageo.area_maps.area_table import AreaTable, ZoneTable
@@ -11,11 +12,16 @@ from instageo.area_maps.pictures.palette_image import HATCH_COLORS
 from instageo.area_maps.report.csv_text import data_url
 from instageo.area_maps.report.elements import Html, element, join, section
 from instageo.model.figures.colors import Color
+from instageo.model.quicklooks.map_legend import nice_length
+from instageo.raster.map_products.ground_scale import ground_jacobian
 
 HINT = (
     "Zoom with the wheel, two fingers, the buttons or + and −; move by dragging or with the arrow keys; 0 shows the "
     "whole area."
 )
+
+METRES_PER_DEGREE = 111_195.0
+"""Length of a degree on a sphere, for pictures next to a pole."""
 
 LETTER = 55
 """Height of letters of the drawing without a script: this part of its longer side."""
@@ -44,7 +50,6 @@ def map_section(canvas: AreaCanvas, layers: Sequence[Layer], table: AreaTable, d
         _drawing(canvas, layers, zones, description),
         element("div", *buttons, class_="buttons needs-script", hidden=True),
         element("output", "", id="pointer", class_="needs-script", hidden=True, aria_live="off"),
-        element("div", element("span", ""), id="scale", class_="needs-script", hidden=True, aria_hidden="true"),
         id="map", tabindex=0, role="group",
         aria_label="Map. Plus and minus zoom, arrow keys move, zero shows the whole area.",
     )  # fmt: skip
@@ -90,9 +95,11 @@ def _drawing(canvas: AreaCanvas, layers: Sequence[Layer], zones: Sequence[ZoneTa
         _path(canvas.outline, canvas, "outline halo", None),
         _path(canvas.outline, canvas, "outline", None),
         element("g", *_lines(canvas, letter), class_="graticule", aria_hidden="true"),
+        element("g", *_scale_bar(canvas, letter), class_="scale", aria_hidden="true"),
         viewBox=f"0 0 {grid.width} {grid.height}", role="img", aria_label=description, id="drawing",
         data_west=repr(grid.west), data_north=repr(grid.north), data_lon=repr(grid.lon_step),
-        data_lat=repr(grid.lat_step), data_width=grid.width, data_height=grid.height,
+        data_lat=repr(grid.lat_step), data_metres=repr(_metres_per_pixel(canvas)),
+        data_width=grid.width, data_height=grid.height,
     )  # fmt: skip
 
 
@@ -135,6 +142,27 @@ def _lines(canvas: AreaCanvas, letter: float) -> list[Html]:
             left = f"{0.4 * letter:.1f}"
             parts.append(element("text", line.label, x=left, y=f"{y - 0.3 * letter:.1f}", font_size=size))
     return parts
+
+
+def _scale_bar(canvas: AreaCanvas, letter: float) -> list[Html]:
+    """Return a bar of a round length; a script draws one for each view."""
+    metres = _metres_per_pixel(canvas)
+    length = nice_length(metres * 10 * letter)
+    left, bottom, right = 4 * letter, canvas.grid.height - 2.5 * letter, 4 * letter + length / metres
+    line = f"M{left:.1f} {bottom - 0.4 * letter:.1f}V{bottom:.1f}H{right:.1f}v{-0.4 * letter:.1f}"
+    middle, above = f"{(left + right) / 2:.1f}", f"{bottom - 0.5 * letter:.1f}"
+    label = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    return [
+        element("path", d=line, class_="halo"),
+        element("path", d=line),
+        element("text", label, x=middle, y=above, font_size=f"{letter:.1f}", class_="x"),
+    ]
+
+
+def _metres_per_pixel(canvas: AreaCanvas) -> float:
+    """Return the width of a pixel in the middle of the picture, metres on the ground."""
+    jacobian = ground_jacobian(canvas.grid.grid)
+    return canvas.grid.lat_step * METRES_PER_DEGREE if jacobian is None else float(math.hypot(*jacobian[:, 0]))
 
 
 def _controls(layers: Sequence[Layer], has_zones: bool) -> Html:

@@ -10,8 +10,8 @@ from rasterio.crs import CRS
 from instageo.area_maps.area_table import (
     AreaTable,
     ChangeTable,
-    ClassChange,
     ClassHectares,
+    GainAndLoss,
     SeriesPoint,
     SeriesTable,
     Transition,
@@ -139,7 +139,7 @@ def make_changes(names=NAMES):
         "2026-10-01/2026-10-07", "2026-11-20/2026-11-26",
         [Transition(names[0], names[1], 345.0), Transition(names[0], names[0], 60_000.0),
          Transition(names[1], names[0], 45.5)],
-        [ClassChange(names[0], 45.5, 345.0), ClassChange(names[1], 345.0, 45.5)], 60_390.5, 1_000.0,
+        [GainAndLoss(names[0], 45.5, 345.0), GainAndLoss(names[1], 345.0, 45.5)], 60_390.5, 1_000.0,
     )  # fmt: skip
 
 

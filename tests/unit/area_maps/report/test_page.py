@@ -174,6 +174,30 @@ def test_outlines_lie_where_longitude_and_latitude_say(page, maps):
         assert min(np.hypot(corner[0] - x, corner[1] - y) for x, y in points) < 0.1
 
 
+def test_the_scale_bar_is_as_long_as_the_ground(page, maps):
+    bar = page.source.split('<g class="scale"')[1].split("</g>")[0]
+    left, right = (float(re.search(pattern, bar)[1]) for pattern in (r"M([\d.]+) ", r"H([\d.]+)v"))
+    # A degree of longitude at latitude 0.25 is 111.3184 km on the ellipsoid.
+    assert (right - left) * lay_out(maps).grid.lon_step * 111.3184 == pytest.approx(5, abs=0.02)
+    assert ">5 km</text>" in bar
+
+
+def test_a_zone_across_the_antimeridian_is_drawn_in_one_piece(maps, tmp_path):
+    halves = [[[[lon, 0], [lon + 0.5, 0], [lon + 0.5, 0.5], [lon, 0.5], [lon, 0]]] for lon in (179.5, -180.0)]
+    both = {"type": "MultiPolygon", "coordinates": halves}
+    far = replace(maps, tiles=[], geometry=both)
+    write_report(far, AreaTable(zone("the area", (0, 0, 0), 9.0), [replace(zone("Date line", (0, 0, 0), 9.0), geometry=both)]),
+                 tmp_path / "report.html")  # fmt: skip
+    page = Page(tmp_path / "report.html")
+    [path] = [own["d"] for own, _ in page.all("path") if own.get("class") == "zone"]
+    columns = [float(point.split()[0]) for point in re.split("[MLZ]", path) if point]
+    grid = lay_out(far).grid
+    assert (min(columns), max(columns)) == pytest.approx(
+        (grid.position(179.5, 0)[0], grid.position(180.5, 0)[0]), abs=0.1
+    )
+    assert {"179.6° E", "180.0° W", "179.6° W"} <= set(page.text("text"))
+
+
 def test_nothing_is_asked_of_the_network_and_only_its_own_script_runs(page):
     assert "://" not in page.source
     assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|import\(", page.source)
