@@ -267,6 +267,26 @@ def bench_command(
         run_speed_test(request)
 
 
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(help="Further name of the server in requests, such as that of a proxy; *.DOMAIN for all below it."),
+]
+JobsFolder = Annotated[
+    Path | None, typer.Option(help="Folder for maps of areas; enables them (/area and /v1/jobs; extra `data`).")
+]
+JobsLimits = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=NUMBER",
+        help="Limit of maps of areas: area_km2 (50000), days (120), queue (20), per_client (5), running (1), "
+        "hours (24), disk_gb (50), keep_days (30), memory_mb (1000).",
+    ),
+]
+CatalogUrls = Annotated[
+    bool, typer.Option("--allow-catalog-urls", help="With --jobs-dir: allow requests to name catalogues by URL.")
+]
+
+
 @app.command("serve")
 def serve_command(
     sources: Annotated[
@@ -294,12 +314,10 @@ def serve_command(
     allow_private_urls: Annotated[
         bool, typer.Option("--allow-private-urls", help="With --allow-urls: also allow private addresses.")
     ] = False,
-    allowed_hosts: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Further name of the server in requests, such as that of a proxy; *.DOMAIN for all below it."
-        ),
-    ] = None,
+    allowed_hosts: AllowedHosts = None,
+    jobs_dir: JobsFolder = None,
+    jobs_limit: JobsLimits = None,
+    allow_catalog_urls: CatalogUrls = False,
     waiting: Annotated[int | None, typer.Option(hidden=True, help="Former name of --max-concurrency.")] = None,
     address: Annotated[
         str | None, typer.Option(help="Address of a running Ray cluster; by default Ray is started here.")
@@ -313,6 +331,7 @@ def serve_command(
     If $INSTAGEO_SERVE_TOKEN is set, clients must send it as a bearer token.
     """
     from instageo.model.commands.serve import ListenAddress, name_models, serve
+    from instageo.serving.jobs.settings import job_settings_from_options
     from instageo.serving.settings import RequestLimits, ServerSettings
 
     limits = RequestLimits(
@@ -324,7 +343,7 @@ def serve_command(
     settings = ServerSettings(
         models=name_models(sources), max_models=max_models, replicas=replicas, batch_tiles=batch_tiles,
         samples=str(samples.expanduser().absolute()) if samples else None, backend=backend, precision=precision,
-        limits=limits,
+        limits=limits, jobs=job_settings_from_options(jobs_dir, jobs_limit or [], allow_urls=allow_catalog_urls),
     )  # fmt: skip
     serve(settings, ListenAddress(host, port, address), emit_config)
 

@@ -17,6 +17,7 @@ from instageo.model.inference.ray_access import bind_replica_to_loopback
 from instageo.model.inference.ray_cluster import ray_cluster
 from instageo.serving.access.http_protocol import CALLBACK_VARIABLE, limit_heads
 from instageo.serving.endpoints import build_app
+from instageo.serving.jobs.environment import remember_environment
 from instageo.serving.replicas import ModelReplica
 from instageo.serving.settings import APPLICATION_NAME, TOKEN_VARIABLE, ServerSettings, server_settings_from_dict
 from instageo.serving.temporary import remove_leftovers
@@ -75,6 +76,7 @@ def running_server(settings: ServerSettings, host: str, port: int, address: str 
         )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     os.environ.setdefault(CALLBACK_VARIABLE, f"{limit_heads.__module__}:{limit_heads.__name__}")
+    remember_environment()
     cpus = max(os.cpu_count() or 1, settings.replicas)
     with (
         _leftovers_removed() as remember,

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -18,6 +18,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from ray.serve.handle import DeploymentHandle
 from starlette.middleware import Middleware
 
+from instageo.extras import required_by
 from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.settings.derived import band_names, layers_by_date
 from instageo.serving.access.admission import Admission, current_place
@@ -25,6 +26,7 @@ from instageo.serving.access.middleware import PAGE_FILES, LimitsMiddleware, rea
 from instageo.serving.errors import PROBLEM_RESPONSES, HTTPProblem, install_handlers
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.inputs import fetch_url
+from instageo.serving.jobs.disabled import add_disabled_endpoints
 from instageo.serving.metrics import ServerMetrics
 from instageo.serving.service import PredictionService
 from instageo.serving.settings import TOKEN_VARIABLE, ServerSettings
@@ -64,13 +66,19 @@ Level = Annotated[int, InPath(ge=0, le=30)]
 TileIndex = Annotated[int, InPath(ge=0, le=1_000_000)]
 
 
-def build_app(handle: DeploymentHandle[Any], settings: ServerSettings, server: str = "local") -> FastAPI:
+def build_app(
+    handle: DeploymentHandle[Any],
+    settings: ServerSettings,
+    server: str = "local",
+    job_command: Sequence[str] | None = None,
+) -> FastAPI:
     """Build the application of one process that answers HTTP.
 
     Args:
         handle: Handle of the deployment of `ModelReplica`.
         settings: Settings of the server.
         server: Identifier of the server, the same for all its processes.
+        job_command: The program that does the orders of jobs; None for the package's own.
     """
     keep_freed_memory()
     admission = Admission.from_limits(settings.limits)
@@ -101,6 +109,12 @@ def build_app(handle: DeploymentHandle[Any], settings: ServerSettings, server: s
         method(path, responses=PROBLEM_RESPONSES)(endpoints.in_thread(json_endpoint))
     app.get("/metrics", responses=PROBLEM_RESPONSES)(endpoints.metrics)
     app.get("/healthz", responses=PROBLEM_RESPONSES)(endpoints.alive)
+    if settings.jobs is None:
+        add_disabled_endpoints(app)
+    else:
+        with required_by("--jobs-dir", "data"):
+            from instageo.serving.jobs.endpoints import add_job_endpoints
+        add_job_endpoints(app, settings.jobs, settings.models, endpoints.counters, job_command)
     for path, file in PAGE_FILES.items():
         app.add_route(path, _serve_file(PAGE / file), include_in_schema=False)
     return app

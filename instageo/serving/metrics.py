@@ -1,5 +1,6 @@
 """Counters of a server, for Prometheus."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -25,6 +26,20 @@ class ServerMetrics:
         self.inside = Gauge("requests_inside", "Requests in progress", **common)
         Counter("front_restarts", "Starts of the process that answers HTTP after it was killed", **common).inc(restarts)
         self.tiles = Histogram("batch_tiles", "Tiles in the same forward pass", buckets=TILES, **common)
+        self.jobs = Gauge("jobs", "Maps of areas that wait (queued) or are made (running)", ("state",), **common)
+        self.jobs_finished = Counter("jobs_finished", "Maps of areas that have ended, by how", ("state",), **common)
+
+    def count_jobs(self, numbers: Mapping[str, int], ended: str | None) -> None:
+        """Update the counters of jobs.
+
+        Args:
+            numbers: How many jobs there are in each state that a job leaves.
+            ended: State of a job that has just ended; None if none has.
+        """
+        for state, number in numbers.items():
+            self.jobs.labels(state).set(number)
+        if ended is not None:
+            self.jobs_finished.labels(ended).inc()
 
     def text(self) -> bytes:
         """Return all counters in Prometheus' text format; `batch_tiles_sum / batch_tiles_count` is the mean batch."""

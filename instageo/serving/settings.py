@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from instageo.errors import ConfigError
+from instageo.serving.jobs.settings import JobSettings
 
 TOKEN_VARIABLE = "INSTAGEO_SERVE_TOKEN"  # noqa: S105  # the variable's name  # nosec B105
 """Environment variable that holds the bearer token; if it is not set, no token is required."""
@@ -72,6 +73,7 @@ class ServerSettings:
         backend: What computes networks, as `engine.backend`.
         precision: In which number format, as `engine.precision`.
         limits: Limits of requests.
+        jobs: Where maps of areas are kept, and their limits; None if the server makes none.
     """
 
     models: dict[str, str]
@@ -83,6 +85,7 @@ class ServerSettings:
     backend: str = "auto"
     precision: str = "auto"
     limits: RequestLimits = field(default_factory=RequestLimits)
+    jobs: JobSettings | None = None
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -112,7 +115,8 @@ def server_settings_from_dict(values: dict[str, Any]) -> ServerSettings:
         ConfigError: A key is unknown, or a value out of range.
     """
     try:
-        return ServerSettings(**(values | {"limits": RequestLimits(**values.get("limits") or {})}))
+        limits, jobs = RequestLimits(**values.get("limits") or {}), values.get("jobs")
+        return ServerSettings(**(values | {"limits": limits, "jobs": JobSettings(**jobs) if jobs else None}))
     except TypeError as error:
         raise ConfigError(f"the server's arguments do not fit: {error}") from error
 

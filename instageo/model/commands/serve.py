@@ -10,6 +10,7 @@ from instageo.files import write_text
 from instageo.model.registry.names import is_registry_name, parse_name
 from instageo.runtime.progress import log_to_stderr
 from instageo.serving.settings import ServerSettings, build_serve_config
+from instageo.stores.lock import LockedError, hold_folder
 
 log = logging.getLogger("instageo")
 
@@ -46,7 +47,29 @@ def serve(settings: ServerSettings, listen: ListenAddress, config_path: Path | N
             return
         with required_by("instageo serve", "model,cpu,serve"):
             from instageo.serving.app import serve_until_stopped
+        if settings.jobs is not None:
+            require_free_folder(settings.jobs.folder)
         serve_until_stopped(settings, listen.host, listen.port, listen.address)
+
+
+def require_free_folder(folder: str) -> None:
+    """Check that maps of areas can be kept in a folder, and that no other server keeps its own there.
+
+    Raises:
+        ConfigError: Another server uses it.
+        MissingExtraError: Packages that map areas are not installed.
+        WriteError: The disk refuses it.
+    """
+    with required_by("--jobs-dir", "data"):
+        import pystac_client  # noqa: F401
+        import shapely  # noqa: F401
+    try:
+        with hold_folder(Path(folder)):
+            pass
+    except LockedError as error:
+        raise ConfigError(
+            f"--jobs-dir {folder}: another server keeps its maps there ({error}); stop it, or choose another folder"
+        ) from error
 
 
 def name_models(sources: list[str]) -> dict[str, str]:

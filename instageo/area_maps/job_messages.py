@@ -1,0 +1,69 @@
+"""What a server and the process of a job say to each other: one JSON object per line, on standard input and output."""
+
+from dataclasses import asdict, dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from instageo.area_maps.request import AreaOutput, AreaRequest, Days
+from instageo.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class JobOrder:
+    """What a process is to do.
+
+    Attributes:
+        command: `run` for maps, or `plan` for their plan alone.
+        model: Checkpoint, folder of a run, or `registry:…`.
+        request: The area, the days and the images.
+        output: Where and how maps are written.
+    """
+
+    command: str
+    model: str
+    request: AreaRequest
+    output: AreaOutput
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        output = asdict(self.output) | {"folder": str(self.output.folder), "members": list(self.output.members)}
+        return {
+            "command": self.command,
+            "model": self.model,
+            "request": request_to_json(self.request),
+            "output": output,
+        }
+
+
+def order_from_json(values: dict[str, Any]) -> JobOrder:
+    """Return an order from the values of `JobOrder.to_json`.
+
+    Raises:
+        ConfigError: A value is missing, unknown or out of range.
+    """
+    try:
+        output = values["output"]
+        return JobOrder(
+            values["command"],
+            values["model"],
+            request_from_json(values["request"]),
+            AreaOutput(**(output | {"folder": Path(output["folder"]), "members": tuple(output["members"])})),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"the order of a job does not fit: {error!r}") from error
+
+
+def request_to_json(request: AreaRequest) -> dict[str, Any]:
+    """Return plain values of a request; days are pairs of ISO dates."""
+    values = {field.name: getattr(request, field.name) for field in fields(request)}
+    return values | {
+        "days": [[str(days.first), str(days.last)] for days in request.days],
+        "mask": list(request.mask),
+    }
+
+
+def request_from_json(values: dict[str, Any]) -> AreaRequest:
+    """Return a request from the values of `request_to_json`; raises KeyError, TypeError or ValueError."""
+    days = tuple(Days(date.fromisoformat(first), date.fromisoformat(last)) for first, last in values["days"])
+    return AreaRequest(**(values | {"days": days, "mask": tuple(values["mask"])}))

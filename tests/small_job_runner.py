@@ -1,0 +1,79 @@
+"""A runner of jobs that does in short steps what its model's source says: `quick`, `slow`, `crash`, and so on."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from instageo.area_maps.job_runner import run_order
+from instageo.errors import ConfigError
+
+COMMAND = [sys.executable, str(Path(__file__))]
+
+
+class SmallRunner:
+    """Writes small files in place of maps."""
+
+    def run(self, model, request, output, progress):
+        """Do what the source of the model says."""
+        folder = output.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        progress("searching images", 0, 0)
+        if model == "slow":
+            return self._slow(folder, progress)
+        if model == "deaf":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            progress("deaf", 0, 1)
+            time.sleep(600)
+        if model == "abort":
+            os.abort()
+        if model == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if model == "memory":
+            raise MemoryError
+        if model == "error":
+            raise ConfigError(f"{folder}/x.tif: no image of {request.days[0]} was found; choose other days")
+        if model == "bug":
+            raise RuntimeError("secret")
+        sys.stdout.write("a library prints this\n")
+        os.write(1, b"\xff\xfe{not json\n")
+        names = [self._zone_name(each) for each in json.loads(Path(request.zones).read_text())["features"]]
+        (folder / "report.html").write_text(f"<h1>{names}</h1><script>document.title = 'ran'</script>")
+        (folder / "areas.csv").write_text("zone,hectares\n")
+        (folder / "T36KXD").mkdir(exist_ok=True)
+        (folder / "T36KXD" / "map.tif").write_bytes(bytes(3_000_000))
+        (folder / ".hidden.tif").write_bytes(b"x")
+        (folder / "weights.pkl").write_bytes(b"x")
+        if not (folder / "link.tif").is_symlink():
+            (folder / "link.tif").symlink_to("/etc/passwd")
+        (folder / "request.json").write_text(json.dumps({"days": [str(days) for days in request.days]}))
+        progress("mapping", 2, 2)
+
+    def plan(self, model, request, output):
+        """Return a plan, or do as the source of the model says."""
+        if model == "error":
+            raise ConfigError("no image was found; choose other days")
+        if model == "slow":
+            time.sleep(600)
+        return {"tiles": 1, "images": 3, "megabytes": 12.5, "minutes": 2, "area": request.area[:4]}
+
+    def _slow(self, folder, progress):
+        """Write one line per step to a file; a second run continues after the last line."""
+        steps = folder / "steps.csv"
+        done = len(steps.read_text().splitlines()) if steps.exists() else 0
+        (folder / "pieces.bin").write_bytes(bytes(100_000))
+        for step in range(done, 60):
+            with steps.open("a") as file:
+                file.write(f"{step},{os.getpid()}\n")
+            progress("mapping", step + 1, 60)
+            time.sleep(0.1)
+
+    @staticmethod
+    def _zone_name(zone):
+        return zone["properties"]["name"]
+
+
+if __name__ == "__main__":
+    sys.exit(run_order(SmallRunner()))
