@@ -27,7 +27,7 @@ class JobOrder:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        output = asdict(self.output) | {"folder": str(self.output.folder), "members": list(self.output.members)}
+        output = asdict(self.output) | {"folder": str(self.output.folder)}
         return {
             "command": self.command,
             "model": self.model,
@@ -48,7 +48,7 @@ def order_from_json(values: dict[str, Any]) -> JobOrder:
             values["command"],
             values["model"],
             request_from_json(values["request"]),
-            AreaOutput(**(output | {"folder": Path(output["folder"]), "members": tuple(output["members"])})),
+            AreaOutput(**(output | {"folder": Path(output["folder"])})),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"the order of a job does not fit: {error!r}") from error

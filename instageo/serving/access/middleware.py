@@ -22,6 +22,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PAGE_FILES = {
     "/": "index.html", "/page.css": "page.css", "/page.js": "page.js", "/docs": "docs.html", "/docs.js": "docs.js",
+    "/area": "area.html", "/area.css": "area.css", "/area.js": "area.js", "/area_map.js": "area_map.js",
+    "/area_jobs.js": "area_jobs.js", "/coastline.js": "coastline.js", "/api.js": "api.js",
 }  # fmt: skip
 """Files of the page and of the description of the API, by path; they hold nothing of the server's models."""
 

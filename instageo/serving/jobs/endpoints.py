@@ -31,7 +31,7 @@ from instageo.serving.metrics import ServerMetrics
 BODY_S = 30.0
 """Seconds within which the body of a request must arrive."""
 
-PLAN_S = 120.0
+PLAN_S = 240.0
 """Seconds within which a plan must be made."""
 
 PLANS_AT_A_TIME = 2

@@ -25,7 +25,6 @@ FIELDS = {
     "catalog": "Key of a catalogue; by default that of the product.",
     "composite": f"How images are combined: {', '.join(COMPOSITES)}.",
     "mask": "Quality flags whose pixels do not count; by default cloud and shadow.",
-    "dilate_m": "Distance by which masks grow, metres.",
     "max_cloud": "Largest cloud cover of an image, percent.",
     "zones": "GeoJSON FeatureCollection of polygons whose areas are measured one by one.",
     "probabilities": "Whether the probability of each class is written, too.",
@@ -118,7 +117,6 @@ def _parse(values: dict[str, Any], models: Collection[str], settings: JobSetting
         "catalog": _read_catalog(values, settings),
         "composite": _choice(values, "composite", COMPOSITES) or COMPOSITES[0],
         "mask": _read_mask(values),
-        "dilate_m": _read_number(values, "dilate_m", 0.0),
         "max_cloud": _read_number(values, "max_cloud", 100.0),
     }
     probabilities = values.get("probabilities", False)

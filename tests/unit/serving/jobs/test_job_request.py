@@ -27,14 +27,14 @@ def parsed(**changes):
 def test_a_request_in_full():
     spec = parsed(
         model="a/b", area=ZONE | {"crs": "x"}, date=None, dates=["2026-11-20", "2026-11-22/2026-11-26"],
-        source="sentinel2", catalog="earthsearch", composite="median", mask=["cloud", "snow"], dilate_m=60,
+        source="sentinel2", catalog="earthsearch", composite="median", mask=["cloud", "snow"],
         max_cloud=40.5, probabilities=True,
     )  # fmt: skip
     request = spec.to_request("A", "Z")
     assert (request.area, request.zones, spec.probabilities) == ("A", "Z", True)
     assert [str(days) for days in request.days] == ["2026-11-20", "2026-11-22/2026-11-26"]
     assert (request.source, request.catalog, request.composite) == ("sentinel2", "earthsearch", "median")
-    assert (request.mask, request.dilate_m, request.max_cloud) == (("cloud", "snow"), 60.0, 40.5)
+    assert (request.mask, request.max_cloud) == (("cloud", "snow"), 40.5)
     assert spec.geometry == {"type": "Polygon", "coordinates": [[[33, -19], [34, -19], [34, -18], [33, -19]]]}
     assert spec.summary["bounds"] == [33, -19, 34, -18]
 
@@ -114,7 +114,7 @@ BOX = [33, -19, 34, -18]
         ({"mask": ["clouds"]}, "mask: clouds is unknown; expected one of cloud"),
         ({"max_cloud": 101}, "max_cloud=101.0 does not work; expected 0 to 100"),
         ({"max_cloud": "0"}, "max_cloud: expected a number"),
-        ({"dilate_m": float("inf")}, "dilate_m: expected a number"),
+        ({"max_cloud": float("inf")}, "max_cloud: expected a number"),
         ({"probabilities": 1}, "probabilities: expected true or false"),
         ({"zones": {"type": "FeatureCollection", "features": []}}, "zones: expected a GeoJSON FeatureCollection"),
         ({"zones": ["/etc/passwd"]}, "zones: expected a GeoJSON FeatureCollection"),
