@@ -3,7 +3,8 @@
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import typer
@@ -11,15 +12,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from instageo.area_maps.area_changes import compare_areas
+from instageo.area_maps.area_pages import write_pages
 from instageo.area_maps.area_plan import AreaPlan, make_plan
 from instageo.area_maps.area_products import measure_maps, zones_of
+from instageo.area_maps.area_series import follow_area
+from instageo.area_maps.image_search import NoImageError
 from instageo.area_maps.map_tiles import map_tiles, prepare_area
 from instageo.area_maps.request import AreaOutput, AreaRequest
 from instageo.area_maps.results import AreaMaps
-from instageo.model.inference.predictor import predictor_from_settings
+from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.map_jobs.from_settings import job_without_scenes
-from instageo.model.map_jobs.map_job import ShowProgress
+from instageo.model.map_jobs.map_job import MapJob, ShowProgress
 from instageo.model.settings import Settings
+from instageo.raster.area_products.zones import Zone
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +41,7 @@ class AreaOptions:
         plan_only: Whether the plan is shown, and nothing is mapped.
         price_per_hour: Price of an hour of this machine, for the plan.
         as_json: Whether results are printed as JSON.
+        command: The command, for the report.
     """
 
     folder: Path
@@ -43,6 +50,7 @@ class AreaOptions:
     plan_only: bool = False
     price_per_hour: float | None = None
     as_json: bool = False
+    command: str = ""
 
 
 def run_areas(
@@ -58,55 +66,117 @@ def run_areas(
         InstaGeoError: The model, the area or images cannot be found or do not fit together, or a disk refuses a file.
     """
     predictor = predictor_from_settings(settings, explicit)
-    job = job_without_scenes(predictor, settings.map, explicit)
-    zones = zones_of(next(iter(requests.values())))
-    plans: list[AreaPlan] = []
-    measured: dict[str, AreaMaps] = {}
-    for name, request in requests.items():
-        output = AreaOutput(options.folder / name, threads=options.threads, cache_mb=options.cache_mb)
-        work = prepare_area(predictor, request, output, keep_list=not options.plan_only)
-        plans.append(make_plan(work.area, work.search, work.scenes, predictor))
-        _show_plan(plans[-1], options)
-        if not options.plan_only:
-            with show_progress(f"mapping {work.area.name}") as progress:
-                maps = map_tiles(job, work, output, lambda _, done, total: progress(done, total))
-            measured[name] = measure_maps(maps, predictor, zones)
-    if options.as_json:
-        record = [plan.to_json() for plan in plans] if options.plan_only else _results(measured)
-        typer.echo(json.dumps(record, indent=1, ensure_ascii=False))
+    run = _Run(predictor, job_without_scenes(predictor, settings.map, explicit), requests, options, show_progress)
+    if options.plan_only:
+        plans = [run.plan(name) for name in requests]
+        if options.as_json:
+            typer.echo(json.dumps([plan.to_json() for plan in plans], indent=1))
         return
-    for name, result in measured.items():
-        _print_areas(name, result)
+    results = run.map_all()
+    files = run.write_summary(results)
+    if options.as_json:
+        typer.echo(json.dumps(_results(results, files), indent=1, ensure_ascii=False))
+        return
+    for name, maps in results.items():
+        if maps is not None:
+            _print_areas(name, maps)
+    for path in files.values():
+        log.info("%s", path)
 
 
-def _show_plan(plan: AreaPlan, options: AreaOptions) -> None:
-    lines = plan.lines(options.price_per_hour)
-    if options.plan_only and not options.as_json:
-        typer.echo("\n".join(lines))
-    elif not options.plan_only:
-        for line in lines:
+@dataclass(frozen=True)
+class _Run:
+    """Requests of a command, with the model that maps them."""
+
+    predictor: Predictor
+    job: MapJob
+    requests: Mapping[str, AreaRequest]
+    options: AreaOptions
+    show_progress: ShowProgress
+
+    @cached_property
+    def zones(self) -> list[Zone]:
+        return zones_of(next(iter(self.requests.values())))
+
+    def plan(self, name: str) -> AreaPlan:
+        """Plan a request, and print the plan unless JSON is wanted."""
+        work = prepare_area(self.predictor, self.requests[name], self._output(name), keep_list=False)
+        plan = make_plan(work.area, work.search, work.scenes, self.predictor)
+        if not self.options.as_json:
+            typer.echo("\n".join(plan.lines(self.options.price_per_hour)))
+        return plan
+
+    def map_all(self) -> dict[str, AreaMaps | None]:
+        """Map all requests; a period of a series without an image does not stop the others."""
+        results: dict[str, AreaMaps | None] = {}
+        for name in self.requests:
+            try:
+                results[name] = self._map(name)
+            except NoImageError as error:
+                if not self._is_series:
+                    raise
+                log.warning("%s: %s", name, error)
+                results[name] = None
+        return results
+
+    def write_summary(self, results: Mapping[str, AreaMaps | None]) -> dict[str, Path]:
+        """Write what belongs to several periods together, with a report over them, and return the files by kind."""
+        folder = self.options.folder
+        if "before" in results and results["before"] is not None and results["after"] is not None:
+            changes = compare_areas(results["before"], results["after"], folder, self.zones)
+            maps = write_pages(results["after"], self.zones, folder, changes=changes)
+            return {**changes.files, "report": maps.files["report"]}
+        if self._is_series:
+            series = follow_area(results, folder)
+            last = [maps for maps in results.values() if maps is not None][-1]
+            maps = write_pages(last, self.zones, folder, series=series)
+            return {**series.files, "report": maps.files["report"]}
+        return {}
+
+    @property
+    def _is_series(self) -> bool:
+        return "" not in self.requests and "before" not in self.requests
+
+    def _output(self, name: str) -> AreaOutput:
+        options = self.options
+        return AreaOutput(options.folder / name, threads=options.threads, cache_mb=options.cache_mb)
+
+    def _map(self, name: str) -> AreaMaps:
+        output = self._output(name)
+        work = prepare_area(self.predictor, self.requests[name], output)
+        for line in make_plan(work.area, work.search, work.scenes, self.predictor).lines():
             log.info("%s", line)
+        with self.show_progress(f"mapping {work.area.name}") as progress:
+            maps = map_tiles(self.job, work, output, lambda _, done, total: progress(done, total))
+        maps = measure_maps(replace(maps, command=self.options.command), self.predictor, self.zones)
+        return write_pages(maps, self.zones, output.folder)
 
 
-def _results(measured: Mapping[str, AreaMaps]) -> list[dict[str, object]]:
-    return [
-        {
-            "name": name,
-            "folder": str(result.folder),
-            "maps": list(map(str, result.maps)),
-            "files": {kind: str(path) for kind, path in result.files.items()},
-            "failed": {tile.tile: tile.error for tile in result.tiles if tile.error},
-        }
-        for name, result in measured.items()
-    ]
+def _results(results: Mapping[str, AreaMaps | None], files: Mapping[str, Path]) -> dict[str, object]:
+    """Return what was made as JSON values."""
+    return {
+        "periods": [
+            {
+                "name": name,
+                "folder": str(maps.folder),
+                "maps": list(map(str, maps.maps)),
+                "files": {kind: str(path) for kind, path in maps.files.items()},
+                "failed": {tile.tile: tile.error for tile in maps.tiles if tile.error},
+            }
+            for name, maps in results.items()
+            if maps is not None
+        ],
+        "without an image": [name for name, maps in results.items() if maps is None],
+        "files": {kind: str(path) for kind, path in files.items()},
+    }
 
 
-def _print_areas(name: str, result: AreaMaps) -> None:
+def _print_areas(name: str, maps: AreaMaps) -> None:
     """Print a table of hectares, and where the files are."""
     table = Table("zone", "class", "hectares", "share of observed", "unobserved", title=name or None)
     for column in table.columns[2:]:
         column.justify = "right"
-    for zone in result.areas.zones if result.areas else ():
+    for zone in maps.areas.zones if maps.areas else ():
         unobserved = f"{zone.unobserved_hectares / zone.zone_hectares:.1%}" if zone.zone_hectares else "–"
         for each in zone.classes:
             share = f"{each.share_of_observed:.1%}"
@@ -114,4 +184,4 @@ def _print_areas(name: str, result: AreaMaps) -> None:
         if not zone.classes and zone.mean is not None:
             table.add_row(escape(zone.zone), f"mean {zone.mean:.4g}", f"{zone.observed_hectares:,.1f}", "", unobserved)
     Console().print(table)
-    log.info("%s: %s", result.folder, ", ".join(path.name for path in result.files.values()))
+    log.info("%s: %s", maps.folder, ", ".join(path.name for path in maps.files.values()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from affine import Affine
 
 from instageo.area_maps.area import Area
+from instageo.area_maps.image_search import NoImageError
 from instageo.area_maps.request import AreaRequest, Days
 from instageo.data.matching.placement import tile_name
 from instageo.data.matching.scenes import Scene, Scenes
@@ -57,7 +58,8 @@ def divide_area(
         context: Pixels around the area that the network sees, too.
 
     Raises:
-        DataError: No tile has images for all dates.
+        NoImageError: No tile has images for all dates.
+        DataError: The area's part of a tile is too large.
     """
     candidates = []
     for name, own in scenes.usable.items():
@@ -72,7 +74,7 @@ def divide_area(
         if not candidate.is_in(chosen):
             chosen.append(candidate)
     if not chosen:
-        raise DataError(_why_none(scenes, request))
+        raise NoImageError(_why_none(scenes, request))
     return [_tile(candidate, context) for candidate in chosen]
 
 

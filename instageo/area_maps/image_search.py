@@ -24,6 +24,10 @@ from instageo.wording import counted
 log = logging.getLogger(__name__)
 
 
+class NoImageError(DataError):
+    """No image shows the area in a period."""
+
+
 @dataclass(frozen=True)
 class ImageSearch:
     """Images of an area.
@@ -69,7 +73,8 @@ def search_images(
 
     Raises:
         ConfigError: The catalogue is unknown, or does not hold the product or a band.
-        DataError: The catalogue cannot be reached, or has no images.
+        NoImageError: There is no image.
+        DataError: The catalogue cannot be reached.
     """
     name, notes = request.catalog or "", tuple[str, ...]()
     own_list = None if folder is None else folder / ITEMS
@@ -102,7 +107,7 @@ def search_images(
         grid_of=lambda asset: file_grid(asset, access),
     )  # fmt: skip
     if not item_list.items:
-        raise DataError("; ".join(notes) or _no_image(request, source))
+        raise NoImageError("; ".join(notes) or _no_image(request, source))
     return ImageSearch(source, products, tuple(bands), tuple(mask), item_list, scenes, access, list_folder, notes)
 
 

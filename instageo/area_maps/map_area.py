@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from instageo.area_maps.area_pages import write_pages
 from instageo.area_maps.area_plan import AreaPlan, make_plan
 from instageo.area_maps.area_products import measure_maps, zones_of
 from instageo.area_maps.map_tiles import ShowTileProgress, map_tiles, prepare_area
@@ -30,7 +31,7 @@ DateLike = str | date | tuple[str | date, str | date]
 def map_area_request(
     model: str | Predictor, request: AreaRequest, output: AreaOutput, *, progress: ShowTileProgress | None = None
 ) -> AreaMaps:
-    """Map an area, and write mosaics, records and hectares.
+    """Map an area, and write mosaics, records, hectares, pictures and a report.
 
     A run that was stopped goes on where it was.
 
@@ -48,7 +49,7 @@ def map_area_request(
     job, zones = job_without_scenes(predictor, wanted), zones_of(request)
     work = prepare_area(predictor, request, output)
     maps = map_tiles(job, work, output, progress or (lambda _text, _done, _total: None))
-    return measure_maps(maps, predictor, zones)
+    return write_pages(measure_maps(maps, predictor, zones), zones, output.folder)
 
 
 def plan_area_request(model: str | Predictor, request: AreaRequest, output: AreaOutput) -> AreaPlan:

@@ -1,6 +1,8 @@
 """`instageo map`: map scenes, or an area on days from a catalogue."""
 
 import inspect
+import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +12,7 @@ import typer
 from instageo.area_maps.request import COMPOSITES, AreaRequest, Days, parse_days
 from instageo.errors import ConfigError
 from instageo.extras import required_by
+from instageo.locations import hide_secrets
 from instageo.model.commands.map_options import (
     EXTRAS,
     make_command,
@@ -95,7 +98,7 @@ def _run(values: dict[str, Any]) -> None:
         keep_freed_memory()
         options = AreaOptions(
             Path(values["output"] or "maps"), values["threads"], values["cache_mb"], values["plan"],
-            values["price_per_hour"], values["json"],
+            values["price_per_hour"], values["json"], hide_secrets(shlex.join(["instageo", *sys.argv[1:]])),
         )  # fmt: skip
         run_areas(settings, explicit, requests, options, step_progress)
 

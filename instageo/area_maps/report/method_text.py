@@ -17,7 +17,7 @@ def describe_method(maps: AreaMaps, table: AreaTable) -> list[str]:
     request = maps.request
     lines = [COMPOSITE_TEXTS[request.composite]]
     if request.mask:
-        grown = f", with a rim of {request.dilate_m:g} m" if request.dilate_m else ""
+        grown = f", with a rim of {request.dilation:g} pixels" if request.dilation else ""
         lines.append(
             f"Pixels that the quality layer of an image marks as {', '.join(request.mask)} were left out{grown}."
         )

@@ -328,14 +328,14 @@ def test_an_area_without_any_observation_or_map_is_reported(maps, tmp_path):
 
 def test_models_of_several_dates_name_each_date(maps, tmp_path):
     days = (Days(date(2026, 5, 1), date(2026, 5, 9)), Days(date(2026, 11, 20), date(2026, 11, 20)))
-    request = AreaRequest("35.8,0.1,36.2,0.4", days, max_cloud=60, dilate_m=100)
+    request = AreaRequest("35.8,0.1,36.2,0.4", days, max_cloud=60, dilation=100)
     write_report(replace(maps, request=request), make_table(), tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     assert page.text("h1") == ["box 35.8, 0.1, 36.2, 0.4, 2026-05-01 to 2026-05-09; 2026-11-20"]
     assert rows_of(page, "images")[0][-1] == "Date of the model"
     assert rows_of(page, "images")[1][-1] == "1"
     assert "more than 60 % clouds" in page.source
-    assert "with a rim of 100 m" in page.source
+    assert "with a rim of 100 pixels" in page.source
 
 
 def test_a_noisy_map_of_two_tiles_stays_below_three_megabytes(tmp_path):
