@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 STEP_DEGREES = 0.002
-"""Longest part of an edge before it is moved to another reference system, so that edges stay straight to a millimetre."""
+"""Longest part of an edge before it is moved to another reference system: its middle moves less than a millimetre."""
 
 SEARCH_DEGREES = 0.5
 """Distance of the places inside the area for which images are searched."""

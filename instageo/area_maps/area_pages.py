@@ -59,7 +59,7 @@ def write_pages(
         changes=None if changes is None else _change_table(changes),
         series=None if series is None else _series_table(series),
     )  # fmt: skip
-    return replace(maps, files={**files, **maps.files})
+    return replace(maps, files=files | {kind: path for kind, path in maps.files.items() if kind not in files})
 
 
 def _area_table(areas: ZoneAreas, zones: Sequence[Zone]) -> AreaTable:

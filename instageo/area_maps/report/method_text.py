@@ -4,7 +4,7 @@ from instageo.area_maps.area_table import AreaTable
 from instageo.area_maps.results import AreaMaps
 
 COMPOSITE_TEXTS = {
-    "clearest": "Images of the period were put in order, those with the most clear pixels in the area first. Each "
+    "clearest": "Images of the period were put in order, those with the fewest clouds, by their records, first. Each "
     "pixel shows the first image in which it was clear.",
     "newest": "Each pixel shows the newest image of the period in which it was clear.",
     "median": "Each band of a pixel is the median of all clear observations in the period.",
