@@ -169,7 +169,7 @@ def _file_megabytes(scene: CompositeScene, image: CompositeImage, search: ImageS
     sizes = []
     for files in ((image.quality,) if image.quality else (), image.bands):
         reads = [AssetRead(file.href, (grid,)) for file in files if (grid := _window(scene, file)) is not None]
-        sizes.append(estimate(reads, search.access).cost.bytes / 1e6 if reads else 0.0)
+        sizes.append(estimate(reads, search.open_access()).cost.bytes / 1e6 if reads else 0.0)
     return sizes[0], sizes[1]
 
 

@@ -23,8 +23,8 @@ from instageo.area_maps.request import AreaOutput, AreaRequest
 from instageo.area_maps.results import AreaMaps
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.map_jobs.from_settings import job_without_scenes
-from instageo.model.map_jobs.map_job import MapJob, ShowProgress
-from instageo.model.settings import Settings
+from instageo.model.map_jobs.map_job import MapJob, ShowProgress, WorkerSettings
+from instageo.model.settings import Engine, Settings
 from instageo.raster.area_products.zones import Zone
 
 log = logging.getLogger(__name__)
@@ -65,8 +65,11 @@ def run_areas(
     Raises:
         InstaGeoError: The model, the area or images cannot be found or do not fit together, or a disk refuses a file.
     """
-    predictor = predictor_from_settings(settings, explicit)
-    run = _Run(predictor, job_without_scenes(predictor, settings.map, explicit), requests, options, show_progress)
+    local = settings.engine.kind is Engine.local
+    predictor = predictor_from_settings(settings, explicit, None if local else "cpu")
+    job = job_without_scenes(predictor, settings.map, explicit)
+    job = job if local else replace(job, workers=WorkerSettings(settings, explicit))
+    run = _Run(predictor, job, requests, options, show_progress)
     if options.plan_only:
         plans = [run.plan(name) for name in requests]
         if options.as_json:

@@ -1,9 +1,10 @@
 """Find the images of an area: in a catalogue, in a frozen list, or in the list of the same request before."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from instageo.area_maps.area import Area
@@ -39,7 +40,7 @@ class ImageSearch:
         mask: Names of quality flags whose pixels do not count.
         item_list: Records of the images.
         scenes: Images by tile.
-        access: How files are opened.
+        open_access: Returns how files are opened.
         list_folder: Folder that relative addresses of the records refer to; None for a catalogue.
         notes: Remarks for the user.
     """
@@ -50,7 +51,7 @@ class ImageSearch:
     mask: tuple[str, ...]
     item_list: ItemList
     scenes: Scenes
-    access: Access
+    open_access: Callable[[], Access]
     list_folder: Path | None = None
     notes: tuple[str, ...] = ()
 
@@ -79,10 +80,11 @@ def search_images(
     name, notes = request.catalog or "", tuple[str, ...]()
     own_list = None if folder is None else folder / ITEMS
     list_folder = None
+    open_access: Callable[[], Access]
     if name.endswith(LIST_SUFFIXES):
         list_folder = Path(name).parent
         item_list = read_items(Path(name))
-        access = list_access(Path(name), item_list.catalog)
+        open_access = partial(list_access, Path(name), item_list.catalog)
         products = source.products_in(item_list.catalog, request.collection, {})
     else:
         catalog = find_catalog(request.catalog or source.default_catalog)
@@ -90,7 +92,7 @@ def search_images(
         collections = [product.collection for product in products]
         queries = _queries(request, area)
         former = _former_list(own_list, catalog.key, collections, queries)
-        access = catalog.open_files()
+        open_access = partial(_open_catalog, request.catalog or source.default_catalog)
         if former is not None:
             item_list = former
         else:
@@ -102,13 +104,18 @@ def search_images(
     mask = check_flags(request.mask, source.flags, source.name) if request.mask and source.flags else ()
     if own_list is not None and own_list != Path(name):
         write_items(own_list, item_list, files_from=list_folder)
+    access = open_access()
     scenes = find_scenes(
         item_list.items, source, products, tuple(bands), max_cloud=request.max_cloud, stated=request.sentinel2_shift,
         grid_of=lambda asset: file_grid(asset, access),
     )  # fmt: skip
     if not item_list.items:
         raise NoImageError("; ".join(notes) or _no_image(request, source))
-    return ImageSearch(source, products, tuple(bands), tuple(mask), item_list, scenes, access, list_folder, notes)
+    return ImageSearch(source, products, tuple(bands), tuple(mask), item_list, scenes, open_access, list_folder, notes)
+
+
+def _open_catalog(name: str) -> Access:
+    return find_catalog(name).open_files()
 
 
 def _queries(request: AreaRequest, area: Area) -> list[SearchQuery]:

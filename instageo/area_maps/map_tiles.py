@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from instageo.area_maps.results import AreaMaps, MappedImage, TileMap
 from instageo.data.composites.composite_scene import UnusableImageError
 from instageo.data.reading.block_cache import BlockCache
 from instageo.data.reading.catalog_files import CatalogFiles
-from instageo.errors import ConfigError, DataError, InstaGeoError
+from instageo.errors import ConfigError, DataError, InstaGeoError, RasterError
 from instageo.files import write_text
 from instageo.locations import user_cache
 from instageo.model.inference.predictor import Predictor
 from instageo.model.map_jobs.map_job import MapJob
-from instageo.model.map_jobs.map_scenes import map_scenes
+from instageo.model.map_jobs.map_scenes import map_each
 from instageo.model.settings.derived import band_names
 from instageo.plain_values import load_json_file
 from instageo.wording import counted
@@ -75,7 +75,7 @@ def prepare_area(predictor: Predictor, request: AreaRequest, output: AreaOutput,
         context=tiling.tile - tiling.stride,
     )  # fmt: skip
     cache = BlockCache(user_cache() / BLOCKS, output.cache_mb * 10**6)
-    files = CatalogFiles(search.access, cache, output.threads)
+    files = CatalogFiles(search.open_access, cache, output.threads)
     return AreaWork(request, area, search, tuple(AreaScene(tile.name, tile, search, request, files) for tile in tiles))
 
 
@@ -95,11 +95,16 @@ def map_tiles(job: MapJob, work: AreaWork, output: AreaOutput, progress: ShowTil
     """
     _begin(work.request, output, overwrite=job.overwrite)
     tiles: list[TileMap] = []
-    for number, scene in enumerate(work.scenes):
-        path = output.folder / TILES / f"{scene.name}.tif"
-
+    paths = [output.folder / TILES / f"{scene.name}.tif" for scene in work.scenes]
+    finished = set() if job.workers is None else _map_on_ray(job, work.scenes, paths, progress)
+    job = replace(job, workers=None)  # what failed on Ray is tried here, where images can be left out
+    for number, (scene, path) in enumerate(zip(work.scenes, paths, strict=True)):
         try:
             show = _TileProgress(scene.name, number, len(work.scenes), progress)
+            if path in finished:
+                with suppress(UnusableImageError):
+                    tiles.append(_describe_tile(scene, path))
+                    continue
             tiles.append(_map_tile(job, scene, path, show))
         except InstaGeoError as error:
             if len(work.scenes) == 1:
@@ -121,20 +126,36 @@ def _map_tile(job: MapJob, scene: AreaScene, path: Path, show: "_TileProgress") 
     """Map a tile; images that turn out to be of no use are left out, and the tile begins again."""
     while True:
         try:
-            map_scenes(replace(job, scenes=[scene], outputs=[path]), show)
-            composite = scene.composite()
-            coverage = path.with_name(f"{path.stem}_coverage.tif")
-            pixels = write_coverage(composite, path, coverage)
+            map_each(replace(job, scenes=[scene], outputs=[path]), show)
+            return _describe_tile(scene, path)
         except UnusableImageError as error:
             log.warning("%s: %s is left out: %s", scene.name, error.item.id, error)
             scene = replace(scene, excluded=scene.excluded | {error.item})
-            continue
-        images = [
-            MappedImage(item.id, item.collection, item.time, item.cloud_percent, count, date)
-            for date, (items, counts) in enumerate(zip(scene.images, pixels, strict=True))
-            for item, count in zip(items, counts, strict=True)
-        ]
-        return TileMap(scene.name, path, tuple(images), coverage)
+
+
+def _describe_tile(scene: AreaScene, path: Path) -> TileMap:
+    """Write which image each pixel of a map is of, and return the map with its images."""
+    coverage = path.with_name(f"{path.stem}_coverage.tif")
+    pixels = write_coverage(scene.composite(), path, coverage)
+    images = [
+        MappedImage(item.id, item.collection, item.time, item.cloud_percent, count, date)
+        for date, (items, counts) in enumerate(zip(scene.images, pixels, strict=True))
+        for item, count in zip(items, counts, strict=True)
+    ]
+    return TileMap(scene.name, path, tuple(images), coverage)
+
+
+def _map_on_ray(
+    job: MapJob, scenes: Sequence[AreaScene], paths: Sequence[Path], progress: ShowTileProgress
+) -> set[Path]:
+    """Map tiles side by side, and return the paths of those that could be mapped."""
+    show = _TileProgress(counted(len(scenes), "tile"), 0, 1, progress)
+    try:
+        reports = map_each(replace(job, scenes=scenes, outputs=paths), show)
+    except RasterError as error:  # of the only tile
+        log.warning("%s", error)
+        return set()
+    return {report.output for report in reports if report.error is None}
 
 
 @dataclass(frozen=True)

@@ -208,3 +208,44 @@ def test_a_plan_reads_no_pixel(map_area, tmp_path):
         r"network, \S+ by a trial with PyTorch, [\d.]+ at 1.2 an hour", lines[4],
     )  # fmt: skip
     assert not (tmp_path / "out").exists()
+
+
+def test_ray_maps_tiles_side_by_side(map_area, tmp_path):
+    pytest.importorskip("ray", reason="the extra `serve` is not installed")
+    assert map_area(tmp_path / "local")[0] == 0
+    status, _, err = map_area(tmp_path / "ray", "--engine", "ray", "--num-workers", "2")
+    assert status == 0, err
+    for path in (tmp_path / "local" / "tiles").glob("T*.tif"):
+        assert path.read_bytes() == (tmp_path / "ray" / "tiles" / path.name).read_bytes()
+
+
+def test_two_periods_are_compared(map_area, instageo, small_network, listed, tmp_path):
+    """Transitions are counted where both periods have an observation."""
+    arguments = ["map", small_network, "--area", BOX, "--catalog", listed, "-o", tmp_path / "out"]
+    status, _, err = instageo(*arguments, "--before", DAYS[0], "--after", DAYS[1])
+    assert status == 0, err
+    for path in (tmp_path / "out" / "changes").glob("T*.tif"):
+        before, after = (
+            read_layers(tmp_path / "out" / name / "tiles" / path.name)[0].astype(int) for name in ("before", "after")
+        )
+        both = (before != 255) & (after != 255)
+        np.testing.assert_array_equal(read_layers(path)[0], np.where(both, 2 * before + after, 255))
+    record = json.loads((tmp_path / "out" / "changes.json").read_text())
+    whole = record["zones"][0]
+    assert (whole["zone"], len(whole["transitions"])) == ("whole area", 4)
+    assert DAYS[0] in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_an_area_over_time(map_area, tmp_path):
+    """A period without an image is a band without observations, and in no table."""
+    status, _, err = map_area(tmp_path / "out", "--every", "14d", date="2024-05-01/2024-06-11")
+    assert status == 0, err
+    assert "2024-05-29_2024-06-11: no image touches the area" in err
+    for path in (tmp_path / "out" / "stack").glob("T*.vrt"):
+        layers = read_layers(path)
+        assert len(layers) == 3
+        assert (layers[2] == 255).all()
+        first = read_layers(tmp_path / "out" / "2024-05-01_2024-05-14" / "tiles" / f"{path.stem}.tif")[0]
+        np.testing.assert_array_equal(layers[0], first)
+    lines = (tmp_path / "out" / "areas_over_time.csv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 2

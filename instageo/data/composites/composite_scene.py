@@ -29,6 +29,10 @@ class UnusableImageError(RasterError):
         super().__init__(message)
         self.item = item
 
+    def __reduce__(self) -> tuple[type["UnusableImageError"], tuple[Item, str]]:
+        """Return how the error is made again in another process."""
+        return UnusableImageError, (self.item, str(self))
+
 
 @dataclass(frozen=True)
 class CompositeImage:

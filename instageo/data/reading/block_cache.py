@@ -39,6 +39,10 @@ class BlockCache:
         self._size: int | None = None
         self._is_writable = limit_bytes > 0
 
+    def __reduce__(self) -> tuple[type["BlockCache"], tuple[Path, int]]:
+        """Return how another process opens the same cache."""
+        return BlockCache, (self.folder, self.limit_bytes)
+
     def get(self, file: str, row: int, column: int) -> Block | None:
         """Return a block, or None if it is not there or damaged.
 

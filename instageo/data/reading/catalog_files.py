@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -33,6 +33,10 @@ class UnusableFileError(RasterError):
     def __init__(self, href: str, message: str) -> None:
         super().__init__(message)
         self.href = href
+
+    def __reduce__(self) -> tuple[type["UnusableFileError"], tuple[str, str]]:
+        """Return how the error is made again in another process."""
+        return UnusableFileError, (self.href, str(self))
 
 
 @dataclass(frozen=True)
@@ -73,18 +77,25 @@ class FileHeader:
 class CatalogFiles:
     """Reads windows of files; safe in threads, which wait for blocks that another one is fetching.
 
+    Other processes that get one open files by themselves, with logins and signatures of their own.
+
     Args:
-        access: How files of the catalogue are opened.
+        open_access: Returns how files of the catalogue are opened.
         cache: Where blocks are kept.
         threads: Files that are read at a time.
     """
 
-    def __init__(self, access: Access, cache: BlockCache, threads: int = 8) -> None:
-        self._access, self._cache, self._threads = access, cache, threads
+    def __init__(self, open_access: Callable[[], Access], cache: BlockCache, threads: int = 8) -> None:
+        self._open_access, self._cache, self._threads = open_access, cache, threads
+        self._access = open_access()
         self._headers: dict[str, FileHeader] = {}
         self._coming: dict[tuple[str, int, int], Future[Block]] = {}
         self._lock = threading.Lock()
         self.cost = ReadCost()
+
+    def __reduce__(self) -> tuple[type["CatalogFiles"], tuple[Callable[[], Access], BlockCache, int]]:
+        """Return how another process opens the same files."""
+        return CatalogFiles, (self._open_access, self._cache, self._threads)
 
     def read_headers(self, files: Iterable[CatalogFile]) -> list[FileHeader]:
         """Return the header of each file; each is read once.

@@ -24,7 +24,7 @@ def map_scenes(job: MapJob, show_progress: ShowProgress) -> list[MapReport]:
     Raises:
         InstaGeoError: The only scene cannot be mapped, or Ray cannot be used.
     """
-    reports = _map_all(job, show_progress)
+    reports = map_each(job, show_progress)
     made = [report.output for report in reports if report.error is None]
     if len(job.scenes) > 1 and made:
         paths = write_collection(made, job.ensemble.first)
@@ -32,7 +32,12 @@ def map_scenes(job: MapJob, show_progress: ShowProgress) -> list[MapReport]:
     return reports
 
 
-def _map_all(job: MapJob, show_progress: ShowProgress) -> list[MapReport]:
+def map_each(job: MapJob, show_progress: ShowProgress) -> list[MapReport]:
+    """Map scenes without anything over all of them; see `map_scenes`.
+
+    Raises:
+        InstaGeoError: The only scene cannot be mapped, or Ray cannot be used.
+    """
     if job.workers is not None:
         with required_by("engine=ray", "model,cpu,serve"):
             from instageo.model.map_jobs.ray_maps import map_on_ray
