@@ -12,8 +12,8 @@ from typing import Any
 from instageo.errors import ConfigError
 from instageo.files import write_errors, write_text
 from instageo.model.exports.deepness_format import describe_unit
-from instageo.model.exports.exported_files import RECORD_FILE
 from instageo.model.exports.graph import ExportGraph
+from instageo.model.graphs.exported_files import RECORD_FILE
 from instageo.model.registry.published_paths import is_published_path
 from instageo.model.tasks.multilabel import MultiLabel
 from instageo.model.tasks.regression import Regression

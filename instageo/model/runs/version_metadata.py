@@ -8,7 +8,7 @@ from typing import Any
 
 from instageo.errors import RegistryError
 from instageo.model.exports.export_record import read_record
-from instageo.model.exports.exported_files import RECORD_FILE
+from instageo.model.graphs.exported_files import RECORD_FILE
 from instageo.model.registry.local_models import CHECKPOINT, PUBLISHED
 from instageo.model.registry.manifest import FileChecksum
 from instageo.model.registry.names import is_registry_name, parse_name
