@@ -29,7 +29,7 @@ from instageo.model.graphs.quantization import quantize_openvino
 
 net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 3))
 model = convert_program(trace(net, [torch.zeros(2, 1, 8, 8)]), {"image": (1, 8, 8)})
-quantize_openvino(model, [{"image": np.ones((1, 1, 8, 8), np.float32)}], transformer=False)
+quantize_openvino(model, [{"image": np.ones((1, 1, 8, 8), np.float32)}])
 for thread in threading.enumerate():
     if thread is not threading.current_thread():
         thread.join(20)

@@ -7,7 +7,7 @@ from instageo.errors import BackendUnavailableError, MissingExtraError, OutOfMem
 from instageo.model.backends.backend import AUTO, TORCH, Backend, BackendChoice, ChipBatch, NetworkSource
 from instageo.model.backends.candidates import BACKENDS, candidates
 from instageo.model.backends.cpu_features import NATIVE_BF16, cpu_features, describe_features
-from instageo.model.backends.quantization import MAX_CALIBRATION_CHIPS
+from instageo.model.backends.openvino_backend import MAX_CALIBRATION_CHIPS
 from instageo.model.backends.remembered import RememberedTrial, TrialMemory
 from instageo.model.backends.torch_backend import TorchBackend
 from instageo.model.backends.trial import MIN_AGREEMENT, Agreement, TrialFigures, try_backends

@@ -18,16 +18,22 @@ from instageo.model.backends.backend import BackendChoice, ChipBatch, NetworkSou
 from instageo.model.backends.conversion_memory import require_conversion_memory
 from instageo.model.backends.converted_models import content_checksum, converted_model, has_converted
 from instageo.model.backends.openvino_probe import check_in_own_process, reshape_to_single
-from instageo.model.backends.quantization import MIN_CALIBRATION_CHIPS, quantize
 from instageo.model.backends.torch_backend import TorchBackend
 from instageo.model.graphs.openvino_graph import to_openvino
 from instageo.model.graphs.openvino_package import import_openvino
 from instageo.model.graphs.program import trace_network
+from instageo.model.graphs.quantization import QuantizationError, quantize_openvino
 from instageo.version import __version__
 from instageo.wording import first_line
 
 HINTS = {"f32": "f32", "bf16": "bf16", "int8": "f32"}
 """OpenVINO's hint of the precision, by ours: without one it takes bfloat16 wherever the CPU knows it."""
+
+MIN_CALIBRATION_CHIPS = 8
+"""Fewest chips from which the ranges of activations are estimated."""
+
+MAX_CALIBRATION_CHIPS = 64
+"""Most chips that are used."""
 
 UNCALIBRATED = (
     f"int8 is calibrated once for each model, with at least {MIN_CALIBRATION_CHIPS} tiles: run mode=chip_inference "
@@ -152,13 +158,22 @@ def _quantizer(network: NetworkSource, tiles: ChipBatch | None) -> Callable[[Pat
         openvino = import_openvino()
         with converted_model(conversion_key(network, quantized=False), _converter(network)) as original:
             try:
-                model = quantize(openvino.Core().read_model(original / MODEL), tiles)
-            except (RuntimeError, ValueError, TypeError) as error:
-                raise BackendUnavailableError(f"it cannot be quantised ({first_line(error)})") from error
+                model = quantize_openvino(openvino.Core().read_model(original / MODEL), _feeds(tiles))
+            except QuantizationError as error:
+                raise BackendUnavailableError(str(error)) from error
         _save(model, folder / MODEL)
         check_in_own_process(folder / MODEL, "f32")
 
     return convert
+
+
+def _feeds(chips: ChipBatch) -> list[dict[str, NDArray[np.float32]]]:
+    """Return the inputs of single chips by name."""
+    few = chips.head(MAX_CALIBRATION_CHIPS)
+    return [
+        {name: part[index : index + 1].numpy() for name, part in few._asdict().items()}
+        for index in range(len(few.image))
+    ]
 
 
 def _save(model: Any, path: Path) -> None:

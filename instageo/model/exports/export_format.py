@@ -15,13 +15,11 @@ class ExportOptions:
     Attributes:
         opset: Operator set of ONNX; None for the format's own.
         calibration: Inputs of real chips for int8; empty for f32.
-        transformer: Whether the network is made of attention blocks.
         metadata: JSON texts by key, stored in the file where the format can.
     """
 
     opset: int | None = None
     calibration: Sequence[Feed] = ()
-    transformer: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

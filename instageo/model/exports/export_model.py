@@ -80,7 +80,6 @@ def export_model(predictor: Predictor, request: ExportRequest) -> ExportReport:
     options = ExportOptions(
         opset=request.opset,
         calibration=[graph.feed([each]) for each in calibration],
-        transformer=hasattr(predictor.net, "prithvi_encoder"),
         metadata={"description": json.dumps(entry, ensure_ascii=False)},
     )
     model = {"source": source, "sha256": digest, "architecture": predictor.settings.model.model_name}

@@ -35,7 +35,7 @@ def write_openvino_of_onnx(graph: ExportGraph, path: Path, options: ExportOption
 
 def _save(model: Any, path: Path, options: ExportOptions) -> None:
     if options.calibration:
-        model = quantize_openvino(model, options.calibration, transformer=options.transformer)
+        model = quantize_openvino(model, options.calibration)
     for key, text in options.metadata.items():
         model.set_rt_info(text, ["instageo", key])
     openvino = import_openvino()

@@ -10,38 +10,61 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instageo.errors import InstaGeoError
 from instageo.model.graphs.openvino_package import import_nncf
+from instageo.wording import first_line
 
 WEIGHTED = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul")
 """Operators of OpenVINO that int8 makes faster."""
 
 
-def quantize_openvino(model: Any, feeds: Sequence[Mapping[str, NDArray[np.float32]]], *, transformer: bool) -> Any:
+ATTENTION = ("ScaledDotProductAttention", "Softmax", "SoftMax")
+"""Operators between the weights of attention blocks."""
+
+
+class QuantizationError(InstaGeoError):
+    """A network cannot be quantised; the text says why."""
+
+
+def quantize_openvino(model: Any, feeds: Sequence[Mapping[str, NDArray[np.float32]]]) -> Any:
     """Return an `openvino.Model` with weights and activations in int8 (NNCF's post-training quantisation).
 
     What stands before the first convolution, and behind the last one, stays in float32: pixels as stored have values,
-    such as those for no-data, that would widen the range of int8.
+    such as those for no-data, that would widen the range of int8. NNCF treats the matrix products of attention
+    differently.
 
     Args:
         model: In float32.
         feeds: Inputs of real chips by name.
-        transformer: Whether most of the network is attention, whose matrix products NNCF treats in its own way.
 
     Raises:
+        QuantizationError: NNCF cannot quantise this network.
         MissingExtraError: NNCF is not installed.
     """
     nncf = import_nncf()
     logging.getLogger("nncf").setLevel(logging.ERROR)
     names = outside_of_weights(model)
+    inner = {node.get_type_name() for node in model.get_ops() if node.get_friendly_name() not in names}
     with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # which gets the progress
         warnings.simplefilter("ignore")
-        return nncf.quantize(
-            model,
-            nncf.Dataset([dict(feed) for feed in feeds]),
-            subset_size=len(feeds),
-            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
-            ignored_scope=nncf.IgnoredScope(names=names, validate=False),
-        )
+        try:
+            return nncf.quantize(
+                model,
+                nncf.Dataset([dict(feed) for feed in feeds]),
+                subset_size=len(feeds),
+                model_type=nncf.ModelType.TRANSFORMER if inner & set(ATTENTION) else None,
+                ignored_scope=nncf.IgnoredScope(names=names, validate=False),
+            )
+        except _errors_of(nncf) as error:
+            raise QuantizationError(
+                f"the network cannot be quantised to int8 ({first_line(error)}); use precision f32"
+            ) from error
+
+
+def _errors_of(nncf: Any) -> tuple[type[Exception], ...]:
+    """Return the kinds of errors that NNCF raises; its own have no common base."""
+    own = [kind for kind in vars(nncf.errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    return RuntimeError, ValueError, TypeError, *own
 
 
 def outside_of_weights(model: Any) -> list[str]:
