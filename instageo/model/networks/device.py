@@ -9,12 +9,10 @@ import torch
 from torch import nn
 
 from instageo.errors import ConfigError
+from instageo.model.backends.cpu_features import cpu_features
 
 HALF_PRECISION = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """Half-precision number formats by their names in `precision`."""
-
-ISA_WITH_AMX = ("ALL", "DEFAULT", "AVX512_CORE_AMX", "AVX512_CORE_AMX_FP16", "AVX10_1_512_AMX", "AVX10_1_512_AMX_FP16")
-"""Values of oneDNN's variable `ONEDNN_MAX_CPU_ISA` that leave AMX on."""
 
 
 def pick_device(accelerator: str) -> str:
@@ -59,8 +57,7 @@ def has_bf16_units(device: str) -> bool:
     """
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
-    return device == "cpu" and allowed in ISA_WITH_AMX and torch.cpu._is_amx_tile_supported()
+    return device == "cpu" and "amx_bf16" in cpu_features()
 
 
 @contextmanager

@@ -1,10 +1,13 @@
 """The number format of a training is chosen by the device and a trial."""
 
 import logging
+from functools import partial
 
 import pytest
 import torch
 
+from instageo.model.backends.cpu_features import cpu_features
+from instageo.model.networks import device as networks_device
 from instageo.model.networks.device import has_bf16_units
 from instageo.model.settings import Settings
 from instageo.model.settings.data import DataSettings
@@ -19,19 +22,27 @@ TINY = Settings(
 
 
 @pytest.fixture
-def with_amx(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+def cpu(monkeypatch, tmp_path):
+    """A function that describes the CPU as having some flags."""
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    cpuinfo = tmp_path / "cpuinfo"
+    monkeypatch.setattr(networks_device, "cpu_features", partial(cpu_features, cpuinfo))
+    return lambda flags: cpuinfo.write_text(f"flags : {flags}\n")
 
 
-def test_a_cpu_has_units_for_bfloat16_if_it_has_amx(monkeypatch, with_amx):
+@pytest.fixture
+def with_amx(cpu):
+    cpu("avx2 avx512bw avx512_bf16 amx_bf16 amx_tile")
+
+
+def test_a_cpu_has_units_for_bfloat16_if_it_has_amx(monkeypatch, cpu, with_amx):
     assert has_bf16_units("cpu")
     assert not has_bf16_units("mps")
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
     assert not has_bf16_units("cpu")
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx512_core_amx")
     assert has_bf16_units("cpu")
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    cpu("avx2 avx512bw avx512_bf16")
     assert not has_bf16_units("cpu")
 
 
