@@ -12,8 +12,8 @@ from torch import Tensor
 from instageo.errors import ConfigError, DataError
 from instageo.model.chips.sample import ignored_value
 from instageo.model.exports.graph import ExportGraph, ExportTile, Feed
+from instageo.model.inference.agreement import same_predictions
 from instageo.model.inference.predictor import Predictor
-from instageo.model.metrics.segmentation import highest_class
 from instageo.model.tasks.multilabel import MultiLabel
 from instageo.model.tasks.regression import Regression
 from instageo.wording import counted
@@ -190,16 +190,13 @@ def _count(comparison: GateComparison, task: Any, values: Sequence[tuple[Tensor,
     expected, exported = (torch.cat(list(part), 1) for part in zip(*values, strict=True))
     if not expected.numel():
         return
-    difference = (expected - exported).abs()
-    comparison.largest = float(difference.max())
+    comparison.largest = float((expected - exported).abs().max())
+    tolerance = 0.0
     if isinstance(task, Regression):
         low, high = np.percentile(expected.numpy(), SPREAD)
         comparison.spread = float(high - low)
-        agrees = difference <= max(limits.tolerance * comparison.spread, 1e-6 * float(expected.abs().max()))
-    elif isinstance(task, MultiLabel):
-        agrees = (expected > 0.5) == (exported > 0.5)
-    else:
-        agrees = highest_class(expected) == highest_class(exported)
+        tolerance = max(limits.tolerance * comparison.spread, 1e-6 * float(expected.abs().max()))
+    agrees = same_predictions(task, expected, exported, tolerance)
     comparison.compared, comparison.agreeing = agrees.numel(), int(agrees.sum())
 
 

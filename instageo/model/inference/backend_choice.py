@@ -18,11 +18,12 @@ from instageo.model.backends.choice import build_backend, choose_backend
 from instageo.model.backends.trial import Agreement
 from instageo.model.chips.sample import Sample, stack_samples
 from instageo.model.graphs.program import InputShape
+from instageo.model.inference.agreement import same_predictions
 from instageo.model.inference.predictor import Predictor
 from instageo.model.networks.device import HALF_PRECISION
-from instageo.model.settings import LabelKind
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names
+from instageo.model.tasks.regression import Regression
 
 log = logging.getLogger(__name__)
 
@@ -178,19 +179,13 @@ def network_source(predictor: Predictor, size: tuple[int, int] | None) -> Networ
 
 def agreement_of(predictor: Predictor) -> Agreement:
     """Return how outputs of a task are compared: by class and probability, or by value."""
-    task, settings = predictor.task, predictor.settings
+    task = predictor.task
 
     def agreement(reference: Tensor, outputs: Tensor) -> float:
-        expected, actual = task.activate(reference.float()), task.activate(outputs.float())
-        difference = (expected - actual).abs().amax(1)
-        if settings.is_reg_task:
-            same = difference <= MAX_VALUE_DIFFERENCE * expected.std()
-        else:
-            same = difference <= MAX_PROBABILITY_DIFFERENCE
-            if settings.dataloader.label_kind is LabelKind.chip_multi:
-                same &= ((expected > 0.5) == (actual > 0.5)).all(1)
-            else:
-                same &= expected.argmax(1) == actual.argmax(1)
+        expected, actual = (task.activate(part.float()).transpose(0, 1) for part in (reference, outputs))
+        same = same_predictions(task, expected, actual, MAX_VALUE_DIFFERENCE * float(expected.std())).all(0)
+        if not isinstance(task, Regression):
+            same &= (expected - actual).abs().amax(0) <= MAX_PROBABILITY_DIFFERENCE
         return float(same.double().mean())
 
     return agreement

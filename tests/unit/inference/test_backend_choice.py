@@ -40,6 +40,13 @@ def test_classes_agree_if_they_are_the_same_with_about_the_same_probability():
     assert agreement(expected, found) == 0.5  # the third differs by 0.15 in probability, the fourth in class
 
 
+def test_chips_of_several_classes_agree_if_each_of_them_does():
+    agreement = agreement_of(predictor_with(dataloader__label_kind="chip_multi"))
+    expected = torch.tensor([[0.1, 2.0], [-0.1, 2.0]]).reshape(2, 2, 1, 1)
+    found = torch.tensor([[-0.1, 2.0], [-0.2, 2.0]]).reshape(2, 2, 1, 1)
+    assert agreement(expected, found) == 0.5  # the first class of the first chip is on the other side of 0.5
+
+
 def test_values_agree_within_a_hundredth_of_their_spread():
     agreement = agreement_of(predictor_with(is_reg_task=True, dataloader__label_mean=0.0, dataloader__label_std=1.0))
     expected = torch.tensor([-1.0, 1.0, -1.0, 1.0]).reshape(1, 1, 2, 2)  # standard deviation 1.15
