@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -215,23 +215,19 @@ def publish_export(
 
 def _publish(written: Sequence[Path], folder: Path, record: str) -> None:
     """Move files into a folder and write its record; after an error the folder is as it was."""
-    former, moved = written[0].parent / "former", []
+    former = written[0].parent / "former"
     former.mkdir()
-    try:
+    with ExitStack() as undo:
         for path in written:
             target = folder / path.name
             with write_errors(target, path):
                 if target.is_file():
                     os.replace(target, former / path.name)
+                    undo.callback(os.replace, former / path.name, target)
                 os.replace(path, target)
-            moved.append(target)
+            undo.callback(target.unlink)
         write_text(folder / RECORD_FILE, record)
-    except BaseException:
-        for target in moved:
-            target.unlink()
-        for path in former.iterdir():
-            os.replace(path, folder / path.name)
-        raise
+        undo.pop_all()
 
 
 @contextmanager
