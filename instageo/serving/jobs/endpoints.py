@@ -110,23 +110,23 @@ class JobEndpoints:
             },
         })  # fmt: skip
 
-    async def list(self, request: Request) -> Response:
+    async def list_jobs(self, request: Request) -> Response:
         """List the jobs that were asked for from the address of this request, the newest first."""
-        return JSONResponse({"jobs": [self._describe(job) for job in self.queue.list(client_of(request))]})
+        return JSONResponse({"jobs": await run_in_threadpool(self._list, client_of(request))})
 
     async def show(self, job: JobName) -> Response:
         """Describe a job: its state, how far it is, and its files."""
-        return JSONResponse(self._describe(self._find(job)))
+        return JSONResponse(self._describe(await self._find(job)))
 
     async def remove(self, job: JobName) -> Response:
         """Cancel a job that waits or runs (202); remove one that has ended, and its files (204)."""
-        self._find(job)
+        await self._find(job)
         record = await run_in_threadpool(self.queue.cancel, job)
         return JSONResponse(self._describe(record), 202) if record else Response(status_code=204)
 
     async def file(self, job: JobName, name: FileName, save: Save = False) -> Response:
         """Return a file of a job."""
-        record = self._find(job)
+        record = await self._find(job)
         path = self.store.find_file(record, name)
         if path is None:
             state = "has no such file" if record.is_finished else "has no files yet"
@@ -135,17 +135,21 @@ class JobEndpoints:
 
     async def archive(self, job: JobName) -> Response:
         """Return all files of a job as a ZIP archive."""
-        record = self._find(job)
+        record = await self._find(job)
         paths = [(file.name, self.store.find_file(record, file.name)) for file in record.files]
         files = [(name, path) for name, path in paths if path is not None]
         if not files:
             raise HTTPProblem(404, f"the job has no files{'' if record.is_finished else ' yet'}")
         return zip_response(files, f"instageo-{record.id[:8]}.zip")
 
-    def _find(self, job: str) -> JobRecord:
+    async def _find(self, job: str) -> JobRecord:
+        """Return a job; in a thread, since the queue may be busy with the disk."""
         if not JOB_ID.fullmatch(job):
             raise HTTPProblem(404, "no such job; it may have been removed")
-        return self.queue.find(job)
+        return await run_in_threadpool(self.queue.find, job)
+
+    def _list(self, client: str) -> list[dict[str, Any]]:
+        return [self._describe(job) for job in self.queue.list_jobs(client)]
 
     def _describe(self, record: JobRecord) -> dict[str, Any]:
         return record.describe(self.queue.position(record) if record.state == states.QUEUED else None)
@@ -228,7 +232,7 @@ def add_job_endpoints(
     for add, path, endpoint, extra in (
         (app.post, "/v1/jobs", endpoints.submit, {"status_code": 202, "openapi_extra": BODY}),
         (app.post, "/v1/jobs/plan", endpoints.plan, {"openapi_extra": BODY}),
-        (app.get, "/v1/jobs", endpoints.list, {}),
+        (app.get, "/v1/jobs", endpoints.list_jobs, {}),
         (app.get, "/v1/jobs/options", endpoints.options, {}),
         (app.get, "/v1/jobs/{job}", endpoints.show, {}),
         (app.delete, "/v1/jobs/{job}", endpoints.remove, {"status_code": 202}),

@@ -117,7 +117,7 @@ class JobQueue:
             raise HTTPProblem(404, "no such job; it may have been removed")
         return record
 
-    def list(self, client: str) -> list[JobRecord]:
+    def list_jobs(self, client: str) -> list[JobRecord]:
         """Return the jobs of a client, the newest first."""
         self._require_ready()
         with self._changed:
@@ -180,8 +180,7 @@ class JobQueue:
         for thread in threads:
             thread.start()
         while not self._closing.is_set():
-            with self._changed:
-                self._remove_expired()
+            self._remove_expired()
             self._closing.wait(HOUSEKEEPING_S)
         for thread in threads:
             thread.join()
@@ -223,6 +222,7 @@ class JobQueue:
                 self._processes.pop(record.id, None)
         with self._changed:
             self._finish(record.id, outcome)
+        self._remove_expired()
 
     def _progress(self, number: str) -> Callable[[str, int, int], None]:
         saved = time.monotonic()
@@ -276,12 +276,12 @@ class JobQueue:
         else:
             record = replace(record, done=record.total).end(states.DONE, "done", files)
         self._update(record)
-        self._remove_expired()
 
     def public(self, sentence: str) -> str:
         """Return a sentence of a job's process for clients, without paths of this server."""
         for name, source in self.models.items():
-            sentence = sentence.replace(source, name)
+            if "/" in source:
+                sentence = sentence.replace(source, name)
         return without_settings(self._own_paths.sub("", sentence) or "the files of the job")
 
     def _update(self, record: JobRecord) -> JobRecord:
@@ -307,12 +307,16 @@ class JobQueue:
         return {state: sum(job.state == state for job in jobs) for state in (states.QUEUED, states.RUNNING)}
 
     def _remove(self, record: JobRecord) -> None:
-        del self._jobs[record.id]
+        with self._changed:
+            self._jobs.pop(record.id, None)
         self.store.remove(record)
 
     def _remove_expired(self) -> None:
+        """Remove old jobs, and the oldest ones if all take too much space; not under the lock, since it takes time."""
+        with self._changed:
+            jobs = list(self._jobs.values())
         oldest = (datetime.now(UTC) - timedelta(days=self.settings.keep_days)).isoformat(timespec="milliseconds")
-        for record in find_expired(self._jobs.values(), self.store, oldest, self.settings.disk_gb * GB):
+        for record in find_expired(jobs, self.store, oldest, self.settings.disk_gb * GB):
             log.info("job %s: removed, since it is old or others need its disk space", record.id[:8])
             self._remove(record)
 

@@ -26,6 +26,7 @@ function forgetPlan() {
   planned = null;
   element("start").disabled = true;
   element("plan").hidden = true;
+  setStatus("");
 }
 
 function usePolygons(geometry) {

@@ -21,14 +21,14 @@ function describeType(api, schema) {
   return contentMediaType || format === "binary" ? "file" : type || "any";
 }
 
-// The inputs of a request: parameters of its path and query, and fields of its form.
+// The inputs of a request: parameters of its path and query, and fields of its form or its JSON.
 function listInputs(api, operation) {
   const inputs = (operation.parameters || []).map(({ name, in: place, required, description, schema }) =>
     ({ name, place, required, description, schema }));
-  const [form] = Object.values(operation.requestBody?.content || {});
-  const { properties = {}, required = [] } = resolve(api, form?.schema);
+  const [[kind, form] = ["", {}]] = Object.entries(operation.requestBody?.content || {});
+  const { properties = {}, required = [] } = resolve(api, form.schema);
   for (const [name, schema] of Object.entries(properties)) {
-    inputs.push({ name, place: "form", required: required.includes(name), description: schema.description, schema });
+    inputs.push({ name, place: kind === "application/json" ? "JSON" : "form", required: required.includes(name), description: schema.description, schema });
   }
   return inputs.map((input) => ({ ...input, type: describeType(api, input.schema), initial: resolve(api, input.schema).default }));
 }
@@ -46,7 +46,9 @@ function exampleOf(path, method, inputs) {
   const url = new URL(path.slice(1), location.href).href;
   const files = inputs.filter(({ place, type }) => place === "form" && type.endsWith("file"));
   const forms = files.map(({ name }) => ` -F ${name}=@image.tif`).join("");
-  return `curl${method === "post" ? forms : ""} ${url}`;
+  const json = inputs.some(({ place }) => place === "JSON") ? " --json @request.json" : "";
+  const other = ["get", "post"].includes(method) ? "" : ` -X ${method.toUpperCase()}`;
+  return `curl${other}${method === "post" ? forms + json : ""} ${url}`;
 }
 
 function show(api) {
@@ -54,7 +56,7 @@ function show(api) {
   for (const [path, operations] of Object.entries(api.paths)) {
     for (const [method, operation] of Object.entries(operations)) {
       const inputs = listInputs(api, operation);
-      const types = Object.keys(operation.responses[200]?.content || {});
+      const types = Object.keys((operation.responses[200] || operation.responses[202])?.content || {});
       const errors = Object.keys(operation.responses).filter((status) => status >= 400);
       sections.push(create("section", [
         create("h2", [`${method.toUpperCase()} `, create("code", path)]),

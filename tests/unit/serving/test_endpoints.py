@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from instageo.serving.access.middleware import PAGE_FILES
 from instageo.serving.settings import TOKEN_VARIABLE, ServerSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
@@ -50,7 +51,7 @@ def client(monkeypatch):
     return TestClient(build_app(None, SETTINGS))
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/page.css", "/page.js", "/docs.js"])
+@pytest.mark.parametrize("path", list(PAGE_FILES))
 def test_pages_come_from_the_server_alone(client, path):
     response = client.get(path)
     assert response.status_code == 200

@@ -248,7 +248,7 @@ def test_plans(app, tmp_path, monkeypatch):
 
     with app() as client:
         plan = client.post("/v1/jobs/plan", json=body()).json()
-        assert plan == {"tiles": 1, "images": 3, "megabytes": 12.5, "minutes": 2, "area": "33,-"}
+        assert (plan["tiles"], plan["images"], plan["megabytes"]) == (["T36KXD"], 3, [12.5, 40.2])
         refused = client.post("/v1/jobs/plan", json=body(model="error"))
         assert (refused.status_code, refused.json()["detail"]) == (422, "no image was found; choose other days")
         monkeypatch.setattr(endpoints, "PLAN_S", 1.0)
