@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from instageo.area_maps.area import Area
-from instageo.area_maps.area_scene import AreaScene
-from instageo.area_maps.image_search import ImageSearch
+from instageo.area_maps.preparation.area import Area
+from instageo.area_maps.preparation.area_scene import AreaScene
+from instageo.area_maps.preparation.image_search import ImageSearch
 from instageo.data.composites.composite_scene import CompositeImage, CompositeScene
 from instageo.data.reading.catalog_files import CatalogFile
 from instageo.data.reading.estimate import estimate

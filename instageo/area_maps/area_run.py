@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from instageo.area_maps.area_changes import compare_areas
-from instageo.area_maps.area_pages import write_pages
 from instageo.area_maps.area_plan import AreaPlan, make_plan
-from instageo.area_maps.area_products import measure_maps, zones_of
-from instageo.area_maps.area_series import follow_area
-from instageo.area_maps.image_search import NoImageError
 from instageo.area_maps.map_tiles import map_tiles, prepare_area
+from instageo.area_maps.preparation.image_search import NoImageError
+from instageo.area_maps.products.area_changes import compare_areas
+from instageo.area_maps.products.area_pages import write_pages
+from instageo.area_maps.products.area_series import follow_area
+from instageo.area_maps.products.measuring import measure_maps, zones_of
 from instageo.area_maps.request import AreaOutput, AreaRequest
 from instageo.area_maps.results import AreaMaps
 from instageo.model.inference.predictor import Predictor, predictor_from_settings

@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from instageo.area_maps.area_pages import write_pages
 from instageo.area_maps.area_plan import AreaPlan, make_plan
-from instageo.area_maps.area_products import measure_maps, zones_of
 from instageo.area_maps.map_tiles import ShowTileProgress, map_tiles, prepare_area
+from instageo.area_maps.products.area_pages import write_pages
+from instageo.area_maps.products.measuring import measure_maps, zones_of
 from instageo.area_maps.request import AreaOutput, AreaRequest, Days, parse_days
 from instageo.area_maps.results import AreaMaps
 from instageo.arguments import as_path
@@ -45,8 +45,10 @@ def map_area_request(
         InstaGeoError: The model, the area or images cannot be found or do not fit together, or a disk refuses a file.
     """
     predictor = load_model(model) if isinstance(model, str) else model
-    wanted = MapSettings(probabilities=output.probabilities, memory_mb=output.memory_mb, overwrite=output.overwrite)
-    job, zones = job_without_scenes(predictor, wanted), zones_of(request)
+    map_settings = MapSettings(
+        probabilities=output.probabilities, memory_mb=output.memory_mb, overwrite=output.overwrite
+    )
+    job, zones = job_without_scenes(predictor, map_settings), zones_of(request)
     work = prepare_area(predictor, request, output)
     maps = map_tiles(job, work, output, progress or (lambda _text, _done, _total: None))
     return write_pages(measure_maps(maps, predictor, zones), zones, output.folder)
@@ -106,9 +108,9 @@ def map_area(
     request = AreaRequest(
         _area_text(area, folder), _days(dates), **{name: value for name, value in options.items() if name in asked}
     )
-    place = AreaOutput(folder, **{name: value for name, value in options.items() if name in written})
+    target = AreaOutput(folder, **{name: value for name, value in options.items() if name in written})
     loaded = model if isinstance(model, Predictor) else str(model)
-    return map_area_request(loaded, request, place, progress=progress)
+    return map_area_request(loaded, request, target, progress=progress)
 
 
 def _area_text(area: str | Path | Sequence[float] | Mapping[str, Any], folder: Path) -> str:

@@ -49,7 +49,7 @@ AREA_OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
      "image."),
     ("before", str | None, None, "Days to compare with, with --after."),
     ("after", str | None, None, "Days that are compared with those of --before."),
-    ("every", str | None, None, "Divide --date into periods of so many days, such as 16d, and map each."),
+    ("every", str | None, None, "Divide --date into periods of this length, such as 16d, and map each."),
     ("zones", str | None, None, "File of polygons, such as districts, whose hectares are measured one by one."),
     ("max_cloud", float, 100.0, "Largest cloud cover of an image, percent."),
     ("sentinel2_shift", str | None, None, "Whether the offset of Sentinel-2 is pending or applied, where images do not "

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from instageo.area_maps.area import Area, read_area
-from instageo.area_maps.area_scene import AreaScene, choose_resolution, choose_source
-from instageo.area_maps.area_tiles import divide_area
-from instageo.area_maps.coverage import write_coverage
-from instageo.area_maps.image_search import ImageSearch, search_images
 from instageo.area_maps.model_facts import describe_model
+from instageo.area_maps.preparation.area import Area, read_area
+from instageo.area_maps.preparation.area_scene import AreaScene, choose_resolution, choose_source
+from instageo.area_maps.preparation.area_tiles import divide_area
+from instageo.area_maps.preparation.image_search import ImageSearch, search_images
+from instageo.area_maps.products.coverage import write_coverage
 from instageo.area_maps.request import AreaOutput, AreaRequest
 from instageo.area_maps.results import AreaMaps, MappedImage, TileMap
 from instageo.data.composites.composite_scene import UnusableImageError

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from instageo.area_maps.area_scene import trained_on
+from instageo.area_maps.preparation.area_scene import trained_on
 from instageo.data.sources.source import Source
 from instageo.locations import hide_secrets
 from instageo.model.inference.fingerprint import model_fingerprint

@@ -26,10 +26,10 @@ class Days:
     last: date
 
     def divide(self, every: str) -> "list[Days]":
-        """Return periods of so many days, such as `16d`; the last one may be shorter.
+        """Divide the days into periods, such as `16d`; the last one may be shorter.
 
         Raises:
-            ConfigError: It is no number of days, or gives too many periods.
+            ConfigError: The length is not a number of days, or gives too many periods.
         """
         number = every.strip().lower().removesuffix("d")
         count = int(number) if number.isdecimal() else 0
@@ -95,7 +95,7 @@ def parse_days(text: str) -> Days:
     """Return the days of `2026-11-20`, or of a period `2026-11-20/2026-11-26`.
 
     Raises:
-        ConfigError: It is no date or period, or ends before it begins.
+        ConfigError: The text is not a date or period, or the period ends before it begins.
     """
     first, slash, last = text.strip().partition("/")
     try:

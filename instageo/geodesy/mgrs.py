@@ -26,7 +26,7 @@ ROWS = "ABCDEFGHJKLMNPQRSTUV"
 SQUARE_M, CYCLE_M, FALSE_NORTHING_M, CORNER_M = 100_000, 2_000_000, 10_000_000, 60
 
 METRES_PER_DEGREE = 110_574.0
-"""Length of a degree of latitude at the equator; it is enough to tell cycles of 2,000 km apart."""
+"""Length of a degree of latitude at the equator; it is precise enough to separate cycles of 2,000 km."""
 
 _NAME = re.compile(r"T?(\d{1,2})([A-Z])([A-Z])([A-Z])")
 
@@ -62,16 +62,16 @@ def find_tile(text: str) -> MgrsTile:
     """Return the tile with a name such as 36KXD or T36KXD.
 
     Raises:
-        DataError: There is no such tile.
+        DataError: No tile has this name.
     """
     match = _NAME.fullmatch(text.strip().upper())
     zone = int(match[1]) if match else 0
     if match is None or not 1 <= zone <= 60 or match[2] not in BANDS or match[4] not in ROWS:
-        raise DataError(f"there is no tile {text}; expected a name such as 36KXD: zone, band and two letters")
+        raise DataError(f"tile {text} does not exist; expected a name such as 36KXD: zone, band and two letters")
     _, band, column, row = match.groups()
     letters = COLUMNS[(zone - 1) % 3]
     if column not in letters:
-        raise DataError(f"there is no tile {text}: zone {zone} has the columns {letters[0]} to {letters[-1]}")
+        raise DataError(f"tile {text} does not exist: zone {zone} has the columns {letters[0]} to {letters[-1]}")
     easting = (letters.index(column) + 1) * SQUARE_M
     latitude = -80 + 8 * BANDS.index(band)
     lowest = latitude * METRES_PER_DEGREE + (FALSE_NORTHING_M if latitude < 0 else 0) - 2 * SQUARE_M
@@ -79,7 +79,7 @@ def find_tile(text: str) -> MgrsTile:
     northing += math.ceil((lowest - northing) / CYCLE_M) * CYCLE_M
     height = 12 if band == "X" else 8
     if northing > lowest + height * METRES_PER_DEGREE * 1.02 + 4 * SQUARE_M:
-        raise DataError(f"there is no tile {text}: band {band} of zone {zone} has no row {row}")
+        raise DataError(f"tile {text} does not exist: band {band} of zone {zone} has no row {row}")
     west, north = easting // CORNER_M * CORNER_M, -(-(northing + SQUARE_M) // CORNER_M) * CORNER_M
     code = f"EPSG:{32600 + zone if latitude >= 0 else 32700 + zone}"
     return MgrsTile(f"{zone:02}{band}{column}{row}", code, float(west), float(north))

@@ -38,7 +38,7 @@ def draw_areas_over_time(
         colors: Colour of each class by number, such as `#419bdf`; the usual ones of their names by default.
 
     Raises:
-        ConfigError: There is no such zone.
+        ConfigError: No zone has this name.
         WriteError: The disk refuses the file.
     """
     name = zone or series.zone_names[0]

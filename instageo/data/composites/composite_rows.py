@@ -131,13 +131,13 @@ class CompositeRows:
             return layer.read(rows.start, rows.stop)
 
     def bands(
-        self, wanted: Sequence[tuple[CompositeImage, slice]], rows: slice
+        self, parts: Sequence[tuple[CompositeImage, slice]], rows: slice
     ) -> list[tuple[NDArray[np.generic], Mask]]:
         """Return values (C, h, w) in the unit of chips and validity (h, w) of columns of images."""
-        tasks = [(image, file, columns) for image, columns in wanted for file in image.bands]
+        tasks = [(image, file, columns) for image, columns in parts for file in image.bands]
         layers = list(self._pool.map(lambda task: self._band(task[0], task[1], task[2], rows), tasks))
         count, results = len(self._scene.bands), []
-        for number, (image, _) in enumerate(wanted):
+        for number, (image, _) in enumerate(parts):
             own = layers[number * count : (number + 1) * count]
             with _explained(image):
                 pixels = combine_bands(
@@ -233,10 +233,10 @@ class _Part:
         """Yield number, values, validity and columns, relative to the part, of images that are needed somewhere."""
         parts = {number: _span(take) for number, take in takes.items()}
         first = self._columns.start
-        wanted = [
+        image_parts = [
             (self._images[number], slice(first + part.start, first + part.stop)) for number, part in parts.items()
         ]
-        read = self._reader.bands(wanted, self._rows)
+        read = self._reader.bands(image_parts, self._rows)
         for (number, part), (own, own_valid) in zip(parts.items(), read, strict=True):
             yield number, own, own_valid, part
 

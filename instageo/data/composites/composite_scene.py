@@ -13,7 +13,7 @@ from instageo.data.reading.catalog_files import CatalogFile, CatalogFiles
 from instageo.data.sources.source import Product, Source
 from instageo.errors import RasterError
 from instageo.raster.grid import Grid
-from instageo.raster.polygon_mask import PolygonMask
+from instageo.raster.rasterizing import PolygonMask
 from instageo.raster.scenes.alignment import Alignment, align
 from instageo.raster.scenes.blocks import strip_rows
 

@@ -46,7 +46,7 @@ class CatalogFile:
     Attributes:
         href: Address as the catalogue gives it, without a signature.
         stamp: What changes when the content behind the address does, such as the time of processing.
-        no_data: Stored value of pixels without an observation, where the file has no tag; None if there is none.
+        no_data: Stored value of pixels without an observation, where the file has no tag; None without one.
     """
 
     href: str
@@ -120,39 +120,39 @@ class CatalogFiles:
             RasterError: A file cannot be read.
         """
         headers = self.read_headers(file for file, _ in requests)
-        found: dict[tuple[str, int, int], Block] = {}
+        blocks_read: dict[tuple[str, int, int], Block] = {}
         own: dict[CatalogFile, list[tuple[int, int]]] = defaultdict(list)
         others: dict[tuple[str, int, int], Future[Block]] = {}
-        wanted = {
+        requested = {
             (file.identity, *block): (file, block)
             for (file, window), header in zip(requests, headers, strict=True)
             for block in _blocks(window, header.block_shape)
         }
-        for key, (file, block) in wanted.items():
+        for key, (file, block) in requested.items():
             with self._lock:
                 if (coming := self._coming.get(key)) is not None:
                     others[key] = coming
                     continue
                 self._coming[key] = Future()
-            kept = self._cache.get(file.identity, *block)
-            if kept is None:
+            cached = self._cache.get(file.identity, *block)
+            if cached is None:
                 own[file].append(block)
             else:
-                found[key] = kept
-                self._finish(key, kept)
+                blocks_read[key] = cached
+                self._finish(key, cached)
         try:
-            self._fetch_blocks(own, found)
+            self._fetch_blocks(own, blocks_read)
         except BaseException as error:
-            self._give_up(own, found, error)
+            self._give_up(own, blocks_read, error)
             raise
-        found |= {key: coming.result() for key, coming in others.items()}
+        blocks_read |= {key: coming.result() for key, coming in others.items()}
         return [
-            _assemble(file, window, header, found)
+            _assemble(file, window, header, blocks_read)
             for (file, window), header in zip(requests, headers, strict=True)
         ]  # fmt: skip
 
     def _fetch_blocks(
-        self, missing: dict[CatalogFile, list[tuple[int, int]]], found: dict[tuple[str, int, int], Block]
+        self, missing: dict[CatalogFile, list[tuple[int, int]]], blocks_read: dict[tuple[str, int, int], Block]
     ) -> None:
         reads = [
             (file, tuple(_block_grid(self._headers[file.href], block) for block in blocks))
@@ -163,9 +163,9 @@ class CatalogFiles:
                 if read.no_data_value is None and file.no_data is not None and values.dtype.kind in "iuf":
                     valid = valid & (values != values.dtype.type(file.no_data))
                 key = (file.identity, *block)
-                found[key] = values, valid
-                self._cache.put(file.identity, *block, found[key])
-                self._finish(key, found[key])
+                blocks_read[key] = values, valid
+                self._cache.put(file.identity, *block, blocks_read[key])
+                self._finish(key, blocks_read[key])
 
     def _fetch(
         self, reads: Sequence[tuple[CatalogFile, tuple[Grid, ...]]]
@@ -195,14 +195,14 @@ class CatalogFiles:
     def _give_up(
         self,
         missing: dict[CatalogFile, list[tuple[int, int]]],
-        found: dict[tuple[str, int, int], Block],
+        blocks_read: dict[tuple[str, int, int], Block],
         error: BaseException,
     ) -> None:
         """Let threads that wait for blocks of this one fail with it."""
         for file, blocks in missing.items():
             for block in blocks:
                 key = (file.identity, *block)
-                if key not in found:
+                if key not in blocks_read:
                     with self._lock:
                         coming = self._coming.pop(key)
                     coming.set_exception(error)
@@ -231,18 +231,20 @@ def _block_grid(header: FileHeader, block: tuple[int, int]) -> Grid:
     return header.grid.window(row, column, height, width)
 
 
-def _assemble(file: CatalogFile, window: Window, header: FileHeader, found: dict[tuple[str, int, int], Block]) -> Block:
+def _assemble(
+    file: CatalogFile, window: Window, header: FileHeader, blocks_read: dict[tuple[str, int, int], Block]
+) -> Block:
     """Return the window from its blocks."""
     rows, columns = window
     blocks = _blocks(window, header.block_shape)
     shape = max(rows.stop - rows.start, 0), max(columns.stop - columns.start, 0)
     if not blocks:
         return np.zeros(shape, np.uint8), np.zeros(shape, bool)
-    dtype = found[file.identity, *blocks[0]][0].dtype
+    dtype = blocks_read[file.identity, *blocks[0]][0].dtype
     values: NDArray[np.generic] = np.empty(shape, dtype)
     valid = np.empty(shape, bool)
     for block in blocks:
-        own_values, own_valid = found[file.identity, *block]
+        own_values, own_valid = blocks_read[file.identity, *block]
         top, left = (number * size for number, size in zip(block, header.block_shape, strict=True))
         target, source = [], []
         for start, part, length in ((top, rows, own_values.shape[0]), (left, columns, own_values.shape[1])):

@@ -33,7 +33,7 @@ INT8_AGREEMENT = 0.99
 ADVICE = "use a machine with more memory, or engine.backend=torch"
 
 ReadChips = Callable[[int], ChipBatch | None]
-"""Reads up to so many normalised chips of the work; returns None without any."""
+"""Reads up to that many normalised chips of the work; returns None without any."""
 
 
 def choose_backend(

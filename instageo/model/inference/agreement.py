@@ -16,7 +16,7 @@ def same_predictions(task: Any, expected: Tensor, actual: Tensor, tolerance: flo
         task: The task, which says what they are.
         expected: Probabilities or values (K, ...).
         actual: The same by the other program.
-        tolerance: Largest difference of values; without effect on classes.
+        tolerance: Largest difference for regression; without effect on classes.
 
     Returns:
         Shape (K, ...) for values and for classes of which several may apply, (1, ...) for one class per pixel.

@@ -40,77 +40,79 @@ def map_job_from_settings(settings: Settings, explicit: frozenset[str], output: 
 
 
 def build_map_job(
-    predictor: Predictor, wanted: MapSettings, output: Path, explicit: frozenset[str] = frozenset()
+    predictor: Predictor, map_settings: MapSettings, output: Path, explicit: frozenset[str] = frozenset()
 ) -> MapJob:
     """List the scenes of a loaded network, and load the further members of an ensemble."""
-    job = job_without_scenes(predictor, wanted, explicit)
-    days = [date.fromisoformat(str(day)) for day in wanted.dates]
+    job = job_without_scenes(predictor, map_settings, explicit)
+    days = [date.fromisoformat(str(day)) for day in map_settings.dates]
     scenes = list_scenes(
-        wanted.scenes,
-        wanted.band_files,
+        map_settings.scenes,
+        map_settings.band_files,
         days,
         predictor.settings.dataloader.temporal_dim,
         lambda path: _has_all_dates(path, predictor, job.reading),
     )
-    paths = map_paths(scenes, wanted.output or str(output))
+    paths = map_paths(scenes, map_settings.output or str(output))
     check_not_scene(scenes, paths)
     if job.polygons is not None and len(scenes) > 1 and not job.polygons.path.startswith("."):
         raise DataError(
-            f"vector={wanted.vector}: is one file, but there are {len(scenes)} scenes; give the ending alone, "
+            f"vector={map_settings.vector}: is one file, but there are {len(scenes)} scenes; give the ending alone, "
             f"{Path(job.polygons.path).suffix}"
         )
     return replace(job, scenes=scenes, outputs=paths)
 
 
-def job_without_scenes(predictor: Predictor, wanted: MapSettings, explicit: frozenset[str] = frozenset()) -> MapJob:
+def job_without_scenes(
+    predictor: Predictor, map_settings: MapSettings, explicit: frozenset[str] = frozenset()
+) -> MapJob:
     """Load the further members of an ensemble, and check what is to be written.
 
     Raises:
         InstaGeoError: A member cannot be loaded, or settings contradict the model.
     """
-    if wanted.sensor is not None:
-        find_sensor(wanted.sensor, "sensor")
+    if map_settings.sensor is not None:
+        find_sensor(map_settings.sensor, "sensor")
     polygons = None
-    if wanted.vector is not None:
+    if map_settings.vector is not None:
         if predictor.settings.is_reg_task:
             raise ConfigError(
-                f"vector={wanted.vector}: polygons show classes, but the model predicts values; remove it"
+                f"vector={map_settings.vector}: polygons show classes, but the model predicts values; remove it"
             )
-        polygons = WantedPolygons(wanted.vector, wanted.min_pixels, wanted.memory_mb)
+        polygons = WantedPolygons(map_settings.vector, map_settings.min_pixels, map_settings.memory_mb)
     return MapJob(
-        load_ensemble(predictor, wanted, explicit),
+        load_ensemble(predictor, map_settings, explicit),
         (),
         (),
         ReadingOptions(
-            wanted.sensor,
-            tuple(wanted.bands),
-            tuple(wanted.mask),
-            wanted.dilation,
-            tuple(wanted.quality),
-            wanted.resolution,
+            map_settings.sensor,
+            tuple(map_settings.bands),
+            tuple(map_settings.mask),
+            map_settings.dilation,
+            tuple(map_settings.quality),
+            map_settings.resolution,
         ),
-        WantedLayers(wanted.probabilities, wanted.confidence, wanted.spread),
+        WantedLayers(map_settings.probabilities, map_settings.confidence, map_settings.spread),
         polygons,
-        wanted.tta,
-        wanted.memory_mb,
-        wanted.overwrite,
+        map_settings.tta,
+        map_settings.memory_mb,
+        map_settings.overwrite,
     )
 
 
-def load_ensemble(predictor: Predictor, wanted: MapSettings, explicit: frozenset[str]) -> Ensemble:
+def load_ensemble(predictor: Predictor, map_settings: MapSettings, explicit: frozenset[str]) -> Ensemble:
     """Load the further members of the ensemble of a loaded network.
 
     Raises:
         CheckpointError: A member is missing, or cannot be loaded.
     """
-    for path in wanted.members:
+    for path in map_settings.members:
         if not (file := locate_checkpoint(path)).is_file():
             raise CheckpointError(f"members: checkpoint {file} does not exist; check members (option --member)")
     members = [
         predictor_from_settings(replace(predictor.settings, checkpoint_path=path), explicit, predictor.device)
-        for path in wanted.members
+        for path in map_settings.members
     ]
-    return Ensemble([predictor, *members], TTA[wanted.tta])
+    return Ensemble([predictor, *members], TTA[map_settings.tta])
 
 
 def _has_all_dates(path: str, predictor: Predictor, reading: ReadingOptions) -> bool:

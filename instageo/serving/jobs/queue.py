@@ -108,7 +108,7 @@ class JobQueue:
         """Return a job.
 
         Raises:
-            HTTPProblem: There is none (404), or jobs are not ready (503).
+            HTTPProblem: No job has this name (404), or jobs are not ready (503).
         """
         self._require_ready()
         with self._changed:

@@ -139,7 +139,7 @@ class JobStore:
         return sorted(files, key=lambda file: file.name)
 
     def find_file(self, record: JobRecord, name: str) -> Path | None:
-        """Return the path of a file of a job by its name in the record; None if there is none.
+        """Return the path of a file of a job by its name in the record, or None.
 
         The path is made of the record's name, never of the given one.
         """

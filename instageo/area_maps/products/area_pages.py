@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from instageo.area_maps.area_changes import AreaChanges
-from instageo.area_maps.area_series import AreaSeries
 from instageo.area_maps.area_table import (
     AreaTable,
     ChangeTable,
@@ -19,6 +17,8 @@ from instageo.area_maps.area_table import (
 )
 from instageo.area_maps.pictures.area_pictures import draw_area_quicklook, draw_coverage
 from instageo.area_maps.pictures.place_text import days_of
+from instageo.area_maps.products.area_changes import AreaChanges
+from instageo.area_maps.products.area_series import AreaSeries
 from instageo.area_maps.report.page import write_report
 from instageo.area_maps.results import AreaMaps
 from instageo.raster.area_products.zone_areas import ZoneArea, ZoneAreas

@@ -23,7 +23,7 @@ ITEMS = "map_items.json"
 def write_mosaics(maps: AreaMaps) -> list[Path]:
     """Write a mosaic of the maps of each UTM zone, as a VRT; of maps that overlap the first one counts.
 
-    There is none of maps whose pixels do not coincide, as with pixels that do not fit the distance of tiles.
+    Maps whose pixels do not coincide get no mosaic; the log says so.
 
     Raises:
         RasterError: A map cannot be read.

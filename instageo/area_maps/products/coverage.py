@@ -14,7 +14,7 @@ from instageo.raster.writing import write_raster
 def write_coverage(scene: CompositeScene, map_path: Path, path: Path) -> list[list[int]]:
     """Write the number of the image of each pixel that a map shows, one layer for each date of the model.
 
-    Images are counted over all dates, from 0; those from 254 on share a number. They are told by the quality layers,
+    Images are counted over all dates, from 0; those from 254 on share a number. They are those of the quality layers,
     which the cache of blocks usually still holds. For medians the values are numbers of observations.
 
     Args:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 
-from instageo.area_maps.area import Area
-from instageo.area_maps.image_search import NoImageError
+from instageo.area_maps.preparation.area import Area
+from instageo.area_maps.preparation.image_search import NoImageError
 from instageo.area_maps.request import AreaRequest, Days
 from instageo.data.matching.placement import tile_name
 from instageo.data.matching.scenes import Scene, Scenes

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from instageo.area_maps.area import read_area
-from instageo.area_maps.catalog_records import write_items, write_mosaics
+from instageo.area_maps.preparation.area import read_area
+from instageo.area_maps.products.catalog_records import write_items, write_mosaics
 from instageo.area_maps.request import AreaRequest
 from instageo.area_maps.results import AreaMaps
 from instageo.model.inference.predictor import Predictor

@@ -68,7 +68,7 @@ def read_area(text: str) -> Area:
     """Return the area of a file of polygons, a box `W,S,E,N`, or the name of a tile.
 
     Raises:
-        DataError: It is none of them, or lies nowhere.
+        DataError: The text names no area, or one beyond the Earth.
     """
     text = text.strip()
     if text.count(",") == 3 and not Path(text).exists():
@@ -105,11 +105,11 @@ def _box(text: str) -> Area:
         west, south, east, north = map(float, text.split(","))
     except ValueError as error:
         raise DataError(
-            f"area={text}: is no box; expected W,S,E,N in degrees, such as 34.5,-20.1,35.2,-19.4"
+            f"area={text}: is not a box; expected W,S,E,N in degrees, such as 34.5,-20.1,35.2,-19.4"
         ) from error
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90 and west != east):
         raise DataError(
-            f"area={text}: is no box on Earth; expected west, south, east and north in degrees, with south below north"
+            f"area={text}: is not a box on Earth; expected west, south, east and north, degrees, with south below north"
         )
     return Area(text.replace(" ", ""), box(west, south, east + 360 * (east < west), north))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from instageo.area_maps.area import Area
+from instageo.area_maps.preparation.area import Area
 from instageo.area_maps.request import AreaRequest
 from instageo.data.catalogs.access import Access
 from instageo.data.catalogs.boxes import SearchQuery, search_boxes
@@ -74,7 +74,7 @@ def search_images(
 
     Raises:
         ConfigError: The catalogue is unknown, or does not hold the product or a band.
-        NoImageError: There is no image.
+        NoImageError: No image was found.
         DataError: The catalogue cannot be reached.
     """
     name, notes = request.catalog or "", tuple[str, ...]()

@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from instageo.area_maps.area_tiles import AreaTile
-from instageo.area_maps.image_search import ImageSearch
+from instageo.area_maps.preparation.area_tiles import AreaTile
+from instageo.area_maps.preparation.image_search import ImageSearch
 from instageo.area_maps.request import AreaRequest
 from instageo.data.composites.composite_rows import CompositeRows
 from instageo.data.composites.composite_scene import CompositeScene, composite_image
@@ -61,14 +61,14 @@ def choose_source(predictor: Predictor, name: str | None) -> Source:
     return source
 
 
-def choose_resolution(predictor: Predictor, source: Source, wanted: float | None) -> float | None:
+def choose_resolution(predictor: Predictor, source: Source, requested: float | None) -> float | None:
     """Return the pixel size of maps, metres: what the user wants, else that of the training chips.
 
     Chips hold the pixels of their product as they are, so the product says how large they are. None stands for the
     size of the images' own pixels.
     """
-    if wanted is not None:
-        return wanted
+    if requested is not None:
+        return requested
     names = band_names(predictor.settings)
     own, of_training = (min(each.band_resolution(band) for band in names) for each in (source, trained_on(predictor)))
     return None if own == of_training else of_training
