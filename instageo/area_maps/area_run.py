@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,19 +13,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from instageo.area_maps.area_plan import AreaPlan, make_plan
-from instageo.area_maps.map_tiles import map_tiles, prepare_area
+from instageo.area_maps.map_area import make_area_maps
+from instageo.area_maps.map_tiles import prepare_area
 from instageo.area_maps.preparation.image_search import NoImageError
 from instageo.area_maps.products.area_changes import compare_areas
 from instageo.area_maps.products.area_pages import write_pages
 from instageo.area_maps.products.area_series import follow_area
-from instageo.area_maps.products.measuring import measure_maps, zones_of
+from instageo.area_maps.products.measuring import zones_of
 from instageo.area_maps.request import AreaOutput, AreaRequest
 from instageo.area_maps.results import AreaMaps
+from instageo.errors import ConfigError, DataError
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.map_jobs.from_settings import job_without_scenes
 from instageo.model.map_jobs.map_job import MapJob, ShowProgress, WorkerSettings
 from instageo.model.settings import Engine, Settings
 from instageo.raster.area_products.zones import Zone
+from instageo.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,7 @@ def run_areas(
     Raises:
         InstaGeoError: The model, the area or images cannot be found or do not fit together, or a disk refuses a file.
     """
+    _check_output(settings, options)
     local = settings.engine.kind is Engine.local
     predictor = predictor_from_settings(settings, explicit, None if local else "cpu")
     job = job_without_scenes(predictor, settings.map, explicit)
@@ -79,12 +83,36 @@ def run_areas(
     files = run.write_summary(results)
     if options.as_json:
         typer.echo(json.dumps(_results(results, files), indent=1, ensure_ascii=False))
-        return
-    for name, maps in results.items():
-        if maps is not None:
-            _print_areas(name, maps)
-    for path in files.values():
-        log.info("%s", path)
+    else:
+        for name, maps in results.items():
+            if maps is not None:
+                _print_areas(name, maps)
+        for path in files.values():
+            log.info("%s", path)
+    _report_failures([maps for maps in results.values() if maps is not None])
+
+
+def _check_output(settings: Settings, options: AreaOptions) -> None:
+    """Raise a ConfigError unless the output is a folder, and polygons are written next to each map."""
+    if options.folder.suffix.lower() in (".tif", ".tiff") or options.folder.is_file():
+        raise ConfigError(f"output={options.folder}: is a file; with --area, -o names a folder")
+    vector = settings.map.vector
+    if vector is not None and not vector.startswith("."):
+        raise ConfigError(
+            f"vector={vector}: is one file, but an area may have several maps; give the ending alone, "
+            f"{Path(vector).suffix}"
+        )
+
+
+def _report_failures(results: Sequence[AreaMaps]) -> None:
+    """Raise a DataError if a tile could not be mapped."""
+    tiles = [tile for maps in results for tile in maps.tiles]
+    failed = [tile for tile in tiles if tile.error is not None]
+    if failed:
+        raise DataError(
+            f"{len(failed)} of {counted(len(tiles), 'tile')} could not be mapped: {failed[0].tile}: {failed[0].error}; "
+            "run the same command again to try once more"
+        )
 
 
 @dataclass(frozen=True)
@@ -145,14 +173,15 @@ class _Run:
         return AreaOutput(options.folder / name, threads=options.threads, cache_mb=options.cache_mb)
 
     def _map(self, name: str) -> AreaMaps:
-        output = self._output(name)
-        work = prepare_area(self.predictor, self.requests[name], output)
-        for line in make_plan(work.area, work.search, work.scenes, self.predictor).lines():
-            log.info("%s", line)
-        with self.show_progress(f"mapping {work.area.name}") as progress:
-            maps = map_tiles(self.job, work, output, lambda _, done, total: progress(done, total))
-        maps = measure_maps(replace(maps, command=self.options.command), self.predictor, self.zones)
-        return write_pages(maps, self.zones, output.folder)
+        def announce(plan: AreaPlan) -> None:
+            for line in plan.lines():
+                log.info("%s", line)
+
+        with self.show_progress(f"mapping {name or self.requests[name].area}") as progress:
+            return make_area_maps(
+                self.job, self.requests[name], self._output(name), self.zones,
+                lambda _, done, total: progress(done, total), command=self.options.command, announce=announce,
+            )  # fmt: skip
 
 
 def _results(results: Mapping[str, AreaMaps | None], files: Mapping[str, Path]) -> dict[str, object]:

@@ -2,24 +2,27 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from instageo.area_maps.area_plan import AreaPlan, make_plan
-from instageo.area_maps.map_tiles import ShowTileProgress, map_tiles, prepare_area
+from instageo.area_maps.map_tiles import TILES, ShowTileProgress, map_tiles, prepare_area
 from instageo.area_maps.products.area_pages import write_pages
 from instageo.area_maps.products.measuring import measure_maps, zones_of
 from instageo.area_maps.request import AreaOutput, AreaRequest, Days, parse_days
 from instageo.area_maps.results import AreaMaps
 from instageo.arguments import as_path
-from instageo.errors import ConfigError
+from instageo.errors import ConfigError, DataError
 from instageo.files import write_text
 from instageo.model.inference.predictor import Predictor
 from instageo.model.map_jobs.from_settings import job_without_scenes
+from instageo.model.map_jobs.map_job import MapJob
 from instageo.model.map_jobs.trained_model import load_model
 from instageo.model.settings.map_settings import MapSettings
+from instageo.raster.area_products.zones import Zone
+from instageo.stores.lock import LockedError, hold_folder
 
 AREA = "area.geojson"
 """File of an area that is given as GeoJSON, in the output folder."""
@@ -28,12 +31,47 @@ DateLike = str | date | tuple[str | date, str | date]
 """A day, a period such as `2026-11-20/2026-11-26`, or first and last day."""
 
 
+def make_area_maps(
+    job: MapJob,
+    request: AreaRequest,
+    output: AreaOutput,
+    zones: Sequence[Zone],
+    progress: ShowTileProgress,
+    *,
+    command: str = "",
+    announce: Callable[[AreaPlan], None] | None = None,
+) -> AreaMaps:
+    """Map an area with loaded networks, and write mosaics, records, hectares, pictures and a report.
+
+    Args:
+        job: The networks and what is written, without scenes.
+        request: What to map.
+        output: Where maps are written.
+        zones: What is measured: the whole area, then further zones.
+        progress: Called with what is done, the number of steps that are done, and of all steps.
+        command: The command that makes the same again, for the report.
+        announce: Called with the plan before anything is mapped.
+
+    Raises:
+        DataError: Another run maps into the folder, or no tile can be mapped.
+        InstaGeoError: The area or images cannot be read or do not fit the model, or a disk refuses a file.
+    """
+    predictor = job.ensemble.first
+    try:
+        with hold_folder(output.folder / TILES):
+            work = prepare_area(predictor, request, output)
+            if announce is not None:
+                announce(make_plan(work.area, work.search, work.scenes, predictor))
+            maps = replace(map_tiles(job, work, output, progress), command=command)
+            return write_pages(measure_maps(maps, predictor, zones), zones, output.folder)
+    except LockedError as error:
+        raise DataError(f"{output.folder}: another run maps into this folder ({error}); wait for its end") from error
+
+
 def map_area_request(
     model: str | Predictor, request: AreaRequest, output: AreaOutput, *, progress: ShowTileProgress | None = None
 ) -> AreaMaps:
-    """Map an area, and write mosaics, records, hectares, pictures and a report.
-
-    A run that was stopped goes on where it was.
+    """Map an area; see `make_area_maps`. A run that was stopped goes on where it was.
 
     Args:
         model: Checkpoint, run folder, registry name, or a loaded model.
@@ -48,10 +86,8 @@ def map_area_request(
     map_settings = MapSettings(
         probabilities=output.probabilities, memory_mb=output.memory_mb, overwrite=output.overwrite
     )
-    job, zones = job_without_scenes(predictor, map_settings), zones_of(request)
-    work = prepare_area(predictor, request, output)
-    maps = map_tiles(job, work, output, progress or (lambda _text, _done, _total: None))
-    return write_pages(measure_maps(maps, predictor, zones), zones, output.folder)
+    job = job_without_scenes(predictor, map_settings)
+    return make_area_maps(job, request, output, zones_of(request), progress or (lambda _text, _done, _total: None))
 
 
 def plan_area_request(model: str | Predictor, request: AreaRequest, output: AreaOutput) -> AreaPlan:
