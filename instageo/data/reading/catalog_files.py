@@ -13,6 +13,7 @@ from instageo.data.catalogs.access import Access
 from instageo.data.output.skipped import Reason
 from instageo.data.reading.block_cache import Block, BlockCache
 from instageo.data.reading.fetch import fetch
+from instageo.data.reading.hosts import Hosts
 from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.errors import RasterError
 from instageo.raster.chip_windows.block_cost import ReadCost
@@ -82,12 +83,12 @@ class CatalogFiles:
     Args:
         open_access: Returns how files of the catalogue are opened.
         cache: Where blocks are kept.
-        threads: Files that are read at a time.
+        threads: Files that are read at a time from one host, by all threads together.
     """
 
     def __init__(self, open_access: Callable[[], Access], cache: BlockCache, threads: int = 8) -> None:
         self._open_access, self._cache, self._threads = open_access, cache, threads
-        self._access = open_access()
+        self._access, self._hosts = open_access(), Hosts(threads)
         self._headers: dict[str, FileHeader] = {}
         self._coming: dict[tuple[str, int, int], Future[Block]] = {}
         self._lock = threading.Lock()
@@ -176,7 +177,7 @@ class CatalogFiles:
             [AssetRead(file.href, grids) for file, grids in reads],
             self._access,
             threads=min(self._threads, len(reads)),
-            per_host=self._threads,
+            hosts=self._hosts,
         ):
             file = reads[position][0]
             if isinstance(result, ReadFailure):

@@ -116,7 +116,13 @@ class _Reader:
 
 
 def fetch(
-    reads: Sequence[AssetRead], access: Access, *, threads: int = 8, per_host: int = 8, partial: bool = False
+    reads: Sequence[AssetRead],
+    access: Access,
+    *,
+    threads: int = 8,
+    per_host: int = 8,
+    partial: bool = False,
+    hosts: Hosts | None = None,
 ) -> Iterator[tuple[int, FileWindows | ReadFailure]]:
     """Yield the result of each read with its position, in the order in which they end.
 
@@ -126,13 +132,14 @@ def fetch(
         threads: Files read at a time.
         per_host: Files read from one host at a time.
         partial: Whether windows may reach beyond their file; no-data is filled in there.
+        hosts: Limits that several calls share, in place of `per_host`.
 
     Raises:
         HostDownError: A host has refused 20 files in a row.
     """
     hide_secrets_in_log()
     stop = threading.Event()
-    reader = _Reader(access, Hosts(per_host), partial, stop)
+    reader = _Reader(access, hosts or Hosts(per_host), partial, stop)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
     try:
         positions = {pool.submit(reader.read, read): position for position, read in enumerate(reads)}

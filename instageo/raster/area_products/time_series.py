@@ -7,7 +7,7 @@ from pathlib import Path
 from instageo.errors import ConfigError
 from instageo.files import write_text
 from instageo.raster.area_products.zone_areas import ZoneAreas, measure_zones
-from instageo.raster.area_products.zone_files import CLASS_COLUMNS, VALUE_COLUMNS, format_csv
+from instageo.raster.area_products.zone_files import CLASS_COLUMNS, VALUE_COLUMNS, format_csv, zone_rows
 from instageo.raster.area_products.zones import Zone
 
 
@@ -71,18 +71,13 @@ def write_areas_over_time(series: AreasOverTime, folder: Path) -> Path:
     Raises:
         WriteError: The disk refuses the file.
     """
-    rows: list[tuple[object, ...]] = []
-    for label, areas in zip(series.labels, series.areas, strict=True):
-        for zone in areas.zones:
-            if not series.has_classes:
-                numbers = (zone.observed_pixels, zone.observed_hectares, zone.mean, zone.sum)
-                rows.append((label, zone.zone, *numbers, zone.observed_share))
-            rows += [
-                (label, zone.zone, each.number, each.name, each.pixels, each.hectares, each.share_of_observed,
-                 zone.observed_share)
-                for each in zone.classes
-            ]  # fmt: skip
+    rows = [
+        (label, *row)
+        for label, areas in zip(series.labels, series.areas, strict=True)
+        for zone in areas.zones
+        for row in zone_rows(zone, has_classes=series.has_classes)
+    ]
     columns = CLASS_COLUMNS if series.has_classes else VALUE_COLUMNS
     path = folder / "areas_over_time.csv"
-    write_text(path, format_csv(("date", *columns, "observed_share"), rows))
+    write_text(path, format_csv(("date", *columns), rows))
     return path

@@ -10,8 +10,11 @@ from typing import Any
 from instageo.files import write_text
 from instageo.raster.area_products.zone_areas import ZoneArea, ZoneAreas
 
-CLASS_COLUMNS = ("zone", "class", "name", "pixels", "hectares", "share_of_observed")
-VALUE_COLUMNS = ("zone", "pixels", "hectares", "mean", "sum")
+SHARES = ("observed_share", "unobserved_share")
+"""Columns of the parts of a zone that were observed, and were not."""
+
+CLASS_COLUMNS = ("zone", "class", "name", "pixels", "hectares", "share_of_observed", *SHARES)
+VALUE_COLUMNS = ("zone", "pixels", "hectares", "mean", "sum", *SHARES)
 
 
 def write_zone_areas(areas: ZoneAreas, folder: Path) -> list[Path]:
@@ -22,18 +25,8 @@ def write_zone_areas(areas: ZoneAreas, folder: Path) -> list[Path]:
     Raises:
         WriteError: The disk refuses a file.
     """
-    if areas.has_classes:
-        rows = [
-            (zone.zone, each.number, each.name, each.pixels, each.hectares, each.share_of_observed)
-            for zone in areas.zones
-            for each in zone.classes
-        ]
-        table = format_csv(CLASS_COLUMNS, rows)
-    else:
-        table = format_csv(
-            VALUE_COLUMNS,
-            [(zone.zone, zone.observed_pixels, zone.observed_hectares, zone.mean, zone.sum) for zone in areas.zones],
-        )
+    columns = CLASS_COLUMNS if areas.has_classes else VALUE_COLUMNS
+    table = format_csv(columns, [row for zone in areas.zones for row in zone_rows(zone, has_classes=areas.has_classes)])
     record = {
         "maps": list(areas.maps),
         "method": areas.method,
@@ -57,6 +50,17 @@ def format_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def format_json(record: object) -> str:
     """Return a record as indented JSON with its letters as they are."""
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+
+def zone_rows(zone: ZoneArea, *, has_classes: bool) -> list[tuple[object, ...]]:
+    """Return the rows of a zone: one for each class with the columns `CLASS_COLUMNS`, or one of `VALUE_COLUMNS`."""
+    shares = zone.observed_share, zone.unobserved_share
+    if not has_classes:
+        return [(zone.zone, zone.observed_pixels, zone.observed_hectares, zone.mean, zone.sum, *shares)]
+    return [
+        (zone.zone, each.number, each.name, each.pixels, each.hectares, each.share_of_observed, *shares)
+        for each in zone.classes
+    ]
 
 
 def _zone_record(zone: ZoneArea, has_classes: bool) -> dict[str, Any]:

@@ -183,7 +183,12 @@ def test_areas_are_written(make_map, tmp_path):
     areas = measure_zones([path], zones)
     table, record = write_zone_areas(areas, tmp_path / "out")
     rows = list(csv.DictReader(table.open(encoding="utf-8")))
-    assert list(rows[0]) == ["zone", "class", "name", "pixels", "hectares", "share_of_observed"]
+    assert list(rows[0]) == [
+        "zone", "class", "name", "pixels", "hectares", "share_of_observed", "observed_share", "unobserved_share",
+    ]  # fmt: skip
+    assert [(float(row["observed_share"]), float(row["unobserved_share"])) for row in rows] == [
+        (zone.observed_share, zone.unobserved_share) for zone in areas.zones for _ in zone.classes
+    ]
     assert [(row["zone"], row["class"], row["name"]) for row in rows] == [
         (zone, str(number), name) for zone in ("Ñandú", "far") for number, name in enumerate(LEGEND.names)
     ]
