@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 import psutil
@@ -16,8 +17,13 @@ import pytest
 
 from benchmarks.watched_server import watched_server
 from instageo.runtime.own_modules import PACKAGE_FOLDER
+from tests import faulty_server
+from tests.integration.area_catalog import AREA, DAYS, write_area_catalog
 from tests.integration.conftest import train_two_classes
+from tests.integration.maps import read_layers
 from tests.integration.servers import Server, free_port
+from tests.items import records_at
+from tests.stac_servers import rustac_server
 from tests.unit.serving.jobs.conftest import body
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -172,6 +178,68 @@ def test_jobs_behind_instageo_serve(run, tmp_path):
         wait_for(lambda: server.request("GET", "/v1/jobs")[0] == 200)
     assert server.process.returncode == 0
     assert not (tmp_path / "jobs" / ".lock_owner.json").exists()
+
+
+def test_an_area_is_mapped_as_by_the_command(instageo, small_network, tmp_path, monkeypatch):
+    """The real server, the real mapping, and a catalogue on this machine; the maps are those of `instageo map`."""
+    monkeypatch.setenv("INSTAGEO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    (tmp_path / "files").mkdir()
+    listed = write_area_catalog(tmp_path / "files")
+    with faulty_server.running(listed.parent) as port:
+        records = records_at(listed, f"http://127.0.0.1:{port}")
+        with (
+            rustac_server(tmp_path, records, DAYS) as url,
+            watched_server(f"m={small_network}", "--jobs-dir", tmp_path / "jobs", "--allow-catalog-urls") as server,
+        ):
+            request = {
+                "area": list(AREA), "date": f"{DAYS[0]}/{DAYS[1]}", "source": "hls", "catalog": url, "zones": ZONES,
+            }  # fmt: skip
+            status, plan = post(server, "/v1/jobs/plan", request)
+            assert status == 200, plan
+            assert (len(plan["tiles"]), plan["images"], plan["product"]) == (3, 6, "hls")
+            job = post(server, "/v1/jobs", request)[1]
+            path = f"/v1/jobs/{job['id']}"
+            wait_for(lambda: json.loads(server.request("GET", path)[1])["state"] in ("done", "failed"))
+            job = json.loads(server.request("GET", path)[1])
+            assert job["state"] == "done", job
+            names = {file["name"] for file in job["files"]}
+            assert {"report.html", "areas.csv", "tiles/T32TQM.tif"} <= names
+            files = {name: server.request("GET", f"{path}/files/{name}") for name in names}
+            assert {status for status, _ in files.values()} == {200}
+            report = files["report.html"][1].decode()
+            assert "<script>alert(1)" not in report
+            assert "&lt;script&gt;alert(1)" in report
+            assert str(tmp_path / "jobs") not in report
+        arguments = ("map", small_network, "--area", ",".join(map(str, AREA)), "--date", request["date"])
+        status, _, err = instageo(*arguments, "--catalog", listed, "--source", "hls", "-o", tmp_path / "out")
+        assert status == 0, err
+    tiles = list((tmp_path / "out" / "tiles").glob("T?????.tif"))
+    assert len(tiles) == 3
+    for tile in tiles:
+        (tmp_path / tile.name).write_bytes(files[f"tiles/{tile.name}"][1])
+        assert read_layers(tmp_path / tile.name).tobytes() == read_layers(tile).tobytes()
+
+
+ZONES = {
+    "type": "FeatureCollection",
+    "features": [
+        {
+            "type": "Feature",
+            "properties": {"name": "<script>alert(1)</script>"},
+            "geometry": {"type": "Polygon", "coordinates": [[[11.5, 43.9], [12, 43.9], [12, 44], [11.5, 43.9]]]},
+        }
+    ],
+}
+
+
+def post(server, path, values):
+    """Status and JSON of a response."""
+    content = json.dumps(values)
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=600)
+    connection.request("POST", path, content, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    return response.status, json.loads(response.read())
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
