@@ -2,10 +2,9 @@
 
 The first line of standard input is the order (`JobOrder`). Standard input then stays open: when it ends, the server has
 died, and so does this process. Standard output gets one JSON object per line: `{"progress": [text, done, total]}`, and
-at the end `{"done": true}`, `{"plan": {…}}` or `{"error": sentence}`.
+at the end `{"done": true, "missing": sentence}`, `{"plan": {…}}` or `{"error": sentence}`.
 """
 
-import importlib
 import json
 import logging
 import os
@@ -47,8 +46,10 @@ INTERNAL_ERROR = "an internal error occurred; the log of the job (job.log in its
 class AreaRunner(Protocol):
     """What makes maps of areas and their plans."""
 
-    def run(self, model: str, request: AreaRequest, output: AreaOutput, progress: Progress) -> None:
-        """Write maps; a second call with the same arguments continues where the first one ended.
+    def run(self, model: str, request: AreaRequest, output: AreaOutput, progress: Progress) -> str:
+        """Write maps, and return what is missing, or an empty text.
+
+        A second call with the same arguments continues where the first one ended.
 
         Args:
             model: Checkpoint, folder of a run, or `registry:…`.
@@ -64,19 +65,21 @@ class AreaRunner(Protocol):
 class AreaMapRunner:
     """Maps areas with the package's own code."""
 
-    def run(self, model: str, request: AreaRequest, output: AreaOutput, progress: Progress) -> None:
+    def run(self, model: str, request: AreaRequest, output: AreaOutput, progress: Progress) -> str:
         """Write maps; see `AreaRunner.run`."""
-        _area_mapping().map_area_request(model, request, output, progress=progress)
+        from instageo.area_maps.map_area import map_area_request
+
+        tiles = map_area_request(model, request, output, progress=progress).tiles
+        failed = [tile.tile for tile in tiles if tile.error is not None]
+        if not failed:
+            return ""
+        return f"{len(failed)} of {len(tiles)} tiles could not be mapped ({', '.join(failed)}); the report says why"
 
     def plan(self, model: str, request: AreaRequest, output: AreaOutput) -> dict[str, Any]:
         """Return the plan of maps; see `AreaRunner.plan`."""
-        values: dict[str, Any] = _area_mapping().plan_area_request(model, request, output).to_json()
-        return values
+        from instageo.area_maps.map_area import plan_area_request
 
-
-def _area_mapping() -> Any:
-    """Return the module that maps areas. This is the only place where jobs and mapping meet."""
-    return importlib.import_module("instageo.area_maps.map_area")
+        return plan_area_request(model, request, output).to_json()
 
 
 def run_order(runner: AreaRunner) -> int:
@@ -92,8 +95,9 @@ def run_order(runner: AreaRunner) -> int:
             if order.command == "plan":
                 send({"plan": runner.plan(order.model, order.request, order.output)})
                 return 0
-            _run_locked(lambda: runner.run(order.model, order.request, order.output, _progress(send)), order.output)
-            send({"done": True})
+            progress = _progress(send)
+            missing = _run_locked(lambda: runner.run(order.model, order.request, order.output, progress), order.output)
+            send({"done": True, "missing": missing})
     except KeyboardInterrupt:
         return INTERRUPTED
     except MemoryError:
@@ -116,7 +120,7 @@ def _describe(error: Exception) -> str:
     return describe_os_error(error) if isinstance(error, OSError) else INTERNAL_ERROR
 
 
-def _run_locked(run: Callable[[], None], output: AreaOutput) -> None:
+def _run_locked(run: Callable[[], str], output: AreaOutput) -> str:
     """Run while the folder of the job is locked; wait for a process that a killed server has left in it."""
     end = time.monotonic() + LOCK_WAIT_S
     while True:

@@ -116,10 +116,8 @@ def map_tiles(job: MapJob, work: AreaWork, output: AreaOutput, progress: ShowTil
     predictor, legend = job.ensemble.first, job.legend
     names = () if legend is None else tuple(predictor.class_names)
     colors = [] if legend is None else ["#{:02x}{:02x}{:02x}".format(*legend.colors[i]) for i in range(len(names))]
-    return AreaMaps(
-        work.request, output.folder, work.area.geojson(), tuple(tiles), describe_model(predictor, work.search.source),
-        names, colors,
-    )  # fmt: skip
+    model = describe_model(predictor, work.search.source, output.model_name)
+    return AreaMaps(work.request, output.folder, work.area.geojson(), tuple(tiles), model, names, colors)
 
 
 def _map_tile(job: MapJob, scene: AreaScene, path: Path, show: "_TileProgress") -> TileMap:

@@ -11,12 +11,13 @@ from instageo.model.map_jobs.collection import describe_network
 from instageo.model.settings.derived import band_names
 
 
-def describe_model(predictor: Predictor, source: Source) -> dict[str, Any]:
+def describe_model(predictor: Predictor, source: Source, name: str | None = None) -> dict[str, Any]:
     """Return facts of a model by name, as JSON values.
 
     Args:
         predictor: The model.
         source: The product that is mapped.
+        name: Name in place of the checkpoint's path; None to show the path.
     """
     settings = predictor.settings
     fields, trained = describe_network(predictor), trained_on(predictor)
@@ -29,8 +30,8 @@ def describe_model(predictor: Predictor, source: Source) -> dict[str, Any]:
     if source.name.split("_")[0] != trained.name.split("_")[0]:
         limits.append(f"The model was trained on {trained.name}, but the images are of {source.name}.")
     return {
-        "name": fields["mlm:name"],
-        "checkpoint": hide_secrets(str(settings.checkpoint_path)),
+        "name": name or fields["mlm:name"],
+        "checkpoint": name or hide_secrets(str(settings.checkpoint_path)),
         "fingerprint": model_fingerprint(settings),
         "architecture": fields["mlm:architecture"],
         "task": fields["mlm:tasks"][0],

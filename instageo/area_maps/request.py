@@ -120,6 +120,7 @@ class AreaOutput:
         threads: Files that are read at a time.
         cache_mb: Size of the cache of blocks on disk, MB.
         overwrite: Whether maps that are there already are made again.
+        model_name: Name of the model in reports, in place of its path; for servers, whose paths concern nobody.
     """
 
     folder: Path
@@ -128,3 +129,4 @@ class AreaOutput:
     threads: int = 8
     cache_mb: int = 20_000
     overwrite: bool = False
+    model_name: str | None = None

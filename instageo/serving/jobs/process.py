@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,11 +36,13 @@ class Outcome:
     Attributes:
         error: One sentence; None if it did what it was asked for.
         plan: The plan, if one was asked for.
+        missing: What it could not do of what it was asked for: one sentence, or an empty text.
         stopped: Whether it was stopped, and ended after that.
     """
 
     error: str | None = None
     plan: dict[str, Any] | None = None
+    missing: str = ""
     stopped: bool = False
 
 
@@ -48,7 +50,8 @@ class Outcome:
 class _Messages:
     done: bool = False
     error: str | None = None
-    plan: dict[str, Any] | None = field(default=None)
+    plan: dict[str, Any] | None = None
+    missing: str = ""
 
 
 class JobProcess:
@@ -120,7 +123,7 @@ class JobProcess:
 
     def _outcome(self, status: int, messages: _Messages) -> Outcome:
         if messages.done or messages.plan is not None:
-            return Outcome(plan=messages.plan)
+            return Outcome(plan=messages.plan, missing=messages.missing)
         if self._stop.is_set():
             return Outcome(self.reason, stopped=True)
         if messages.error is not None:
@@ -151,7 +154,7 @@ def _read_messages(lines: IO[str], messages: _Messages, progress: Progress) -> N
             elif "plan" in values:
                 messages.plan = dict(values["plan"])
             elif values.get("done"):
-                messages.done = True
+                messages.done, messages.missing = True, str(values.get("missing") or "")[:2000]
         except (ValueError, TypeError, KeyError):  # not one of our lines
             continue
 

@@ -274,7 +274,9 @@ class JobQueue:
         elif outcome.stopped:
             record = record.end(states.CANCELLED, "cancelled", files)
         else:
-            record = replace(record, done=record.total).end(states.DONE, "done", files)
+            record = replace(record, done=record.total).end(
+                states.DONE, self.public(outcome.missing) if outcome.missing else "done", files
+            )
         self._update(record)
 
     def public(self, sentence: str) -> str:

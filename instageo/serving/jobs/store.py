@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 RECORD, AREA, ZONES, MAPS, LOG = "job.json", "area.geojson", "zones.geojson", "maps", "job.log"
 """Names in the folder of a job."""
 
+PRIVATE = ("request.json",)
+"""Files in the folder of maps that hold paths of the server."""
+
 PLAN_PREFIX = "plan-"
 
 JOB_ID = re.compile(r"[0-9a-f]{32}")
@@ -72,7 +75,7 @@ class JobStore:
             model: Checkpoint, folder of a run, or `registry:…`.
             memory_mb: Memory beyond that of the network, MB.
         """
-        output = AreaOutput(self.maps(record.id), record.probabilities, memory_mb=memory_mb)
+        output = AreaOutput(self.maps(record.id), record.probabilities, memory_mb=memory_mb, model_name=record.model)
         return JobOrder("run", model, _resolve(record.request, self.folder / record.id), output)
 
     def save(self, record: JobRecord, *, sync: bool = True) -> None:
@@ -134,7 +137,12 @@ class JobStore:
         for path, size in _files(folder):
             parts = path.relative_to(folder).parts
             name = "/".join(parts)
-            if path.suffix in PUBLISHED and not any(part.startswith(".") for part in parts) and name.isprintable():
+            if (
+                path.suffix in PUBLISHED
+                and name not in PRIVATE
+                and not any(part.startswith(".") for part in parts)
+                and name.isprintable()
+            ):
                 files.append(JobFile(name, size))
         return sorted(files, key=lambda file: file.name)
 

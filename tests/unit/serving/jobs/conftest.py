@@ -9,7 +9,7 @@ from instageo.serving.jobs.settings import JobSettings
 from instageo.serving.settings import TOKEN_VARIABLE, ServerSettings
 from tests.small_job_runner import COMMAND
 
-MODELS = {name: name for name in ("quick", "slow", "deaf", "abort", "killed", "memory", "error", "bug")}
+MODELS = {name: name for name in ("quick", "slow", "deaf", "abort", "killed", "memory", "error", "bug", "partial")}
 SCRIPT = "<script>alert(1)</script>"
 ZONE = {"type": "Polygon", "coordinates": [[[33, -19], [34, -19], [34, -18], [33, -19]]]}
 ZONES = {

@@ -31,8 +31,8 @@ def test_a_job_from_the_request_to_its_files(app, tmp_path):
             "done", {"done": 2, "total": 2}, [33, -19, 34, -18],
         )  # fmt: skip
         assert job["request"]["area_km2"] == 11688.6
-        names = ["T36KXD/map.tif", "areas.csv", "report.html", "request.json"]
-        assert [file["name"] for file in job["files"]] == names  # nothing hidden, no link, no pickle
+        names = ["T36KXD/map.tif", "areas.csv", "report.html"]
+        assert [file["name"] for file in job["files"]] == names  # nothing hidden, no link, no pickle, no paths
         assert [each["id"] for each in client.get("/v1/jobs").json()["jobs"]] == [number]
         assert str(tmp_path) not in client.get(f"/v1/jobs/{number}").text
 
@@ -83,6 +83,21 @@ def test_a_job_that_fails_says_why_and_the_next_one_runs(app, tmp_path, model, s
         assert ended(client, second)["state"] == "done"
         assert client.get(f"/v1/jobs/{first}/files.zip").status_code == 404
     assert ("RuntimeError: secret" in (tmp_path / "jobs" / first / "job.log").read_text()) == (model == "bug")
+
+
+def test_a_job_says_what_is_missing_of_its_maps(app):
+    with app() as client:
+        job = ended(client, submit(client, model="partial"))
+        assert (job["state"], job["message"]) == ("done", "1 of 2 tiles could not be mapped (T36KXD)")
+        assert "areas.csv" in [file["name"] for file in job["files"]]
+
+
+def test_a_file_comes_in_ranges(app):
+    with app() as client:
+        number = submit(client)
+        ended(client, number)
+        response = client.get(f"/v1/jobs/{number}/files/areas.csv", headers={"Range": "bytes=5-12"})
+        assert (response.status_code, response.text) == (206, "hectares")
 
 
 def test_jobs_are_cancelled_before_and_while_they_run(app):
