@@ -94,6 +94,7 @@ def map_tiles(job: MapJob, work: AreaWork, output: AreaOutput, progress: ShowTil
         DataError: No tile can be mapped, or the folder holds maps of another request.
     """
     _begin(work.request, output, overwrite=job.overwrite)
+    job = replace(job, model_name=output.model_name)
     tiles: list[TileMap] = []
     paths = [output.folder / TILES / f"{scene.name}.tif" for scene in work.scenes]
     finished = set() if job.workers is None else _map_on_ray(job, work.scenes, paths, progress)

@@ -75,6 +75,7 @@ class MapJob:
         overwrite: Whether maps that are there already are made again.
         workers: Settings of worker processes on Ray; None to map in this process.
         device: Kind of device that computes; None for that of the networks.
+        model_name: Name of the model in the tags of maps; None for the paths of the checkpoints.
     """
 
     ensemble: Ensemble
@@ -88,6 +89,7 @@ class MapJob:
     overwrite: bool = False
     workers: WorkerSettings | None = None
     device: str | None = None
+    model_name: str | None = None
 
     @cached_property
     def models(self) -> list[str]:
@@ -248,7 +250,7 @@ def _tags(job: MapJob, source: SceneInput, digest: str) -> dict[str, str]:
     dates = {"DATES": ";".join(map(str, days))} if isinstance(days, list) and days else {}
     return dates | {
         "INSTAGEO_VERSION": __version__,
-        "INSTAGEO_MODEL": ";".join(paths),
+        "INSTAGEO_MODEL": job.model_name or ";".join(paths),
         "INSTAGEO_MODEL_FINGERPRINT": ";".join(job.models),
         "INSTAGEO_ENGINE": ";".join(member.engine for member in job.ensemble.members),
         "INSTAGEO_SCENE": hide_secrets(source.name),
