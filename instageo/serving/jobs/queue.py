@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from instageo.errors import InstaGeoError
+from instageo.errors import InstaGeoError, WriteError
 from instageo.serving.errors import HTTPProblem, without_settings
 from instageo.serving.jobs import record as states
 from instageo.serving.jobs.disk import find_expired, find_removable
@@ -56,6 +56,7 @@ class JobQueue:
         self._jobs: dict[str, JobRecord] = {}
         self._own_paths = re.compile(rf"{re.escape(str(store.folder))}(/[0-9a-f]{{32}}/?)?")
         self._processes: dict[str, JobProcess] = {}
+        self._unsaved: set[str] = set()
         self._changed = threading.Condition(threading.RLock())
         self._closing = threading.Event()
         self._ready = False
@@ -84,7 +85,11 @@ class JobQueue:
         """
         with self._changed:
             self.check_place(client)
-            record = self.store.create(spec, client)
+            try:
+                record = self.store.create(spec, client)
+            except WriteError as error:
+                log.error("a job cannot be kept: %s", error)
+                raise HTTPProblem(507, "the disk of this server takes no more files; its log says why") from error
             self._jobs[record.id] = record
             self._announce(record)
             self._changed.notify_all()
@@ -181,6 +186,7 @@ class JobQueue:
             thread.start()
         while not self._closing.is_set():
             self._remove_expired()
+            self._save_again()
             self._closing.wait(HOUSEKEEPING_S)
         for thread in threads:
             thread.join()
@@ -191,7 +197,7 @@ class JobQueue:
                 self._run(record)
             except (InstaGeoError, OSError) as error:
                 log.exception("job %s", record.id[:8])
-                with self._changed, suppress(InstaGeoError, OSError):
+                with self._changed:
                     self._finish(record.id, Outcome(self.public(str(error))))
 
     def _next(self) -> JobRecord | None:
@@ -292,9 +298,23 @@ class JobQueue:
         self._jobs[record.id] = record
         if before is None or before.state != record.state:
             self._announce(record)
-        self.store.save(record)
+        self._save(record)
         self._changed.notify_all()
         return record
+
+    def _save(self, record: JobRecord) -> None:
+        """Write a record; if the disk refuses it, jobs go on, and housekeeping tries again."""
+        try:
+            self.store.save(record)
+            self._unsaved.discard(record.id)
+        except (InstaGeoError, OSError) as error:
+            log.error("job %s: its record cannot be written: %s", record.id[:8], error)
+            self._unsaved.add(record.id)
+
+    def _save_again(self) -> None:
+        with self._changed:
+            for record in [self._jobs[number] for number in self._unsaved & self._jobs.keys()]:
+                self._save(record)
 
     def _announce(self, record: JobRecord) -> None:
         seconds = ""

@@ -14,6 +14,7 @@ export async function request(path, { method = "GET", json } = {}) {
   } catch {
     throw new Error("the server does not answer; it may have been stopped");
   }
+  if (response.status === 401) throw new Error("this server requires a token; type it under Access token");
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
     throw new Error(problem.detail || `the server responded with the status ${response.status}`);

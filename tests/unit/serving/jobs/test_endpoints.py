@@ -258,6 +258,19 @@ def test_a_job_that_takes_too_long_or_too_much_space_is_stopped(app, monkeypatch
         assert (job["state"], "the job ran longer than 1 h" in job["message"]) == ("failed", True)
 
 
+def test_a_disk_that_takes_no_record_stops_no_other_job(app, tmp_path):
+    with app() as client:
+        first, second = submit(client, model="slow"), submit(client)
+        started(client, first)
+        folder = tmp_path / "jobs" / first
+        folder.rename(tmp_path / "moved")
+        folder.write_text("in the way")
+        client.delete(f"/v1/jobs/{first}")
+        assert ended(client, first)["state"] == "cancelled"  # in memory
+        assert ended(client, second)["state"] == "done"
+    assert "its record cannot be written" in (tmp_path / "jobs" / "jobs.log").read_text()
+
+
 def test_plans(app, tmp_path, monkeypatch):
     from instageo.serving.jobs import endpoints
 
