@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -124,7 +125,29 @@ class AreaPlan:
         return [*lines, *self.notes]
 
 
-def make_plan(area: Area, search: ImageSearch, scenes: Sequence[AreaScene], predictor: Predictor) -> AreaPlan:
+@dataclass(frozen=True)
+class NetworkSpeed:
+    """How fast a network is on this machine; it is tried once, when it is asked for first."""
+
+    predictor: Predictor
+
+    @cached_property
+    def seconds_per_tile(self) -> float:
+        """Time that the network takes for a tile, by a trial with noise."""
+        tiles = noise_tiles(self.predictor, TRIAL_TILES)
+        image, valid = (torch.stack([getattr(tile, name) for tile in tiles]) for name in ("image", "valid"))
+        batch = Sample(
+            image, valid, temporal_coords=torch.full((TRIAL_TILES, image.shape[2], 2), math.nan),
+            location_coords=torch.full((TRIAL_TILES, 2), math.nan),
+        ).to(self.predictor.device)  # fmt: skip
+        with torch.inference_mode():
+            self.predictor.forward(batch)
+            began = time.perf_counter()
+            self.predictor.forward(batch).cpu()
+        return (time.perf_counter() - began) / TRIAL_TILES
+
+
+def make_plan(area: Area, search: ImageSearch, scenes: Sequence[AreaScene], speed: NetworkSpeed) -> AreaPlan:
     """Plan the map of an area; the headers of a few files are read.
 
     Raises:
@@ -141,10 +164,10 @@ def make_plan(area: Area, search: ImageSearch, scenes: Sequence[AreaScene], pred
         for scene in scenes
     )  # fmt: skip
     least, most = _megabytes(composites, search, scenes)
-    num_tiles = sum(_network_tiles(each, predictor) for each in composites)
+    num_tiles = sum(_network_tiles(each, speed.predictor) for each in composites)
     return AreaPlan(
         area.name, search.source.name, search.item_list.catalog or "a list", composites[0].pixel_m, tiles, num_tiles,
-        least, most, num_tiles * _seconds_per_tile(predictor), search.notes,
+        least, most, num_tiles * speed.seconds_per_tile, search.notes,
     )  # fmt: skip
 
 
@@ -190,19 +213,3 @@ def _network_tiles(scene: CompositeScene, predictor: Predictor) -> int:
     rows, columns = (predictor.tiling.axis(side) for side in scene.grid.shape)
     share = scene.num_shown / (scene.grid.height * scene.grid.width)
     return max(math.ceil(len(rows.starts) * len(columns.starts) * share), 1)
-
-
-def _seconds_per_tile(predictor: Predictor) -> float:
-    """Return the time that the network takes for a tile, by a trial with noise."""
-    tiles = noise_tiles(predictor, TRIAL_TILES)
-    image, valid = (torch.stack([getattr(tile, name) for tile in tiles]) for name in ("image", "valid"))
-    dates = image.shape[2]
-    batch = Sample(
-        image, valid, temporal_coords=torch.full((TRIAL_TILES, dates, 2), math.nan),
-        location_coords=torch.full((TRIAL_TILES, 2), math.nan),
-    ).to(predictor.device)  # fmt: skip
-    with torch.inference_mode():
-        predictor.forward(replace(batch, image=batch.image.clone()))
-        began = time.perf_counter()
-        predictor.forward(batch).cpu()
-    return (time.perf_counter() - began) / TRIAL_TILES

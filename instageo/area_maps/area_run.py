@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from instageo.area_maps.area_plan import AreaPlan, make_plan
+from instageo.area_maps.area_plan import AreaPlan, NetworkSpeed, make_plan
 from instageo.area_maps.map_area import make_area_maps
 from instageo.area_maps.map_tiles import prepare_area
 from instageo.area_maps.preparation.image_search import NoImageError
@@ -129,10 +129,14 @@ class _Run:
     def zones(self) -> list[Zone]:
         return zones_of(next(iter(self.requests.values())))
 
+    @cached_property
+    def speed(self) -> NetworkSpeed:
+        return NetworkSpeed(self.predictor)
+
     def plan(self, name: str) -> AreaPlan:
         """Plan a request, and print the plan unless JSON is wanted."""
         work = prepare_area(self.predictor, self.requests[name], self._output(name), keep_list=False)
-        plan = make_plan(work.area, work.search, work.scenes, self.predictor)
+        plan = make_plan(work.area, work.search, work.scenes, self.speed)
         if not self.options.as_json:
             typer.echo("\n".join(plan.lines(self.options.price_per_hour)))
         return plan
@@ -181,6 +185,7 @@ class _Run:
             return make_area_maps(
                 self.job, self.requests[name], self._output(name), self.zones,
                 lambda _, done, total: progress(done, total), command=self.options.command, announce=announce,
+                speed=self.speed,
             )  # fmt: skip
 
 

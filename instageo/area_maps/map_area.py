@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from instageo.area_maps.area_plan import AreaPlan, make_plan
+from instageo.area_maps.area_plan import AreaPlan, NetworkSpeed, make_plan
 from instageo.area_maps.map_tiles import TILES, ShowTileProgress, map_tiles, prepare_area
 from instageo.area_maps.products.area_pages import write_pages
 from instageo.area_maps.products.measuring import measure_maps, zones_of
@@ -40,6 +40,7 @@ def make_area_maps(
     *,
     command: str = "",
     announce: Callable[[AreaPlan], None] | None = None,
+    speed: NetworkSpeed | None = None,
 ) -> AreaMaps:
     """Map an area with loaded networks, and write mosaics, records, hectares, pictures and a report.
 
@@ -51,6 +52,7 @@ def make_area_maps(
         progress: Called with what is done, the number of steps that are done, and of all steps.
         command: The command that makes the same again, for the report.
         announce: Called with the plan before anything is mapped.
+        speed: Speed of the first network, if it was tried before.
 
     Raises:
         DataError: Another run maps into the folder, or no tile can be mapped.
@@ -61,7 +63,7 @@ def make_area_maps(
         with hold_folder(output.folder / TILES):
             work = prepare_area(predictor, request, output)
             if announce is not None:
-                announce(make_plan(work.area, work.search, work.scenes, predictor))
+                announce(make_plan(work.area, work.search, work.scenes, speed or NetworkSpeed(predictor)))
             maps = replace(map_tiles(job, work, output, progress), command=command)
             return write_pages(measure_maps(maps, predictor, zones), zones, output.folder)
     except LockedError as error:
@@ -98,7 +100,7 @@ def plan_area_request(model: str | Predictor, request: AreaRequest, output: Area
     """
     predictor = load_model(model) if isinstance(model, str) else model
     work = prepare_area(predictor, request, output, keep_list=False)
-    return make_plan(work.area, work.search, work.scenes, predictor)
+    return make_plan(work.area, work.search, work.scenes, NetworkSpeed(predictor))
 
 
 def map_area(
