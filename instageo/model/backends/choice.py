@@ -42,6 +42,7 @@ def choose_backend(
     read_chips: ReadChips,
     num_chips: float,
     agreement: Agreement,
+    num_callers: int = 1,
 ) -> Backend:
     """Return what computes a network, and say so in one line.
 
@@ -51,11 +52,12 @@ def choose_backend(
         read_chips: Reads chips for a trial, or to calibrate int8 with.
         num_chips: About how many chips are to be computed.
         agreement: Compares outputs.
+        num_callers: Threads that compute batches at the same time.
     """
     options = candidates(request, network.device.type, cpu_features())
     if len(options) == 1:
         return _build_named(network, request, options[0], read_chips, agreement)
-    memory = TrialMemory(network, request)
+    memory = TrialMemory(network, request, num_callers)
     remembered = memory.read()
     if remembered is not None and remembered.choice in options:
         backend = _try_to_build(network, remembered.choice, None)
@@ -71,7 +73,8 @@ def choose_backend(
         chips = read_chips(TRIAL_CHIPS)
         if chips is None:
             return reference
-        remembered = RememberedTrial(try_backends([reference], chips, agreement)[0].chips_per_s)
+        alone = try_backends([reference], chips, agreement, num_callers=num_callers)
+        remembered = RememberedTrial(alone[0].chips_per_s)
         memory.write(remembered)
     seconds = num_chips / remembered.torch_speed
     ready = all(BACKENDS[each.backend].is_ready(network, each.precision) for each in options)
@@ -80,7 +83,16 @@ def choose_backend(
         log.info("%s", f"engine: {TORCH} ({what})")
         return reference
     chips = read_chips(TRIAL_CHIPS)
-    return reference if chips is None else _fastest(network, options, chips, agreement, memory)
+    if chips is None:
+        return reference
+    built = [_try_to_build(network, each, chips) for each in options if each != TORCH]
+    backends = [reference, *(each for each in built if each is not None)]
+    figures = try_backends(backends, chips, agreement, num_callers=num_callers)
+    best = _fastest(figures)
+    chosen = figures[best]
+    memory.write(RememberedTrial(figures[0].chips_per_s, chosen.choice, chosen.chips_per_s, chosen.agreement))
+    log.info("%s", _describe(chosen, figures, network))
+    return backends[best]
 
 
 def build_backend(network: NetworkSource, choice: BackendChoice) -> Backend:
@@ -122,27 +134,14 @@ def _build_named(
     return backend
 
 
-def _fastest(
-    network: NetworkSource,
-    options: list[BackendChoice],
-    chips: ChipBatch,
-    agreement: Agreement,
-    memory: TrialMemory,
-) -> Backend:
-    reference: Backend = TorchBackend(network.net, "f32", network.device)
-    built = [_try_to_build(network, each, chips) for each in options if each != TORCH]
-    backends = [reference, *(each for each in built if each is not None)]
-    figures = try_backends(backends, chips, agreement)
+def _fastest(figures: list[TrialFigures]) -> int:
+    """Return the index of the fastest backend that agrees with the first, or of the first if none is clearly faster."""
     fit = [
         index
         for index, each in enumerate(figures)
         if index == 0 or (each.agreement >= MIN_AGREEMENT and each.chips_per_s >= MIN_GAIN * figures[0].chips_per_s)
     ]
-    best = max(fit, key=lambda index: figures[index].chips_per_s)
-    chosen = figures[best]
-    memory.write(RememberedTrial(figures[0].chips_per_s, chosen.choice, chosen.chips_per_s, chosen.agreement))
-    log.info("%s", _describe(chosen, figures, network))
-    return backends[best]
+    return max(fit, key=lambda index: figures[index].chips_per_s)
 
 
 def _describe(chosen: TrialFigures, figures: list[TrialFigures], network: NetworkSource) -> str:

@@ -47,13 +47,15 @@ class TrialMemory:
     Args:
         network: The network.
         request: The request.
+        num_callers: Threads that compute batches at the same time.
     """
 
-    def __init__(self, network: NetworkSource, request: BackendChoice) -> None:
+    def __init__(self, network: NetworkSource, request: BackendChoice, num_callers: int = 1) -> None:
         self._key = {
             "network": network.checksum,
             "shape": repr(network.shape),
             "request": str(request),
+            "callers": num_callers,
             "machine": _describe_machine(network.device),
             "versions": {"instageo": __version__, **{name: _version(name) for name in RUNTIMES}},
         }

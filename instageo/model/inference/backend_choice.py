@@ -48,7 +48,11 @@ ReadTiles = Callable[[int], Sequence[Sample]]
 
 
 def choose_for_work(
-    predictor: SomePredictor, read_tiles: ReadTiles, num_tiles: float, size: tuple[int, int] | None = None
+    predictor: SomePredictor,
+    read_tiles: ReadTiles,
+    num_tiles: float,
+    size: tuple[int, int] | None = None,
+    num_callers: int = 1,
 ) -> SomePredictor:
     """Return a predictor with what computes its network fastest, or what the settings `engine` name.
 
@@ -57,6 +61,7 @@ def choose_for_work(
         read_tiles: Reads tiles for a trial; called only if there is one.
         num_tiles: About how many tiles are to be computed.
         size: Height and width of most tiles; None for the size in the settings.
+        num_callers: Threads that compute batches at the same time.
     """
     engine, settings = predictor.settings.engine, predictor.settings
     request = BackendChoice(engine.backend, engine.precision)
@@ -68,7 +73,7 @@ def choose_for_work(
         tiles = [tile for tile in read_tiles(count) if tuple(tile.image.shape[-2:]) == network.shape.size]
         return to_chips(predictor, tiles[:count]) if tiles else None
 
-    backend = choose_backend(network, request, read_chips, num_tiles, agreement_of(predictor))
+    backend = choose_backend(network, request, read_chips, num_tiles, agreement_of(predictor), num_callers)
     return replace(predictor, backend=backend)
 
 

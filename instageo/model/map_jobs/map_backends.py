@@ -10,6 +10,7 @@ from instageo.model.chips.sample import Sample
 from instageo.model.inference.backend_choice import choose_for_work, use_named_backend
 from instageo.model.inference.predictor import Predictor
 from instageo.model.map_jobs.map_job import MapJob
+from instageo.model.mapping.ordered_work import divide_threads
 from instageo.model.mapping.trial_tiles import count_scene_tiles, read_trial_tiles, scene_tile_size
 from instageo.model.scenes.tiles import SceneInput
 
@@ -54,4 +55,5 @@ def _choose(predictor: Predictor, source: SceneInput, times: int) -> Predictor:
         return []
 
     num_tiles = count_scene_tiles(predictor, source) * times
-    return choose_for_work(predictor, read_tiles, num_tiles, scene_tile_size(predictor, source))
+    num_callers, _ = divide_threads(predictor, predictor.tiling.batch_size)
+    return choose_for_work(predictor, read_tiles, num_tiles, scene_tile_size(predictor, source), num_callers)

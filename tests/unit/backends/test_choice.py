@@ -30,7 +30,7 @@ def any_speed(monkeypatch):
     monkeypatch.setattr(choice, "MIN_GAIN", 0.0)
     original = choice.try_backends
 
-    def ordered(backends, chips, agreement):
+    def ordered(backends, chips, agreement, num_callers):
         figures = original(backends, chips, agreement, seconds=0.0)
         return [type(each)(each.choice, float(number + 1), each.agreement) for number, each in enumerate(figures)]
 
