@@ -55,43 +55,42 @@ def choose_backend(
         num_callers: Threads that compute batches at the same time.
     """
     options = candidates(request, network.device.type, cpu_features())
-    if len(options) == 1:
+
+    def take_first() -> Backend:
         return _build_named(network, request, options[0], read_chips, agreement)
+
+    if len(options) == 1:
+        return take_first()
     memory = TrialMemory(network, request, num_callers)
     remembered = memory.read()
-    if remembered is not None and remembered.choice in options:
-        backend = _try_to_build(network, remembered.choice, None)
-        if backend is not None:
-            speed = f"{remembered.speed:.1f} chips/s in an earlier trial, PyTorch {remembered.torch_speed:.1f}"
-            log.info("%s", f"engine: {backend.choice} ({speed})")
-            return backend
-        memory.forget()
-    reference = TorchBackend(network.net, "f32", network.device)
+    if backend := _remembered_backend(network, options, memory, remembered):
+        return backend
     if num_chips < MIN_CHIPS:
-        return reference
+        return take_first()
+    reference = TorchBackend(network.net, "f32", network.device)
     if remembered is None:
         chips = read_chips(TRIAL_CHIPS)
         if chips is None:
-            return reference
+            return take_first()
         alone = try_backends([reference], chips, agreement, num_callers=num_callers)
         remembered = RememberedTrial(alone[0].chips_per_s)
         memory.write(remembered)
     seconds = num_chips / remembered.torch_speed
     ready = all(BACKENDS[each.backend].is_ready(network, each.precision) for each in options)
     if seconds < MIN_SECONDS and not ready:
+        if options[0] != TORCH:
+            return take_first()
         what = f"{remembered.torch_speed:.1f} chips/s; too little work, about {seconds:.0f} s, to try others"
         log.info("%s", f"engine: {TORCH} ({what})")
         return reference
     chips = read_chips(TRIAL_CHIPS)
     if chips is None:
-        return reference
+        return take_first()
     built = [_try_to_build(network, each, chips) for each in options if each != TORCH]
     backends = [reference, *(each for each in built if each is not None)]
     figures = try_backends(backends, chips, agreement, num_callers=num_callers)
-    best = _fastest(figures)
-    chosen = figures[best]
-    memory.write(RememberedTrial(figures[0].chips_per_s, chosen.choice, chosen.chips_per_s, chosen.agreement))
-    log.info("%s", _describe(chosen, figures, network))
+    best = _fastest(figures, MIN_GAIN if TORCH in options else 0.0)
+    _remember(memory, figures, figures[best], network)
     return backends[best]
 
 
@@ -103,6 +102,21 @@ def build_backend(network: NetworkSource, choice: BackendChoice) -> Backend:
         MissingExtraError: A package is not installed.
     """
     return BACKENDS[choice.backend].build(network, choice.precision, None)
+
+
+def _remembered_backend(
+    network: NetworkSource, options: list[BackendChoice], memory: TrialMemory, remembered: RememberedTrial | None
+) -> Backend | None:
+    """Return what an earlier trial has chosen; None without one, or after forgetting one that cannot be had."""
+    if remembered is None or remembered.choice not in options:
+        return None
+    backend = _try_to_build(network, remembered.choice, None)
+    if backend is None:
+        memory.forget()
+        return None
+    speed = f"{remembered.speed:.1f} chips/s in an earlier trial, PyTorch {remembered.torch_speed:.1f}"
+    log.info("%s", f"engine: {backend.choice} ({speed})")
+    return backend
 
 
 def _build_named(
@@ -134,14 +148,25 @@ def _build_named(
     return backend
 
 
-def _fastest(figures: list[TrialFigures]) -> int:
-    """Return the index of the fastest backend that agrees with the first, or of the first if none is clearly faster."""
+def _remember(memory: TrialMemory, figures: list[TrialFigures], chosen: TrialFigures, network: NetworkSource) -> None:
+    """Write the result of a trial into the memory and the log."""
+    memory.write(RememberedTrial(figures[0].chips_per_s, chosen.choice, chosen.chips_per_s, chosen.agreement))
+    log.info("%s", _describe(chosen, figures, network))
+
+
+def _fastest(figures: list[TrialFigures], min_gain: float) -> int:
+    """Return the index of the fastest backend that agrees with the first; the first itself if none does.
+
+    Args:
+        figures: Of PyTorch in float32, and of the others.
+        min_gain: How much faster than PyTorch it must be; 0 if a request leaves PyTorch in float32 out.
+    """
     fit = [
         index
-        for index, each in enumerate(figures)
-        if index == 0 or (each.agreement >= MIN_AGREEMENT and each.chips_per_s >= MIN_GAIN * figures[0].chips_per_s)
+        for index, each in enumerate(figures[1:], start=1)
+        if each.agreement >= MIN_AGREEMENT and each.chips_per_s >= min_gain * figures[0].chips_per_s
     ]
-    return max(fit, key=lambda index: figures[index].chips_per_s)
+    return max(fit, key=lambda index: figures[index].chips_per_s, default=0)
 
 
 def _describe(chosen: TrialFigures, figures: list[TrialFigures], network: NetworkSource) -> str:

@@ -75,6 +75,31 @@ def test_small_work_is_done_by_pytorch_without_a_trial(fresh_cache):
     assert choose(source_of(3), num_chips=64 - 5 + 1).choice == TORCH
 
 
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (("openvino", "auto"), "openvino f32"),
+        (("auto", "bf16"), "torch bf16"),
+        (("auto", "auto"), "torch f32"),
+    ],
+)
+@pytest.mark.parametrize("num_chips", [10, 100])
+def test_small_work_is_done_by_what_was_named(monkeypatch, fresh_cache, wanted, expected, num_chips):
+    monkeypatch.setattr(choice, "cpu_features", lambda: frozenset({"avx2", "avx512_core", "avx512_bf16"}))
+    TrialMemory(source_of(3), BackendChoice(*wanted)).write(RememberedTrial(10.0))
+    backend = choose(source_of(3), BackendChoice(*wanted), num_chips=num_chips, agreement=lambda *_: 1.0)
+    assert str(backend.choice) == expected
+
+
+def test_a_named_runtime_computes_even_if_pytorch_is_faster(monkeypatch, fresh_cache):
+    monkeypatch.setattr(choice, "cpu_features", lambda: frozenset({"avx2", "avx512_core", "avx512_bf16"}))
+    monkeypatch.setattr(choice, "MIN_GAIN", inf)
+    assert (
+        choose(source_of(3), BackendChoice("openvino", "auto"), agreement=lambda *_: 1.0).choice.backend == "openvino"
+    )
+    assert choose(source_of(3), agreement=lambda *_: 1.0).choice == TORCH
+
+
 def test_work_of_less_than_a_minute_is_not_worth_a_conversion(fresh_cache, caplog):
     network = source_of(3)
     TrialMemory(network, AUTO).write(RememberedTrial(10.0))
