@@ -37,7 +37,7 @@ def run_timed(arguments: list[str]) -> None:
     """Run `instageo map` in this process, and print the CPU and wall seconds of its parts as the last line."""
     begun = time.process_time()
     import instageo.model.map_jobs.map_scenes  # noqa: F401
-    from instageo.model.commands.map_command import map_command  # noqa: F401
+    from instageo.area_maps.map_command import map_command  # noqa: F401
 
     spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     lock = threading.Lock()
