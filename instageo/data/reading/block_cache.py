@@ -5,19 +5,23 @@ import logging
 import os
 import threading
 from contextlib import suppress
-from hashlib import sha256
+from hashlib import blake2b, sha256
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo.errors import WriteError
-from instageo.files import DISK_ERRORS, atomic_path
+from instageo.files import DISK_ERRORS, PARTIAL, atomic_path
 
 log = logging.getLogger(__name__)
 
 KEPT_SHARE = 0.9
 """Share of the limit that is left after the cache was full."""
+
+DIGEST_BYTES = 16
+"""Bytes at the beginning of a file, made from its place in the cache and its content."""
 
 Block = tuple[NDArray[np.generic], NDArray[np.bool_]]
 """Stored values and validity of a block, both of shape (h, w)."""
@@ -26,7 +30,8 @@ Block = tuple[NDArray[np.generic], NDArray[np.bool_]]
 class BlockCache:
     """A folder of blocks that several processes may use at the same time; safe in threads.
 
-    A full or read-only disk ends writing, not the run.
+    A full or read-only disk ends writing, not the run. Each file begins with a digest, so that a damaged one is read
+    again from its source rather than used.
 
     Args:
         folder: The folder; it is created when the first block is put.
@@ -53,8 +58,12 @@ class BlockCache:
         """
         path = self._path(file, row, column)
         try:
-            with path.open("rb") as content:
-                values, packed = np.load(content, allow_pickle=False), np.load(content, allow_pickle=False)
+            stored = path.read_bytes()
+            if stored[:DIGEST_BYTES] != _digest(file, row, column, memoryview(stored)[DIGEST_BYTES:]):
+                return None
+            content = io.BytesIO(stored)
+            content.seek(DIGEST_BYTES)
+            values, packed = np.load(content, allow_pickle=False), np.load(content, allow_pickle=False)
             valid = np.unpackbits(packed, count=values.size).astype(bool).reshape(values.shape)
         except (OSError, ValueError, EOFError):
             return None
@@ -67,9 +76,11 @@ class BlockCache:
         if not self._is_writable:
             return
         content = io.BytesIO()
+        content.write(bytes(DIGEST_BYTES))
         values, valid = block
         np.save(content, np.ascontiguousarray(values), allow_pickle=False)
         np.save(content, np.packbits(valid), allow_pickle=False)
+        content.getbuffer()[:DIGEST_BYTES] = _digest(file, row, column, content.getbuffer()[DIGEST_BYTES:])
         try:
             with atomic_path(self._path(file, row, column), sync=False) as temporary:
                 temporary.write_bytes(content.getbuffer())
@@ -93,9 +104,9 @@ class BlockCache:
         return self.folder / digest[:2] / digest / f"{row}_{column}.block"
 
     def _entries(self) -> list[tuple[int, float, Path]]:
-        """Return size, time of last use and path of each block."""
+        """Return size, time of last use and path of each block, and of what killed processes have left of blocks."""
         entries = []
-        for path in self.folder.rglob("*.block"):
+        for path in chain(self.folder.rglob("*.block"), self.folder.rglob(f".*{PARTIAL}")):
             with suppress(OSError):  # removed by another process
                 status = path.stat()
                 entries.append((status.st_size, status.st_mtime, path))
@@ -111,3 +122,10 @@ class BlockCache:
                 path.unlink()
                 size -= own
         return size
+
+
+def _digest(file: str, row: int, column: int, content: memoryview) -> bytes:
+    """Return a digest that differs if bytes are damaged, or are those of another block."""
+    digest = blake2b(f"{file}\n{row} {column}\n".encode(), digest_size=DIGEST_BYTES)
+    digest.update(content)
+    return digest.digest()
