@@ -67,17 +67,17 @@ class ListAccess:
         Raises:
             RefusedAddressError: It is a local path away from the list, or its scheme or host is not accepted.
         """
-        if _is_local(href):
+        if is_local(href):
             return str(local_path(href, self._folders))
         return self._remote.location(href, renew=renew)
 
     def gdal_options(self, href: str) -> dict[str, str]:
         """Return the catalogue's options for a file behind a URL."""
-        return {} if _is_local(href) else self._remote.gdal_options(href)
+        return {} if is_local(href) else self._remote.gdal_options(href)
 
     def explain(self, href: str, reason: str) -> str:
         """Return the address and the reason, with the catalogue's advice for a file behind a URL."""
-        return f"{href}: {reason}" if _is_local(href) else self._remote.explain(href, reason)
+        return f"{href}: {reason}" if is_local(href) else self._remote.explain(href, reason)
 
 
 def without_query(href: str) -> str:
@@ -85,5 +85,6 @@ def without_query(href: str) -> str:
     return href.partition("?")[0] if is_remote(href) else href
 
 
-def _is_local(href: str) -> bool:
+def is_local(href: str) -> bool:
+    """Return whether an address is that of a file on this machine."""
     return href.startswith("file://") or not is_remote(href)

@@ -1,6 +1,7 @@
 """A scene whose pixels are combined from images of a catalogue when they are read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instageo.data.items.item import Item
-from instageo.data.reading.catalog_files import CatalogFile, CatalogFiles
-from instageo.data.sources.source import Product, Source
+from instageo.data.reading.catalog_files import CatalogFile, CatalogFiles, UnusableFileError
+from instageo.data.sources.source import Product, RefusedItemError, Source
 from instageo.errors import RasterError
 from instageo.raster.grid import Grid
 from instageo.raster.rasterizing import PolygonMask
@@ -65,10 +66,20 @@ def composite_image(item: Item, product: Product, bands: Sequence[str], source: 
     """
 
     def file(asset: str, no_data: float | None) -> CatalogFile:
-        return CatalogFile(item.assets[asset].href, f"{item.collection} {item.id} {item.created}", no_data)
+        own = item.assets[asset]
+        return CatalogFile(own.href, f"{item.collection} {item.id} {item.created}", no_data, own.grid)
 
     quality = file(product.quality, None) if product.quality else None
     return CompositeImage(item, tuple(file(product.assets[band], source.no_data) for band in bands), quality)
+
+
+@contextmanager
+def explained(image: CompositeImage) -> Iterator[None]:
+    """Name the image in errors that another try does not mend."""
+    try:
+        yield
+    except (UnusableFileError, RefusedItemError) as error:
+        raise UnusableImageError(image.item, str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -132,19 +143,25 @@ class CompositeScene:
         first = next((image for images in self.dates for image in images), None)
         if first is None:
             return min(256, self.grid.height)
-        [header] = self.files.read_headers(first.bands[:1])
+        with explained(first):
+            header = self.files.read_header(first.bands[0])
         ratio = abs(header.grid.transform.a) / self.pixel_m
         return strip_rows(max(round(header.block_shape[0] * ratio), 1), self.grid.height)
 
     def align(self, file: CatalogFile) -> Alignment | None:
-        """Return where the pixels of a file lie on the grid of the scene; None if it does not reach it."""
-        [header] = self.files.read_headers([file])
+        """Return where the pixels of a file lie on the grid of the scene; None if it does not reach it.
+
+        Raises:
+            UnusableFileError: The file is missing, or has pixels that cannot be brought to those of the scene.
+            RasterError: The file cannot be read.
+        """
+        header = self.files.read_header(file)
         try:
             return align(self.grid, header.grid, file.href, "the map")
         except RasterError as error:
             if "does not overlap" in str(error):
                 return None
-            raise
+            raise UnusableFileError(file.href, str(error)) from error
 
     def wanted(self, rows: slice, columns: slice) -> NDArray[np.bool_] | None:
         """Return which pixels a map is to show, shape (h, w); None for all."""

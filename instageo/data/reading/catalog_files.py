@@ -1,31 +1,31 @@
 """Windows of files of a catalogue, by whole blocks: each is fetched once, by few requests, and kept in a cache."""
 
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from instageo.data.catalogs.access import Access
-from instageo.data.output.skipped import Reason
+from instageo.data.catalogs.access import Access, is_local
 from instageo.data.reading.block_cache import Block, BlockCache
 from instageo.data.reading.fetch import fetch
 from instageo.data.reading.hosts import Hosts
 from instageo.data.reading.requests import AssetRead, ReadFailure
+from instageo.data.reading.things_to_come import ThingsToCome
 from instageo.errors import RasterError
 from instageo.raster.chip_windows.block_cost import ReadCost
 from instageo.raster.chip_windows.window_reading import FileWindows
 from instageo.raster.grid import Grid, Window
+from instageo.raster.warp import crs_code, same_crs
 
 MIN_BLOCK_PIXELS = 1 << 16
 """Pixels of a block that is kept as a file of its own; thinner ones are kept together."""
 
 
 class UnusableFileError(RasterError):
-    """A file that the catalogue lists is missing, or has other pixels than its record says; another try is of no use.
+    """A file that the catalogue lists is missing, damaged, refused or elsewhere than its record says.
+
+    Another try is of no use.
 
     Attributes:
         href: Its address.
@@ -47,12 +47,14 @@ class CatalogFile:
     Attributes:
         href: Address as the catalogue gives it, without a signature.
         stamp: What changes when the content behind the address does, such as the time of processing.
-        no_data: Stored value of pixels without an observation, where the file has no tag; None without one.
+        no_data: Stored value of pixels without an observation, where the file has no tag; None if there is none.
+        grid: Pixels by its record, perhaps those of another file of the image; None if the record does not say.
     """
 
     href: str
     stamp: str = ""
     no_data: float | None = None
+    grid: Grid | None = field(default=None, compare=False)
 
     @property
     def identity(self) -> str:
@@ -67,16 +69,20 @@ class FileHeader:
     Attributes:
         grid: Its pixels.
         block_shape: Rows and columns of the blocks that are kept: those of the file, or several below each other.
+        dtype: Type of its values.
         no_data: No-data tag; None without one.
     """
 
     grid: Grid
     block_shape: tuple[int, int]
+    dtype: str
     no_data: float | None
 
 
 class CatalogFiles:
     """Reads windows of files; safe in threads, which wait for blocks that another one is fetching.
+
+    Blocks of files on this machine are not kept; the paths of such files may be relative, which is no identity.
 
     Other processes that get one open files by themselves, with logins and signatures of their own.
 
@@ -90,7 +96,8 @@ class CatalogFiles:
         self._open_access, self._cache, self._threads = open_access, cache, threads
         self._access, self._hosts = open_access(), Hosts(threads)
         self._headers: dict[str, FileHeader] = {}
-        self._coming: dict[tuple[str, int, int], Future[Block]] = {}
+        self._headers_coming = ThingsToCome[str, FileHeader]()
+        self._blocks_coming = ThingsToCome[tuple[str, int, int], Block]()
         self._lock = threading.Lock()
         self.cost = ReadCost()
 
@@ -98,115 +105,102 @@ class CatalogFiles:
         """Return how another process opens the same files."""
         return CatalogFiles, (self._open_access, self._cache, self._threads)
 
-    def read_headers(self, files: Iterable[CatalogFile]) -> list[FileHeader]:
-        """Return the header of each file; each is read once.
+    def read_header(self, file: CatalogFile) -> FileHeader:
+        """Return the header of a file, which is read once.
 
         Raises:
-            UnusableFileError: A file is missing.
-            RasterError: A file cannot be read.
+            UnusableFileError: The file is missing, damaged or refused.
+            RasterError: The file cannot be read.
         """
-        files = list(files)
-        missing = [file for file in dict.fromkeys(files) if file.href not in self._headers]
-        for file, read in self._fetch([(file, ()) for file in missing]):
-            if read.grid is None:
-                raise UnusableFileError(file.href, f"{file.href}: has no grid")
-            self._headers[file.href] = FileHeader(read.grid, _kept_shape(read.block_shape), read.no_data_value)
-        return [self._headers[file.href] for file in files]
+        with self._headers_coming.claim([file.href]) as claimed:
+            if claimed.own:
+                claimed.finish(file.href, self._headers.get(file.href) or self._fetch_header(file))
+            [header] = claimed.wait().values()
+        return header
 
-    def read(self, requests: Sequence[tuple[CatalogFile, Window]]) -> list[Block]:
-        """Return stored values and validity, both (h, w), of windows inside files.
+    def read(self, file: CatalogFile, window: Window) -> Block:
+        """Return stored values and validity, both (h, w), of a window inside a file.
 
         Raises:
-            UnusableFileError: A file is missing.
-            RasterError: A file cannot be read.
+            UnusableFileError: The file is missing, damaged or refused.
+            RasterError: The file cannot be read.
         """
-        headers = self.read_headers(file for file, _ in requests)
-        blocks_read: dict[tuple[str, int, int], Block] = {}
-        own: dict[CatalogFile, list[tuple[int, int]]] = defaultdict(list)
-        others: dict[tuple[str, int, int], Future[Block]] = {}
-        requested = {
-            (file.identity, *block): (file, block)
-            for (file, window), header in zip(requests, headers, strict=True)
-            for block in _blocks(window, header.block_shape)
-        }
-        for key, (file, block) in requested.items():
-            with self._lock:
-                if (coming := self._coming.get(key)) is not None:
-                    others[key] = coming
-                    continue
-                self._coming[key] = Future()
-            cached = self._cache.get(file.identity, *block)
-            if cached is None:
-                own[file].append(block)
-            else:
-                blocks_read[key] = cached
-                self._finish(key, cached)
-        try:
-            self._fetch_blocks(own, blocks_read)
-        except BaseException as error:
-            self._give_up(own, blocks_read, error)
-            raise
-        blocks_read |= {key: coming.result() for key, coming in others.items()}
-        return [
-            _assemble(file, window, header, blocks_read)
-            for (file, window), header in zip(requests, headers, strict=True)
-        ]  # fmt: skip
+        header = self.read_header(file)
+        with self._blocks_coming.claim(
+            [(file.identity, *block) for block in _blocks(window, header.block_shape)]
+        ) as claimed:
+            missing = []
+            for key in claimed.own:
+                if (cached := self._cached(file, key[1:])) is None:
+                    missing.append(key[1:])
+                else:
+                    claimed.finish(key, cached)
+            for block, content in self._fetch_blocks(file, missing):
+                claimed.finish((file.identity, *block), content)
+            blocks = {key[1:]: block for key, block in claimed.wait().items()}
+        return _assemble(window, header, blocks)
+
+    def _cached(self, file: CatalogFile, block: tuple[int, int]) -> Block | None:
+        """Return a block that was kept; None without one, or if the file has blocks of another shape or type by now."""
+        if is_local(file.href):
+            return None
+        cached, header = self._cache.get(file.identity, *block), self._headers[file.href]
+        if cached is None or cached[0].dtype != header.dtype or cached[0].shape != _block_grid(header, block).shape:
+            return None
+        return cached
+
+    def _fetch_header(self, file: CatalogFile) -> FileHeader:
+        read = self._fetch(file, ())
+        if read.grid is None:
+            raise UnusableFileError(file.href, self._access.explain(file.href, "has no grid"))
+        if file.grid is not None and not _same_place(file.grid, read.grid):
+            reason = f"lies at {_describe(read.grid)}, but its record says {_describe(file.grid)}"
+            raise UnusableFileError(file.href, self._access.explain(file.href, reason))
+        header = FileHeader(read.grid, _kept_shape(read.block_shape), read.dtype, read.no_data_value)
+        self._headers[file.href] = header
+        return header
 
     def _fetch_blocks(
-        self, missing: dict[CatalogFile, list[tuple[int, int]]], blocks_read: dict[tuple[str, int, int], Block]
-    ) -> None:
-        reads = [
-            (file, tuple(_block_grid(self._headers[file.href], block) for block in blocks))
-            for file, blocks in missing.items()
-        ]
-        for file, read in self._fetch(reads):
-            for block, values, valid in zip(missing[file], read.values, read.valid, strict=True):
-                if read.no_data_value is None and file.no_data is not None and values.dtype.kind in "iuf":
-                    valid = valid & (values != values.dtype.type(file.no_data))
-                key = (file.identity, *block)
-                blocks_read[key] = values, valid
-                self._cache.put(file.identity, *block, blocks_read[key])
-                self._finish(key, blocks_read[key])
-
-    def _fetch(
-        self, reads: Sequence[tuple[CatalogFile, tuple[Grid, ...]]]
-    ) -> Iterable[tuple[CatalogFile, FileWindows]]:
-        if not reads:
+        self, file: CatalogFile, blocks: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[tuple[int, int], Block]]:
+        if not blocks:
             return
-        for position, result in fetch(
-            [AssetRead(file.href, grids) for file, grids in reads],
-            self._access,
-            threads=min(self._threads, len(reads)),
-            hosts=self._hosts,
-        ):
-            file = reads[position][0]
-            if isinstance(result, ReadFailure):
-                if result.reason in (Reason.ASSET_MISSING, Reason.GRID_DIFFERS):
-                    raise UnusableFileError(file.href, result.message)
-                raise RasterError(result.message)
-            with self._lock:
-                self.cost += result.cost
-            yield file, result
+        read = self._fetch(file, tuple(_block_grid(self._headers[file.href], block) for block in blocks))
+        for block, values, valid in zip(blocks, read.values, read.valid, strict=True):
+            if read.no_data_value is None and file.no_data is not None and values.dtype.kind in "iuf":
+                valid = valid & (values != values.dtype.type(file.no_data))
+            if not is_local(file.href):
+                self._cache.put(file.identity, *block, (values, valid))
+            yield block, (values, valid)
 
-    def _finish(self, key: tuple[str, int, int], block: Block) -> None:
+    def _fetch(self, file: CatalogFile, grids: tuple[Grid, ...]) -> FileWindows:
+        [(_, result)] = fetch([AssetRead(file.href, grids)], self._access, threads=1, hosts=self._hosts)
+        if isinstance(result, ReadFailure):
+            if result.is_lasting:
+                raise UnusableFileError(file.href, result.message)
+            raise RasterError(result.message)
         with self._lock:
-            coming = self._coming.pop(key)
-        coming.set_result(block)
+            self.cost += result.cost
+        return result
 
-    def _give_up(
-        self,
-        missing: dict[CatalogFile, list[tuple[int, int]]],
-        blocks_read: dict[tuple[str, int, int], Block],
-        error: BaseException,
-    ) -> None:
-        """Let threads that wait for blocks of this one fail with it."""
-        for file, blocks in missing.items():
-            for block in blocks:
-                key = (file.identity, *block)
-                if key not in blocks_read:
-                    with self._lock:
-                        coming = self._coming.pop(key)
-                    coming.set_exception(error)
+
+def _same_place(first: Grid, second: Grid) -> bool:
+    """Return whether two grids have the same edges, within a pixel; their pixels may differ in size."""
+    if first.crs is None or second.crs is None or not same_crs(first.crs, second.crs):
+        return False
+    pixel = max(abs(first.transform.a), abs(second.transform.a))
+    return bool(np.abs(np.subtract(_edges(first), _edges(second))).max() <= pixel)
+
+
+def _edges(grid: Grid) -> list[float]:
+    xs, ys = grid.to_crs([0, grid.height], [0, grid.width])
+    return [*sorted(xs), *sorted(ys)]
+
+
+def _describe(grid: Grid) -> str:
+    code = crs_code(grid.crs) if grid.crs else ""
+    west, east, south, north = _edges(grid)
+    return f"{west:.0f}, {south:.0f} to {east:.0f}, {north:.0f} m" + (f" (EPSG:{code})" if code else "")
 
 
 def _kept_shape(stored: tuple[int, int]) -> tuple[int, int]:
@@ -232,20 +226,12 @@ def _block_grid(header: FileHeader, block: tuple[int, int]) -> Grid:
     return header.grid.window(row, column, height, width)
 
 
-def _assemble(
-    file: CatalogFile, window: Window, header: FileHeader, blocks_read: dict[tuple[str, int, int], Block]
-) -> Block:
+def _assemble(window: Window, header: FileHeader, blocks: Mapping[tuple[int, int], Block]) -> Block:
     """Return the window from its blocks."""
     rows, columns = window
-    blocks = _blocks(window, header.block_shape)
     shape = max(rows.stop - rows.start, 0), max(columns.stop - columns.start, 0)
-    if not blocks:
-        return np.zeros(shape, np.uint8), np.zeros(shape, bool)
-    dtype = blocks_read[file.identity, *blocks[0]][0].dtype
-    values: NDArray[np.generic] = np.empty(shape, dtype)
-    valid = np.empty(shape, bool)
-    for block in blocks:
-        own_values, own_valid = blocks_read[file.identity, *block]
+    values, valid = np.zeros(shape, header.dtype), np.zeros(shape, bool)
+    for block, (own_values, own_valid) in blocks.items():
         top, left = (number * size for number, size in zip(block, header.block_shape, strict=True))
         target, source = [], []
         for start, part, length in ((top, rows, own_values.shape[0]), (left, columns, own_values.shape[1])):

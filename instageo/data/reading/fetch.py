@@ -32,7 +32,8 @@ MAX_ATTEMPTS = 3
 """Attempts for a file that the server gives but GDAL cannot decode, since a piece may have got lost on the way."""
 
 FOUND = (200, 206)
-DENIED, MISSING, BUSY = (401, 403), (404, 410), (408, 429, 500, 502, 503, 504)
+FORBIDDEN = 403
+DENIED, MISSING, BUSY = (401, FORBIDDEN), (404, 410), (408, 429, 500, 502, 503, 504)
 
 _STATUS = re.compile(r"response[ _]code[:=]\s*(\d{3})")
 
@@ -64,11 +65,11 @@ class _Reader:
                 return result
             except RasterError as error:
                 if not is_remote(location) and not Path(location).exists():
-                    return self._failure(read, Reason.ASSET_MISSING, "the file does not exist")
+                    return self._lasting_failure(read, Reason.ASSET_MISSING, "the file does not exist")
                 if not _is_access(error):
-                    return self._failure(read, _grid_reason(error), _without_location(error, location))
+                    return self._lasting_failure(read, _grid_reason(error), _without_location(error, location))
                 if not is_remote(location):
-                    return self._failure(read, Reason.NOT_READABLE, _damage(location, error))
+                    return self._lasting_failure(read, Reason.NOT_READABLE, _damage(location, error))
                 answer = self._wait(location, _answer(location, error))
                 if answer.status in DENIED and not was_renewed:
                     renew = was_renewed = True
@@ -104,15 +105,16 @@ class _Reader:
     def _remote_failure(self, read: AssetRead, location: str, answer: Answer, error: RasterError) -> ReadFailure:
         if answer.status in MISSING:
             self.hosts.succeed(location)
-            return self._failure(read, Reason.ASSET_MISSING, _say(answer))
+            return self._lasting_failure(read, Reason.ASSET_MISSING, _say(answer))
         if answer.status in FOUND:
             self.hosts.succeed(location)
-            return self._failure(read, Reason.NOT_READABLE, _damage(location, error))
+            return self._lasting_failure(read, Reason.NOT_READABLE, _damage(location, error))
         self.hosts.fail(location, _say(answer))
-        return self._failure(read, Reason.NOT_READABLE, _say(answer))
+        message = hide_secrets(self.access.explain(read.href, _say(answer)))
+        return ReadFailure(Reason.NOT_READABLE, message, is_lasting=answer.status == FORBIDDEN)
 
-    def _failure(self, read: AssetRead, reason: Reason, text: str) -> ReadFailure:
-        return ReadFailure(reason, hide_secrets(self.access.explain(read.href, text)))
+    def _lasting_failure(self, read: AssetRead, reason: Reason, text: str) -> ReadFailure:
+        return ReadFailure(reason, hide_secrets(self.access.explain(read.href, text)), is_lasting=True)
 
 
 def fetch(

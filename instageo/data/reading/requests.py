@@ -26,7 +26,9 @@ class ReadFailure:
     Attributes:
         reason: The kind: missing, not readable, or of another grid.
         message: One sentence, without secrets.
+        is_lasting: Whether another try is of no use, since the server has answered.
     """
 
     reason: Reason
     message: str
+    is_lasting: bool = False

@@ -36,6 +36,7 @@ class FileWindows:
         block_shape: Rows and columns of a block of the file.
         grid: Grid of the whole file.
         cost: Requests and bytes that this took, counted from the file's table of blocks.
+        dtype: Type of its values.
     """
 
     values: tuple[NDArray[np.generic], ...]
@@ -46,6 +47,7 @@ class FileWindows:
     block_shape: tuple[int, int] = (0, 0)
     grid: Grid | None = None
     cost: ReadCost = field(default_factory=ReadCost)
+    dtype: str = ""
 
 
 def read_chip_windows(
@@ -95,7 +97,7 @@ def read_chip_windows(
                     values[index], valid[index] = values[index][::-1].copy(), valid[index][::-1].copy()
         return FileWindows(
             tuple(values), tuple(valid), info.no_data_value, info.scales[0], info.offsets[0], file.block_shape,
-            info.grid, windows_cost(file, parts, max_ratio),
+            info.grid, windows_cost(file, parts, max_ratio), info.dtype,
         )  # fmt: skip
 
 

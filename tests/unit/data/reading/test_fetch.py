@@ -93,12 +93,14 @@ def test_a_refusal_that_stays_is_a_failure(server):
     access = SignedAccess(server)
     access.location = lambda href, renew=False: f"http://127.0.0.1:{server}/{href}?sig=old{renew}"
     found = results(server, "expired/2.tif", access=access)[0]
-    assert found == ReadFailure(Reason.NOT_READABLE, "expired/2.tif: access denied (HTTP 403)")
+    assert found == ReadFailure(Reason.NOT_READABLE, "expired/2.tif: access denied (HTTP 403)", is_lasting=True)
 
 
 def test_a_missing_file_has_a_reason_of_its_own(server):
     found = results(server, "good/none.tif")[0]
-    assert found == ReadFailure(Reason.ASSET_MISSING, "good/none.tif: the server has no such file (HTTP 404)")
+    assert found == ReadFailure(
+        Reason.ASSET_MISSING, "good/none.tif: the server has no such file (HTTP 404)", is_lasting=True
+    )
 
 
 @pytest.mark.parametrize("name", ["truncated", "text"])
@@ -158,7 +160,7 @@ def test_local_files_are_read_without_retries(tmp_path):
     (tmp_path / "text.tif").write_text("no raster")
     reads = [AssetRead("none.tif", WINDOWS), AssetRead("text.tif", WINDOWS)]
     found = dict(fetch(reads, Local()))
-    assert found[0] == ReadFailure(Reason.ASSET_MISSING, "none.tif: the file does not exist")
+    assert found[0] == ReadFailure(Reason.ASSET_MISSING, "none.tif: the file does not exist", is_lasting=True)
     assert found[1].reason is Reason.NOT_READABLE
 
 
