@@ -76,7 +76,8 @@ def prepare_area(predictor: Predictor, request: AreaRequest, output: AreaOutput,
     )  # fmt: skip
     cache = BlockCache(user_cache() / BLOCKS, output.cache_mb * 10**6)
     files = CatalogFiles(search.open_access, cache, output.threads)
-    return AreaWork(request, area, search, tuple(AreaScene(tile.name, tile, search, request, files) for tile in tiles))
+    scenes = tuple(AreaScene(tile.name, tile, search, request, files) for tile in tiles)
+    return AreaWork(request, area, search, scenes)
 
 
 def map_tiles(job: MapJob, work: AreaWork, output: AreaOutput, progress: ShowTileProgress) -> AreaMaps:
@@ -130,6 +131,10 @@ def _map_tile(job: MapJob, scene: AreaScene, path: Path, show: "_TileProgress") 
         except UnusableImageError as error:
             log.warning("%s: %s is left out: %s", scene.name, error.item.id, error)
             scene = replace(scene, excluded=scene.excluded | {error.item})
+            if not all(scene.images):
+                raise DataError(
+                    f"{scene.name}: no image of a date can be read, the last one because: {error}"
+                ) from error
 
 
 def _describe_tile(scene: AreaScene, path: Path) -> TileMap:

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -11,10 +10,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.data.composites.composite_scene import CompositeImage, CompositeScene, UnusableImageError
-from instageo.data.reading.catalog_files import CatalogFile, CatalogFiles, UnusableFileError
+from instageo.data.composites.composite_scene import CompositeImage, CompositeScene, explained
+from instageo.data.reading.catalog_files import CatalogFile, CatalogFiles
 from instageo.data.reading.step_pixels import combine_bands
-from instageo.data.sources.source import RefusedItemError
 from instageo.raster.scenes.file_layers import FileLayers
 from instageo.raster.scenes.file_rows import Rows
 from instageo.raster.scenes.quality_layer import QualityLayer
@@ -42,7 +40,7 @@ class _BlockRows:
     columns: slice
 
     def read(self, start: int, stop: int) -> Rows:
-        [(values, valid)] = self.files.read([(self.file, (slice(start, stop), self.columns))])
+        values, valid = self.files.read(self.file, (slice(start, stop), self.columns))
         return values[np.newaxis], valid[np.newaxis]
 
 
@@ -89,17 +87,29 @@ class CompositeRows:
                 values[bands, :, part], valid[date, :, part] = combined.values()
         return values, valid
 
-    def read_origins(self, start: int, stop: int, date: int) -> NDArray[np.uint8]:
-        """Return the number of the image of each pixel of rows, by the quality layers, shape (h, w).
+    def read_origins(self, start: int, date: int, shown: Mask) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the number of the image of each pixel of rows, and how many pixels each image gives.
 
-        It is 255 where no image observes the pixel. For medians it is the number of observations, at most 254.
+        Which pixels an image observes is known from its quality layer; from its bands where it has none.
+
+        Args:
+            start: First row.
+            date: Number of the date.
+            shown: Pixels of the rows that count, shape (h, w).
+
+        Returns:
+            Numbers of images, shape (h, w): at most 254, and 255 where no image observes the pixel, or it does not
+            count; for medians numbers of observations. Pixels of each image, shape (N,); for medians all that it
+            observes.
         """
-        images = self._scene.dates[date]
-        origins = np.full((stop - start, self._columns.stop - self._columns.start), NO_IMAGE, np.uint8)
-        for columns in self._parts(images, stop - start):
+        images, rows = self._scene.dates[date], slice(start, start + len(shown))
+        numbers, pixels = np.full(shown.shape, NO_IMAGE, np.uint8), np.zeros(len(images), np.int64)
+        for columns in self._parts(images, len(shown)):
             part = slice(columns.start - self._columns.start, columns.stop - self._columns.start)
-            origins[:, part] = _Part(self, slice(start, stop), columns, images).origins()
-        return origins
+            if shown[:, part].any():
+                numbers[:, part], own = _Part(self, rows, columns, images).origins(shown[:, part])
+                pixels += own
+        return numbers, pixels
 
     def _parts(self, images: Sequence[CompositeImage], height: int) -> Iterator[slice]:
         """Yield the columns that are read at once."""
@@ -119,7 +129,7 @@ class CompositeRows:
         if image.quality is None:
             return np.ones(shape, bool)
         file = image.quality
-        with _explained(image):
+        with explained(image):
             alignment = scene.align(file)
             if alignment is None:
                 return np.zeros(shape, bool)
@@ -139,7 +149,7 @@ class CompositeRows:
         count, results = len(self._scene.bands), []
         for number, (image, _) in enumerate(parts):
             own = layers[number * count : (number + 1) * count]
-            with _explained(image):
+            with explained(image):
                 pixels = combine_bands(
                     dict(zip(self._scene.bands, own, strict=True)), image.item, self._scene.source,
                     self._scene.stated, None,
@@ -151,7 +161,7 @@ class CompositeRows:
         self, image: CompositeImage, file: CatalogFile, columns: slice, rows: slice
     ) -> tuple[NDArray[np.generic], Mask]:
         scene = self._scene
-        with _explained(image):
+        with explained(image):
             alignment = scene.align(file)
             if alignment is None:
                 shape = rows.stop - rows.start, columns.stop - columns.start
@@ -181,18 +191,29 @@ class _Part:
             self._first(values, valid)
         return values, valid
 
-    def origins(self) -> NDArray[np.uint8]:
-        """Return the number of the first image that is clear, or for medians the number of clear ones."""
-        origins = np.full(self._needed.shape, NO_IMAGE, np.uint8)
-        if self._scene.is_median:
-            counts = np.zeros(origins.shape, np.int64)
-            for clear in self._clear:
-                counts += clear
-            origins[counts > 0] = np.minimum(counts[counts > 0], NO_IMAGE - 1)
-            return origins
-        for number, clear in reversed([*enumerate(self._clear)]):
-            origins[clear] = min(number, NO_IMAGE - 1)
-        return origins
+    def origins(self, shown: Mask) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the number of the image of each pixel, and the pixels of each image; see `read_origins`."""
+        numbers, pixels = np.full(shown.shape, NO_IMAGE, np.uint8), np.zeros(len(self._images), np.int64)
+        counts, rest = np.zeros(shown.shape, np.int64), shown.copy()
+        for number, clear in enumerate(self._clear):
+            take = self._observed(number, clear & (shown if self._scene.is_median else rest))
+            pixels[number] = take.sum()
+            if self._scene.is_median:
+                counts += take
+            else:
+                numbers[take] = min(number, NO_IMAGE - 1)
+                rest &= ~take
+        numbers[counts > 0] = np.minimum(counts[counts > 0], NO_IMAGE - 1)
+        return numbers, pixels
+
+    def _observed(self, number: int, take: Mask) -> Mask:
+        """Return which of these pixels an image observes; bands are read if it has no quality layer."""
+        if self._images[number].quality is not None or not take.any():
+            return take
+        [(_, _, valid, part)] = self._read({number: take})
+        take[:, : part.start], take[:, part.stop :] = False, False
+        take[:, part] &= valid
+        return take
 
     def _first(self, values: NDArray[np.generic], valid: Mask) -> None:
         """Fill each pixel from the first image that observes it; bands may lack pixels that quality layers have."""
@@ -245,12 +266,3 @@ def _span(mask: Mask) -> slice:
     """Return the columns from the first to the last that has a pixel."""
     columns = np.flatnonzero(mask.any(axis=0))
     return slice(int(columns[0]), int(columns[-1]) + 1)
-
-
-@contextmanager
-def _explained(image: CompositeImage) -> Iterator[None]:
-    """Name the image in errors that another try does not mend."""
-    try:
-        yield
-    except (UnusableFileError, RefusedItemError) as error:
-        raise UnusableImageError(image.item, str(error)) from error
