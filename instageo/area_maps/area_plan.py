@@ -13,7 +13,7 @@ from instageo.area_maps.preparation.area import Area
 from instageo.area_maps.preparation.area_scene import AreaScene
 from instageo.area_maps.preparation.image_search import ImageSearch
 from instageo.data.composites.composite_scene import CompositeImage, CompositeScene
-from instageo.data.reading.catalog_files import CatalogFile
+from instageo.data.reading.catalog_files import CatalogFile, UnusableFileError
 from instageo.data.reading.estimate import estimate
 from instageo.data.reading.requests import AssetRead
 from instageo.model.chips.sample import Sample
@@ -197,11 +197,14 @@ def _file_megabytes(scene: CompositeScene, image: CompositeImage, search: ImageS
 
 
 def _window(scene: CompositeScene, file: CatalogFile) -> Grid | None:
-    """Return the pixels of a file in the window of a scene; None if there are none."""
-    alignment = scene.align(file)
+    """Return the pixels of a file in the window of a scene; None if there are none, or the file is of no use."""
+    try:
+        alignment = scene.align(file)
+    except UnusableFileError:
+        return None
     if alignment is None:
         return None
-    [header] = scene.files.read_headers([file])
+    header = scene.files.read_header(file)
     height, width = scene.grid.shape
     rows = alignment.rows.taps(0, height, nearest=False).span
     columns = alignment.columns.taps(0, width, nearest=False).span

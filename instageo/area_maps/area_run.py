@@ -15,6 +15,7 @@ from rich.table import Table
 from instageo.area_maps.area_plan import AreaPlan, NetworkSpeed, make_plan
 from instageo.area_maps.map_area import make_area_maps
 from instageo.area_maps.map_tiles import prepare_area
+from instageo.area_maps.output_folder import held_output
 from instageo.area_maps.preparation.image_search import NoImageError
 from instageo.area_maps.products.area_changes import compare_areas
 from instageo.area_maps.products.area_pages import write_pages
@@ -66,7 +67,8 @@ def run_areas(
     """Plan or map all requests with the model at `checkpoint_path`, and print what came of it.
 
     Raises:
-        InstaGeoError: The model, the area or images cannot be found or do not fit together, or a disk refuses a file.
+        InstaGeoError: The model, the area or images cannot be found or do not fit together, a tile could not be
+            mapped, or a disk refuses a file.
     """
     _check_output(settings, options)
     local = settings.engine.kind is Engine.local
@@ -79,8 +81,9 @@ def run_areas(
         if options.as_json:
             typer.echo(json.dumps([plan.to_json() for plan in plans], indent=1))
         return
-    results = run.map_all()
-    files = run.write_summary(results)
+    with held_output(options.folder):
+        results = run.map_all()
+        files = run.write_summary(results)
     if options.as_json:
         typer.echo(json.dumps(_results(results, files), indent=1, ensure_ascii=False))
     else:

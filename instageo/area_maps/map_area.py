@@ -9,12 +9,13 @@ from typing import Any
 
 from instageo.area_maps.area_plan import AreaPlan, NetworkSpeed, make_plan
 from instageo.area_maps.map_tiles import TILES, ShowTileProgress, map_tiles, prepare_area
+from instageo.area_maps.output_folder import held_output
 from instageo.area_maps.products.area_pages import write_pages
 from instageo.area_maps.products.measuring import measure_maps, zones_of
 from instageo.area_maps.request import AreaOutput, AreaRequest, Days, parse_days
 from instageo.area_maps.results import AreaMaps
 from instageo.arguments import as_path
-from instageo.errors import ConfigError, DataError
+from instageo.errors import ConfigError
 from instageo.files import write_text
 from instageo.model.inference.predictor import Predictor
 from instageo.model.map_jobs.from_settings import job_without_scenes
@@ -22,7 +23,6 @@ from instageo.model.map_jobs.map_job import MapJob
 from instageo.model.map_jobs.trained_model import load_model
 from instageo.model.settings.map_settings import MapSettings
 from instageo.raster.area_products.zones import Zone
-from instageo.stores.lock import LockedError, hold_folder
 
 AREA = "area.geojson"
 """File of an area that is given as GeoJSON, in the output folder."""
@@ -59,15 +59,12 @@ def make_area_maps(
         InstaGeoError: The area or images cannot be read or do not fit the model, or a disk refuses a file.
     """
     predictor = job.ensemble.first
-    try:
-        with hold_folder(output.folder / TILES):
-            work = prepare_area(predictor, request, output)
-            if announce is not None:
-                announce(make_plan(work.area, work.search, work.scenes, speed or NetworkSpeed(predictor)))
-            maps = replace(map_tiles(job, work, output, progress), command=command)
-            return write_pages(measure_maps(maps, predictor, zones), zones, output.folder)
-    except LockedError as error:
-        raise DataError(f"{output.folder}: another run maps into this folder ({error}); wait for its end") from error
+    with held_output(output.folder / TILES):
+        work = prepare_area(predictor, request, output)
+        if announce is not None:
+            announce(make_plan(work.area, work.search, work.scenes, speed or NetworkSpeed(predictor)))
+        maps = replace(map_tiles(job, work, output, progress), command=command)
+        return write_pages(measure_maps(maps, predictor, zones), zones, output.folder)
 
 
 def map_area_request(

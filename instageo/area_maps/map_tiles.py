@@ -17,7 +17,6 @@ from instageo.area_maps.request import AreaOutput, AreaRequest
 from instageo.area_maps.results import AreaMaps, MappedImage, TileMap
 from instageo.data.composites.composite_scene import UnusableImageError
 from instageo.data.reading.block_cache import BlockCache
-from instageo.data.reading.catalog_files import CatalogFiles
 from instageo.errors import ConfigError, DataError, InstaGeoError, RasterError
 from instageo.files import write_text
 from instageo.locations import user_cache
@@ -68,15 +67,14 @@ def prepare_area(predictor: Predictor, request: AreaRequest, output: AreaOutput,
     _check_dates(predictor, request)
     area, source = read_area(request.area), choose_source(predictor, request.source)
     folder = output.folder if keep_list else None
-    search = search_images(request, area, source, band_names(predictor.settings), folder)
+    cache = BlockCache(user_cache() / BLOCKS, output.cache_mb * 10**6)
+    search = search_images(request, area, source, band_names(predictor.settings), folder, cache, output.threads)
     tiling = predictor.tiling
     tiles = divide_area(
         area, search.scenes, request, resolution=choose_resolution(predictor, source, request.resolution),
         context=tiling.tile - tiling.stride,
     )  # fmt: skip
-    cache = BlockCache(user_cache() / BLOCKS, output.cache_mb * 10**6)
-    files = CatalogFiles(search.open_access, cache, output.threads)
-    scenes = tuple(AreaScene(tile.name, tile, search, request, files) for tile in tiles)
+    scenes = tuple(AreaScene(tile.name, tile, search, request, search.files, output.threads) for tile in tiles)
     return AreaWork(request, area, search, scenes)
 
 
@@ -140,7 +138,7 @@ def _map_tile(job: MapJob, scene: AreaScene, path: Path, show: "_TileProgress") 
 def _describe_tile(scene: AreaScene, path: Path) -> TileMap:
     """Write which image each pixel of a map is of, and return the map with its images."""
     coverage = path.with_name(f"{path.stem}_coverage.tif")
-    pixels = write_coverage(scene.composite(), path, coverage)
+    pixels = write_coverage(scene.composite(), path, coverage, threads=scene.threads)
     images = [
         MappedImage(item.id, item.collection, item.time, item.cloud_percent, count, date)
         for date, (items, counts) in enumerate(zip(scene.images, pixels, strict=True))

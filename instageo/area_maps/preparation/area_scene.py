@@ -25,17 +25,25 @@ from instageo.model.scenes.date_layers import ReadingOptions, scale_to_model
 from instageo.model.scenes.tiles import SceneInput
 from instageo.model.settings.derived import band_names
 
-SOURCE_OF_SENSOR = {"hls": "hls", "sentinel2": "sentinel2", "landsat": "landsat", "sentinel1": "sentinel1"}
-"""Product whose images are like those of a model's sensor, by the beginning of the sensor's name."""
+SOURCES_OF_SENSOR = {
+    "hls": ("hls", "hls_s30", "hls_l30"), "sentinel2": ("sentinel2",), "landsat": ("landsat",),
+    "sentinel1": ("sentinel1",),
+}  # fmt: skip
+"""Products whose images are like those of a model's sensor, by the beginning of the sensor's name."""
 
 
 def trained_on(predictor: Predictor) -> Source:
     """Return the product that training chips are of; HLS if nothing says which, as that of the Prithvi weights."""
     data = predictor.settings.dataloader
-    for start, name in SOURCE_OF_SENSOR.items():
-        if (data.sensor or "").startswith(start):
-            return find_source(name)
-    return find_source("sentinel1" if data.radar_unit else "hls")
+    kinds = [kind for kind in SOURCES_OF_SENSOR if (data.sensor or "").startswith(kind)]
+    sources = [find_source(name) for name in SOURCES_OF_SENSOR[[*kinds, "sentinel1" if data.radar_unit else "hls"][0]]]
+    bands = band_names(predictor.settings)
+    return next((source for source in sources if not _missing(source, bands)), sources[0])
+
+
+def _missing(source: Source, bands: Sequence[str]) -> list[str]:
+    """Return the bands that are not in all collections of any catalogue."""
+    return [band for band in bands if not any(all(band in each.assets for each in g) for g in source.products.values())]
 
 
 def choose_source(predictor: Predictor, name: str | None) -> Source:
@@ -50,10 +58,7 @@ def choose_source(predictor: Predictor, name: str | None) -> Source:
     if (source.radar_unit is None) != (radar_unit is None):
         kinds = ["reflectance" if unit is None else "radar backscatter" for unit in (source.radar_unit, radar_unit)]
         raise ConfigError(f"source={source.name}: has {kinds[0]}, but the model was trained on {kinds[1]}")
-    missing = [
-        band for band in band_names(settings) if not any(band in p.assets for g in source.products.values() for p in g)
-    ]
-    if missing:
+    if missing := _missing(source, band_names(settings)):
         raise ConfigError(
             f"source={source.name}: lacks {', '.join(missing)}, which the model needs; choose a product that has "
             f"{'it' if len(missing) == 1 else 'them'}, or train a model without"
@@ -84,6 +89,7 @@ class AreaScene:
         search: How images are read.
         request: How they are combined.
         files: Reads the files.
+        threads: Files that are read at a time.
         excluded: Images that turned out to be of no use.
     """
 
@@ -92,6 +98,7 @@ class AreaScene:
     search: ImageSearch
     request: AreaRequest
     files: CatalogFiles
+    threads: int = 8
     excluded: frozenset[Item] = frozenset()
 
     @property
@@ -149,7 +156,8 @@ class AreaScene:
             "scene": scene.fingerprint(), "scale": list(pair), "dates": [day.isoformat() for day in taken],
             "days of the model": [day.isoformat() for day in days],
         }  # fmt: skip
-        return SceneInput(self.name, scene, partial(CompositeRows, scene), chip_format, scaling, locate, stamp)
+        rows = partial(CompositeRows, scene, threads=self.threads)
+        return SceneInput(self.name, scene, rows, chip_format, scaling, locate, stamp)
 
 
 def _middle_day(items: Sequence[Item]) -> date:

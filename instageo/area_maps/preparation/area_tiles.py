@@ -169,7 +169,7 @@ def _ordered(scenes: Sequence[Scene], days: Days, part: "BaseGeometry", composit
     ]
     own.sort(key=lambda scene: (scene.item.time, scene.item.id), reverse=True)
     if composite in ("clearest", "none"):
-        own.sort(key=lambda scene: scene.cloud_percent)
+        own.sort(key=lambda scene: (scene.item.cloud_percent is None, scene.cloud_percent))
     return tuple(own[:1] if composite == "none" else own)
 
 

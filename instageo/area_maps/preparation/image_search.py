@@ -14,12 +14,16 @@ from instageo.data.catalogs.boxes import SearchQuery, search_boxes
 from instageo.data.catalogs.catalogs import find_catalog
 from instageo.data.catalogs.item_lists import ItemList, list_access, read_items, write_items
 from instageo.data.catalogs.search import search
+from instageo.data.items.item import Asset
 from instageo.data.matching.scenes import Scenes, find_scenes
-from instageo.data.reading.pixel_source import file_grid
+from instageo.data.output.skipped import Reason
+from instageo.data.reading.block_cache import BlockCache
+from instageo.data.reading.catalog_files import CatalogFile, CatalogFiles, UnusableFileError
 from instageo.data.scene_search import ITEMS, LIST_SUFFIXES
-from instageo.data.sources.source import Product, Source
+from instageo.data.sources.source import Product, RefusedItemError, Source
 from instageo.errors import DataError
 from instageo.products.quality_flags import check_flags
+from instageo.raster.grid import Grid
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
@@ -41,6 +45,7 @@ class ImageSearch:
         item_list: Records of the images.
         scenes: Images by tile.
         open_access: Returns how files are opened.
+        files: Reads the files.
         list_folder: Folder that relative addresses of the records refer to; None for a catalogue.
         notes: Remarks for the user.
     """
@@ -52,6 +57,7 @@ class ImageSearch:
     item_list: ItemList
     scenes: Scenes
     open_access: Callable[[], Access]
+    files: CatalogFiles
     list_folder: Path | None = None
     notes: tuple[str, ...] = ()
 
@@ -61,7 +67,13 @@ class ImageSearch:
 
 
 def search_images(
-    request: AreaRequest, area: Area, source: Source, bands: Sequence[str], folder: Path | None
+    request: AreaRequest,
+    area: Area,
+    source: Source,
+    bands: Sequence[str],
+    folder: Path | None,
+    cache: BlockCache,
+    threads: int = 8,
 ) -> ImageSearch:
     """Find the images of an area.
 
@@ -71,6 +83,8 @@ def search_images(
         source: The product.
         bands: Bands of the model.
         folder: Output folder, whose list of images is used if it is of the same request; None without one.
+        cache: Where blocks of files are kept.
+        threads: Files that are read at a time.
 
     Raises:
         ConfigError: The catalogue is unknown, or does not hold the product or a band.
@@ -104,18 +118,48 @@ def search_images(
     mask = check_flags(request.mask, source.flags, source.name) if request.mask and source.flags else ()
     if own_list is not None and own_list != Path(name):
         write_items(own_list, item_list, files_from=list_folder)
-    access = open_access()
+    files = CatalogFiles(open_access, cache, threads)
     scenes = find_scenes(
         item_list.items, source, products, tuple(bands), max_cloud=request.max_cloud, stated=request.sentinel2_shift,
-        grid_of=lambda asset: file_grid(asset, access),
+        grid_of=lambda asset: _grid_of(asset, files),
     )  # fmt: skip
     if not item_list.items:
         raise NoImageError("; ".join(notes) or _no_image(request, source))
-    return ImageSearch(source, products, tuple(bands), tuple(mask), item_list, scenes, open_access, list_folder, notes)
+    for line in _left_out(scenes):
+        log.warning("%s", line)
+    return ImageSearch(
+        source, products, tuple(bands), tuple(mask), item_list, scenes, open_access, files, list_folder, notes
+    )  # fmt: skip
 
 
 def _open_catalog(name: str) -> Access:
     return find_catalog(name).open_files()
+
+
+def _grid_of(asset: Asset, files: CatalogFiles) -> Grid:
+    """Return the grid of a file whose record does not give it.
+
+    Raises:
+        RefusedItemError: The file is missing or damaged.
+        RasterError: The file cannot be read at the moment.
+    """
+    try:
+        return files.read_header(CatalogFile(asset.href)).grid
+    except UnusableFileError as error:
+        raise RefusedItemError(str(error)) from error
+
+
+def _left_out(scenes: Scenes) -> list[str]:
+    """Return a line for each reason, other than clouds, for which images are left out."""
+    details: dict[Reason, list[str]] = {}
+    for items in scenes.rejected.values():
+        for item in items:
+            details.setdefault(item.reason, []).append(item.detail)
+    return [
+        f"{counted(len(own), 'image', 'are')} left out, such as: {own[0]}"
+        for reason, own in details.items()
+        if reason != Reason.TOO_CLOUDY
+    ]
 
 
 def _queries(request: AreaRequest, area: Area) -> list[SearchQuery]:

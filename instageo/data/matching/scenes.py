@@ -158,7 +158,7 @@ def find_scenes(
         bands: Bands of a chip.
         max_cloud: Largest cloud cover, percent.
         stated: What the user says of the offset of Sentinel-2.
-        grid_of: Reads the grid of a file whose record does not give it.
+        grid_of: Reads the grid of a file whose record does not give it; raises a RefusedItemError if that is of no use.
     """
     by_collection = {product.collection: product for product in products}
     fallback = products[0] if len(products) == 1 else None
@@ -176,7 +176,11 @@ def find_scenes(
     product_of = dict(good)
     usable: dict[str, list[Scene]] = defaultdict(list)
     for item in newest:
-        grid = finest_grid(item, product_of[item], bands, grid_of)
+        try:
+            grid = finest_grid(item, product_of[item], bands, grid_of)
+        except RefusedItemError as error:
+            rejected.append(RejectedItem(item, Reason.NOT_READABLE, str(error)))
+            continue
         frame = tile_frame(item.tile, grid) if source.is_tiled and item.tile else scene_frame(grid)
         usable[frame.tile].append(Scene(item, frame))
     others: dict[str, list[RejectedItem]] = defaultdict(list)

@@ -40,6 +40,9 @@ OFFSET = -1000.0
 MAX_NEGATIVE = 0.2
 """Share of negative blue and red pixels above which the offset must have been applied before."""
 
+MIN_CHECKED = 1000
+"""Fewest values by which an image is refused: a few pixels may all be deep shadow, or water."""
+
 APPLIED = "earthsearch:boa_offset_applied"
 """Property that says whether a catalogue has added the offset."""
 
@@ -84,7 +87,7 @@ def _baseline(item: Item) -> float | None:
 
 def _check_values(bands: Mapping[str, NDArray[np.floating]], item: Item) -> None:
     """Refuse an image whose blue and red become negative in that many pixels that the offset was not pending."""
-    dark = [bands[name] for name in ("BLUE", "RED") if name in bands and len(bands[name])]
+    dark = [bands[name] for name in ("BLUE", "RED") if name in bands and len(bands[name]) >= MIN_CHECKED]
     shares = [float((values < 0).mean()) for values in dark]
     if shares and min(shares) > MAX_NEGATIVE:
         raise RefusedItemError(

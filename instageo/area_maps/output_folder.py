@@ -1,0 +1,23 @@
+"""The output folder of a run, which no other run may write to at the same time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from instageo.errors import DataError
+from instageo.stores.lock import LockedError, hold_folder
+
+
+@contextmanager
+def held_output(folder: Path) -> Iterator[None]:
+    """Hold an output folder during this block; it is created if it does not exist.
+
+    Raises:
+        DataError: Another run is writing to it.
+        WriteError: The disk refuses the lock.
+    """
+    try:
+        with hold_folder(folder):
+            yield
+    except LockedError as error:
+        raise DataError(f"{folder}: another run is writing maps there ({error}); wait for its end") from error
