@@ -36,7 +36,8 @@ def clean_polygon(geometry: Any) -> Any:
         import shapely
     kind = getattr(geometry, "geom_type", "None")
     if kind not in ("Polygon", "MultiPolygon"):
-        raise DataError(f"is a {kind}; expected a Polygon or MultiPolygon")
+        found = "has no geometry" if geometry is None else f"is a {kind}"
+        raise DataError(f"{found}; expected a Polygon or MultiPolygon")
     if geometry.is_empty:
         raise DataError("is empty; expected a Polygon or MultiPolygon")
     geometry = shapely.force_2d(geometry)

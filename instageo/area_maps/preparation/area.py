@@ -78,8 +78,8 @@ def read_area(text: str) -> Area:
         from shapely.geometry import box
 
         geometry = _transform(box(*tile.bounds).segmentize(2000.0), tile.crs, WGS84)
-        return Area(f"tile {tile.name}", _continuous(geometry), tile.name)
-    if not Path(text).exists():
+        return Area(f"tile {tile.name}", geometry, tile.name)
+    if not text or not Path(text).exists():
         raise DataError(
             f"area={text}: no such file; expected a file of polygons (.geojson, .gpkg, .shp), a box W,S,E,N in degrees "
             "such as 34.5,-20.1,35.2,-19.4, or a tile such as 36KXD"
@@ -109,7 +109,8 @@ def _box(text: str) -> Area:
         ) from error
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90 and west != east):
         raise DataError(
-            f"area={text}: is not a box on Earth; expected west, south, east and north, degrees, with south below north"
+            f"area={text}: is not a box on Earth; expected west, south, east and north in degrees, with south below "
+            "north"
         )
     return Area(text.replace(" ", ""), box(west, south, east + 360 * (east < west), north))
 
@@ -119,6 +120,8 @@ def _transform(geometry: "BaseGeometry", source: str, target: str) -> "BaseGeome
 
     def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
         xs, ys = transform_coordinates(source, target, points[:, 0].tolist(), points[:, 1].tolist())
+        if target == WGS84 and max(xs) - min(xs) > 180:  # across longitude 180
+            xs = [x + 360 * (x < 0) for x in xs]
         return np.stack([xs, ys], axis=1)
 
     try:

@@ -75,7 +75,7 @@ def test_a_ring_that_crosses_itself_is_repaired():
 @pytest.mark.parametrize(
     ("geometry", "sentence"),
     [
-        (None, "is a None; expected a Polygon"),
+        (None, "has no geometry; expected a Polygon"),
         (shapely.Point(1, 2), "is a Point; expected a Polygon"),
         (shapely.Polygon(), "is empty; expected"),
         (shapely.Polygon([(0, 0), (1, 1), (2, 2)]), "has no area"),
