@@ -2,6 +2,7 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import numpy as np
@@ -68,7 +69,7 @@ def short_waits(monkeypatch):
 
 @pytest.fixture
 def files(server, tmp_path):
-    return CatalogFiles(PlainAccess(f"http://127.0.0.1:{server}"), BlockCache(tmp_path / "blocks", 10**8))
+    return CatalogFiles(lambda: PlainAccess(f"http://127.0.0.1:{server}"), BlockCache(tmp_path / "blocks", 10**8))
 
 
 def file_at(server, name="good/a.tif", **options):
@@ -168,7 +169,7 @@ def test_a_failure_ends_all_threads_that_wait(server, files, name, kind, message
 def test_a_cache_that_cannot_be_written_to_ends_all_threads(server, tmp_path):
     """Its folder is a file: one sentence for each thread, and none that waits for ever."""
     (tmp_path / "blocks").touch()
-    files = CatalogFiles(PlainAccess(f"http://127.0.0.1:{server}"), BlockCache(tmp_path / "blocks", 10**8))
+    files = CatalogFiles(lambda: PlainAccess(f"http://127.0.0.1:{server}"), BlockCache(tmp_path / "blocks", 10**8))
     start = Barrier(2)
 
     def read(_):
@@ -210,7 +211,7 @@ def test_two_lists_with_the_same_relative_addresses_do_not_share_blocks(tmp_path
         folder = tmp_path / str(number)
         folder.mkdir()
         write(folder / "a.tif", PIXELS + np.int16(number))
-        files = CatalogFiles(ListAccess((folder,), PlainAccess()), cache)
+        files = CatalogFiles(partial(ListAccess, (folder,), PlainAccess()), cache)
         assert_array_equal(files.read(CatalogFile("a.tif", "1", 0), window)[0], PIXELS[window] + number)
     assert not cache.folder.exists()
 
@@ -239,7 +240,7 @@ def test_a_record_of_larger_pixels_of_the_same_place_fits(server, files, name):
 
 def test_a_full_cache_changes_nothing(server, tmp_path):
     cache = BlockCache(tmp_path / "blocks", 60_000)  # one or two blocks
-    files = CatalogFiles(PlainAccess(f"http://127.0.0.1:{server}"), cache)
+    files = CatalogFiles(lambda: PlainAccess(f"http://127.0.0.1:{server}"), cache)
     for _ in range(2):
         for window in WINDOWS:
             check_window(files.read(file_at(server), window), *window)
