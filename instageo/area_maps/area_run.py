@@ -2,7 +2,9 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -70,14 +72,14 @@ def run_areas(
         InstaGeoError: The model, the area or images cannot be found or do not fit together, a tile could not be
             mapped, or a disk refuses a file.
     """
-    _check_output(settings, options)
+    _check_options(settings, options)
     local = settings.engine.kind is Engine.local
     predictor = predictor_from_settings(settings, explicit, None if local else "cpu")
     job = job_without_scenes(predictor, settings.map, explicit)
     job = job if local else replace(job, workers=WorkerSettings(settings, explicit))
     run = _Run(predictor, job, requests, options, show_progress)
     if options.plan_only:
-        plans = [run.plan(name) for name in requests]
+        plans = [plan for plan in map(run.plan, requests) if plan is not None]
         if options.as_json:
             typer.echo(json.dumps([plan.to_json() for plan in plans], indent=1))
         return
@@ -95,8 +97,8 @@ def run_areas(
     _report_failures([maps for maps in results.values() if maps is not None])
 
 
-def _check_output(settings: Settings, options: AreaOptions) -> None:
-    """Raise a ConfigError unless the output is a folder, and polygons are written next to each map."""
+def _check_options(settings: Settings, options: AreaOptions) -> None:
+    """Raise a ConfigError unless the output is a folder, polygons are written next to each map, and prices exist."""
     if options.folder.suffix.lower() in (".tif", ".tiff") or options.folder.is_file():
         raise ConfigError(f"output={options.folder}: is a file; with --area, -o names a folder")
     vector = settings.map.vector
@@ -105,6 +107,10 @@ def _check_output(settings: Settings, options: AreaOptions) -> None:
             f"vector={vector}: is one file, but an area may have several maps; give the ending alone, "
             f"{Path(vector).suffix}"
         )
+    price = options.price_per_hour
+    if price is not None and not 0 <= price < math.inf:
+        raise ConfigError(f"price_per_hour={price} does not work; expected 0 or more")
+    AreaOutput(options.folder, threads=options.threads, cache_mb=options.cache_mb)
 
 
 def _report_failures(results: Sequence[AreaMaps]) -> None:
@@ -136,26 +142,33 @@ class _Run:
     def speed(self) -> NetworkSpeed:
         return NetworkSpeed(self.predictor)
 
-    def plan(self, name: str) -> AreaPlan:
-        """Plan a request, and print the plan unless JSON is wanted."""
-        work = prepare_area(self.predictor, self.requests[name], self._output(name), keep_list=False)
-        plan = make_plan(work.area, work.search, work.scenes, self.speed)
-        if not self.options.as_json:
-            typer.echo("\n".join(plan.lines(self.options.price_per_hour)))
-        return plan
+    def plan(self, name: str) -> AreaPlan | None:
+        """Plan a request, and print the plan unless JSON is wanted; None if it is a period without an image."""
+        with self._may_lack_images(name):
+            work = prepare_area(self.predictor, self.requests[name], self._output(name), keep_list=False)
+            plan = make_plan(work.area, work.search, work.scenes, self.speed)
+            if not self.options.as_json:
+                typer.echo("\n".join(plan.lines(self.options.price_per_hour)))
+            return plan
+        return None
 
     def map_all(self) -> dict[str, AreaMaps | None]:
         """Map all requests; a period of a series without an image does not stop the others."""
-        results: dict[str, AreaMaps | None] = {}
+        results: dict[str, AreaMaps | None] = dict.fromkeys(self.requests)
         for name in self.requests:
-            try:
+            with self._may_lack_images(name):
                 results[name] = self._map(name)
-            except NoImageError as error:
-                if not self._is_series:
-                    raise
-                log.warning("%s: %s", name, error)
-                results[name] = None
         return results
+
+    @contextmanager
+    def _may_lack_images(self, name: str) -> Iterator[None]:
+        """Warn in place of an error if a period of a series has no image."""
+        try:
+            yield
+        except NoImageError as error:
+            if not self._is_series:
+                raise
+            log.warning("%s: %s", name, error)
 
     def write_summary(self, results: Mapping[str, AreaMaps | None]) -> dict[str, Path]:
         """Write what belongs to several periods together, with a report over them, and return the files by kind."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from instageo.area_maps.area_plan import AreaPlan, NetworkSpeed, make_plan
-from instageo.area_maps.map_tiles import TILES, ShowTileProgress, map_tiles, prepare_area
+from instageo.area_maps.map_tiles import TILES, ShowTileProgress, check_folder, map_tiles, prepare_area
 from instageo.area_maps.output_folder import held_output
 from instageo.area_maps.products.area_pages import write_pages
 from instageo.area_maps.products.measuring import measure_maps, zones_of
@@ -55,11 +55,13 @@ def make_area_maps(
         speed: Speed of the first network, if it was tried before.
 
     Raises:
-        DataError: Another run maps into the folder, or no tile can be mapped.
+        DataError: Another run maps into the folder, it holds maps of another request, or no tile can be mapped.
         InstaGeoError: The area or images cannot be read or do not fit the model, or a disk refuses a file.
     """
     predictor = job.ensemble.first
     with held_output(output.folder / TILES):
+        if not job.overwrite:
+            check_folder(request, output.folder)
         work = prepare_area(predictor, request, output)
         if announce is not None:
             announce(make_plan(work.area, work.search, work.scenes, speed or NetworkSpeed(predictor)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from instageo.area_maps.model_facts import describe_model
 from instageo.area_maps.preparation.area import Area, read_area
@@ -90,9 +91,9 @@ def map_tiles(job: MapJob, work: AreaWork, output: AreaOutput, progress: ShowTil
         progress: Called with what is done.
 
     Raises:
-        DataError: No tile can be mapped, or the folder holds maps of another request.
+        DataError: No tile can be mapped.
     """
-    _begin(work.request, output, overwrite=job.overwrite)
+    write_text(output.folder / REQUEST, json.dumps(_as_json(work.request), indent=1))
     job = replace(job, model_name=output.model_name)
     tiles: list[TileMap] = []
     paths = [output.folder / TILES / f"{scene.name}.tif" for scene in work.scenes]
@@ -188,20 +189,20 @@ def _check_dates(predictor: Predictor, request: AreaRequest) -> None:
         )
 
 
-def _begin(request: AreaRequest, output: AreaOutput, *, overwrite: bool) -> None:
-    """Write what is asked for into the folder.
+def check_folder(request: AreaRequest, folder: Path) -> None:
+    """Raise a DataError if a folder holds maps of another request; only its zones may differ."""
+    path, own = folder / REQUEST, _as_json(request)
+    if not path.is_file():
+        return
+    former = load_json_file(path)
+    changed = [name for name in own if not isinstance(former, dict) or former.get(name) != own[name]]
+    if changed and set(changed) != {"zones"}:
+        raise DataError(
+            f"{folder}: holds maps of another request ({', '.join(changed)} changed); choose another folder, or "
+            "--overwrite"
+        )
 
-    Raises:
-        DataError: It holds maps of another request.
-    """
-    own = json.loads(json.dumps(asdict(request), default=str))
-    path = output.folder / REQUEST
-    if path.is_file() and not overwrite:
-        former = load_json_file(path)
-        changed = [name for name in own if not isinstance(former, dict) or former.get(name) != own[name]]
-        if changed and set(changed) != {"zones"}:
-            raise DataError(
-                f"{output.folder}: holds maps of another request ({', '.join(changed)} changed); choose another "
-                "folder, or --overwrite"
-            )
-    write_text(path, json.dumps(own, indent=1))
+
+def _as_json(request: AreaRequest) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(json.dumps(asdict(request), default=str))
+    return values

@@ -12,6 +12,12 @@ COMPOSITES = ("clearest", "newest", "median", "none")
 MAX_PERIODS = 400
 """Most periods into which days are divided."""
 
+SHIFTS = ("pending", "applied")
+"""What a user may state of the offset of Sentinel-2."""
+
+MAX_THREADS = 256
+"""Most files that are read at a time."""
+
 
 @dataclass(frozen=True, order=True)
 class Days:
@@ -89,6 +95,10 @@ class AreaRequest:
                 raise ConfigError(f"{name}={value} does not work; expected {low} to {high}")
         if self.resolution is not None and not self.resolution > 0:
             raise ConfigError(f"resolution={self.resolution} does not work; expected metres above 0")
+        if self.sentinel2_shift not in (None, *SHIFTS):
+            raise ConfigError(
+                f"sentinel2_shift={self.sentinel2_shift} is unknown; choose {' or '.join(SHIFTS)}, or leave it out"
+            )
 
 
 def parse_days(text: str) -> Days:
@@ -130,3 +140,10 @@ class AreaOutput:
     cache_mb: int = 20_000
     overwrite: bool = False
     model_name: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("threads", 1, MAX_THREADS), ("cache_mb", 0, None), ("memory_mb", 1, None)):
+            value = getattr(self, name)
+            if value < low or (high is not None and value > high):
+                span = f"at least {low}" if high is None else f"{low} to {high}"
+                raise ConfigError(f"{name}={value} does not work; expected {span}")

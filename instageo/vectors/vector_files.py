@@ -93,8 +93,9 @@ def _read_geojson(path: Path) -> VectorRows | None:
     content = _content(path)
     try:
         parsed = json.loads(content.decode("utf-8-sig"))
-    except ValueError as error:
-        raise TableError(f"{path}: cannot be read as JSON ({error}); expected GeoJSON") from error
+    except (ValueError, RecursionError) as error:
+        reason = "too many levels" if isinstance(error, RecursionError) else error
+        raise TableError(f"{path}: cannot be read as JSON ({reason}); expected GeoJSON") from error
     if isinstance(parsed, dict) and parsed.get("type") in GEOMETRY_TYPES:
         parsed = {"type": "Feature", "geometry": parsed}
     if not isinstance(parsed, dict) or parsed.get("type") not in ("FeatureCollection", "Feature"):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 STEP_DEGREES = 0.002
 """Longest part of an edge before it is moved to another reference system: its middle moves less than a millimetre."""
 
+MAX_DEGREES = 60.0
+"""Most degrees from west to east, and from south to north; beyond, the plane of one tile no longer holds the area."""
+
 SEARCH_DEGREES = 0.5
 """Distance of the places inside the area for which images are searched."""
 
@@ -32,11 +35,22 @@ class Area:
         name: For titles: the name of the file or tile, or the box.
         geometry: Polygon or multipolygon, degrees; longitudes are continuous, so they may exceed 180.
         tile: Name of the tile that it is; None for polygons and boxes.
+
+    Raises:
+        DataError: It spans too many degrees.
     """
 
     name: str
     geometry: "BaseGeometry"
     tile: str | None = None
+
+    def __post_init__(self) -> None:
+        west, south, east, north = self.geometry.bounds
+        if max(east - west, north - south) > MAX_DEGREES:
+            raise DataError(
+                f"area={self.name}: spans {east - west:.4g} x {north - south:.4g} degrees; expected at most "
+                f"{MAX_DEGREES:g} each way; map parts of it one by one, or check the order west, south, east, north"
+            )
 
     def geojson(self) -> Mapping[str, Any]:
         """Return the geometry as GeoJSON."""

@@ -74,7 +74,7 @@ def divide_area(
         if not candidate.is_in(chosen):
             chosen.append(candidate)
     if not chosen:
-        raise NoImageError(_why_none(scenes, request))
+        raise NoImageError(_why_none(scenes, request, area))
     return [_tile(candidate, context) for candidate in chosen]
 
 
@@ -198,7 +198,7 @@ def _tile(candidate: _Candidate, context: int) -> AreaTile:
     return AreaTile(candidate.name, grid, candidate.images, mapping(candidate.part), mapping(around))
 
 
-def _why_none(scenes: Scenes, request: AreaRequest) -> str:
+def _why_none(scenes: Scenes, request: AreaRequest, area: Area) -> str:
     """Return why no tile can be mapped, and what to do."""
     periods = ", ".join(map(str, request.days))
     reasons = [other for items in scenes.rejected.values() for other in items]
@@ -208,4 +208,21 @@ def _why_none(scenes: Scenes, request: AreaRequest) -> str:
             "--max-cloud"
         )
     several = " for each of them" if len(request.days) > 1 else ""
-    return f"no image touches the area from {periods}{several}; widen the dates, or check the area"
+    return f"no image touches the area from {periods}{several}; {_where_images_are(scenes, area)}"
+
+
+def _where_images_are(scenes: Scenes, area: Area) -> str:
+    """Return where and when images lie, and what to do."""
+    items = [scene.item for own in scenes.usable.values() for scene in own]
+    if not items:
+        return "widen the dates, or check the area"
+    edges = list(zip(*(item.bounds for item in items), strict=True))
+    west, south, east, north = min(edges[0]), min(edges[1]), max(edges[2]), max(edges[3])
+    days = sorted(item.time.date() for item in items)
+    lon, lat = area.geometry.centroid.coords[0]
+    swapped = west <= lat <= east and south <= lon <= north and not (west <= lon <= east and south <= lat <= north)
+    advice = "longitude and latitude of the area seem to be exchanged" if swapped else "change the dates or the area"
+    return (
+        f"the images are from {Days(days[0], days[-1])}, at longitudes {west:.2f} to {east:.2f} and latitudes "
+        f"{south:.2f} to {north:.2f}; {advice}"
+    )

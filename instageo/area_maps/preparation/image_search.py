@@ -88,9 +88,10 @@ def search_images(
 
     Raises:
         ConfigError: The catalogue is unknown, or does not hold the product or a band.
-        NoImageError: No image was found.
+        NoImageError: No image was found, or days lie in the future.
         DataError: The catalogue cannot be reached.
     """
+    _check_past(request)
     name, notes = request.catalog or "", tuple[str, ...]()
     own_list = None if folder is None else folder / ITEMS
     list_folder = None
@@ -130,6 +131,13 @@ def search_images(
     return ImageSearch(
         source, products, tuple(bands), tuple(mask), item_list, scenes, open_access, files, list_folder, notes
     )  # fmt: skip
+
+
+def _check_past(request: AreaRequest) -> None:
+    today = datetime.now(UTC).date()
+    for days in request.days:
+        if days.first > today:
+            raise NoImageError(f"date={days}: lies in the future, where there is no image; today is {today}")
 
 
 def _open_catalog(name: str) -> Access:

@@ -62,3 +62,10 @@ def test_a_damaged_file_is_refused(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 but no more")
     with pytest.raises(TableError, match="cannot be read as Parquet"):
         read_vector_file(tmp_path / "a.parquet")
+
+
+def test_json_of_many_levels_is_refused(tmp_path):
+    path = tmp_path / "deep.geojson"
+    path.write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(TableError, match="cannot be read as JSON \\(too many levels\\); expected GeoJSON"):
+        read_vector_file(path)

@@ -1,0 +1,103 @@
+"""Mistakes with `instageo map --area`: each is one sentence that says what to do, and files that are there stay."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.integration.area_catalog import write_area_catalog
+
+BOX = "11.95,43.88,12.05,43.94"
+DATE = "2024-05-01/2024-05-16"
+TOMORROW = datetime.now(UTC).date() + timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    return write_area_catalog(tmp_path_factory.mktemp("catalog"))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("INSTAGEO_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def map_area(instageo, small_network, listed, tmp_path):
+    """Map an area, and return status, standard output and error output."""
+
+    def call(*options, area=BOX, date=DATE):
+        arguments = ("--area", area, "--date", date, "--catalog", listed, "-o", tmp_path / "out")
+        return instageo("map", small_network, *arguments, *options)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--threads", "0"], "threads=0 does not work; expected 1 to 256"),
+        (["--threads", "100000000"], "threads=100000000 does not work; expected 1 to 256"),
+        (["--cache-mb", "-1"], "cache_mb=-1 does not work; expected at least 0"),
+        (
+            ["--sentinel2-shift", "maybe"],
+            "sentinel2_shift=maybe is unknown; choose pending or applied, or leave it out",
+        ),
+        (["--plan", "--price-per-hour", "-3"], "price_per_hour=-3.0 does not work; expected 0 or more"),
+        (["--plan", "--price-per-hour", "nan"], "price_per_hour=nan does not work; expected 0 or more"),
+    ],
+)
+def test_options_out_of_range(map_area, tmp_path, options, message):
+    assert map_area(*options) == (1, "", f"error: {message}\n")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("area", "message"),
+    [
+        (
+            "43.88,11.95,43.94,12.05",
+            "no image touches the area from 2024-05-01/2024-05-16; the images are from 2024-05-01/2024-05-16, at "
+            "longitudes 10.23 to 12.88 and latitudes 43.20 to 44.25; longitude and latitude of the area seem to be "
+            "exchanged",
+        ),
+        (
+            "12.05,43.88,11.95,43.94",
+            "area=12.05,43.88,11.95,43.94: spans 359.9 x 0.06 degrees; expected at most 60 each way; map parts of it "
+            "one by one, or check the order west, south, east, north",
+        ),
+        (
+            "-180,-90,180,90",
+            "area=-180,-90,180,90: spans 360 x 180 degrees; expected at most 60 each way; map parts of it one by one, "
+            "or check the order west, south, east, north",
+        ),
+    ],
+)
+def test_places_without_images(map_area, area, message):
+    assert map_area("--plan", area=area) == (1, "", f"error: {message}\n")
+
+
+def test_days_in_the_future(map_area):
+    status, _, err = map_area("--plan", date=str(TOMORROW))
+    assert (status, err) == (
+        1, f"error: date={TOMORROW}: lies in the future, where there is no image; today is "
+        f"{TOMORROW - timedelta(days=1)}\n",
+    )  # fmt: skip
+
+
+def test_a_plan_over_time_goes_on_after_a_period_without_an_image(map_area):
+    status, out, err = map_area("--plan", "--every", "5d", "--json")
+    assert status == 0, err
+    assert [plan["images"] for plan in json.loads(out)] == [2, 2]
+    assert "2024-05-06_2024-05-10: no image touches the area" in err
+
+
+def test_another_request_leaves_a_folder_as_it_is(map_area, tmp_path):
+    """The list of images is that of the maps in the folder, and nothing is searched or tried before."""
+    assert map_area()[0] == 0
+    files = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert map_area(date="2024-05-01") == (
+        1, "", f"error: {tmp_path / 'out'}: holds maps of another request (days changed); choose another folder, or "
+        "--overwrite\n",
+    )  # fmt: skip
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == files
