@@ -5,12 +5,10 @@ import csv
 import io
 
 from instageo.area_maps.area_table import AreaTable
+from instageo.wording import harmless_cell
 
 COLUMNS = ("zone", "class", "name", "pixels", "hectares", "share_of_observed", "zone_observed_hectares",
            "zone_unobserved_hectares")  # fmt: skip
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""First letters of texts that a spreadsheet would compute."""
 
 
 def table_csv(table: AreaTable) -> str:
@@ -22,16 +20,11 @@ def table_csv(table: AreaTable) -> str:
     for zone in (table.area, *table.zones):
         areas = (f"{zone.observed_hectares:.4f}", f"{zone.unobserved_hectares:.4f}")
         if not is_classes:
-            writer.writerow((harmless(zone.name), "" if zone.mean is None else f"{zone.mean:.6g}", *areas))
+            writer.writerow((harmless_cell(zone.name), "" if zone.mean is None else f"{zone.mean:.6g}", *areas))
         for row in zone.classes:
             numbers = (row.pixels, f"{row.hectares:.4f}", f"{row.share:.6f}")
-            writer.writerow((harmless(zone.name), row.number, harmless(row.name), *numbers, *areas))
+            writer.writerow((harmless_cell(zone.name), row.number, harmless_cell(row.name), *numbers, *areas))
     return stream.getvalue()
-
-
-def harmless(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def data_url(content: bytes, media_type: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from instageo.files import write_text
 from instageo.raster.area_products.zone_areas import ZoneArea, ZoneAreas
+from instageo.wording import harmless_cell
 
 SHARES = ("observed_share", "unobserved_share")
 """Columns of the parts of a zone that were observed, and were not."""
@@ -39,11 +40,11 @@ def write_zone_areas(areas: ZoneAreas, folder: Path) -> list[Path]:
 
 
 def format_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table as CSV; None is an empty cell."""
+    """Return a table as CSV; None is an empty cell, and no spreadsheet takes a text for a formula."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([harmless_cell(cell) for cell in row] for row in rows)
     return text.getvalue()
 
 

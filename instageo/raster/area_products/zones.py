@@ -11,6 +11,7 @@ from instageo.extras import required_by
 from instageo.table import cell_text
 from instageo.vectors.polygons import clean_polygon, move_to_lonlat
 from instageo.vectors.vector_files import GEOJSON, GEOPARQUET, VECTOR, VectorRows, read_vector_file
+from instageo.wording import plain_name
 
 ADMINISTRATIVE = re.compile(r"ADM(\d)_EN|NAME_(\d)")
 """Columns with names of administrative units, by level, of the files of OCHA and GADM."""
@@ -45,7 +46,7 @@ def read_zones(path: str | Path, name_field: str | None = None) -> list[Zone]:
 
     Without `name_field` the names are those of the column `name` in any case, else of the deepest administrative level
     (ADM2_EN, NAME_2), else of the first column of texts; zones without a name have their number in the file. A name
-    that occurs again gets ` (2)`, ` (3)`, ….
+    that occurs again gets ` (2)`, ` (3)`, …. Control characters are left out, and long names cut.
 
     Args:
         path: GeoJSON, GeoPackage, shapefile, FlatGeobuf or GeoParquet.
@@ -81,7 +82,7 @@ def _names(source: VectorRows, name_field: str | None) -> list[str]:
             f"{did_you_mean(name_field, source.columns)}"
         )
     column = name_field or _name_column(source.columns, [row for _, row in source.rows])
-    return [(cell_text(row.get(column)) if column else "") or str(number) for number, row in source.rows]
+    return [plain_name(cell_text(row.get(column)) if column else "") or str(number) for number, row in source.rows]
 
 
 def _name_column(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str | None:
@@ -94,11 +95,14 @@ def _name_column(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -
 
 def _number_duplicates(names: Sequence[str]) -> list[str]:
     result: list[str] = []
-    used = set(names)
-    for position, name in enumerate(names):
-        unique, number = name, 1
-        while unique in result or (number > 1 and unique in used):
+    given, used = set(names), set[str]()
+    last_number: dict[str, int] = {}
+    for name in names:
+        unique, number = name, last_number.get(name, 1)
+        while unique in used or (number > 1 and unique in given):
             number += 1
             unique = f"{name} ({number})"
-        result.append(unique if name in names[:position] else name)
+        last_number[name] = number
+        used.add(unique)
+        result.append(unique)
     return result

@@ -13,6 +13,7 @@ from instageo.files import write_text
 from instageo.raster.grid import Grid
 from instageo.raster.map_products.finished_map import FinishedMap, MapRows, open_map
 from instageo.raster.pixel_area import HECTARES_PER_KM2, PixelAreas, compute_pixel_areas
+from instageo.wording import harmless_cell
 
 MAX_COUNTERS = 1 << 20
 """Counters, rows times bands of columns times classes, in use at once."""
@@ -102,7 +103,7 @@ def write_areas(areas: ClassAreas, path: Path) -> list[Path]:
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["class", "name", "pixels", "hectares", "share"])
     for area in areas.classes:
-        writer.writerow([area.number, area.name, area.pixels, area.hectares, area.share])
+        writer.writerow([area.number, harmless_cell(area.name), area.pixels, area.hectares, area.share])
     table_path = path.with_suffix(".csv")
     write_text(table_path, table.getvalue())
     return [path, table_path]

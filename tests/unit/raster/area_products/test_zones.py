@@ -46,11 +46,22 @@ def write_vector(path, crs, names, geometries):
         ([{"area": 1.5}] * 3, ["1", "2", "3"]),
         ([{"name": "A"}, {"name": "A"}, {"name": "A"}], ["A", "A (2)", "A (3)"]),
         ([{"name": "A"}, {"name": "A (2)"}, {"name": "A"}], ["A", "A (2)", "A (3)"]),
+        (
+            [{"name": "North\n Bay"}, {"name": "\u202egnp"}, {"name": "x" * 1_000_000}],
+            ["North Bay", "gnp", "x" * 199 + "…"],
+        ),
     ],
 )
 def test_names_of_zones(tmp_path, rows, expected):
     path = write_geojson(tmp_path / "zones.geojson", zip(rows, SQUARES, strict=True))
     assert [zone.name for zone in read_zones(path)] == expected
+
+
+def test_many_zones_of_one_name_are_numbered(tmp_path):
+    """The time is that of the number of zones, not of its square or cube: 20,000 would take hours."""
+    rows = [({"name": "field"}, SQUARES[0])] * 20_000
+    names = [zone.name for zone in read_zones(write_geojson(tmp_path / "zones.geojson", rows))]
+    assert (names[0], names[1], names[-1], len(set(names))) == ("field", "field (2)", "field (20000)", 20_000)
 
 
 def test_the_column_of_names_can_be_chosen(tmp_path):
