@@ -110,6 +110,7 @@ def open_raster(
     path: str | Path,
     options: Mapping[str, str | int] | None = None,
     local_options: Mapping[str, str | int] | None = None,
+    driver: str | None = None,
 ) -> Iterator[OpenRaster]:
     """Open a raster, to inspect its metadata before reading pixels.
 
@@ -118,12 +119,15 @@ def open_raster(
         options: GDAL options for a remote file, in place of those of the program; what the environment sets counts
             only for options that are not among them.
         local_options: GDAL options for a local file, in place of those of the program.
+        driver: Name of the only driver of GDAL that may open it; None for all.
 
     Raises:
         RasterError: The file is missing, not a raster, or has complex values.
     """
     with (
-        _open_remote(str(path), options or {}) if is_remote(path) else _open_local(path, local_options or {}) as source
+        _open_remote(str(path), options or {}, driver)
+        if is_remote(path)
+        else _open_local(path, local_options or {}, driver) as source
     ):
         check_real(source, str(path))
         yield OpenRaster(path, source)
@@ -171,15 +175,16 @@ def read_raster(
 
 
 @contextmanager
-def _open_local(path: str | Path, options: Mapping[str, str | int]) -> Iterator[DatasetReader]:
+def _open_local(path: str | Path, options: Mapping[str, str | int], driver: str | None) -> Iterator[DatasetReader]:
     if not Path(path).exists():
         raise RasterError(f"{path}: no such file; check the path, root_dir and the table")
-    with read_errors(path), rasterio.Env(**{**LOCAL_OPTIONS, **options}), rasterio.open(path, sharing=False) as source:
+    environment = rasterio.Env(**{**LOCAL_OPTIONS, **options})
+    with read_errors(path), environment, rasterio.open(path, driver=driver, sharing=False) as source:
         yield source
 
 
 @contextmanager
-def _open_remote(location: str, options: Mapping[str, str | int]) -> Iterator[DatasetReader]:
+def _open_remote(location: str, options: Mapping[str, str | int], driver: str | None) -> Iterator[DatasetReader]:
     """Open a URL through GDAL's virtual file systems; credentials come from GDAL's own environment variables."""
     _log_side_cars()
     try:
@@ -187,7 +192,7 @@ def _open_remote(location: str, options: Mapping[str, str | int]) -> Iterator[Da
     except ValueError as error:
         raise RasterError(f"{location}: {error}") from error
     environment = rasterio.Env(session=DummySession(), **{**gdal_options(), **options})
-    with read_errors(location), environment, rasterio.open(path, sharing=False) as source:
+    with read_errors(location), environment, rasterio.open(path, driver=driver, sharing=False) as source:
         yield source
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from instageo.raster.chip_windows.block_cost import ReadCost, windows_cost
-from instageo.raster.chip_windows.window_reading import WINDOW_OPTIONS
+from instageo.raster.chip_windows.window_reading import open_catalog_file
 from instageo.raster.chip_windows.windows import MAX_RATIO, place_window
 from instageo.raster.grid import Grid
-from instageo.raster.reading import open_raster
 
 
 def read_cost(
@@ -23,7 +22,7 @@ def read_cost(
     Raises:
         RasterError: The header cannot be read, or the pixels of the file are not those of a chip.
     """
-    with open_raster(location, {**WINDOW_OPTIONS, **(options or {})}) as file:
+    with open_catalog_file(location, options) as file:
         grid = file.info.grid
         placed = [place_window(chip, grid, partial=True)[0].clip(grid.shape) for chip in grids]
         return windows_cost(file, (window for window in placed if window is not None), max_ratio)

@@ -1,6 +1,7 @@
 """Read the pixels of many chips from one file, with few requests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,7 +74,7 @@ def read_chip_windows(
         RasterError: The file cannot be read, or its pixels are not those of a chip.
         WindowOutsideError: A chip reaches beyond the file.
     """
-    with open_raster(location, {**WINDOW_OPTIONS, **(options or {})}) as file:
+    with open_catalog_file(location, options) as file:
         info = file.info
         try:
             placed = [place_window(grid, info.grid, partial=partial) for grid in grids]
@@ -107,8 +108,22 @@ def read_grid(location: str, options: Mapping[str, str] | None = None) -> Grid:
     Raises:
         RasterError: The file cannot be read.
     """
-    with open_raster(location, {**WINDOW_OPTIONS, **(options or {})}) as file:
+    with open_catalog_file(location, options) as file:
         return file.info.grid
+
+
+@contextmanager
+def open_catalog_file(location: str, options: Mapping[str, str] | None = None) -> Iterator[OpenRaster]:
+    """Open a file of a catalogue: a TIFF, or JPEG 2000 if its name says so.
+
+    Other formats, such as VRT under the name of a TIFF, could name further files and addresses.
+
+    Raises:
+        RasterError: The file is missing, or of another format.
+    """
+    driver = "JP2OpenJPEG" if location.partition("?")[0].lower().endswith(".jp2") else "GTiff"
+    with open_raster(location, {**WINDOW_OPTIONS, **(options or {})}, driver=driver) as file:
+        yield file
 
 
 def _read(file: OpenRaster, merged: MergedWindow) -> Raster:

@@ -7,6 +7,7 @@ import pytest
 import rasterio
 from affine import Affine
 from numpy.testing import assert_array_equal
+from rasterio.shutil import copy
 
 from instageo.data.output.skipped import Reason
 from instageo.data.reading import fetch as fetching
@@ -56,6 +57,7 @@ def server(tmp_path_factory):
     whole = (root / "good/0.tif").read_bytes()
     (root / "good/truncated.tif").write_bytes(whole[: len(whole) // 2])
     (root / "good/text.tif").write_text("<html>please log in</html>")
+    copy(root / "good/0.tif", root / "good/other.tif", driver="VRT")
     with faulty_server.running(root) as port:
         yield port
 
@@ -110,6 +112,13 @@ def test_a_damaged_file_is_named_without_its_signature(server, name):
     assert found.reason is Reason.NOT_READABLE
     assert found.message.startswith(f"good/{name}.tif: truncated or damaged (")
     assert "sig" not in found.message
+
+
+def test_no_file_names_other_files(server):
+    """A VRT under the name of a TIFF would make this machine read any file or address."""
+    found = results(server, "good/other.tif")[0]
+    assert found.reason is Reason.NOT_READABLE
+    assert "other.tif: truncated or damaged (" in found.message
 
 
 def test_another_grid_is_a_failure_that_names_both(server):
