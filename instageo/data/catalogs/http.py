@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urljoin
 
 from instageo.data.catalogs.trust import check_address
 from instageo.errors import DataError
@@ -56,6 +57,7 @@ class StacSession(StacApiIO):
         self.root, self.requests = root, 0
         self._interval_s, self._sleep = interval_s, sleep
         self._lock, self._next = threading.Lock(), 0.0
+        self.session.hooks["response"].append(self._check_redirect)
 
     def request(
         self,
@@ -112,6 +114,11 @@ class StacSession(StacApiIO):
             log.info("%s: %s; attempt %d follows in %.1f s", _shown(href), problem, attempt + 1, seconds)
             self._sleep(seconds)
         raise AssertionError("unreachable")  # the last attempt returns or raises
+
+    def _check_redirect(self, response: requests.Response, **_: Any) -> None:
+        """Raise a RefusedAddressError if an answer redirects to a host that the catalogue may not name."""
+        if response.is_redirect:
+            check_address(urljoin(response.url, response.headers["location"]), self.root)
 
     def _wait_for_turn(self) -> None:
         with self._lock:

@@ -26,6 +26,10 @@ MAX_EMPTY_PAGES = 20
 """Pages in a row without a new item after which a catalogue is taken to repeat itself."""
 
 
+MAX_RECORDS = 200_000
+"""Most records that a catalogue may give for a box and period; HLS has some 50 a day in the largest box."""
+
+
 @dataclass(frozen=True)
 class SearchResult:
     """What a search has found.
@@ -120,6 +124,10 @@ def _all_records(catalog: Catalog, search: ItemSearch) -> list[dict[str, Any]]:
             for record in page.get("features") or []:
                 records.append(record)
                 names.add(_key(record))
+            if len(records) > MAX_RECORDS:
+                raise CatalogError(
+                    f"{catalog.root}: gives more than {MAX_RECORDS} images for one box of 2 degrees; shorten the dates"
+                )
             idle = idle + 1 if len(names) == count else 0
             if idle >= MAX_EMPTY_PAGES:
                 raise CatalogError(f"{catalog.root}: its pages repeat the same items without end; try again later")

@@ -51,7 +51,7 @@ class Item:
         platform: Satellite, such as `sentinel-2a`; empty if the record does not say.
         tile: MGRS tile without a leading T, or path and row of Landsat; empty if the record does not say.
         baseline: Processing baseline of Sentinel-2 or version of the processor; empty if the record does not say.
-        cloud_percent: Cloud cover; None if the record does not say.
+        cloud_percent: Cloud cover, 0 to 100; None if the record does not say.
         created: Time of processing as text that sorts by time; empty if the record does not say.
         bounds: West, south, east, north, degrees.
         geometry: Footprint, GeoJSON.
@@ -135,7 +135,7 @@ def _item(name: str, record: Mapping[str, Any]) -> Item:
         platform=printable(properties.get("platform"), MOST_ID).lower(),
         tile=_tile(properties),
         baseline=printable(properties.get("s2:processing_baseline") or properties.get("processing:version"), MOST_ID),
-        cloud_percent=finite_number(properties.get("eo:cloud_cover")),
+        cloud_percent=_percent(properties.get("eo:cloud_cover")),
         created=str(properties.get("updated") or properties.get("created") or ""),
         bounds=_bounds(name, record, geometry),
         geometry=geometry,
@@ -143,6 +143,12 @@ def _item(name: str, record: Mapping[str, Any]) -> Item:
         properties=properties,
         record=record,
     )
+
+
+def _percent(value: Any) -> float | None:
+    """Return a number of 0 to 100, None for all else; Landsat writes -1 where clouds were not looked for."""
+    number = finite_number(value)
+    return number if number is not None and 0 <= number <= 100 else None
 
 
 def parse_time(text: str) -> datetime:

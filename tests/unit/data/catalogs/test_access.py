@@ -13,6 +13,7 @@ from instageo.data.catalogs.access import PlainAccess
 from instageo.data.catalogs.cdse import CdseAccess
 from instageo.data.catalogs.earthdata import EarthdataAccess
 from instageo.data.catalogs.earthsearch import EarthSearchAccess
+from instageo.data.catalogs.http import StacSession
 from instageo.data.catalogs.planetary import PlanetaryAccess
 from instageo.data.catalogs.trust import RefusedAddressError
 from instageo.errors import DataError
@@ -49,6 +50,16 @@ def test_addresses_that_are_opened(href):
 
 def test_a_private_catalogue_may_name_private_hosts():
     assert PlainAccess("http://127.0.0.1:8000").location("http://localhost/x") == "http://localhost/x"
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:1/", "http://169.254.169.254/latest/", "file:///etc/passwd"])
+def test_a_public_catalogue_does_not_redirect_to_a_private_host(target):
+    with serving(redirect=target) as (url, state):
+        session = StacSession(url)
+        session.root = PUBLIC
+        with pytest.raises(RefusedAddressError, match="the catalogue names the file"):
+            session.session.get(f"{url}/moved/x")
+    assert len(state.log) == 1
 
 
 def test_one_token_serves_a_container_until_it_is_refused_or_old(monkeypatch):  # pitfall 61

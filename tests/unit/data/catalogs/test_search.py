@@ -49,6 +49,14 @@ def test_busy_servers_are_asked_again(status):  # pitfall 60
     assert [low <= wait <= 1.25 * low for low, wait in zip((1, 2, 4), waits, strict=True)] == [True] * 3
 
 
+def test_a_catalogue_without_end_is_left(monkeypatch):
+    """Each page has new items, so that nothing repeats."""
+    monkeypatch.setattr("instageo.data.catalogs.search.MAX_RECORDS", 5)
+    with serving(records=RECORDS, page_size=2) as (url, state), pytest.raises(CatalogError, match="more than 5 images"):
+        find(url)
+    assert len(searches(state)) == 3
+
+
 def test_retry_after_wins():
     waits = []
     with serving(records=RECORDS, faults=[503], retry_after="7") as (url, _):

@@ -93,3 +93,11 @@ def test_names_that_no_file_can_have_are_not_opened(tmp_path):
         local_path("a" * 256 + ".tif", (tmp_path,))
     with pytest.raises(RefusedAddressError, match="which no file can be called"):
         local_path("file:///x/%00.tif", (tmp_path,))
+
+
+@pytest.mark.parametrize(
+    ("cloud_cover", "expected"), [(0, 0.0), (12.5, 12.5), (100, 100.0), (-1, None), (101, None), ("5", None),
+                                  (float("nan"), None), (None, None)]
+)  # fmt: skip
+def test_clouds_are_a_percentage_or_unknown(cloud_cover, expected):
+    assert item_from_stac(record_of(**{"eo:cloud_cover": cloud_cover})).cloud_percent == expected
