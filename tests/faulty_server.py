@@ -4,7 +4,8 @@ Faults by folder: `expired/` answers 403 unless the query holds `sig=new`; `flak
 503; `down/` answers 503 with `Retry-After: 0`; `later/` answers 503 with `Retry-After: 0` until the eighth request;
 `cut/` ends the connection after the header of every fourth answer; `shaky/` answers every fifth request, to any file,
 with 503 or 429 and `Retry-After: 0`, and cuts every twentieth; `signed/` answers 403 unless the query holds a token of
-`/token/…` that has served fewer than 100 requests. A file that has another one beside it, named `….locked`, is refused.
+`/token/…` that has served fewer than 100 requests. A file that has another one beside it, named `….locked`, is refused;
+while the folder of files holds one named `down`, every file answers 503 with `Retry-After: 0`.
 """
 
 import json
@@ -53,6 +54,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(503 if shaky % 2 else 429, **{"Retry-After": "0"})
         is_busy = (
             "/down/" in path
+            or (self.root / "down").is_file()
             or ("/later/" in path and own <= BUSY_REQUESTS)
             or ("/flaky/" in path and own % FLAKY_EVERY == 0)
         )

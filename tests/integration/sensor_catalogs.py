@@ -29,9 +29,13 @@ LABELS = np.random.default_rng(7).integers(0, 2, (SIDE_M // BLOCK_M, SIDE_M // B
 CLOUD = 9000
 
 
-def area():
+SMALL_AREA_M = (602_700, 4_896_900, 604_500, 4_898_700)
+"""The same, of an area in the middle that is quickly mapped."""
+
+
+def area(bounds=AREA_M):
     """Return the area as the box of the command, degrees."""
-    west, south, east, north = AREA_M
+    west, south, east, north = bounds
     lons, lats = transform_coordinates(
         "EPSG:32632", WGS84, [west, east, west, east], [south, south, north, north]
     )  # fmt: skip

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instageo.data.catalogs.access import Access
+from instageo.data.catalogs.trust import RefusedAddressError
 from instageo.data.output.skipped import Reason
 from instageo.data.reading.hosts import Hosts
 from instageo.data.reading.http_probe import Answer, probe
@@ -32,6 +33,9 @@ MAX_ATTEMPTS = 3
 """Attempts for a file that the server gives but GDAL cannot decode, since a piece may have got lost on the way."""
 
 FOUND = (200, 206)
+EMPTY = 416
+"""Status of a request for the first bytes of a file without any."""
+
 FORBIDDEN = 403
 DENIED, MISSING, BUSY = (401, FORBIDDEN), (404, 410), (408, 429, 500, 502, 503, 504)
 
@@ -54,7 +58,7 @@ class _Reader:
             try:
                 location = self.access.location(read.href, renew=renew)
             except InstaGeoError as error:  # an address that is refused, or no signature
-                return ReadFailure(Reason.NOT_READABLE, str(error))
+                return ReadFailure(Reason.NOT_READABLE, str(error), is_lasting=isinstance(error, RefusedAddressError))
             renew = False
             try:
                 with self.hosts.place(location):
@@ -106,7 +110,7 @@ class _Reader:
         if answer.status in MISSING:
             self.hosts.succeed(location)
             return self._lasting_failure(read, Reason.ASSET_MISSING, _say(answer))
-        if answer.status in FOUND:
+        if answer.status in (*FOUND, EMPTY):
             self.hosts.succeed(location)
             return self._lasting_failure(read, Reason.NOT_READABLE, _damage(location, error))
         self.hosts.fail(location, _say(answer))
