@@ -23,8 +23,8 @@ STEP_DEGREES = 0.002
 MAX_DEGREES = 60.0
 """Most degrees from west to east, and from south to north; beyond, the plane of one tile no longer holds the area."""
 
-SEARCH_DEGREES = 0.5
-"""Distance of the places inside the area for which images are searched."""
+SEARCH_DEGREES = 0.1
+"""Distance of the places inside the area for which images are searched: some images show a narrow strip of a tile."""
 
 
 @dataclass(frozen=True)

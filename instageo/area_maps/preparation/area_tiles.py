@@ -74,7 +74,7 @@ def divide_area(
         if not candidate.is_in(chosen):
             chosen.append(candidate)
     if not chosen:
-        raise NoImageError(_why_none(scenes, request, area))
+        raise NoImageError(_why_none(area, scenes, request, resolution))
     return [_tile(candidate, context) for candidate in chosen]
 
 
@@ -198,8 +198,12 @@ def _tile(candidate: _Candidate, context: int) -> AreaTile:
     return AreaTile(candidate.name, grid, candidate.images, mapping(candidate.part), mapping(around))
 
 
-def _why_none(scenes: Scenes, request: AreaRequest, area: Area) -> str:
+def _why_none(area: Area, scenes: Scenes, request: AreaRequest, resolution: float | None) -> str:
     """Return why no tile can be mapped, and what to do."""
+    for frame in scenes.frames:
+        pixel = resolution or abs(frame.grid.transform.a)
+        if (size := area.in_crs(frame.grid.crs or "").area) < pixel**2 / 2:
+            return f"{area.name}: has {size:.3g} m², less than half a pixel of {pixel:g} m; choose a larger area"
     periods = ", ".join(map(str, request.days))
     reasons = [other for items in scenes.rejected.values() for other in items]
     if not scenes.usable and reasons:

@@ -25,6 +25,9 @@ MAX_BYTES = 1 << 27
 MIN_COLUMNS = 512
 """Fewest columns that are read at once."""
 
+MIN_GAP = 512
+"""Columns without a pixel to read that are left out, at least; fewer of them often lie in a block that is read."""
+
 NO_IMAGE = 255
 """Number in place of an image, where none observes a pixel."""
 
@@ -81,7 +84,7 @@ class CompositeRows:
         valid = np.zeros((scene.num_dates, *shape), bool)
         for date, images in enumerate(scene.dates):
             bands = slice(date * len(scene.bands), (date + 1) * len(scene.bands))
-            for columns in self._parts(images, stop - start):
+            for columns in self._parts(images, slice(start, stop)):
                 part = slice(columns.start - self._columns.start, columns.stop - self._columns.start)
                 combined = _Part(self, slice(start, stop), columns, images)
                 values[bands, :, part], valid[date, :, part] = combined.values()
@@ -104,21 +107,23 @@ class CompositeRows:
         """
         images, rows = self._scene.dates[date], slice(start, start + len(shown))
         numbers, pixels = np.full(shown.shape, NO_IMAGE, np.uint8), np.zeros(len(images), np.int64)
-        for columns in self._parts(images, len(shown)):
+        for columns in self._parts(images, rows):
             part = slice(columns.start - self._columns.start, columns.stop - self._columns.start)
             if shown[:, part].any():
                 numbers[:, part], own = _Part(self, rows, columns, images).origins(shown[:, part])
                 pixels += own
         return numbers, pixels
 
-    def _parts(self, images: Sequence[CompositeImage], height: int) -> Iterator[slice]:
-        """Yield the columns that are read at once."""
-        per_column = max(len(images), 1) * (len(self._scene.bands) * 4 + 1) * height
+    def _parts(self, images: Sequence[CompositeImage], rows: slice) -> Iterator[slice]:
+        """Yield the columns that are read at once; those without a pixel to read are left out."""
+        per_column = max(len(images), 1) * (len(self._scene.bands) * 4 + 1) * (rows.stop - rows.start)
         step = max(MAX_BYTES // per_column, MIN_COLUMNS)
-        for start in range(self._columns.start, self._columns.stop, step):
-            if self._is_stopped():
-                raise ReadingStoppedError
-            yield slice(start, min(start + step, self._columns.stop))
+        for run in _runs(self._scene.to_read(rows, self._columns)):
+            first, last = (self._columns.start + end for end in (run.start, run.stop))
+            for start in range(first, last, step):
+                if self._is_stopped():
+                    raise ReadingStoppedError
+                yield slice(start, min(start + step, last))
 
     def clear_masks(self, images: Sequence[CompositeImage], rows: slice, columns: slice) -> list[Mask]:
         """Return where each image is observed and has none of the flags, shape (h, w)."""
@@ -208,12 +213,12 @@ class _Part:
 
     def _observed(self, number: int, take: Mask) -> Mask:
         """Return which of these pixels an image observes; bands are read if it has no quality layer."""
-        if self._images[number].quality is not None or not take.any():
+        if self._images[number].quality is not None:
             return take
-        [(_, _, valid, part)] = self._read({number: take})
-        take[:, : part.start], take[:, part.stop :] = False, False
-        take[:, part] &= valid
-        return take
+        observed = np.zeros_like(take)
+        for _, _, valid, part in self._read({number: take}):
+            observed[:, part] = take[:, part] & valid
+        return observed
 
     def _first(self, values: NDArray[np.generic], valid: Mask) -> None:
         """Fill each pixel from the first image that observes it; bands may lack pixels that quality layers have."""
@@ -227,10 +232,10 @@ class _Part:
                     rest &= ~take
             if not takes:
                 return
-            for number, own, own_valid, part in self._read(takes):
-                take = takes[number]
+            for number, take in takes.items():
                 clear[number] &= ~take
-                got = take[:, part] & own_valid
+            for number, own, own_valid, part in self._read(takes):
+                got = takes[number][:, part] & own_valid
                 values[:, :, part][:, got] = own[:, got]
                 valid[:, part] |= got
 
@@ -239,9 +244,10 @@ class _Part:
         if not takes:
             return
         stack = np.full((len(takes), *values.shape), np.nan, np.float32)
-        for position, (number, own, own_valid, part) in enumerate(self._read(takes)):
+        positions = {number: position for position, number in enumerate(takes)}
+        for number, own, own_valid, part in self._read(takes):
             got = takes[number][:, part] & own_valid
-            stack[position, :, :, part][:, got] = own[:, got]
+            stack[positions[number], :, :, part][:, got] = own[:, got]
         valid |= ~np.isnan(stack[:, 0]).all(axis=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # pixels without any observation
@@ -252,17 +258,18 @@ class _Part:
 
     def _read(self, takes: dict[int, Mask]) -> Iterator[tuple[int, NDArray[np.generic], Mask, slice]]:
         """Yield number, values, validity and columns, relative to the part, of images that are needed somewhere."""
-        parts = {number: _span(take) for number, take in takes.items()}
+        parts = [(number, run) for number, take in takes.items() for run in _runs(take)]
         first = self._columns.start
-        image_parts = [
-            (self._images[number], slice(first + part.start, first + part.stop)) for number, part in parts.items()
-        ]
-        read = self._reader.bands(image_parts, self._rows)
-        for (number, part), (own, own_valid) in zip(parts.items(), read, strict=True):
-            yield number, own, own_valid, part
+        images = [(self._images[number], slice(first + run.start, first + run.stop)) for number, run in parts]
+        for (number, run), (own, own_valid) in zip(parts, self._reader.bands(images, self._rows), strict=True):
+            yield number, own, own_valid, run
 
 
-def _span(mask: Mask) -> slice:
-    """Return the columns from the first to the last that has a pixel."""
+def _runs(mask: Mask) -> list[slice]:
+    """Return ranges of columns that hold all pixels of a mask, and lie at least `MIN_GAP` apart."""
     columns = np.flatnonzero(mask.any(axis=0))
-    return slice(int(columns[0]), int(columns[-1]) + 1)
+    if not len(columns):
+        return []
+    ends = np.flatnonzero(np.diff(columns) > MIN_GAP)
+    firsts, lasts = columns[[0, *(ends + 1)]].tolist(), columns[[*ends, -1]].tolist()
+    return [slice(first, last + 1) for first, last in zip(firsts, lasts, strict=True)]

@@ -199,3 +199,31 @@ def test_a_stopped_reader_and_a_missing_file(ground, tmp_path):
         with pytest.raises(UnusableImageError, match="the file does not exist") as caught:
             action()
         assert caught.value.item is ground.items[3]
+
+
+@pytest.mark.parametrize("is_median", [False, True])
+def test_columns_between_far_parts_are_not_read(ground, is_median, monkeypatch):
+    """With a gap of 60 columns between them; what is read is counted."""
+    area = polygon((10, 5, 20, 30), (12, 90, 30, 120))
+    monkeypatch.setattr(composite_rows, "MIN_GAP", 59)
+    windows, read_window = [], CatalogFiles.read
+    monkeypatch.setattr(
+        CatalogFiles, "read", lambda self, file, window: windows.append(window) or read_window(self, file, window)
+    )
+    values, valid = read(ground.scene(is_median=is_median, read_area=area))
+    for _, columns in windows:
+        assert (columns.start, columns.stop) == (5, 30) or 90 <= columns.start < columns.stop <= 120 or (
+            5 <= columns.start < columns.stop <= 30
+        )  # fmt: skip
+    assert len({columns.start // 60 for _, columns in windows}) == 2
+    monkeypatch.setattr(composite_rows, "MIN_GAP", 1000)
+    own_values, own_valid = read(ground.scene(is_median=is_median, read_area=area))
+    assert_array_equal(own_values, values)
+    assert_array_equal(own_valid, valid)
+
+
+def test_an_area_without_a_pixel_reads_nothing(ground):
+    scene = ground.scene(read_area=polygon((10.6, 5.6, 10.9, 5.9)))
+    values, valid = read(scene)
+    assert not values.any()
+    assert not valid.any()
