@@ -110,10 +110,10 @@ class AreaPlan:
         for tile in self.tiles:
             times = sorted(when[:10] for images in tile.images for _, when, _ in images)
             clouds = [cloud for images in tile.images for _, _, cloud in images if cloud is not None]
-            share = f", clouds {min(clouds):.0f} to {max(clouds):.0f} %" if clouds else ""
+            share = f", clouds {_span([f'{min(clouds):.0f}', f'{max(clouds):.0f}'])} %" if clouds else ""
             lines.append(
-                f"  {tile.name}: {tile.pixels[0]} x {tile.pixels[1]} pixels, {counted(len(times), 'image')} from "
-                f"{times[0]} to {times[-1]}{share}"
+                f"  {tile.name}: {tile.pixels[0]} x {tile.pixels[1]} pixels, {counted(len(times), 'image')}, "
+                f"{_span(times)}{share}"
             )
         hours = self.seconds / 3600
         cost = "" if price_per_hour is None else f", {hours * price_per_hour:,.2f} at {price_per_hour:g} an hour"
@@ -123,6 +123,11 @@ class AreaPlan:
             f"with PyTorch{cost}"
         )
         return [*lines, *self.notes]
+
+
+def _span(values: Sequence[str]) -> str:
+    """Return the first and the last value, or the only one."""
+    return values[0] if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
 
 
 @dataclass(frozen=True)

@@ -38,31 +38,34 @@ Run the same command again to continue after an interruption.
 PANEL = "Areas on days, from catalogues"
 
 AREA_OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
-    ("area", str | None, None, "File of polygons, box W,S,E,N in degrees, or tile such as 36KXD. --date gives the "
-     "days: 2026-11-20, or 2026-11-20/2026-11-26; repeat it for models of several dates."),
+    ("area", str | None, None, "Place to map: a file of polygons, a box W,S,E,N in degrees, or a tile such as 36KXD. "
+     "With it, --date is a day or a period such as 2026-11-20/2026-11-26, and -o is a folder."),
     ("source", str | None, None, "Satellite product: hls, hls_s30, hls_l30, sentinel2, landsat or sentinel1; by "
      "default that of the training chips."),
-    ("catalog", str | None, None, "planetary, earthsearch, lpdaac, cdse, the URL of a STAC API, items.json or "
-     "items.parquet."),
-    ("collection", str | None, None, "Collection to search, in place of the catalogue's own."),
-    ("composite", str, "clearest", f"Which image each pixel shows: {', '.join(COMPOSITES[:-1])} or none for a single "
-     "image."),
-    ("before", str | None, None, "Days to compare with, with --after."),
-    ("after", str | None, None, "Days that are compared with those of --before."),
-    ("every", str | None, None, "Divide --date into periods of this length, such as 16d, and map each."),
-    ("zones", str | None, None, "File of polygons, such as districts, whose hectares are measured one by one."),
-    ("max_cloud", float, 100.0, "Largest cloud cover of an image, percent."),
-    ("sentinel2_shift", str | None, None, "Whether the offset of Sentinel-2 is pending or applied, where images do not "
-     "say."),
-    ("plan", bool, False, "Show images, megabytes and time, and stop."),
-    ("price_per_hour", float | None, None, "With --plan: price of an hour of this machine."),
-    ("threads", int, 8, "Files that are read at a time."),
-    ("cache_mb", int, 20_000, "Size of the cache of blocks of images on disk, MB."),
+    ("catalog", str | None, None, "Where images are searched: planetary, earthsearch, lpdaac, cdse, the URL of a STAC "
+     "API, or a list, items.json or items.parquet."),
+    ("collection", str | None, None, "Collection to search instead of the catalogue's usual one."),
+    ("composite", str, "clearest", f"How images are combined, pixel by pixel: {', '.join(COMPOSITES[:-1])}, or none "
+     "for the single clearest image."),
+    ("before", str | None, None, "Earlier day or period of a comparison; with --after, instead of --date."),
+    ("after", str | None, None, "Later day or period of a comparison."),
+    ("every", str | None, None, "Divide --date into periods of this many days, such as 16d, and map each."),
+    ("zones", str | None, None, "File of polygons, such as districts; the hectares of each are measured."),
+    ("max_cloud", float, 100.0, "Leave out images with more cloud cover than this, percent."),
+    ("sentinel2_shift", str | None, None, "Offset of 1000 in Sentinel-2 values, if the catalogue does not say: pending "
+     "or applied."),
+    ("plan", bool, False, "Show images, megabytes and time, and stop before any pixel is read."),
+    ("price_per_hour", float | None, None, "With --plan: price of an hour of this machine, to show the cost."),
+    ("threads", int, 8, "Number of files read at a time."),
+    ("cache_mb", int, 20_000, "Largest size of the cache of image blocks on disk, MB; 0 for no cache."),
 )  # fmt: skip
 """Options of areas: name, type, default, help."""
 
-OF_SCENES = ("sensor", "bands", "band_files", "quality")
+OF_SCENES = ("sensor", "bands", "band_files", "quality", "scale_tags")
 """Options that say how files of scenes are read; products of catalogues say it themselves."""
+
+OF_ENGINES = {"engine": "local", "num_workers": None, "address": None}
+"""Options of worker processes and their defaults; areas are mapped in one process."""
 
 DEFAULT_MASK = ("cloud", "shadow")
 """Quality flags that are masked in areas, unless --mask names others; `none` for none."""
@@ -112,6 +115,11 @@ def area_requests(values: Mapping[str, Any]) -> dict[str, AreaRequest]:
     for name in ("scenes", *OF_SCENES):
         if values[name]:
             raise ConfigError(f"{'SCENE' if name == 'scenes' else _flag(name)}: is for scenes; leave it or --area out")
+    for name, default in OF_ENGINES.items():
+        if values[name] != default:
+            raise ConfigError(f"{_flag(name)}: is for scenes; areas are mapped in one process, so leave it out")
+    if Path(values["output"] or "").suffix.lower() in (".tif", ".tiff"):
+        raise ConfigError(f"--output {values['output']}: is a file; an area needs a folder, such as -o maps")
     periods = _periods(values)
     mask = tuple(part.strip() for part in (values["mask"] or "").split(",") if part.strip())
     shared: dict[str, Any] = {

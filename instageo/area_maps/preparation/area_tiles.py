@@ -15,6 +15,7 @@ from instageo.data.matching.placement import tile_name
 from instageo.data.matching.scenes import Scene, Scenes
 from instageo.errors import DataError
 from instageo.raster.grid import Grid
+from instageo.wording import counted
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -205,10 +206,14 @@ def _why_none(area: Area, scenes: Scenes, request: AreaRequest, resolution: floa
         if (size := area.in_crs(frame.grid.crs or "").area) < pixel**2 / 2:
             return f"{area.name}: has {size:.3g} m², less than half a pixel of {pixel:g} m; choose a larger area"
     periods = ", ".join(map(str, request.days))
-    reasons = [other for items in scenes.rejected.values() for other in items]
-    if not scenes.usable and reasons:
+    reasons = [
+        other for days in request.days for tile in scenes.rejected
+        for other in scenes.rejected_between(tile, days.first, days.last)
+    ]  # fmt: skip
+    if reasons:
+        more = f", and {counted(len(reasons) - 1, 'further image')}" if len(reasons) > 1 else ""
         return (
-            f"none of the images from {periods} can be used, such as {reasons[0].detail}; widen the dates, or change "
+            f"no image of the area from {periods} can be used ({reasons[0].detail}{more}); widen the dates, or change "
             "--max-cloud"
         )
     several = " for each of them" if len(request.days) > 1 else ""

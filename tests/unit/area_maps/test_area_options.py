@@ -7,7 +7,8 @@ from instageo.errors import ConfigError
 
 DEFAULTS = {name: default for name, _, default, _ in AREA_OPTIONS} | {
     "scenes": [], "dates": [], "sensor": None, "bands": None, "band_files": [], "quality": None, "mask": None,
-    "dilation": 0.0, "resolution": None,
+    "dilation": 0.0, "resolution": None, "output": None, "scale_tags": None, "engine": "local", "num_workers": None,
+    "address": None,
 }  # fmt: skip
 
 
@@ -63,6 +64,10 @@ def test_a_series_is_named_by_its_periods():
         ({"bands": "RED", "dates": ["2026-01-01"]}, "--bands: is for scenes"),
         ({"band_files": ["RED=r.tif"], "dates": ["2026-01-01"]}, "--band: is for scenes"),
         ({"quality": "q.tif", "dates": ["2026-01-01"]}, "--quality: is for scenes"),
+        ({"scale_tags": "apply", "dates": ["2026-01-01"]}, "--scale-tags: is for scenes"),
+        ({"engine": "ray", "dates": ["2026-01-01"]}, "--engine: is for scenes; areas are mapped in one process"),
+        ({"address": "auto", "dates": ["2026-01-01"]}, "--address: is for scenes"),
+        ({"output": "map.tif", "dates": ["2026-01-01"]}, "--output map.tif: is a file; an area needs a folder"),
         ({"composite": "best", "dates": ["2026-01-01"]}, "composite=best is unknown; choose one of clearest, newest"),
     ],
 )
