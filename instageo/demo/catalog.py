@@ -6,13 +6,12 @@ dates can be tried offline; their records say so.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from instageo.files import write_text
-from instageo.raster.grid import Raster, crop
+from instageo.raster.grid import Grid, Raster, crop
 from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
 
@@ -71,20 +70,28 @@ def _record(folder: Path, tile: str, day: str, factor: float, part: Raster) -> d
             "type": "image/tiff; application=geotiff",
             "roles": ["data"],
         }
-    bounds = part.grid.bounds_lonlat()
+    about = "the scene" if factor == 1 else f"derived from the scene: its values times {factor}"
+    properties = {"platform": "landsat-7", "eo:cloud_cover": 0, "grid:code": tile, "description": about}
+    return stac_record(name, COLLECTION, f"{day}T15:40:00Z", part.grid, assets, properties)
+
+
+def stac_record(
+    name: str,
+    collection: str,
+    time: str,
+    grid: Grid,
+    assets: Mapping[str, object],
+    properties: Mapping[str, object],
+) -> dict[str, object]:
+    """Return the STAC Item of an image whose files lie on one grid."""
+    bounds = grid.bounds_lonlat()
     if bounds is None:
         raise ValueError("the scene is nowhere on Earth")
     west, south, east, north = bounds
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    time = datetime.fromisoformat(f"{day}T15:40:00").replace(tzinfo=UTC)
-    about = "the scene" if factor == 1 else f"derived from the scene: its values times {factor}"
-    properties = {
-        "datetime": time.isoformat().replace("+00:00", "Z"), "platform": "landsat-7", "eo:cloud_cover": 0,
-        "grid:code": tile, "proj:wkt2": part.grid.crs, "proj:shape": list(part.grid.shape),
-        "proj:transform": list(part.grid.transform)[:6], "description": about,
-    }  # fmt: skip
+    grid_fields = {"proj:wkt2": grid.crs, "proj:shape": list(grid.shape), "proj:transform": list(grid.transform)[:6]}
     return {
-        "type": "Feature", "stac_version": "1.0.0", "id": name, "collection": COLLECTION, "links": [],
+        "type": "Feature", "stac_version": "1.0.0", "id": name, "collection": collection, "links": [],
         "bbox": [west, south, east, north], "geometry": {"type": "Polygon", "coordinates": [ring]},
-        "properties": properties, "assets": assets,
+        "properties": {"datetime": time, **grid_fields, **properties}, "assets": dict(assets),
     }  # fmt: skip

@@ -21,8 +21,8 @@ def read(path):
 
 def test_there_are_notebooks():
     names = [
-        "chip_creator_demo", "data_cleaner_demo", "data_splitter_demo", "map_and_look", "raster_chip_creator_demo",
-        "train_in_a_notebook",
+        "chip_creator_demo", "data_cleaner_demo", "data_splitter_demo", "flood_map", "map_and_look",
+        "raster_chip_creator_demo", "train_in_a_notebook",
     ]  # fmt: skip
     assert [path.stem for path in NOTEBOOKS] == names
 
