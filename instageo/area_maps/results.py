@@ -41,7 +41,7 @@ class TileMap:
         images: Images in the order in which they were preferred.
         coverage: GeoTIFF with the number of the image of each pixel (0 for the first of `images`, 255 for none); for
             medians the number of observations.
-        error: Why there is no map; None if there is.
+        error: Why the tile could not be mapped; None if it was.
     """
 
     tile: str

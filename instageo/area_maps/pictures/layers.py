@@ -102,7 +102,7 @@ def colors_of(maps: AreaMaps) -> dict[int, Color]:
 
 
 def draw_map_layer(maps: AreaMaps, canvas: AreaCanvas) -> Layer:
-    """Return the picture of the maps: of classes in their colours, or of values from low to high.
+    """Return the picture of the maps: classes in their colours, or values from low to high.
 
     Raises:
         RasterError: A map cannot be read.

@@ -89,7 +89,7 @@ class _Candidate:
         is_whole: Whether the lattice is all of the tile; otherwise it only says where pixels lie.
         images: Images of each date.
         part: The area's part, in the reference system of the tile.
-        whole_part: The same, also where there is no image, so that maps of other days have the same grid.
+        whole_part: The same, including where it has no image, so that maps of other days have the same grid.
     """
 
     name: str

@@ -20,7 +20,7 @@ class AreasOverTime:
         areas: What the maps of each date show.
 
     Raises:
-        ConfigError: There is no date, or dates have different zones.
+        ConfigError: No date was given, or dates have different zones.
     """
 
     labels: tuple[str, ...]
