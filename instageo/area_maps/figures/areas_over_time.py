@@ -77,7 +77,7 @@ def _draw_classes(
         color = colors[number] if number < len(colors) else "#" + "".join(f"{part:02x}" for part in usual[number])
         _draw_curve(panel, positions, hectares, measured, color, name)
     panel.set_ylabel("observed area, hectares")
-    panel.set_ylim(bottom=0)
+    panel.set_ylim(0, 1.05 * max(panel.dataLim.ymax, 0.01))
     panel.yaxis.set_major_formatter("{x:,.10g}")
     panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 

@@ -19,7 +19,7 @@ def describe_method(maps: AreaMaps, table: AreaTable) -> list[str]:
     if request.mask:
         grown = f", with a rim of {request.dilation:g} pixels" if request.dilation else ""
         lines.append(
-            f"Pixels that the quality layer of an image marks as {', '.join(request.mask)} were left out{grown}."
+            f"Pixels that the quality layer of an image marks as {' or '.join(request.mask)} were left out{grown}."
         )
     else:
         lines.append("No pixels were left out for clouds or shadows.")

@@ -90,7 +90,7 @@ def change_section(changes: ChangeTable) -> Html:
     ]
     stable = sum(row.hectares for row in changes.transitions if row.before == row.after)
     intro = (
-        f"From {changes.before} to {changes.after}, where both were observed: "
+        f"Before: {changes.before}; after: {changes.after}. Where both were observed: "
         f"{hectares_text(changes.compared_hectares)}, of which {hectares_text(stable)} have the same class. "
         f"{hectares_text(changes.uncompared_hectares)} could not be compared."
     )

@@ -270,7 +270,7 @@ def test_the_model_its_limits_and_the_data_are_named(page):
     assert warnings == ["Take care: the model was trained on images of 30 m; this map has pixels of 10 m"]
     assert "Contains modified Copernicus Sentinel data 2026" in text
     assert "instageo map flood-mapper --area delta.geojson" in page.text("code")[0]
-    assert "marks as cloud, shadow were left out." in text
+    assert "marks as cloud or shadow were left out." in text
 
 
 def test_each_owner_of_data_is_named(maps, tmp_path):
