@@ -131,7 +131,7 @@ def _span(values: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class NetworkSpeed:
+class SpeedTrial:
     """How fast a network is on this machine; it is tried once, when it is asked for first."""
 
     predictor: Predictor
@@ -152,7 +152,7 @@ class NetworkSpeed:
         return (time.perf_counter() - began) / TRIAL_TILES
 
 
-def make_plan(area: Area, search: ImageSearch, scenes: Sequence[AreaScene], speed: NetworkSpeed) -> AreaPlan:
+def make_plan(area: Area, search: ImageSearch, scenes: Sequence[AreaScene], speed: SpeedTrial) -> AreaPlan:
     """Plan the map of an area; the headers of a few files are read.
 
     Raises:

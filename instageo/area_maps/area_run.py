@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from instageo.area_maps.area_plan import AreaPlan, NetworkSpeed, make_plan
+from instageo.area_maps.area_plan import AreaPlan, SpeedTrial, make_plan
 from instageo.area_maps.map_area import make_area_maps
 from instageo.area_maps.map_tiles import prepare_area
 from instageo.area_maps.output_folder import held_output
@@ -139,8 +139,8 @@ class _Run:
         return zones_of(next(iter(self.requests.values())))
 
     @cached_property
-    def speed(self) -> NetworkSpeed:
-        return NetworkSpeed(self.predictor)
+    def speed(self) -> SpeedTrial:
+        return SpeedTrial(self.predictor)
 
     def plan(self, name: str) -> AreaPlan | None:
         """Plan a request, and print the plan unless JSON is wanted; None if it is a period without an image."""

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from instageo.area_maps.area_plan import AreaPlan, NetworkSpeed, make_plan
+from instageo.area_maps.area_plan import AreaPlan, SpeedTrial, make_plan
 from instageo.area_maps.map_tiles import TILES, ShowTileProgress, check_folder, map_tiles, prepare_area
 from instageo.area_maps.output_folder import held_output
 from instageo.area_maps.products.area_pages import write_pages
@@ -40,7 +40,7 @@ def make_area_maps(
     *,
     command: str = "",
     announce: Callable[[AreaPlan], None] | None = None,
-    speed: NetworkSpeed | None = None,
+    speed: SpeedTrial | None = None,
 ) -> AreaMaps:
     """Map an area with loaded networks, and write mosaics, records, hectares, pictures and a report.
 
@@ -64,7 +64,7 @@ def make_area_maps(
             check_folder(request, output.folder)
         work = prepare_area(predictor, request, output)
         if announce is not None:
-            announce(make_plan(work.area, work.search, work.scenes, speed or NetworkSpeed(predictor)))
+            announce(make_plan(work.area, work.search, work.scenes, speed or SpeedTrial(predictor)))
         maps = replace(map_tiles(job, work, output, progress), command=command)
         return write_pages(measure_maps(maps, predictor, zones), zones, output.folder)
 
@@ -99,7 +99,7 @@ def plan_area_request(model: str | Predictor, request: AreaRequest, output: Area
     """
     predictor = load_model(model) if isinstance(model, str) else model
     work = prepare_area(predictor, request, output, keep_list=False)
-    return make_plan(work.area, work.search, work.scenes, NetworkSpeed(predictor))
+    return make_plan(work.area, work.search, work.scenes, SpeedTrial(predictor))
 
 
 def map_area(

@@ -92,45 +92,56 @@ def search_images(
         DataError: The catalogue cannot be reached.
     """
     _check_past(request)
-    name, notes = request.catalog or "", tuple[str, ...]()
     own_list = None if folder is None else folder / ITEMS
-    list_folder = None
-    open_access: Callable[[], Access]
-    if name.endswith(LIST_SUFFIXES):
-        list_folder = Path(name).parent
-        item_list = read_items(Path(name))
-        open_access = partial(list_access, Path(name), item_list.catalog)
-        products = source.products_in(item_list.catalog, request.collection, {})
-    else:
-        catalog = find_catalog(request.catalog or source.default_catalog)
-        products = source.products_in(catalog.key, request.collection, {})
-        collections = [product.collection for product in products]
-        queries = _queries(request, area)
-        former = _former_list(own_list, catalog.key, collections, queries)
-        open_access = partial(_open_catalog, request.catalog or source.default_catalog)
-        if former is not None:
-            item_list = former
-        else:
-            result = search(catalog, queries, collections)
-            searched = datetime.now(UTC).isoformat(timespec="seconds")
-            item_list = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
-            notes = result.messages
+    listing = _list_images(request, area, source, own_list)
+    item_list, products = listing.items, listing.products
     source.check_bands(tuple(bands), products)
     mask = check_flags(request.mask, source.flags, source.name) if request.mask and source.flags else ()
-    if own_list is not None and own_list != Path(name):
-        write_items(own_list, item_list, files_from=list_folder)
-    files = CatalogFiles(open_access, cache, threads)
+    if own_list is not None and own_list != Path(request.catalog or ""):
+        write_items(own_list, item_list, files_from=listing.folder)
+    files = CatalogFiles(listing.open_access, cache, threads)
     scenes = find_scenes(
         item_list.items, source, products, tuple(bands), max_cloud=request.max_cloud, stated=request.sentinel2_shift,
         grid_of=lambda asset: _grid_of(asset, files),
     )  # fmt: skip
     if not item_list.items:
-        raise NoImageError("; ".join(notes) or _no_image(request, source))
+        raise NoImageError("; ".join(listing.notes) or _no_image(request, source))
     for line in _left_out(scenes):
         log.warning("%s", line)
     return ImageSearch(
-        source, products, tuple(bands), tuple(mask), item_list, scenes, open_access, files, list_folder, notes
+        source, products, tuple(bands), tuple(mask), item_list, scenes, listing.open_access, files, listing.folder,
+        listing.notes,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """Records of images, and how their files are opened."""
+
+    items: ItemList
+    products: tuple[Product, ...]
+    open_access: Callable[[], Access]
+    folder: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _list_images(request: AreaRequest, area: Area, source: Source, own_list: Path | None) -> _Listing:
+    """Return the records of a frozen list, of the list of the same search before, or of a new search."""
+    name = request.catalog or source.default_catalog
+    if name.endswith(LIST_SUFFIXES):
+        items = read_items(Path(name))
+        products = source.products_in(items.catalog, request.collection, {})
+        return _Listing(items, products, partial(list_access, Path(name), items.catalog), Path(name).parent)
+    catalog = find_catalog(name)
+    products = source.products_in(catalog.key, request.collection, {})
+    collections, queries = [product.collection for product in products], _queries(request, area)
+    former = _former_list(own_list, catalog.key, collections, queries)
+    if former is not None:
+        return _Listing(former, products, partial(_open_catalog, name))
+    result = search(catalog, queries, collections)
+    searched = datetime.now(UTC).isoformat(timespec="seconds")
+    items = ItemList(result.items, catalog.key, result.collections, result.queries, searched)
+    return _Listing(items, products, partial(_open_catalog, name), notes=result.messages)
 
 
 def _check_past(request: AreaRequest) -> None:

@@ -1,5 +1,7 @@
 """Composites of images on this disk, against NumPy: first and median, with and without quality layers, by parts."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -41,7 +43,7 @@ class Ground:
         self.valid = rng.random((IMAGES, HEIGHT, WIDTH)) < 0.7
         self.clear = np.ones_like(self.valid) if self.is_radar else rng.random(self.valid.shape) < 0.6
         self.valid[:, :5, :7], self.clear[:, :5, :7] = False, self.is_radar
-        files = CatalogFiles(ListAccess((folder,), PlainAccess()), BlockCache(folder / "blocks", 0))
+        files = CatalogFiles(partial(ListAccess, (folder,), PlainAccess()), BlockCache(folder / "blocks", 0))
         self.items, self.images, self.files = [], [], files
         collection = "sentinel-1-rtc" if self.is_radar else "hls2-s30"
         [product] = [p for p in self.source.products["planetary"] if p.collection == collection]
@@ -193,7 +195,7 @@ def test_images_that_do_not_reach_the_window_show_nothing(ground):
 def test_a_stopped_reader_and_a_missing_file(ground, tmp_path):
     with CompositeRows(ground.scene(), ALL[1], lambda: True) as reader, pytest.raises(ReadingStoppedError):
         reader.read(0, 10)
-    files = CatalogFiles(ListAccess((tmp_path,), PlainAccess()), BlockCache(tmp_path, 0))
+    files = CatalogFiles(partial(ListAccess, (tmp_path,), PlainAccess()), BlockCache(tmp_path, 0))
     scene = CompositeScene(GRID, ((ground.images[3],),), ground.bands, ground.source, files)
     for action in (lambda: read(scene), lambda: scene.strip_rows):
         with pytest.raises(UnusableImageError, match="the file does not exist") as caught:
