@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.enums import Interleaving
 
 from instageo.errors import RasterError, WindowOutsideError
 from instageo.raster.chip_windows.block_cost import HEADER_BYTES, ReadCost, windows_cost
 from instageo.raster.chip_windows.windows import MAX_RATIO, MergedWindow, PixelWindow, merge_windows, place_window
 from instageo.raster.grid import Grid, Raster
 from instageo.raster.reading import OpenRaster, open_raster
+from instageo.wording import counted
 
 WINDOW_OPTIONS = {
     "GDAL_INGESTED_BYTES_AT_OPEN": str(HEADER_BYTES),
@@ -22,6 +24,10 @@ WINDOW_OPTIONS = {
     "GDAL_HTTP_MAX_RETRY": "3",
 }
 """GDAL options for windows of big remote files: a small first piece, which holds the header, and parallel ranges."""
+
+
+MAX_BLOCK_BYTES = 1 << 28
+"""Most bytes of a decoded block of a file of a catalogue: 11,585 x 11,585 pixels of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +122,22 @@ def read_grid(location: str, options: Mapping[str, str] | None = None) -> Grid:
 def open_catalog_file(location: str, options: Mapping[str, str] | None = None) -> Iterator[OpenRaster]:
     """Open a file of a catalogue: a TIFF, or JPEG 2000 if its name says so.
 
-    Other formats, such as VRT under the name of a TIFF, could name further files and addresses.
+    Other formats, such as VRT under the name of a TIFF, could name further files and addresses. Blocks are decoded
+    whole, and a small file may hold huge ones.
 
     Raises:
-        RasterError: The file is missing, or of another format.
+        RasterError: The file is missing, of another format, or has huge blocks.
     """
     driver = "JP2OpenJPEG" if location.partition("?")[0].lower().endswith(".jp2") else "GTiff"
     with open_raster(location, {**WINDOW_OPTIONS, **(options or {})}, driver=driver) as file:
+        height, width = file.block_shape
+        layers = file.source.count if file.source.interleaving == Interleaving.pixel else 1
+        size = height * width * layers * np.dtype(file.source.dtypes[0]).itemsize
+        if size > MAX_BLOCK_BYTES:
+            raise RasterError(
+                f"{location}: has blocks of {height} x {width} pixels and {counted(layers, 'layer')}, "
+                f"{size / 1e6:.0f} MB; expected at most {MAX_BLOCK_BYTES / 1e6:.0f} MB"
+            )
         yield file
 
 

@@ -6,7 +6,7 @@ import rasterio
 from affine import Affine
 from numpy.testing import assert_array_equal
 
-from instageo.errors import WindowOutsideError
+from instageo.errors import RasterError, WindowOutsideError
 from instageo.raster.chip_windows.window_reading import read_chip_windows
 from instageo.raster.grid import Grid
 from instageo.raster.warp import crs_wkt
@@ -84,3 +84,27 @@ def test_masks_of_the_file_count(tmp_path):
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(location, "r+") as file:
         file.write_mask(mask)
     assert read_chip_windows(location, [chip(3, 5)]).valid[0].sum() == 97
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (
+            {"width": 16384, "height": 16384, "count": 1, "blockxsize": 16384, "blockysize": 16384},
+            "has blocks of 16384 x 16384 pixels and 1 layer, 537 MB; expected at most 268 MB",
+        ),
+        (
+            {"width": 512, "height": 512, "count": 600, "blockxsize": 512, "blockysize": 512, "interleave": "pixel"},
+            "has blocks of 512 x 512 pixels and 600 layers, 315 MB; expected at most 268 MB",
+        ),
+    ],
+)
+def test_a_small_file_with_huge_blocks_is_refused(tmp_path, layout, message):
+    """The blocks are not in the file, so that it takes kilobytes on the disk, and hundreds of MB when it is read."""
+    path = tmp_path / "tile.tif"
+    options = layout | {"tiled": True, "compress": "deflate", "SPARSE_OK": True}
+    with rasterio.open(path, "w", driver="GTiff", dtype="int16", crs="EPSG:32632", transform=NORTH_UP, **options):
+        pass
+    assert path.stat().st_size < 10_000
+    with pytest.raises(RasterError, match=message):
+        read_chip_windows(str(path), [chip(0, 0)])
