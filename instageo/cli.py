@@ -312,7 +312,8 @@ def serve_command(
     timeout_s: Annotated[int, typer.Option(help="Seconds after which a request ends with HTTP 503.")] = 300,
     allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Allow requests to name images by URL.")] = False,
     allow_private_urls: Annotated[
-        bool, typer.Option("--allow-private-urls", help="With --allow-urls: also allow private addresses.")
+        bool,
+        typer.Option("--allow-private-urls", help="With --allow-urls or --allow-catalog-urls: also private addresses."),
     ] = False,
     allowed_hosts: AllowedHosts = None,
     jobs_dir: JobsFolder = None,
@@ -343,7 +344,10 @@ def serve_command(
     settings = ServerSettings(
         models=name_models(sources), max_models=max_models, replicas=replicas, batch_tiles=batch_tiles,
         samples=str(samples.expanduser().absolute()) if samples else None, backend=backend, precision=precision,
-        limits=limits, jobs=job_settings_from_options(jobs_dir, jobs_limit or [], allow_urls=allow_catalog_urls),
+        limits=limits,
+        jobs=job_settings_from_options(
+            jobs_dir, jobs_limit or [], allow_urls=allow_catalog_urls, allow_private=allow_private_urls
+        ),
     )  # fmt: skip
     serve(settings, ListenAddress(host, port, address), emit_config)
 

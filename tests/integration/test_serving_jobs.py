@@ -190,7 +190,9 @@ def test_an_area_is_mapped_as_by_the_command(instageo, small_network, tmp_path, 
         records = records_at(listed, f"http://127.0.0.1:{port}")
         with (
             rustac_server(tmp_path, records, DAYS) as url,
-            watched_server(f"m={small_network}", "--jobs-dir", tmp_path / "jobs", "--allow-catalog-urls") as server,
+            watched_server(
+                f"m={small_network}", "--jobs-dir", tmp_path / "jobs", "--allow-catalog-urls", "--allow-private-urls"
+            ) as server,
         ):
             request = {
                 "area": list(AREA), "date": f"{DAYS[0]}/{DAYS[1]}", "source": "hls", "catalog": url, "zones": ZONES,

@@ -7,6 +7,7 @@ from typing import Any
 
 from instageo.area_maps.request import COMPOSITES, AreaRequest, Days, parse_days
 from instageo.data.catalogs.catalogs import CATALOGS, find_catalog
+from instageo.data.catalogs.trust import is_private
 from instageo.data.sources.sources import SOURCES
 from instageo.errors import ConfigError, did_you_mean
 from instageo.plain_values import MAX_VALUES, UnboundedTextError, count_values, load_json
@@ -198,6 +199,8 @@ def _read_catalog(values: Mapping[str, Any], settings: JobSettings) -> str | Non
         return _choice(values, "catalog", CATALOGS)
     if not settings.allow_catalog_urls:
         raise HTTPProblem(403, f"catalog: this server takes no URLs; expected one of {', '.join(CATALOGS)}")
+    if is_private(value) and not settings.allow_private_catalogs:
+        raise HTTPProblem(403, "catalog: lies on a private host, which this server does not ask for clients")
     return find_catalog(value).key
 
 

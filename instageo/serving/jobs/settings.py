@@ -26,6 +26,7 @@ class JobSettings:
         keep_days: Days after which a finished job and its files are removed.
         memory_mb: Memory of a job beyond that of its network, MB.
         allow_catalog_urls: Whether requests may name catalogues by URL.
+        allow_private_catalogs: Whether such a URL may name a private host, such as one in the server's network.
     """
 
     folder: str
@@ -39,6 +40,7 @@ class JobSettings:
     keep_days: int = 30
     memory_mb: int = 1000
     allow_catalog_urls: bool = False
+    allow_private_catalogs: bool = False
 
     def __post_init__(self) -> None:
         if not self.folder:
@@ -49,7 +51,7 @@ class JobSettings:
 
 
 def job_settings_from_options(
-    folder: Path | None, limits: Sequence[str], *, allow_urls: bool = False
+    folder: Path | None, limits: Sequence[str], *, allow_urls: bool = False, allow_private: bool = False
 ) -> JobSettings | None:
     """Return the settings of jobs; None if the server keeps none.
 
@@ -57,6 +59,7 @@ def job_settings_from_options(
         folder: Folder of all jobs; None to keep none.
         limits: `NAME=NUMBER` for each limit that is not the default.
         allow_urls: Whether requests may name catalogues by URL.
+        allow_private: Whether such a URL may name a private host.
 
     Raises:
         ConfigError: A limit is unknown or not a number, or there are limits without a folder.
@@ -78,4 +81,9 @@ def job_settings_from_options(
         if not value.isascii() or not value.isdigit() or len(value) > 12:
             raise ConfigError(f"--jobs-limit {text} does not work; expected a whole number, such as {name}=10")
         numbers[name] = int(value)
-    return JobSettings(str(folder.expanduser().absolute()), **numbers, allow_catalog_urls=allow_urls)
+    return JobSettings(
+        str(folder.expanduser().absolute()),
+        **numbers,
+        allow_catalog_urls=allow_urls,
+        allow_private_catalogs=allow_private,
+    )

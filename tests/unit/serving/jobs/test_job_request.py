@@ -186,6 +186,17 @@ def test_catalogues_by_url_only_where_the_operator_allows_them():
     assert refusal(body(catalog="file:///etc/passwd"), open_server)[0] == 422
 
 
+@pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "http://localhost:8000/", "http://2130706433/stac",
+                                 "http://stac.internal/v1", "https://[::ffff:10.0.0.1]/"])  # fmt: skip
+def test_catalogues_on_private_hosts_only_where_the_operator_allows_them(url):
+    """Their answers are partly shown in messages, so that a client could read the server's network."""
+    assert refusal(body(catalog=url), JobSettings("unused", allow_catalog_urls=True)) == (
+        403, "catalog: lies on a private host, which this server does not ask for clients"
+    )  # fmt: skip
+    trusting = JobSettings("unused", allow_catalog_urls=True, allow_private_catalogs=True)
+    assert parse_job(json.dumps(body(catalog=url)), ["quick"], trusting).choices["catalog"] == url.rstrip("/")
+
+
 def test_areas_are_those_of_the_ellipsoid():
     pyproj = pytest.importorskip("pyproj")
     import shapely

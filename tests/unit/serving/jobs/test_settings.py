@@ -10,8 +10,12 @@ from instageo.serving.settings import ServerSettings, server_settings_from_dict
 
 
 def test_options_become_settings_that_survive_a_configuration_file():
-    jobs = job_settings_from_options(Path("/srv/jobs"), ["area_km2=10", "disk_gb=7"], allow_urls=True)
-    assert jobs == JobSettings("/srv/jobs", area_km2=10, disk_gb=7, allow_catalog_urls=True)
+    jobs = job_settings_from_options(
+        Path("/srv/jobs"), ["area_km2=10", "disk_gb=7"], allow_urls=True, allow_private=True
+    )
+    assert jobs == JobSettings(
+        "/srv/jobs", area_km2=10, disk_gb=7, allow_catalog_urls=True, allow_private_catalogs=True
+    )
     settings = ServerSettings({"a": "b"}, jobs=jobs)
     assert server_settings_from_dict(settings.to_dict()) == settings
     assert job_settings_from_options(None, []) is None
