@@ -1,13 +1,16 @@
 """`instageo map --area`: maps of places and days from catalogues, against references made with NumPy and rasterio."""
 
 import json
+import os
 import re
+import shutil
 
 import numpy as np
 import pytest
 import rasterio
 from pyproj import Geod
 
+from instageo.raster.warp import WGS84, transform_coordinates
 from tests import faulty_server
 from tests.integration.area_catalog import (
     AREA,
@@ -19,7 +22,10 @@ from tests.integration.area_catalog import (
     window_of,
     write_area_catalog,
 )
-from tests.integration.maps import NO_DATA, read_layers, write_raster
+from tests.integration.conftest import QUICK, main
+from tests.integration.maps import NO_DATA, read_layers, train_small, write_raster
+from tests.integration.test_chip_radar import write_scenes
+from tests.integration.test_radar import TABLES, write_radar
 from tests.items import TILES, records_at
 from tests.stac_servers import rustac_server
 
@@ -249,3 +255,81 @@ def test_an_area_over_time(map_area, tmp_path):
         np.testing.assert_array_equal(layers[0], first)
     lines = (tmp_path / "out" / "areas_over_time.csv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 2
+
+
+SMALL_AREA = (10.50, 43.70, 10.60, 43.78)
+"""It lies in 32TPM alone."""
+
+
+def test_a_model_of_two_dates_gets_one_composite_for_each(instageo, listed, tmp_path):
+    network = train_small(tmp_path / "network", num_dates=2)
+    box = ",".join(map(str, SMALL_AREA))
+    arguments = ["map", network, "--area", box, "--catalog", listed, "--probabilities", "-o", tmp_path / "out"]
+    for wrong in (DAYS[:1], (*DAYS, "2024-06-01")):
+        status, _, err = instageo(*arguments, *[part for day in wrong for part in ("--date", day)])
+        verb = "date is" if len(wrong) == 1 else "dates are"
+        assert (status, err.splitlines()[-1]) == (
+            1, f"error: date: {len(wrong)} {verb} given, but the model was trained on 2; repeat --date for each, in "
+            "their order: a day or a period",
+        )  # fmt: skip
+    status, _, err = instageo(*arguments, "--date", DAYS[1], "--date", DAYS[0])
+    assert status == 0, err
+    path = tmp_path / "out" / "tiles" / "T32TPM.tif"
+    with rasterio.open(path) as file:
+        transform, shape, crs = file.transform, file.shape, file.crs
+    rows, columns = window_of("32TPM", transform, shape)
+    values = np.concatenate([composite("32TPM", [date])[:, rows, columns] for date in (1, 0)])
+    values[:, ~near_area("32TPM", rows, columns, CONTEXT * PIXEL_M, SMALL_AREA)] = NO_DATA
+    scene = write_raster(tmp_path / "scene.tif", values, crs=crs, transform=transform)
+    assert instageo("map", network, scene, "-o", tmp_path / "expected.tif", "--probabilities")[0] == 0
+    inside = inside_area("32TPM", rows, columns, SMALL_AREA)
+    for name in ("", "_probabilities"):
+        own, expected = (read_layers(folder / f"{stem}{name}.tif") for folder, stem in (
+            (path.parent, "T32TPM"), (tmp_path, "expected")
+        ))  # fmt: skip
+        np.testing.assert_array_equal(own, np.where(inside, expected, 255))
+    numbers = read_layers(path.with_name("T32TPM_coverage.tif"))
+    assert [set(np.unique(layer)) for layer in numbers] == [{0, 255}, {1, 255}]
+
+
+def test_a_tile_that_cannot_be_mapped_is_named_and_the_others_are_made(map_area, listed, tmp_path):
+    """Status 1, and what the other tiles show."""
+    folder = tmp_path / "catalog"
+    shutil.copytree(listed.parent, folder, copy_function=os.link)
+    for path in folder.glob("files/32TQM_*_B03.tif"):
+        path.unlink()
+    status, out, err = map_area(tmp_path / "out", catalog=folder / listed.name)
+    assert (status, "whole area" in out) == (1, True)
+    last = err.splitlines()[-1]
+    assert last.startswith("error: 1 of 3 tiles could not be mapped: T32TQM: ")
+    assert last.endswith("32TQM_2024-05-01_B03.tif: the file does not exist")
+    assert sorted(path.name for path in (tmp_path / "out" / "tiles").glob("T?????.tif")) == ["T32TPM.tif", "T33TTG.tif"]
+
+
+def test_radar_shows_each_image_where_it_has_values(instageo, tmp_path):
+    """Scenes of two days that overlap in part, without a quality layer; the newest one counts."""
+    data = write_radar(tmp_path / "data")
+    assert main([f"root_dir={data}", *TABLES, *QUICK, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    catalog, scenes = write_scenes(tmp_path / "catalog")
+    (first, _), (second, power) = (scenes[day] for day in sorted(scenes))
+    west, north = second.transform.c - 1000, first.transform.f - 200
+    lons, lats = transform_coordinates(
+        first.crs, WGS84, [west, west + 3000, west, west + 3000], [north - 3000, north - 3000, north, north]
+    )  # fmt: skip
+    box = ",".join(map(str, (max(lons[0], lons[2]), max(lats[:2]), min(lons[1::2]), min(lats[2:]))))
+    status, _, err = instageo(
+        "map", tmp_path / "run", "--area", box, "--date", "2024-05-01/2024-05-31", "--catalog", catalog, "-o",
+        tmp_path / "out",
+    )  # fmt: skip
+    assert status == 0, err
+    [path] = (tmp_path / "out" / "tiles").glob("*_coverage.tif")
+    with rasterio.open(path) as file:
+        numbers, transform = file.read(1), file.transform
+    row, column = (round(part / 10) for part in (second.transform.f - transform.f, transform.c - second.transform.c))
+    rows, columns = np.nonzero(numbers != 255)
+    rows, columns = rows + row, columns + column
+    inside = (rows >= 0) & (columns >= 0) & (rows < second.height) & (columns < second.width)
+    shows = np.zeros(len(rows), bool)
+    shows[inside] = (power[:, rows[inside], columns[inside]] != -32768).all(axis=0)
+    np.testing.assert_array_equal(numbers[numbers != 255], np.where(shows, 0, 1))
+    assert 0 < shows.mean() < 1

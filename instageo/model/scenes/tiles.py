@@ -1,7 +1,7 @@
 """Tiles of a scene as samples: strips are read once, and cut into the overlapping tiles of one row at a time."""
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -127,4 +127,4 @@ class TileRows:
         if source.chip_format.radar_unit is None:
             return strip
         valid = exclude_no_backscatter(strip.values, strip.valid, source.chip_format, source.name, source.scaling)
-        return Strip(strip.row, strip.values, valid)
+        return replace(strip, valid=valid)
