@@ -282,6 +282,10 @@ JobsLimits = Annotated[
         "hours (24), disk_gb (50), keep_days (30), memory_mb (1000).",
     ),
 ]
+PrivateUrls = Annotated[
+    bool,
+    typer.Option("--allow-private-urls", help="With --allow-urls or --allow-catalog-urls: also private addresses."),
+]
 CatalogUrls = Annotated[
     bool, typer.Option("--allow-catalog-urls", help="With --jobs-dir: allow requests to name catalogues by URL.")
 ]
@@ -311,10 +315,7 @@ def serve_command(
     results_mb: Annotated[int, typer.Option(help="Disk space for the newest results of the page, MB.")] = 1000,
     timeout_s: Annotated[int, typer.Option(help="Seconds after which a request ends with HTTP 503.")] = 300,
     allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Allow requests to name images by URL.")] = False,
-    allow_private_urls: Annotated[
-        bool,
-        typer.Option("--allow-private-urls", help="With --allow-urls or --allow-catalog-urls: also private addresses."),
-    ] = False,
+    allow_private_urls: PrivateUrls = False,
     allowed_hosts: AllowedHosts = None,
     jobs_dir: JobsFolder = None,
     jobs_limit: JobsLimits = None,

@@ -118,10 +118,7 @@ def _report_failures(results: Sequence[AreaMaps]) -> None:
     tiles = [tile for maps in results for tile in maps.tiles]
     failed = [tile for tile in tiles if tile.error is not None]
     if failed:
-        raise DataError(
-            f"{len(failed)} of {counted(len(tiles), 'tile')} could not be mapped: {failed[0].tile}: {failed[0].error}; "
-            "run the same command again to try once more"
-        )
+        raise DataError(f"{len(failed)} of {counted(len(tiles), 'tile')} could not be mapped: {failed[0].error}")
 
 
 @dataclass(frozen=True)

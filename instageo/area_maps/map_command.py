@@ -64,9 +64,6 @@ AREA_OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
 OF_SCENES = ("sensor", "bands", "band_files", "quality", "scale_tags")
 """Options that say how files of scenes are read; products of catalogues say it themselves."""
 
-OF_ENGINES = {"engine": "local", "num_workers": None, "address": None}
-"""Options of worker processes and their defaults; areas are mapped in one process."""
-
 DEFAULT_MASK = ("cloud", "shadow")
 """Quality flags that are masked in areas, unless --mask names others; `none` for none."""
 
@@ -115,9 +112,6 @@ def area_requests(values: Mapping[str, Any]) -> dict[str, AreaRequest]:
     for name in ("scenes", *OF_SCENES):
         if values[name]:
             raise ConfigError(f"{'SCENE' if name == 'scenes' else _flag(name)}: is for scenes; leave it or --area out")
-    for name, default in OF_ENGINES.items():
-        if values[name] != default:
-            raise ConfigError(f"{_flag(name)}: is for scenes; areas are mapped in one process, so leave it out")
     if Path(values["output"] or "").suffix.lower() in (".tif", ".tiff"):
         raise ConfigError(f"--output {values['output']}: is a file; an area needs a folder, such as -o maps")
     periods = _periods(values)
