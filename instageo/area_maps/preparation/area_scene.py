@@ -114,12 +114,13 @@ class AreaScene:
         Raises:
             DataError: A date has no image.
         """
-        search = self.search
+        search, access = self.search, self.search.open_access()
         if not all(self.images):
             raise DataError(f"{self.name}: no image is left that can be read; widen the dates")
         dates = tuple(
             tuple(
-                composite_image(item, search.product_of(item.collection), search.bands, search.source) for item in items
+                composite_image(item, search.product_of(item.collection), search.bands, search.source, access)
+                for item in items
             )
             for items in self.images
         )

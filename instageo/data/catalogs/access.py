@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from instageo.data.catalogs.trust import check_address, local_path
+from instageo.data.catalogs.trust import RefusedAddressError, check_address, local_path
 from instageo.locations import is_remote
 
 
@@ -78,6 +78,17 @@ class ListAccess:
     def explain(self, href: str, reason: str) -> str:
         """Return the address and the reason, with the catalogue's advice for a file behind a URL."""
         return f"{href}: {reason}" if is_local(href) else self._remote.explain(href, reason)
+
+
+def local_stamp(access: Access, href: str) -> str:
+    """Return what changes when a file on this machine does: its size and time; empty for others."""
+    if not is_local(href):
+        return ""
+    try:
+        status = Path(access.location(href)).stat()
+    except (OSError, RefusedAddressError):
+        return ""
+    return f" {status.st_size} {status.st_mtime_ns}"
 
 
 def without_query(href: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instageo.data.catalogs.access import Access, local_stamp
 from instageo.data.items.item import Item
 from instageo.data.reading.catalog_files import CatalogFile, CatalogFiles, UnusableFileError
 from instageo.data.sources.source import Product, RefusedItemError, Source
@@ -55,7 +56,9 @@ class CompositeImage:
         return (*([self.quality] if self.quality else []), *self.bands)
 
 
-def composite_image(item: Item, product: Product, bands: Sequence[str], source: Source) -> CompositeImage:
+def composite_image(
+    item: Item, product: Product, bands: Sequence[str], source: Source, access: Access
+) -> CompositeImage:
     """Return an image with its files.
 
     Args:
@@ -63,11 +66,13 @@ def composite_image(item: Item, product: Product, bands: Sequence[str], source: 
         product: Says which assets the bands and the quality layer are.
         bands: Names of the bands.
         source: Says which stored value means no data.
+        access: How files are opened; a file on this machine that has changed counts as another file.
     """
 
     def file(asset: str, no_data: float | None) -> CatalogFile:
         own = item.assets[asset]
-        return CatalogFile(own.href, f"{item.collection} {item.id} {item.created}", no_data, own.grid)
+        stamp = f"{item.collection} {item.id} {item.created}{local_stamp(access, own.href)}"
+        return CatalogFile(own.href, stamp, no_data, own.grid)
 
     quality = file(product.quality, None) if product.quality else None
     return CompositeImage(item, tuple(file(product.assets[band], source.no_data) for band in bands), quality)

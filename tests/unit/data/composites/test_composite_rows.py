@@ -43,7 +43,8 @@ class Ground:
         self.valid = rng.random((IMAGES, HEIGHT, WIDTH)) < 0.7
         self.clear = np.ones_like(self.valid) if self.is_radar else rng.random(self.valid.shape) < 0.6
         self.valid[:, :5, :7], self.clear[:, :5, :7] = False, self.is_radar
-        files = CatalogFiles(partial(ListAccess, (folder,), PlainAccess()), BlockCache(folder / "blocks", 0))
+        open_access = partial(ListAccess, (folder,), PlainAccess())
+        files = CatalogFiles(open_access, BlockCache(folder / "blocks", 0))
         self.items, self.images, self.files = [], [], files
         collection = "sentinel-1-rtc" if self.is_radar else "hls2-s30"
         [product] = [p for p in self.source.products["planetary"] if p.collection == collection]
@@ -60,7 +61,7 @@ class Ground:
             if not self.is_radar:
                 self.write(folder, record, number, "Fmask", np.where(self.clear[number], 64, 2).astype(np.uint8), 255)
             self.items.append(item_from_stac(record))
-            self.images.append(composite_image(self.items[-1], product, tuple(bands), self.source))
+            self.images.append(composite_image(self.items[-1], product, tuple(bands), self.source, open_access()))
         self.bands = tuple(bands)
 
     def write(self, folder, record, number, asset, stored, no_data):
