@@ -343,12 +343,10 @@ def serve_command(
         allowed_hosts=tuple(allowed_hosts or ()),
     )  # fmt: skip
     settings = ServerSettings(
-        models=name_models(sources), max_models=max_models, replicas=replicas, batch_tiles=batch_tiles,
+        models=name_models(sources), max_models=max_models, replicas=replicas, batch_tiles=batch_tiles, limits=limits,
         samples=str(samples.expanduser().absolute()) if samples else None, backend=backend, precision=precision,
-        limits=limits,
-        jobs=job_settings_from_options(
-            jobs_dir, jobs_limit or [], allow_urls=allow_catalog_urls, allow_private=allow_private_urls
-        ),
+        jobs=job_settings_from_options(jobs_dir, jobs_limit or [], allow_urls=allow_catalog_urls,
+                                       allow_private=allow_private_urls),
     )  # fmt: skip
     serve(settings, ListenAddress(host, port, address), emit_config)
 

@@ -26,7 +26,7 @@ from instageo.model.map_jobs.map_job import MapJob
 from instageo.model.map_jobs.map_scenes import map_each
 from instageo.model.settings.derived import band_names
 from instageo.plain_values import load_json_file
-from instageo.wording import counted
+from instageo.wording import counted, first_line
 
 log = logging.getLogger(__name__)
 
@@ -190,11 +190,17 @@ def _check_dates(predictor: Predictor, request: AreaRequest) -> None:
 
 
 def check_folder(request: AreaRequest, folder: Path) -> None:
-    """Raise a DataError if a folder holds maps of another request; only its zones may differ."""
+    """Raise a DataError if a folder holds maps of another request, or does not say of which; zones may differ."""
     path, own = folder / REQUEST, _as_json(request)
     if not path.is_file():
         return
-    former = load_json_file(path)
+    try:
+        former = load_json_file(path)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({first_line(error)}), so it is not known what the maps in its folder are of; "
+            "choose another folder, or --overwrite"
+        ) from error
     changed = [name for name in own if not isinstance(former, dict) or former.get(name) != own[name]]
     if changed and set(changed) != {"zones"}:
         raise DataError(

@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests import faulty_server
 from tests.integration.area_catalog import write_area_catalog
+from tests.items import records_at
+from tests.stac_servers import rustac_server
 
 BOX = "11.95,43.88,12.05,43.94"
 DATE = "2024-05-01/2024-05-16"
@@ -80,7 +83,7 @@ def test_places_without_images(map_area, area, message):
 def test_days_in_the_future(map_area):
     status, _, err = map_area("--plan", date=str(TOMORROW))
     assert (status, err) == (
-        1, f"error: date={TOMORROW}: lies in the future, where there is no image; today is "
+        1, f"error: date={TOMORROW}: lies in the future, which no satellite has seen; today is "
         f"{TOMORROW - timedelta(days=1)}\n",
     )  # fmt: skip
 
@@ -101,3 +104,34 @@ def test_another_request_leaves_a_folder_as_it_is(map_area, tmp_path):
         "--overwrite\n",
     )  # fmt: skip
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == files
+
+
+@pytest.mark.parametrize(
+    "content", ['{"area": ', "[" * 1000 + "]" * 1000, "[]", "\\xff"], ids=["cut", "deep", "list", "text"]
+)
+def test_a_damaged_record_of_a_request_is_one_sentence(map_area, tmp_path, content):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "request.json").write_text(content)
+    status, _, err = map_area()
+    assert status == 1
+    assert err.startswith(f"error: {tmp_path / 'out'}")
+    assert err.endswith("choose another folder, or --overwrite\n")
+    assert err.count("\n") == 1
+    assert (tmp_path / "out" / "request.json").read_text() == content
+
+
+def test_a_damaged_list_of_images_is_searched_again(map_area, listed, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with (
+        faulty_server.running(listed.parent) as port,
+        rustac_server(tmp_path, records_at(listed, f"http://127.0.0.1:{port}"), DATE.split("/")) as url,
+    ):
+        options = ("--source", "hls", "--collection", "hls2-s30", "--catalog", url)
+        assert map_area(*options)[0] == 0
+        own = tmp_path / "out" / "items.json"
+        whole = json.loads(own.read_text())
+        own.write_bytes(own.read_bytes()[:100])
+        status, _, err = map_area(*options)
+    assert status == 0, err
+    assert f"{own}: is damaged or not a list of items" in err
+    assert json.loads(own.read_text())["features"] == whole["features"]

@@ -148,7 +148,7 @@ def _check_past(request: AreaRequest) -> None:
     today = datetime.now(UTC).date()
     for days in request.days:
         if days.first > today:
-            raise NoImageError(f"date={days}: lies in the future, where there is no image; today is {today}")
+            raise NoImageError(f"date={days}: lies in the future, which no satellite has seen; today is {today}")
 
 
 def _open_catalog(name: str) -> Access:
@@ -192,7 +192,11 @@ def _former_list(
     """Return the list that an earlier run has written, if it is of the same search."""
     if path is None or not path.is_file():
         return None
-    former = read_items(path)
+    try:
+        former = read_items(path)
+    except DataError as error:
+        log.warning("%s; the catalogue is searched again", error)
+        return None
     same = former.catalog == catalog and sorted(former.collections) == sorted(collections)
     if not (same and sorted(former.queries) == list(queries)):
         return None
