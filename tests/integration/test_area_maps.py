@@ -16,6 +16,7 @@ from tests.integration.area_catalog import (
     AREA,
     DAYS,
     PIXEL_M,
+    centers,
     composite,
     inside_area,
     near_area,
@@ -333,3 +334,44 @@ def test_radar_shows_each_image_where_it_has_values(instageo, tmp_path):
     shows[inside] = (power[:, rows[inside], columns[inside]] != -32768).all(axis=0)
     np.testing.assert_array_equal(numbers[numbers != 255], np.where(shows, 0, 1))
     assert 0 < shows.mean() < 1
+
+
+def test_blocks_between_far_polygons_are_not_read(instageo, small_network, listed, tmp_path):
+    """Two fields in the same rows of a tile, 900 columns apart; bytes are those of the blocks that they touch."""
+    rows, columns = range(500, 540), (range(60, 100), range(1000, 1040))
+    rings = []
+    for own in columns:
+        *_, lon, lat = centers("32TPM", slice(rows.start, rows.stop), slice(own.start, own.stop))
+        corners = [(0, 0), (0, -1), (-1, -1), (-1, 0), (0, 0)]
+        rings.append([[[float(lon[corner]), float(lat[corner])] for corner in corners]])
+    path = tmp_path / "fields.geojson"
+    geometry = {"type": "MultiPolygon", "coordinates": rings}
+    feature = {"type": "Feature", "properties": {"name": "fields"}, "geometry": geometry}
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    content = json.loads(listed.read_text())
+    with faulty_server.running(listed.parent) as port:
+        base = f"http://127.0.0.1:{port}"
+        features = [record for record in records_at(listed, base) if "32TPM" in record["id"]]
+        own_list = tmp_path / "items.json"
+        own_list.write_text(json.dumps(content | {"catalog": base, "features": features}))
+        status, _, err = instageo(
+            "map", small_network, "--area", path, "--date", "/".join(DAYS), "--catalog", own_list, "-o",
+            tmp_path / "out",
+        )  # fmt: skip
+        assert status == 0, err
+        read = sum(entry[3] for entry in faulty_server.log(port))
+    needed, whole = 0, 0
+    for name in listed.parent.glob("files/32TPM_*.tif"):
+        with rasterio.open(name) as file:
+            for row in {(rows.start - CONTEXT) // 256, (rows.stop + CONTEXT) // 256}:
+                sizes = [int(file.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", 1)) for column in range(5)]
+                touched = {(end + shift) // 256 for own in columns for end, shift in (
+                    (own.start, -CONTEXT), (own.stop, CONTEXT)
+                )}  # fmt: skip
+                needed += sum(sizes[column] for column in touched)
+                whole += sum(sizes)
+    headers = 14 * 16_384
+    assert read <= 1.05 * needed + headers
+    assert needed + headers < 0.75 * whole
+    classes = read_layers(tmp_path / "out" / "tiles" / "T32TPM.tif")[0]
+    assert (classes != 255).sum() > 0.8 * 2 * 39 * 39  # clouds on both days

@@ -1,5 +1,7 @@
 """Tiles that are cut from strips are those of the whole file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -49,3 +51,16 @@ def test_tiles_across_strips_are_windows_of_the_file(source):
         np.testing.assert_allclose(batch.location_coords[number], expected, rtol=1e-7)
     assert batch.temporal_coords.shape == (3, 2, 2)
     assert batch.temporal_coords.isnan().all()
+
+
+def test_tiles_of_a_panel_of_radar_lie_where_those_of_the_scene_do(source):
+    """Pixels without backscatter are not observed; the panel begins at column 30."""
+    scene, predictor = source
+    radar = replace(scene, chip_format=replace(scene.chip_format, radar_unit="linear"))
+    whole, _ = predictor.read(scene.scene.paths[0], (), None)
+    rows, window = slice(0, TILE), slice(WIDTH - TILE, WIDTH)
+    with TileRows(radar, slice(30, WIDTH), slice(0, HEIGHT)) as tiles:
+        tiles.read_until(rows.stop)
+        valid = tiles.valid(rows, window)
+    assert not (valid & ~whole.valid[:, rows, window].numpy()).any()
+    assert valid.any()
