@@ -130,8 +130,8 @@ finally:
 
 def measure_reading(work: Path) -> None:
     """Print seconds and megabytes of the composite of a tile, without and with the cache, by threads."""
-    from instageo.area_maps.area_scene import AreaScene
     from instageo.area_maps.map_tiles import prepare_area
+    from instageo.area_maps.preparation.area_scene import AreaScene
     from instageo.area_maps.request import AreaOutput, AreaRequest, parse_days
     from instageo.data.composites.composite_rows import CompositeRows
     from instageo.model.map_jobs.trained_model import load_model

@@ -65,7 +65,6 @@ def test_a_series_is_named_by_its_periods():
         ({"band_files": ["RED=r.tif"], "dates": ["2026-01-01"]}, "--band: is for scenes"),
         ({"quality": "q.tif", "dates": ["2026-01-01"]}, "--quality: is for scenes"),
         ({"scale_tags": "apply", "dates": ["2026-01-01"]}, "--scale-tags: is for scenes"),
-        ({"address": "auto", "dates": ["2026-01-01"]}, "--address: is for scenes"),
         ({"output": "map.tif", "dates": ["2026-01-01"]}, "--output map.tif: is a file; an area needs a folder"),
         ({"composite": "best", "dates": ["2026-01-01"]}, "composite=best is unknown; choose one of clearest, newest"),
     ],

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from instageo.area_maps.area_scene import choose_resolution, choose_source
+from instageo.area_maps.preparation.area_scene import choose_resolution, choose_source
 from instageo.errors import ConfigError
 from instageo.sensors import PRITHVI_BANDS
 

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import shapely
-from instageo.area_maps.area import read_area
-from instageo.area_maps.area_tiles import MAX_SIDE, divide_area
-from instageo.area_maps.image_search import NoImageError
 from instageo.raster.polygon_mask import PolygonMask
 from shapely.geometry import box, shape
 
+from instageo.area_maps.preparation.area import read_area
+from instageo.area_maps.preparation.area_tiles import MAX_SIDE, divide_area
+from instageo.area_maps.preparation.image_search import NoImageError
 from instageo.area_maps.request import AreaRequest, parse_days
 from instageo.data.matching.scenes import find_scenes
 from instageo.data.sources.sources import find_source
