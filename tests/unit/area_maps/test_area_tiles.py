@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import shapely
-from instageo.raster.polygon_mask import PolygonMask
 from shapely.geometry import box, shape
 
 from instageo.area_maps.preparation.area import read_area
@@ -15,6 +14,7 @@ from instageo.area_maps.request import AreaRequest, parse_days
 from instageo.data.matching.scenes import find_scenes
 from instageo.data.sources.sources import find_source
 from instageo.errors import DataError
+from instageo.raster.rasterizing import PolygonMask
 from instageo.raster.warp import WGS84, transform_coordinates
 from tests.items import DATE_LINE, TILES, item_of, tile_grid
 
