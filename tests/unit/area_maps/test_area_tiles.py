@@ -92,9 +92,7 @@ def test_an_area_of_less_than_half_a_pixel_is_refused(tmp_path):
 
 @pytest.mark.parametrize("west", [-60.0, 20.0, 100.0])
 def test_an_area_outside_all_tiles_is_refused(west):
-    with pytest.raises(
-        NoImageError, match="no image touches the area from 2024-05-01/2024-05-16; the images are from 2024-05-01"
-    ):
+    with pytest.raises(NoImageError, match="no image touches the area from 2024-05-01/2024-05-16; the images are from"):
         divide(read_area(f"{west},10,{west + 1},11"))
 
 
@@ -187,9 +185,7 @@ def test_images_are_preferred_by_clouds_and_then_by_time(tmp_path):
 def test_a_date_without_an_image_is_refused(tmp_path):
     area = polygons(tmp_path, place("32TPM", 100, 100, 50, 50))
     request = AreaRequest("unused", (DAYS[0], parse_days("2024-06-01")))
-    with pytest.raises(
-        NoImageError, match="from 2024-05-01/2024-05-16, 2024-06-01 for each of them; the images are from 2024-05-01"
-    ):
+    with pytest.raises(NoImageError, match="2024-05-16, 2024-06-01 for each of them; the images are from 2024-05-01"):
         divide_area(area, scenes_of([item_of("32TPM")]), request, resolution=None, context=0)
 
 
