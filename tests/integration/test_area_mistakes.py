@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import rasterio
 
 from tests import faulty_server
 from tests.integration.area_catalog import write_area_catalog
@@ -135,3 +136,21 @@ def test_a_damaged_list_of_images_is_searched_again(map_area, listed, tmp_path, 
     assert status == 0, err
     assert f"{own}: is damaged or not a list of items" in err
     assert json.loads(own.read_text())["features"] == whole["features"]
+
+
+def test_an_image_without_a_place_does_not_stop_the_others(map_area, tmp_path):
+    """Neither its record nor its file says where its pixels lie."""
+    listed = write_area_catalog(tmp_path)
+    content = json.loads(listed.read_text())
+    record = next(each for each in content["features"] if each["id"] == "hls2-s30.32TQM.2024-05-16")
+    record["properties"] = {key: value for key, value in record["properties"].items() if not key.startswith("proj:")}
+    listed.write_text(json.dumps(content))
+    path = tmp_path / record["assets"]["B02"]["href"]
+    with rasterio.open(path) as file:
+        profile, values = file.profile | {"crs": None}, file.read()
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(values)
+    status, out, err = map_area("--plan", "--json", "--catalog", listed)
+    assert status == 0, err
+    assert {tile["name"]: len(tile["images"][0]) for tile in json.loads(out)[0]["tiles"]} == {"T32TQM": 1, "T33TTG": 2}
+    assert "32TQM_2024-05-16_B02.tif: has no coordinate reference system, nor has its record" in err

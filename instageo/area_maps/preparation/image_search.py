@@ -9,7 +9,7 @@ from pathlib import Path
 
 from instageo.area_maps.preparation.area import Area
 from instageo.area_maps.request import AreaRequest
-from instageo.data.catalogs.access import Access
+from instageo.data.catalogs.access import Access, without_query
 from instageo.data.catalogs.boxes import SearchQuery, search_boxes
 from instageo.data.catalogs.catalogs import find_catalog
 from instageo.data.catalogs.item_lists import ItemList, list_access, read_items, write_items
@@ -159,13 +159,16 @@ def _grid_of(asset: Asset, files: CatalogFiles) -> Grid:
     """Return the grid of a file whose record does not give it.
 
     Raises:
-        RefusedItemError: The file is missing or damaged.
+        RefusedItemError: The file is missing or damaged, or has no reference system.
         RasterError: The file cannot be read at the moment.
     """
     try:
-        return files.read_header(CatalogFile(asset.href)).grid
+        grid = files.read_header(CatalogFile(asset.href)).grid
     except UnusableFileError as error:
         raise RefusedItemError(str(error)) from error
+    if grid.crs is None:
+        raise RefusedItemError(f"{without_query(asset.href)}: has no coordinate reference system, nor has its record")
+    return grid
 
 
 def _left_out(scenes: Scenes) -> list[str]:
