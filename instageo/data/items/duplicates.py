@@ -25,13 +25,15 @@ def newest_processing(items: Iterable[Item]) -> tuple[list[Item], list[Item]]:
     newest: list[Item] = []
     dropped: list[Item] = []
     for group in groups.values():
-        best: list[Item] = []
+        best: dict[int, list[Item]] = defaultdict(list)  # by minute, so that each item is compared with few others
         for item in group:
-            if any(_is_same_image(item, other) for other in best):
+            minute = int(item.time.timestamp() // SAME_IMAGE_S)
+            near = [other for number in (minute - 1, minute, minute + 1) for other in best.get(number, ())]
+            if any(_is_same_image(item, other) for other in near):
                 dropped.append(item)
             else:
-                best.append(item)
-        newest += best
+                best[minute].append(item)
+        newest += [item for items in best.values() for item in items]
     return sorted(newest, key=lambda item: (item.time, item.id)), dropped
 
 

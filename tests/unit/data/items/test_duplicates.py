@@ -1,3 +1,6 @@
+from dataclasses import replace
+from datetime import timedelta
+
 from instageo.data.items.duplicates import newest_processing
 from tests.items import item_of
 
@@ -33,3 +36,12 @@ def test_parts_of_an_image_that_was_split_are_kept():  # pitfall 69
     west, east = item_of(name="west"), item_of(name="east")
     shifted = type(east)(**{**vars(east), "bounds": (13.0, 43.0, 14.0, 44.0)})
     assert kept(west, shifted) == ["east", "west"]
+
+
+def test_every_hour_of_two_years_is_an_image_of_its_own():
+    """Each record is compared with those of its minute, not with all: a catalogue may give 200,000 of a tile."""
+    first = item_of()
+    items = [replace(first, id=str(hour), time=first.time + timedelta(hours=hour)) for hour in range(17_520)]
+    found, dropped = newest_processing([*items, *(replace(item, id=f"new{item.id}", created="2024") for item in items)])
+    assert (len(found), len(dropped)) == (17_520, 17_520)
+    assert found[-1].id == "new17519"
