@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,9 @@ MAX_NAME_BYTES = 255
 
 PARTIAL = ".part"
 """End of the names of files that are being written."""
+
+TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{12}\.part", re.DOTALL)
+"""Names of the files that `atomic_path` writes."""
 
 ADVICE = {
     errno.ENOSPC: "free some disk space, or choose another folder",
@@ -68,10 +72,20 @@ def atomic_path(path: Path, *, verify: Callable[[Path], None] | None = None, syn
             temporary.unlink()
 
 
+def remove_temporary_files(folder: Path) -> None:
+    """Remove files of `atomic_path` that a killed process left in a folder itself; see `remove_partial_files`."""
+    _remove_temporary(folder.glob(f".*{PARTIAL}"))
+
+
 def remove_partial_files(folder: Path) -> None:
     """Remove files of `atomic_path` that a killed process left in a folder or below it; nobody may be writing there."""
-    for path in folder.rglob(f".*{PARTIAL}"):
-        path.unlink(missing_ok=True)
+    _remove_temporary(folder.rglob(f".*{PARTIAL}"))
+
+
+def _remove_temporary(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if TEMPORARY_NAME.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from instageo.area_maps.request import AreaOutput, AreaRequest, Days, parse_days
 from instageo.area_maps.results import AreaMaps
 from instageo.arguments import as_path
 from instageo.errors import ConfigError
-from instageo.files import write_text
+from instageo.files import remove_temporary_files, write_text
 from instageo.model.inference.predictor import Predictor
 from instageo.model.map_jobs.from_settings import job_without_scenes
 from instageo.model.map_jobs.map_job import MapJob
@@ -60,6 +60,7 @@ def make_area_maps(
     """
     predictor = job.ensemble.first
     with held_output(output.folder / TILES):
+        remove_temporary_files(output.folder)
         if not job.overwrite:
             check_folder(request, output.folder)
         work = prepare_area(predictor, request, output)
