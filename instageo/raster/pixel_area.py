@@ -19,12 +19,15 @@ SEMI_MAJOR_AXIS_KM, FLATTENING = 6378.137, 1 / 298.257223563
 
 HECTARES_PER_KM2 = 100.0
 
-ROW_SPACING_KM, COLUMN_SPACING_KM = 20.0, 10.0
+ROW_SPACING_KM, COLUMN_SPACING_KM = 20.0, 0.3
 """How far apart areas are computed along columns, with interpolation, and along rows, without: in UTM their errors stay
-below 1e-4."""
+below 2e-6."""
 
-MAX_SAMPLE_ROWS, MAX_COLUMN_BANDS = 257, 64
-"""Most places at which areas are computed."""
+MAX_SAMPLE_ROWS, MAX_COLUMN_BANDS, MIN_COLUMN_BANDS = 257, 1024, 64
+"""Most places at which areas are computed; fewer along rows if there are many rows."""
+
+MAX_AREAS = 1 << 22
+"""Most areas, rows times bands, that are held, unless that leaves fewer than `MIN_COLUMN_BANDS`."""
 
 MAX_LATITUDE = math.radians(89.99)
 """Closer to a pole areas are interpolated, since longitudes say little there."""
@@ -98,7 +101,8 @@ def _projected_areas(grid: Grid, crs: CRS) -> PixelAreas:
     height_km = grid.height * math.hypot(affine.b, affine.e) * unit_km
     width_km = grid.width * math.hypot(affine.a, affine.d) * unit_km
     num_rows = int(np.clip(math.ceil(height_km / ROW_SPACING_KM) + 1, 2, MAX_SAMPLE_ROWS))
-    num_bands = int(np.clip(math.ceil(width_km / COLUMN_SPACING_KM), 1, min(MAX_COLUMN_BANDS, grid.width)))
+    most_bands = min(max(MAX_AREAS // grid.height, MIN_COLUMN_BANDS), MAX_COLUMN_BANDS, grid.width)
+    num_bands = int(np.clip(math.ceil(width_km / COLUMN_SPACING_KM), 1, most_bands))
     rows = np.linspace(0, grid.height, num_rows)
     column_ends = np.linspace(0, grid.width, num_bands + 1).round().astype(np.int64)
     sampled = _areas_at(crs, affine, rows, (column_ends[:-1] + column_ends[1:]) / 2)
