@@ -71,7 +71,7 @@ CONTRADICTIONS = {
     "too few bands": (["--bands", "RED,GREEN"], "lacks BLUE, NIR_NARROW, SWIR_1, SWIR_2, which the model needs; there"),
     "scenes and bands": (["--band", "RED=b.tif"], "both scenes and single-band files are named; name scenes, or"),
     "two dates for one": (["--date", "2024-01-01", "--date", "2024-02-01"], "2 dates are given for 1 scene of 1"),
-    "little memory": (["--memory-mb", "1"], "memory_mb=1 is not enough for a scene of 90 columns, blocks of"),
+    "little memory": (["--memory-mb", "1"], "memory_mb=1 is not enough for a scene of 90 columns, strips of"),
     "member that is missing": (
         ["--member", "/none"],
         "members: checkpoint /none does not exist; check members (option --member)",
