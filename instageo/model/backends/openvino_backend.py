@@ -20,7 +20,7 @@ from instageo.model.backends.converted_models import content_checksum, converted
 from instageo.model.backends.openvino_probe import check_in_own_process, reshape_to_single
 from instageo.model.backends.torch_backend import TorchBackend
 from instageo.model.graphs.openvino_graph import to_openvino
-from instageo.model.graphs.openvino_package import import_openvino
+from instageo.model.graphs.openvino_package import import_openvino, openvino_core
 from instageo.model.graphs.program import trace_network
 from instageo.model.graphs.quantization import QuantizationError, quantize_openvino
 from instageo.version import __version__
@@ -103,7 +103,6 @@ def build_openvino(network: NetworkSource, precision: str, tiles: ChipBatch | No
         BackendUnavailableError: It cannot be converted or computed here.
         MissingExtraError: OpenVINO, or for int8 NNCF, is not installed.
     """
-    openvino = import_openvino()
     quantized = precision == "int8"
     with ExitStack() as stack:
         key = conversion_key(network, quantized=quantized)
@@ -118,7 +117,7 @@ def build_openvino(network: NetworkSource, precision: str, tiles: ChipBatch | No
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            core = openvino.Core()
+            core = openvino_core()
             model = core.read_model(folder / MODEL)
             reshape_to_single(model)
             compiled = core.compile_model(model, "CPU", options)
@@ -155,10 +154,9 @@ def _quantizer(network: NetworkSource, tiles: ChipBatch | None) -> Callable[[Pat
     def convert(folder: Path) -> None:
         if tiles is None or len(tiles.image) < MIN_CALIBRATION_CHIPS:
             raise BackendUnavailableError(UNCALIBRATED)
-        openvino = import_openvino()
         with converted_model(conversion_key(network, quantized=False), _converter(network)) as original:
             try:
-                model = quantize_openvino(openvino.Core().read_model(original / MODEL), _feeds(tiles))
+                model = quantize_openvino(openvino_core().read_model(original / MODEL), _feeds(tiles))
             except QuantizationError as error:
                 raise BackendUnavailableError(str(error)) from error
         _save(model, folder / MODEL)

@@ -13,7 +13,7 @@ from uuid import uuid4
 import numpy as np
 
 from instageo.errors import BackendUnavailableError
-from instageo.model.graphs.openvino_package import import_openvino
+from instageo.model.graphs.openvino_package import openvino_core
 from instageo.runtime.own_modules import module_command, module_environment
 
 TIME_LIMIT_S = 300
@@ -50,8 +50,7 @@ def reshape_to_single(model: Any) -> None:
 
 def main(path: str, precision: str, word: str) -> None:
     """Compile a model, compute one chip of zeros, and print a word."""
-    openvino = import_openvino()
-    core = openvino.Core()
+    core = openvino_core()
     model = core.read_model(path)
     reshape_to_single(model)
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": 1})

@@ -12,7 +12,7 @@ from instageo.model.exports.gate import Runner
 from instageo.model.exports.graph import ExportGraph, Feed
 from instageo.model.exports.onnx_format import write_onnx
 from instageo.model.graphs.openvino_graph import convert_program
-from instageo.model.graphs.openvino_package import import_openvino
+from instageo.model.graphs.openvino_package import import_openvino, openvino_core
 from instageo.model.graphs.quantization import quantize_openvino
 
 
@@ -41,15 +41,14 @@ def _save(model: Any, path: Path, options: ExportOptions) -> None:
     openvino = import_openvino()
     try:
         openvino.save_model(model, path, compress_to_fp16=False)
-        openvino.Core().read_model(path)  # the last bytes of a file may be lost without an error
+        openvino_core().read_model(path)  # the last bytes of a file may be lost without an error
     except RuntimeError as error:
         raise OSError("OpenVINO cannot write it whole; free some disk space, or choose another folder") from error
 
 
 def load_openvino(path: Path) -> Runner:
     """Load a file for the CPU, computing in float32 where it is not int8."""
-    openvino = import_openvino()
-    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def run(feed: Feed) -> NDArray[np.float32]:
         output: NDArray[np.float32] = np.array(compiled(dict(feed))[0])

@@ -1,6 +1,7 @@
 """Import OpenVINO and NNCF without their telemetry, which sends usage events and writes into the home folder."""
 
 import sys
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -17,6 +18,21 @@ def import_openvino() -> Any:
         MissingExtraError: It is not installed.
     """
     return _import_without_telemetry("openvino", "OpenVINO", "fast")
+
+
+@cache
+def openvino_core() -> Any:
+    """Return the `Core` of this process, which lives until the process ends.
+
+    OpenVINO's CPU plugin gives the thread that loads it a stack for signal handlers (sigaltstack), and takes it back
+    from the thread that unloads it. If these differ, as when the last reference is dropped by a worker thread or by
+    garbage collection, the next signal (Ctrl-C, or the end of a child process) ends the process with SIGSEGV; seen with
+    OpenVINO 2026 on a CPU with AVX-512. So the plugin is loaded once, and never unloaded.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+    """
+    return import_openvino().Core()
 
 
 def import_nncf() -> Any:

@@ -1,5 +1,6 @@
 """Quantise a network's graph to int8 after training, from the values that real chips give."""
 
+import gc
 import logging
 import sys
 import warnings
@@ -59,6 +60,8 @@ def quantize_openvino(model: Any, feeds: Sequence[Mapping[str, NDArray[np.float3
             raise QuantizationError(
                 f"the network cannot be quantised to int8 ({first_line(error)}); use precision f32"
             ) from error
+        finally:
+            gc.collect()  # NNCF's own plugins are unloaded by the thread that loaded them; see `openvino_core`
 
 
 def _errors_of(nncf: Any) -> tuple[type[Exception], ...]:

@@ -6,9 +6,10 @@ import torch
 
 from instageo.model import build_network
 from instageo.model.graphs.openvino_graph import to_openvino
+from instageo.model.graphs.openvino_package import openvino_core
 from instageo.model.graphs.program import InputShape, trace_network
 
-openvino = pytest.importorskip("openvino", reason="the extra `fast` is not installed")
+pytest.importorskip("openvino", reason="the extra `fast` is not installed")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ def test_the_graph_computes_what_the_network_does_for_batches_of_any_size(model_
     shape = InputShape(6, dates, side, side)
     model = to_openvino(trace_network(net, shape), shape)
     assert [port.any_name for port in model.inputs] == ["image", "time", "location"]
-    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for batch in (1, 2, 3):
         image, time, location = shape.example(batch)
         image = torch.randn_like(image)
@@ -39,7 +40,7 @@ def test_coordinates_change_the_graph_s_output():
     torch.manual_seed(0)
     net = build_network("prithvi_eo_v2_tiny_tl", num_classes=2, depth=1, img_size=32).eval()
     shape = InputShape(6, 1, 32, 32)
-    compiled = openvino.Core().compile_model(to_openvino(trace_network(net, shape), shape), "CPU")
+    compiled = openvino_core().compile_model(to_openvino(trace_network(net, shape), shape), "CPU")
     image, time, location = (part.numpy() for part in shape.example())
     outputs = compiled([image, time, location])[0]
     assert np.abs(outputs[0] - outputs[1]).max() > 1e-4  # the second sample has none

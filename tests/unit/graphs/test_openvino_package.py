@@ -33,3 +33,26 @@ def test_no_connection_is_opened_and_the_home_folder_stays_empty(tmp_path):
     done = subprocess.run([sys.executable, "-c", CONVERT], env=env, capture_output=True, text=True, timeout=600)
     assert "connections: []" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+SIGNALLED = """
+import gc, mmap, os, signal, threading
+import numpy as np
+from openvino import Model, opset13
+from instageo.model.graphs.openvino_package import openvino_core
+parameter = opset13.parameter([1, 3], np.float32)
+compiled = [openvino_core().compile_model(Model([opset13.relu(parameter)], [parameter], "model"), "CPU")]
+thread = threading.Thread(target=lambda: (compiled.clear(), gc.collect()))
+thread.start()
+thread.join()
+others = [mmap.mmap(-1, 1 << 16) for _ in range(100)]
+signal.signal(signal.SIGINT, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_signals_are_handled_after_a_thread_has_dropped_the_last_network():
+    """The CPU plugin's stack for signal handlers must not go while a thread uses it."""
+    pytest.importorskip("openvino", reason="the extra `fast` is not installed")
+    done = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
