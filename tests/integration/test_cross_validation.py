@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from instageo.cli import app
@@ -67,6 +68,17 @@ def nearly(content):
     }
 
 
+@pytest.fixture
+def one_thread(monkeypatch):
+    """Compute with one thread here and in child processes, so that sums have one order however busy the cores are."""
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_folds_are_trained_and_scored_as_by_hand_and_only_once(tmp_path):
     folds = write_folds(tmp_path / "data")
     shutil.rmtree(folds / "fold_3")

@@ -88,8 +88,10 @@ class BlockCache:
             cause = error.__cause__
             if not (isinstance(cause, OSError) and (cause.errno in DISK_ERRORS or isinstance(cause, PermissionError))):
                 raise
-            self._is_writable = False
-            log.warning("blocks of images are no longer kept: %s", error)
+            with self._lock:  # several threads may meet the full disk at once
+                is_first, self._is_writable = self._is_writable, False
+            if is_first:
+                log.warning("blocks of images are no longer kept: %s", error)
             return
         with self._lock:
             if self._size is None:
