@@ -336,4 +336,4 @@ def cancel_a_slow_job(page):
     page.locator("#jobs .state", has_text="cancelled").wait_for()
     page.on("dialog", lambda dialog: dialog.accept())
     page.locator("#jobs > li").first.locator("text=Remove").click()
-    page.wait_for_function("document.querySelectorAll('#jobs > li').length === 1")
+    page.locator("#jobs > li").nth(1).wait_for(state="detached")
