@@ -7,10 +7,10 @@ from instageo.area_maps.results import AreaMaps
 
 
 def place_of(request: AreaRequest) -> str:
-    """Return what the area is called: the name of its file, its box, or its tile."""
+    """Return what the area is called: the name of its file, its box to about 10 m, or its tile."""
     parts = request.area.split(",")
     if len(parts) == 4:
-        return f"box {', '.join(part.strip() for part in parts)}"
+        return f"box {', '.join(f'{round(float(part), 4):.7g}' for part in parts)}"
     name = PurePath(request.area)
     return name.stem if name.suffix else f"tile {request.area}"
 
