@@ -1,14 +1,12 @@
 """Hectares of zones over time."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from instageo.errors import ConfigError
 from instageo.files import write_text
-from instageo.raster.area_products.zone_areas import ZoneAreas, measure_zones
+from instageo.raster.area_products.zone_areas import ZoneAreas
 from instageo.raster.area_products.zone_files import CLASS_COLUMNS, VALUE_COLUMNS, format_csv, zone_rows
-from instageo.raster.area_products.zones import Zone
 
 
 @dataclass(frozen=True)
@@ -47,20 +45,6 @@ class AreasOverTime:
         """Names of the classes that occur at any date, by number."""
         names = {each.number: each.name for areas in self.areas for zone in areas.zones for each in zone.classes}
         return dict(sorted(names.items()))
-
-
-def measure_over_time(maps_by_date: Mapping[str, Sequence[str | Path]], zones: Sequence[Zone]) -> AreasOverTime:
-    """Measure the zones at each date; see `measure_zones`.
-
-    Args:
-        maps_by_date: Maps by the label of their date, in the order in which they count.
-        zones: The zones.
-
-    Raises:
-        ConfigError: A date has no map.
-        RasterError: A map cannot be read, or does not fit the others of its date.
-    """
-    return AreasOverTime(tuple(maps_by_date), tuple(measure_zones(maps, zones) for maps in maps_by_date.values()))
 
 
 def write_areas_over_time(series: AreasOverTime, folder: Path) -> Path:

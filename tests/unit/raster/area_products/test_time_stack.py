@@ -10,7 +10,7 @@ import shapely
 from affine import Affine
 
 from instageo.errors import ConfigError, RasterError
-from instageo.raster.area_products.time_series import AreasOverTime, measure_over_time, write_areas_over_time
+from instageo.raster.area_products.time_series import AreasOverTime, write_areas_over_time
 from instageo.raster.area_products.time_stack import write_time_stack
 from instageo.raster.area_products.zone_areas import measure_zones
 from instageo.raster.area_products.zones import Zone
@@ -99,7 +99,7 @@ def test_areas_over_time(maps_by_date, tmp_path):
     """Tiles of 4 pixels each; observed are 7, 2 and 8 of 8."""
     zone = Zone("A", shapely.box(-81.1, 36, -80.9, 37))
     maps_by_date["2026-01-21"].append(maps_by_date["2026-01-05"][1])
-    series = measure_over_time(maps_by_date, [zone])
+    series = AreasOverTime(tuple(maps_by_date), tuple(measure_zones(maps, [zone]) for maps in maps_by_date.values()))
     assert (series.zone_names, series.class_names, series.has_classes) == (["A"], {0: "Land", 1: "Water"}, True)
     table = list(csv.DictReader(write_areas_over_time(series, tmp_path / "out").open()))
     assert [(row["date"], row["name"], row["pixels"]) for row in table] == [
@@ -113,7 +113,7 @@ def test_areas_over_time(maps_by_date, tmp_path):
 
 def test_values_over_time(make_raster, tmp_path):
     path = make_raster("map.tif", np.array([[1, 3]], np.float32))
-    series = measure_over_time({"day": [path]}, [Zone("A", shapely.box(-81.1, 36, -80.9, 37))])
+    series = AreasOverTime(("day",), (measure_zones([path], [Zone("A", shapely.box(-81.1, 36, -80.9, 37))]),))
     [row] = csv.DictReader(write_areas_over_time(series, tmp_path).open())
     assert (row["date"], row["zone"], float(row["mean"])) == ("day", "A", pytest.approx(2, rel=1e-6))
 
