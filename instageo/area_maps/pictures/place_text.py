@@ -8,10 +8,9 @@ from instageo.area_maps.results import AreaMaps
 
 def place_of(request: AreaRequest) -> str:
     """Return what the area is called: the name of its file, its box to about 10 m, or its tile."""
-    parts = request.area.split(",")
-    if len(parts) == 4:
-        return f"box {', '.join(f'{round(float(part), 4):.7g}' for part in parts)}"
-    name = PurePath(request.area)
+    name, parts = PurePath(request.area), request.area.split(",")
+    if len(parts) == 4 and all(map(_is_number, parts)):
+        return f"box {', '.join(f'{round(float(part), 4) + 0:.7g}' for part in parts)}"
     return name.stem if name.suffix else f"tile {request.area}"
 
 
@@ -30,6 +29,14 @@ def model_of(maps: AreaMaps) -> str:
 def title_of(maps: AreaMaps) -> str:
     """Return the title of a report or picture."""
     return f"{place_of(maps.request)}, {days_of(maps.request)}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _period(text: str) -> str:
