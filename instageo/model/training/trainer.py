@@ -57,7 +57,7 @@ def build_trainer(
     for name in ("pytorch_lightning", "lightning_fabric"):  # their advice is of no use to a user
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        return pl.Trainer(
+        trainer = pl.Trainer(
             accelerator=accelerator,
             devices=devices,
             strategy=_fsdp_strategy() if strategy == "fsdp" else strategy,
@@ -72,6 +72,14 @@ def build_trainer(
     except (MisconfigurationException, ValueError) as error:
         requested = f"accelerator={accelerator} devices={devices} strategy={strategy} precision={precision}"
         raise ConfigError(f"{requested} does not work on this machine: {str(error).splitlines()[0]}") from error
+    # On SIGTERM, Lightning broadcasts a tensor in the middle of whatever the processes exchange, and may wait for ever;
+    # `interrupt_on_sigterm` ends the first process instead, which ends the others.
+    trainer._signal_connector._sigterm_notifier_fn = _ignore  # type: ignore[assignment]
+    return trainer
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing on a signal."""
 
 
 def _fsdp_strategy() -> Any:
