@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -29,16 +29,28 @@ class Termination:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         elif not self.received:  # a second signal must not stop what the first one began
-            self.interrupt()
-
-    def interrupt(self) -> None:
-        """Raise `KeyboardInterrupt` on behalf of the signal."""
-        self.received = True
-        raise KeyboardInterrupt
+            self.received = True
+            raise KeyboardInterrupt
 
 
 _installed: list[Termination] = []
 """The handler in use, if any."""
+
+
+@contextmanager
+def handler_kept() -> Iterator[Callable[[], None]]:
+    """Restore the handler of SIGTERM when this block ends, after a library has replaced it by its own.
+
+    Yields a function that does what the handler does, for a signal that the library's own has received.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield lambda: before(signal.SIGTERM, None) if callable(before) else None
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 @contextmanager
@@ -47,28 +59,15 @@ def interrupt_on_sigterm() -> Iterator[Termination]:
     if _installed or threading.current_thread() is not threading.main_thread():
         yield _installed[0] if _installed else Termination()
         return
-    before = signal.getsignal(signal.SIGTERM)
-    _installed.append(Termination())
-    install_again()
-    try:
-        yield _installed[0]
-    finally:
-        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
-        _installed.clear()
-
-
-def interrupt() -> None:
-    """Raise `KeyboardInterrupt` inside such a block, where a library's own handler has received the signal."""
-    if _installed:
-        _installed[0].interrupt()
+    with handler_kept():
+        _installed.append(Termination())
+        signal.signal(signal.SIGTERM, _installed[0])
+        try:
+            yield _installed[0]
+        finally:
+            _installed.clear()
 
 
 def was_terminated() -> bool:
     """Return whether SIGTERM has arrived inside such a block."""
     return bool(_installed) and _installed[0].received
-
-
-def install_again() -> None:
-    """Install the handler again, after a library has replaced it by its own; do nothing outside of such a block."""
-    if _installed and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _installed[0])

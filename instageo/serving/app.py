@@ -42,19 +42,19 @@ AUTOSCALING = {"look_back_period_s": 15, "upscale_delay_s": 5, "downscale_delay_
 def serve_until_stopped(settings: ServerSettings, host: str, port: int, address: str | None) -> None:
     """Serve until SIGINT or SIGTERM; for the arguments see `running_server`."""
     stop = threading.Event()
-
-    def handle_signals() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
-
-    handle_signals()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())  # also while it starts, which then ends first
     log.info("starting; this takes some seconds")
-    with running_server(settings, host, port, address) as url:
-        handle_signals()  # again, because Ray and ray_cluster install handlers of their own
-        log.info("serving %s on %s (page at /, API at /docs); stop with Ctrl-C", ", ".join(settings.models), url)
-        while not stop.wait(1):
-            pass
-        log.info("stopping")
+    try:
+        with running_server(settings, host, port, address) as url:
+            log.info("serving %s on %s (page at /, API at /docs); stop with Ctrl-C", ", ".join(settings.models), url)
+            while not stop.wait(1):
+                pass
+            log.info("stopping")
+    except SystemExit:  # how Ray ends when it receives a signal while it starts
+        if not stop.is_set():
+            raise
+        log.info("stopped")
 
 
 @contextmanager

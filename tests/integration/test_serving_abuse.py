@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -141,3 +143,23 @@ def test_stalled_and_endless_uploads_end_and_a_killed_front_starts_again(run, fo
             assert b"instageo_front_restarts_total 0.0" in server.request("GET", "/metrics")[1]
         assert server.process.returncode == 0
         assert list(folder.glob("instageo-*")) == []
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_stopped_while_it_starts_ends_in_order(run, folder, stop):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "instageo.cli", "serve", f"m={run}", "--port", f"{port}"]
+    environment = os.environ | {"TMPDIR": str(folder), "RAY_TMPDIR": str(folder)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        end = time.monotonic() + 600
+        while not list(folder.rglob("raylet.out")) and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        process.send_signal(stop)
+        _, log = process.communicate(timeout=600)
+    finally:
+        process.kill()
+    assert process.returncode == 0, log
+    assert "Traceback" not in log
+    assert list(folder.glob("instageo-*")) == []

@@ -16,7 +16,7 @@ import ray
 
 from instageo.errors import ConfigError
 from instageo.model.inference.ray_access import only_this_machine
-from instageo.runtime.termination import install_again, interrupt
+from instageo.runtime.termination import handler_kept
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
@@ -70,13 +70,7 @@ def ray_cluster(
         if connect:
             try:
                 _check_address(address)
-                with _silenced_stderr(), nullcontext() if address else only_this_machine(), own_process_group():
-                    ray.init(**options)
-                install_again()  # Ray's own handler of SIGTERM ends the process with a dump of its stack
-            except SystemExit:  # which that handler raises while Ray starts
-                ray.shutdown()
-                interrupt()
-                raise
+                _start_ray(options)
             except Exception as error:  # Ray raises plain exceptions, as when it starts too slowly
                 ray.shutdown()
                 reason = str(error).splitlines()[0]
@@ -91,6 +85,19 @@ def ray_cluster(
         finally:
             if connect:
                 ray.shutdown()
+
+
+def _start_ray(options: dict[str, Any]) -> None:
+    """Call `ray.init` without its handler of SIGTERM, which ends the process with a dump of its stack."""
+    access = nullcontext() if options["address"] != "local" else only_this_machine()
+    with handler_kept() as handle_sigterm:
+        try:
+            with _silenced_stderr(), access, own_process_group():
+                ray.init(**options)
+        except SystemExit:  # which that handler raises
+            ray.shutdown()
+            handle_sigterm()
+            raise
 
 
 class RayLogFilter(io.TextIOBase):

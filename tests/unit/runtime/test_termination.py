@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from instageo.runtime.termination import install_again, interrupt_on_sigterm
+from instageo.runtime.termination import handler_kept, interrupt_on_sigterm
 
 
 def test_sigterm_is_an_interrupt_inside_the_block_alone():
@@ -20,12 +20,12 @@ def test_sigterm_is_an_interrupt_inside_the_block_alone():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_inner_blocks_share_the_handler_which_can_be_installed_again():
+def test_inner_blocks_share_the_handler_which_libraries_do_not_replace():
     with interrupt_on_sigterm() as outer:
         with interrupt_on_sigterm() as inner:
             assert inner is outer
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as a library would
-        install_again()
+        with handler_kept():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as a library would
         assert signal.getsignal(signal.SIGTERM) is outer
 
 
