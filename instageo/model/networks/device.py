@@ -50,14 +50,14 @@ def find_device(name: str | torch.device | None) -> torch.device:
 def has_bf16_units(device: str) -> bool:
     """Return whether a device multiplies matrices of bfloat16 numbers in hardware, rather than in software.
 
-    On CPUs these are the tiles of AMX, unless `ONEDNN_MAX_CPU_ISA` names a set of instructions without them.
+    On CPUs these are AMX and AVX-512 BF16, unless `ONEDNN_MAX_CPU_ISA` names a set of instructions without them.
 
     Args:
         device: `cpu`, `cuda` or `mps`.
     """
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device == "cpu" and "amx_bf16" in cpu_features()
+    return device == "cpu" and bool(cpu_features() & {"amx_bf16", "avx512_bf16"})
 
 
 @contextmanager

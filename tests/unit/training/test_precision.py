@@ -35,15 +35,21 @@ def with_amx(cpu):
     cpu("avx2 avx512bw avx512_bf16 amx_bf16 amx_tile")
 
 
-def test_a_cpu_has_units_for_bfloat16_if_it_has_amx(monkeypatch, cpu, with_amx):
-    assert has_bf16_units("cpu")
+@pytest.mark.parametrize(
+    ("flags", "cap", "expected"),
+    [
+        ("avx2 avx512bw avx512_bf16 amx_bf16 amx_tile", "ALL", True),
+        ("avx2 avx512bw avx512_bf16", "ALL", True),
+        ("avx2 avx512bw avx512_bf16 amx_bf16 amx_tile", "AVX512_CORE_BF16", True),
+        ("avx2 avx512bw avx512_bf16 amx_bf16 amx_tile", "AVX512_CORE", False),
+        ("avx2 avx512bw", "ALL", False),
+    ],
+)
+def test_a_cpu_has_units_for_bfloat16_with_amx_or_avx512_bf16(monkeypatch, cpu, flags, cap, expected):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+    cpu(flags)
+    assert has_bf16_units("cpu") is expected
     assert not has_bf16_units("mps")
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
-    assert not has_bf16_units("cpu")
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx512_core_amx")
-    assert has_bf16_units("cpu")
-    cpu("avx2 avx512bw avx512_bf16")
-    assert not has_bf16_units("cpu")
 
 
 def test_a_trial_leaves_random_numbers_as_they_are_and_is_the_same_each_time():
