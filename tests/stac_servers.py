@@ -99,7 +99,7 @@ def pgstac_server(folder, records, days):
         done = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
 
-    call("initdb", "-D", str(base / "data"), "-A", "trust", "-U", "postgres")
+    call("initdb", "-D", str(base / "data"), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale", "C")
     options = f"-p {port} -k {base} -c listen_addresses=127.0.0.1 -c fsync=off"
     call("pg_ctl", "-D", str(base / "data"), "-o", options, "-l", str(base / "server.log"), "-w", "start")
     try:
