@@ -1,10 +1,11 @@
-"""Time, requests and bytes for reading the pixels of chips behind URLs: the program, odc-stac, and rasterio per chip.
+"""Time, requests and bytes for reading the pixels of chips behind URLs: the program, odc-stac, rasterio and rslearn.
 
-python benchmarks/chips.py [--delays 0 0.03] [--rounds 3]
+python benchmarks/chips.py [--delays 0 0.03] [--rounds 3] [--rslearn PYTHON]
 
 60 chips of 224 pixels lie in 6 clusters of one tile of 3660 x 3660 pixels (int16, deflate, blocks of 256), with 2 dates
 of 7 assets each. A server on this machine answers after the delay. Every run reads with a new process, since GDAL
-caches what it has read. The limit is the bytes of the distinct blocks that the chips touch.
+caches what it has read. The limit is the bytes of the distinct blocks that the chips touch. PYTHON is the interpreter
+of an environment that has rslearn.
 """
 
 import argparse
@@ -152,6 +153,20 @@ def read_odc(port: int, threads: int) -> Values:
     return values
 
 
+def read_rslearn(python: str, port: int, threads: int, folder: Path) -> tuple[Values, dict[str, float]]:
+    """Read as rslearn's data sources do, each chip of each asset through a warped VRT; return the times, too."""
+    jobs = {"urls": urls(port), "corners": places(), "side": CHIP, "transform": list(TRANSFORM)[:6],
+            "crs": "EPSG:32632", "threads": threads}  # fmt: skip
+    (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
+    script = Path(__file__).with_name("chips_rslearn.py")
+    command = [python, str(script), str(folder / "jobs.json"), str(folder / "values.npz")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    with np.load(folder / "values.npz") as file:
+        found = file["values"]
+    names = [url.rpartition("/")[2] for url in urls(port)]
+    return dict(zip(names, map(list, found), strict=True)), json.loads(done.stdout.splitlines()[-1])
+
+
 def _record(port: int, date: str, when: str) -> dict[str, object]:
     transform = list(TRANSFORM)[:6]
     box = [10.0, 43.0, 12.0, 45.0]
@@ -177,22 +192,28 @@ WAYS: dict[str, tuple[Callable[[int, int], Values], int]] = {
     "rasterio, open per chip, 8 threads": (read_rasterio, 8),
 }
 
+RSLEARN = "rslearn, data source per chip, 8 threads"
 
-def measure(name: str, port: int, expected: Path) -> None:
+
+def measure(name: str, port: int, expected: Path, rslearn: str | None) -> None:
     """Read in one way, compare with the true pixels, and print wall and CPU seconds as JSON."""
-    way, threads = WAYS[name]
-    if way is read_odc:
-        import odc.stac  # noqa: F401 - the import is not timed
-    start, cpu = time.perf_counter(), time.process_time()
-    values = way(port, threads)
-    wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu
+    if name == RSLEARN:
+        with tempfile.TemporaryDirectory() as folder:
+            values, times = read_rslearn(str(rslearn), port, 8, Path(folder))
+    else:
+        way, threads = WAYS[name]
+        if way is read_odc:
+            import odc.stac  # noqa: F401 - the import is not timed
+        start, cpu = time.perf_counter(), time.process_time()
+        values = way(port, threads)
+        times = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
     wrong = 0
     for file, chips in values.items():
         with rasterio.open(expected / file) as source:
             truth = source.read(1)
         for chip, (row, column) in zip(chips, places(), strict=True):
             wrong += int((chip != truth[row : row + CHIP, column : column + CHIP]).sum())
-    print(json.dumps({"wall_s": wall_s, "cpu_s": cpu_s, "wrong": wrong}))
+    print(json.dumps({**times, "wrong": wrong}))
 
 
 def main() -> None:
@@ -201,10 +222,11 @@ def main() -> None:
     parser.add_argument("--delays", type=float, nargs="+", default=[0.0, 0.03])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ways", nargs="+", default=list(WAYS))
+    parser.add_argument("--rslearn", metavar="PYTHON", help="interpreter of an environment that has rslearn")
     parser.add_argument("--child", nargs=3, metavar=("WAY", "PORT", "FOLDER"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        return measure(args.child[0], int(args.child[1]), Path(args.child[2]))
+        return measure(args.child[0], int(args.child[1]), Path(args.child[2]), args.rslearn)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(folder)
@@ -213,17 +235,17 @@ def main() -> None:
         print(f"limit {cost.needed_bytes / 1e6:.2f} MB in {cost.blocks:.0f} blocks; foretold {cost.bytes / 1e6:.2f} MB,"
               f" {cost.requests:.0f} requests, {cost.wasted_share:.1%} wasted", flush=True)  # fmt: skip
         for delay in args.delays:
-            for way in args.ways:
-                report(way, delay, args.rounds, folder, cost)
+            for way in [*args.ways, *([RSLEARN] if args.rslearn else [])]:
+                report(way, delay, args.rounds, folder, cost, ["--rslearn", args.rslearn] if args.rslearn else [])
     return None
 
 
-def report(way: str, delay: float, rounds: int, folder: Path, cost: ReadCost) -> None:
+def report(way: str, delay: float, rounds: int, folder: Path, cost: ReadCost, options: list[str]) -> None:
     """Measure one way and print its row."""
     runs = []
     for _ in range(rounds):
         with faulty_server.running(folder, delay) as port:
-            command = [sys.executable, __file__, "--child", way, str(port), str(folder)]
+            command = [sys.executable, __file__, "--child", way, str(port), str(folder), *options]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             runs.append(json.loads(done.stdout.splitlines()[-1]))
             log = faulty_server.log(port)
