@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,9 @@ class Termination:
             raise KeyboardInterrupt
 
 
+RETRY_S = 0.05
+"""Seconds after which an exception that was lost is raised again."""
+
 _installed: list[Termination] = []
 """The handler in use, if any."""
 
@@ -59,13 +63,37 @@ def interrupt_on_sigterm() -> Iterator[Termination]:
     if _installed or threading.current_thread() is not threading.main_thread():
         yield _installed[0] if _installed else Termination()
         return
-    with handler_kept():
-        _installed.append(Termination())
-        signal.signal(signal.SIGTERM, _installed[0])
+    termination = Termination()
+    with handler_kept(), _raised_again_if_lost(termination):
+        _installed.append(termination)
+        signal.signal(signal.SIGTERM, termination)
         try:
-            yield _installed[0]
+            yield termination
         finally:
             _installed.clear()
+
+
+@contextmanager
+def _raised_again_if_lost(termination: Termination) -> Iterator[None]:
+    """Raise the exception again in this block if it was raised in a destructor, where Python reports it and goes on."""
+    before = sys.unraisablehook
+
+    def send_again() -> None:
+        if termination in _installed:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def report(lost: "sys.UnraisableHookArgs") -> None:
+        if termination.received and isinstance(lost.exc_value, KeyboardInterrupt):
+            termination.received = False
+            threading.Timer(RETRY_S, send_again).start()
+        else:
+            before(lost)
+
+    sys.unraisablehook = report
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def was_terminated() -> bool:

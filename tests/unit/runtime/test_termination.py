@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -27,6 +28,20 @@ def test_inner_blocks_share_the_handler_which_libraries_do_not_replace():
         with handler_kept():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as a library would
         assert signal.getsignal(signal.SIGTERM) is outer
+
+
+def test_a_signal_in_a_destructor_is_not_lost():
+    class Held:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with interrupt_on_sigterm() as termination:
+        held = Held()
+        del held  # raises in the destructor, which Python does not pass on
+        assert not termination.received
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(60)
+        assert termination.received
 
 
 def test_a_forked_process_ends_at_once():
