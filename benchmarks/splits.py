@@ -3,9 +3,10 @@
     python benchmarks/splits.py compare OUTPUT --others PYTHON
     python benchmarks/splits.py floods DATA OUTPUT --epochs 6 --seeds 1
     python benchmarks/splits.py folds DATA OUTPUT --epochs 6 --seeds 1
+    python benchmarks/splits.py regions DATA OUTPUT --epochs 8 --seeds 1
 
 `compare` splits the same places by `instageo split`, and by verde and spatial-kfold, which PYTHON, another interpreter,
-has. `floods` and `folds` need the groups table that `instageo clean` makes of the 271 flood chips.
+has. `floods`, `folds` and `regions` need the groups table that `instageo clean` makes of the 271 flood chips.
 """
 
 import argparse
@@ -41,6 +42,13 @@ PIXEL_KM, CHIP_PIXELS = 0.03, 128
 
 ELEVATION_LAYER, REGION_M = 9, (110.0, 135.0)
 """Layer of flood chips with the elevation, m, and range of its mean in the region left out."""
+
+BANDS = [
+    "dataloader.bands=[1,2,3,4,5,6]",
+    "dataloader.mean=[505.3,838.1,1011.4,2074.3,2015.3,1407.1]",
+    "dataloader.std=[336.1,428.7,609.3,1050.9,1244.1,1008.4]",
+]
+"""Settings for the bands of the flood chips."""
 
 
 def places(kind: str, count: int) -> NDArray[np.float64]:
@@ -189,6 +197,31 @@ def folds(data: Path, output: Path, epochs: int, seeds: Sequence[int]) -> None:
             print(f"| {name} | {seed} | {overlapping} of 271 | {parts} | {means} |", flush=True)
 
 
+def regions(data: Path, output: Path, epochs: int, seeds: Sequence[int]) -> None:
+    """Cross-validate `conv_nano` over regions of the flood chips, each left out once, and over random folds."""
+    table = write_flood_table(data, output)
+    print("| folds | mIoU, mean and deviation | mIoU of each fold | pooled mIoU | accuracy, mean and deviation |")
+    print("|---|---|---|---|---|")
+    for name, options in {
+        "regions": ["--by=region", "--column=region"],
+        "random": ["--by=kfold", "--folds=5"],
+    }.items():
+        folder, runs = output / name, output / f"{name}_cv"
+        split = [sys.executable, "-m", "instageo.data.data_splitter", str(table), *options, "--chip-km=3.84"]
+        subprocess.run([*split, "--balance=read", f"--output={folder}"], check=True, capture_output=True)
+        command = [sys.executable, "-m", "instageo.cli", "cv", str(folder), *BANDS, "model.model_name=conv_nano"]
+        command += ["train.learning_rate=0.001", f"train.num_epochs={epochs}", "logger=none", "dataloader.cache=memory"]
+        command += ["dataloader.augmentations.rotate.use=true", f"--seeds={','.join(map(str, seeds))}"]
+        subprocess.run([*command, f"--output={runs}"], check=True, capture_output=True)
+        scores = json.loads((runs / "cv.json").read_text())["scores"]
+        miou, accuracy = (scores[key]["mean_of_folds"] for key in ("mIoU", "accuracy"))
+        print(
+            f"| {name} | {miou['mean']:.3f} ± {miou['std']:.3f} | {', '.join(f'{v:.3f}' for v in miou['values'])} | "
+            f"{scores['mIoU']['pooled']['mean']:.3f} | {accuracy['mean']:.3f} ± {accuracy['std']:.3f} |",
+            flush=True,
+        )
+
+
 def write_flood_table(groups: Path, output: Path) -> Path:
     """Write the groups table with a place for each chip: its own in its component, components a degree apart.
 
@@ -199,8 +232,11 @@ def write_flood_table(groups: Path, output: Path) -> Path:
     with groups.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        elevation = read_raster(groups.parent / row["Input"]).values[ELEVATION_LAYER].mean()
-        row["region_part"] = "val" if REGION_M[0] <= elevation <= REGION_M[1] else "train"
+        for column in ("Input", "Label"):  # the new table lies in another folder
+            row[column] = str(groups.parent.resolve() / row[column])
+        elevation = read_raster(row["Input"]).values[ELEVATION_LAYER].mean()
+        row["region"] = "low" if elevation < REGION_M[0] else "plains" if elevation <= REGION_M[1] else "high"
+        row["region_part"] = "val" if row["region"] == "plains" else "train"
         number = int(row["component"])
         km = [float(row[f"component_{axis}"]) * PIXEL_KM for axis in ("row", "column")]
         row["lat"] = f"{number // 40 - km[0] / 111.195:.6f}"
@@ -218,9 +254,7 @@ def train(folder: Path, run: Path, epochs: int, seed: int, scored: str = "val.cs
     """Train `prithvi_eo_tiny` from random weights, and return the scores of the best epoch; an existing run is read."""
     command = [
         sys.executable, "-m", "instageo.model.run", f"root_dir={folder}", "train_filepath=train.csv",
-        f"valid_filepath={scored}", "dataloader.bands=[1,2,3,4,5,6]",
-        "dataloader.mean=[505.3,838.1,1011.4,2074.3,2015.3,1407.1]",
-        "dataloader.std=[336.1,428.7,609.3,1050.9,1244.1,1008.4]", "model.model_name=prithvi_eo_tiny",
+        f"valid_filepath={scored}", *BANDS, "model.model_name=prithvi_eo_tiny",
         "model.load_pretrained_weights=false", "train.learning_rate=0.001", f"train.num_epochs={epochs}",
         "train.gradient_clip_val=1", f"seed={seed}", f"hydra.run.dir={run}",
         "dataloader.augmentations.rotate.use=true", "logger=none", "dataloader.cache=memory",
@@ -241,7 +275,7 @@ def main() -> None:
     other = modes.add_parser("other")
     other.add_argument("name")
     other.add_argument("table")
-    for mode in ("floods", "folds"):
+    for mode in ("floods", "folds", "regions"):
         flooding = modes.add_parser(mode)
         flooding.add_argument("data", type=Path, help="groups table of the flood chips")
         flooding.add_argument("output", type=Path)
@@ -253,7 +287,7 @@ def main() -> None:
     elif arguments.mode == "other":
         run_other(arguments.name, arguments.table)
     else:
-        bench = floods if arguments.mode == "floods" else folds
+        bench = {"floods": floods, "folds": folds, "regions": regions}[arguments.mode]
         bench(arguments.data, arguments.output, arguments.epochs, arguments.seeds)
 
 
