@@ -164,6 +164,36 @@ def test_the_clearest_image_may_be_farther_in_time(tmp_path):  # case 10
     assert {row["dates"] for row in read_csv(strict.table)} == {"2024-05-12"}
 
 
+def test_a_date_of_a_chip_is_of_one_part_of_a_split_image(tmp_path):  # pitfall 69
+    """Parts hold 100 k + their own pattern; the chip is astride their border, 24 of its 64 columns in the first."""
+    border = 64 * 9 + 24
+
+    def pixels(tile, date, band, values):
+        values = values.copy()
+        outside = np.s_[:, border:] if date == 0 else np.s_[:, :border]
+        values[outside] = 255 if band == "Fmask" else -9999
+        return values
+
+    days = ("2024-05-16T10:15:59Z", "2024-05-16T10:16:20Z")
+    catalog = write_catalog(tmp_path / "catalog", days=days, size=SIZE, pixels=pixels)
+    content = json.loads(catalog.read_text())
+    for record, (first, stop) in zip(content["features"], ((0, border), (border, SIZE)), strict=True):
+        corners = [(0, first), (0, stop), (SIZE, stop), (SIZE, first), (0, first)]
+        ring = [list(lonlat_of("32TPM", *corner, SIZE)) for corner in corners]
+        lons, lats = zip(*ring, strict=True)
+        record["geometry"] = {"type": "Polygon", "coordinates": [ring]}
+        record["bbox"] = [min(lons), min(lats), max(lons), max(lats)]
+    catalog.write_text(json.dumps(content))
+    lon, lat = lonlat_of("32TPM", 64 * 5 + 30.5, 64 * 9 + 30.5, SIZE)
+    report = make(tmp_path, catalog, [(f"{lat:.8f}", f"{lon:.8f}", "2024-05-17", 1)], steps=1, tolerance_days=5)
+    [row] = read_csv(report.table)
+    chip = read_raster(report.folder / row["Input"])
+    assert row["items"] == f"hls2-s30.32TPM.{days[1]}"
+    assert (chip.values[:, :, :24] == -9999).all()
+    for band in range(6):
+        assert_array_equal(chip.values[band, :, 24:], formula(band, 1, (64, 40), 64 * 5, border))
+
+
 def test_a_folder_is_used_once_or_resumed_with_the_same_options(tmp_path):  # case 9
     catalog = write_catalog(tmp_path / "catalog", size=SIZE)
     points = list(random_points(5))

@@ -32,6 +32,13 @@ def test_another_satellite_tile_or_minute_is_another_image():
     assert [item.id for item in dropped] == ["a"]
 
 
+def test_records_on_both_sides_of_midnight_are_one_image():  # pitfall 48
+    before = item_of(name="before", day="2024-05-01T23:59:40Z", updated="2024-06-01")
+    after = item_of(name="after", day="2024-05-02T00:00:20Z", updated="2024-06-02")
+    assert kept(before, after) == kept(after, before) == ["after"]
+    assert kept(before, item_of(name="next", day="2024-05-02T00:00:41Z")) == ["before", "next"]  # 61 s later
+
+
 def test_parts_of_an_image_that_was_split_are_kept():  # pitfall 69
     west, east = item_of(name="west"), item_of(name="east")
     shifted = type(east)(**{**vars(east), "bounds": (13.0, 43.0, 14.0, 44.0)})

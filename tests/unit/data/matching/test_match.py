@@ -12,7 +12,7 @@ from instageo.data.output.skipped import Reason
 from instageo.data.sources.hls import HLS
 from instageo.data.sources.sentinel2 import SENTINEL2
 from instageo.raster.warp import WGS84, transform_coordinates
-from tests.items import item_of, record_of, tile_grid
+from tests.items import item_of, lonlat_of, record_of, tile_grid
 
 PRODUCTS = HLS.products["planetary"]
 
@@ -44,6 +44,33 @@ def test_the_nearest_image_is_preferred_then_the_clearest_then_the_first_name():
     [plan] = matched(items, observation()).plans
     assert [item.id for item in plan.candidates[0]] == ["near", "near_cloudy", "far"]
     assert plan.name == "T32TPM_20240503_0896_0448"
+
+
+def test_days_are_whole_days_of_utc():  # pitfall 48
+    times = {
+        "too early": "2024-05-02T23:59:59Z", "first": "2024-05-03T00:00:00Z", "last": "2024-05-03T23:59:59Z",
+        "too late": "2024-05-04T00:00:00Z", "other zone": "2024-05-02T23:30:00-01:00",  # 00:30 on the third
+        "other zone, too late": "2024-05-03T23:30:00-01:00",
+    }  # fmt: skip
+    items = [item_of(name=name, day=time, platform=name) for name, time in times.items()]
+    rules = MatchRules(DateRule(tolerance_days=0, when="around"))
+    [plan] = match([observation(day="2024-05-03T22:00:00")], scenes_of(*items), rules).plans
+    assert sorted(item.id for item in plan.candidates[0]) == ["first", "last", "other zone"]
+
+
+def test_the_larger_part_of_an_image_that_was_split_serves_first():  # pitfall 69
+    column = 500 + 224 // 2
+    parts = {"west": (0, column + 20), "east": (column + 20, 3660)}  # the window is columns 448 to 671
+    items = []
+    for name, columns in parts.items():
+        corners = [(0, columns[0]), (0, columns[1]), (3660, columns[1]), (3660, columns[0]), (0, columns[0])]
+        ring = [list(lonlat_of("32TPM", *corner)) for corner in corners]
+        west, east = min(lon for lon, _ in ring), max(lon for lon, _ in ring)
+        record = record_of(name=name, day="2024-05-02")
+        record |= {"geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": [west, 43.2, east, 44.3]}
+        items.append(item_from_stac(record))
+    [plan] = matched(items, observation()).plans
+    assert [item.id for item in plan.candidates[0]] == ["west", "east"]  # 632 - 448 and 672 - 632 columns
 
 
 def test_points_of_a_cell_and_date_share_a_chip():  # pitfall 66
