@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from instageo.model.backends.int8_export import Int8Export
 from instageo.model.graphs.program import InputShape
 
 AUTO = "auto"
@@ -61,12 +62,14 @@ class NetworkSource:
         shape: Shape of most chips; those of others are computed by PyTorch.
         checksum: Of its weights and of what its outputs depend on.
         device: Device of the network.
+        int8: Export that computes it in int8; None to quantise it on this machine.
     """
 
     net: nn.Module
     shape: InputShape
     checksum: str
     device: torch.device
+    int8: Int8Export | None = None
 
     @property
     def num_bytes(self) -> int:

@@ -58,16 +58,19 @@ def is_installed(backend: str) -> bool:
         return False
 
 
-def candidates(request: BackendChoice, device: str, features: Collection[str]) -> list[BackendChoice]:
-    """Return what a request leaves open, float32 in PyTorch first if it is among them; never int8 unless it is named.
+def candidates(
+    request: BackendChoice, device: str, features: Collection[str], *, int8_export: bool = False
+) -> list[BackendChoice]:
+    """Return what a request leaves open, float32 in PyTorch first if it is among them.
 
     Args:
         request: The request.
         device: Kind of the device, as PyTorch calls it.
         features: Instruction sets, `cpu_features`; bfloat16 is tried only where one of them multiplies it.
+        int8_export: Whether an export in int8 was compared with the network; without one int8 must be named.
     """
     native = device != "cpu" or bool(NATIVE_BF16 & set(features))
-    formats = ("f32", "bf16") if native else ("f32",)
+    formats = ("f32", *(("bf16",) if native else ()), *(("int8",) if int8_export else ()))
     if request.backend != AUTO:
         names: tuple[str, ...] = (request.backend,)
     elif request.precision == "int8":

@@ -28,7 +28,7 @@ TRIAL_CHIPS = 8
 """Chips of a trial."""
 
 INT8_AGREEMENT = 0.99
-"""Share of pixels below which a warning is given for int8."""
+"""Least share of pixels on which int8 must agree to be chosen; below it a named int8 gives a warning."""
 
 ADVICE = "use a machine with more memory, or engine.backend=torch"
 
@@ -54,7 +54,8 @@ def choose_backend(
         agreement: Compares outputs.
         num_callers: Threads that compute batches at the same time.
     """
-    options = candidates(request, network.device.type, cpu_features())
+    exported = network.int8 is not None and network.int8.compared
+    options = candidates(request, network.device.type, cpu_features(), int8_export=exported)
 
     def take_first() -> Backend:
         return _build_named(network, request, options[0], read_chips, agreement)
@@ -95,7 +96,7 @@ def choose_backend(
 
 
 def build_backend(network: NetworkSource, choice: BackendChoice) -> Backend:
-    """Return a backend by name, without a trial; int8 must have been calibrated before.
+    """Return a backend by name, without a trial; int8 must have been exported, or calibrated before.
 
     Raises:
         BackendUnavailableError: It cannot be had on this machine.
@@ -140,8 +141,7 @@ def _build_named(
         return backend
     few = chips.head(TRIAL_CHIPS)
     agreed = agreement(reference(*few), backend(*few))
-    limit = INT8_AGREEMENT if choice.precision == "int8" else MIN_AGREEMENT
-    if agreed < limit:
+    if agreed < _least_agreement(choice):
         log.warning("engine: %s agrees with %s on only %.2f %% of pixels", choice, TORCH, 100 * agreed)
     else:
         log.info("%s", f"engine: {choice} (agrees with {TORCH} on {100 * agreed:.2f} % of pixels)")
@@ -164,15 +164,19 @@ def _fastest(figures: list[TrialFigures], min_gain: float) -> int:
     fit = [
         index
         for index, each in enumerate(figures[1:], start=1)
-        if each.agreement >= MIN_AGREEMENT and each.chips_per_s >= min_gain * figures[0].chips_per_s
+        if each.agreement >= _least_agreement(each.choice) and each.chips_per_s >= min_gain * figures[0].chips_per_s
     ]
     return max(fit, key=lambda index: figures[index].chips_per_s, default=0)
+
+
+def _least_agreement(choice: BackendChoice) -> float:
+    return INT8_AGREEMENT if choice.precision == "int8" else MIN_AGREEMENT
 
 
 def _describe(chosen: TrialFigures, figures: list[TrialFigures], network: NetworkSource) -> str:
     others = [
         f"{each.choice} {each.chips_per_s:.1f}"
-        + (f", which agrees on {100 * each.agreement:.2f} %" if each.agreement < MIN_AGREEMENT else "")
+        + (f", which agrees on {100 * each.agreement:.2f} %" if each.agreement < _least_agreement(each.choice) else "")
         for each in figures
         if each is not chosen
     ]

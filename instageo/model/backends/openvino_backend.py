@@ -21,7 +21,7 @@ from instageo.model.backends.openvino_probe import check_in_own_process, reshape
 from instageo.model.backends.torch_backend import TorchBackend
 from instageo.model.graphs.openvino_graph import to_openvino
 from instageo.model.graphs.openvino_package import import_openvino, openvino_core
-from instageo.model.graphs.program import trace_network
+from instageo.model.graphs.program import INPUT_NAMES, trace_network
 from instageo.model.graphs.quantization import QuantizationError, quantize_openvino
 from instageo.version import __version__
 from instageo.wording import first_line
@@ -37,7 +37,8 @@ MAX_CALIBRATION_CHIPS = 64
 
 UNCALIBRATED = (
     f"int8 is calibrated once for each model, with at least {MIN_CALIBRATION_CHIPS} tiles: run mode=chip_inference "
-    "engine.backend=openvino engine.precision=int8 on training chips first"
+    "engine.backend=openvino engine.precision=int8 on training chips first, or export it for tiles of this size: "
+    "instageo export MODEL --format openvino --precision int8 --normalized-input --logits"
 )
 """Why int8 cannot be had, and what to do."""
 
@@ -67,18 +68,21 @@ class OpenVinoBackend:
         self.size: tuple[int, int] | None = network.shape.size
         self._others = TorchBackend(network.net, "f32", network.device)
         self._of_thread = threading.local()
+        self._names = [port.any_name for port in compiled.inputs]
 
     def __call__(self, image: Tensor, time: Tensor | None, location: Tensor | None) -> Tensor:
         """Return outputs (B, K, h, w), float32."""
         if time is None or location is None or ChipBatch(image, time, location).shape != self._shape:
             return self._others(image, time, location)
-        inputs = [np.ascontiguousarray(part.numpy(), np.float32) for part in (image, time, location)]
+        parts = dict(zip(INPUT_NAMES, (image, time, location), strict=True))
+        inputs = {name: np.ascontiguousarray(parts[name].numpy(), np.float32) for name in self._names}
         requests, outputs = self._requests(), list[NDArray[np.float32]]()
         for index in range(len(image)):
             request = requests[index % len(requests)]
             if index >= len(requests):
                 outputs.append(_take(request))
-            request.start_async([part[index : index + 1] for part in inputs], share_inputs=True)
+            chip = {name: part[index : index + 1] for name, part in inputs.items()}
+            request.start_async(chip, share_inputs=True)
         first = len(outputs)
         outputs += [_take(requests[index % len(requests)]) for index in range(first, len(image))]
         return torch.from_numpy(np.concatenate(outputs))
@@ -97,7 +101,7 @@ def build_openvino(network: NetworkSource, precision: str, tiles: ChipBatch | No
     Args:
         network: The network.
         precision: `f32`, `bf16` or `int8`.
-        tiles: Chips that int8 is calibrated with, if that was not done before.
+        tiles: Chips that int8 is calibrated with, if there is no export and that was not done before.
 
     Raises:
         BackendUnavailableError: It cannot be converted or computed here.
@@ -127,9 +131,10 @@ def build_openvino(network: NetworkSource, precision: str, tiles: ChipBatch | No
 
 
 def conversion_key(network: NetworkSource, *, quantized: bool) -> str:
-    """Return a checksum of what a converted model depends on: the network, its shape, and the versions."""
+    """Return a checksum of what a converted model depends on: the network, its shape, the export, and the versions."""
+    exported = sorted(network.int8.checksums.items()) if quantized and network.int8 else None
     versions = __version__, torch.__version__, import_openvino().__version__
-    return sha256(repr((network.checksum, network.shape, quantized, *versions)).encode()).hexdigest()
+    return sha256(repr((network.checksum, network.shape, quantized, exported, *versions)).encode()).hexdigest()
 
 
 def is_converted(network: NetworkSource, precision: str) -> bool:
@@ -152,6 +157,10 @@ def _converter(network: NetworkSource) -> Callable[[Path], None]:
 
 def _quantizer(network: NetworkSource, tiles: ChipBatch | None) -> Callable[[Path], None]:
     def convert(folder: Path) -> None:
+        if network.int8 is not None:
+            network.int8.copy_to(folder, Path(MODEL).stem)
+            check_in_own_process(folder / MODEL, "f32")
+            return
         if tiles is None or len(tiles.image) < MIN_CALIBRATION_CHIPS:
             raise BackendUnavailableError(UNCALIBRATED)
         with converted_model(conversion_key(network, quantized=False), _converter(network)) as original:

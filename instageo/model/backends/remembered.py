@@ -53,6 +53,7 @@ class TrialMemory:
     def __init__(self, network: NetworkSource, request: BackendChoice, num_callers: int = 1) -> None:
         self._key = {
             "network": network.checksum,
+            "int8": network.int8 and dict(network.int8.checksums),
             "shape": repr(network.shape),
             "request": str(request),
             "callers": num_callers,

@@ -15,7 +15,7 @@ TRIAL_S = 0.5
 """Seconds for which each backend computes."""
 
 MIN_AGREEMENT = 0.999
-"""Least share of pixels on which a backend must agree with float32 in PyTorch to be chosen."""
+"""Least share of pixels on which a backend, but for int8, must agree with float32 in PyTorch to be chosen."""
 
 Agreement = Callable[[Tensor, Tensor], float]
 """Returns the share of pixels for which two outputs (B, K, h, w) mean the same, the first being the reference."""

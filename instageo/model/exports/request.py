@@ -10,6 +10,7 @@ from instageo.arguments import as_dates, as_lat_lon, as_path, as_whole_number
 from instageo.errors import ConfigError, did_you_mean
 from instageo.locations import is_remote
 from instageo.model.exports.formats import check_format
+from instageo.model.graphs.exported_files import EXPORTS
 from instageo.model.registry.names import is_registry_name, parse_name
 from instageo.model.registry.published_paths import is_published_path
 from instageo.wording import counted
@@ -96,11 +97,11 @@ def build_request(
     given = _convert(options)
     if is_registry_name(source):
         model = parse_name(source)
-        folder, own_name = Path("exports"), "-".join(filter(None, (model.model, model.size)))
+        folder, own_name = Path(EXPORTS), "-".join(filter(None, (model.model, model.size)))
     else:
         path = locate_checkpoint(source)
         best = path.stem == BEST
-        folder, own_name = path.parent / "exports", path.resolve().parent.name if best else path.stem
+        folder, own_name = path.parent / EXPORTS, path.resolve().parent.name if best else path.stem
     if output is not None and is_remote(str(output)):
         raise ConfigError(f"output={output}: exports are written to a local folder; choose one")
     chosen = folder if output is None else Path(as_path("output", output)).expanduser()

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+EXPORTS = "exports"
+"""Folder next to a checkpoint with its network in other formats, which are published with it."""
+
 RECORD_FILE = "export.json"
 """Name of the file in a folder of exports that describes them."""
 

@@ -6,20 +6,25 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from instageo.errors import InstaGeoError
+from instageo.errors import ConfigError, InstaGeoError
 from instageo.model.backends.backend import AUTO, TORCH, BackendChoice, ChipBatch, NetworkSource
 from instageo.model.backends.candidates import BACKENDS, INT8_BACKEND
 from instageo.model.backends.choice import build_backend, choose_backend
+from instageo.model.backends.int8_export import Int8Export, find_int8_export
 from instageo.model.backends.trial import Agreement
 from instageo.model.chips.sample import Sample, stack_samples
+from instageo.model.exports.export_record import read_record
+from instageo.model.graphs.exported_files import EXPORTS, RECORD_FILE
 from instageo.model.graphs.program import InputShape
 from instageo.model.inference.agreement import same_predictions
 from instageo.model.inference.predictor import Predictor
+from instageo.model.networks.checkpoint import locate_checkpoint
 from instageo.model.networks.device import HALF_PRECISION
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names
@@ -145,7 +150,7 @@ def chosen_backend(predictor: Predictor) -> ChosenBackend | None:
 
 def noise_tiles(predictor: Predictor, count: int) -> list[Sample]:
     """Return tiles of noise with the mean and standard deviation of the training chips, for trials without an image."""
-    shape, data = network_source(predictor, None).shape, predictor.settings.dataloader
+    shape, data = _input_shape(predictor, None), predictor.settings.dataloader
     generator = torch.Generator().manual_seed(SEED)
     mean, std = (torch.tensor(values)[:, None, None, None] for values in (data.mean, data.std))
     pixels = shape.bands, shape.dates, shape.height, shape.width
@@ -175,11 +180,39 @@ def network_source(predictor: Predictor, size: tuple[int, int] | None) -> Networ
         predictor: With its network.
         size: Height and width of most tiles; None for the size in the settings.
     """
-    settings = predictor.settings
-    tile = predictor.tiling.tile
-    height, width = size or (tile, tile)
-    shape = InputShape(len(band_names(settings)), settings.dataloader.temporal_dim, height, width)
-    return NetworkSource(predictor.net, shape, _checksum(predictor), predictor.device)
+    shape = _input_shape(predictor, size)
+    return NetworkSource(
+        predictor.net, shape, _checksum(predictor), predictor.device, _find_int8_export(predictor, shape)
+    )
+
+
+def _input_shape(predictor: Predictor, size: tuple[int, int] | None) -> InputShape:
+    settings, tile = predictor.settings, predictor.tiling.tile
+    return InputShape(len(band_names(settings)), settings.dataloader.temporal_dim, *(size or (tile, tile)))
+
+
+def _find_int8_export(predictor: Predictor, shape: InputShape) -> Int8Export | None:
+    """Return the model's int8 export for tiles of a shape; None if there is none, or the settings exclude int8.
+
+    Raises:
+        ConfigError: The folder that `engine.export` names has no exports of this model, or with `engine.precision=int8`
+            that of the model is damaged or has those of another.
+    """
+    engine, source = predictor.settings.engine, predictor.settings.checkpoint_path
+    open_to_int8 = engine.backend in (AUTO, INT8_BACKEND) and engine.precision in (AUTO, "int8")
+    if source is None or predictor.device.type != "cpu" or not open_to_int8:
+        return None
+    checkpoint = locate_checkpoint(source)
+    folder = checkpoint.parent / EXPORTS if engine.export is None else Path(engine.export).expanduser()
+    if engine.export is not None and not (folder / RECORD_FILE).is_file():
+        raise ConfigError(f"engine.export={engine.export}: has no {RECORD_FILE}; expected a folder of exports")
+    try:
+        return find_int8_export(folder, read_record(folder), checkpoint, shape, band_names(predictor.settings))
+    except ConfigError as error:
+        if engine.export is not None or engine.precision == "int8":
+            raise
+        log.warning("engine: int8 is not tried: %s", error)
+        return None
 
 
 def agreement_of(predictor: Predictor) -> Agreement:

@@ -108,8 +108,9 @@ def load_ensemble(predictor: Predictor, map_settings: MapSettings, explicit: fro
     for path in map_settings.members:
         if not (file := locate_checkpoint(path)).is_file():
             raise CheckpointError(f"members: checkpoint {file} does not exist; check members (option --member)")
+    own_exports = replace(predictor.settings, engine=replace(predictor.settings.engine, export=None))
     members = [
-        predictor_from_settings(replace(predictor.settings, checkpoint_path=path), explicit, predictor.device)
+        predictor_from_settings(replace(own_exports, checkpoint_path=path), explicit, predictor.device)
         for path in map_settings.members
     ]
     return Ensemble([predictor, *members], TTA[map_settings.tta])

@@ -8,7 +8,7 @@ from typing import Any
 
 from instageo.errors import RegistryError
 from instageo.model.exports.export_record import read_record
-from instageo.model.graphs.exported_files import RECORD_FILE
+from instageo.model.graphs.exported_files import EXPORTS, RECORD_FILE
 from instageo.model.registry.local_models import CHECKPOINT, PUBLISHED
 from instageo.model.registry.manifest import FileChecksum
 from instageo.model.registry.names import is_registry_name, parse_name
@@ -21,9 +21,6 @@ from instageo.model.tracking.run_json import FINISHED, RUN_FILE
 from instageo.model.user_code import find_user_code
 from instageo.stores.download import sha256_file
 from instageo.wording import counted
-
-EXPORTS = "exports"
-"""Subfolder of a run with its network in other formats, which are published with it."""
 
 
 def read_publishable_run(folder: Path) -> TrainedRun:

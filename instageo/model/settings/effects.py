@@ -71,6 +71,11 @@ CONDITIONS = (
         lambda s: bool({"mlflow", "wandb"} & set(chosen_loggers(s.logger))),
         "logger is neither mlflow nor wandb",
     ),
+    Condition(
+        ("engine.export",),
+        lambda s: s.engine.backend in ("auto", "openvino") and s.engine.precision in ("auto", "int8"),
+        "engine.backend or engine.precision excludes int8",
+    ),
     Condition(("ray",), lambda s: s.engine.kind is Engine.ray, "engine=ray is missing"),
     *(
         Condition(

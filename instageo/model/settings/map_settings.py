@@ -5,7 +5,7 @@ from datetime import date
 from enum import Enum
 
 from instageo.errors import ConfigError
-from instageo.model.settings.fields import check, setting
+from instageo.model.settings.fields import Role, check, setting
 
 TTA_CHOICES = ("none", "flips", "d4")
 """Sets of flips and rotations for test-time augmentation."""
@@ -18,7 +18,7 @@ BACKEND_CHOICES = ("auto", "torch", "openvino", "onnxruntime")
 """Runtimes that compute networks; auto tries them."""
 
 PRECISION_CHOICES = ("auto", "f32", "bf16", "int8")
-"""Number formats of inference; auto tries float32, and bfloat16 where the machine multiplies it."""
+"""Number formats of inference; auto tries float32, bfloat16 where the machine multiplies it, and int8 exports."""
 
 
 BACKEND_PRECISIONS = {"torch": ("auto", "f32", "bf16"), "onnxruntime": ("auto", "f32")}
@@ -44,6 +44,9 @@ class EngineSettings:
     )
     backend: str = setting("auto", f"{' | '.join(BACKEND_CHOICES)}; auto: the fastest by trial (extra `fast`)")
     precision: str = setting("auto", f"{' | '.join(PRECISION_CHOICES)}; int8 needs openvino (extra `export`)")
+    export: str | None = setting(
+        None, "folder with an int8 export of the model; null: `exports` next to the checkpoint", Role.free_text
+    )
 
     def __post_init__(self) -> None:
         for name, choices in (("backend", BACKEND_CHOICES), ("precision", PRECISION_CHOICES)):

@@ -34,6 +34,18 @@ def test_candidates(wanted, device, features, expected):
     assert list(map(str, candidates(BackendChoice(*wanted), device, features))) == expected
 
 
+def test_int8_is_tried_if_there_is_an_export():
+    found = candidates(BackendChoice("openvino", "auto"), "cpu", {"avx2"}, int8_export=True)
+    assert list(map(str, found)) == ["openvino f32", "openvino int8"]
+    found = candidates(BackendChoice(), "cpu", {"avx2"}, int8_export=True)
+    assert list(map(str, found)) == ["torch f32", "openvino f32", "openvino int8", "onnxruntime f32"]
+    for backend, precision in (("auto", "f32"), ("onnxruntime", "auto"), ("torch", "auto")):
+        found = candidates(BackendChoice(backend, precision), "cpu", {"avx2"}, int8_export=True)
+        assert "int8" not in {each.precision for each in found}
+    assert candidates(BackendChoice(), "cuda", set(), int8_export=True)[0] == BackendChoice("torch", "f32")
+    assert "int8" not in {each.precision for each in candidates(BackendChoice(), "cuda", set(), int8_export=True)}
+
+
 def test_settings_offer_every_backend():
     assert ("auto", *BACKENDS) == BACKEND_CHOICES
     assert set(PRECISION_CHOICES) == {"auto"}.union(*(entry.precisions for entry in BACKENDS.values()))
