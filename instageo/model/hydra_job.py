@@ -58,6 +58,7 @@ COMMANDS = {
     Mode.show_batch: ("instageo.model.commands.show_batch", "show_batch"),
     Mode.lr_find: ("instageo.model.commands.lr_find", "lr_find"),
     Mode.map: ("instageo.model.commands.map_scenes", "map_scenes"),
+    Mode.export: ("instageo.model.exports.export_command", "export"),
 }
 """Module and function of each mode; imported when it runs, since importing PyTorch takes seconds."""
 

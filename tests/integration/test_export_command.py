@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import onnx
 import pystac
 import pytest
 from stac_model.input import ModelInput
@@ -81,3 +82,42 @@ def test_a_run_is_exported_published_and_pulled(instageo, trained, tmp_path):
         for path in exports.iterdir():
             path.unlink()
         exports.rmdir()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_mode_writes_what_the_command_writes(instageo, trained, run, tmp_path):
+    data, source = trained
+    status, _, err = instageo(
+        "export", source, "-f", "onnx", "-o", tmp_path / "a", "--name", "net", "--table", data / "train.csv",
+        "--opset", 17, "--logits",
+    )  # fmt: skip
+    assert status == 0, err
+    options = ["format=onnx", f"output={tmp_path / 'b'}", "name=net", f"table={data / 'train.csv'}", "opset=17"]
+    keys = [f"export.{option}" for option in (*options, "logits=true")]
+    status, _, err = run("mode=export", f"checkpoint_path={source}", "logger=none", *keys)
+    assert status == 0, err
+    assert f"wrote {tmp_path / 'b' / 'net_f32.onnx'}" in err
+    graphs = [onnx.load(tmp_path / folder / "net_f32.onnx").graph.SerializeToString() for folder in "ab"]
+    assert graphs[0] == graphs[1]
+    records = [json.loads((tmp_path / folder / "export.json").read_text()) for folder in "ab"]
+    entries = [record["exports"]["net_f32.onnx"] for record in records]
+    for entry in entries:
+        for key in ("created", "files"):  # whose metadata has the time
+            del entry[key]
+    assert entries[0] == entries[1]
+    assert records[0]["model"] == records[1]["model"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "mode=export needs export.format; add export.format=… to the command"),
+        (["export.format=onxx"], "format=onxx is unknown; choose one of onnx, openvino, pt2, deepness; did you mean"),
+        (["export.format=onnx", "export.precision=int8"], "precision=int8 is not possible with format=onnx"),
+        (["export.format=onnx", "export.lat_lon=[100,0]"], "lat_lon="),
+    ],
+)
+def test_what_the_mode_cannot_write(run, trained, options, sentence):
+    status, _, err = run("mode=export", f"checkpoint_path={trained[1]}", *options)
+    assert status == 1
+    assert sentence in err

@@ -1,11 +1,13 @@
-"""`instageo export`: a trained model as a file for other programs."""
+"""`instageo export` and `mode=export`: a trained model as a file for other programs."""
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from json import dumps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +15,12 @@ from instageo.errors import ConfigError, InstaGeoError
 from instageo.extras import required_by
 from instageo.model.settings.keys import cut_advice
 from instageo.runtime.progress import log_to_stderr
+
+if TYPE_CHECKING:
+    from instageo.model.context import Run
+    from instageo.model.exports.request import ExportReport
+
+log = logging.getLogger(__name__)
 
 EXTRAS = "model,cpu,export"
 """Extras that the command needs."""
@@ -91,8 +99,33 @@ def _run(values: dict[str, Any]) -> None:
     if values["json"]:
         typer.echo(dumps({"files": [str(path) for path in report.files], **report.record}, indent=2))
         return
-    for line in (*(f"wrote {path}" for path in report.files), report.summary, *report.notes):
+    for line in _describe(report):
         typer.echo(line)
+
+
+def export(run: "Run") -> None:
+    """Write the model at `checkpoint_path` in the format `export.format`, as the command does."""
+    from instageo.model.exports.export_model import export_model
+    from instageo.model.exports.request import build_request, check_options
+    from instageo.model.inference.predictor import predictor_from_settings
+    from instageo.model.settings import require_settings
+    from instageo.model.tracking.network_summary import record_predictor
+
+    require_settings(run.settings, "checkpoint_path", "export.format")
+    options = asdict(run.settings.export)
+    format_name, output, name = (options.pop(key) for key in ("format", "output", "name"))
+    options["lat_lon"] = options["lat_lon"] or None
+    check_options(format_name, name, options)
+    predictor = predictor_from_settings(run.settings, run.explicit, "cpu")
+    request = build_request(str(run.settings.checkpoint_path), output, format_name, name, options)
+    report = export_model(predictor, request)
+    record_predictor(run.info, predictor)
+    for line in _describe(report):
+        log.info("%s", line)
+
+
+def _describe(report: "ExportReport") -> list[str]:
+    return [*(f"wrote {path}" for path in report.files), report.summary, *report.notes]
 
 
 @contextmanager

@@ -105,6 +105,7 @@ MODES: dict[str, tuple[Mode, ...]] = {
     "engine": (Mode.eval, Mode.chip_inference, Mode.map),
     "ray": (Mode.chip_inference, Mode.map),
     "map": (Mode.map,),
+    "export": (Mode.export,),
     "test": (Mode.train, Mode.eval, Mode.chip_inference, Mode.map),
     **dict.fromkeys(
         (
@@ -117,7 +118,11 @@ MODES: dict[str, tuple[Mode, ...]] = {
 }  # fmt: skip
 """Modes in which settings have an effect, where these are not all."""
 
-MODE_EXCEPTIONS = {"train.batch_size": (Mode.eval, Mode.chip_inference, Mode.map), "train.lr_find": (Mode.lr_find,)}
+MODE_EXCEPTIONS = {
+    "train.batch_size": (Mode.eval, Mode.chip_inference, Mode.map),
+    "train.lr_find": (Mode.lr_find,),
+    "test.crop_size": (Mode.export,),
+}
 """Further modes in which a setting of such a group has an effect."""
 
 

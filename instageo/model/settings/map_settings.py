@@ -1,4 +1,4 @@
-"""Settings of inference: what computes networks, the group `engine`, and what `mode=map` makes, the group `map`."""
+"""Settings of trained networks: what computes them, the group `engine`, and what `mode=map` and `mode=export` make."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -101,6 +101,32 @@ class MapSettings:
             check(bool(name and path), "band", text, "NAME=PATH, such as BLUE=b02.tif")
         for text in self.dates:
             check(_is_date(text), "date", text, "a date such as 2024-03-05")
+
+
+@dataclass
+class ExportSettings:
+    """What `mode=export` writes, as the options of `instageo export`; `ExportRequest` checks the values."""
+
+    format: str | None = setting(None, "onnx | openvino | pt2 (PyTorch) | deepness (QGIS)")
+    output: str | None = setting(None, "folder of the files; null: `exports` next to the checkpoint", Role.free_text)
+    name: str | None = setting(None, "beginning of the files' names; null: that of the run's folder", Role.free_text)
+    table: str | None = setting(
+        None,
+        "table or folder of chips to compare file and network on; null: the validation table of the model",
+        Role.free_text,
+    )
+    precision: str = setting("f32", "f32 | int8 (openvino)")
+    calibration: str | None = setting(
+        None, "for int8: table or folder of chips; null: the training table of the model", Role.free_text
+    )
+    tile: int | None = setting(None, "side of the images, pixels; null: that of training")
+    opset: int | None = setting(None, "operator set of ONNX, 17 to 23; null: 18")
+    normalized_input: bool = setting(False, "true: take normalised images in place of pixels as files store them")
+    logits: bool = setting(False, "true: give the network's outputs in place of probabilities or natural values")
+    dates: list[str] = setting([], "date of all images, YYYY-MM-DD, one or one for each date; []: dates are an input")
+    lat_lon: list[float] = setting([], "[latitude, longitude] of all images, degrees; []: locations are an input")
+    resolution: float | None = setting(None, "for deepness: metres per pixel; null: that of the chips")
+    gate: bool = setting(True, "false: write the file without comparing it with the network")
 
 
 def _is_date(text: object) -> bool:

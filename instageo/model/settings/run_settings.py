@@ -9,7 +9,7 @@ from instageo.errors import ConfigError
 from instageo.locations import is_remote
 from instageo.model.settings.data import DataSettings, LabelKind, SamplerKind
 from instageo.model.settings.fields import ANYTIME, PLACE, Role, check, group, setting
-from instageo.model.settings.map_settings import EngineSettings, MapSettings
+from instageo.model.settings.map_settings import EngineSettings, ExportSettings, MapSettings
 from instageo.model.settings.network import ModelSettings
 from instageo.model.settings.train import DistillSettings, TrainSettings
 from instageo.wording import counted
@@ -112,6 +112,7 @@ class Mode(Enum):
     show_batch = "show_batch"
     lr_find = "lr_find"
     map = "map"
+    export = "export"
 
 
 @dataclass
@@ -131,7 +132,7 @@ class Settings:
     test_filepath: str | None = setting(None, "", Role.free_text, *PLACE)
     checkpoint_path: str | None = setting(
         None,
-        "checkpoint for eval, chip_inference and map; in training: initial weights",
+        "checkpoint for eval, chip_inference, map and export; in training: initial weights",
         Role.free_text,
         Role.free_on_resume,
         Role.no_effect_on_maps,
@@ -176,6 +177,7 @@ class Settings:
         RaySettings, "with engine=ray; see docs/batch_inference.md", Role.free_on_resume, Role.no_effect_on_maps
     )
     map: MapSettings = group(MapSettings, "with mode=map; see docs/maps.md", *PLACE)
+    export: ExportSettings = group(ExportSettings, "with mode=export; see docs/export.md", *PLACE)
 
     def __post_init__(self) -> None:
         check(0 <= self.seed < 2**31, "seed", self.seed, "0 or more, below 2^31")

@@ -38,6 +38,7 @@ TABLES = {
     Mode.show_batch: ("train_filepath",),
     Mode.check: ("train_filepath", "valid_filepath", "test_filepath"),
     Mode.map: (),
+    Mode.export: (),
 }
 """Tables that modes read, if these are not the training and the validation table."""
 
