@@ -57,11 +57,11 @@ def quantize_openvino(model: Any, feeds: Sequence[Mapping[str, NDArray[np.float3
                 ignored_scope=nncf.IgnoredScope(names=names, validate=False),
             )
         except _errors_of(nncf) as error:
-            raise QuantizationError(
-                f"the network cannot be quantised to int8 ({first_line(error)}); use precision f32"
-            ) from error
+            reason = first_line(error)
         finally:
             gc.collect()  # NNCF's own plugins are unloaded by the thread that loaded them; see `openvino_core`
+    # Not within the handler: the error's frames hold a plugin, and who gets this one may drop it in another thread.
+    raise QuantizationError(f"the network cannot be quantised to int8 ({reason}); use precision f32")
 
 
 def _errors_of(nncf: Any) -> tuple[type[Exception], ...]:
