@@ -45,14 +45,6 @@ def write_chips(folder, *, num_dates=1, classes=2, count=6, side=SIDE, seed=0):
     return folder
 
 
-def train_two_classes(base):
-    """Train for one epoch on chips of two classes, and return the folder of the run."""
-    data = write_chips(base / "data")
-    tables = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv"]
-    assert main([*tables, *QUICK, f"hydra.run.dir={base / 'run'}"]) == 0
-    return base / "run"
-
-
 @pytest.fixture
 def data(tmp_path):
     """Folder with six chips of two classes."""
@@ -69,6 +61,14 @@ def run(tmp_path, capfd):
         return status, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    """Catalogues and files that fail are asked again at once."""
+    for module in ("catalogs.http", "reading.fetch"):
+        monkeypatch.setattr(f"instageo.data.{module}.WAITS_S", (0.01,) * 5)
+    monkeypatch.setattr("instageo.stores.retry.FIRST_WAIT_S", 0.01)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from ipaddress import ip_address
@@ -130,6 +130,15 @@ def wait_ready(server):
             return status
         time.sleep(0.5)
     return status
+
+
+def received(client):
+    """All that a server sends until it closes the connection."""
+    content = b""
+    with suppress(OSError):  # reset, since it has not read everything
+        while part := client.recv(4096):
+            content += part
+    return content
 
 
 def image(tmp_path, shape, *, side=32, missing=True, name="chip.tif", dtype=np.int16):

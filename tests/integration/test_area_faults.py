@@ -12,7 +12,6 @@ import instageo
 from instageo.data.catalogs import catalogs
 from instageo.data.catalogs.catalogs import Catalog
 from instageo.data.catalogs.planetary import PlanetaryAccess
-from instageo.data.reading import fetch as fetching
 from tests import faulty_server
 from tests.disks import mounted_disk
 from tests.integration.maps import read_layers
@@ -26,7 +25,6 @@ FIRST, SECOND = "hls2-s30.0", "hls2-l30.1"
 def surroundings(tmp_path, monkeypatch):
     monkeypatch.setenv("INSTAGEO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(fetching, "WAITS_S", (0.01,) * 5)
 
 
 @pytest.fixture(scope="module")

@@ -184,9 +184,9 @@ def test_finished_predictions_are_checked_and_kept(cluster, models, tmp_path, ca
     assert changed == {"a/prediction_1.tif", "a/prediction_2.tif", "b/prediction_0.tif"}
     assert predict(engine, models["classes"], data, output) == 0
     assert "8 of 8 predictions were made before and kept" in capfd.readouterr().err
-    assert predict(engine, models["classes"], data, output, "test.stride=8") == 0
+    assert predict("local", models["classes"], data, output, "test.stride=8") == 0
     assert "were made before" not in capfd.readouterr().err
-    assert predict(engine, models["many"], data, output) == 0
+    assert predict("local", models["many"], data, output) == 0
     assert "were made before" not in capfd.readouterr().err
 
 
@@ -297,7 +297,7 @@ class KillingWorker(ray_engine.RayWorker):
 def test_a_chip_that_kills_its_process_does_not_stop_others(cluster, models, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(ray_engine, "RayWorker", KillingWorker)
     data, output = new_chips(tmp_path / "data", count=40), tmp_path / "out"
-    status = predict("ray", models["classes"], data, output)
+    status = predict("ray", models["classes"], data, output, "ray.max_retries=1")
     sentence = one_sentence((status, *printed(capfd)))
     assert "2 of 40 chips could not be predicted: a/chip_7.tif: its process was killed in each attempt" in sentence
     assert len(list(output.rglob("*.tif"))) == 38

@@ -18,7 +18,6 @@ from instageo.model.run import main
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
-from tests.integration.conftest import train_two_classes
 from tests.integration.test_bad_input import one_sentence
 
 ray = pytest.importorskip("ray", reason="the extra `serve` is not installed")
@@ -40,8 +39,8 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return train_two_classes(tmp_path_factory.mktemp("model"))
+def model(trained):
+    return trained[1]
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,7 @@ from benchmarks.serving_fuzz import fuzz
 from benchmarks.watched_server import BOUNDARY, form, form_begin, watched_server
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
-from tests.integration.conftest import train_two_classes
-from tests.integration.servers import image
+from tests.integration.servers import image, received
 
 HEAD = (
     "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n"
@@ -32,9 +31,9 @@ HEAD = (
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(trained):
     """A run of two classes."""
-    return train_two_classes(tmp_path_factory.mktemp("run"))
+    return trained[1]
 
 
 @pytest.fixture
@@ -45,9 +44,9 @@ def folder():
     shutil.rmtree(path, ignore_errors=True)
 
 
-def test_malformed_requests_and_mutated_images_are_refused_and_nothing_more(run, tmp_path):
+def test_malformed_requests_and_mutated_images_are_refused_and_nothing_more(run, folder, tmp_path):
     """A seeded part of `benchmarks/serving_fuzz.py`."""
-    with watched_server(f"m={run}", "--memory-mb", "200") as server:
+    with watched_server(f"m={run}", "--memory-mb", "200", folder=folder, stop=signal.SIGTERM) as server:
         before = server.memory_mb()["front"]
         statuses = fuzz(server, seed=1, requests=150, images=150)
         assert server.request("GET", "/healthz")[0] == 200
@@ -57,12 +56,26 @@ def test_malformed_requests_and_mutated_images_are_refused_and_nothing_more(run,
                 assert status == 200, (name, path, response[:300])
                 assert path not in ("?format=json", "/show") or json.loads(response)["bounds_lonlat"] is None
         assert server.tracebacks() == []
+        check_own_folder(server, folder, image(tmp_path, (6,)).read_bytes())
+    check_orderly_end(server, folder)
     for kind, counts in statuses.items():
         assert counts.total() == 150
         assert not [code for code in counts if code >= 500 and code != 503], (kind, counts)
         assert any(400 <= code < 500 for code in counts)
     assert statuses["images"][200] > 0
     assert server.most_mb - before <= 1.2 * 200
+
+
+def check_own_folder(server, folder, chip):
+    """Check that a server shows a map from the one folder that is its own, and has not started again."""
+    assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200
+    assert len(list(folder.glob("instageo-server-*"))) == 1
+    assert b"instageo_front_restarts_total 0.0" in server.request("GET", "/metrics")[1]
+
+
+def check_orderly_end(server, folder):
+    assert server.process.returncode == 0
+    assert list(folder.glob("instageo-*")) == []
 
 
 def images_of_the_whole_earth(folder):
@@ -73,15 +86,6 @@ def images_of_the_whole_earth(folder):
         crs = CRS.from_proj4(f"+proj={name} +datum=WGS84")
         write_raster(folder / "earth.tif", values, Grid(crs.to_wkt(), transform, 32, 32))
         yield name, (folder / "earth.tif").read_bytes()
-
-
-def received(client):
-    """All that a server sends until it closes the connection."""
-    content = b""
-    with suppress(OSError):  # reset, since it has not read everything
-        while part := client.recv(4096):
-            content += part
-    return content
 
 
 def dribble(port, length, responses):
@@ -102,7 +106,7 @@ def dribble(port, length, responses):
 
 def test_stalled_and_endless_uploads_end_and_a_killed_front_starts_again(run, folder, tmp_path):
     chip = image(tmp_path, (6,)).read_bytes()
-    limits = ["--timeout-s", "30", "--max-concurrency", "3", "--upload-mb", "1"]
+    limits = ["--timeout-s", "20", "--max-concurrency", "3", "--upload-mb", "1"]
     with watched_server(f"m={run}", *limits, folder=folder, stop=signal.SIGKILL) as server:
         responses = []
         lengths = ("Content-Length: 9000", "Transfer-Encoding: chunked", "Content-Length: 900000")
@@ -136,13 +140,9 @@ def test_stalled_and_endless_uploads_end_and_a_killed_front_starts_again(run, fo
         assert server.request("GET", f"/v1/results/{name}/prediction.tif")[0] == 404
         assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200
     assert len(list(folder.glob("instageo-server-*"))) == 1  # killed as a whole
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        with watched_server(f"m={run}", folder=folder, stop=stop) as server:
-            assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200
-            assert len(list(folder.glob("instageo-server-*"))) == 1  # its own
-            assert b"instageo_front_restarts_total 0.0" in server.request("GET", "/metrics")[1]
-        assert server.process.returncode == 0
-        assert list(folder.glob("instageo-*")) == []
+    with watched_server(f"m={run}", folder=folder, stop=signal.SIGINT) as server:
+        check_own_folder(server, folder, chip)  # what the killed one left is gone
+    check_orderly_end(server, folder)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

@@ -19,9 +19,8 @@ from benchmarks.watched_server import watched_server
 from instageo.runtime.own_modules import PACKAGE_FOLDER
 from tests import faulty_server
 from tests.integration.area_catalog import AREA, DAYS, write_area_catalog
-from tests.integration.conftest import train_two_classes
 from tests.integration.maps import read_layers
-from tests.integration.servers import Server, free_port
+from tests.integration.servers import Server, free_port, received
 from tests.items import records_at
 from tests.stac_servers import rustac_server
 from tests.unit.serving.jobs.conftest import body
@@ -30,9 +29,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(trained):
     """A run of two classes."""
-    return train_two_classes(tmp_path_factory.mktemp("run"))
+    return trained[1]
 
 
 @contextmanager
@@ -144,7 +143,9 @@ def test_hostile_paths_and_bodies(run, tmp_path):
             (b" " * 3_000_000, 413),
         ):
             assert answer(server, "/v1/jobs", "POST", content, kind)[0] == expected
-        assert send_endless_body(server.port).startswith(b"HTTP/1.1 413 ")
+        response = send_endless_body(server.port)
+        assert response.startswith(b"HTTP/1.1 413 ")
+        assert b"\r\nconnection: close\r\n" in response.lower()
         page = {"Origin": "https://evil.example"} | kind
         assert answer(server, "/v1/jobs", "POST", json.dumps(body()), page)[0] == 403
         assert answer(server, f"/v1/jobs/{number}", "DELETE", headers={"Sec-Fetch-Site": "cross-site"})[0] == 403
@@ -160,7 +161,7 @@ def send_endless_body(port):
         with suppress(OSError):  # the server has closed the connection
             for _ in range(100):
                 client.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
-        return client.recv(4096)
+        return received(client)
 
 
 def test_jobs_behind_instageo_serve(run, tmp_path):

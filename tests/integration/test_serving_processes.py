@@ -14,14 +14,13 @@ from typer.testing import CliRunner
 
 from instageo.cli import app
 from instageo.raster.reading import read_raster
-from tests.integration.conftest import train_two_classes
 from tests.integration.servers import BOUNDARY, chip_inference, free_port, image, serving, started
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(trained):
     """A run of two classes."""
-    return train_two_classes(tmp_path_factory.mktemp("run"))
+    return trained[1]
 
 
 @contextmanager

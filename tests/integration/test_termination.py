@@ -15,7 +15,7 @@ import pytest
 from instageo.model.inference.journal import JOURNAL
 from instageo.model.run import main
 from instageo.runtime.termination import TERMINATED
-from tests.integration.conftest import QUICK, train_two_classes, write_chips
+from tests.integration.conftest import QUICK, write_chips
 
 INSTAGEO = [str(Path(sys.executable).with_name("instageo")), "run"]
 MODULE = [sys.executable, "-m", "instageo.model.run"]
@@ -92,8 +92,8 @@ def test_a_sweep_ends_with_its_job(data, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return train_two_classes(tmp_path_factory.mktemp("model"))
+def model(trained):
+    return trained[1]
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "with its processes"])

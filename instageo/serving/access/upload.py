@@ -40,7 +40,7 @@ class Upload:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
         if self._bytes > self._limit_mb * 1_000_000:
-            raise HTTPException(413, too_large(self._limit_mb))
+            raise HTTPException(413, too_large(self._limit_mb), {"Connection": "close"})  # what follows is not read
         self.complete = self.complete or not message.get("more_body", False)
         return message
 

@@ -198,7 +198,8 @@ async def read_json_body(request: Request) -> str:
             async for chunk in request.stream():
                 content += chunk
                 if len(content) > MAX_BYTES:
-                    raise HTTPProblem(413, f"the request is larger than {MAX_BYTES / 1e6:.0f} MB, the limit of jobs")
+                    detail = f"the request is larger than {MAX_BYTES / 1e6:.0f} MB, the limit of jobs"
+                    raise HTTPProblem(413, detail, {"Connection": "close"})  # what follows is not read
     except TimeoutError as error:
         raise HTTPProblem(
             408,

@@ -9,7 +9,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from instageo.stores import download, retry
+from instageo.stores import download
 from instageo.stores.download import DownloadRequest
 from instageo.stores.open import open_store
 from tests import http_server, object_stores
@@ -64,7 +64,6 @@ def open_emulated(kind, servers, tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "GS_", "STORAGE_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.01)
     monkeypatch.setattr(download, "RANGE_SIZE", 1 << 16)
     folder = uuid4().hex
     if kind == "folder":
