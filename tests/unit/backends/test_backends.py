@@ -59,6 +59,7 @@ def test_no_chip_depends_on_others_of_its_batch_or_on_the_number_of_threads(back
     assert torch.equal(torch.cat(alone), backend(*chips))
 
 
+@pytest.mark.slow
 def test_int8_needs_chips_once(network, fresh_cache):
     pytest.importorskip("nncf")
     choice = BackendChoice("openvino", "int8")

@@ -45,6 +45,7 @@ def choose(network, wanted=AUTO, read=chips_of, num_chips=inf, agreement=same_cl
     return choose_backend(network, wanted, read, num_chips, agreement)
 
 
+@pytest.mark.slow
 def test_what_is_fastest_is_chosen_and_remembered_until_the_model_changes(caplog):
     caplog.set_level(logging.INFO)
     first = choose(source_of(1))
@@ -75,6 +76,7 @@ def test_small_work_is_done_by_pytorch_without_a_trial(fresh_cache):
     assert choose(source_of(3), num_chips=64 - 5 + 1).choice == TORCH
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
@@ -91,6 +93,7 @@ def test_small_work_is_done_by_what_was_named(monkeypatch, fresh_cache, wanted, 
     assert str(backend.choice) == expected
 
 
+@pytest.mark.slow
 def test_a_named_runtime_computes_even_if_pytorch_is_faster(monkeypatch, fresh_cache):
     monkeypatch.setattr(choice, "cpu_features", lambda: frozenset({"avx2", "avx512_core", "avx512_bf16"}))
     monkeypatch.setattr(choice, "MIN_GAIN", inf)
@@ -138,6 +141,7 @@ def test_a_network_that_cannot_be_converted(caplog, backend):
     assert line.startswith(f"engine: {backend} f32 is not used: it cannot be converted (")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_pytorch_computes_if_the_disk_is_full(fresh_cache, caplog, backend):
     with file_size_limit(500):
@@ -181,6 +185,7 @@ print(backend.choice)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "wanted", "expected"),
     [

@@ -36,6 +36,7 @@ def tables(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_distance_keeps_clusters_apart_without_dropping(tables, tmp_path):
     report = split(tables / "clustered.csv", tmp_path / "a", by="distance", buffer_km=10, chip_km=CHIP_KM)
     parts = parts_of(tmp_path / "a")
@@ -50,6 +51,7 @@ def test_distance_keeps_clusters_apart_without_dropping(tables, tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_distance_of_chips_all_over_is_refused_and_blocks_drop_few(tables, tmp_path):
     with pytest.raises(DataError, match=r"20000 of 20000 chips are linked .*; use --by blocks --buffer-km 10"):
         split(tables / "dense.csv", tmp_path / "a", by="distance", buffer_km=10, chip_km=CHIP_KM)

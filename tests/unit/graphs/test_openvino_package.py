@@ -28,6 +28,7 @@ print("connections:", opened)
 """
 
 
+@pytest.mark.slow
 def test_no_connection_is_opened_and_the_home_folder_stays_empty(tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "CI"} | {"HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", CONVERT], env=env, capture_output=True, text=True, timeout=600)

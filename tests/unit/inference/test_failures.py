@@ -82,6 +82,7 @@ def test_a_failing_network_fails_for_one_chip(failure, reason, ahead, predictor,
     assert [item.output.is_file() for item in items] == [True, False, True]
 
 
+@pytest.mark.slow
 def test_an_image_that_does_not_fit_into_memory_is_not_read(predictor, items, make_raster, monkeypatch):
     large = make_raster("1.tif", np.full((6, 320, 320), 1000, np.float32))
     # per pixel: 6 layers x (4 stored + 1 mask + 4 image) bytes and 4 copies of 2 outputs x 4 bytes = 86 bytes

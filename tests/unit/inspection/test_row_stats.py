@@ -300,6 +300,7 @@ def test_a_full_disk_is_reported_and_leaves_no_file(rows, load_cache, monkeypatc
     assert list(load_cache().path.parent.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_ten_thousand_cached_rows_open_no_file(rows, load_cache, monkeypatch):  # pitfall 38
     many = [Row(f"{number}", rows[0].input, rows[0].label, (), (number / 1000, 0.0)) for number in range(10_000)]
     calls = []

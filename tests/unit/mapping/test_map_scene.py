@@ -85,6 +85,7 @@ def test_panels_do_not_change_a_map(mapped, noise, tmp_path):
     assert several.num_empty > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["torch", "openvino", "onnxruntime"])
 @pytest.mark.parametrize("threads", [2, 3])
 def test_networks_side_by_side_do_not_change_a_map(mapped, noise, tmp_path, threads, backend):

@@ -159,6 +159,7 @@ def test_float32_values_far_from_zero():  # pitfall 23
     assert_same(scores, expected, 1e-9)
 
 
+@pytest.mark.slow
 def test_sums_do_not_drift():  # pitfall 23
     """2000 chips of the same 1000 pixels: the scores of one; float32 sums would lose the third digit."""
     prediction, truth = random_pairs(shape=(1000,), offset=100)
@@ -169,6 +170,7 @@ def test_sums_do_not_drift():  # pitfall 23
     assert_same(metrics.compute(), {**expected, "count": 2000 * expected["count"]}, 1e-10)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     st.lists(st.integers(1, 400), min_size=1, max_size=6), st.sampled_from([0.0, 100.0, -1e6]),

@@ -91,6 +91,7 @@ def test_bfloat16(classes):
     assert largest_error(logits.bfloat16(), truth) < 1e-3
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     st.integers(2, 6), st.floats(0.3, 25), st.floats(-1, 3), st.floats(0.05, 1), st.booleans(), st.integers(0, 2**32)

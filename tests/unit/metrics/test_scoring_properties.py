@@ -92,6 +92,7 @@ def tilings(draw):
     return tile, draw(st.integers(max(1, tile // 5), tile)), draw(st.integers(1, 5))
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(scenes(), tilings(), st.booleans(), st.sampled_from(list(CacheKind)))
 def test_every_labelled_pixel_is_scored_exactly_once(scene, tiling, clouds, cache):  # pitfalls 2, 6, 16, 20
@@ -109,6 +110,7 @@ def test_every_labelled_pixel_is_scored_exactly_once(scene, tiling, clouds, cach
     assert scores["accuracy"] == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(scenes(), tilings(), tilings())
 def test_maps_lie_on_their_chips_whatever_the_tiling(scene, one, other):  # pitfalls 1, 2, 6, 16

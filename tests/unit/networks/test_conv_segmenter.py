@@ -53,6 +53,7 @@ def test_padding_is_that_of_zeros():
     torch.testing.assert_close(net(image), net(whole)[..., :40, :30])
 
 
+@pytest.mark.slow
 def test_every_parameter_gets_a_gradient():
     for options in ({}, {"temporal_dim": 2, "date_pooling": "attention"}, {"head": "pooled"}):
         net = build_network("conv_nano", num_classes=2, **options).train()

@@ -19,6 +19,7 @@ def test_names_and_shapes_are_those_of_the_network(head):
     assert {each.device.type for each in other.state_dict().values()} == {"meta"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [MODEL, {"model_name": "conv_nano", "num_classes": 3, "temporal_dim": 2}])
 def test_pytorchs_compiler_is_not_imported(model):
     code = f"""

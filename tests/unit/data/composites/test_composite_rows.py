@@ -131,6 +131,7 @@ def test_dates_are_combined_one_by_one(ground):
     check(ground.scene(dates), np.concatenate([first_observation(ground.observed(date)) for date in dates]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_median", [False, True])
 def test_windows_and_strips_of_any_size_are_the_same(ground, is_median, monkeypatch):
     scene = ground.scene(is_median=is_median)

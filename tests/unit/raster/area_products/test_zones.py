@@ -57,6 +57,7 @@ def test_names_of_zones(tmp_path, rows, expected):
     assert [zone.name for zone in read_zones(path)] == expected
 
 
+@pytest.mark.slow
 def test_many_zones_of_one_name_are_numbered(tmp_path):
     """The time is that of the number of zones, not of its square or cube: 20,000 would take hours."""
     rows = [({"name": "field"}, SQUARES[0])] * 20_000
