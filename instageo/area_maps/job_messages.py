@@ -59,11 +59,12 @@ def request_to_json(request: AreaRequest) -> dict[str, Any]:
     values = {field.name: getattr(request, field.name) for field in fields(request)}
     return values | {
         "days": [[str(days.first), str(days.last)] for days in request.days],
-        "mask": list(request.mask),
+        "mask": None if request.mask is None else list(request.mask),
     }
 
 
 def request_from_json(values: dict[str, Any]) -> AreaRequest:
     """Return a request from the values of `request_to_json`; raises KeyError, TypeError or ValueError."""
     days = tuple(Days(date.fromisoformat(first), date.fromisoformat(last)) for first, last in values["days"])
-    return AreaRequest(**(values | {"days": days, "mask": tuple(values["mask"])}))
+    mask = None if values["mask"] is None else tuple(values["mask"])
+    return AreaRequest(**(values | {"days": days, "mask": mask}))

@@ -64,9 +64,6 @@ AREA_OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
 OF_SCENES = ("sensor", "bands", "band_files", "quality", "scale_tags")
 """Options that say how files of scenes are read; products of catalogues say it themselves."""
 
-DEFAULT_MASK = ("cloud", "shadow")
-"""Quality flags that are masked in areas, unless --mask names others; `none` for none."""
-
 
 def _parameters() -> list[inspect.Parameter]:
     """Return all arguments and options; `--date` also takes periods."""
@@ -114,6 +111,8 @@ def area_requests(values: Mapping[str, Any]) -> dict[str, AreaRequest]:
             raise ConfigError(f"{'SCENE' if name == 'scenes' else _flag(name)}: is for scenes; leave it or --area out")
     if Path(values["output"] or "").suffix.lower() in (".tif", ".tiff"):
         raise ConfigError(f"--output {values['output']}: is a file; an area needs a folder, such as -o maps")
+    if values["price_per_hour"] is not None and not values["plan"]:
+        raise ConfigError("--price-per-hour: is for the plan; add --plan, or leave it out")
     periods = _periods(values)
     mask = tuple(part.strip() for part in (values["mask"] or "").split(",") if part.strip())
     shared: dict[str, Any] = {
@@ -121,7 +120,7 @@ def area_requests(values: Mapping[str, Any]) -> dict[str, AreaRequest]:
         for name in ("area", "source", "catalog", "collection", "composite", "max_cloud", "resolution", "zones",
                      "dilation", "sentinel2_shift")
     }  # fmt: skip
-    shared["mask"] = () if mask == ("none",) else mask or DEFAULT_MASK
+    shared["mask"] = () if mask == ("none",) else mask or None
     return {name: AreaRequest(days=days, **shared) for name, days in periods.items()}
 
 

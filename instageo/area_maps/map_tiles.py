@@ -13,6 +13,7 @@ from instageo.area_maps.preparation.area import Area, read_area
 from instageo.area_maps.preparation.area_scene import AreaScene, choose_resolution, choose_source
 from instageo.area_maps.preparation.area_tiles import divide_area
 from instageo.area_maps.preparation.image_search import ImageSearch, search_images
+from instageo.area_maps.preparation.option_checks import check_options
 from instageo.area_maps.products.coverage import write_coverage
 from instageo.area_maps.request import AreaOutput, AreaRequest
 from instageo.area_maps.results import AreaMaps, MappedImage, TileMap
@@ -67,6 +68,7 @@ def prepare_area(predictor: Predictor, request: AreaRequest, output: AreaOutput,
     """
     _check_dates(predictor, request)
     area, source = read_area(request.area), choose_source(predictor, request.source)
+    check_options(request, source)
     folder = output.folder if keep_list else None
     cache = BlockCache(user_cache() / BLOCKS, output.cache_mb * 10**6)
     search = search_images(request, area, source, band_names(predictor.settings), folder, cache, output.threads)
@@ -118,7 +120,8 @@ def map_tiles(job: MapJob, work: AreaWork, output: AreaOutput, progress: ShowTil
     names = () if legend is None else tuple(predictor.class_names)
     colors = [] if legend is None else ["#{:02x}{:02x}{:02x}".format(*legend.colors[i]) for i in range(len(names))]
     model = describe_model(predictor, work.search.source, output.model_name)
-    return AreaMaps(work.request, output.folder, work.area.geojson(), tuple(tiles), model, names, colors)
+    request = replace(work.request, mask=work.search.mask)
+    return AreaMaps(request, output.folder, work.area.geojson(), tuple(tiles), model, names, colors)
 
 
 def _map_tile(job: MapJob, scene: AreaScene, path: Path, show: "_TileProgress") -> TileMap:

@@ -9,6 +9,9 @@ from instageo.errors import ConfigError, did_you_mean
 COMPOSITES = ("clearest", "newest", "median", "none")
 """How the images of a period are combined, pixel by pixel."""
 
+DEFAULT_MASK = ("cloud", "shadow")
+"""Quality flags whose pixels do not count, unless others are named."""
+
 MAX_PERIODS = 400
 """Most periods into which days are divided."""
 
@@ -62,7 +65,8 @@ class AreaRequest:
         catalog: Key or URL of the catalogue, or path of a frozen list; None for the default one of the product.
         collection: Collection to search, in place of the catalogue's own.
         composite: How images are combined, one of `COMPOSITES`.
-        mask: Names of quality flags whose pixels do not count.
+        mask: Names of quality flags whose pixels do not count; None for those of `DEFAULT_MASK`, if the product has a
+            quality layer.
         dilation: Pixels by which masks grow.
         max_cloud: Largest cloud cover of an image, percent.
         resolution: Pixel size, metres; None for that of the training chips, or of the product.
@@ -76,7 +80,7 @@ class AreaRequest:
     catalog: str | None = None
     collection: str | None = None
     composite: str = "clearest"
-    mask: tuple[str, ...] = ("cloud", "shadow")
+    mask: tuple[str, ...] | None = None
     dilation: float = 0.0
     max_cloud: float = 100.0
     resolution: float | None = None
@@ -93,6 +97,10 @@ class AreaRequest:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name}={value} does not work; expected {low} to {high}")
+        if 0 < self.dilation < 1:
+            raise ConfigError(f"dilation={self.dilation} reaches no further pixel; expected 0, or 1 to 1000")
+        if self.dilation and self.mask == ():
+            raise ConfigError(f"dilation={self.dilation:g}: nothing is masked; leave it out, or name flags with --mask")
         if self.resolution is not None and not self.resolution > 0:
             raise ConfigError(f"resolution={self.resolution} does not work; expected metres above 0")
         if self.sentinel2_shift not in (None, *SHIFTS):

@@ -56,7 +56,7 @@ class AreaMaps:
     """Maps of an area.
 
     Attributes:
-        request: What was asked for.
+        request: What was asked for, with the quality flags that were masked.
         folder: Folder of all files.
         geometry: The area as GeoJSON geometry, degrees, WGS 84.
         tiles: Maps in the order in which they count: where two overlap, the first one with an observation.

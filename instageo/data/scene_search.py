@@ -13,8 +13,8 @@ from instageo.data.catalogs.search import search
 from instageo.data.chip_job import ChipJob, resolve_job
 from instageo.data.chip_settings import ChipSettings
 from instageo.data.labelling.labelling import Labelling
+from instageo.data.matching.product_check import check_product
 from instageo.data.matching.scenes import Scenes, find_scenes
-from instageo.data.output.skipped import Reason
 from instageo.data.reading.pixel_source import file_grid
 from instageo.data.sources.sources import find_source
 from instageo.errors import DataError
@@ -72,7 +72,7 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
         job = resolve_job(settings, item_list.catalog)
         access = list_access(path, item_list.catalog, also=list_folders)
     elif frozen is not None:
-        item_list = read_items(frozen)
+        item_list = read_items(frozen).of_collection(settings.collection, frozen)
         job = resolve_job(settings, item_list.catalog)
         access = list_access(frozen, item_list.catalog)
     else:
@@ -91,26 +91,8 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
         item_list.items, job.source, job.products, job.bands, max_cloud=settings.max_cloud,
         stated=settings.sentinel2_shift, grid_of=lambda asset: file_grid(asset, access),
     )  # fmt: skip
-    _check_product(item_list, scenes, job)
+    check_product(
+        item_list.items, scenes, job.source, job.products, job.bands,
+        "choose --source, or name its assets with --collection and --assets",
+    )  # fmt: skip
     return SceneSearch(job, item_list, scenes, access, list_folders[0] if list_folders else None, requests, notes)
-
-
-def _check_product(item_list: ItemList, scenes: Scenes, job: ChipJob) -> None:
-    """Raise unless some image has the collection and the assets of the product.
-
-    Raises:
-        DataError: None has; no observation could get a chip.
-    """
-    others = [item.reason for items in scenes.rejected.values() for item in items]
-    if scenes.usable or any(reason is not Reason.ASSET_MISSING for reason in others):
-        return
-    first = item_list.items[0]
-    expected = " or ".join(
-        f"{', '.join(product.assets[band] for band in job.bands)} of {product.collection or 'any collection'}"
-        for product in job.products
-    )
-    raise DataError(
-        f"none of {counted(len(item_list.items), 'image')} is of {job.source.name}: expected the assets {expected}; "
-        f"the first is {first.id} of {first.collection or 'no collection'} with {', '.join(first.assets)}; choose "
-        "--source, or name its assets with --collection and --assets"
-    )

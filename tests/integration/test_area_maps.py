@@ -334,6 +334,7 @@ def test_radar_shows_each_image_where_it_has_values(instageo, tmp_path):
     shows[inside] = (power[:, rows[inside], columns[inside]] != -32768).all(axis=0)
     np.testing.assert_array_equal(numbers[numbers != 255], np.where(shows, 0, 1))
     assert 0 < shows.mean() < 1
+    assert "No pixels were left out for clouds or shadows." in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_blocks_between_far_polygons_are_not_read(instageo, small_network, listed, tmp_path):

@@ -125,7 +125,20 @@ def changed(path, folder, change):
             ["--mask", "cloud,haze"],
             "mask: hls has no flag haze; its quality layer has cloud, adjacent, shadow, snow, water",
         ),
-        (["--source", "landsat"], "hls2-l30.1 has no asset blue, green, red, nir08, swir16, swir22, qa_pixel"),
+        (
+            ["--source", "sentinel2"],
+            "none of 2 images is of sentinel2: expected the assets B02, B03, B04, B8A, B11, B12 of sentinel-2-l2a; the "
+            "first is hls2-l30.1 of hls2-l30 with B02, B03, B04, B05, B06, B07, Fmask; choose --source, or another "
+            "--catalog",
+        ),
+        (["--source", "landsat"], "none of 2 images is of landsat: expected the assets blue, green, red, nir08, "),
+        (
+            ["--collection", "hls2-s31"],
+            "items.json has no image of it, but of hls2-l30, hls2-s30; choose one of them, or leave --collection out",
+        ),
+        (["--sentinel2-shift", "pending"], "sentinel2_shift=pending: values of hls have no such offset"),
+        (["--num-workers", "2"], "--num-workers: is for worker processes; add --engine ray, or leave it out"),
+        (["--min-pixels", "9"], "min_pixels=9 does not work; expected 1 without vector"),
         (["--composite", "clear"], "composite=clear is unknown; choose one of clearest, newest, median, none"),
         (["--date", "2024-05-01"], "date: 2 dates are given, but the model was trained on 1"),
     ],

@@ -214,6 +214,8 @@ def test_images_of_another_product_are_named(tmp_path):
         DataError, match=r"none of 2 images is of landsat: expected the assets .* with B02, B03, .*Fmask"
     ):
         make(tmp_path, catalog, random_points(1), source="landsat", steps=1)
+    with pytest.raises(ConfigError, match=r"collection=hls2: .*items.json has no image of it, but of hls2-s30; "):
+        make(tmp_path, catalog, random_points(1), collection="hls2")
 
 
 def test_a_run_without_a_chip_does_not_end_as_done(tmp_path):

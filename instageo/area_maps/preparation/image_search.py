@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from instageo.area_maps.preparation.area import Area
-from instageo.area_maps.request import AreaRequest
+from instageo.area_maps.request import DEFAULT_MASK, AreaRequest
 from instageo.data.catalogs.access import Access, without_query
 from instageo.data.catalogs.boxes import SearchQuery, search_boxes
 from instageo.data.catalogs.catalogs import find_catalog
 from instageo.data.catalogs.item_lists import ItemList, list_access, read_items, write_items
 from instageo.data.catalogs.search import search
 from instageo.data.items.item import Asset
+from instageo.data.matching.product_check import check_product
 from instageo.data.matching.scenes import Scenes, find_scenes
 from instageo.data.output.skipped import Reason
 from instageo.data.reading.block_cache import BlockCache
@@ -96,7 +97,8 @@ def search_images(
     listing = _list_images(request, area, source, own_list)
     item_list, products = listing.items, listing.products
     source.check_bands(tuple(bands), products)
-    mask = check_flags(request.mask, source.flags, source.name) if request.mask and source.flags else ()
+    flags = DEFAULT_MASK if request.mask is None else request.mask
+    mask = check_flags(flags, source.flags, source.name) if source.flags else ()
     if own_list is not None and own_list != Path(request.catalog or ""):
         write_items(own_list, item_list, files_from=listing.folder)
     files = CatalogFiles(listing.open_access, cache, threads)
@@ -106,6 +108,7 @@ def search_images(
     )  # fmt: skip
     if not item_list.items:
         raise NoImageError("; ".join(listing.notes) or _no_image(request, source))
+    check_product(item_list.items, scenes, source, products, bands, "choose --source, or another --catalog")
     for line in _left_out(scenes):
         log.warning("%s", line)
     return ImageSearch(
@@ -129,7 +132,7 @@ def _list_images(request: AreaRequest, area: Area, source: Source, own_list: Pat
     """Return the records of a frozen list, of the list of the same search before, or of a new search."""
     name = request.catalog or source.default_catalog
     if name.endswith(LIST_SUFFIXES):
-        items = read_items(Path(name))
+        items = read_items(Path(name)).of_collection(request.collection, Path(name))
         products = source.products_in(items.catalog, request.collection, {})
         return _Listing(items, products, partial(list_access, Path(name), items.catalog), Path(name).parent)
     catalog = find_catalog(name)

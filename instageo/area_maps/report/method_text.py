@@ -21,7 +21,7 @@ def describe_method(maps: AreaMaps, table: AreaTable) -> list[str]:
         lines.append(
             f"Pixels that the quality layer of an image marks as {' or '.join(request.mask)} were left out{grown}."
         )
-    else:
+    else:  # so, too, for products without a quality layer
         lines.append("No pixels were left out for clouds or shadows.")
     if request.max_cloud < 100:
         lines.append(f"Images with more than {request.max_cloud:g} % clouds were not used.")

@@ -3,17 +3,17 @@
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from instageo.data.catalogs.access import Access, ListAccess, PlainAccess
 from instageo.data.catalogs.boxes import SearchQuery
 from instageo.data.catalogs.catalogs import CATALOGS, find_catalog
 from instageo.data.catalogs.signatures import unsigned
 from instageo.data.items.item import MOST_HREF, Item, item_from_stac, printable
-from instageo.errors import DataError
+from instageo.errors import ConfigError, DataError
 from instageo.files import write_bytes
 from instageo.locations import is_remote
 
@@ -38,6 +38,21 @@ class ItemList:
     collections: tuple[str, ...] = ()
     queries: tuple[SearchQuery, ...] = ()
     searched: str = ""
+
+    def of_collection(self, collection: str | None, path: Path) -> Self:
+        """Return the list with the items of a collection alone; all of them if it is None.
+
+        Raises:
+            ConfigError: No item of the list, which `path` holds, is of the collection.
+        """
+        items = tuple(item for item in self.items if collection in (None, item.collection))
+        if self.items and not items:
+            names = sorted({item.collection or "no collection" for item in self.items})
+            raise ConfigError(
+                f"collection={collection}: {path} has no image of it, but of {', '.join(names)}; choose one of them, "
+                "or leave --collection out"
+            )
+        return replace(self, items=items)
 
 
 def write_items(path: Path, content: ItemList, *, files_from: Path | None = None) -> None:

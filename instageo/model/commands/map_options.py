@@ -86,6 +86,9 @@ def settings_of(values: Mapping[str, Any]) -> tuple["Settings", frozenset[str]]:
     """
     from instageo.model.settings.compose import default_settings, update_settings
 
+    for name in ("num_workers", "address"):
+        if values[name] is not None and values["engine"] != "ray":
+            raise ConfigError(f"{_flag(name)}: is for worker processes; add --engine ray, or leave it out")
     given: dict[str, Any] = {"mode": "map", "checkpoint_path": values["model"]}
     for entry in fields(MapSettings):
         value = values[entry.name]

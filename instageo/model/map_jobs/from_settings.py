@@ -44,6 +44,8 @@ def build_map_job(
 ) -> MapJob:
     """List the scenes of a loaded network, and load the further members of an ensemble."""
     job = job_without_scenes(predictor, map_settings, explicit)
+    if map_settings.dilation and not map_settings.mask:
+        raise ConfigError(f"dilation={map_settings.dilation:g}: nothing is masked; name flags with mask, or remove it")
     days = [date.fromisoformat(str(day)) for day in map_settings.dates]
     scenes = list_scenes(
         map_settings.scenes,

@@ -92,6 +92,8 @@ class MapSettings:
         check(self.resolution is None or self.resolution > 0, "resolution", self.resolution, "null, or above 0")
         check(self.min_pixels >= 1, "min_pixels", self.min_pixels, "at least 1 pixel")
         check(self.memory_mb >= 1, "memory_mb", self.memory_mb, "at least 1 MB")
+        ok = self.min_pixels == 1 or self.vector is not None
+        check(ok, "min_pixels", self.min_pixels, "1 without vector, the polygons that it merges")
         ok = self.vector is None or self.vector.lower().endswith(VECTOR_FORMATS)
         check(ok, "vector", self.vector, f"a path or ending of {', '.join(VECTOR_FORMATS)}")
         if self.spread and self.tta == "none" and not self.members:

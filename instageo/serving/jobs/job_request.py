@@ -204,10 +204,10 @@ def _read_catalog(values: Mapping[str, Any], settings: JobSettings) -> str | Non
     return find_catalog(value).key
 
 
-def _read_mask(values: Mapping[str, Any]) -> tuple[str, ...]:
+def _read_mask(values: Mapping[str, Any]) -> tuple[str, ...] | None:
     value = values.get("mask")
     if value is None:
-        return ("cloud", "shadow")
+        return None
     if not isinstance(value, list) or len(value) > len(MASKS):
         raise ConfigError(f"mask: expected a list of {', '.join(MASKS)}")
     return tuple(name for each in value if (name := _choice({"mask": each}, "mask", MASKS)))

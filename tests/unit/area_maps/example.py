@@ -85,7 +85,9 @@ def make_maps(folder, *, step=100.0, names=NAMES, request=None, values=False, im
         ]  # fmt: skip
         tiles.append(TileMap(tile, folder / f"{tile}.tif", own, folder / f"{tile}_coverage.tif"))
     return AreaMaps(
-        request=request or AreaRequest("delta.geojson", (Days(date(2026, 11, 20), date(2026, 11, 26)),)),
+        request=request or AreaRequest(
+            "delta.geojson", (Days(date(2026, 11, 20), date(2026, 11, 26)),), mask=("cloud", "shadow")
+        ),
         folder=folder,
         geometry={"type": "Polygon", "coordinates": [[list(point) for point in RING]]},
         tiles=tiles,

@@ -19,7 +19,7 @@ def requests(**options):
 def test_one_period():
     [(name, request)] = requests(dates=["2026-11-20/2026-11-26"]).items()
     assert (name, request.area, list(map(str, request.days))) == ("", "36KXD", ["2026-11-20/2026-11-26"])
-    assert (request.composite, request.mask, request.max_cloud) == ("clearest", ("cloud", "shadow"), 100)
+    assert (request.composite, request.mask, request.max_cloud) == ("clearest", None, 100)
 
 
 def test_dates_of_a_model_of_several_stay_in_their_order():
@@ -27,9 +27,7 @@ def test_dates_of_a_model_of_several_stay_in_their_order():
     assert list(map(str, request.days)) == ["2026-09-01", "2026-07-01/2026-07-31"]
 
 
-@pytest.mark.parametrize(
-    ("mask", "flags"), [(None, ("cloud", "shadow")), ("none", ()), ("cloud, snow", ("cloud", "snow"))]
-)
+@pytest.mark.parametrize(("mask", "flags"), [(None, None), ("none", ()), ("cloud, snow", ("cloud", "snow"))])
 def test_masks(mask, flags):
     [request] = requests(dates=["2026-11-20"], mask=mask).values()
     assert request.mask == flags
@@ -66,6 +64,9 @@ def test_a_series_is_named_by_its_periods():
         ({"quality": "q.tif", "dates": ["2026-01-01"]}, "--quality: is for scenes"),
         ({"scale_tags": "apply", "dates": ["2026-01-01"]}, "--scale-tags: is for scenes"),
         ({"output": "map.tif", "dates": ["2026-01-01"]}, "--output map.tif: is a file; an area needs a folder"),
+        ({"price_per_hour": 1.0, "dates": ["2026-01-01"]}, "--price-per-hour: is for the plan; add --plan"),
+        ({"mask": "none", "dilation": 2.0, "dates": ["2026-01-01"]}, "dilation=2: nothing is masked"),
+        ({"dilation": 0.5, "dates": ["2026-01-01"]}, "dilation=0.5 reaches no further pixel; expected 0, or 1 to"),
         ({"composite": "best", "dates": ["2026-01-01"]}, "composite=best is unknown; choose one of clearest, newest"),
     ],
 )

@@ -327,7 +327,7 @@ def test_an_area_without_any_observation_or_map_is_reported(maps, tmp_path):
 
 def test_models_of_several_dates_name_each_date(maps, tmp_path):
     days = (Days(date(2026, 5, 1), date(2026, 5, 9)), Days(date(2026, 11, 20), date(2026, 11, 20)))
-    request = AreaRequest("35.8,0.1,36.2,0.4", days, max_cloud=60, dilation=100)
+    request = AreaRequest("35.8,0.1,36.2,0.4", days, mask=("cloud", "shadow"), max_cloud=60, dilation=100)
     write_report(replace(maps, request=request), make_table(), tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     assert page.text("h1") == ["box 35.8, 0.1, 36.2, 0.4, 2026-05-01 to 2026-05-09; 2026-11-20"]

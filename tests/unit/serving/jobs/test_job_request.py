@@ -44,7 +44,7 @@ def test_the_least_a_request_may_say():
     request = spec.to_request("A", "Z")
     assert (spec.model, request.area, request.zones) == ("quick", "-0.5,-1,0.25,0", None)
     assert (request.source, request.catalog, request.composite) == (None, None, "clearest")
-    assert request.mask == ("cloud", "shadow")
+    assert request.mask is None  # clouds and shadows, where the product has a quality layer
 
 
 def test_zones_keep_their_names_and_numbers_alone():
