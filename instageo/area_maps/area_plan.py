@@ -122,7 +122,7 @@ class AreaPlan:
             f"compute: {counted(self.num_tiles, 'tile')} of the network, {format_duration(self.seconds)} by a trial "
             f"with PyTorch{cost}"
         )
-        return [*lines, *self.notes]
+        return lines
 
 
 def _span(values: Sequence[str]) -> str:

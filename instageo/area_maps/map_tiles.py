@@ -121,7 +121,9 @@ def map_tiles(job: MapJob, work: AreaWork, output: AreaOutput, progress: ShowTil
     colors = [] if legend is None else ["#{:02x}{:02x}{:02x}".format(*legend.colors[i]) for i in range(len(names))]
     model = describe_model(predictor, work.search.source, output.model_name)
     request = replace(work.request, mask=work.search.mask)
-    return AreaMaps(request, output.folder, work.area.geojson(), tuple(tiles), model, names, colors)
+    return AreaMaps(
+        request, output.folder, work.area.geojson(), tuple(tiles), model, names, colors, notes=work.search.notes
+    )
 
 
 def _map_tile(job: MapJob, scene: AreaScene, path: Path, show: "_TileProgress") -> TileMap:

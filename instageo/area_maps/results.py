@@ -66,6 +66,7 @@ class AreaMaps:
         areas: Hectares of the whole area, then of each zone; None before they are measured.
         files: Further files by kind, such as `mosaic`, `areas`, `zones`, `coverage`, `report`.
         command: The command that makes the same again.
+        notes: Remarks on the search, such as records that could not be read.
     """
 
     request: AreaRequest
@@ -78,6 +79,7 @@ class AreaMaps:
     areas: ZoneAreas | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     command: str = ""
+    notes: Sequence[str] = ()
 
     @property
     def maps(self) -> list[Path]:

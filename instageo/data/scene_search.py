@@ -69,10 +69,13 @@ def search_scenes(settings: ChipSettings, labelling: Labelling, folder: Path | N
     requests, notes = 0, tuple[str, ...]()
     if former is not None and former.is_file():
         item_list, path = read_items(former), former
+        if item_list.damage:
+            raise DataError(f"{item_list.damage}; choose another output folder")
         job = resolve_job(settings, item_list.catalog)
         access = list_access(path, item_list.catalog, also=list_folders)
     elif frozen is not None:
         item_list = read_items(frozen).of_collection(settings.collection, frozen)
+        notes = (item_list.damage,) if item_list.damage else ()
         job = resolve_job(settings, item_list.catalog)
         access = list_access(frozen, item_list.catalog)
     else:

@@ -155,6 +155,23 @@ def test_an_image_without_grid_in_its_record_is_read_or_left_out(map_area, expec
     np.testing.assert_array_equal(classes, expected[1])
 
 
+def test_a_damaged_record_of_a_list_is_named_and_the_others_are_used(map_area, expected, root, server):
+    def damage(record):
+        if record["id"] == FIRST:
+            record["properties"]["datetime"] = "yesterday"
+
+    status, classes, log = map_area(listed(root, server, change=damage))
+    assert status == 0, log
+    np.testing.assert_array_equal(classes, expected[1])
+    note = (
+        f"{root.parent}/list0.json: 1 of 2 records is damaged and left out: feature 1: item {FIRST} of the "
+        "catalogue has datetime=yesterday; expected an ISO time"
+    )
+    assert [line for line in log if note in line]
+    assert note in (root.parent / "out" / "report.html").read_text()
+    assert len(json.loads((root.parent / "out" / "items.json").read_text())["features"]) == 1
+
+
 def test_no_image_of_use_is_one_sentence(map_area, root, server):
     for name in (FIRST, SECOND):
         (root / f"{name}_B03.tif").unlink()

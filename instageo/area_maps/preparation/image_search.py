@@ -109,7 +109,7 @@ def search_images(
     if not item_list.items:
         raise NoImageError("; ".join(listing.notes) or _no_image(request, source))
     check_product(item_list.items, scenes, source, products, bands, "choose --source, or another --catalog")
-    for line in _left_out(scenes):
+    for line in (*listing.notes, *_left_out(scenes)):
         log.warning("%s", line)
     return ImageSearch(
         source, products, tuple(bands), tuple(mask), item_list, scenes, listing.open_access, files, listing.folder,
@@ -134,7 +134,8 @@ def _list_images(request: AreaRequest, area: Area, source: Source, own_list: Pat
     if name.endswith(LIST_SUFFIXES):
         items = read_items(Path(name)).of_collection(request.collection, Path(name))
         products = source.products_in(items.catalog, request.collection, {})
-        return _Listing(items, products, partial(list_access, Path(name), items.catalog), Path(name).parent)
+        open_access = partial(list_access, Path(name), items.catalog)
+        return _Listing(items, products, open_access, Path(name).parent, (items.damage,) if items.damage else ())
     catalog = find_catalog(name)
     products = source.products_in(catalog.key, request.collection, {})
     collections, queries = [product.collection for product in products], _queries(request, area)
@@ -202,6 +203,9 @@ def _former_list(
         former = read_items(path)
     except DataError as error:
         log.warning("%s; the catalogue is searched again", error)
+        return None
+    if former.damage:
+        log.warning("%s; the catalogue is searched again", former.damage)
         return None
     same = former.catalog == catalog and sorted(former.collections) == sorted(collections)
     if not (same and sorted(former.queries) == list(queries)):

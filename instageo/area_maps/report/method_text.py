@@ -44,5 +44,6 @@ def describe_limits(maps: AreaMaps) -> list[str]:
         "Quality layers miss thin clouds and dark shadows; single odd patches may be such.",
         "The pictures on this page are smaller than the maps, and distances in them are right in the middle of the "
         "area only. Measure in the GeoTIFFs.",
+        *(f"{note}." for note in maps.notes),
         *(f"Tile {tile.tile} has no map: {tile.error}" for tile in maps.tiles if tile.error is not None),
     ]

@@ -12,13 +12,17 @@ from instageo.data.catalogs.access import Access, ListAccess, PlainAccess
 from instageo.data.catalogs.boxes import SearchQuery
 from instageo.data.catalogs.catalogs import CATALOGS, find_catalog
 from instageo.data.catalogs.signatures import unsigned
-from instageo.data.items.item import MOST_HREF, Item, item_from_stac, printable
+from instageo.data.items.item import MOST_HREF, MOST_ID, Item, item_from_stac, printable
 from instageo.errors import ConfigError, DataError
 from instageo.files import write_bytes
 from instageo.locations import is_remote
+from instageo.wording import counted
 
 MAX_BYTES = 1 << 30
 """Largest list that is read."""
+
+MAX_NAMED = 3
+"""Most damaged records that a message names."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class ItemList:
         collections: Collections that were searched.
         queries: Boxes and periods that were searched.
         searched: Time of the search, ISO; empty if unknown.
+        damage: One sentence on records that could not be read; empty if all could.
     """
 
     items: tuple[Item, ...]
@@ -38,6 +43,7 @@ class ItemList:
     collections: tuple[str, ...] = ()
     queries: tuple[SearchQuery, ...] = ()
     searched: str = ""
+    damage: str = ""
 
     def of_collection(self, collection: str | None, path: Path) -> Self:
         """Return the list with the items of a collection alone; all of them if it is None.
@@ -91,8 +97,10 @@ def write_items(path: Path, content: ItemList, *, files_from: Path | None = None
 def read_items(path: Path) -> ItemList:
     """Read a list of `write_items`, or any FeatureCollection of STAC items or stac-geoparquet.
 
+    Records that are damaged, or lack what chips need, are left out; `damage` names them.
+
     Raises:
-        DataError: It does not exist, is damaged, or an item lacks what chips need.
+        DataError: It does not exist, is damaged, or has damaged records alone.
     """
     try:
         size = path.stat().st_size
@@ -134,22 +142,42 @@ def _list_of(path: Path, records: Any, head: Mapping[str, Any]) -> ItemList:
     if not isinstance(records, list):
         raise DataError(f"{path}: its features are no list; expected STAC items")
     items: dict[tuple[str, str], Item] = {}
+    damaged = []
     for number, record in enumerate(records, start=1):
         try:
-            item = item_from_stac(unsigned(record))
+            item = _read_item(record)
         except DataError as error:
-            raise DataError(f"{path}: {error}") from error
-        except (AttributeError, TypeError, ValueError, KeyError, IndexError, RecursionError) as error:
-            raise DataError(f"{path}: its feature {number} is not a STAC item") from error
-        items.setdefault((item.collection, item.id), item)
+            damaged.append(f"feature {number}: {error}")
+        else:
+            items.setdefault((item.collection, item.id), item)
+    damage = _describe_damage(path, damaged, len(records))
+    if damaged and not items:
+        raise DataError(damage)
     try:
         return ItemList(
             tuple(items[key] for key in sorted(items)), str(head.get("catalog") or ""),
             tuple(map(str, head.get("collections") or ())), tuple(_queries(head.get("queries") or ())),
-            str(head.get("searched") or ""),
+            str(head.get("searched") or ""), damage,
         )  # fmt: skip
     except (AttributeError, TypeError, ValueError, KeyError, IndexError) as error:
         raise DataError(f"{path}: its catalog, collections or queries are damaged") from error
+
+
+def _read_item(record: Any) -> Item:
+    try:
+        return item_from_stac(unsigned(record))
+    except (AttributeError, TypeError, ValueError, KeyError, IndexError, RecursionError) as error:
+        name = printable(record.get("id"), MOST_ID) if isinstance(record, Mapping) else ""
+        raise DataError(f"item {name} is not a STAC item" if name else "it is not a STAC item") from error
+
+
+def _describe_damage(path: Path, damaged: Sequence[str], count: int) -> str:
+    """Return one sentence on the damaged records of a list; empty without one."""
+    if not damaged:
+        return ""
+    named = [*damaged[:MAX_NAMED], *(["…"] if len(damaged) > MAX_NAMED else [])]
+    verb = "is" if len(damaged) == 1 else "are"
+    return f"{path}: {len(damaged)} of {counted(count, 'record')} {verb} damaged and left out: {'; '.join(named)}"
 
 
 def _queries(entries: Iterable[Mapping[str, Any]]) -> Iterable[SearchQuery]:

@@ -83,10 +83,10 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 def _record(row: dict[str, Any]) -> dict[str, Any]:
     row = {str(key): _plain(value) for key, value in row.items() if value is not None}
     own = {key: row.pop(key) for key in OWN if key in row}
-    shape = shapely.from_wkb(own["geometry"], on_invalid="ignore")
+    shape = shapely.from_wkb(own.get("geometry"), on_invalid="ignore")
     own["geometry"] = None if shape is None else shapely.geometry.mapping(shape)
     if isinstance(own.get("bbox"), dict):
-        own["bbox"] = [own["bbox"][key] for key in BOX]
+        own["bbox"] = [own["bbox"].get(key) for key in BOX]
     properties = {**(row.pop("properties", None) or {}), **row}
     return {"type": "Feature", "stac_version": "1.0.0", "links": [], **own, "properties": properties}
 

@@ -3,10 +3,12 @@
 import json
 from datetime import date
 
+import pyarrow.parquet as pq
 import pytest
 
 from instageo.data.catalogs.boxes import SearchQuery
 from instageo.data.catalogs.item_lists import ItemList, list_access, read_items, write_items
+from instageo.data.catalogs.item_tables import table_bytes
 from instageo.data.catalogs.trust import RefusedAddressError
 from instageo.data.items.item import item_from_stac
 from instageo.errors import DataError
@@ -60,6 +62,39 @@ def test_damaged_lists_are_one_sentence(tmp_path, text, suffix):
     with pytest.raises(DataError, match=str(path)) as error:
         read_items(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", ["json", "parquet"])
+def test_damaged_records_are_left_out_and_named(tmp_path, suffix):
+    good, timeless, lost = (record_of("32TPM", f"2024-05-0{day}") for day in (1, 2, 3))
+    del timeless["properties"]["datetime"]
+    path = tmp_path / f"items.{suffix}"
+    if suffix == "json":
+        lost["geometry"] = None
+        path.write_text(json.dumps({"features": [good, timeless, lost]}))
+    else:
+        path.write_bytes(table_bytes([good, timeless, lost], {}, path))
+        table = pq.read_table(path)
+        shapes = [*table["geometry"].to_pylist()[:2], None]
+        pq.write_table(table.set_column(table.schema.get_field_index("geometry"), "geometry", [shapes]), path)
+    content = read_items(path)
+    assert [item.id for item in content.items] == [good["id"]]
+    assert content.damage == (
+        f"{path}: 2 of 3 records are damaged and left out: "
+        f"feature 2: item {timeless['id']} of the catalogue has no datetime or no geometry; "
+        f"feature 3: item {lost['id']} of the catalogue has no datetime or no geometry"
+    )
+
+
+def test_many_damaged_records_are_counted(tmp_path):
+    odd = record_of() | {"assets": [1]}
+    (tmp_path / "items.json").write_text(json.dumps({"features": [record_of(), 3, {}, odd, *[None] * 96]}))
+    damage = read_items(tmp_path / "items.json").damage
+    assert "99 of 100 records are damaged and left out: feature 2: it is not a STAC item; feature 3: " in damage
+    assert damage.endswith(f"feature 4: item {odd['id']} is not a STAC item; …")
+    (tmp_path / "items.json").write_text(json.dumps({"features": [3]}))
+    with pytest.raises(DataError, match="1 of 1 record is damaged and left out: feature 1: it is not a STAC item"):
+        read_items(tmp_path / "items.json")
 
 
 def test_a_missing_list(tmp_path):
