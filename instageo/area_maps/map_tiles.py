@@ -17,8 +17,10 @@ from instageo.area_maps.preparation.option_checks import check_options
 from instageo.area_maps.products.coverage import write_coverage
 from instageo.area_maps.request import AreaOutput, AreaRequest
 from instageo.area_maps.results import AreaMaps, MappedImage, TileMap
+from instageo.data.catalogs.item_lists import write_items
 from instageo.data.composites.composite_scene import UnusableImageError
 from instageo.data.reading.block_cache import BlockCache
+from instageo.data.scene_search import ITEMS
 from instageo.errors import ConfigError, DataError, InstaGeoError, RasterError
 from instageo.files import write_text
 from instageo.locations import user_cache
@@ -69,14 +71,16 @@ def prepare_area(predictor: Predictor, request: AreaRequest, output: AreaOutput,
     _check_dates(predictor, request)
     area, source = read_area(request.area), choose_source(predictor, request.source)
     check_options(request, source)
-    folder = output.folder if keep_list else None
+    own_list = output.folder / ITEMS if keep_list else None
     cache = BlockCache(user_cache() / BLOCKS, output.cache_mb * 10**6)
-    search = search_images(request, area, source, band_names(predictor.settings), folder, cache, output.threads)
+    search = search_images(request, area, source, band_names(predictor.settings), own_list, cache, output.threads)
     tiling = predictor.tiling
     tiles = divide_area(
         area, search.scenes, request, resolution=choose_resolution(predictor, source, request.resolution),
         context=tiling.tile - tiling.stride,
     )  # fmt: skip
+    if own_list is not None and own_list != Path(request.catalog or ""):
+        write_items(own_list, search.item_list, files_from=search.list_folder)
     scenes = tuple(AreaScene(tile.name, tile, search, request, search.files, output.threads) for tile in tiles)
     return AreaWork(request, area, search, scenes)
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from instageo.errors import DataError
 from instageo.files import remove_temporary_files
-from instageo.stores.lock import LockedError, hold_folder
+from instageo.stores.lock import LockedError, hold_output
 
 
 @contextmanager
 def held_output(folder: Path) -> Iterator[None]:
     """Hold an output folder during this block; it is created if it does not exist.
+
+    If nothing is written to it, it is removed again if it was not there.
 
     Half-written files that a killed run has left in it are removed.
 
@@ -20,7 +22,7 @@ def held_output(folder: Path) -> Iterator[None]:
         WriteError: The disk refuses the lock.
     """
     try:
-        with hold_folder(folder):
+        with hold_output(folder):
             remove_temporary_files(folder)
             yield
     except LockedError as error:

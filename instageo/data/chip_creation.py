@@ -33,7 +33,7 @@ from instageo.data.scene_search import ITEMS, SceneSearch, search_scenes
 from instageo.errors import ConfigError, RunFolderError
 from instageo.files import remove_partial_files
 from instageo.runtime.progress import track
-from instageo.stores.lock import LockedError, hold_folder
+from instageo.stores.lock import LockedError, hold_output
 from instageo.vectors.vector_files import is_vector
 from instageo.wording import counted
 
@@ -159,7 +159,7 @@ def _plan(settings: ChipSettings, labelling: Labelling) -> PlanReport:
 def _held(folder: Path) -> Iterator[None]:
     """Hold the output folder, so that a second run in it is refused."""
     try:
-        with hold_folder(folder):
+        with hold_output(folder):
             yield
     except LockedError as error:
         raise RunFolderError(f"{folder}: {error} is making chips in it; choose another folder") from error

@@ -84,6 +84,21 @@ def hold_folder(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def hold_output(folder: Path) -> Iterator[None]:
+    """Lock a folder as `hold_folder` does; if nothing is in it in the end, all that was created is removed again."""
+    with write_errors(folder / LOCK):
+        created = [path for path in (folder / LOCK, folder, *folder.parents) if not path.exists()]
+    try:
+        with hold_folder(folder):
+            yield
+    finally:
+        with suppress(OSError):  # nothing was created, or another process has come
+            if folder / LOCK in created and [path.name for path in folder.iterdir()] == [LOCK]:
+                for path in created:
+                    path.rmdir() if path.is_dir() else path.unlink()
+
+
 def _acquire(lock: "BaseFileLock", timeout: float) -> bool:
     """Return whether a lock is free, and then hold it; a disk without locks counts as free."""
     from filelock import Timeout

@@ -81,6 +81,23 @@ def test_places_without_images(map_area, area, message):
     assert map_area("--plan", area=area) == (1, "", f"error: {message}\n")
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_run_without_images_leaves_nothing_behind(map_area, tmp_path, is_there):
+    if is_there:
+        (tmp_path / "out").mkdir()
+    for options in ({"area": "43.88,11.95,43.94,12.05"}, {"date": "2023-05-01"}, {"date": str(TOMORROW)}):
+        assert map_area(**options)[0] == 1
+        assert (tmp_path / "out").exists() == is_there
+        assert list(tmp_path.glob("out/*")) == list(tmp_path.glob("out/.*")) == []
+
+
+def test_a_period_without_images_leaves_no_folder(map_area, tmp_path):
+    assert map_area("--every", "5d")[0] == 0
+    assert [path.name for path in sorted((tmp_path / "out").glob("2024*"))] == [
+        "2024-05-01_2024-05-05", "2024-05-16",
+    ]  # fmt: skip
+
+
 def test_days_in_the_future(map_area):
     status, _, err = map_area("--plan", date=str(TOMORROW))
     assert (status, err) == (

@@ -12,7 +12,7 @@ from instageo.area_maps.request import DEFAULT_MASK, AreaRequest
 from instageo.data.catalogs.access import Access, without_query
 from instageo.data.catalogs.boxes import SearchQuery, search_boxes
 from instageo.data.catalogs.catalogs import find_catalog
-from instageo.data.catalogs.item_lists import ItemList, list_access, read_items, write_items
+from instageo.data.catalogs.item_lists import ItemList, list_access, read_items
 from instageo.data.catalogs.search import search
 from instageo.data.items.item import Asset
 from instageo.data.matching.product_check import check_product
@@ -20,7 +20,7 @@ from instageo.data.matching.scenes import Scenes, find_scenes
 from instageo.data.output.skipped import Reason
 from instageo.data.reading.block_cache import BlockCache
 from instageo.data.reading.catalog_files import CatalogFile, CatalogFiles, UnusableFileError
-from instageo.data.scene_search import ITEMS, LIST_SUFFIXES
+from instageo.data.scene_search import LIST_SUFFIXES
 from instageo.data.sources.source import Product, RefusedItemError, Source
 from instageo.errors import DataError
 from instageo.products.quality_flags import check_flags
@@ -72,7 +72,7 @@ def search_images(
     area: Area,
     source: Source,
     bands: Sequence[str],
-    folder: Path | None,
+    own_list: Path | None,
     cache: BlockCache,
     threads: int = 8,
 ) -> ImageSearch:
@@ -83,7 +83,7 @@ def search_images(
         area: The area.
         source: The product.
         bands: Bands of the model.
-        folder: Output folder, whose list of images is used if it is of the same request; None without one.
+        own_list: List of the same request before, which is used if it is of the same search; None without one.
         cache: Where blocks of files are kept.
         threads: Files that are read at a time.
 
@@ -93,14 +93,11 @@ def search_images(
         DataError: The catalogue cannot be reached.
     """
     _check_past(request)
-    own_list = None if folder is None else folder / ITEMS
     listing = _list_images(request, area, source, own_list)
     item_list, products = listing.items, listing.products
     source.check_bands(tuple(bands), products)
     flags = DEFAULT_MASK if request.mask is None else request.mask
     mask = check_flags(flags, source.flags, source.name) if source.flags else ()
-    if own_list is not None and own_list != Path(request.catalog or ""):
-        write_items(own_list, item_list, files_from=listing.folder)
     files = CatalogFiles(listing.open_access, cache, threads)
     scenes = find_scenes(
         item_list.items, source, products, tuple(bands), max_cloud=request.max_cloud, stated=request.sentinel2_shift,

@@ -12,7 +12,20 @@ import threading
 import pytest
 from filelock import FileLock
 
-from instageo.stores.lock import LOCK, OWNER, LockedError, file_lock, hold_folder
+from instageo.stores.lock import LOCK, OWNER, LockedError, file_lock, hold_folder, hold_output
+
+
+def test_an_output_folder_without_a_file_is_as_it_was(tmp_path):
+    (tmp_path / "there").mkdir()
+    for name in ("there", "new/inner"):
+        with hold_output(tmp_path / name):
+            assert (tmp_path / name / LOCK).exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+    with hold_output(tmp_path / "new"):
+        (tmp_path / "new" / "map.tif").touch()
+    with hold_output(tmp_path / "new"), pytest.raises(LockedError), hold_output(tmp_path / "new"):
+        pass
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [LOCK, "map.tif"]
 
 
 def test_a_second_holder_waits_and_says_so(tmp_path, caplog):
