@@ -16,8 +16,9 @@ COMMAND = [sys.executable, str(Path(__file__))]
 class SmallRunner:
     """Writes small files in place of maps."""
 
-    def run(self, model, request, output, progress):
+    def run(self, model, requests, output, progress):
         """Do what the source of the model says."""
+        request = next(iter(requests.values()))
         folder = output.folder
         folder.mkdir(parents=True, exist_ok=True)
         progress("searching images", 0, 0)
@@ -45,6 +46,10 @@ class SmallRunner:
         (folder / "areas.csv").write_text("zone,hectares\n")
         (folder / "T36KXD").mkdir(exist_ok=True)
         (folder / "T36KXD" / "map.tif").write_bytes(bytes(3_000_000))
+        for name in filter(None, requests):
+            (folder / name).mkdir(exist_ok=True)
+            (folder / name / "request.json").write_text(str(folder))
+            (folder / name / "report.html").write_text(f"<h1>{name}</h1>")
         (folder / ".hidden.tif").write_bytes(b"x")
         (folder / "weights.pkl").write_bytes(b"x")
         if not (folder / "link.tif").is_symlink():
@@ -53,13 +58,19 @@ class SmallRunner:
         progress("mapping", 2, 2)
         return "1 of 2 tiles could not be mapped (T36KXD)" if model == "partial" else ""
 
-    def plan(self, model, request, output):
+    def plan(self, model, requests, output):
         """Return a plan, or do as the source of the model says."""
         if model == "error":
             raise ConfigError("no image was found; choose other days")
         if model == "slow":
             time.sleep(600)
-        return {"tiles": ["T36KXD"], "images": 3, "megabytes": [12.5, 40.2], "network_seconds": 120, "notes": ["<b>"]}
+        return {
+            "tiles": ["T36KXD"],
+            "images": 3 * len(requests),
+            "megabytes": [12.5, 40.2],
+            "network_seconds": 120,
+            "notes": ["<b>"],
+        }
 
     def _slow(self, folder, progress):
         """Write one line per step to a file; a second run continues after the last line."""

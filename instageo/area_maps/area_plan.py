@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -174,6 +174,17 @@ def make_plan(area: Area, search: ImageSearch, scenes: Sequence[AreaScene], spee
         area.name, search.source.name, search.item_list.catalog or "a list", composites[0].pixel_m, tiles, num_tiles,
         least, most, num_tiles * speed.seconds_per_tile, search.notes,
     )  # fmt: skip
+
+
+def join_plans(plans: Mapping[str, AreaPlan]) -> AreaPlan:
+    """Return the plans of several periods as one, whose tiles are named by their period, too."""
+    first, *_ = own = tuple(plans.values())
+    tiles = tuple(
+        replace(tile, name=f"{name} {tile.name}".strip()) for name, plan in plans.items() for tile in plan.tiles
+    )
+    notes = tuple(dict.fromkeys(note for plan in own for note in plan.notes))
+    sums = {name: sum(getattr(plan, name) for plan in own) for name in ("num_tiles", "least_mb", "most_mb", "seconds")}
+    return replace(first, tiles=tiles, notes=notes, **sums)
 
 
 def _megabytes(

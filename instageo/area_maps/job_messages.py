@@ -1,5 +1,6 @@
 """What a server and the process of a job say to each other: one JSON object per line, on standard input and output."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -16,13 +17,13 @@ class JobOrder:
     Attributes:
         command: `run` for maps, or `plan` for their plan alone.
         model: Checkpoint, folder of a run, or `registry:…`.
-        request: The area, the days and the images.
+        requests: The area, the days and the images, by the name of their period; see `divide_periods`.
         output: Where and how maps are written.
     """
 
     command: str
     model: str
-    request: AreaRequest
+    requests: Mapping[str, AreaRequest]
     output: AreaOutput
 
     def to_json(self) -> dict[str, Any]:
@@ -31,7 +32,7 @@ class JobOrder:
         return {
             "command": self.command,
             "model": self.model,
-            "request": request_to_json(self.request),
+            "requests": {name: request_to_json(request) for name, request in self.requests.items()},
             "output": output,
         }
 
@@ -47,10 +48,10 @@ def order_from_json(values: dict[str, Any]) -> JobOrder:
         return JobOrder(
             values["command"],
             values["model"],
-            request_from_json(values["request"]),
+            {name: request_from_json(request) for name, request in values["requests"].items()},
             AreaOutput(**(output | {"folder": Path(output["folder"])})),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"the order of a job does not fit: {error!r}") from error
 
 

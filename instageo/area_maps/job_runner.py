@@ -13,20 +13,23 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from instageo.area_maps.job_messages import order_from_json
 from instageo.area_maps.request import AreaOutput, AreaRequest
-from instageo.errors import InstaGeoError, OutOfMemoryError
+from instageo.errors import DataError, InstaGeoError, OutOfMemoryError
 from instageo.files import describe_os_error
 from instageo.plain_values import load_json
 from instageo.runtime.termination import INTERRUPTED, interrupt_on_sigterm
 from instageo.stores.lock import LockedError, hold_folder
 
 Progress = Callable[[str, int, int], None]
+
+Requests = Mapping[str, AreaRequest]
 
 GRACE_S = 20.0
 """Seconds after which this process ends by force once the server has died."""
@@ -46,40 +49,65 @@ INTERNAL_ERROR = "an internal error occurred; the log of the job (job.log in its
 class AreaRunner(Protocol):
     """What makes maps of areas and their plans."""
 
-    def run(self, model: str, request: AreaRequest, output: AreaOutput, progress: Progress) -> str:
+    def run(self, model: str, requests: Requests, output: AreaOutput, progress: Progress) -> str:
         """Write maps, and return what is missing, or an empty text.
 
         A second call with the same arguments continues where the first one ended.
 
         Args:
             model: Checkpoint, folder of a run, or `registry:…`.
-            request: The area, the days and the images.
+            requests: The area, the days and the images, by the name of their period.
             output: Where and how maps are written.
             progress: Called with a sentence, the number of steps that are done, and of all steps.
         """
 
-    def plan(self, model: str, request: AreaRequest, output: AreaOutput) -> dict[str, Any]:
+    def plan(self, model: str, requests: Requests, output: AreaOutput) -> dict[str, Any]:
         """Return how many tiles, images, MB and minutes maps would take; write nothing."""
 
 
 class AreaMapRunner:
     """Maps areas with the package's own code."""
 
-    def run(self, model: str, request: AreaRequest, output: AreaOutput, progress: Progress) -> str:
+    def run(self, model: str, requests: Requests, output: AreaOutput, progress: Progress) -> str:
         """Write maps; see `AreaRunner.run`."""
-        from instageo.area_maps.map_area import map_area_request
+        from instageo.area_maps.period_run import load_period_run
 
-        tiles = map_area_request(model, request, output, progress=progress).tiles
+        def show(name: str) -> AbstractContextManager[Progress]:
+            number = list(requests).index(name)
+
+            def advance(text: str, done: int, total: int) -> None:
+                steps = 1000 * number + 1000 * done // max(total, 1)
+                progress(f"{name}: {text}" if name else text, steps, 1000 * len(requests))
+
+            return nullcontext(advance)
+
+        made = load_period_run(model, requests, output).make(show)
+        tiles = [tile for maps in made.made for tile in maps.tiles]
         failed = [tile.tile for tile in tiles if tile.error is not None]
-        if not failed:
-            return ""
-        return f"{len(failed)} of {len(tiles)} tiles could not be mapped ({', '.join(failed)}); the report says why"
+        missing = _without_image(requests, [name for name, maps in made.periods.items() if maps is not None])
+        if failed:
+            missing.append(
+                f"{len(failed)} of {len(tiles)} tiles could not be mapped ({', '.join(failed)}); the report says why"
+            )
+        return "; ".join(missing)
 
-    def plan(self, model: str, request: AreaRequest, output: AreaOutput) -> dict[str, Any]:
+    def plan(self, model: str, requests: Requests, output: AreaOutput) -> dict[str, Any]:
         """Return the plan of maps; see `AreaRunner.plan`."""
-        from instageo.area_maps.map_area import plan_area_request
+        from instageo.area_maps.area_plan import join_plans
+        from instageo.area_maps.period_run import load_period_run
 
-        return plan_area_request(model, request, output).to_json()
+        plans = dict(load_period_run(model, requests, output).plan())
+        if not plans:
+            raise DataError("no period has an image of the area; widen the dates, or choose longer periods")
+        joined = join_plans(plans)
+        return replace(joined, notes=(*joined.notes, *_without_image(requests, list(plans)))).to_json()
+
+
+def _without_image(requests: Requests, found: Sequence[str]) -> list[str]:
+    """Return a sentence on the periods that have no image; nothing if all have."""
+    without = [name for name in requests if name not in found]
+    have = "has" if len(without) == 1 else "have"
+    return [f"{len(without)} of {len(requests)} periods {have} no image ({', '.join(without)})"] if without else []
 
 
 def run_order(runner: AreaRunner) -> int:
@@ -93,10 +121,10 @@ def run_order(runner: AreaRunner) -> int:
             order = order_from_json(load_json(sys.stdin.readline()))
             threading.Thread(target=_follow_server, daemon=True).start()
             if order.command == "plan":
-                send({"plan": runner.plan(order.model, order.request, order.output)})
+                send({"plan": runner.plan(order.model, order.requests, order.output)})
                 return 0
             progress = _progress(send)
-            missing = _run_locked(lambda: runner.run(order.model, order.request, order.output, progress), order.output)
+            missing = _run_locked(lambda: runner.run(order.model, order.requests, order.output, progress), order.output)
             send({"done": True, "missing": missing})
     except KeyboardInterrupt:
         return INTERRUPTED

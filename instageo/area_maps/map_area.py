@@ -85,22 +85,14 @@ def map_area_request(
         InstaGeoError: The model, the area or images cannot be found or do not fit together, or a disk refuses a file.
     """
     predictor = load_model(model) if isinstance(model, str) else model
-    map_settings = MapSettings(
-        probabilities=output.probabilities, memory_mb=output.memory_mb, overwrite=output.overwrite
-    )
-    job = job_without_scenes(predictor, map_settings)
+    job = job_for_output(predictor, output)
     return make_area_maps(job, request, output, zones_of(request), progress or (lambda _text, _done, _total: None))
 
 
-def plan_area_request(model: str | Predictor, request: AreaRequest, output: AreaOutput) -> AreaPlan:
-    """Return what it takes to map an area; no pixel is read, and nothing is written.
-
-    Raises:
-        InstaGeoError: See `map_area_request`.
-    """
-    predictor = load_model(model) if isinstance(model, str) else model
-    work = prepare_area(predictor, request, output, keep_list=False)
-    return make_plan(work.area, work.search, work.scenes, SpeedTrial(predictor))
+def job_for_output(predictor: Predictor, output: AreaOutput) -> MapJob:
+    """Return what computes and writes the maps of an output, without scenes."""
+    settings = MapSettings(probabilities=output.probabilities, memory_mb=output.memory_mb, overwrite=output.overwrite)
+    return job_without_scenes(predictor, settings)
 
 
 def map_area(

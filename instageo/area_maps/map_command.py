@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from instageo.area_maps.request import COMPOSITES, AreaRequest, Days, parse_days
+from instageo.area_maps.request import COMPOSITES, AreaRequest, divide_periods
 from instageo.errors import ConfigError
 from instageo.extras import required_by
 from instageo.locations import hide_secrets
@@ -113,7 +113,8 @@ def area_requests(values: Mapping[str, Any]) -> dict[str, AreaRequest]:
         raise ConfigError(f"--output {values['output']}: is a file; an area needs a folder, such as -o maps")
     if values["price_per_hour"] is not None and not values["plan"]:
         raise ConfigError("--price-per-hour: is for the plan; add --plan, or leave it out")
-    periods = _periods(values)
+    before, after = (None if values[name] is None else values[name].split(",") for name in ("before", "after"))
+    periods = divide_periods(values["dates"] or [], before, after, values["every"])
     mask = tuple(part.strip() for part in (values["mask"] or "").split(",") if part.strip())
     shared: dict[str, Any] = {
         name: values[name]
@@ -122,25 +123,6 @@ def area_requests(values: Mapping[str, Any]) -> dict[str, AreaRequest]:
     }  # fmt: skip
     shared["mask"] = () if mask == ("none",) else mask or None
     return {name: AreaRequest(days=days, **shared) for name, days in periods.items()}
-
-
-def _periods(values: Mapping[str, Any]) -> dict[str, tuple[Days, ...]]:
-    """Return the days of each request, by its name; that of a single one is empty."""
-    dates, every = values["dates"] or [], values["every"]
-    if (values["before"] is None) != (values["after"] is None):
-        raise ConfigError("--before and --after belong together; give both, or --date alone")
-    if values["before"] is not None:
-        if dates or every:
-            raise ConfigError("--before and --after: leave out --date and --every; each of them gives days of its own")
-        return {name: tuple(map(parse_days, values[name].split(","))) for name in ("before", "after")}
-    if not dates:
-        raise ConfigError("--date is missing; give a day such as 2026-11-20, or a period such as 2026-11-20/2026-11-26")
-    days = tuple(map(parse_days, dates))
-    if every is None:
-        return {"": days}
-    if len(days) != 1:
-        raise ConfigError("--every: divides one --date into periods; give a single one, such as 2026-01-01/2026-06-30")
-    return {str(each).replace("/", "_"): (each,) for each in days[0].divide(every)}
 
 
 def _flag(name: str) -> str:

@@ -1,5 +1,6 @@
 """What a user asks for: an area, days, and how images of them are chosen and combined."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -125,6 +126,36 @@ def parse_days(text: str) -> Days:
     if days.last < days.first:
         raise ConfigError(f"date={text} does not work; its last day comes before its first")
     return days
+
+
+def divide_periods(
+    dates: Sequence[str], before: Sequence[str] | None, after: Sequence[str] | None, every: str | None
+) -> dict[str, tuple[Days, ...]]:
+    """Return the days of each map, by the name of its period: `before` and `after`, first and last day, or empty.
+
+    Args:
+        dates: Day or period of each date of the model, for a single map.
+        before: The same for the earlier map of a comparison.
+        after: The same for the later one.
+        every: Length of the periods into which a single date is divided, such as `16d`.
+
+    Raises:
+        ConfigError: They contradict each other, or one is not a day or period.
+    """
+    if (before is None) != (after is None):
+        raise ConfigError("before and after belong together; give both, or date alone")
+    if before is not None and after is not None:
+        if dates or every is not None:
+            raise ConfigError("before and after: leave out date and every; each of them gives days of its own")
+        return {"before": tuple(map(parse_days, before)), "after": tuple(map(parse_days, after))}
+    if not dates:
+        raise ConfigError("date is missing; give a day such as 2026-11-20, or a period such as 2026-11-20/2026-11-26")
+    days = tuple(map(parse_days, dates))
+    if every is None:
+        return {"": days}
+    if len(days) != 1:
+        raise ConfigError("every: divides one date into periods; give a single one, such as 2026-01-01/2026-06-30")
+    return {str(each).replace("/", "_"): (each,) for each in days[0].divide(every)}
 
 
 @dataclass(frozen=True)

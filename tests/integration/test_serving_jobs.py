@@ -201,19 +201,18 @@ def test_an_area_is_mapped_as_by_the_command(instageo, small_network, tmp_path, 
             status, plan = post(server, "/v1/jobs/plan", request)
             assert status == 200, plan
             assert (len(plan["tiles"]), plan["images"], plan["product"]) == (3, 6, "hls")
-            job = post(server, "/v1/jobs", request)[1]
-            path = f"/v1/jobs/{job['id']}"
-            wait_for(lambda: json.loads(server.request("GET", path)[1])["state"] in ("done", "failed"))
-            job = json.loads(server.request("GET", path)[1])
-            assert job["state"] == "done", job
-            names = {file["name"] for file in job["files"]}
-            assert {"report.html", "areas.csv", "tiles/T32TQM.tif"} <= names
-            files = {name: server.request("GET", f"{path}/files/{name}") for name in names}
-            assert {status for status, _ in files.values()} == {200}
+            files = made_files(server, request)
+            assert {"report.html", "areas.csv", "tiles/T32TQM.tif"} <= set(files)
+            compared = request | {"date": None, "before": DAYS[0], "after": DAYS[1], "area": [11.31, 43.9, 11.4, 44.0]}
+            status, plan = post(server, "/v1/jobs/plan", compared)
+            assert (status, [tile["name"].split()[0] for tile in plan["tiles"]]) == (200, ["before", "after"])
+            changes = made_files(server, compared)
+            assert {"report.html", "changes.csv", "before/areas.csv", "after/report.html"} <= set(changes)
+            assert not [name for name in changes if name.endswith("request.json")]
             report = files["report.html"][1].decode()
             assert "<script>alert(1)" not in report
             assert "&lt;script&gt;alert(1)" in report
-            texts = b"".join(content for _, content in files.values())
+            texts = b"".join(content for made in (files, changes) for _, content in made.values())
             assert str(tmp_path / "jobs").encode() not in texts
             assert str(small_network).encode() not in texts  # the model has its name instead
         arguments = ("map", small_network, "--area", ",".join(map(str, AREA)), "--date", request["date"])
@@ -224,6 +223,17 @@ def test_an_area_is_mapped_as_by_the_command(instageo, small_network, tmp_path, 
     for tile in tiles:
         (tmp_path / tile.name).write_bytes(files[f"tiles/{tile.name}"][1])
         assert read_layers(tmp_path / tile.name).tobytes() == read_layers(tile).tobytes()
+
+
+def made_files(server, request):
+    """Status and content of all files of a job by their names, after its end."""
+    path = f"/v1/jobs/{post(server, '/v1/jobs', request)[1]['id']}"
+    wait_for(lambda: json.loads(server.request("GET", path)[1])["state"] in ("done", "failed"))
+    job = json.loads(server.request("GET", path)[1])
+    assert job["state"] == "done", job
+    files = {file["name"]: server.request("GET", f"{path}/files/{file['name']}") for file in job["files"]}
+    assert {status for status, _ in files.values()} == {200}
+    return files
 
 
 ZONES = {
@@ -290,7 +300,9 @@ def test_the_page_in_a_browser(run, tmp_path):
         assert report.evaluate("self.origin") == "null"  # it has nothing of this server's
         assert report.evaluate("fetch('/v1/jobs').then(() => 'read', () => 'refused')") == "refused"
         report.close()
+        ask_for_two_periods_and_for_many(page)
         cancel_a_slow_job(page)
+        page.select_option("#kind", "compare")
         for width, name in ((1280, "wide"), (360, "narrow")):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -323,6 +335,37 @@ def draw_with_mouse_and_keys(page):
     assert (grown[:3], grown[3] > moved[3]) == (moved[:3], True)
 
 
+def ask_for_two_periods_and_for_many(page):
+    """Compare two periods, then follow the area over time, by the keyboard alone."""
+    page.focus("#kind")
+    page.keyboard.press("ArrowDown")
+    assert page.get_by_role("group").filter(has_text="Before: images").is_visible()
+    fields = page.locator("#dates input")
+    assert [field.input_value() for field in fields.all()] == ["2026-11-20", "2026-11-26", "", ""]
+    page.press("#kind", "Enter")
+    page.click("#show")
+    assert page.inner_text("#status") == "choose the days of which images are taken: after"
+    fields.nth(2).fill("2026-12-01")
+    page.click("#show")
+    page.locator("#start:enabled").wait_for()
+    assert "6" in page.inner_text("#planned").split()  # 3 images of each period
+    page.keyboard.press("Enter")
+    done = page.locator("#jobs > li").first
+    done.locator("strong", has_text="quick, changes from 2026-11-20/2026-11-26 to 2026-12-01").wait_for()
+    done.locator(".state", has_text="done").wait_for()
+    done.locator("summary").click()
+    with page.expect_download() as download:
+        done.get_by_role("link", name="before/report.html").click()
+    assert download.value.suggested_filename == "report.html"
+    page.select_option("#kind", "series")
+    page.get_by_label("Days of each map").fill("3")
+    page.click("#show")
+    page.locator("#start:enabled").wait_for()
+    page.keyboard.press("Enter")
+    page.locator("#jobs strong", has_text="3 maps from 2026-11-20/2026-11-22 to 2026-11-26").wait_for()
+    page.locator("#jobs > li").first.locator(".state", has_text="done").wait_for()
+
+
 def cancel_a_slow_job(page):
     """Start a slow job from the page, watch it, cancel it, and remove it."""
     page.select_option("#model", "slow")
@@ -337,4 +380,4 @@ def cancel_a_slow_job(page):
     page.locator("#jobs .state", has_text="cancelled").wait_for()
     page.on("dialog", lambda dialog: dialog.accept())
     page.locator("#jobs > li").first.locator("text=Remove").click()
-    page.locator("#jobs > li").nth(1).wait_for(state="detached")
+    page.locator("#jobs .state", has_text="cancelled").wait_for(state="detached")

@@ -9,13 +9,12 @@ def check_options(request: AreaRequest, source: Source) -> None:
     """Raise a ConfigError if a request names something that images of its product do not have."""
     name = source.name
     if request.mask and not source.flags:
-        raise ConfigError(f"mask={','.join(request.mask)}: {name} has no quality layer; leave --mask out")
+        raise ConfigError(f"mask={','.join(request.mask)}: {name} has no quality layer; leave it out")
     if request.dilation and not source.flags:
-        raise ConfigError(f"dilation={request.dilation:g}: {name} has no quality layer to mask; leave --dilation out")
+        raise ConfigError(f"dilation={request.dilation:g}: {name} has no quality layer to mask; leave it out")
     if request.max_cloud < 100 and source.radar_unit is not None:
-        raise ConfigError(f"max_cloud={request.max_cloud:g}: {name} sees through clouds; leave --max-cloud out")
+        raise ConfigError(f"max_cloud={request.max_cloud:g}: {name} sees through clouds; leave it out")
     if request.sentinel2_shift is not None and source.offset is None:
         raise ConfigError(
-            f"sentinel2_shift={request.sentinel2_shift}: values of {name} have no such offset; leave --sentinel2-shift "
-            "out"
+            f"sentinel2_shift={request.sentinel2_shift}: values of {name} have no such offset; leave it out"
         )

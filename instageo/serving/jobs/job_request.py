@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from instageo.area_maps.request import COMPOSITES, AreaRequest, Days, parse_days
+from instageo.area_maps.request import COMPOSITES, AreaRequest, Days, divide_periods
 from instageo.data.catalogs.catalogs import CATALOGS, find_catalog
 from instageo.data.catalogs.trust import is_private
 from instageo.data.sources.sources import SOURCES
@@ -22,10 +22,15 @@ FIELDS = {
     "area": "Box [west, south, east, north] in degrees, or a GeoJSON geometry of type Polygon or MultiPolygon.",
     "date": "A day, 2026-11-20, or a period, 2026-11-20/2026-11-26, UTC.",
     "dates": "Days or periods of a model that takes several dates, in its order.",
+    "before": "Earlier day or period of a comparison, instead of date; a list for a model of several dates.",
+    "after": "Later day or period of a comparison.",
+    "every": "Divide date into periods of this many days, such as 16d, and map each.",
     "source": "Satellite product; by default that of the training chips.",
     "catalog": "Key of a catalogue; by default that of the product.",
     "composite": f"How images are combined: {', '.join(COMPOSITES)}.",
     "mask": "Quality flags whose pixels do not count; by default cloud and shadow.",
+    "dilation": "Pixels by which masks grow.",
+    "resolution": "Pixel size, metres; by default that of the training chips.",
     "max_cloud": "Largest cloud cover of an image, percent.",
     "zones": "GeoJSON FeatureCollection of polygons whose areas are measured one by one.",
     "probabilities": "Whether the probability of each class is written, too.",
@@ -48,7 +53,7 @@ class JobSpec:
         area: Box `W,S,E,N`; None if there is a geometry.
         geometry: GeoJSON geometry; None if there is a box.
         zones: FeatureCollection; None without zones.
-        days: Days of each date.
+        periods: Days of each date of each map, by the name of its period; see `divide_periods`.
         choices: Further fields of `AreaRequest`.
         probabilities: Whether probabilities are written, too.
         summary: What was asked for, in the words of the request; geometries by their bounds.
@@ -58,16 +63,15 @@ class JobSpec:
     area: str | None
     geometry: Mapping[str, Any] | None
     zones: Mapping[str, Any] | None
-    days: tuple[Days, ...]
+    periods: Mapping[str, tuple[Days, ...]]
     choices: Mapping[str, Any]
     probabilities: bool
     summary: Mapping[str, Any]
 
-    def to_request(self, area_file: str, zones_file: str) -> AreaRequest:
-        """Return the request; geometry and zones are in these files."""
-        return AreaRequest(
-            self.area or area_file, self.days, zones=zones_file if self.zones is not None else None, **self.choices
-        )
+    def to_requests(self, area_file: str, zones_file: str) -> dict[str, AreaRequest]:
+        """Return the request of each period; geometry and zones are in these files."""
+        area, zones = self.area or area_file, zones_file if self.zones is not None else None
+        return {name: AreaRequest(area, days, zones=zones, **self.choices) for name, days in self.periods.items()}
 
 
 def parse_job(text: str, models: Collection[str], settings: JobSettings) -> JobSpec:
@@ -112,22 +116,24 @@ def _parse(values: dict[str, Any], models: Collection[str], settings: JobSetting
     model = _choice(values, "model", models) or next(iter(models))
     box, area = _read_area(values.get("area"), settings)
     zones = None if values.get("zones") is None else geometry.read_zones(values["zones"])
-    days = _read_days(values, settings)
+    periods = _read_periods(values, settings)
     choices = {
         "source": _choice(values, "source", SOURCES),
         "catalog": _read_catalog(values, settings),
         "composite": _choice(values, "composite", COMPOSITES) or COMPOSITES[0],
         "mask": _read_mask(values),
+        "dilation": _read_number(values, "dilation", 0.0),
         "max_cloud": _read_number(values, "max_cloud", 100.0),
+        "resolution": None if values.get("resolution") is None else _read_number(values, "resolution", 0.0),
     }
     probabilities = values.get("probabilities", False)
     if not isinstance(probabilities, bool):
         raise ConfigError("probabilities: expected true or false")
     spec = JobSpec(
-        model, ",".join(f"{value:.10g}" for value in box) if box else None, None if box else area, zones, days, choices,
-        probabilities, _summarize(area, box, zones, days, choices),
+        model, ",".join(f"{value:.10g}" for value in box) if box else None, None if box else area, zones, periods,
+        choices, probabilities, _summarize(area, box, zones, periods, choices),
     )  # fmt: skip
-    spec.to_request("", "")  # checks ranges
+    spec.to_requests("", "")  # checks ranges
     return spec
 
 
@@ -135,14 +141,15 @@ def _summarize(
     area: Mapping[str, Any],
     box: geometry.Box | None,
     zones: Mapping[str, Any] | None,
-    days: tuple[Days, ...],
+    periods: Mapping[str, tuple[Days, ...]],
     choices: Mapping[str, Any],
 ) -> dict[str, Any]:
     return {
         "bounds": list(box or geometry.bounds_of(area)),
         "area_km2": round(geometry.measure_km2(area), 1),
         "zones": len(zones["features"]) if zones else 0,
-        "dates": [str(each) for each in days],
+        "dates": [str(each) for days in periods.values() for each in days],
+        "periods": {name: [str(each) for each in days] for name, days in periods.items() if name},
         **{name: list(value) if isinstance(value, tuple) else value for name, value in choices.items()},
     }
 
@@ -166,19 +173,32 @@ def _read_area(value: Any, settings: JobSettings) -> tuple[geometry.Box | None, 
     return box, area
 
 
-def _read_days(values: Mapping[str, Any], settings: JobSettings) -> tuple[Days, ...]:
-    given = [values["date"]] if values.get("date") is not None else values.get("dates")
+def _read_periods(values: Mapping[str, Any], settings: JobSettings) -> dict[str, tuple[Days, ...]]:
+    """Return the days of each map by its period, within the limits."""
     if values.get("date") is not None and values.get("dates") is not None:
         raise ConfigError("date and dates: expected one of them")
-    if not isinstance(given, list) or not given or not all(isinstance(each, str) for each in given):
-        raise ConfigError("date: expected a day such as 2026-11-20, a period such as 2026-11-20/2026-11-26, or dates")
-    if len(given) > settings.days:
-        raise TooLargeError(f"dates: has {len(given)} dates; the limit of this server is {settings.days} days")
-    days = tuple(parse_days(each[:50]) for each in given)
-    count = sum((each.last - each.first).days + 1 for each in days)
+    dates = [*(_read_dates(values, "date") or _read_dates(values, "dates") or [])]
+    every = values.get("every")
+    if every is not None and not isinstance(every, str):
+        raise ConfigError("every: expected a number of days as text, such as 16d")
+    periods = divide_periods(
+        dates, _read_dates(values, "before"), _read_dates(values, "after"), None if every is None else every[:50]
+    )
+    count = sum((each.last - each.first).days + 1 for days in periods.values() for each in days)
     if count > settings.days:
         raise TooLargeError(f"dates: are {count} days; the limit of this server is {settings.days} days")
-    return days
+    return periods
+
+
+def _read_dates(values: Mapping[str, Any], name: str) -> list[str] | None:
+    """Return days or periods; a single one may be a text alone."""
+    value = values.get(name)
+    given = [value] if name != "dates" and not isinstance(value, list) else value
+    if value is None:
+        return None
+    if not isinstance(given, list) or not given or not all(isinstance(each, str) for each in given):
+        raise ConfigError(f"{name}: expected a day such as 2026-11-20, or a period such as 2026-11-20/2026-11-26")
+    return [each[:50] for each in given]
 
 
 def _choice(values: Mapping[str, Any], name: str, options: Collection[str]) -> str | None:

@@ -42,7 +42,7 @@ class JobRecord:
         client: Who asked for it: an address, or `local`.
         model: Name of the model, as clients know it.
         summary: What was asked for, in the words of the request.
-        request: Values of the `AreaRequest` (`request_to_json`); files in it lie in the job's folder.
+        requests: Values of the `AreaRequest` of each period (`request_to_json`); their files lie in the job's folder.
         probabilities: Whether probabilities are written, too.
         state: One of `STATES`.
         message: What it does, or why it has failed: one sentence.
@@ -60,7 +60,7 @@ class JobRecord:
     client: str
     model: str
     summary: Mapping[str, Any]
-    request: Mapping[str, Any]
+    requests: Mapping[str, Mapping[str, Any]]
     probabilities: bool = False
     state: str = QUEUED
     message: str = ""

@@ -26,7 +26,7 @@ RECORD, AREA, ZONES, MAPS, LOG = "job.json", "area.geojson", "zones.geojson", "m
 """Names in the folder of a job."""
 
 PRIVATE = ("request.json",)
-"""Files in the folder of maps that hold paths of the server."""
+"""Names of files in the folders of maps that hold paths of the server."""
 
 PLAN_PREFIX = "plan-"
 
@@ -53,8 +53,8 @@ class JobStore:
     def create(self, spec: JobSpec, client: str) -> JobRecord:
         """Write the files of a new job, and return its record."""
         number = secrets.token_hex(16)
-        request = self._write_inputs(spec, self.folder / number)
-        record = JobRecord(number, client, spec.model, spec.summary, request, spec.probabilities)
+        requests = self._write_inputs(spec, self.folder / number)
+        record = JobRecord(number, client, spec.model, spec.summary, requests, spec.probabilities)
         self.save(record)
         return record
 
@@ -64,8 +64,8 @@ class JobStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=PLAN_PREFIX, dir=self.folder, ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            request = _resolve(self._write_inputs(spec, folder), folder)
-            yield JobOrder("plan", model, request, AreaOutput(folder / MAPS, spec.probabilities)), folder / LOG
+            requests = _resolve(self._write_inputs(spec, folder), folder)
+            yield JobOrder("plan", model, requests, AreaOutput(folder / MAPS, spec.probabilities)), folder / LOG
 
     def order(self, record: JobRecord, model: str, memory_mb: int) -> JobOrder:
         """Return the order for the maps of a job.
@@ -76,7 +76,7 @@ class JobStore:
             memory_mb: Memory beyond that of the network, MB.
         """
         output = AreaOutput(self.maps(record.id), record.probabilities, memory_mb=memory_mb, model_name=record.model)
-        return JobOrder("run", model, _resolve(record.request, self.folder / record.id), output)
+        return JobOrder("run", model, _resolve(record.requests, self.folder / record.id), output)
 
     def save(self, record: JobRecord, *, sync: bool = True) -> None:
         """Write the record of a job, whole or not at all.
@@ -96,8 +96,8 @@ class JobStore:
         for path in self.folder.glob(f"*/{RECORD}"):
             try:
                 record = record_from_json(load_json_file(path))
-                request_from_json(dict(record.request))
-            except (OSError, ValueError, TypeError, KeyError) as error:
+                _resolve(record.requests, path.parent)
+            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
                 log.warning("%s: ignored, since it is damaged: %s", path, error)
                 continue
             if record.id == path.parent.name and JOB_ID.fullmatch(record.id):
@@ -139,7 +139,7 @@ class JobStore:
             name = "/".join(parts)
             if (
                 path.suffix in PUBLISHED
-                and name not in PRIVATE
+                and path.name not in PRIVATE
                 and not any(part.startswith(".") for part in parts)
                 and name.isprintable()
             ):
@@ -160,17 +160,20 @@ class JobStore:
         return path if inside and path.is_file() and not path.is_symlink() else None
 
     def _write_inputs(self, spec: JobSpec, folder: Path) -> dict[str, Any]:
-        """Write the files of a request, and return its values; files by their names in the folder."""
+        """Write the files of a request, and return its values by period; files by their names in the folder."""
         for name, content in ((AREA, spec.geometry), (ZONES, spec.zones)):
             if content is not None:
                 write_text(folder / name, json.dumps(content))
-        return request_to_json(spec.to_request(AREA, ZONES))
+        return {name: request_to_json(request) for name, request in spec.to_requests(AREA, ZONES).items()}
 
 
-def _resolve(request: Mapping[str, Any], folder: Path) -> AreaRequest:
-    """Return a request whose files are in a folder."""
-    paths = {name: str(folder / file) for name, file in (("area", AREA), ("zones", ZONES)) if request[name] == file}
-    return request_from_json({**request, **paths})
+def _resolve(requests: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, AreaRequest]:
+    """Return requests whose files are in a folder."""
+    resolved = {}
+    for period, request in requests.items():
+        paths = {name: str(folder / file) for name, file in (("area", AREA), ("zones", ZONES)) if request[name] == file}
+        resolved[period] = request_from_json({**request, **paths})
+    return resolved
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:

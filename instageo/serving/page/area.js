@@ -8,6 +8,7 @@ const COMPOSITES = {
 };
 let polygons = null; // GeoJSON geometry of the file of the area
 let zones = null; // GeoJSON of the file of zones
+let modelDates = 1; // dates that the chosen model takes
 let planned = null; // the request of the plan that is shown, as text
 
 const map = new WorldMap((box) => {
@@ -95,22 +96,31 @@ async function useZonesFile() {
   }
 }
 
-function makeDates(count) {
-  if (element("dates").children.length === count) return;
-  const sets = Array.from({ length: count }, (_, index) => {
-    const title = count > 1 ? `Images of date ${index + 1}, days` : "Images of the days";
-    const days = ["first", "last"].map((name) => create("label", [`${name} day`, create("input", [], { type: "date", name })]));
-    return create("fieldset", [create("legend", title), create("div", days, { class: "pair" })]);
-  });
+// Makes the fields of days: for each date of the model, and twice for a comparison; days that were chosen stay.
+function makeDates() {
+  const isComparison = element("kind").value === "compare", chosen = dayFields().map(({ value }) => value);
+  const sets = (isComparison ? ["before", "after"] : ["dates"]).flatMap((name) => Array.from({ length: modelDates }, (_, index) => {
+    const title = isComparison ? `${name === "before" ? "Before" : "After"}: images of the days` : "Images of the days";
+    const days = ["first", "last"].map((end) => create("label", [`${end} day`, create("input", [], { type: "date", name: end })]));
+    const legend = modelDates > 1 ? `${title}, date ${index + 1}` : title;
+    return create("fieldset", [create("legend", legend), create("div", days, { class: "pair" })], { "data-name": name });
+  }));
   element("dates").replaceChildren(...sets);
+  dayFields().forEach((field, index) => { field.value = chosen[index] ?? ""; });
+  element("length").hidden = element("kind").value !== "series";
 }
 
+const dayFields = () => [...element("dates").querySelectorAll("input")];
+
+// Returns the days by the names of the request: dates, before and after, or dates and every.
 function readDates() {
-  return [...element("dates").querySelectorAll("fieldset")].map((set) => {
+  const days = {};
+  for (const set of element("dates").querySelectorAll("fieldset")) {
     const [first, last] = ["first", "last"].map((name) => set.querySelector(`[name=${name}]`).value);
-    if (!first && !last) throw new Error("choose the days of which images are taken");
-    return first && last ? `${first}/${last}` : first || last;
-  });
+    if (!first && !last) throw new Error(`choose the days of which images are taken${set.dataset.name === "dates" ? "" : `: ${set.dataset.name}`}`);
+    (days[set.dataset.name] ??= []).push(first && last ? `${first}/${last}` : first || last);
+  }
+  return element("kind").value === "series" ? { ...days, every: `${element("every").value}d` } : days;
 }
 
 // Returns what the user asks for; throws an error that names what is missing.
@@ -122,11 +132,16 @@ function readChoices() {
       : "choose an area: draw a box on the map, type four numbers, or choose a file");
   }
   const choices = {
-    model: element("model").value, area: polygons || box, dates: readDates(), composite: element("composite").value,
-    mask: [...element("masks").querySelectorAll("input:checked")].map(({ value }) => value),
-    max_cloud: element("cloud").valueAsNumber, probabilities: element("probabilities").checked,
+    model: element("model").value, area: polygons || box, ...readDates(), composite: element("composite").value,
+    max_cloud: element("cloud").valueAsNumber, dilation: element("dilation").valueAsNumber,
+    probabilities: element("probabilities").checked,
   };
   if (!Number.isFinite(choices.max_cloud)) throw new Error("the most clouds in an image are a number from 0 to 100");
+  if (!Number.isFinite(choices.dilation)) throw new Error("the distance from left-out pixels is a number from 0 to 1000");
+  const masks = [...element("masks").querySelectorAll("input")];
+  // without a choice, the product decides: some have no quality layer
+  if (masks.some((box) => box.checked !== box.defaultChecked)) choices.mask = masks.filter((box) => box.checked).map(({ value }) => value);
+  if (element("resolution").value) choices.resolution = element("resolution").valueAsNumber;
   if (element("source").value) choices.source = element("source").value;
   if (element("catalog").value) choices.catalog = element("catalog").value;
   if (zones) choices.zones = zones;
@@ -197,7 +212,11 @@ async function describeModel() {
     const name = element("model").value.split("/").map(encodeURIComponent).join("/");
     const model = await (await request(`v1/models/${name}`)).json();
     element("needs").textContent = `${model.dates > 1 ? `${model.dates} dates of ` : ""}${model.bands.join(", ")}`;
-    makeDates(model.dates);
+    modelDates = model.dates;
+    const series = element("kind").querySelector("[value=series]");
+    series.disabled = modelDates > 1; // periods are those of a single date
+    if (series.disabled && series.selected) element("kind").value = "map";
+    makeDates();
   } catch (error) {
     setStatus(error.message, true);
   }
@@ -211,7 +230,7 @@ function makeOptions(options) {
   fill("composite", options.composites, "", (name) => COMPOSITES[name] || name);
   element("masks").replaceChildren(element("masks").firstElementChild, ...options.masks.map((name) => {
     const box = create("input", [], { type: "checkbox", value: name });
-    box.checked = ["cloud", "shadow"].includes(name);
+    box.checked = box.defaultChecked = ["cloud", "shadow"].includes(name);
     return create("label", [box, ` ${name}`], { class: "check" });
   }));
   const { area_km2: area, days } = options.limits;
@@ -219,7 +238,7 @@ function makeOptions(options) {
 }
 
 async function start() {
-  makeDates(1);
+  makeDates();
   try {
     makeOptions(await (await request("v1/jobs/options")).json());
     const { models } = await (await request("v1/models")).json();
@@ -236,6 +255,7 @@ element("form").addEventListener("submit", showPlan);
 element("form").addEventListener("input", forgetPlan);
 element("start").addEventListener("click", startJob);
 element("model").addEventListener("change", describeModel);
+element("kind").addEventListener("change", makeDates);
 element("token").addEventListener("change", start);
 element("box").addEventListener("change", useTypedBox);
 element("areafile").addEventListener("change", useAreaFile);

@@ -36,6 +36,12 @@ function showJobs(jobs) {
   });
 }
 
+function describeDays({ dates, periods = {} }) {
+  if (periods.before) return `changes from ${periods.before.join(", ")} to ${periods.after.join(", ")}`;
+  const count = Object.keys(periods).length;
+  return count ? `${count} maps from ${dates[0]} to ${dates.at(-1)}` : dates.join("; ");
+}
+
 function makeEntry(job) {
   const { request: asked } = job;
   const place = asked.bounds.map((value) => Number(value.toFixed(4))).join(", ");
@@ -45,7 +51,7 @@ function makeEntry(job) {
     files: create("div"), shown: "",
   };
   entry.root = create("li", [
-    create("p", create("strong", `${job.model}, ${asked.dates.join("; ")}`)),
+    create("p", create("strong", `${job.model}, ${describeDays(asked)}`)),
     create("p", `${place} (${asked.area_km2.toLocaleString()} km²)`, { class: "quiet" }),
     create("p", [entry.state, " ", entry.message]), entry.progress, entry.actions, entry.files,
   ]);
@@ -77,7 +83,7 @@ function actionsOf(job, isFinished) {
   if (job.files.length) actions.push(link(`v1/jobs/${job.id}/files.zip`, `instageo-${job.id.slice(0, 8)}.zip`, "Download all"));
   const label = isFinished ? "Remove" : "Cancel";
   const button = create("button", label, { type: "button", class: "plain" });
-  button.setAttribute("aria-label", `${label}: ${job.model}, ${job.request.dates.join("; ")}`);
+  button.setAttribute("aria-label", `${label}: ${job.model}, ${describeDays(job.request)}`);
   button.disabled = job.message === "being cancelled" && !isFinished;
   button.addEventListener("click", () => removeJob(job, button, isFinished));
   return [...actions, button];

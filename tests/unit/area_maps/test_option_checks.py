@@ -15,7 +15,7 @@ DAYS = (Days(date(2026, 11, 20), date(2026, 11, 26)),)
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ("sentinel1", {"mask": ("cloud",)}, "mask=cloud: sentinel1 has no quality layer; leave --mask out"),
+        ("sentinel1", {"mask": ("cloud",)}, "mask=cloud: sentinel1 has no quality layer; leave it out"),
         ("sentinel1", {"dilation": 3.0}, "dilation=3: sentinel1 has no quality layer to mask"),
         ("sentinel1", {"max_cloud": 60.0}, "max_cloud=60: sentinel1 sees through clouds"),
         ("sentinel1", {"sentinel2_shift": "pending"}, "sentinel2_shift=pending: values of sentinel1 have no"),

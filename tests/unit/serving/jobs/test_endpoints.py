@@ -92,6 +92,25 @@ def test_a_job_says_what_is_missing_of_its_maps(app):
         assert "areas.csv" in [file["name"] for file in job["files"]]
 
 
+def test_files_of_two_periods_are_downloadable_without_those_with_paths(app, tmp_path):
+    asked = body(date=None, before="2026-10-01", after="2026-11-20/2026-11-26", zones=None)
+    with app() as client:
+        assert client.post("/v1/jobs/plan", json=asked).json()["images"] == 6
+        job = ended(client, client.post("/v1/jobs", json=asked).json()["id"])
+        names = [file["name"] for file in job["files"]]
+        assert {"report.html", "before/report.html", "after/report.html"} < set(names)
+        assert not [name for name in names if name.endswith("request.json")]
+        assert job["request"]["periods"] == {"before": ["2026-10-01"], "after": ["2026-11-20/2026-11-26"]}
+        archive = zipfile.ZipFile(io.BytesIO(client.get(f"/v1/jobs/{job['id']}/files.zip").content))
+        assert sorted(archive.namelist()) == sorted(names)
+        assert client.get(f"/v1/jobs/{job['id']}/files/before/report.html").text == "<h1>before</h1>"
+        assert client.get(f"/v1/jobs/{job['id']}/files/before/request.json").status_code == 404
+    with app() as client:  # after a restart
+        assert [each["id"] for each in client.get("/v1/jobs").json()["jobs"]] == [job["id"]]
+        refused = client.post("/v1/jobs", json=body(before="2026-10-01"))
+        assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+
+
 def test_a_file_comes_in_ranges(app):
     with app() as client:
         number = submit(client)

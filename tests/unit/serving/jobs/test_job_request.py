@@ -28,23 +28,40 @@ def test_a_request_in_full():
     spec = parsed(
         model="a/b", area=ZONE | {"crs": "x"}, date=None, dates=["2026-11-20", "2026-11-22/2026-11-26"],
         source="sentinel2", catalog="earthsearch", composite="median", mask=["cloud", "snow"],
-        max_cloud=40.5, probabilities=True,
+        max_cloud=40.5, probabilities=True, dilation=3, resolution=20,
     )  # fmt: skip
-    request = spec.to_request("A", "Z")
+    [request] = spec.to_requests("A", "Z").values()
     assert (request.area, request.zones, spec.probabilities) == ("A", "Z", True)
     assert [str(days) for days in request.days] == ["2026-11-20", "2026-11-22/2026-11-26"]
     assert (request.source, request.catalog, request.composite) == ("sentinel2", "earthsearch", "median")
     assert (request.mask, request.max_cloud) == (("cloud", "snow"), 40.5)
+    assert (request.dilation, request.resolution) == (3, 20)
     assert spec.geometry == {"type": "Polygon", "coordinates": [[[33, -19], [34, -19], [34, -18], [33, -19]]]}
     assert spec.summary["bounds"] == [33, -19, 34, -18]
 
 
 def test_the_least_a_request_may_say():
     spec = parse_job('{"area": [-0.5, -1, 0.25, 0], "date": "2026-11-20"}', ["quick", "a/b"], LIMITS)
-    request = spec.to_request("A", "Z")
+    [request] = spec.to_requests("A", "Z").values()
     assert (spec.model, request.area, request.zones) == ("quick", "-0.5,-1,0.25,0", None)
     assert (request.source, request.catalog, request.composite) == (None, None, "clearest")
     assert request.mask is None  # clouds and shadows, where the product has a quality layer
+
+
+def test_two_periods_are_two_requests_that_differ_in_their_days():
+    spec = parsed(date=None, before=["2026-10-01", "2026-10-03"], after=["2026-11-20", "2026-11-21/2026-11-22"])
+    requests = spec.to_requests("A", "Z")
+    assert {name: list(map(str, request.days)) for name, request in requests.items()} == {
+        "before": ["2026-10-01", "2026-10-03"], "after": ["2026-11-20", "2026-11-21/2026-11-22"],
+    }  # fmt: skip
+    assert {request.zones for request in requests.values()} == {"Z"}
+    assert spec.summary["dates"] == ["2026-10-01", "2026-10-03", "2026-11-20", "2026-11-21/2026-11-22"]
+    assert list(spec.summary["periods"]) == ["before", "after"]
+
+
+def test_a_series_is_a_request_for_each_period():
+    requests = parsed(date="2026-11-20/2026-11-26", every="3d").to_requests("A", "Z")
+    assert list(requests) == ["2026-11-20_2026-11-22", "2026-11-23_2026-11-25", "2026-11-26"]
 
 
 def test_zones_keep_their_names_and_numbers_alone():
@@ -100,7 +117,7 @@ BOX = [33, -19, 34, -18]
             {"area": {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]}},
             "area: is not valid (Self-intersection",
         ),
-        ({"date": None}, "date: expected a day such as 2026-11-20"),
+        ({"date": None}, "date is missing; give a day such as 2026-11-20"),
         ({"date": 5}, "date: expected a day"),
         ({"date": "yesterday"}, "date=yesterday does not work"),
         ({"date": "2026-11-26/2026-11-20"}, "date=2026-11-26/2026-11-20 does not work; its last day"),
@@ -115,6 +132,16 @@ BOX = [33, -19, 34, -18]
         ({"max_cloud": 101}, "max_cloud=101.0 does not work; expected 0 to 100"),
         ({"max_cloud": "0"}, "max_cloud: expected a number"),
         ({"max_cloud": float("inf")}, "max_cloud: expected a number"),
+        ({"dilation": "3"}, "dilation: expected a number"),
+        ({"dilation": 2000}, "dilation=2000.0 does not work; expected 0 to 1000"),
+        ({"dilation": 2, "mask": []}, "dilation=2: nothing is masked; leave it out"),
+        ({"resolution": 0}, "resolution=0.0 does not work; expected metres above 0"),
+        ({"before": "2026-10-01"}, "before and after belong together"),
+        ({"before": "2026-10-01", "after": "2026-11-01"}, "before and after: leave out date and every"),
+        ({"before": 5, "after": "2026-11-01"}, "before: expected a day"),
+        ({"every": 16}, "every: expected a number of days as text, such as 16d"),
+        ({"every": "week"}, "every=week does not work; expected a number of days such as 16d"),
+        ({"date": None, "dates": ["2026-11-20", "2026-11-21"], "every": "1d"}, "every: divides one date into periods"),
         ({"probabilities": 1}, "probabilities: expected true or false"),
         ({"zones": {"type": "FeatureCollection", "features": []}}, "zones: expected a GeoJSON FeatureCollection"),
         ({"zones": ["/etc/passwd"]}, "zones: expected a GeoJSON FeatureCollection"),
@@ -139,7 +166,11 @@ def test_what_does_not_fit_is_one_sentence(changes, sentence):
         ({"area": [33, -19, 35, -18]}, "area: has 23,377 km²; the limit of this server is 20,000 km²"),
         ({"area": [-180, -0.0001, 180, 0.0001]}, "area: is spread over 720 cells of one degree; the limit is 100"),
         ({"date": "2026-11-20/2026-11-30"}, "dates: are 11 days; the limit of this server is 10 days"),
-        ({"date": None, "dates": ["2026-11-20"] * 11}, "dates: has 11 dates; the limit of this server is 10 days"),
+        ({"date": None, "dates": ["2026-11-20"] * 11}, "dates: are 11 days; the limit of this server is 10 days"),
+        (
+            {"date": None, "before": "2026-10-01/2026-10-06", "after": "2026-11-20/2026-11-26"},
+            "dates: are 13 days; the limit of this server is 10 days",
+        ),
         ({"zones": ZONES | {"features": ZONES["features"] * 1001}}, "zones: has 1001 features; the limit is 1000"),
     ],
 )
