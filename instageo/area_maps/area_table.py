@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -111,6 +112,7 @@ class ChangeTable:
         classes: Gains and losses by class.
         compared_hectares: Area observed in both periods.
         uncompared_hectares: Area that was not observed in one of them, or in both.
+        maps: Maps of changes, in the order in which they count.
     """
 
     before: str
@@ -119,6 +121,7 @@ class ChangeTable:
     classes: Sequence[GainAndLoss]
     compared_hectares: float
     uncompared_hectares: float
+    maps: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,15 @@ import shutil
 import pytest
 
 from instageo.area_maps.report.page import write_report
-from tests.unit.area_maps.example import HOSTILE, NAMES, make_changes, make_maps, make_series, make_table
+from tests.unit.area_maps.example import (
+    HOSTILE,
+    NAMES,
+    make_change_maps,
+    make_changes,
+    make_maps,
+    make_series,
+    make_table,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +38,8 @@ def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     maps = make_maps(folder / "out")
     table = make_table(zone_name=HOSTILE)
-    write_report(maps, table, folder / "report.html", changes=make_changes(), series=make_series(NAMES))
+    changes = make_changes(maps=make_change_maps(maps))
+    write_report(maps, table, folder / "report.html", changes=changes, series=make_series(NAMES))
     return folder / "report.html"
 
 
@@ -151,6 +160,10 @@ def test_layers_tables_and_names(open_page):
     page = open_page()
     page.check("[data-toggle='1']")
     assert page.evaluate("getComputedStyle(document.querySelector('[data-layer=\"1\"]')).display") != "none"
+    assert page.get_by_label("changes", exact=True).is_checked()
+    legend = page.locator("[data-legend='1']").inner_text()
+    assert "Land → Water" in legend
+    assert "345 ha" in legend
     page.locator("[data-opacity='0']").fill("40")
     assert page.evaluate("document.querySelector('[data-layer=\"0\"]').style.opacity") == "0.4"
     page.uncheck("[data-toggle='zones']")

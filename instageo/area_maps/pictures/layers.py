@@ -108,21 +108,26 @@ def draw_map_layer(maps: AreaMaps, canvas: AreaCanvas) -> Layer:
         RasterError: A map cannot be read.
     """
     values = read_overview(maps.maps, canvas.grid).values
-    observed = ~np.isnan(values)
     if not maps.class_names:
-        limits = percentile_limits(values, observed)
-        steps = np.rint(stretch(values, limits) * (SHADES - 1)).astype(np.int32)
-        scale = np.rint(255 * color_scale(np.linspace(0, 1, SHADES))).astype(int)
-        shades: list[Color] = [(int(red), int(green), int(blue)) for red, green, blue in scale]
-        return Layer("map", paint(np.where(observed, steps, -1), canvas.inside, shades), (), limits)
-    classes = np.where(observed, values, -1).astype(np.int32)
+        return draw_values("map", values, canvas)
+    classes = np.where(np.isnan(values), -1, values).astype(np.int32)
     colors = colors_of(maps)
-    shares = _shares(classes, canvas)
+    shares = shares_of(classes, canvas)
     entries = [
         LayerEntry(colors[number], name, shares.get(number, 0.0), number)
         for number, name in enumerate(maps.class_names)
     ]
     return Layer("map", paint(classes, canvas.inside, list(colors.values())), [*entries, *_unobserved(shares)])
+
+
+def draw_values(name: str, values: NDArray[np.floating], canvas: AreaCanvas) -> Layer:
+    """Return a picture of values, shape (H, W), from low to high; NaN without an observation."""
+    observed = ~np.isnan(values)
+    limits = percentile_limits(values, observed)
+    steps = np.rint(stretch(values, limits) * (SHADES - 1)).astype(np.int32)
+    scale = np.rint(255 * color_scale(np.linspace(0, 1, SHADES))).astype(int)
+    shades: list[Color] = [(int(red), int(green), int(blue)) for red, green, blue in scale]
+    return Layer(name, paint(np.where(observed, steps, -1), canvas.inside, shades), (), limits)
 
 
 def draw_coverage_layers(maps: AreaMaps, canvas: AreaCanvas) -> list[Layer]:
@@ -157,7 +162,7 @@ def _draw_days(name: str, tiles: Sequence[TileMap], canvas: AreaCanvas, layer: i
             ranks[row, number] = days.index(day_of(image.time))
     classes = np.where(overview.source >= 0, ranks[overview.source, np.minimum(numbers, NO_IMAGE)], -1)
     classes = np.where(canvas.inside, classes, -1)
-    colors, shares = _ramp(len(days)), _shares(classes, canvas)
+    colors, shares = _ramp(len(days)), shares_of(classes, canvas)
     used = [[image for tile in tiles for image in tile.images if day_of(image.time) == day] for day in days]
     entries = [
         LayerEntry(colors[rank], day, shares.get(rank, 0.0), note=counted(len(used[rank]), "image"))
@@ -172,7 +177,7 @@ def _draw_counts(name: str, files: Sequence[Path], canvas: AreaCanvas, layer: in
     numbers = np.nan_to_num(values).astype(np.int32)
     most = max(int(numbers.max()), 1)
     classes = np.where(canvas.inside, numbers - 1, -1)
-    colors, shares = _ramp(most), _shares(classes, canvas)
+    colors, shares = _ramp(most), shares_of(classes, canvas)
     entries = [
         LayerEntry(colors[number], counted(number + 1, "observation"), shares[number])
         for number in range(most)
@@ -187,7 +192,7 @@ def _ramp(number: int) -> list[Color]:
     return [(int(red), int(green), int(blue)) for red, green, blue in scale]
 
 
-def _shares(classes: NDArray[np.signedinteger], canvas: AreaCanvas) -> dict[int, float]:
+def shares_of(classes: NDArray[np.signedinteger], canvas: AreaCanvas) -> dict[int, float]:
     """Return the share of the area of each class, and of -1, in which rows count by the cosine of their latitude."""
     grid = canvas.grid
     latitudes = grid.north - (np.arange(grid.height) + 0.5) * grid.lat_step

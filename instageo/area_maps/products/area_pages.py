@@ -87,7 +87,7 @@ def _change_table(changes: AreaChanges) -> ChangeTable:
         days_of(changes.before.request), days_of(changes.after.request),
         [Transition(each.before, each.after, each.hectares) for each in whole.transitions],
         [GainAndLoss(each.name, each.gain, each.loss) for each in whole.classes],
-        whole.compared_hectares, whole.not_compared_hectares,
+        whole.compared_hectares, whole.not_compared_hectares, changes.maps,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from instageo.area_maps.area_table import AreaTable, ChangeTable, SeriesTable
+from instageo.area_maps.pictures.change_layer import draw_change_layer
 from instageo.area_maps.pictures.layers import Layer, colors_of, draw_coverage_layers, draw_map_layer, lay_out
 from instageo.area_maps.pictures.place_text import days_of, model_of, place_of, title_of
 from instageo.area_maps.report.answer import answer_of
@@ -50,8 +51,9 @@ def write_report(
 def render_report(maps: AreaMaps, table: AreaTable, changes: ChangeTable | None, series: SeriesTable | None) -> Html:
     """Return the page of `write_report` as HTML."""
     canvas = lay_out(maps)
-    layers: list[Layer] = [draw_map_layer(maps, canvas), *draw_coverage_layers(maps, canvas)]
     colors = colors_of(maps)
+    changed = [draw_change_layer(changes, canvas, colors)] if changes is not None and changes.maps else []
+    layers: list[Layer] = [draw_map_layer(maps, canvas), *changed, *draw_coverage_layers(maps, canvas)]
     answer = answer_of(table)
     sections = [
         map_section(canvas, layers, table, f"Map of {title_of(maps)}. {answer}"),

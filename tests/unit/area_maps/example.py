@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 import numpy as np
+import rasterio
 from affine import Affine
 from pyproj import Transformer
 from rasterio.crs import CRS
@@ -19,7 +20,9 @@ from instageo.area_maps.area_table import (
 )
 from instageo.area_maps.request import AreaRequest, Days
 from instageo.area_maps.results import AreaMaps, MappedImage, TileMap
+from instageo.raster.area_products.changes import compare_maps
 from instageo.raster.grid import Grid
+from instageo.raster.reading import read_info
 from instageo.raster.writing import ClassLegend, write_raster
 
 NAMES = ("Land", "Water", "Flooded crops")
@@ -135,13 +138,29 @@ def make_table(names=NAMES, zone_name="Northern district"):
     )
 
 
-def make_changes(names=NAMES):
+def make_change_maps(maps, names=NAMES):
+    """Write what has changed since all was the first class, next to maps, and return the paths."""
+    paths = []
+    for path in maps.maps:
+        grid = read_info(path).grid
+        with rasterio.open(path) as file:
+            earlier = file.read()
+        before = path.with_name(f"{path.stem}_before.tif")
+        values = np.where(earlier == 255, 255, 0).astype(np.uint8)
+        write_raster(before, values, grid, no_data_value=255, legend=ClassLegend(names, COLORS))
+        paths.append(path.with_name(f"{path.stem}_changes.tif"))
+        compare_maps(before, path, paths[-1])
+    return paths
+
+
+def make_changes(names=NAMES, maps=()):
     """Changes between two periods."""
     return ChangeTable(
         "2026-10-01/2026-10-07", "2026-11-20/2026-11-26",
         [Transition(names[0], names[1], 345.0), Transition(names[0], names[0], 60_000.0),
          Transition(names[1], names[0], 45.5)],
         [GainAndLoss(names[0], 45.5, 345.0), GainAndLoss(names[1], 345.0, 45.5)], 60_390.5, 1_000.0,
+        maps,
     )  # fmt: skip
 
 

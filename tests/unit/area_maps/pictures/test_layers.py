@@ -6,13 +6,24 @@ from datetime import date
 import numpy as np
 import pytest
 
-from instageo.area_maps.pictures.layers import UNOBSERVED, draw_coverage_layers, draw_map_layer, lay_out
+from instageo.area_maps.pictures.change_layer import NOT_COMPARED, draw_change_layer
+from instageo.area_maps.pictures.layers import UNOBSERVED, colors_of, draw_coverage_layers, draw_map_layer, lay_out
 from instageo.area_maps.pictures.palette_image import BEYOND, FIRST, HATCH_COLORS, HATCH_DARK, HATCH_LIGHT
 from instageo.area_maps.request import AreaRequest, Days
+from instageo.raster.area_products.change_colors import change_colors
 from instageo.raster.grid import Grid
 from instageo.raster.reading import open_raster
 from instageo.raster.writing import write_raster
-from tests.unit.area_maps.example import COLORS, NAMES, class_at, image_at, inside, make_maps
+from tests.unit.area_maps.example import (
+    COLORS,
+    NAMES,
+    class_at,
+    image_at,
+    inside,
+    make_change_maps,
+    make_changes,
+    make_maps,
+)
 
 SIDE = 400
 MARGIN = 0.0025
@@ -165,3 +176,23 @@ def test_maps_without_an_observation_are_striped(tmp_path, maps):
     for layer in (draw_map_layer(empty, canvas), *draw_coverage_layers(empty, canvas)):
         assert set(np.unique(layer.image.index)) == {BEYOND, HATCH_DARK, HATCH_LIGHT}
         assert layer.entries[-1].share == pytest.approx(1)
+
+
+def test_changes_have_the_colours_of_gains_and_losses_and_their_hectares(maps):
+    """All was land before, so water is a gain of water and a loss of land."""
+    canvas = lay_out(maps, SIDE)
+    changes = make_changes(maps=make_change_maps(maps))
+    layer = draw_change_layer(changes, canvas, colors_of(maps))
+    colors = change_colors(3, colors_of(maps))
+    entries = {entry.name: entry for entry in layer.entries if entry.share}
+    assert list(entries) == ["Land → Water", "Land → Flooded crops", "Land, unchanged", NOT_COMPARED]
+    assert (entries["Land → Water"].color, entries["Land → Water"].note) == (colors[1], "345 ha")
+    assert len({entry.color for entry in layer.entries}) == len(layer.entries)  # the page tells classes by colour
+    now = {entry.name: entry.share for entry in draw_map_layer(maps, canvas).entries}
+    assert entries["Land → Water"].share == pytest.approx(now["Water"])
+    assert entries["Land, unchanged"].share == pytest.approx(now["Land"])
+    assert entries[NOT_COMPARED].share == pytest.approx(now[UNOBSERVED])
+    longitude, latitude = centers(canvas)
+    seen = layer.image.index >= FIRST
+    same = seen & inside(longitude, latitude) & steady(class_at, longitude, latitude)
+    np.testing.assert_array_equal(layer.image.index[same] - FIRST, class_at(longitude, latitude)[same])
