@@ -16,6 +16,7 @@ from instageo.data.composites.composite_scene import CompositeImage, CompositeSc
 from instageo.data.reading.catalog_files import CatalogFile, UnusableFileError
 from instageo.data.reading.estimate import estimate
 from instageo.data.reading.requests import AssetRead
+from instageo.locations import is_remote
 from instageo.model.chips.sample import Sample
 from instageo.model.inference.backend_choice import noise_tiles
 from instageo.model.inference.predictor import Predictor
@@ -25,6 +26,12 @@ from instageo.wording import counted
 
 MAX_SAMPLED = 4
 """Tiles whose first image's headers are read, to know how large blocks are."""
+
+LINK_MB_PER_S, DECODED_MB_PER_S = 12.5, 50.0
+"""Megabytes a second through a line of 100 Mbit/s, and from files to pixels (benchmarks/area_maps.md)."""
+
+WRITTEN_PIXELS_PER_S = 3e6
+"""Pixels that are combined, blended and written in a second, without the network (benchmarks/area_maps.md)."""
 
 TRIAL_TILES = 8
 """Tiles of noise that are computed to know how long the network takes."""
@@ -58,7 +65,8 @@ class AreaPlan:
         num_tiles: Tiles that the network computes.
         least_mb: Megabytes to read if the first image shows everything.
         most_mb: Megabytes to read if all images are needed everywhere.
-        seconds: Time of the network on this machine, by a trial with PyTorch.
+        network_seconds: Time of the network on this machine, measured by a trial with PyTorch.
+        is_remote: Whether files come through a line; else they lie on this machine.
         notes: Remarks for the user.
     """
 
@@ -70,7 +78,8 @@ class AreaPlan:
     num_tiles: int
     least_mb: float
     most_mb: float
-    seconds: float
+    network_seconds: float
+    is_remote: bool = True
     notes: tuple[str, ...] = ()
 
     @property
@@ -78,12 +87,33 @@ class AreaPlan:
         """Number of images, each counted once for every tile."""
         return sum(len(images) for tile in self.tiles for images in tile.images)
 
+    @property
+    def read_seconds(self) -> tuple[float, float]:
+        """Time to read the least and the most, by documented rates."""
+        per_mb = 1 / DECODED_MB_PER_S + (1 / LINK_MB_PER_S if self.is_remote else 0)
+        return self.least_mb * per_mb, self.most_mb * per_mb
+
+    @property
+    def write_seconds(self) -> float:
+        """Time to combine images and to write maps, by a documented rate."""
+        return sum(math.prod(tile.pixels) for tile in self.tiles) / WRITTEN_PIXELS_PER_S
+
+    @property
+    def total_seconds(self) -> tuple[float, float]:
+        """Time of all parts, the least and the most, one after another."""
+        least, most = (seconds + self.network_seconds + self.write_seconds for seconds in self.read_seconds)
+        return least, most
+
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
         return {
             "area": self.area, "product": self.product, "catalog": self.catalog, "resolution_m": self.resolution_m,
             "images": self.num_images, "network_tiles": self.num_tiles,
-            "megabytes": [round(self.least_mb, 3), round(self.most_mb, 3)], "network_seconds": round(self.seconds, 1),
+            "megabytes": [round(self.least_mb, 3), round(self.most_mb, 3)],
+            "network_seconds": round(self.network_seconds, 1),
+            "read_seconds": [round(seconds, 1) for seconds in self.read_seconds],
+            "write_seconds": round(self.write_seconds, 1),
+            "total_seconds": [round(seconds, 1) for seconds in self.total_seconds],
             "tiles": [
                 {
                     "name": tile.name, "height": tile.pixels[0], "width": tile.pixels[1],
@@ -115,14 +145,22 @@ class AreaPlan:
                 f"  {tile.name}: {tile.pixels[0]} x {tile.pixels[1]} pixels, {counted(len(times), 'image')}, "
                 f"{_span(times)}{share}"
             )
-        hours = self.seconds / 3600
-        cost = "" if price_per_hour is None else f", {hours * price_per_hour:,.2f} at {price_per_hour:g} an hour"
-        lines.append(
-            f"to read: {self.least_mb:,.1f} MB if the first image shows everything, at most {self.most_mb:,.1f} MB; to "
-            f"compute: {counted(self.num_tiles, 'tile')} of the network, {format_duration(self.seconds)} by a trial "
-            f"with PyTorch{cost}"
+        reading, total = (
+            _span([format_duration(seconds) for seconds in own]) for own in (self.read_seconds, self.total_seconds)
         )
-        return lines
+        cost = ""
+        if price_per_hour is not None:
+            prices = [f"{seconds / 3600 * price_per_hour:,.2f}" for seconds in self.total_seconds]
+            cost = f", {_span(prices)} at {price_per_hour:g} an hour"
+        line = f", on a line of {8 * LINK_MB_PER_S:g} Mbit/s" if self.is_remote else ""
+        return [
+            *lines,
+            f"to read: {self.least_mb:,.1f} MB if the first image shows everything, at most {self.most_mb:,.1f} MB; to "
+            f"compute: {counted(self.num_tiles, 'tile')} of the network",
+            f"time: {total}{cost}; of it {format_duration(self.network_seconds)} for the network (measured, by a trial "
+            f"with PyTorch), {reading} to read (estimated{line}), {format_duration(self.write_seconds)} to combine "
+            "and write (estimated)",
+        ]
 
 
 def _span(values: Sequence[str]) -> str:
@@ -172,7 +210,8 @@ def make_plan(area: Area, search: ImageSearch, scenes: Sequence[AreaScene], spee
     num_tiles = sum(_network_tiles(each, speed.predictor) for each in composites)
     return AreaPlan(
         area.name, search.source.name, search.item_list.catalog or "a list", composites[0].pixel_m, tiles, num_tiles,
-        least, most, num_tiles * speed.seconds_per_tile, search.notes,
+        least, most, num_tiles * speed.seconds_per_tile,
+        any(is_remote(file.href) for item in search.item_list.items for file in item.assets.values()), search.notes,
     )  # fmt: skip
 
 
@@ -183,7 +222,10 @@ def join_plans(plans: Mapping[str, AreaPlan]) -> AreaPlan:
         replace(tile, name=f"{name} {tile.name}".strip()) for name, plan in plans.items() for tile in plan.tiles
     )
     notes = tuple(dict.fromkeys(note for plan in own for note in plan.notes))
-    sums = {name: sum(getattr(plan, name) for plan in own) for name in ("num_tiles", "least_mb", "most_mb", "seconds")}
+    sums = {
+        name: sum(getattr(plan, name) for plan in own)
+        for name in ("num_tiles", "least_mb", "most_mb", "network_seconds")
+    }
     return replace(first, tiles=tiles, notes=notes, **sums)
 
 

@@ -212,7 +212,12 @@ def test_a_plan_reads_no_pixel(map_area, tmp_path):
     assert [line.split(":")[0].strip() for line in lines[1:4]] == ["T33TTG", "T32TQM", "T32TPM"]
     assert re.fullmatch(
         r"to read: [\d.]+ MB if the first image shows everything, at most [\d.]+ MB; to compute: \d+ tiles of the "
-        r"network, \S+ by a trial with PyTorch, [\d.]+ at 1.2 an hour", lines[4],
+        r"network", lines[4],
+    )  # fmt: skip
+    assert re.fullmatch(
+        r"time: [\d:]+( to [\d:]+)?, [\d.]+( to [\d.]+)? at 1.2 an hour; of it [\d:]+ for the network \(measured, by a "
+        r"trial with PyTorch\), [\d:]+( to [\d:]+)? to read \(estimated\), [\d:]+ to combine and write \(estimated\)",
+        lines[5],
     )  # fmt: skip
     assert not (tmp_path / "out").exists()
 

@@ -184,7 +184,7 @@ function describePlan(plan) {
     ["Pixel size", plan.resolution_m, (value) => `${formatNumber(value)} m`],
     ["To read", plan.megabytes, (value) => `${formatRange(value)} MB`],
     ["To compute", plan.network_seconds, (value) => (value < 90 ? `${formatNumber(value)} s` : `${formatNumber(value / 60)} min`)],
-    ["Time", plan.minutes, (value) => `${formatRange(value)} min`],
+    ["Time in all, about", plan.total_seconds, (value) => (value[1] < 90 ? `${formatRange(value)} s` : `${formatRange(value.map((each) => each / 60))} min`)],
   ].filter(([, value]) => value !== undefined && value !== null);
   element("planned").replaceChildren(
     ...rows.flatMap(([name, value, format]) => [create("dt", name), create("dd", format(value))]));
