@@ -68,7 +68,7 @@ Compute = Callable[[Backend, ChipBatch], Tensor]
 
 @contextmanager
 def _callers(number: int) -> Iterator[Compute]:
-    """Yield what computes a batch in so many threads, each with its part of the chips and of PyTorch's threads."""
+    """Yield what computes a batch in several threads, each with its part of the chips and of PyTorch's threads."""
     if number == 1:
         yield lambda backend, chips: backend(*chips)
         return

@@ -1,4 +1,4 @@
-"""Compare an exported file, loaded anew, with the network that it was made of, on real chips."""
+"""Compare an exported file, loaded again, with the network that it was made of, on real chips."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field

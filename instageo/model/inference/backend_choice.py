@@ -49,7 +49,7 @@ class ChosenBackend(NamedTuple):
 
 
 ReadTiles = Callable[[int], Sequence[Sample]]
-"""Reads up to so many decoded tiles of the work."""
+"""Reads at most that number of decoded tiles of the work."""
 
 
 def choose_for_work(
@@ -161,7 +161,7 @@ def noise_tiles(predictor: Predictor, count: int) -> list[Sample]:
 
 
 def cut_tiles(predictor: Predictor, sample: Sample, count: int) -> list[Sample]:
-    """Return up to so many tiles of a decoded image, spread over it."""
+    """Return at most that number of tiles of a decoded image, spread over it."""
     tiling = predictor.tiling
     rows, columns = (tiling.axis(side) for side in sample.image.shape[-2:])
     windows = [

@@ -76,7 +76,7 @@ class TrainedModel(Predictor):
     ) -> ExportReport:
         """Write the network as a file for other programs, as `instageo export` does.
 
-        Pixels go in as files store them, and probabilities come out. The file is loaded anew and compared with the
+        Pixels go in as files store them, and probabilities come out. The file is loaded again and compared with the
         network on real chips; `export.json` says how they agree.
 
         Args:

@@ -25,7 +25,7 @@ def count_scene_tiles(predictor: Predictor, source: SceneInput) -> int:
 
 
 def read_trial_tiles(predictor: Predictor, source: SceneInput, count: int) -> list[Sample]:
-    """Return up to so many tiles with valid pixels, from few rows of tiles so that little is read.
+    """Return at most that number of tiles with valid pixels, from few rows of tiles so that little is read.
 
     Raises:
         RasterError: The scene cannot be read.
