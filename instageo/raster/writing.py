@@ -22,6 +22,9 @@ from instageo.raster.ground_control import rasterio_crs
 TILE_SIZE = 256
 """Side of a GeoTIFF tile, pixels."""
 
+STRIP_BYTES = 1 << 17
+"""Size of the strips of smaller GeoTIFFs. GDAL's own, 8 kB, are three rows of a chip: a quarter slower to read."""
+
 
 @dataclass(frozen=True)
 class ClassLegend:
@@ -137,6 +140,8 @@ def _profile(values: NDArray[np.generic], grid: Grid, no_data_value: float | Non
         profile |= {"photometric": "MINISBLACK", "alpha": "NO"}  # otherwise GDAL marks the last layer as alpha
     if min(height, width) >= TILE_SIZE:
         profile |= {"tiled": True, "blockxsize": TILE_SIZE, "blockysize": TILE_SIZE}
+    else:
+        profile |= {"blockysize": min(max(STRIP_BYTES // (values.itemsize * count * width), 1), height)}
     return profile | georeference_options(grid)
 
 

@@ -16,6 +16,9 @@ from instageo.table import NONE
 MOST_CLASSES = 256
 """Different whole numbers in a label up to which they are classes."""
 
+FEW_CLASSES = 8
+"""Classes that are counted one by one, which is faster than counting all at once."""
+
 
 def read_label(path: str) -> Raster:
     """Read the first layer of a label.
@@ -52,7 +55,7 @@ def raster_label_facts(
     """
     values, valid = label.values[0], label_mask(label, ignore)
     mismatch = "" if grid is None or label.grid == grid else describe_mismatch(label.grid, grid)
-    counts, shift, labelled = count_classes(values[valid]), None, valid
+    counts, shift, labelled = count_classes(values.reshape(-1) if valid.all() else values[valid]), None, valid
     if view is not None and view.observed.shape == valid.shape:
         labelled = valid & view.observed
         if counts is not None and len(counts) > 1:
@@ -108,11 +111,14 @@ def count_classes(values: NDArray[np.generic]) -> dict[Class, int] | None:
     """Return the pixels of each class among the values of a label; None if they are no classes."""
     if not len(values):
         return {}
-    low, high = float(values.min()), float(values.max())
-    if values.dtype.kind in "iu" and low >= 0 and high < 4 * MOST_CLASSES:
+    low, high = values.min().item(), values.max().item()
+    if values.dtype.kind in "iu" and high - low < FEW_CLASSES:
+        few = {float(value): int(np.count_nonzero(values == value)) for value in range(low, high + 1)}
+        class_pixels: dict[Class, int] = {value: count for value, count in few.items() if count}
+    elif values.dtype.kind in "iu" and low >= 0 and high < 4 * MOST_CLASSES:
         counts = np.bincount(values.astype(np.intp))
         classes = np.flatnonzero(counts)
-        class_pixels: dict[Class, int] = {float(value): int(counts[value]) for value in classes}
+        class_pixels = {float(value): int(counts[value]) for value in classes}
     elif values.dtype.kind in "iu" or _is_whole(values):
         class_pixels = {
             float(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)

@@ -21,6 +21,15 @@ from tests.disks import file_size_limit
 NAN = float("nan")
 
 
+@pytest.mark.parametrize(("count", "size", "rows"), [(6, 224, 48), (1, 224, 224), (36, 100, 18), (1, 2, 2)])
+def test_strips_of_small_rasters_have_128_kb(tmp_path, count, size, rows):
+    """131,072 bytes are 48 rows of 6 x 224 x 2 bytes, and all of a label of 224 x 448."""
+    grid = Grid(None, Affine.identity(), size, size)
+    write_raster(tmp_path / "chip.tif", np.zeros((count, size, size), np.int16), grid)
+    with rasterio.open(tmp_path / "chip.tif") as file:
+        assert file.block_shapes == [(rows, size)] * count
+
+
 @pytest.mark.parametrize("kind", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "float32", "float64"])
 def test_values_grid_and_names_survive_writing(make_raster, grid, kind):  # pitfalls 2, 4
     limits = np.iinfo(kind) if np.dtype(kind).kind in "iu" else np.finfo(kind)

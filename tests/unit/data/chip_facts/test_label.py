@@ -56,6 +56,13 @@ def test_labels_in_the_table_are_classes_or_values(text, counts):
     assert (facts.labelled, facts.counts) == (100, counts)
 
 
+def test_few_and_many_classes_are_counted_alike():
+    few = np.array([-3, 4, 4, -3, 0], np.int16)
+    assert count_classes(few) == {-3.0: 2, 0.0: 1, 4.0: 2}
+    assert count_classes(np.append(few, np.int16(90))) == {-3.0: 2, 0.0: 1, 4.0: 2, 90.0: 1}
+    assert count_classes(np.array([2**64 - 1, 2**64 - 1], np.uint64)) == {2.0**64: 2}
+
+
 def test_many_different_whole_numbers_are_values():
     assert len(count_classes(np.arange(256))) == 256
     assert count_classes(np.arange(257)) is None
