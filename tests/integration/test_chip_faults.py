@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -144,3 +145,20 @@ def test_a_killed_run_is_resumed_to_the_same_folder(tmp_path, listed):  # case 9
     assert not any("32TPM" in path for _, path, *_ in log)
     without = ("report.json",)
     assert contents(folder, without=without) == contents(quiet.folder, without=without)
+
+
+def test_a_run_killed_at_ten_random_moments_ends_as_a_quiet_one(tmp_path, listed):  # case 9
+    begun = time.monotonic()
+    with start(tmp_path, listed, resume=False) as process:
+        assert process.wait() == 0
+    duration = time.monotonic() - begun
+    quiet = (tmp_path / "chips").rename(tmp_path / "quiet")
+    rng, folder = random.Random(9), tmp_path / "chips"
+    for _ in range(10):
+        with start(tmp_path, listed, resume=(folder / "settings.json").exists()) as process:
+            time.sleep(rng.uniform(0.3, 1) * duration)
+            process.kill()
+    report = make(tmp_path, listed, "chips", resume=True)
+    assert (report.chips, report.skipped) == (30, {})
+    without = ("report.json",)
+    assert contents(folder, without=without) == contents(quiet, without=without)
