@@ -142,7 +142,7 @@ def _training_settings(stats: dict[str, list[float]], epochs: int) -> list[str]:
         f"train.num_epochs={epochs}",
         "train.learning_rate=0.001",
         "train.batch_size=4",
-        "train.warmup_epochs=2",
+        f"train.warmup_epochs={min(2, epochs)}",
         "train.gradient_clip_val=1",
     ]
 

@@ -40,7 +40,7 @@ def test_an_unknown_command_is_named(tmp_path):
 
 def test_the_demo_writes_what_it_lists(tmp_path):
     folder = tmp_path / "demo"
-    command = [INSTAGEO, "demo", "--folder", folder, "--epochs", "2"]
+    command = [INSTAGEO, "demo", "--folder", folder, "--epochs", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "GDAL" not in done.stderr
     for name in RESULTS:
