@@ -114,6 +114,7 @@ def test_unlabelled_pixels_count_in_the_soft_loss(parts):
     assert unlabelled["soft"] == labelled["soft"] > 0
 
 
+@pytest.mark.slow
 def test_a_student_learns_from_the_teacher_without_labels(parts):
     """The teacher predicts class 1 for most pixels; after a few steps without labels, the student does too."""
     student, teacher, augmented, normalized = parts

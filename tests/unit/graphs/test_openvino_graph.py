@@ -12,6 +12,7 @@ from instageo.model.graphs.program import InputShape, trace_network
 pytest.importorskip("openvino", reason="the extra `fast` is not installed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model_name", "head", "dates", "side"),
     [
@@ -36,6 +37,7 @@ def test_the_graph_computes_what_the_network_does_for_batches_of_any_size(model_
         np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_coordinates_change_the_graph_s_output():
     torch.manual_seed(0)
     net = build_network("prithvi_eo_v2_tiny_tl", num_classes=2, depth=1, img_size=32).eval()
