@@ -36,10 +36,12 @@ class Variant(NamedTuple):
     options: tuple[str, ...]
 
 
+PYTORCH = Variant("overlap 1/8, PyTorch f32", DEFAULT_OVERLAP, ("--backend", "torch", "--precision", "f32"))
+
 VARIANTS = [
     Variant("overlap 0", 0, ("--overlap", "0")),
     Variant("overlap 1/2", CHIP // 2, ("--overlap", str(CHIP // 2))),
-    Variant("overlap 1/8, bf16", DEFAULT_OVERLAP, ("--precision", "bf16-mixed")),
+    Variant("overlap 1/8, PyTorch bf16", DEFAULT_OVERLAP, ("--backend", "torch", "--precision", "bf16")),
 ]
 
 
@@ -75,7 +77,7 @@ def speed(folder: Path, sizes: list[int], former: Path | None, former_sizes: lis
             used = run_map(checkpoint, scene, folder, timed=True)
             report("overlap 1/8 (default)", size, num_tiles(size, DEFAULT_OVERLAP), used)
             profiles[size] = json.loads(used.output.splitlines()[-1]), time_alone(checkpoint, folder)
-            for name, overlap, options in rows if size <= LARGEST_VARIED else []:
+            for name, overlap, options in [PYTORCH, *(rows if size <= LARGEST_VARIED else [])]:
                 report(name, size, num_tiles(size, overlap), run_map(checkpoint, scene, folder, *options))
             if former and size in former_sizes:
                 used = run_former(former, checkpoint, scene, folder)
