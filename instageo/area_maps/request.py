@@ -1,5 +1,6 @@
 """What a user asks for: an area, days, and how images of them are chosen and combined."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,6 +13,9 @@ COMPOSITES = ("clearest", "newest", "median", "none")
 
 DEFAULT_MASK = ("cloud", "shadow")
 """Quality flags whose pixels do not count, unless others are named."""
+
+RANGES = {"dilation": (0, 1000), "max_cloud": (0, 100), "resolution": (0.01, 100_000)}
+"""Smallest and largest values: pixels, percent and metres."""
 
 MAX_PERIODS = 400
 """Most periods into which days are divided."""
@@ -41,9 +45,9 @@ class Days:
         Raises:
             ConfigError: The length is not a number of days, or gives too many periods.
         """
-        number = every.strip().lower().removesuffix("d")
-        count = int(number) if number.isdecimal() else 0
+        number = re.fullmatch(r"([0-9]{1,9})d?", every.strip().lower())
         length = (self.last - self.first).days + 1
+        count = min(int(number[1]), length) if number else 0
         if not (count and -(-length // count) <= MAX_PERIODS):
             raise ConfigError(
                 f"every={every} does not work; expected a number of days such as 16d, for at most {MAX_PERIODS} periods"
@@ -94,16 +98,14 @@ class AreaRequest:
                 f"composite={self.composite} is unknown; choose one of {', '.join(COMPOSITES)}"
                 f"{did_you_mean(self.composite, COMPOSITES)}"
             )
-        for name, low, high in (("dilation", 0, 1000), ("max_cloud", 0, 100)):
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise ConfigError(f"{name}={value} does not work; expected {low} to {high}")
         if 0 < self.dilation < 1:
             raise ConfigError(f"dilation={self.dilation} reaches no further pixel; expected 0, or 1 to 1000")
         if self.dilation and self.mask == ():
             raise ConfigError(f"dilation={self.dilation:g}: nothing is masked; leave it out, or name flags with --mask")
-        if self.resolution is not None and not self.resolution > 0:
-            raise ConfigError(f"resolution={self.resolution} does not work; expected metres above 0")
         if self.sentinel2_shift not in (None, *SHIFTS):
             raise ConfigError(
                 f"sentinel2_shift={self.sentinel2_shift} is unknown; choose {' or '.join(SHIFTS)}, or leave it out"
@@ -147,7 +149,10 @@ def divide_periods(
     if before is not None and after is not None:
         if dates or every is not None:
             raise ConfigError("before and after: leave out date and every; each of them gives days of its own")
-        return {"before": tuple(map(parse_days, before)), "after": tuple(map(parse_days, after))}
+        earlier, later = tuple(map(parse_days, before)), tuple(map(parse_days, after))
+        if late := next(((one, two) for one, two in zip(earlier, later, strict=False) if one.first >= two.first), None):
+            raise ConfigError("before={} does not begin earlier than after={}; exchange or correct them".format(*late))
+        return {"before": earlier, "after": later}
     if not dates:
         raise ConfigError("date is missing; give a day such as 2026-11-20, or a period such as 2026-11-20/2026-11-26")
     days = tuple(map(parse_days, dates))

@@ -55,6 +55,10 @@ def test_a_series_is_named_by_its_periods():
         ({"after": "2026-01-01", "dates": ["2026-02-01"]}, "before and after belong together"),
         ({"before": "2026-01-01", "after": "2026-02-01", "dates": ["2026-02-01"]}, "leave out date and every"),
         ({"before": "2026-01-01", "after": "2026-02-01", "every": "8d"}, "leave out date and every"),
+        (
+            {"before": "2026-02-01", "after": "2026-02-01/2026-02-03"},
+            "before=2026-02-01 does not begin earlier than aft",
+        ),
         ({"every": "8d"}, "date is missing"),
         ({"every": "8d", "dates": ["2026-01-01", "2026-02-01"]}, "every: divides one date"),
         ({"scenes": ["scene.tif"], "dates": ["2026-01-01"]}, "SCENE: is for scenes"),

@@ -50,13 +50,14 @@ def test_periods_do_not_end_before_they_begin():
         ("10", ["2026-01-01/2026-01-10", "2026-01-11/2026-01-20", "2026-01-21/2026-01-30", "2026-01-31"]),
         (" 31D ", ["2026-01-01/2026-01-31"]),
         ("400d", ["2026-01-01/2026-01-31"]),
+        ("999999999d", ["2026-01-01/2026-01-31"]),  # longer than the calendar
     ],
 )
 def test_days_divide_into_periods(every, periods):
     assert [str(each) for each in JANUARY.divide(every)] == periods
 
 
-@pytest.mark.parametrize("every", ["", "d", "0d", "-1d", "1.5d", "2w", "²d"])
+@pytest.mark.parametrize("every", ["", "d", "0d", "-1d", "1.5d", "2w", "²d", "1" * 5000])
 def test_other_steps_are_refused(every):
     with pytest.raises(ConfigError, match="expected a number of days such as 16d"):
         JANUARY.divide(every)
@@ -75,7 +76,8 @@ def test_there_are_at_most_400_periods():
         ({"dilation": -1}, "dilation=-1 does not work; expected 0 to 1000"),
         ({"max_cloud": 101}, "max_cloud=101 does not work; expected 0 to 100"),
         ({"max_cloud": float("nan")}, "max_cloud=nan does not work"),
-        ({"resolution": 0.0}, "resolution=0.0 does not work; expected metres above 0"),
+        ({"resolution": 0.0}, "resolution=0.0 does not work; expected 0.01 to 100000"),
+        ({"resolution": float("inf")}, "resolution=inf does not work; expected 0.01 to 100000"),
     ],
 )
 def test_a_request_checks_its_numbers(options, reason):

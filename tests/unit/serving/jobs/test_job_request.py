@@ -135,7 +135,7 @@ BOX = [33, -19, 34, -18]
         ({"dilation": "3"}, "dilation: expected a number"),
         ({"dilation": 2000}, "dilation=2000.0 does not work; expected 0 to 1000"),
         ({"dilation": 2, "mask": []}, "dilation=2: nothing is masked; leave it out"),
-        ({"resolution": 0}, "resolution=0.0 does not work; expected metres above 0"),
+        ({"resolution": 0}, "resolution=0.0 does not work; expected 0.01 to 100000"),
         ({"before": "2026-10-01"}, "before and after belong together"),
         ({"before": "2026-10-01", "after": "2026-11-01"}, "before and after: leave out date and every"),
         ({"before": 5, "after": "2026-11-01"}, "before: expected a day"),
