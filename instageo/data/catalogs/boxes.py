@@ -32,7 +32,7 @@ class SearchQuery:
     @property
     def datetime(self) -> str:
         """Period as STAC writes it: from the first moment of the first day until the end of the last one."""
-        return f"{self.first}T00:00:00Z/{self.last + timedelta(days=1)}T00:00:00Z"
+        return f"{self.first}T00:00:00Z/{self.end.date()}T00:00:00Z"
 
     @property
     def start(self) -> dt.datetime:
@@ -42,7 +42,8 @@ class SearchQuery:
     @property
     def end(self) -> dt.datetime:
         """First moment after the period."""
-        return dt.datetime.combine(self.last + timedelta(days=1), dt.time(), dt.UTC)
+        last = min(self.last, date.max - timedelta(days=1))  # the calendar's last day has none after it
+        return dt.datetime.combine(last + timedelta(days=1), dt.time(), dt.UTC)
 
 
 def search_boxes(points: Iterable[tuple[float, float, date, date]]) -> list[SearchQuery]:

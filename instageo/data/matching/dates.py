@@ -1,7 +1,7 @@
 """Days at which a chip needs an image."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 
 
@@ -45,7 +45,6 @@ class DateRule:
 
 @lru_cache(maxsize=100_000)
 def _periods(rule: DateRule, day: date) -> tuple[Period, ...]:
-    tolerance = timedelta(days=rule.tolerance_days)
     if rule.when == "before":
         offsets = [-step * rule.step_days for step in range(rule.steps)][::-1]
     elif rule.when == "after":
@@ -54,11 +53,16 @@ def _periods(rule: DateRule, day: date) -> tuple[Period, ...]:
         offsets = [step * rule.step_days - (rule.steps - 1) * rule.step_days // 2 for step in range(rule.steps)]
     periods = []
     for offset in offsets:
-        target = day + timedelta(days=offset)
-        first, last = target - tolerance, target + tolerance
+        target = _shift(day, offset)
+        first, last = _shift(target, -rule.tolerance_days), _shift(target, rule.tolerance_days)
         if rule.when == "before":
             last = min(last, day)
         elif rule.when == "after":
             first = max(first, day)
         periods.append(Period(target, first, last))
     return tuple(periods)
+
+
+def _shift(day: date, days: int) -> date:
+    """Return the day this many days later; at most the last one of the calendar, at least its first."""
+    return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))

@@ -1,6 +1,7 @@
 """Classes of codes or names: `1:0,5:1`, or a table with the columns code and class."""
 
 import csv
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def _pair(part: str) -> tuple[str, str]:
 def _class_map(pairs: Iterable[tuple[str, str]], text: str) -> dict[str, int]:
     result: dict[str, int] = {}
     for code, value in ((code.strip(), value.strip()) for code, value in pairs):
-        if not code or not value.removeprefix("-").isdigit() or not IGNORED_CLASS <= int(value) <= MOST_CLASS:
+        if not code or not re.fullmatch("-?[0-9]{1,9}", value) or not IGNORED_CLASS <= int(value) <= MOST_CLASS:
             raise ConfigError(
                 f"class_map={text}: '{code}:{value}' is not a pair of a code and a class; expected 1:0,5:1, classes "
                 f"0 to {MOST_CLASS}, or {IGNORED_CLASS} to ignore a code"

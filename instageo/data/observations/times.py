@@ -52,8 +52,7 @@ class TimeParser:
         if not text:
             raise ValueError("is empty")
         if text not in self.dated:
-            parsed = self._parse_text(text)
-            self.dated[text] = _utc(parsed), _lacks_zone(parsed)
+            self.dated[text] = self._parse_text(text)
         result, lacks_zone = self.dated[text]
         self.without_zone += lacks_zone
         return result
@@ -68,11 +67,14 @@ class TimeParser:
         self.without_zone += _lacks_zone(parsed)
         return _utc(parsed)
 
-    def _parse_text(self, text: str) -> datetime:
+    def _parse_text(self, text: str) -> tuple[datetime, bool]:
+        """Return a time in UTC, and whether its zone is missing."""
         try:
             if self.format == SPREADSHEET:
-                return DAY_ZERO + timedelta(seconds=round(float(text) * 86_400))
-            return datetime.strptime(text, self.format) if self.format else datetime.fromisoformat(text)
+                parsed = DAY_ZERO + timedelta(seconds=round(float(text) * 86_400))
+            else:
+                parsed = datetime.strptime(text, self.format) if self.format else datetime.fromisoformat(text)
+            return _utc(parsed), _lacks_zone(parsed)
         except (ValueError, OverflowError) as error:
             raise ValueError(f"is '{text[:40]}', {_explain(text, self.format)}") from error
 

@@ -27,6 +27,13 @@ def test_whole_days_with_both_ends_closed():  # pitfall 48
     assert query.datetime == "2024-05-01T00:00:00Z/2024-06-01T00:00:00Z"
 
 
+def test_days_up_to_the_end_of_the_calendar():
+    query = SearchQuery((11.0, 44.0, 12.0, 45.0), date(2024, 5, 1), date.max)
+    assert query.datetime == "2024-05-01T00:00:00Z/9999-12-31T00:00:00Z"
+    assert str(query.end) == "9999-12-31 00:00:00+00:00"
+    assert SearchQuery(query.box, date.min, date.min).datetime == "0001-01-01T00:00:00Z/0001-01-02T00:00:00Z"
+
+
 def test_boxes_never_cross_longitude_180():  # pitfall 44
     assert boxes((179.98, 0.5), (-179.98, 0.5)) == [(-179.99, 0.49, -179.97, 0.51), (179.97, 0.49, 179.99, 0.51)]
     assert boxes((179.995, 0.5)) == [(-180.0, 0.49, -179.995, 0.51), (179.985, 0.49, 180.0, 0.51)]

@@ -37,3 +37,11 @@ def test_several_images_oldest_first():  # pitfall 50
 )  # fmt: skip
 def test_other_periods(rule, expected):
     assert ends(rule) == expected
+
+
+def test_days_end_with_the_calendar():
+    assert ends(DateRule(when="around", steps=3, step_days=10**9, tolerance_days=10**9)) == 3 * [
+        ("0001-01-01", "9999-12-31")
+    ]
+    assert ends(DateRule(), date.min) == [("0001-01-01", "0001-01-01")]
+    assert ends(DateRule(when="after"), date.max) == [("9999-12-31", "9999-12-31")]

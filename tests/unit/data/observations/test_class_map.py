@@ -17,8 +17,8 @@ def test_pairs_and_tables_say_the_same(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("1", "not a pair"), ("1:x", "not a pair"), ("1:-2", "not a pair"), ("1:0,1:2", "has the classes 0 and 2"),
-     ("a.csv", "does not exist")],
+    [("1", "not a pair"), ("1:x", "not a pair"), ("1:-2", "not a pair"), ("1:²", "not a pair"),
+     ("1:0,1:2", "has the classes 0 and 2"), ("a.csv", "does not exist")],
 )  # fmt: skip
 def test_malformed_maps_are_refused(text, problem):
     with pytest.raises(ConfigError, match=problem):

@@ -180,6 +180,7 @@ def test_dates_are_iso_or_of_the_format_that_was_passed(table, text, date_format
 def test_a_format_without_fields_is_refused(refusal):
     assert "write it as %d/%m/%Y" in refusal("lat,lon,date\n1,2,x\n", error=ConfigError, date_format="dd/mm/yyyy")
     assert "not in the format %d/%m/%Y" in refusal("lat,lon,date\n1,2,2024-05-16\n", date_format="%d/%m/%Y")
+    assert "which is not an ISO date" in refusal("lat,lon,date\n1,2,0001-01-01T00:00:00+05:00\n")  # year 0 in UTC
 
 
 def test_decimal_separators_are_never_guessed_against_the_table(table, refusal):
