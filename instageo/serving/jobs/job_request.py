@@ -1,6 +1,7 @@
 """The JSON of a request for a job: checked field by field, within the limits of the server, before anything is done."""
 
 import json
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -237,6 +238,6 @@ def _read_number(values: Mapping[str, Any], name: str, default: float) -> float:
     value = values.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e6:  # NaN included
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise ConfigError(f"{name}: expected a number")
     return float(value)

@@ -15,6 +15,14 @@ FINISHED = (DONE, FAILED, CANCELLED, INTERRUPTED)
 """States that a job never leaves."""
 
 
+FIELD_TYPES = {
+    "id": str, "client": str, "model": str, "state": str, "message": str, "created": str, "started": str | None,
+    "finished": str | None, "summary": dict, "requests": dict, "done": int, "total": int, "attempts": int,
+    "probabilities": bool, "cancelling": bool,
+}  # fmt: skip
+"""Types of the values of a record on disk, by their names; those of its files are a text and a number each."""
+
+
 def now() -> str:
     """Return the time as ISO 8601, UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -110,6 +118,13 @@ def record_from_json(values: Mapping[str, Any]) -> JobRecord:
         record = JobRecord(**{**values, "files": tuple(JobFile(**file) for file in values["files"])})
     except (KeyError, TypeError) as error:
         raise ValueError(f"it is not the record of a job: {error!r}") from error
+    for name, kind in FIELD_TYPES.items():
+        if not isinstance(value := getattr(record, name), kind):
+            raise ValueError(f"its {name} is {value!r}, which is of another type")
+    for time in filter(None, (record.created, record.started, record.finished)):
+        datetime.fromisoformat(time)  # a ValueError if it is none
+    if not all(isinstance(file.name, str) and isinstance(file.bytes, int) for file in record.files):
+        raise ValueError("one of its files has no name or size")
     if record.state not in STATES:
         raise ValueError(f"its state is {record.state!r}; expected one of {', '.join(STATES)}")
     return record

@@ -179,6 +179,10 @@ def test_damaged_records_are_left_out(app, tmp_path):
     for name, content in {
         "0" * 32: "{", "1" * 32: json.dumps(good), "2" * 32: json.dumps(good | {"id": "2" * 32, "state": "lost"}),
         "3" * 32: "[" * 100_000, "4" * 32: json.dumps(good | {"id": "4" * 32, "request": {}}),
+        "5" * 32: json.dumps(good | {"id": "5" * 32, "created": None}),
+        "6" * 32: json.dumps(good | {"id": "6" * 32, "state": "running", "attempts": "1"}),
+        "7" * 32: json.dumps(good | {"id": "7" * 32, "state": "running", "started": "today"}),
+        "8" * 32: json.dumps(good | {"id": "8" * 32, "files": [{"name": 1, "bytes": 1}]}),
     }.items():  # fmt: skip
         (tmp_path / "jobs" / name).mkdir()
         (tmp_path / "jobs" / name / "job.json").write_text(content)

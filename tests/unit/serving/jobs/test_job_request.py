@@ -132,6 +132,8 @@ BOX = [33, -19, 34, -18]
         ({"max_cloud": 101}, "max_cloud=101.0 does not work; expected 0 to 100"),
         ({"max_cloud": "0"}, "max_cloud: expected a number"),
         ({"max_cloud": float("inf")}, "max_cloud: expected a number"),
+        ({"resolution": 1e9}, "resolution=1000000000.0 does not work; expected 0.01 to 100000"),
+        ({"resolution": 10**399}, "resolution: expected a number"),
         ({"dilation": "3"}, "dilation: expected a number"),
         ({"dilation": 2000}, "dilation=2000.0 does not work; expected 0 to 1000"),
         ({"dilation": 2, "mask": []}, "dilation=2: nothing is masked; leave it out"),
