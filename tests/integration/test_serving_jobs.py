@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,10 @@ from tests.integration.servers import Server, free_port, received
 from tests.items import records_at
 from tests.stac_servers import rustac_server
 from tests.unit.serving.jobs.conftest import body
+
+LABEL_SPANS = """[...document.querySelectorAll("#labels text")].filter((label) => /[EW]$/.test(label.textContent))
+  .map((label) => label.getBoundingClientRect()).map((box) => [box.left, box.right])"""
+"""JavaScript: left and right end of each longitude below the map of the page, from west to east."""
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -305,6 +310,10 @@ def test_the_page_in_a_browser(run, tmp_path):
         page.select_option("#kind", "compare")
         for width, name in ((1280, "wide"), (360, "narrow")):
             page.set_viewport_size({"width": width, "height": 800})
+            page.fill("#box", "11.95, 43.88, 12.05, 43.94")
+            page.press("#box", "Tab")
+            spans = page.evaluate(LABEL_SPANS)
+            assert all(end <= start for (_, end), (start, _) in pairwise(spans)), spans
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             page.screenshot(path=str(tmp_path / f"{name}.png"), full_page=True)
         browser.close()

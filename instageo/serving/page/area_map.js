@@ -203,8 +203,9 @@ export class WorldMap {
       return node;
     };
     const inner = rows.filter((at) => at > y + 20 * pixel && at < y + height - 20 * pixel);
+    const apart = Math.ceil(70 * pixel / step), labelled = (at) => Math.round(at / step) % apart === 0;  // no overlaps
     element("labels").replaceChildren(
-      ...columns.slice(0, -1).map((at) => text(formatDegrees(at / 10, "EW"), at + 3 * pixel, y + height - 5 * pixel)),
+      ...columns.slice(0, -1).filter(labelled).map((at) => text(formatDegrees(at / 10, "EW"), at + 3 * pixel, y + height - 5 * pixel)),
       ...inner.map((at) => text(formatDegrees(-at / 10, "NS"), x + 4 * pixel, at - 3 * pixel)));
   }
 }
