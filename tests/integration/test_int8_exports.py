@@ -126,4 +126,4 @@ def test_without_an_export_the_command_for_one_is_told(small_network, exported, 
         "test_filepath=test.csv", f"engine.export={tmp_path}", "accelerator=cpu", "logger=none",
     )  # fmt: skip
     assert status == 1
-    assert "has no export.json; expected a folder of exports" in err
+    assert "has no export.json that lists exports; expected a folder of exports" in err

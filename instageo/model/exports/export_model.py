@@ -107,11 +107,11 @@ class _ExportJob:
 
     def write(self, name: str, model: dict[str, Any], entry: dict[str, Any]) -> tuple[list[Path], dict[str, Any]]:
         """Write, compare and publish the files; nothing is left of an export that fails."""
-        folder = self.request.output
-        existed = folder.is_dir()
+        folder, created = self.request.output, list[Path]()
         try:
             with ExitStack() as stack:
                 try:
+                    created = [path for path in (folder, *folder.parents) if not path.exists()]
                     folder.mkdir(parents=True, exist_ok=True)
                     staging = stack.enter_context(temporary_folder(folder, STAGING)) / "files"
                 except OSError as error:
@@ -121,9 +121,9 @@ class _ExportJob:
                 written = sorted(staging.iterdir(), key=lambda path: path.name != name)
                 return publish_export(folder, model, written, entry)
         finally:
-            if not existed:
-                with suppress(OSError):  # it is not empty after a success
-                    folder.rmdir()
+            with suppress(OSError):  # the first one is not empty after a success
+                for path in created:
+                    path.rmdir()
 
     def _write_compared(self, staging: Path, name: str) -> dict[str, Any] | str:
         """Write the files and return how they compare; in another way if those of the first way differ."""
@@ -132,7 +132,7 @@ class _ExportJob:
         except ExportDiffersError as error:
             if self.format.alternative is None:
                 raise
-            log.warning("%s; trying another way of conversion", error)
+            log.warning("%s; trying another way of conversion", error.finding)
             return self._write_one_way(self.format.alternative, staging, name)
 
     def _write_one_way(

@@ -131,13 +131,17 @@ def read_record(folder: Path) -> dict[str, Any]:
     """Return the content of a folder's `export.json`; with no exports if it does not exist.
 
     Raises:
-        ConfigError: It is damaged.
+        ConfigError: It is damaged, or may not be read.
     """
     path = folder / RECORD_FILE
-    if not path.is_file():
-        return {"exports": {}}
     try:
+        if not path.is_file():
+            return {"exports": {}}
         record = load_json_file(path)
+    except PermissionError as error:
+        raise ConfigError(
+            f"{path}: may not be read by this user; change its rights, or choose another folder"
+        ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: is damaged ({error}); remove the folder and export again") from error
     if problem := _describe_damage(record):

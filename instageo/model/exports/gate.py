@@ -26,7 +26,16 @@ BATCH = 4
 
 
 class ExportDiffersError(ConfigError):
-    """An exported file does not compute what its network does."""
+    """An exported file does not compute what its network does.
+
+    Args:
+        finding: What differs, without what to do.
+        advice: What to do.
+    """
+
+    def __init__(self, finding: str, advice: str) -> None:
+        super().__init__(f"{finding}; nothing was written; {advice}")
+        self.finding = finding
 
 
 @dataclass(frozen=True)
@@ -144,8 +153,8 @@ def check_export(
     name = predictor.task.monitor.name.removeprefix("val_")
     if fault := comparison.find_fault(name, limits):
         raise ExportDiffersError(
-            f"{what}: is refused, because it does not compute what the network does: {fault}; nothing was written; "
-            "try another format" + ("" if precision == "f32" else ", more calibration chips or precision=f32")
+            f"{what}: is refused, because it does not compute what the network does: {fault}",
+            "try another format" if precision == "f32" else "try other calibration chips or precision=f32",
         )
     return comparison.to_dict(name, limits)
 

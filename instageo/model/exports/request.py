@@ -1,5 +1,6 @@
 """What a user asks of an export."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
@@ -71,7 +72,7 @@ class ExportRequest:
                 f"name={self.name!r} does not work; expected the beginning of a file name that a registry takes: no "
                 "folders, no dot in front, no colon, no .part or .lock; give another name"
             )
-        if self.resolution is not None and not self.resolution > 0:
+        if self.resolution is not None and not 0 < self.resolution < math.inf:
             raise ConfigError(f"resolution={self.resolution} does not work; expected metres per pixel, above 0")
         if self.calibration is not None and self.precision != "int8":
             raise ConfigError("calibration: chips are used for precision=int8 alone; remove it, or ask for int8")

@@ -204,10 +204,13 @@ def _find_int8_export(predictor: Predictor, shape: InputShape) -> Int8Export | N
         return None
     checkpoint = locate_checkpoint(source)
     folder = checkpoint.parent / EXPORTS if engine.export is None else Path(engine.export).expanduser()
-    if engine.export is not None and not (folder / RECORD_FILE).is_file():
-        raise ConfigError(f"engine.export={engine.export}: has no {RECORD_FILE}; expected a folder of exports")
     try:
-        return find_int8_export(folder, read_record(folder), checkpoint, shape, band_names(predictor.settings))
+        record = read_record(folder)
+        if engine.export is not None and not record["exports"]:
+            raise ConfigError(
+                f"engine.export={engine.export}: has no {RECORD_FILE} that lists exports; expected a folder of exports"
+            )
+        return find_int8_export(folder, record, checkpoint, shape, band_names(predictor.settings))
     except ConfigError as error:
         if engine.export is not None or engine.precision == "int8":
             raise

@@ -2,6 +2,8 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from errno import EACCES
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -73,6 +75,15 @@ def test_after_an_error_the_folder_is_as_it_was(tmp_path):
         publish_export(folder, MODEL, write(tmp_path / "new", "a.xml", "a.bin"), {})
     assert (folder / "a.xml").read_bytes() == b"former"
     assert {path.name for path in folder.iterdir()} - {".lock"} == {"a.xml", "export.json"}
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(ConfigError, match=r"export.json: may not be read by this user; change its rights, or choose"):
+        read_record(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"exports": []}'])

@@ -37,6 +37,7 @@ finally:
         ("onnx", {"tile": 0}, "tile=0 does not work; expected a whole number of at least 1"),
         ("onnx", {"tile": "64"}, "tile='64' does not work; expected a whole number"),
         ("onnx", {"resolution": 0}, "resolution=0 does not work; expected metres per pixel, above 0"),
+        ("onnx", {"resolution": float("inf")}, "resolution=inf does not work; expected metres per pixel, above 0"),
         ("onnx", {"calibration": "chips"}, "calibration: chips are used for precision=int8 alone"),
         ("onnx", {"dates": "yesterday"}, "dates='yesterday' does not work"),
     ],
