@@ -42,7 +42,8 @@ def chip_quantiles(image: NDArray[np.float32], valid: NDArray[np.bool_]) -> Numb
     if not pixels.size:
         return None
     chosen = pixels[:: -(-pixels.size // MAX_PIXELS)]
-    return np.quantile(image.reshape(len(image), -1)[:, chosen].astype(np.float64), LEVELS, axis=1)
+    values = np.sort(image.reshape(len(image), -1)[:, chosen], axis=1)  # float32 is sorted faster than selected from
+    return np.quantile(values.astype(np.float64), LEVELS, axis=1)
 
 
 @dataclass(frozen=True)

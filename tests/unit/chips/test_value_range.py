@@ -18,6 +18,12 @@ def test_quantiles_of_valid_pixels_of_all_dates():
     assert chip_quantiles(image, np.zeros_like(valid)) is None
 
 
+def test_quantiles_are_those_of_numpy_in_float64():
+    image = np.random.default_rng(0).normal(size=(3, 2, 40, 50)).astype(np.float32)
+    expected = np.quantile(image.reshape(3, -1).astype(np.float64), [0.05, 0.5, 0.95], axis=1)
+    np.testing.assert_array_equal(chip_quantiles(image, np.ones((2, 40, 50), bool)), expected)
+
+
 def chips(offsets):
     """Quantiles of chips of two bands, 100, 200 and 300 in each, plus an offset of the chip."""
     base = np.array([[100.0, 100.0], [200.0, 200.0], [300.0, 300.0]])
