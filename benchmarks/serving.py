@@ -1,9 +1,9 @@
 """Measure a server under load: 16 clients for a minute on this machine, compared to the same network called directly.
 
-python benchmarks/serving.py CHECKPOINT CHIP [--seconds 60] [--clients 16] [--replicas 1] [--port 8790]
+python benchmarks/serving.py CHECKPOINT CHIP [--backend auto] [--seconds 60] [--clients 16] [--replicas 1] [--port 8790]
 
-Prints requests per second, their latency, the mean batch, the speed of the network by itself before and after, and when
-further replicas started, in seconds of the load.
+Prints requests per second, their latency, the mean batch, CPU milliseconds of each process per request, the speed of
+the network by itself in PyTorch before and after, and when further replicas started, in seconds of the load.
 """
 
 import argparse
@@ -17,8 +17,11 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
+
+import psutil
 
 BOUNDARY = "instageo-benchmark"
 
@@ -84,27 +87,32 @@ def count_replicas(starts: dict[int, float], over: threading.Event) -> None:
         starts.setdefault(int(result.stdout), round(time.monotonic() - began, 1))
 
 
+def read_cpu_seconds(server: int) -> dict[str, float]:
+    """Return the CPU seconds of the server's processes so far, by what they do."""
+    seconds = dict.fromkeys(("FrontEnd", "ModelReplica", "ProxyActor", "other"), 0.0)
+    for process in psutil.Process(server).children(recursive=True):
+        with suppress(psutil.Error):  # it has ended
+            title, times = " ".join(process.cmdline()), process.cpu_times()
+            kind = next((kind for kind in seconds if kind in title), "other")
+            seconds[kind] += times.user + times.system
+    return seconds
+
+
 def main() -> None:
     """Measure the network, the server, and the network again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("chip", type=Path)
+    parser.add_argument("--backend", default="auto")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--port", type=int, default=8790)
     arguments = parser.parse_args()
     before = measure_network(arguments.checkpoint, arguments.chip, 10)
-    command = [
-        sys.executable,
-        "-m",
-        "instageo.cli",
-        "serve",
-        f"m={arguments.checkpoint}",
-        "--port",
-        str(arguments.port),
-    ]
-    command += ["--replicas", str(arguments.replicas)]
+    command = [sys.executable, "-m", "instageo.cli", "serve", f"m={arguments.checkpoint}"]
+    for option in ("backend", "replicas", "port"):
+        command += [f"--{option}", str(getattr(arguments, option))]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
         replicas: dict[int, float] = {}
         over = threading.Event()
@@ -114,9 +122,10 @@ def main() -> None:
             body = head + arguments.chip.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode()
             threading.Thread(target=count_replicas, args=(replicas, over)).start()
             load(arguments.port, body, arguments.clients, 5)
-            earlier = read_batches(arguments.port)
+            earlier, cpu_before = read_batches(arguments.port), read_cpu_seconds(server.pid)
             times, statuses, took = load(arguments.port, body, arguments.clients, arguments.seconds)
             tiles, passes = (now - then for now, then in zip(read_batches(arguments.port), earlier, strict=True))
+            cpu = {kind: now - cpu_before[kind] for kind, now in read_cpu_seconds(server.pid).items()}
         finally:
             over.set()
             server.send_signal(signal.SIGINT)
@@ -128,7 +137,8 @@ def main() -> None:
         "clients": arguments.clients, "seconds": round(took, 1),
         "requests_per_s": round(rate, 1), "statuses": {str(s): statuses.count(s) for s in set(statuses)},
         "p50_ms": round(percent[49] * 1000), "p95_ms": round(percent[94] * 1000), "p99_ms": round(percent[98] * 1000),
-        "replicas": replicas,
+        "cpu_ms_per_request": {kind: round(1000 * spent / len(statuses), 1) for kind, spent in cpu.items()},
+        "replicas": replicas, "load": [round(each, 1) for each in os.getloadavg()],
         "mean_batch": round(tiles / max(passes, 1), 1), "directly_per_s": [round(before, 1), round(after, 1)],
         "share": round(rate / ((before + after) / 2), 2),
     }, indent=1))  # fmt: skip
