@@ -16,6 +16,7 @@ from ray.serve import Application
 from instageo.model.inference.ray_access import bind_replica_to_loopback
 from instageo.model.inference.ray_cluster import ray_cluster
 from instageo.serving.access.http_protocol import CALLBACK_VARIABLE, limit_heads
+from instageo.serving.access.http_server import HTTPServer, listen
 from instageo.serving.endpoints import build_app
 from instageo.serving.jobs.environment import remember_environment
 from instageo.serving.replicas import ModelReplica
@@ -31,6 +32,9 @@ REPLICA_DEPLOYMENT = "ModelReplica"
 
 OBJECT_STORE_BYTES = 512 << 20
 """Memory for tiles that pass between processes of this machine."""
+
+GRPC_VARIABLE = "RAY_SERVE_USE_GRPC_BY_DEFAULT"
+"""Ray Serve's variable: whether its processes send tiles to each other by gRPC, not through the object store."""
 
 REMOVE_WAIT_S = 10
 """Seconds within which the processes of a server that stops should have ended, before their files are removed."""
@@ -68,8 +72,11 @@ def running_server(settings: ServerSettings, host: str, port: int, address: str 
         address: Address of a running Ray cluster; None to start one on this machine.
 
     Raises:
-        ConfigError: The cluster cannot be reached.
+        ConfigError: The cluster cannot be reached, or this machine cannot listen at the address.
     """
+    if not address:
+        listen(host, port).close()  # fails before anything is started
+        os.environ.setdefault(GRPC_VARIABLE, "1")
     if host not in LOOPBACK_HOSTS and not os.environ.get(TOKEN_VARIABLE):
         log.warning(
             "anybody who can reach %s:%d may use this server; set %s to require a token", host, port, TOKEN_VARIABLE
@@ -85,8 +92,12 @@ def running_server(settings: ServerSettings, host: str, port: int, address: str 
         remember(_server_id())
         try:
             logs = {"log_level": "WARNING", "enable_access_log": False}
-            serve.start(http_options=settings.http_options(host, port), logging_config=logs)
-            serve.run(application(settings.to_dict()), name=APPLICATION_NAME, route_prefix="/")
+            if address:
+                serve.start(http_options=settings.http_options(host, port), logging_config=logs)
+                serve.run(application(settings.to_dict()), name=APPLICATION_NAME, route_prefix="/")
+            else:
+                serve.start(proxy_location="Disabled", logging_config=logs)
+                serve.run(_own_application(settings, host, port), name=APPLICATION_NAME, route_prefix=None)
             yield f"http://{host}:{port}"
         finally:
             if address:
@@ -102,18 +113,49 @@ def application(arguments: dict[str, Any]) -> Application:
         arguments: Settings as plain values (`ServerSettings.to_dict`).
     """
     settings = server_settings_from_dict(arguments)
+    ingress = serve.ingress(lambda: _build_http_app(settings))()
+    bound: Application = _front_deployment(ingress).bind(_replica_deployment(settings).bind(settings))
+    return bound
 
-    def build_http_app() -> FastAPI:
-        bind_replica_to_loopback()
-        handle = serve.get_deployment_handle(REPLICA_DEPLOYMENT, app_name=serve.get_replica_context().app_name)
-        return build_app(handle, settings, _server_id())
 
-    http_deployment: Any = serve.deployment(
+class FrontEnd:
+    """The process that answers HTTP of a server on this machine alone.
+
+    Ray Serve's proxy, which clusters need, would pass each request and response through a further process in messages.
+
+    Args:
+        replicas: Handle of the deployment of `ModelReplica`, which starts with it.
+        settings: Settings of the server.
+        host: Address to listen on.
+        port: Port to listen on.
+    """
+
+    def __init__(self, replicas: object, settings: ServerSettings, host: str, port: int) -> None:  # noqa: ARG002
+        self.server = HTTPServer(_build_http_app(settings), host, port, settings.limits.longest_s)
+
+    def check_health(self) -> None:
+        """Raise RuntimeError if it no longer answers, so that Ray Serve starts it again."""
+        if not self.server.running:
+            raise RuntimeError("the thread that answers HTTP has ended")
+
+
+def _own_application(settings: ServerSettings, host: str, port: int) -> Application:
+    replicas = _replica_deployment(settings).bind(settings)
+    bound: Application = _front_deployment(FrontEnd).bind(replicas, settings, host, port)
+    return bound
+
+
+def _build_http_app(settings: ServerSettings) -> FastAPI:
+    bind_replica_to_loopback()
+    handle = serve.get_deployment_handle(REPLICA_DEPLOYMENT, app_name=serve.get_replica_context().app_name)
+    return build_app(handle, settings, _server_id())
+
+
+def _front_deployment(front: type) -> Any:
+    deployment: Any = serve.deployment(
         name="FrontEnd", max_ongoing_requests=10_000, ray_actor_options={"num_cpus": 0}, health_check_period_s=2
     )
-    replicas = _replica_deployment(settings).bind(settings)
-    bound: Application = http_deployment(serve.ingress(build_http_app)()).bind(replicas)
-    return bound
+    return deployment(front)
 
 
 def _server_id() -> str:

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, cast
 
 import torch
+from grpc import RpcError
 from ray.exceptions import RayActorError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
@@ -242,6 +243,6 @@ def call_replica(send: Callable[[], Any], deadline: float) -> Any:
             break
         except TaskCancelledError as error:  # Ray Serve ends all that a request calls when its client has gone
             raise HTTPProblem(503, "the client has gone") from error
-        except (RayActorError, DeploymentUnavailableError, RayServeException):
+        except (RayActorError, DeploymentUnavailableError, RayServeException, RpcError):
             time.sleep(RETRY_PAUSE_S)
     raise HTTPProblem(503, TIME_OVER, {"Retry-After": "10"})

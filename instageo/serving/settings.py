@@ -58,6 +58,11 @@ class RequestLimits:
         )
         object.__setattr__(self, "allowed_hosts", tuple(self.allowed_hosts))  # lists in configuration files
 
+    @property
+    def longest_s(self) -> int:
+        """Seconds after which a request of any kind is ended, more than `timeout_s`, which has a better message."""
+        return self.timeout_s + 30
+
 
 @dataclass(frozen=True)
 class ServerSettings:
@@ -105,7 +110,7 @@ class ServerSettings:
 
     def http_options(self, host: str, port: int) -> dict[str, Any]:
         """Return options of Ray Serve's proxy; its time limit is longer than that of the server."""
-        return {"host": host, "port": port, "request_timeout_s": self.limits.timeout_s + 30}
+        return {"host": host, "port": port, "request_timeout_s": self.limits.longest_s}
 
 
 def server_settings_from_dict(values: dict[str, Any]) -> ServerSettings:
