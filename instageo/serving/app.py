@@ -130,13 +130,20 @@ class FrontEnd:
         port: Port to listen on.
     """
 
+    server: HTTPServer | None = None
+
     def __init__(self, replicas: object, settings: ServerSettings, host: str, port: int) -> None:  # noqa: ARG002
         self.server = HTTPServer(_build_http_app(settings), host, port, settings.limits.longest_s)
 
     def check_health(self) -> None:
         """Raise RuntimeError if it no longer answers, so that Ray Serve starts it again."""
-        if not self.server.running:
+        if self.server is None or not self.server.running:
             raise RuntimeError("the thread that answers HTTP has ended")
+
+    def __del__(self) -> None:
+        """Stop; Ray Serve calls this before it ends the process."""
+        if self.server is not None:
+            self.server.stop()
 
 
 def _own_application(settings: ServerSettings, host: str, port: int) -> Application:

@@ -5,6 +5,7 @@ import http.client
 import socket
 import threading
 import time
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -12,38 +13,57 @@ pytest.importorskip("ray", reason="the extra `serve` is not installed")
 uvicorn = pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 pytest.importorskip("httptools", reason="uvicorn has a limit of its own without httptools")
 
+from starlette.applications import Starlette  # noqa: E402
+from starlette.responses import Response  # noqa: E402
+from starlette.routing import Route  # noqa: E402
+
 from instageo.errors import ConfigError  # noqa: E402
 from instageo.serving.access import http_protocol  # noqa: E402
 from instageo.serving.access.http_server import HTTPServer, listen  # noqa: E402
 from instageo.serving.settings import ServerSettings  # noqa: E402
 from tests.integration.servers import free_port  # noqa: E402
 
-CANCELLED = threading.Event()
+EVENTS = {name: threading.Event() for name in ("started", "cancelled", "stopped")}
 
 
-async def respond(scope, receive, send):
-    """Respond with the path; to /slow only after a minute."""
-    if scope["path"] == "/slow":
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            CANCELLED.set()
-            raise
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": scope["path"].encode()})
+@asynccontextmanager
+async def lifespan(_):
+    """Note when the application starts and stops."""
+    EVENTS["started"].set()
+    yield
+    EVENTS["stopped"].set()
+
+
+async def slow(_):
+    """Respond after a minute."""
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        EVENTS["cancelled"].set()
+        raise
+    return Response()
+
+
+async def path(request):
+    """Respond with the path."""
+    return Response(request.url.path)
 
 
 @pytest.fixture
 def server(monkeypatch):
     """The port of a server with this application."""
     monkeypatch.setattr(uvicorn.config, "HTTP_PROTOCOLS", dict(uvicorn.config.HTTP_PROTOCOLS))
-    port = free_port()
-    server = HTTPServer(respond, "127.0.0.1", port, timeout_s=60)
+    for event in EVENTS.values():
+        event.clear()
+    port, routes = free_port(), [Route("/slow", slow), Route("/{name}", path)]
+    server = HTTPServer(Starlette(routes=routes, lifespan=lifespan), "127.0.0.1", port, timeout_s=60)
     assert server.running
+    assert EVENTS["started"].is_set()
     yield port
-    server._server.should_exit = True
-    server._thread.join(60)
+    assert not EVENTS["stopped"].is_set()
+    server.stop()
     assert not server.running
+    assert EVENTS["stopped"].is_set()
 
 
 def test_it_responds_and_bounds_heads(server, monkeypatch):
@@ -58,12 +78,21 @@ def test_it_responds_and_bounds_heads(server, monkeypatch):
 
 
 def test_a_client_that_closes_its_connection_ends_its_work(server):
-    CANCELLED.clear()
     with socket.create_connection(("127.0.0.1", server), timeout=60) as client:
         client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(0.2)
-        assert not CANCELLED.is_set()
-    assert CANCELLED.wait(30)
+        assert not EVENTS["cancelled"].is_set()
+    assert EVENTS["cancelled"].wait(30)
+
+
+def test_an_application_that_does_not_start_is_an_error():
+    @asynccontextmanager
+    async def fails(_):
+        raise ValueError("no disk")
+        yield
+
+    with pytest.raises(RuntimeError, match="has not started"):
+        HTTPServer(Starlette(lifespan=fails), "127.0.0.1", free_port(), timeout_s=60)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
