@@ -1,9 +1,11 @@
 """Import OpenVINO and NNCF without their telemetry, which sends usage events and writes into the home folder."""
 
 import sys
-from functools import cache
+import threading
 from importlib import import_module
 from typing import Any
+
+import numpy as np
 
 from instageo.extras import required_by
 
@@ -20,7 +22,12 @@ def import_openvino() -> Any:
     return _import_without_telemetry("openvino", "OpenVINO", "fast")
 
 
-@cache
+_core: list[Any] = []
+"""The `Core` of this process, if it has one."""
+
+_making_core = threading.Lock()
+
+
 def openvino_core() -> Any:
     """Return the `Core` of this process, which lives until the process ends.
 
@@ -32,7 +39,28 @@ def openvino_core() -> Any:
     Raises:
         MissingExtraError: OpenVINO is not installed.
     """
-    return import_openvino().Core()
+    with _making_core:
+        if not _core:
+            core = import_openvino().Core()
+            _compute_first(core)
+            _core.append(core)
+    return _core[0]
+
+
+def _compute_first(core: Any) -> None:
+    """Compute a network of one layer, so that several threads may compute after it.
+
+    OpenVINO's bindings prepare tables of types when they are first used. If two threads are the first, one may hold
+    the tables and wait for Python's lock, and the other hold that lock and wait for the tables: for ever.
+    """
+    openvino = import_openvino()
+    values = np.zeros((1, 1), np.float32)
+    parameter = openvino.opset13.parameter(values.shape, np.float32)
+    model = openvino.Model([openvino.opset13.relu(parameter)], [parameter], "first")
+    request = core.compile_model(model, "CPU").create_infer_request()
+    request.start_async({0: values}, share_inputs=True)
+    request.wait()
+    request.get_output_tensor().data.copy()
 
 
 def import_nncf() -> Any:

@@ -57,3 +57,33 @@ def test_signals_are_handled_after_a_thread_has_dropped_the_last_network():
     pytest.importorskip("openvino", reason="the extra `fast` is not installed")
     done = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
+AT_ONCE = """
+import sys, threading
+import numpy as np
+from openvino import Model, opset13
+from instageo.model.graphs.openvino_package import openvino_core
+parameter = opset13.parameter([1, 3], np.float32)
+compiled = openvino_core().compile_model(Model([opset13.relu(parameter)], [parameter], "model"), "CPU")
+requests = [compiled.create_infer_request() for _ in range(4)]
+barrier = threading.Barrier(len(requests))
+sys.setswitchinterval(1e-7)
+
+def compute(request):
+    barrier.wait()
+    request.start_async({0: np.zeros((1, 3), np.float32)}, share_inputs=True)
+    request.wait()
+
+threads = [threading.Thread(target=compute, args=[request]) for request in requests]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_the_first_threads_that_compute_do_not_wait_for_each_other(attempt):  # half of the attempts did
+    pytest.importorskip("openvino", reason="the extra `fast` is not installed")
+    subprocess.run([sys.executable, "-c", AT_ONCE], check=True, timeout=300)
