@@ -42,7 +42,7 @@ class BoundedHeadProtocol(_Protocol):  # type: ignore[misc]  # a class that uvic
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Expect a head in time."""
         super().connection_made(transport)
-        self._begin_head()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing any more."""
@@ -58,8 +58,8 @@ class BoundedHeadProtocol(_Protocol):  # type: ignore[misc]  # a class that uvic
             self._refuse(TOO_LARGE)
 
     def on_message_begin(self) -> None:
-        """Begin to count."""
-        self._begin_head()
+        """Expect the whole head in time; its first bytes are counted already."""
+        self._start_timer()
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -79,9 +79,8 @@ class BoundedHeadProtocol(_Protocol):  # type: ignore[misc]  # a class that uvic
         self.head_bytes, self.in_head = 0, True
         super().on_message_complete()
 
-    def _begin_head(self) -> None:
+    def _start_timer(self) -> None:
         self._stop_timer()
-        self.head_bytes, self.in_head = 0, True
         self.head_timer = asyncio.get_running_loop().call_later(MAX_HEAD_S, self._refuse, TOO_SLOW)
 
     def _stop_timer(self) -> None:

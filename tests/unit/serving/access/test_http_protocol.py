@@ -66,6 +66,12 @@ def test_a_head_beyond_the_limit_ends_the_connection(port, piece):
     assert not received or received.startswith(b"HTTP/1.1 431 ")
 
 
+def test_the_first_bytes_of_a_head_count(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-B: " + b"a" * MAX_HEAD_BYTES)  # at once, without an end
+        assert client.recv(1000).startswith(b"HTTP/1.1 431 ")
+
+
 def test_ray_serves_proxy_gets_it(monkeypatch):
     monkeypatch.setattr(uvicorn.config, "HTTP_PROTOCOLS", dict(uvicorn.config.HTTP_PROTOCOLS))
     assert limit_heads() == []
