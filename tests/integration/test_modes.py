@@ -309,11 +309,11 @@ main()
 """
 
 
-def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, run, tmp_path):
+def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, tmp_path):
     arguments = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK,
                  "train.num_epochs=12", "dataloader.augmentations.noise.use=true"]  # fmt: skip
-    status, _, err = run(*arguments, folder="whole")
-    assert status == 0, err
+    command = [sys.executable, "-m", "instageo.model.run", *arguments]
+    subprocess.run([*command, f"hydra.run.dir={tmp_path / 'whole'}"], check=True, capture_output=True)
     disturbed = tmp_path / "disturbed"
     killed = subprocess.run(
         [sys.executable, "-c", KILLED_IN_EPOCH_6, *arguments, f"hydra.run.dir={disturbed}"],
@@ -321,10 +321,11 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, run, tm
     )  # fmt: skip
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len((disturbed / "history.csv").read_text().splitlines()) == 1 + 5
-    status, _, err = run(*arguments, "train.resume=true", folder="disturbed")
-    assert status == 0, err
-    assert "resuming" in err
-    assert "epoch 2 of 12" not in err  # the first epochs were not done again
+    resumed = subprocess.run(
+        [*command, f"hydra.run.dir={disturbed}", "train.resume=true"], check=True, capture_output=True, text=True
+    )
+    assert "resuming" in resumed.stderr
+    assert "epoch 2 of 12" not in resumed.stderr  # the first epochs were not done again
     for name in ("metrics.json", "metrics.csv"):
         assert (disturbed / name).read_text() == (tmp_path / "whole" / name).read_text()
     whole, again = ((folder / "history.csv").read_text().splitlines() for folder in (tmp_path / "whole", disturbed))
