@@ -70,25 +70,6 @@ def make_area_maps(
         return write_pages(measure_maps(maps, predictor, zones), zones, output.folder)
 
 
-def map_area_request(
-    model: str | Predictor, request: AreaRequest, output: AreaOutput, *, progress: ShowTileProgress | None = None
-) -> AreaMaps:
-    """Map an area; see `make_area_maps`. A run that was stopped goes on where it was.
-
-    Args:
-        model: Checkpoint, run folder, registry name, or a loaded model.
-        request: What to map.
-        output: Where and how maps are written.
-        progress: Called with what is done, the number of steps that are done, and of all steps.
-
-    Raises:
-        InstaGeoError: The model, the area or images cannot be found or do not fit together, or a disk refuses a file.
-    """
-    predictor = load_model(model) if isinstance(model, str) else model
-    job = job_for_output(predictor, output)
-    return make_area_maps(job, request, output, zones_of(request), progress or (lambda _text, _done, _total: None))
-
-
 def job_for_output(predictor: Predictor, output: AreaOutput) -> MapJob:
     """Return what computes and writes the maps of an output, without scenes."""
     settings = MapSettings(probabilities=output.probabilities, memory_mb=output.memory_mb, overwrite=output.overwrite)
@@ -139,8 +120,9 @@ def map_area(
         _area_text(area, folder), _days(dates), **{name: value for name, value in options.items() if name in asked}
     )
     target = AreaOutput(folder, **{name: value for name, value in options.items() if name in written})
-    loaded = model if isinstance(model, Predictor) else str(model)
-    return map_area_request(loaded, request, target, progress=progress)
+    predictor = model if isinstance(model, Predictor) else load_model(str(model))
+    show = progress or (lambda _text, _done, _total: None)
+    return make_area_maps(job_for_output(predictor, target), request, target, zones_of(request), show)
 
 
 def _area_text(area: str | Path | Sequence[float] | Mapping[str, Any], folder: Path) -> str:

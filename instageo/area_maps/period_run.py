@@ -47,13 +47,18 @@ class PeriodMaps:
         return [maps for maps in self.periods.values() if maps is not None]
 
 
-def load_period_run(model: str, requests: Mapping[str, AreaRequest], output: AreaOutput) -> "PeriodRun":
-    """Load a model for requests.
+def load_period_run(model: str | Predictor, requests: Mapping[str, AreaRequest], output: AreaOutput) -> "PeriodRun":
+    """Prepare a model for requests.
+
+    Args:
+        model: Checkpoint, run folder, registry name, or a loaded model.
+        requests: Requests by the name of their period; the name of a single one is empty.
+        output: Where and how maps are written.
 
     Raises:
         InstaGeoError: The model cannot be found.
     """
-    predictor = load_model(model)
+    predictor = load_model(model) if isinstance(model, str) else model
     return PeriodRun(predictor, job_for_output(predictor, output), requests, output)
 
 
