@@ -33,9 +33,6 @@ REPLICA_DEPLOYMENT = "ModelReplica"
 OBJECT_STORE_BYTES = 512 << 20
 """Memory for tiles that pass between processes of this machine."""
 
-GRPC_VARIABLE = "RAY_SERVE_USE_GRPC_BY_DEFAULT"
-"""Ray Serve's variable: whether its processes send tiles to each other by gRPC, not through the object store."""
-
 REMOVE_WAIT_S = 10
 """Seconds within which the processes of a server that stops should have ended, before their files are removed."""
 
@@ -76,7 +73,6 @@ def running_server(settings: ServerSettings, host: str, port: int, address: str 
     """
     if not address:
         listen(host, port).close()  # fails before anything is started
-        os.environ.setdefault(GRPC_VARIABLE, "1")
     if host not in LOOPBACK_HOSTS and not os.environ.get(TOKEN_VARIABLE):
         log.warning(
             "anybody who can reach %s:%d may use this server; set %s to require a token", host, port, TOKEN_VARIABLE

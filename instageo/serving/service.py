@@ -10,7 +10,6 @@ from threading import Lock
 from typing import Any, cast
 
 import torch
-from grpc import RpcError
 from ray.exceptions import RayActorError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
@@ -243,6 +242,6 @@ def call_replica(send: Callable[[], Any], deadline: float) -> Any:
             break
         except TaskCancelledError as error:  # Ray Serve ends all that a request calls when its client has gone
             raise HTTPProblem(503, "the client has gone") from error
-        except (RayActorError, DeploymentUnavailableError, RayServeException, RpcError):
+        except (RayActorError, DeploymentUnavailableError, RayServeException):
             time.sleep(RETRY_PAUSE_S)
     raise HTTPProblem(503, TIME_OVER, {"Retry-After": "10"})

@@ -111,27 +111,6 @@ def test_a_request_that_ray_ends_is_no_internal_error(monkeypatch, caplog):
     assert caplog.records == []
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
-def test_a_call_that_a_dying_process_breaks_off_is_sent_again(monkeypatch):
-    from grpc import StatusCode
-    from grpc.aio import AioRpcError, Metadata
-
-    from instageo.serving import service
-
-    monkeypatch.setattr(service, "RETRY_PAUSE_S", 0)
-    outcomes = [AioRpcError(StatusCode.CANCELLED, Metadata(), Metadata()), None]
-
-    class Response:
-        def result(self, timeout_s):
-            assert timeout_s > 0
-            if error := outcomes.pop(0):
-                raise error
-            return "logits"
-
-    assert service.call_replica(Response, time.monotonic() + 600) == "logits"
-    assert outcomes == []
-
-
 def test_health_and_metrics_need_no_thread(monkeypatch):
     from starlette.testclient import TestClient
 
