@@ -1,9 +1,12 @@
 """The record of a job: what was asked for, and how far it is."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED, INTERRUPTED = (
     "queued", "running", "done", "failed", "cancelled", "interrupted",
@@ -13,14 +16,6 @@ STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED, INTERRUPTED)
 
 FINISHED = (DONE, FAILED, CANCELLED, INTERRUPTED)
 """States that a job never leaves."""
-
-
-FIELD_TYPES = {
-    "id": str, "client": str, "model": str, "state": str, "message": str, "created": str, "started": str | None,
-    "finished": str | None, "summary": dict, "requests": dict, "done": int, "total": int, "attempts": int,
-    "probabilities": bool, "cancelling": bool,
-}  # fmt: skip
-"""Types of the values of a record on disk, by their names; those of its files are a text and a number each."""
 
 
 def now() -> str:
@@ -63,6 +58,8 @@ class JobRecord:
         cancelling: Whether somebody has cancelled it while it ran.
         files: What it has written.
     """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
 
     id: str
     client: str
@@ -115,16 +112,12 @@ def record_from_json(values: Mapping[str, Any]) -> JobRecord:
         ValueError: They are not those of a record.
     """
     try:
-        record = JobRecord(**{**values, "files": tuple(JobFile(**file) for file in values["files"])})
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"it is not the record of a job: {error!r}") from error
-    for name, kind in FIELD_TYPES.items():
-        if not isinstance(value := getattr(record, name), kind):
-            raise ValueError(f"its {name} is {value!r}, which is of another type")
+        record = TypeAdapter(JobRecord).validate_json(json.dumps(values))
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     for time in filter(None, (record.created, record.started, record.finished)):
         datetime.fromisoformat(time)  # a ValueError if it is none
-    if not all(isinstance(file.name, str) and isinstance(file.bytes, int) for file in record.files):
-        raise ValueError("one of its files has no name or size")
     if record.state not in STATES:
         raise ValueError(f"its state is {record.state!r}; expected one of {', '.join(STATES)}")
     return record
