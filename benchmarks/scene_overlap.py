@@ -110,7 +110,14 @@ def compute_miou(classes: NDArray[np.bool_], labels: NDArray[np.int_]) -> float:
 
 def measure(model: Predictor, image: Array, labels: NDArray[np.int_], tile: int) -> Iterator[str]:
     """Yield rows of the table: the means over both grids."""
-    names = {0: "0", tile // 16: "1/16", default_overlap(tile): "default", tile // 4: "1/4", tile // 2: "1/2"}
+    names = {
+        0: "0",
+        tile // 16: "1/16",
+        default_overlap(tile): "default",
+        tile // 8: "1/8",
+        tile // 4: "1/4",
+        tile // 2: "1/2",
+    }
     parts = [(offset, image[:, offset[0] :, offset[1] :], labels[offset[0] :, offset[1] :]) for offset in OFFSETS]
     seamless = [predict_seamless(model, part, tile) for _, part, _ in parts]
     for overlap, name in names.items():

@@ -25,7 +25,7 @@ from scene_files import CHIP, SPARSE_FROM, make_model, make_scene
 from whole_processes import Usage, describe_machine, loop_seconds, run
 
 FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
-DEFAULT_OVERLAP, LARGEST_VARIED = 28, 4096
+DEFAULT_OVERLAP, LARGEST_VARIED = 16, 4096
 
 
 class Variant(NamedTuple):
@@ -36,12 +36,12 @@ class Variant(NamedTuple):
     options: tuple[str, ...]
 
 
-PYTORCH = Variant("overlap 1/8, PyTorch f32", DEFAULT_OVERLAP, ("--backend", "torch", "--precision", "f32"))
+PYTORCH = Variant("default overlap, PyTorch f32", DEFAULT_OVERLAP, ("--backend", "torch", "--precision", "f32"))
 
 VARIANTS = [
     Variant("overlap 0", 0, ("--overlap", "0")),
     Variant("overlap 1/2", CHIP // 2, ("--overlap", str(CHIP // 2))),
-    Variant("overlap 1/8, PyTorch bf16", DEFAULT_OVERLAP, ("--backend", "torch", "--precision", "bf16")),
+    Variant("default overlap, PyTorch bf16", DEFAULT_OVERLAP, ("--backend", "torch", "--precision", "bf16")),
 ]
 
 
@@ -75,7 +75,7 @@ def speed(folder: Path, sizes: list[int], former: Path | None, former_sizes: lis
         checkpoint = make_model(folder, scene)
         for _ in range(rounds):
             used = run_map(checkpoint, scene, folder, timed=True)
-            report("overlap 1/8 (default)", size, num_tiles(size, DEFAULT_OVERLAP), used)
+            report("default overlap", size, num_tiles(size, DEFAULT_OVERLAP), used)
             profiles[size] = json.loads(used.output.splitlines()[-1]), time_alone(checkpoint, folder)
             for name, overlap, options in [PYTORCH, *(rows if size <= LARGEST_VARIED else [])]:
                 report(name, size, num_tiles(size, overlap), run_map(checkpoint, scene, folder, *options))

@@ -1,6 +1,6 @@
 """Run a server under mixed clients for some minutes, and compare its memory and speed with those before.
 
-python -m benchmarks.serving_soak CHECKPOINT [--seconds 600] [--quiet-seconds 60] [--memory-mb 1000]
+python -m benchmarks.serving_soak CHECKPOINT [--seconds 600] [--warm-up-seconds 60] [--quiet-seconds 60] [--memory-mb 1000]
 
 The model must take six layers. Two good clients send one chip after the other all the time: first by themselves, then
 beside a slow one (a form that comes bytewise), one that goes away while its image is predicted, and hostile ones (a
@@ -110,6 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--warm-up-seconds", type=float, default=60)
     parser.add_argument("--quiet-seconds", type=float, default=60)
     parser.add_argument("--memory-mb", type=int, default=1000)
     arguments = parser.parse_args()
@@ -118,12 +119,12 @@ def main() -> None:
     limits = ["--memory-mb", str(arguments.memory_mb), "--timeout-s", "60", "--results-mb", "10"]
     with watched_server(f"m={arguments.checkpoint}", *limits) as server:
         clients = Clients(server, images)
-        clients.run(20, clients.good, clients.good, clients.abandoned, clients.mutated)  # until all memory is in use
+        others = clients.slow, clients.abandoned, clients.malformed, clients.mutated
+        clients.run(arguments.warm_up_seconds, clients.good, clients.good, *others)  # until all memory is in use
         time.sleep(SETTLE_S)
         before, clients.seconds = server.memory_mb(), []
         clients.run(arguments.quiet_seconds, clients.good, clients.good)
         quiet, clients.seconds = percentile_99(clients.seconds), []
-        others = clients.slow, clients.abandoned, clients.malformed, clients.mutated
         with server.watched():
             clients.run(arguments.seconds, clients.good, clients.good, *others)
         time.sleep(SETTLE_S)

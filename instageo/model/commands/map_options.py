@@ -34,7 +34,7 @@ SCENES = (
 
 OTHERS: tuple[tuple[str, str, Any, Any, str], ...] = (
     ("tile", "test.crop_size", int | None, None, "side of tiles, pixels; by default that of training"),
-    ("overlap", "test.overlap", int | None, None, "pixels that tiles share; by default an eighth, at least 16"),
+    ("overlap", "test.overlap", int | None, None, "pixels that tiles share; by default a sixteenth, at least 16"),
     ("batch_size", "train.batch_size", int | None, None, "tiles per forward pass"),
     ("scale_tags", "dataloader.scale_tags", str | None, None, "scale and offset tags of files: auto, apply or ignore"),
     ("backend", "engine.backend", str, "auto", "runtime of the network: auto, torch, openvino or onnxruntime"),

@@ -22,12 +22,12 @@ class Activation(Protocol):
 
 
 def default_overlap(tile: int) -> int:
-    """Return how many pixels neighbouring tiles share: an eighth of a tile, but at least 16, and at most a half.
+    """Return how many pixels neighbouring tiles share: a sixteenth of a tile, but at least 16, and at most a half.
 
     Larger overlaps take more time and gain no score; see docs/maps.md.
     """
-    eighth = -(-max(tile // 8, MIN_OVERLAP) // 4) * 4
-    return min(eighth, tile // 2)
+    sixteenth = -(-max(tile // 16, MIN_OVERLAP) // 4) * 4
+    return min(sixteenth, tile // 2)
 
 
 @dataclass(frozen=True)

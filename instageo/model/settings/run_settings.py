@@ -65,7 +65,7 @@ class TestSettings:
     )
     crop_size: int | None = setting(None, "side of a tile, pixels; null: the size of training")
     stride: int | None = setting(None, "step between tiles, pixels; null: a tile less its overlap")
-    overlap: int | None = setting(None, "pixels that tiles share; null: an eighth of a tile, at least 16")
+    overlap: int | None = setting(None, "pixels that tiles share; null: a sixteenth of a tile, at least 16")
     mask_cloud: bool = setting(
         False,
         "published name; clouds are not detected: true: pixels without an observation at any of the dates become "

@@ -29,11 +29,11 @@ GRAPH = ExportGraph(
 def test_the_metadata_are_those_that_the_plugin_reads():
     assert plugin_metadata(GRAPH) == {
         "model_type": "Segmentor", "class_names": {"0": "land", "1": "water"}, "resolution": 1000.0,
-        "tile_size": 224, "tiles_overlap": 13, "seg_thresh": 0,
+        "tile_size": 224, "tiles_overlap": 8, "seg_thresh": 0,
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("tile", "percent"), [(64, 25), (224, 13), (32, 50)])
+@pytest.mark.parametrize(("tile", "percent"), [(64, 25), (224, 8), (32, 50)])
 def test_tiles_overlap_as_in_maps(tile, percent):
     assert overlap_percent(tile) == percent
 

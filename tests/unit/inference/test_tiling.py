@@ -40,9 +40,10 @@ def test_tile_starts_cover_the_length(length, tile, data):  # pitfall 20
 
 
 @pytest.mark.parametrize(
-    ("tile", "expected"), [(1, 0), (16, 8), (32, 16), (64, 16), (112, 16), (224, 28), (256, 32), (512, 64), (100, 16)]
+    ("tile", "expected"),
+    [(1, 0), (16, 8), (32, 16), (64, 16), (112, 16), (224, 16), (256, 16), (384, 24), (512, 32), (100, 16)],
 )
-def test_an_eighth_of_a_tile_overlaps_but_at_least_16_pixels(tile, expected):
+def test_a_sixteenth_of_a_tile_overlaps_but_at_least_16_pixels(tile, expected):
     assert default_overlap(tile) == expected
 
 
