@@ -1,11 +1,12 @@
 """Run a server under mixed clients for some minutes, and compare its memory and speed with those before.
 
-python -m benchmarks.serving_soak CHECKPOINT [--seconds 600] [--warm-up-seconds 60] [--quiet-seconds 60] [--memory-mb 1000]
+python -m benchmarks.serving_soak CHECKPOINT [--seconds 600] [--quiet-seconds 60] [--memory-mb 1000]
 
-The model must take six layers. Two good clients send one chip after the other all the time: first by themselves, then
-beside a slow one (a form that comes bytewise), one that goes away while its image is predicted, and hostile ones (a
-malformed request or a mutated GeoTIFF every second). Ends with status 1 if the memory has grown by more than a tenth,
-the 99th percentile of the good clients is over three times that of the quiet time, or one of their requests fails.
+The model must take six layers. All clients warm the server up. Then two good clients send one chip after the other
+all the time: first by themselves, then beside a slow one (a form that comes bytewise), one that goes away while its
+image is predicted, and hostile ones (a malformed request or a mutated GeoTIFF every second). Ends with status 1 if
+the memory has grown by more than a tenth, the 99th percentile of the good clients is over three times that of the
+quiet time, or one of their requests fails.
 """
 
 import argparse
