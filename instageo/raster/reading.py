@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
+from rasterio.env import getenv, hasenv
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
@@ -178,10 +179,27 @@ def read_raster(
 def _open_local(path: str | Path, options: Mapping[str, str | int], driver: str | None) -> Iterator[DatasetReader]:
     if not Path(path).exists():
         raise RasterError(f"{path}: no such file; check the path, root_dir and the table")
-    environment = rasterio.Env(**{**LOCAL_OPTIONS, **options})
     # rasterio.open would make a second environment for the file, a fifth of the time that opening takes
-    with read_errors(path), environment, DatasetReader(path, driver=driver, sharing=False) as source:
+    with (
+        read_errors(path),
+        local_environment(options),
+        DatasetReader(path, driver=driver, sharing=False) as source,
+    ):
         yield source
+
+
+def local_environment(options: Mapping[str, str | int] | None = None) -> AbstractContextManager[object]:
+    """Return a context in which GDAL has the options for local files.
+
+    A thread that opens several files in one context saves an eighth of the time that opening takes.
+
+    Args:
+        options: GDAL options in place of those of the program.
+    """
+    wanted = {**LOCAL_OPTIONS, **(options or {})}
+    if hasenv() and wanted.items() <= getenv().items():
+        return nullcontext()
+    return rasterio.Env(**wanted)
 
 
 @contextmanager
@@ -237,10 +255,9 @@ def _no_data_value(source: DatasetReader) -> float | None:
 
 def _grid(source: DatasetReader) -> Grid:
     crs = source.crs.to_wkt() if source.crs else None
-    control_points = read_control_points(source)
-    if control_points is not None and not source.transform.is_identity:
-        control_points = None
-    return Grid(crs, source.transform, source.height, source.width, control_points, source.rpcs)
+    if not source.transform.is_identity:  # it says where pixels lie; control points and polynomials are not needed
+        return Grid(crs, source.transform, source.height, source.width)
+    return Grid(crs, source.transform, source.height, source.width, read_control_points(source), source.rpcs)
 
 
 def _tags(source: DatasetReader) -> dict[str, str]:

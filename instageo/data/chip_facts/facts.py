@@ -72,7 +72,7 @@ class ImageFacts:
         saturated: Largest share of saturated pixels over the dates.
         stripes: What looks like stripes; empty if nothing does.
         covered: Share of pixels that the quality layers mark at each date; empty without them.
-        pixel_hash: SHA-256 of the valid pixels and their shape; None if no pixel is valid.
+        pixel_hash: Hash of the valid pixels and their shape; None if no pixel is valid.
         image_hash: 64-bit difference hash of the mean over dates and bands; None for a flat image.
         thumbnail: Mean over dates and bands, shape (32, 32).
         samples: Values of a regular grid of pixels, shape (B, any), NaN where invalid.
@@ -128,14 +128,14 @@ class LabelFacts:
     Attributes:
         labelled: Number of pixels with a label and an observation at some date.
         counts: Pixels of each class, or, of labels of whole chips, 1 for each of their classes; None for values.
-        content: Hash of the label, to compare labels.
+        content: The label or its hash, to compare labels; None if no pixel has one.
         mismatch: How its grid differs from that of the chip; empty if it does not.
         shift: How far its edges lie from those of the image; None if that cannot be measured.
     """
 
     labelled: int
     counts: dict[Class, int] | None
-    content: bytes
+    content: bytes | None
     mismatch: str = ""
     shift: Shift | None = None
 

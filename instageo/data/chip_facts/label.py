@@ -1,12 +1,12 @@
 """Facts of the label of a chip: a raster, or a value of the table."""
 
-import hashlib
 from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instageo.data.chip_facts.facts import Class, ImageView, LabelFacts
+from instageo.data.chip_facts.fingerprints import hash_pixels
 from instageo.data.chip_facts.label_registration import label_shift
 from instageo.data.chip_facts.layout import CLASS_IGNORE, VALUE_IGNORE
 from instageo.raster.grid import Grid, Raster
@@ -60,17 +60,7 @@ def raster_label_facts(
         labelled = valid & view.observed
         if counts is not None and len(counts) > 1:
             shift = label_shift(view.mean_image, values, labelled)
-    return LabelFacts(int(np.count_nonzero(labelled)), counts, _content(values, valid), mismatch, shift)
-
-
-def _content(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> bytes:
-    """Return a hash of the shape, the type and the valid values of a label."""
-    digest = hashlib.sha256(f"{values.shape} {values.dtype.str}".encode())
-    if not valid.all():
-        values = np.where(valid, values, values.dtype.type(0))
-        digest.update(np.packbits(valid).tobytes())
-    digest.update(np.ascontiguousarray(values).data)
-    return digest.digest()
+    return LabelFacts(int(np.count_nonzero(labelled)), counts, hash_pixels(values, valid), mismatch, shift)
 
 
 def value_label_facts(text: str, num_pixels: int) -> LabelFacts:
@@ -83,7 +73,7 @@ def value_label_facts(text: str, num_pixels: int) -> LabelFacts:
     parts = [] if text == NONE else [part.strip() for part in text.split(";") if part.strip()]
     classes = [_class_of(part) for part in parts]
     counts = None if None in classes else {value: 1 for value in classes if value is not None}
-    return LabelFacts(num_pixels, counts, hashlib.sha256(text.encode()).digest())
+    return LabelFacts(num_pixels, counts, text.encode())
 
 
 def _class_of(text: str) -> Class | None:

@@ -1,9 +1,8 @@
 """Fingerprints: equal for equal pixels, and for ground that two chips share."""
 
-import hashlib
-
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +15,9 @@ GROUND = RNG.integers(0, 3000, (2, 300, 300)).astype(np.int16)
 EVERYWHERE = np.ones((100, 100), bool)
 
 
-def test_the_hash_is_sha256_of_shape_type_and_values():
+def test_the_hash_is_that_of_shape_type_and_values():
     values = np.arange(12, dtype="<i2").reshape(1, 3, 4)
-    expected = hashlib.sha256(b"(1, 3, 4) <i2" + values.tobytes()).digest()
+    expected = xxhash.xxh3_128(b"(1, 3, 4) <i2" + values.tobytes()).digest()
     assert hash_pixels(values, np.ones(values.shape, bool)) == expected
 
 
