@@ -1,7 +1,9 @@
 """Tiny GeoTIFFs for every test."""
 
+import itertools
 import logging
 import os
+import shutil
 import signal
 import sys
 
@@ -59,7 +61,9 @@ def reset_log():
     for name, logger in [("", root), *loggers.items()]:
         if isinstance(logger, logging.Logger):
             logger.disabled = False
-            logger.setLevel(LEVELS.setdefault(name, logger.level))
+            level = LEVELS.setdefault(name, logger.level)
+            if logger.level != level:  # setting a level clears the caches of all loggers, of which there are thousands
+                logger.setLevel(level)
     for handler in [handler for handler in root.handlers if type(handler).__module__ != "_pytest.logging"]:
         root.removeHandler(handler)
         handler.close()
@@ -75,10 +79,16 @@ def own_log():
     reset_log()
 
 
+CACHES = itertools.count()
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     """No test finds what another has left in the cache."""
-    monkeypatch.setenv("INSTAGEO_CACHE", str(tmp_path_factory.mktemp("cache")))
+    folder = tmp_path_factory.getbasetemp() / "caches" / str(next(CACHES))  # made by those who need it
+    monkeypatch.setenv("INSTAGEO_CACHE", str(folder))
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
