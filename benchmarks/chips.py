@@ -187,6 +187,7 @@ def _record(port: int, date: str, when: str) -> dict[str, object]:
 
 WAYS: dict[str, tuple[Callable[[int, int], Values], int]] = {
     "the program, 8 threads": (read_ours, 8),
+    "the program, 16 threads": (read_ours, 16),
     "the program, 1 thread": (read_ours, 1),
     "odc.stac.load per chip, pool of 8": (read_odc, 8),
     "rasterio, open per chip, 8 threads": (read_rasterio, 8),

@@ -24,6 +24,7 @@ from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
 from instageo.table import write_table
 from tests.integration.conftest import QUICK, write_chips
+from tests.integration.ray_messages import printed
 from tests.integration.test_bad_input import one_sentence
 
 ray = pytest.importorskip("ray", reason="the extra `serve` is not installed")
@@ -43,16 +44,6 @@ def cluster():
     """Ray on this machine, for all tests that can share it."""
     with ray_cluster.ray_cluster(None):
         yield
-
-
-def printed(capfd):
-    """Return what a run printed on stdout and stderr.
-
-    Ray tells of the workers that a run ended as late as after the run, because the tests hold its cluster; a run
-    that starts its own has disconnected by then.
-    """
-    out, err = capfd.readouterr()
-    return "".join(line for line in out.splitlines(True) if "There are infinite retries remaining" not in line), err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Ray relies on the shared group")

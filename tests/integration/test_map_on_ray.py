@@ -18,6 +18,7 @@ from instageo.model.run import main
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
+from tests.integration.ray_messages import printed
 from tests.integration.test_bad_input import one_sentence
 
 ray = pytest.importorskip("ray", reason="the extra `serve` is not installed")
@@ -134,7 +135,7 @@ def test_a_scene_that_kills_workers_stops_no_other(model, scenes, expected, tmp_
     monkeypatch.setattr(ray_maps, "MapWorker", KilledAlways)
     output = tmp_path / "maps"
     status = map_with("ray", model, [scenes], output, "ray.num_workers=2", "ray.max_retries=1")
-    sentence = one_sentence((status, *capfd.readouterr()))
+    sentence = one_sentence((status, *printed(capfd)))
     assert "1 of 3 scenes could not be mapped: tall: its process was killed in each attempt" in sentence
     shutil.copytree(output, tmp_path / "made", ignore=lambda *_: ["tall.tif.parts"])
     assert contents(tmp_path / "made") == {
@@ -158,7 +159,7 @@ def test_a_network_that_cannot_be_loaded_ends_the_run(model, scenes, tmp_path, m
     monkeypatch.setattr(ray_maps, "MapWorker", NeverLoaded)
     how = ["ray.num_workers=1", "ray.max_retries=0"]
     status = map_with("ray", model, [scenes / "tiny.tif"], tmp_path / "maps", *how)
-    sentence = one_sentence((status, *capfd.readouterr()))
+    sentence = one_sentence((status, *printed(capfd)))
     assert "1 process was killed while loading it, perhaps for lack of memory" in sentence
 
 
