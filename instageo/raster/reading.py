@@ -196,10 +196,10 @@ def local_environment(options: Mapping[str, str | int] | None = None) -> Abstrac
     Args:
         options: GDAL options in place of those of the program.
     """
-    wanted = {**LOCAL_OPTIONS, **(options or {})}
-    if hasenv() and wanted.items() <= getenv().items():
+    combined = {**LOCAL_OPTIONS, **(options or {})}
+    if hasenv() and combined.items() <= getenv().items():
         return nullcontext()
-    return rasterio.Env(**wanted)
+    return rasterio.Env(**combined)
 
 
 @contextmanager
