@@ -255,9 +255,10 @@ def _no_data_value(source: DatasetReader) -> float | None:
 
 def _grid(source: DatasetReader) -> Grid:
     crs = source.crs.to_wkt() if source.crs else None
-    if not source.transform.is_identity:  # it says where pixels lie; control points and polynomials are not needed
-        return Grid(crs, source.transform, source.height, source.width)
-    return Grid(crs, source.transform, source.height, source.width, read_control_points(source), source.rpcs)
+    control_points = read_control_points(source)
+    if control_points is not None and not source.transform.is_identity:
+        control_points = None
+    return Grid(crs, source.transform, source.height, source.width, control_points, source.rpcs)
 
 
 def _tags(source: DatasetReader) -> dict[str, str]:

@@ -128,14 +128,14 @@ class LabelFacts:
     Attributes:
         labelled: Number of pixels with a label and an observation at some date.
         counts: Pixels of each class, or, of labels of whole chips, 1 for each of their classes; None for values.
-        content: The label or its hash, to compare labels; None if no pixel has one.
+        content: The label or its hash, to compare labels; empty if no pixel has one.
         mismatch: How its grid differs from that of the chip; empty if it does not.
         shift: How far its edges lie from those of the image; None if that cannot be measured.
     """
 
     labelled: int
     counts: dict[Class, int] | None
-    content: bytes | None
+    content: bytes
     mismatch: str = ""
     shift: Shift | None = None
 

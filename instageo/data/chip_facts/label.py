@@ -60,7 +60,7 @@ def raster_label_facts(
         labelled = valid & view.observed
         if counts is not None and len(counts) > 1:
             shift = label_shift(view.mean_image, values, labelled)
-    return LabelFacts(int(np.count_nonzero(labelled)), counts, hash_pixels(values, valid), mismatch, shift)
+    return LabelFacts(int(np.count_nonzero(labelled)), counts, hash_pixels(values, valid) or b"", mismatch, shift)
 
 
 def value_label_facts(text: str, num_pixels: int) -> LabelFacts:

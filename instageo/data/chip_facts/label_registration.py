@@ -60,14 +60,12 @@ def label_shift(image: NDArray[np.float32], label: NDArray[np.generic], valid: N
 def _border(label: NDArray[np.generic], valid: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows and columns of pixels next to another class, at least `REACH` + 1 pixels inside the chip."""
     border = np.zeros(label.shape, bool)
-    along_rows, along_columns = label[:, 1:] != label[:, :-1], label[1:] != label[:-1]
-    if not valid.all():
-        along_rows &= valid[:, 1:] & valid[:, :-1]
-        along_columns &= valid[1:] & valid[:-1]
-    border[:, 1:] = along_rows
-    border[:, :-1] |= along_rows
-    border[1:] |= along_columns
-    border[:-1] |= along_columns
+    differs = (label[:, 1:] != label[:, :-1]) & valid[:, 1:] & valid[:, :-1]
+    border[:, 1:] |= differs
+    border[:, :-1] |= differs
+    differs = (label[1:] != label[:-1]) & valid[1:] & valid[:-1]
+    border[1:] |= differs
+    border[:-1] |= differs
     margin = REACH + 1
     rows, columns = np.nonzero(border[margin:-margin, margin:-margin])
     return rows + margin, columns + margin

@@ -35,7 +35,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     if query.dtype is torch.bfloat16 and query.requires_grad and query.device.type == "cpu":
         with torch.autocast("cpu", enabled=False):
-            return F.scaled_dot_product_attention(query.float(), key.float(), value.float())
+            return F.scaled_dot_product_attention(query.float(), key.float(), value.float()).to(query.dtype)
     return F.scaled_dot_product_attention(query, key, value)
 
 
