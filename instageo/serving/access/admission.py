@@ -6,16 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from instageo.model.networks.memory import return_freed_memory
 from instageo.serving.access.upload import MIN_AGE_S, Upload
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.settings import RequestLimits
 
 POLL_S = 0.2
 """Seconds between two looks at whether the client still waits."""
-
-RETURN_MEMORY_S = 10
-"""Seconds after which freed memory is returned to the system; meanwhile the next request uses it."""
 
 TIME_OVER = "no result within the time limit of this server; try again later"
 
@@ -75,7 +71,6 @@ class Admission:
         self.taken, self.reserved = 0, 0
         self._uploads: set[Upload] = set()
         self._changed = threading.Condition()
-        self._next_return = time.monotonic() + RETURN_MEMORY_S
 
     @staticmethod
     def from_limits(limits: RequestLimits) -> "Admission":
@@ -150,8 +145,3 @@ class Admission:
     def _free_place(self) -> None:
         with self._changed:
             self.taken -= 1
-            is_time = time.monotonic() >= self._next_return
-            if is_time:
-                self._next_return = time.monotonic() + RETURN_MEMORY_S
-        if is_time:
-            return_freed_memory()

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from instageo.serving.access import admission
 from instageo.serving.access.admission import Admission, current_place
 from instageo.serving.access.middleware import LimitsMiddleware
 from instageo.serving.errors import HTTPProblem
@@ -29,16 +28,6 @@ def test_a_place_is_free_when_its_last_holder_has_left():
     place.leave()
     assert admission.taken == 0
     assert admission.enter() is not None
-
-
-def test_freed_memory_is_returned_to_the_system_now_and_then(monkeypatch):
-    returned, clock = [], [100.0]
-    monkeypatch.setattr(admission.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(admission, "return_freed_memory", lambda: returned.append(clock[0]))
-    places = Admission(capacity=1, memory_bytes=0)
-    for clock[0] in (105.0, 110.0, 115.0, 119.9, 120.0):
-        places.enter().leave()
-    assert returned == [110.0, 120.0]
 
 
 def test_requests_share_memory_and_wait_for_it():
