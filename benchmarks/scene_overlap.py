@@ -1,6 +1,6 @@
 """Score and seams of maps by the overlap of tiles, on a mosaic of real chips.
 
-python benchmarks/scene_overlap.py DATA OUTPUT [--seeds 1 2] [--epochs 10] [--tile 112]
+python benchmarks/scene_overlap.py DATA OUTPUT [--seeds 1 2] [--epochs 10] [--tile 112] [--places 16]
 
 DATA is a folder with train.csv and val.csv of flood chips, 128 x 128 pixels. `prithvi_eo_tiny` is trained at the size
 of tiles from random weights, unless its run is in OUTPUT already. The validation chips form a square mosaic, from which
@@ -135,6 +135,22 @@ def measure(model: Predictor, image: Array, labels: NDArray[np.int_], tile: int)
     yield f"reference | {score:.4f} | | | "
 
 
+def compare_scores(model: Predictor, image: Array, labels: NDArray[np.int_], tile: int, places: int) -> Iterator[str]:
+    """Yield the difference in mIoU of each overlap from an eighth of a tile, over scenes at random places."""
+    offsets = np.random.default_rng(0).integers(0, CHIP, (places, 2))
+    scores = {
+        overlap: np.array([
+            compute_miou(predict(model, image[:, row:, column:], overlap) > 0.5, labels[row:, column:])
+            for row, column in offsets
+        ])
+        for overlap in sorted({0, 8, 12, 16, 20, 24, tile // 8, tile // 4, tile // 2})
+    }  # fmt: skip
+    for overlap, values in scores.items():
+        differences = values - scores[tile // 8]
+        error = differences.std() / places**0.5
+        yield f"{overlap} px | {values.mean():.4f} | {differences.mean():.4f} | {error:.4f}"
+
+
 def main() -> None:
     """Train what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -143,16 +159,20 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--tile", type=int, default=112)
+    parser.add_argument("--places", type=int, help="compare scores alone, at so many places of the mosaic")
     arguments = parser.parse_args()
     image, labels = build_mosaic(arguments.data)
     print(f"PyTorch {torch.__version__}; mosaic of {image.shape[1]} x {image.shape[2]} pixels\n")
-    print("| seed | overlap | mIoU | seam on the line | in the band | tiles |\n|---|---|---|---|---|---|")
+    columns = "difference | error" if arguments.places else "seam on the line | in the band | tiles"
+    print(f"| seed | overlap | mIoU | {columns} |\n|---|---|---{'|---' * (2 if arguments.places else 3)}|")
     for seed in arguments.seeds:
         folder = arguments.output / f"seed{seed}"
         own = [f"dataloader.img_size={arguments.tile}", f"train.num_epochs={arguments.epochs}", f"seed={seed}"]
         train(arguments.data, folder, [*FLOODS, *own])
         model = load_model(folder, device="cpu")
-        for row in measure(model, image, labels, arguments.tile):
+        tile, places = arguments.tile, arguments.places
+        rows = compare_scores(model, image, labels, tile, places) if places else measure(model, image, labels, tile)
+        for row in rows:
             print(f"| {seed} | {row} |", flush=True)
 
 

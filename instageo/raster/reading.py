@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
-from rasterio.env import getenv, hasenv
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
@@ -179,27 +178,10 @@ def read_raster(
 def _open_local(path: str | Path, options: Mapping[str, str | int], driver: str | None) -> Iterator[DatasetReader]:
     if not Path(path).exists():
         raise RasterError(f"{path}: no such file; check the path, root_dir and the table")
+    environment = rasterio.Env(**{**LOCAL_OPTIONS, **options})
     # rasterio.open would make a second environment for the file, a fifth of the time that opening takes
-    with (
-        read_errors(path),
-        local_environment(options),
-        DatasetReader(path, driver=driver, sharing=False) as source,
-    ):
+    with read_errors(path), environment, DatasetReader(path, driver=driver, sharing=False) as source:
         yield source
-
-
-def local_environment(options: Mapping[str, str | int] | None = None) -> AbstractContextManager[object]:
-    """Return a context in which GDAL has the options for local files.
-
-    A thread that opens several files in one context saves an eighth of the time that opening takes.
-
-    Args:
-        options: GDAL options in place of those of the program.
-    """
-    combined = {**LOCAL_OPTIONS, **(options or {})}
-    if hasenv() and combined.items() <= getenv().items():
-        return nullcontext()
-    return rasterio.Env(**combined)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from instageo.data.chip_facts.rows import ChipRow
 from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.errors import DataError, RasterError
 from instageo.raster.grid import Raster
-from instageo.raster.reading import OpenRaster, local_environment, open_raster
+from instageo.raster.reading import OpenRaster, open_raster
 from instageo.runtime.parallel import prefetch
 from instageo.runtime.progress import track
 from instageo.wording import counted
@@ -45,10 +45,6 @@ class ChipMeasurer:
 
     def measure(self, row: ChipRow) -> ChipFacts:
         """Return the facts of one row; files that cannot be used become `problems`."""
-        with local_environment():
-            return self._measure(row)
-
-    def _measure(self, row: ChipRow) -> ChipFacts:
         problems: list[str] = []
         image, view = None, None
         if not row.input:

@@ -15,7 +15,7 @@ from instageo.model.chips.image import read_layers, scale_layers
 from instageo.model.chips.sample import Sample
 from instageo.model.dataset.cache import Cache, CacheEntry
 from instageo.raster.grid import Window
-from instageo.raster.reading import READING_VERSION, local_environment
+from instageo.raster.reading import READING_VERSION
 from instageo.table import Row
 
 WHOLE = slice(None), slice(None)
@@ -59,11 +59,10 @@ class ChipReader:
             RasterError: A file is missing or damaged.
             DataError: A value is too large for any network.
         """
-        with local_environment():
-            values, valid, scaling = self._read_layers(index, window)
-            label = self._read_label(index, window, valid)
+        values, valid, scaling = self._read_layers(index, window)
         image = torch.from_numpy(scale_layers(values, valid, self.chip_format, self.rows[index].input, scaling))
         temporal_coords, location_coords = (torch.from_numpy(part) for part in self.coordinates[index])
+        label = self._read_label(index, window, valid)
         return Sample(image, torch.from_numpy(valid), label, temporal_coords, location_coords)
 
     def _read_layers(
