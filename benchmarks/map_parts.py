@@ -33,12 +33,8 @@ PARTS = {
 """Functions whose time is added up."""
 
 
-def run_timed(arguments: list[str]) -> None:
-    """Run `instageo map` in this process, and print the CPU and wall seconds of its parts as the last line."""
-    begun = time.process_time()
-    import instageo.model.map_jobs.map_scenes  # noqa: F401
-    from instageo.area_maps.map_command import map_command  # noqa: F401
-
+def time_parts() -> dict[str, list[float]]:
+    """Wrap the functions of `PARTS`, whose modules are imported, and return where their CPU and wall seconds go."""
     spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     lock = threading.Lock()
 
@@ -62,6 +58,16 @@ def run_timed(arguments: list[str]) -> None:
             for parent in parents:
                 holder = getattr(holder, parent)
             setattr(holder, last, timed(name, getattr(holder, last)))
+    return spent
+
+
+def run_timed(arguments: list[str]) -> None:
+    """Run `instageo map` in this process, and print the CPU and wall seconds of its parts as the last line."""
+    begun = time.process_time()
+    import instageo.model.map_jobs.map_scenes  # noqa: F401
+    from instageo.area_maps.map_command import map_command  # noqa: F401
+
+    spent = time_parts()
     spent["imports"] = [time.process_time() - begun, 0.0]
     from instageo.cli import app
 

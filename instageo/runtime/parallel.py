@@ -5,7 +5,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from threading import Thread
 from typing import TypeVar
@@ -25,7 +25,9 @@ def map_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> It
         yield from pool.map(function, items)
 
 
-def prefetch(function: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
+def prefetch(
+    function: Callable[[Item], Result], items: Iterable[Item], ahead: int, pool: Executor | None = None
+) -> Iterator[Result]:
     """Yield the results of a function, computed by threads while the caller works on earlier results.
 
     Items are taken in the calling thread, so that one stage of a pipeline may iterate over the results of another.
@@ -34,18 +36,20 @@ def prefetch(function: Callable[[Item], Result], items: Iterable[Item], ahead: i
         function: Called with each item.
         items: Its arguments.
         ahead: Number of results computed in advance.
+        pool: Threads or processes that compute them, which go on to exist; None for as many threads as `ahead`.
     """
-    pool = ThreadPoolExecutor(max(ahead, 1))
+    workers = pool or ThreadPoolExecutor(max(ahead, 1))
     pending: deque[Future[Result]] = deque()
     try:
         for item in items:
-            pending.append(pool.submit(function, item))
+            pending.append(workers.submit(function, item))
             if len(pending) > ahead:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        if pool is None:
+            workers.shutdown(cancel_futures=True)
 
 
 def map_processes(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -56,7 +60,7 @@ def map_processes(function: Callable[[Item], Result], items: Sequence[Item]) -> 
     Raises:
         DataError: A process was killed.
     """
-    pool = ProcessPoolExecutor(os.cpu_count(), initializer=_follow_parent)
+    pool = ProcessPoolExecutor(os.cpu_count(), initializer=follow_parent)
     try:
         yield from pool.map(function, items, chunksize=CHUNK_SIZE)
     except BrokenProcessPool as error:
@@ -65,7 +69,7 @@ def map_processes(function: Callable[[Item], Result], items: Sequence[Item]) -> 
         pool.shutdown(cancel_futures=True)
 
 
-def _follow_parent() -> None:
+def follow_parent() -> None:
     """Leave Ctrl-C to the parent process, which then ends this one; and end when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

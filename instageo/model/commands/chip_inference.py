@@ -12,6 +12,7 @@ from instageo.extras import required_by
 from instageo.locations import is_remote, relative_path
 from instageo.model.chips.value_range import describe_unlike
 from instageo.model.context import Run
+from instageo.model.gpu.batches import count_processes, predict_on_gpu
 from instageo.model.inference.backend_choice import choose_for_chips, chosen_backend, use_named_backend
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, predict_items, remove_partial_files
 from instageo.model.inference.fingerprint import model_fingerprint
@@ -64,7 +65,7 @@ def chip_inference(run: Run) -> None:
         log.info("%d of %s made before and kept", len(outcomes), counted(len(items), "prediction", "were"))
     try:
         with run.info.working_on(len(remaining)):
-            new = _predict(run, predictor, fingerprint, remaining, _read_ahead(report)) if remaining else ()
+            new = _predict(run, predictor, fingerprint, remaining, _image_bytes(report)) if remaining else ()
             for outcome in track(new, "predicting", len(remaining)):
                 journal.append(outcome)
                 outcomes[outcome.input] = outcome
@@ -104,16 +105,20 @@ def _with_backend(predictor: Predictor, report: TableReport, rows: Sequence[Row]
     )
 
 
-def _read_ahead(report: TableReport) -> int:
+def _image_bytes(report: TableReport) -> int:
+    """Return the size of the largest image, float32."""
     height, width = report.max_shape
-    return READ_AHEAD if 4 * report.num_layers * height * width < LARGE_IMAGE_BYTES else 0
+    return 4 * report.num_layers * height * width
 
 
 def _predict(
-    run: Run, predictor: Predictor, fingerprint: str, items: Sequence[PredictionItem], ahead: int
+    run: Run, predictor: Predictor, fingerprint: str, items: Sequence[PredictionItem], image_bytes: int
 ) -> Iterator[PredictionOutcome]:
     """Return an iterator of outcomes by the engine of the settings."""
+    ahead = READ_AHEAD if image_bytes < LARGE_IMAGE_BYTES else 0
     if run.settings.engine.kind is Engine.local:
+        if predictor.device.type == "cuda" and (num_processes := count_processes(image_bytes)):
+            return predict_on_gpu(predictor, items, num_processes)
         return predict_items(predictor, items, ahead)
     with required_by("engine=ray", "model,cpu,serve"):
         from instageo.model.inference.ray_engine import predict_on_ray

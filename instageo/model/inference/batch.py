@@ -68,7 +68,7 @@ def predict_items(predictor: Predictor, items: Sequence[PredictionItem], ahead: 
     """
 
     def read(item: PredictionItem) -> tuple[PredictionItem, ImageWithGrid | InstaGeoError | None]:
-        return item, _attempt(item, partial(_read, predictor), item)
+        return item, _attempt(item, partial(read_item, predictor), item)
 
     def predict(
         item: PredictionItem, image: ImageWithGrid | InstaGeoError | None
@@ -76,9 +76,7 @@ def predict_items(predictor: Predictor, items: Sequence[PredictionItem], ahead: 
         return item, _attempt(item, partial(_predict, predictor, item), image)
 
     def write(predicted: tuple[PredictionItem, Prediction | SceneMap | InstaGeoError]) -> PredictionOutcome:
-        item, prediction = predicted
-        outcome = _attempt(item, partial(_write_prediction, predictor, item), prediction)
-        return PredictionOutcome(item.row.input, error=str(outcome)) if isinstance(outcome, InstaGeoError) else outcome
+        return write_prediction(predictor, *predicted)
 
     predictions = (predict(*item_and_image) for item_and_image in prefetch(read, items, ahead))
     yield from prefetch(write, predictions, min(ahead, 1))
@@ -97,7 +95,7 @@ def _attempt(
         return error
 
 
-def _read(predictor: Predictor, item: PredictionItem) -> ImageWithGrid | None:
+def read_item(predictor: Predictor, item: PredictionItem) -> ImageWithGrid | None:
     """Read a chip; None for one that is so large that it is mapped in strips."""
     return None if item.output is not None and is_large(predictor, item.row) else predictor.read_row(item.row)
 
@@ -110,10 +108,15 @@ def _predict(predictor: Predictor, item: PredictionItem, image: ImageWithGrid | 
     return map_chip(predictor, item.row, item.output)
 
 
-def _write_prediction(
-    predictor: Predictor, item: PredictionItem, prediction: Prediction | SceneMap
+def write_prediction(
+    predictor: Predictor, item: PredictionItem, prediction: Prediction | SceneMap | InstaGeoError
 ) -> PredictionOutcome:
-    """Write a map, unless it is there already, or return an image-level prediction as a record."""
+    """Write a map, unless it is there already, or return an image-level prediction as a record, or an error."""
+    outcome = _attempt(item, partial(_write, predictor, item), prediction)
+    return PredictionOutcome(item.row.input, error=str(outcome)) if isinstance(outcome, InstaGeoError) else outcome
+
+
+def _write(predictor: Predictor, item: PredictionItem, prediction: Prediction | SceneMap) -> PredictionOutcome:
     if isinstance(prediction, SceneMap):
         outcome = PredictionOutcome(
             item.row.input, any_valid=prediction.num_tiles > 0, unlike_training=prediction.unlike_training

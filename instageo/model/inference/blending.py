@@ -73,7 +73,8 @@ class RollingSum:
         top, left = max(own_rows.start, self.row), max(own_columns.start, self.window.start)
         right = min(own_columns.stop, self.window.stop)
         inside = slice(top - own_rows.start, None), slice(left - own_columns.start, right - own_columns.start)
-        weights = (self.rows.ramp(row)[inside[0], None] * self.columns.ramp(column)[inside[1]]).to(values.device)
+        down, across = self.rows.ramp(row, values.device), self.columns.ramp(column, values.device)
+        weights = down[inside[0], None] * across[inside[1]]
         target = self._sums[
             :, top - self.row : own_rows.stop - self.row, left - self.window.start : right - self.window.start
         ]

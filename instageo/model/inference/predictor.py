@@ -24,6 +24,7 @@ from instageo.model.chips.layer_choice import choose_layers
 from instageo.model.chips.radar import is_backscatter, to_decibels
 from instageo.model.chips.sample import Sample
 from instageo.model.chips.value_range import ValueRange, chip_quantiles, describe_unlike
+from instageo.model.gpu.batch_size import with_gpu_batches
 from instageo.model.inference.blending import TileOutputs, outputs_of, predict_tiles
 from instageo.model.inference.features import ImageFeatures, encode_image
 from instageo.model.inference.image_arguments import decoded_image, image_arguments
@@ -41,7 +42,7 @@ from instageo.model.tasks.base import Task
 from instageo.model.tasks.from_settings import task_from_settings
 from instageo.model.tasks.predictions import Prediction
 from instageo.raster.gdal_log import ignore_missing_georeference
-from instageo.raster.grid import Grid, RasterInfo
+from instageo.raster.grid import Grid
 from instageo.raster.reading import OpenRaster, open_raster, read_info
 from instageo.raster.validity import validity_mask
 from instageo.runtime.memory import require_memory
@@ -122,7 +123,7 @@ class Predictor:
 
     def logits(self, samples: Sequence[Sample]) -> list[Tensor]:
         """Return the logits of decoded chips on the network's device: (K, H, W), or (K, 1, 1) if image-level."""
-        return [outputs_of(each, self.task) for each in self._predict_tiles(samples)]
+        return [outputs_of(each, self.task) for each in self.predict_tiles(samples)]
 
     def forward(self, batch: Sample, *, in_place: bool = False) -> Tensor:
         """Return the network's outputs (B, K, h, w) for decoded chips; `in_place` allows to change their pixels."""
@@ -138,7 +139,8 @@ class Predictor:
         outputs: Tensor = (self.backend or self.net)(image, time, location)
         return outputs
 
-    def _predict_tiles(self, samples: Sequence[Sample]) -> list[TileOutputs]:
+    def predict_tiles(self, samples: Sequence[Sample]) -> list[TileOutputs]:
+        """Return the outputs for decoded chips on the network's device, averaged where they have several tiles."""
         with inference_autocast(self.device, self.settings.precision):
             return predict_tiles(self.forward, [sample.to(self.device) for sample in samples], self.tiling)
 
@@ -255,9 +257,8 @@ class Predictor:
 
     def announce(self, layers: Sequence[int], notes: Iterable[str] = ()) -> None:
         """Write once into the log which layers of files are read as which bands, and what else is noted on them."""
-        for note in notes:
-            if note not in self.said:
-                log.warning("%s", note)
+        for note in [note for note in notes if note not in self.said]:
+            log.warning("%s", note)
         layout = describe_layout(self.settings, layers)
         if layout not in self.said:
             log.info("%s", layout)
@@ -278,7 +279,8 @@ class Predictor:
         Raises:
             RasterError: The file is missing or unreadable.
         """
-        return self._memory_of(read_info(path))
+        info = read_info(path)
+        return self.memory_for(info.num_layers, *info.grid.shape, np.dtype(info.dtype).itemsize)
 
     def memory_for(self, layers: int, rows: int, columns: int, value_bytes: int) -> int:
         """Return about how many bytes an image, its file's pixels and its prediction take.
@@ -293,15 +295,13 @@ class Predictor:
         per_pixel = layers * (value_bytes + MASK_BYTES + FLOAT_BYTES)  # stored, valid, image
         return rows * columns * (per_pixel + OUTPUT_COPIES * self.task.num_outputs * FLOAT_BYTES)
 
-    def _memory_of(self, info: RasterInfo) -> int:
-        return self.memory_for(info.num_layers, *info.grid.shape, np.dtype(info.dtype).itemsize)
-
     def _require_memory(self, file: OpenRaster) -> None:
         """Raise OutOfMemoryError if a file, its image and its prediction do not fit into memory, before it is read."""
         info = file.info
         layers = len(self.settings.dataloader.bands or ()) or info.num_layers
         what = f"{file.path}: predicting {info.grid.height} x {info.grid.width} pixels of {layers} layers"
-        require_memory(self._memory_of(info), what, MEMORY_ADVICE)
+        needed = self.memory_for(info.num_layers, *info.grid.shape, np.dtype(info.dtype).itemsize)
+        require_memory(needed, what, MEMORY_ADVICE)
 
     def read_row(self, row: Row) -> ImageWithGrid:
         """Read the chip of a table's row; its dates and location take precedence over the file's."""
@@ -310,7 +310,7 @@ class Predictor:
     def predict_image(self, image: ImageWithGrid) -> Prediction:
         """Predict an image that `read` returned."""
         sample, grid = image
-        [outputs] = self._predict_tiles([sample])
+        [outputs] = self.predict_tiles([sample])
         prediction = self.prediction(outputs.values, sample.valid, grid, averaged=outputs.averaged)
         return replace(prediction, unlike_training=self.find_unlike_bands(sample))
 
@@ -386,7 +386,8 @@ def predictor_from_settings(
     chosen = torch.device(device or pick_device(settings.accelerator))
     if settings.compile:
         compile_network(net, on_cpu=chosen.type == "cpu")
-    return Predictor(net.eval().to(chosen), resolved, checkpoint.metrics, chosen, checkpoint.value_range)
+    sized = with_gpu_batches(resolved, explicit, net.eval().to(chosen), chosen)
+    return Predictor(net, sized, checkpoint.metrics, chosen, checkpoint.value_range)
 
 
 def _check_outputs(settings: Settings, checkpoint: Checkpoint) -> None:

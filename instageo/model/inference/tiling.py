@@ -83,9 +83,9 @@ class TileAxis:
         """Return the rows or columns of a tile."""
         return slice(self.starts[index], self.starts[index] + self.size)
 
-    def ramp(self, index: int) -> Tensor:
+    def ramp(self, index: int, device: torch.device | None = None) -> Tensor:
         """Return how much the rows or columns of a tile count, (size,): less where it overlaps its neighbours."""
-        return compute_ramp(self.size, self.tile - self.stride, index > 0, index < len(self.starts) - 1)
+        return compute_ramp(self.size, self.tile - self.stride, index > 0, index < len(self.starts) - 1, device)
 
     @cached_property
     def total(self) -> Tensor:
@@ -103,7 +103,7 @@ def compute_tile_starts(length: int, tile: int, stride: int) -> list[int]:
 
 
 @lru_cache(maxsize=64)
-def compute_ramp(size: int, overlap: int, before: bool, after: bool) -> Tensor:
+def compute_ramp(size: int, overlap: int, before: bool, after: bool, device: torch.device | None = None) -> Tensor:
     """Return how much each pixel along one side of a tile counts, (size,): linear over the overlap, 1 inside.
 
     The tensor is shared and must not be changed.
@@ -113,7 +113,8 @@ def compute_ramp(size: int, overlap: int, before: bool, after: bool) -> Tensor:
         overlap: Pixels that neighbouring tiles share.
         before: Whether there is a tile before this one; at the border of an image pixels count fully.
         after: Whether there is a tile after this one.
+        device: Where the tensor is; None for main memory.
     """
     rising = ((torch.arange(size) + 0.5) / max(overlap, 0.5)).clamp(max=1)
     ones = torch.ones(size)
-    return (rising if before else ones) * (rising.flip(0) if after else ones)
+    return ((rising if before else ones) * (rising.flip(0) if after else ones)).to(device)

@@ -73,7 +73,7 @@ class Ensemble:
         return len(self.members) * len(self.symmetries)
 
     def predict(self, batch: Sample, *, spread: bool = False) -> Tensor:
-        """Return the mean prediction of a batch of decoded tiles, float32, on the CPU.
+        """Return the mean prediction of a batch of decoded tiles, float32, on the device of the first network.
 
         Args:
             batch: Images (B, C, T, h, w), not normalised, which may be changed.
@@ -85,8 +85,9 @@ class Ensemble:
         Raises:
             NonFiniteOutputError: An output is infinite or not a number.
         """
-        total, squares = None, None
+        total, squares, device = None, None, self.first.device
         for values in self._predictions(batch):
+            values = values.to(device)
             total = values if total is None else total + values
             if spread:
                 squares = values**2 if squares is None else squares + values**2
@@ -94,8 +95,8 @@ class Ensemble:
             raise ValueError("an ensemble has no members")
         mean = total / self.size if self.size > 1 else total
         if squares is None:
-            return mean.cpu()
-        return torch.cat([mean, (squares / self.size - mean**2).clamp(min=0).sqrt()], dim=1).cpu()
+            return mean
+        return torch.cat([mean, (squares / self.size - mean**2).clamp(min=0).sqrt()], dim=1)
 
     def _predictions(self, batch: Sample) -> Iterator[Tensor]:
         """Yield the activated outputs of each member under each symmetry, in a fixed order."""

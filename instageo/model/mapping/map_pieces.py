@@ -12,6 +12,7 @@ from torch import Tensor
 
 from instageo.errors import DataError
 from instageo.model.chips.sample import Sample
+from instageo.model.gpu.copies import gpu_copies
 from instageo.model.inference.blending import NonFiniteOutputError, RollingSum
 from instageo.model.inference.predictor import Predictor
 from instageo.model.mapping.ensemble import Ensemble
@@ -23,6 +24,9 @@ from instageo.runtime.memory import explain_memory_errors
 
 SAMPLE_STEP, MAX_SAMPLES = 8, 256
 """Step between the pixels, and number of the tiles of a scene, that are compared with the training chips."""
+
+WRITERS_BEHIND_GPU = 4
+"""Threads that write pieces; behind a network on a CPU it is one."""
 
 MEMORY_ADVICE = "lower memory_mb or the batch size (train.batch_size), or use a machine with more memory"
 
@@ -83,7 +87,7 @@ def find_unlike_bands(predictor: Predictor, samples: Sequence[Sample]) -> dict[s
         return {}
     image = torch.cat([sample.image.flatten(-2) for sample in samples], dim=-1)
     valid = torch.cat([sample.valid.flatten(-2) for sample in samples], dim=-1)
-    return predictor.find_unlike_bands(Sample(image[..., None], valid[..., None]))
+    return predictor.find_unlike_bands(Sample(image[..., None].cpu(), valid[..., None].cpu()))
 
 
 class _PieceMaker:
@@ -94,6 +98,7 @@ class _PieceMaker:
         self.source, self.plan = prepared.source, prepared.plan
         self.with_spread = any(file.kind == "spread" for file in prepared.files)
         self.threads = divide_threads(ensemble.first, self.plan.tiling.batch_size)
+        self.copies = gpu_copies(ensemble.first.device)
         self.made = MadePieces()
 
     def make(self, pieces: PieceRange, progress: Callable[[int], None]) -> None:
@@ -103,12 +108,13 @@ class _PieceMaker:
         tile_rows, tile_columns = plan.tile_rows(pixels), plan.tile_columns(window)
         rows, columns = plan.rows, plan.columns
         num_values = self.ensemble.first.task.num_outputs * (2 if self.with_spread else 1)
-        sums = RollingSum(num_values, rows, columns, first_row=pixels.start, window=window)
+        device = self.ensemble.first.device
+        sums = RollingSum(num_values, rows, columns, first_row=pixels.start, window=window, device=device)
         read_columns = slice(columns.window(tile_columns[0]).start, columns.window(tile_columns[-1]).stop)
         read_rows = slice(rows.window(tile_rows[0]).start, rows.window(tile_rows[-1]).stop)
         first = pixels.start
         with (
-            TileRows(self.source, read_columns, read_rows) as tiles,
+            TileRows(self.source, read_columns, read_rows, self.copies) as tiles,
             self._writer(pieces.rows.start) as writer,
             OrderedWork[Tensor](*self.threads) as network,
         ):
@@ -128,7 +134,15 @@ class _PieceMaker:
 
     def _writer(self, first_row: int) -> PieceWriter:
         prepared, task = self.prepared, self.ensemble.first.task
-        return PieceWriter(prepared.files, prepared.stores, self.panel, first_row, task, with_spread=self.with_spread)
+        return PieceWriter(
+            prepared.files,
+            prepared.stores,
+            self.panel,
+            first_row,
+            task,
+            with_spread=self.with_spread,
+            num_threads=WRITERS_BEHIND_GPU if self.copies else 1,
+        )
 
     def _predict_row(
         self,

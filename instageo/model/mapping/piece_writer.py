@@ -1,5 +1,6 @@
 """Gather the averaged rows of a panel to pieces of the map's files, and write these while the network computes."""
 
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -14,7 +15,7 @@ from instageo.raster.map_files.pieces import PieceStore
 
 
 class PieceWriter:
-    """Writes the pieces of a panel in a thread, one behind the network at most.
+    """Writes the pieces of a panel in threads, each one piece behind the network at most.
 
     Args:
         files: Files of the map.
@@ -23,6 +24,7 @@ class PieceWriter:
         first_piece: Number of the first row of blocks.
         task: Gives averages their meaning.
         with_spread: Whether deviations follow the averages.
+        num_threads: Threads that write pieces side by side.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class PieceWriter:
         task: Task,
         *,
         with_spread: bool,
+        num_threads: int = 1,
     ) -> None:
         self._files, self._stores, self._panel, self._row = files, stores, panel, first_piece
         self._task, self._with_spread = task, with_spread
         self._parts: list[tuple[Tensor, Tensor]] = []
-        self._pool = ThreadPoolExecutor(1)
-        self._pending: Future[None] | None = None
+        self._num_threads = num_threads
+        self._pool = ThreadPoolExecutor(num_threads)
+        self._pending: deque[Future[None]] = deque()
 
     def __enter__(self) -> "PieceWriter":
         return self
@@ -47,7 +51,7 @@ class PieceWriter:
     def __exit__(self, error: object, *_: object) -> None:
         try:
             if error is None:
-                self._wait()
+                self._wait(0)
         finally:
             self._pool.shutdown(cancel_futures=True)
 
@@ -63,16 +67,17 @@ class PieceWriter:
             averages = torch.cat([part[0] for part in self._parts], dim=1)
             observed = torch.cat([part[1] for part in self._parts])
             self._parts = [(averages[:, wanted:].clone(), observed[wanted:].clone())]
-            self._wait()
-            self._pending = self._pool.submit(self._write, self._row, averages[:, :wanted], observed[:wanted])
+            self._wait(self._num_threads - 1)
+            self._pending.append(self._pool.submit(self._write, self._row, averages[:, :wanted], observed[:wanted]))
             self._row += 1
 
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
+    def _wait(self, num_pending: int) -> None:
+        """Wait until at most that number of pieces are not written yet."""
+        while len(self._pending) > num_pending:
+            self._pending.popleft().result()
 
     def _write(self, row: int, averages: Tensor, observed: Tensor) -> None:
-        predicted = self._predicted(averages, observed)
+        predicted = self._predicted(averages.cpu(), observed)
         for file, store in zip(self._files, self._stores, strict=True):
             if not store.has(0, self._panel, row):
                 store.write_rows(self._panel, row, file.encode(predicted))

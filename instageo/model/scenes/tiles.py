@@ -1,5 +1,6 @@
 """Tiles of a scene as samples: strips are read once, and cut into the overlapping tiles of one row at a time."""
 
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,12 +12,16 @@ from instageo.model.chips.chip_format import ChipFormat, LayerScaling
 from instageo.model.chips.dates_and_location import Coordinates
 from instageo.model.chips.image import exclude_no_backscatter, scale_layers
 from instageo.model.chips.sample import Sample
+from instageo.model.gpu.copies import GpuCopies
 from instageo.raster.scenes.pixel_scene import OpenRows, PixelScene
 from instageo.raster.scenes.strip_buffer import StripBuffer
 from instageo.raster.scenes.strips import Strip, StripReader
 
 REMOTE_THREADS = 2
 """Threads that read files behind URLs, which answer slowly; files on disks are read by one."""
+
+GPU_THREADS = 4
+"""Threads that read for a GPU."""
 
 Locate = Callable[[Sequence[float], Sequence[float]], Coordinates]
 """Returns dates (N, T, 2) and locations (N, 2) of N positions in a scene, given by their rows and columns."""
@@ -45,6 +50,13 @@ class SceneInput:
     stamp: dict[str, object]
 
 
+@dataclass(frozen=True, kw_only=True)
+class UploadedStrip(Strip):
+    """A strip whose scaled image (C, T, h, w) and validity are on a GPU, too."""
+
+    sample: Sample
+
+
 class TileRows:
     """The pixels of one panel of a scene, row of tiles by row of tiles.
 
@@ -52,12 +64,15 @@ class TileRows:
         source: The scene.
         columns: Columns to read.
         rows: Rows to read.
+        copies: Copies pixels to the GPU on which batches are wanted; None for batches in main memory.
     """
 
-    def __init__(self, source: SceneInput, columns: slice, rows: slice) -> None:
-        self._source = source
-        threads = REMOTE_THREADS if source.scene.is_remote else 1
-        self._strips = self._read(StripReader(source.scene, source.open_rows, columns, rows, threads=threads))
+    def __init__(self, source: SceneInput, columns: slice, rows: slice, copies: GpuCopies | None = None) -> None:
+        self._source, self._columns, self._copies = source, columns, copies
+        threads = GPU_THREADS if copies else REMOTE_THREADS if source.scene.is_remote else 1
+        reader = StripReader(source.scene, source.open_rows, columns, rows, threads=threads, prepare=self._prepare)
+        self._strips = self._read(reader)
+        self._uploaded: deque[tuple[int, Sample]] = deque()
         self._buffer = StripBuffer()
         self._stop = rows.start
 
@@ -75,12 +90,16 @@ class TileRows:
         """Read strips until all rows before `stop` are there."""
         while self._stop < stop:
             strip = next(self._strips)
-            self._buffer.append(self._without_invalid_backscatter(strip))
+            if isinstance(strip, UploadedStrip):
+                self._uploaded.append((strip.row, strip.sample))
+            self._buffer.append(strip)
             self._stop = strip.row + strip.values.shape[1]
 
     def forget_before(self, row: int) -> None:
         """Release the rows before `row`."""
         self._buffer.drop_before(row)
+        while self._uploaded and self._uploaded[0][0] + self._uploaded[0][1].image.shape[-2] <= row:
+            self._uploaded.popleft()
 
     def valid(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
         """Return which pixels are observed at each date, (T, h, w)."""
@@ -99,20 +118,30 @@ class TileRows:
             rows: Rows of all tiles.
             columns: Columns of each tile.
         """
+        middles = [(window.start + window.stop) / 2 for window in columns]
+        times, locations = self._source.locate([(rows.start + rows.stop) / 2] * len(columns), middles)
+        pixels = self._cut_on_gpu(rows, columns) if self._copies else self._cut_all(rows, columns)
+        coordinates = torch.tensor(times), torch.from_numpy(locations)
+        return replace(pixels, temporal_coords=coordinates[0], location_coords=coordinates[1])
+
+    def _cut_all(self, rows: slice, columns: Sequence[slice]) -> Sample:
         scene = self._source.scene
         shape = scene.num_dates, rows.stop - rows.start, columns[0].stop - columns[0].start
         image = np.empty((len(columns), scene.num_layers // scene.num_dates, *shape), np.float32)
         valid = np.empty((len(columns), *shape), bool)
         for number, window in enumerate(columns):
             self._cut(rows, window, image[number], valid[number])
-        middles = [(window.start + window.stop) / 2 for window in columns]
-        times, locations = self._source.locate([(rows.start + rows.stop) / 2] * len(columns), middles)
-        return Sample(
-            torch.from_numpy(image),
-            torch.from_numpy(valid),
-            temporal_coords=torch.tensor(times),
-            location_coords=torch.from_numpy(locations),
-        )
+        return Sample(torch.from_numpy(image), torch.from_numpy(valid))
+
+    def _cut_on_gpu(self, rows: slice, columns: Sequence[slice]) -> Sample:
+        left = self._columns.start
+        parts = [
+            sample.crop(slice(max(rows.start - top, 0), max(rows.stop - top, 0)), slice(None))
+            for top, sample in self._uploaded
+        ]
+        image, valid = torch.cat([part.image for part in parts], -2), torch.cat([part.valid for part in parts], -2)
+        windows = [np.s_[..., column.start - left : column.stop - left] for column in columns]
+        return Sample(torch.stack([image[own] for own in windows]), torch.stack([valid[own] for own in windows]))
 
     def _cut(self, rows: slice, columns: slice, image: NDArray[np.float32], valid: NDArray[np.bool_]) -> None:
         source = self._source
@@ -122,9 +151,14 @@ class TileRows:
             )
             valid[:, part.rows] = part.valid
 
-    def _without_invalid_backscatter(self, strip: Strip) -> Strip:
+    def _prepare(self, strip: Strip) -> Strip:
+        """Return a strip without invalid backscatter, and with its image on the GPU if batches are wanted there."""
         source = self._source
-        if source.chip_format.radar_unit is None:
+        if source.chip_format.radar_unit is not None:
+            valid = exclude_no_backscatter(strip.values, strip.valid, source.chip_format, source.name, source.scaling)
+            strip = replace(strip, valid=valid)
+        if self._copies is None:
             return strip
-        valid = exclude_no_backscatter(strip.values, strip.valid, source.chip_format, source.name, source.scaling)
-        return replace(strip, valid=valid)
+        image = scale_layers(strip.values, strip.valid, source.chip_format, source.name, source.scaling)
+        sample = self._copies.upload(Sample(torch.from_numpy(image), torch.from_numpy(strip.valid)))
+        return UploadedStrip(strip.row, strip.values, strip.valid, strip.column, sample=sample)

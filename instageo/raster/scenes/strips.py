@@ -1,6 +1,6 @@
 """Read a scene strip by strip in threads of their own, ahead of the consumer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Queue
 from threading import Event, Thread
@@ -31,6 +31,10 @@ class Strip:
     column: int = 0
 
 
+Prepare = Callable[[Strip], Strip]
+"""Changes a strip in the thread that has read it."""
+
+
 class StripReader:
     """The strips of a part of a scene, from top to bottom; each iteration reads them again.
 
@@ -40,7 +44,14 @@ class StripReader:
     """
 
     def __init__(
-        self, scene: PixelScene, open_rows: OpenRows, columns: slice, rows: slice, *, threads: int = 1
+        self,
+        scene: PixelScene,
+        open_rows: OpenRows,
+        columns: slice,
+        rows: slice,
+        *,
+        threads: int = 1,
+        prepare: Prepare = lambda strip: strip,
     ) -> None:
         """Prepare reading; no file is opened yet.
 
@@ -49,12 +60,13 @@ class StripReader:
             open_rows: Opens its rows.
             columns: Columns to read, integers inside the scene.
             rows: Rows to read, likewise.
-            threads: Number of threads, which take strips in turn; more than one helps with files behind URLs.
+            threads: Number of threads, which take strips in turn; more than one helps with URLs, and with a GPU.
+            prepare: Changes each strip in the thread that has read it.
         """
         for name, part, length in (("columns", columns, scene.grid.width), ("rows", rows, scene.grid.height)):
             if not 0 <= part.start < part.stop <= length:
                 raise ValueError(f"{name} {part.start} to {part.stop} are not inside 0 to {length}")
-        self._open_rows, self._columns, self._threads = open_rows, columns, threads
+        self._open_rows, self._columns, self._threads, self._prepare = open_rows, columns, threads, prepare
         step = scene.strip_rows
         borders = range(rows.start // step * step + step, rows.stop, step)
         starts = [rows.start, *borders]
@@ -70,7 +82,9 @@ class StripReader:
             RasterError: A file cannot be read.
         """
         count = max(min(self._threads, len(self._ends)), 1)
-        workers = [_Worker(self._open_rows, self._columns, self._ends[number::count]) for number in range(count)]
+        workers = [
+            _Worker(self._open_rows, self._columns, self._ends[number::count], self._prepare) for number in range(count)
+        ]
         try:
             for number in range(len(self._ends)):
                 yield workers[number % count].next()
@@ -84,8 +98,8 @@ class StripReader:
 class _Worker:
     """A thread that reads strips, at most one more than was taken."""
 
-    def __init__(self, open_rows: OpenRows, columns: slice, strips: list[Ends]) -> None:
-        self._open_rows, self._columns, self._strips = open_rows, columns, strips
+    def __init__(self, open_rows: OpenRows, columns: slice, strips: list[Ends], prepare: Prepare) -> None:
+        self._open_rows, self._columns, self._strips, self._prepare = open_rows, columns, strips, prepare
         self._results: Queue[Strip | BaseException] = Queue(1)
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="strips", daemon=True)
@@ -112,7 +126,7 @@ class _Worker:
                 for start, stop in self._strips:
                     if self._stopped.is_set():
                         return
-                    self._results.put(Strip(start, *rows.read(start, stop), self._columns.start))
+                    self._results.put(self._prepare(Strip(start, *rows.read(start, stop), self._columns.start)))
         except BaseException as error:  # noqa: BLE001 (the consumer raises it)
             if not self._stopped.is_set():
                 self._results.put(error)
