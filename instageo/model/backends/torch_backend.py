@@ -25,7 +25,9 @@ class TorchBackend:
     def __init__(self, net: nn.Module, precision: str, device: torch.device) -> None:
         self.choice, self.device = BackendChoice("torch", precision), device
         self.size: tuple[int, int] | None = None
-        self.net = net.to(memory_format=torch.channels_last) if device.type == "cuda" and precision == "bf16" else net
+        if device.type == "cuda" and precision == "bf16":
+            put_channels_last(net)
+        self.net = net
         self._dtype = DTYPES[precision]
 
     @property
@@ -39,6 +41,13 @@ class TorchBackend:
         with torch.inference_mode(), autocast:
             outputs: Tensor = self.net(image, time, location)
         return outputs.float()
+
+
+def put_channels_last(net: nn.Module) -> None:
+    """Lay out the weights of 2-D convolutions with channels last; other weights have no such layout."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)
 
 
 def build_torch(network: NetworkSource, precision: str, tiles: ChipBatch | None) -> TorchBackend:  # noqa: ARG001
