@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from matplotlib.image import imread
 
 from instageo.model.run import main
@@ -44,6 +45,22 @@ def test_a_job_of_a_sweep_equals_a_single_run(sweep, run, data, tmp_path):
         )
         assert alone[0] == 0
         assert (folder / str(job) / "metrics.json").read_text() == (tmp_path / rate / "metrics.json").read_text()
+
+
+def test_a_single_run_composes_its_configuration_once(run, data, monkeypatch):
+    composed = []
+    load = ConfigLoaderImpl.load_configuration
+    monkeypatch.setattr(
+        ConfigLoaderImpl, "load_configuration", lambda self, **how: composed.append(how) or load(self, **how)
+    )
+    assert run("mode=check", f"root_dir={data}", "train_filepath=train.csv")[0] == 0
+    assert len(composed) == 1
+
+
+def test_the_mode_of_hydra_makes_a_sweep_without_a_flag(data, tmp_path):
+    arguments = ["mode=check", f"root_dir={data}", "train_filepath=train.csv", "hydra.mode=MULTIRUN"]
+    assert main([*arguments, f"hydra.sweep.dir={tmp_path / 'sweep'}"]) == 0
+    assert (tmp_path / "sweep" / "0" / "run.json").is_file()
 
 
 def test_a_failed_job_is_named_and_the_others_run(sweep):

@@ -84,7 +84,7 @@ def _part_with(keys: Iterable[str], whole: Any) -> Any:
             groups[entry.name] = type(value)
         if below_entry:
             values[entry.name] = value
-    return _class_of_part(type(whole), tuple(values), tuple(groups.items()))(**values)
+    return _class_of_part(whole.__class__, tuple(values), tuple(groups.items()))(**values)
 
 
 @cache
