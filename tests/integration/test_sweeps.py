@@ -148,10 +148,10 @@ def test_the_command_of_the_docs_finds_its_best_run(data, tmp_path):
     assert float(config["train"]["learning_rate"]) == pytest.approx(rate)
 
 
-def test_a_sweep_for_the_worst_run_is_an_error(data, tmp_path):
-    command = ["-m", "instageo.model.run", "-m", "hydra/sweeper=optuna", f"root_dir={data}", *TABLES, *QUICK]
+def test_a_sweep_for_the_worst_run_is_an_error(data, warm_command, tmp_path):
+    command = [*warm_command("instageo.model.run"), "-m", "hydra/sweeper=optuna", f"root_dir={data}", *TABLES, *QUICK]
     done = subprocess.run(
-        [sys.executable, *command, "train.batch_size=choice(1,2)", f"hydra.sweep.dir={tmp_path / 'sweep'}"],
+        [*command, "train.batch_size=choice(1,2)", f"hydra.sweep.dir={tmp_path / 'sweep'}"],
         capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert done.returncode == 1
