@@ -1,4 +1,4 @@
-"""Count attempts for processes that may be killed; without PyTorch, which the process that counts would load for seconds."""
+"""Count attempts at work that may kill its process; without PyTorch, which would take seconds to load."""
 
 from collections import Counter
 

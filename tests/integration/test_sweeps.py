@@ -5,7 +5,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -123,15 +122,17 @@ def documented():
     return [word.strip("'").replace("'", "") for word in words]
 
 
-def test_the_command_of_the_docs_finds_its_best_run(data, tmp_path):
-    python, *words = documented()
-    assert python == "python"
+def test_the_command_of_the_docs_finds_its_best_run(data, warm_command, tmp_path):
+    *start, module = documented()[:3]
+    assert start == ["python", "-m"]
     replaced = {"root_dir": data, "train_filepath": "train.csv", "valid_filepath": "valid.csv"}
     replaced |= {"hydra.sweeper.n_trials": 3, "hydra.sweep.dir": tmp_path / "sweep"}
-    command = [f"{key}={replaced[key]}" if (key := word.partition("=")[0]) in replaced else word for word in words]
+    command = [
+        f"{key}={replaced[key]}" if (key := word.partition("=")[0]) in replaced else word for word in documented()[3:]
+    ]
     more = ["hydra.sweeper.sampler.seed=5", "train.num_epochs=4"]  # rates of 5e-5, 6e-3, 2e-3
     done = subprocess.run(
-        [sys.executable, *command, *[word for word in QUICK if "learning_rate" not in word], *more],
+        [*warm_command(module), *command, *[word for word in QUICK if "learning_rate" not in word], *more],
         capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
