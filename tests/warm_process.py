@@ -44,7 +44,7 @@ def warm_commands():
     ) as process:  # fmt: skip
         assert process.stdout.readline() == b"ready\n"
         yield lambda module: [sys.executable, "-I", "-S", __file__, name, module]
-        process.stdin.close()  # which ends the process
+    # the end of its stdin has ended it
 
 
 def address(name):
