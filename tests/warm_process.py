@@ -17,7 +17,7 @@ import socket
 import struct
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PRELOADED = (
@@ -56,7 +56,6 @@ def serve(name):
     """Import the modules, and fork a program for each connection until stdin is closed."""
     for module in PRELOADED:
         __import__(module)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address(name))
         listener.listen()
@@ -65,11 +64,19 @@ def serve(name):
         while listener in select.select([listener, sys.stdin], [], [])[0]:
             connection, _ = listener.accept()
             if os.fork() == 0:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 listener.close()
                 return run(connection)
             connection.close()
+            reap()
+    reap()
     return None
+
+
+def reap():
+    """Take note of the children that have ended, so that their CPU time counts as that of this process."""
+    with suppress(ChildProcessError):  # there are none
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def run(connection):
@@ -79,8 +86,12 @@ def run(connection):
     number = os.fork()
     if number:
         connection.sendall(NUMBER.pack(number))
+        end = os.pidfd_open(number)
+        if end not in select.select([end, connection], [], [])[0]:  # the client was killed
+            os.kill(number, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
-        connection.sendall(NUMBER.pack(status))
+        with suppress(OSError):
+            connection.sendall(NUMBER.pack(status))
         os._exit(0)
     connection.close()
     for target, stream in enumerate(streams):

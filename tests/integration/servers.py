@@ -130,7 +130,7 @@ def wait_ready(server):
             status = 0
         if status == 200 or server.process.poll() is not None:
             return status
-        time.sleep(0.5)
+        time.sleep(0.1)
     return status
 
 
@@ -157,7 +157,7 @@ def wait_for(condition, seconds):
     """Whether a condition becomes true within some seconds."""
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
-        time.sleep(0.5)
+        time.sleep(0.1)
     return condition()
 
 

@@ -3,8 +3,8 @@
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
+import psutil
 import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Python is started")
@@ -27,10 +27,11 @@ def test_folder_environment_arguments_streams_and_status(warm_command, tmp_path)
     assert (done.stderr, done.returncode) == ("warm\n", 7)
 
 
-def test_signals_reach_the_program_and_end_it(warm_command, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_signals_end_the_program(warm_command, tmp_path, number):
     (tmp_path / "waiting.py").write_text("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n")
     with subprocess.Popen(warm_command("waiting"), cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        number = int(process.stdout.readline())
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == -signal.SIGTERM
-    assert not Path(f"/proc/{number}").exists()
+        program = psutil.Process(int(process.stdout.readline()))
+        process.send_signal(number)
+        assert process.wait(60) == -number
+    assert psutil.wait_procs([program], timeout=60)[1] == []
