@@ -145,9 +145,9 @@ def test_stalled_and_endless_uploads_end_and_a_killed_front_starts_again(run, fo
             os.kill(killed, number)
             end = time.monotonic() + 600
             while server.front_process() in (None, killed) and time.monotonic() < end:
-                time.sleep(0.5)
+                time.sleep(0.1)
             while server.request("GET", "/healthz", timeout=10)[0] != 200 and time.monotonic() < end:
-                time.sleep(0.5)
+                time.sleep(0.1)
         assert b"instageo_front_restarts_total 3.0" in server.request("GET", "/metrics")[1]
         assert server.request("GET", f"/v1/results/{name}/prediction.tif")[0] == 404
         assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200
