@@ -3,9 +3,9 @@
 python benchmarks/chips.py [--delays 0 0.03] [--rounds 3] [--rslearn PYTHON]
 
 60 chips of 224 pixels lie in 6 clusters of one tile of 3660 x 3660 pixels (int16, deflate, blocks of 256), with 2 dates
-of 7 assets each. A server on this machine answers after the delay. Every run reads with a new process, since GDAL
-caches what it has read. The limit is the bytes of the distinct blocks that the chips touch. PYTHON is the interpreter
-of an environment that has rslearn.
+of 7 assets each. A server on this machine answers after the delay: nginx if it is installed (see file_server.py). Every
+run reads with a new process, since GDAL caches what it has read, and the ways take turns. The limit is the bytes of the
+distinct blocks that the chips touch. PYTHON is the interpreter of an environment that has rslearn.
 """
 
 import argparse
@@ -238,8 +238,8 @@ def main() -> None:
         write_files(folder)
         with file_server.running(folder, compiled=not args.python_server) as server:
             cost = foretell(server.port)
-        print(f"served by {server.name}; limit {cost.needed_bytes / 1e6:.2f} MB in {cost.blocks:.0f} blocks; foretold "
-              f"{cost.bytes / 1e6:.2f} MB, {cost.requests:.0f} requests, {cost.wasted_share:.1%} wasted", flush=True)  # fmt: skip
+        print(f"Served by {server.name}; limit {cost.needed_bytes / 1e6:.2f} MB in {cost.blocks:.0f} blocks")
+        print(f"foretold {cost.bytes / 1e6:.2f} MB, {cost.requests:.0f} requests, {cost.wasted_share:.1%} wasted")
         for delay in args.delays:
             runs: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
             for _ in range(args.rounds):
@@ -261,12 +261,12 @@ def run_once(way: str, server: file_server.FileServer, folder: Path, options: li
 
 def row(way: str, delay: float, runs: list[dict[str, float]], cost: ReadCost) -> str:
     """Return the row of one way and delay."""
+    mean = {name: statistics.mean(run[name] for run in runs) for name in ("wall_s", "cpu_s", "requests", "bytes")}
     seconds = [run["wall_s"] for run in runs]
-    num_bytes = statistics.mean(run["bytes"] for run in runs)
     return (
-        f"| {way} | {delay * 1000:.0f} | {statistics.mean(seconds):.2f} ({min(seconds):.2f}-{max(seconds):.2f}) "
-        f"| {statistics.mean(run['cpu_s'] for run in runs):.2f} | {statistics.mean(run['requests'] for run in runs):.0f} "
-        f"| {num_bytes / 1e6:.1f} | {num_bytes / cost.needed_bytes:.2f} | {sum(run['wrong'] for run in runs):.0f} |"
+        f"| {way} | {delay * 1000:.0f} | {mean['wall_s']:.2f} ({min(seconds):.2f}-{max(seconds):.2f}) "
+        f"| {mean['cpu_s']:.2f} | {mean['requests']:.0f} | {mean['bytes'] / 1e6:.1f} "
+        f"| {mean['bytes'] / cost.needed_bytes:.2f} | {sum(run['wrong'] for run in runs):.0f} |"
     )
 
 
