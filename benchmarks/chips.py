@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import file_server
 from instageo.data.reading.fetch import fetch
+from instageo.data.reading.pixel_source import PixelSource
 from instageo.data.reading.requests import AssetRead
 from instageo.raster.chip_windows.block_cost import ReadCost
 from instageo.raster.chip_windows.read_cost import read_cost
@@ -106,6 +107,20 @@ def read_ours(port: int, threads: int) -> Values:
         if not isinstance(found, FileWindows):
             raise SystemExit(found.message)
         values[addresses[index].rpartition("/")[2]] = list(found.values)
+    return values
+
+
+def read_batches(port: int, threads: int) -> Values:
+    """Read as the program does where each chip is a batch, as chips of different tiles are."""
+    addresses = urls(port)
+    values: Values = {url.rpartition("/")[2]: [] for url in addresses}
+    with PixelSource(Direct(), threads=threads) as pixels:
+        for row, column in places():
+            grids = (tile().window(row, column, CHIP, CHIP),)
+            for index, result in pixels.read([AssetRead(url, grids) for url in addresses]):
+                if not isinstance(result, FileWindows):
+                    raise SystemExit(result.message)
+                values[addresses[index].rpartition("/")[2]].extend(result.values)
     return values
 
 
@@ -191,7 +206,9 @@ WAYS: dict[str, tuple[Callable[[int, int], Values], int]] = {
     "the program, 8 threads": (read_ours, 8),
     "the program, 16 threads": (read_ours, 16),
     "the program, 1 thread": (read_ours, 1),
+    "the program, 8 threads, a batch a chip": (read_batches, 8),
     "odc.stac.load per chip, pool of 8": (read_odc, 8),
+    "odc.stac.load per chip, pool of 16": (read_odc, 16),
     "rasterio, open per chip, 8 threads": (read_rasterio, 8),
 }
 
