@@ -42,7 +42,7 @@ class LightHead(nn.Module):
         super().__init__()
         wide, narrow = spec.hidden_channels, spec.hidden_channels // NARROWING
         self.deepen = PatchDecoder(spec)
-        self.pixels = nn.Conv2d(spec.image_channels, narrow, 3, padding=1)
+        self.pixels: nn.Module = nn.Conv2d(spec.image_channels, narrow, 3, padding=1)
         self.squares = conv_norm_relu(narrow, wide, SQUARE, stride=SQUARE, groups=GROUPS)
         self.shrink = conv_norm_relu(wide, wide, stride=DEEP_STRIDE // SQUARE, groups=GROUPS)
         self.mix = nn.Sequential(

@@ -11,4 +11,4 @@ class LightV1Head(LightHead):
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__(spec)
-        self.pixels: nn.Module = nn.Sequential(self.pixels, nn.ReLU(inplace=True))
+        self.pixels = nn.Sequential(self.pixels, nn.ReLU(inplace=True))
