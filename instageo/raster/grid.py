@@ -12,9 +12,9 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.rpc import RPC
 from rasterio.transform import RPCTransformer
-from rasterio.warp import transform as transform_points
 
 from instageo.raster.ground_control import ControlPoints
+from instageo.raster.warp import transform_points
 
 Window = tuple[slice, slice]
 """Rows and columns to read, with integer ends inside the file."""
