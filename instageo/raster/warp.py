@@ -117,9 +117,9 @@ def transform_bounds(source: str, target: str, bounds: Bounds) -> Bounds:
         RasterError: They have no place in it.
     """
     try:
-        if max(map(abs, bounds)) > FARTHEST:
-            raise CRSError("beyond all places on Earth")
-        moved: Bounds = rasterio_bounds(CRS.from_user_input(source), CRS.from_user_input(target), *bounds)
+        first, second = CRS.from_user_input(source), CRS.from_user_input(target)
+        is_far = max(map(abs, bounds)) > FARTHEST
+        moved: Bounds = (math.inf,) * 4 if is_far else rasterio_bounds(first, second, *bounds)
     except (CRSError, RasterioError, CPLE_BaseError) as error:
         raise RasterError(f"the bounds {bounds} have no place in {target[:60]} ({error})") from error
     if not all(map(math.isfinite, moved)):

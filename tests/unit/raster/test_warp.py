@@ -7,7 +7,8 @@ import sys
 import pytest
 from rasterio.crs import CRS
 
-from instageo.raster.warp import transform_points
+from instageo.errors import RasterError
+from instageo.raster.warp import transform_bounds, transform_points
 
 WGS84 = CRS.from_epsg(4326)
 
@@ -35,3 +36,8 @@ def test_grids_whose_coordinates_are_no_places_take_no_time():
     """PROJ 9 never ends for points at 1e30 m in Web Mercator."""
     done = subprocess.run([sys.executable, "-c", CORNERS], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("None None True\n" * 3, "")
+
+
+def test_bounds_that_are_no_place_are_refused_in_a_sentence():
+    with pytest.raises(RasterError, match="have no place in EPSG:4326; check their reference system"):
+        transform_bounds("EPSG:3857", "EPSG:4326", (0, 0, 1e30, 1e30))
