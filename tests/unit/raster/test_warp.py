@@ -4,10 +4,13 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from affine import Affine
 from rasterio.crs import CRS
 
 from instageo.errors import RasterError
+from instageo.raster.grid import Grid
 from instageo.raster.warp import transform_bounds, transform_points
 
 WGS84 = CRS.from_epsg(4326)
@@ -41,3 +44,13 @@ def test_grids_whose_coordinates_are_no_places_take_no_time():
 def test_bounds_that_are_no_place_are_refused_in_a_sentence():
     with pytest.raises(RasterError, match="have no place in EPSG:4326; check their reference system"):
         transform_bounds("EPSG:3857", "EPSG:4326", (0, 0, 1e30, 1e30))
+
+
+def test_a_grid_without_bounds_matches_itself():
+    """The corners of such pixels are infinite, and differences of them no numbers."""
+    first, second = (
+        Grid(CRS.from_epsg(3857).to_wkt(), Affine(1.7e308, 0, 0, 0, -1.7e308, y), 64, 64) for y in (0, 1.7e308)
+    )
+    assert first.matches(first)
+    with np.errstate(invalid="ignore"):
+        assert not first.matches(second)
