@@ -3,9 +3,9 @@
 python benchmarks/chips.py [--delays 0 0.03] [--rounds 3] [--rslearn PYTHON]
 
 60 chips of 224 pixels lie in 6 clusters of one tile of 3660 x 3660 pixels (int16, deflate, blocks of 256), with 2 dates
-of 7 assets each. A server on this machine answers after the delay. Every run reads with a new process, since GDAL
-caches what it has read. The limit is the bytes of the distinct blocks that the chips touch. PYTHON is the interpreter
-of an environment that has rslearn.
+of 7 assets each. A server on this machine answers after the delay: nginx if it is installed (see file_server.py). Every
+run reads with a new process, since GDAL caches what it has read, and the ways take turns. The limit is the bytes of the
+distinct blocks that the chips touch. PYTHON is the interpreter of an environment that has rslearn.
 """
 
 import argparse
@@ -26,14 +26,15 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks import file_server
 from instageo.data.reading.fetch import fetch
+from instageo.data.reading.pixel_source import PixelSource
 from instageo.data.reading.requests import AssetRead
 from instageo.raster.chip_windows.block_cost import ReadCost
 from instageo.raster.chip_windows.read_cost import read_cost
 from instageo.raster.chip_windows.window_reading import FileWindows
 from instageo.raster.grid import Grid
 from instageo.raster.warp import crs_wkt
-from tests import faulty_server
 
 SIDE, CHIP, BLOCK = 3660, 224, 256
 DATES, BANDS = ("d0", "d1"), ("B02", "B03", "B04", "B8A", "B11", "B12", "QA")
@@ -100,10 +101,26 @@ def read_ours(port: int, threads: int) -> Values:
     """Read as the program does."""
     grids = tuple(tile().window(row, column, CHIP, CHIP) for row, column in places())
     addresses, values = urls(port), {}
-    for index, found in fetch([AssetRead(url, grids) for url in addresses], Direct(), threads=threads):
+    for index, found in fetch(
+        [AssetRead(url, grids) for url in addresses], Direct(), threads=threads, per_host=threads
+    ):
         if not isinstance(found, FileWindows):
             raise SystemExit(found.message)
         values[addresses[index].rpartition("/")[2]] = list(found.values)
+    return values
+
+
+def read_batches(port: int, threads: int) -> Values:
+    """Read as the program does where each chip is a batch, as chips of different tiles are."""
+    addresses = urls(port)
+    values: Values = {url.rpartition("/")[2]: [] for url in addresses}
+    with PixelSource(Direct(), threads=threads) as pixels:
+        for row, column in places():
+            grids = (tile().window(row, column, CHIP, CHIP),)
+            for index, result in pixels.read([AssetRead(url, grids) for url in addresses]):
+                if not isinstance(result, FileWindows):
+                    raise SystemExit(result.message)
+                values[addresses[index].rpartition("/")[2]].extend(result.values)
     return values
 
 
@@ -189,7 +206,9 @@ WAYS: dict[str, tuple[Callable[[int, int], Values], int]] = {
     "the program, 8 threads": (read_ours, 8),
     "the program, 16 threads": (read_ours, 16),
     "the program, 1 thread": (read_ours, 1),
+    "the program, 8 threads, a batch a chip": (read_batches, 8),
     "odc.stac.load per chip, pool of 8": (read_odc, 8),
+    "odc.stac.load per chip, pool of 16": (read_odc, 16),
     "rasterio, open per chip, 8 threads": (read_rasterio, 8),
 }
 
@@ -224,39 +243,47 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ways", nargs="+", default=list(WAYS))
     parser.add_argument("--rslearn", metavar="PYTHON", help="interpreter of an environment that has rslearn")
+    parser.add_argument("--python-server", action="store_true", help="serve by Python even if nginx is installed")
     parser.add_argument("--child", nargs=3, metavar=("WAY", "PORT", "FOLDER"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         return measure(args.child[0], int(args.child[1]), Path(args.child[2]), args.rslearn)
+    ways = [*args.ways, *([RSLEARN] if args.rslearn else [])]
+    options = ["--rslearn", args.rslearn] if args.rslearn else []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(folder)
-        with faulty_server.running(folder) as port:
-            cost = foretell(port)
-        print(f"limit {cost.needed_bytes / 1e6:.2f} MB in {cost.blocks:.0f} blocks; foretold {cost.bytes / 1e6:.2f} MB,"
-              f" {cost.requests:.0f} requests, {cost.wasted_share:.1%} wasted", flush=True)  # fmt: skip
+        with file_server.running(folder, compiled=not args.python_server) as server:
+            cost = foretell(server.port)
+        print(f"Served by {server.name}; limit {cost.needed_bytes / 1e6:.2f} MB in {cost.blocks:.0f} blocks")
+        print(f"foretold {cost.bytes / 1e6:.2f} MB, {cost.requests:.0f} requests, {cost.wasted_share:.1%} wasted")
         for delay in args.delays:
-            for way in [*args.ways, *([RSLEARN] if args.rslearn else [])]:
-                report(way, delay, args.rounds, folder, cost, ["--rslearn", args.rslearn] if args.rslearn else [])
+            runs: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+            for _ in range(args.rounds):
+                for way in ways:
+                    with file_server.running(folder, delay, compiled=not args.python_server) as server:
+                        runs[way].append(run_once(way, server, folder, options))
+            for way in ways:
+                print(row(way, delay, runs[way], cost), flush=True)
     return None
 
 
-def report(way: str, delay: float, rounds: int, folder: Path, cost: ReadCost, options: list[str]) -> None:
-    """Measure one way and print its row."""
-    runs = []
-    for _ in range(rounds):
-        with faulty_server.running(folder, delay) as port:
-            command = [sys.executable, __file__, "--child", way, str(port), str(folder), *options]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            runs.append(json.loads(done.stdout.splitlines()[-1]))
-            log = faulty_server.log(port)
+def run_once(way: str, server: file_server.FileServer, folder: Path, options: list[str]) -> dict[str, float]:
+    """Measure one way in a new process; return its figures, and the requests and bytes that the server counted."""
+    command = [sys.executable, __file__, "--child", way, str(server.port), str(folder), *options]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    requests, num_bytes = server.transferred()
+    return {**json.loads(done.stdout.splitlines()[-1]), "requests": requests, "bytes": num_bytes}
+
+
+def row(way: str, delay: float, runs: list[dict[str, float]], cost: ReadCost) -> str:
+    """Return the row of one way and delay."""
+    mean = {name: statistics.mean(run[name] for run in runs) for name in ("wall_s", "cpu_s", "requests", "bytes")}
     seconds = [run["wall_s"] for run in runs]
-    num_bytes = sum(entry[3] for entry in log)
-    print(
-        f"| {way} | {delay * 1000:.0f} | {statistics.mean(seconds):.2f} ({min(seconds):.2f}-{max(seconds):.2f}) "
-        f"| {statistics.mean(run['cpu_s'] for run in runs):.2f} | {len(log)} | {num_bytes / 1e6:.1f} "
-        f"| {num_bytes / cost.needed_bytes:.2f} | {sum(run['wrong'] for run in runs)} |",
-        flush=True,
+    return (
+        f"| {way} | {delay * 1000:.0f} | {mean['wall_s']:.2f} ({min(seconds):.2f}-{max(seconds):.2f}) "
+        f"| {mean['cpu_s']:.2f} | {mean['requests']:.0f} | {mean['bytes'] / 1e6:.1f} "
+        f"| {mean['bytes'] / cost.needed_bytes:.2f} | {sum(run['wrong'] for run in runs):.0f} |"
     )
 
 

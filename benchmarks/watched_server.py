@@ -124,7 +124,7 @@ def watched_server(*arguments: str, folder: Path | None = None, stop: int = sign
         while server.request("GET", "/readyz")[0] != 200:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"the server has not started: {(logs / 'server.log').read_text()[-500:]}")
-            time.sleep(0.5)
+            time.sleep(0.1)
         yield server
     finally:
         process.send_signal(stop)

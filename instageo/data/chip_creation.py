@@ -74,10 +74,10 @@ def _create(settings: ChipSettings, labelling: Labelling) -> ChipReport:
         for note in search.notes:
             log.warning("%s", note)
         job, matches = search.job, _match(search, labelling)
-        pixels = PixelSource(search.access, threads=settings.threads)
         journal = ChipJournal(folder, is_resumed=settings.resume)
         resumed = sum(bool(chip.files) for chip in journal.finished.values())
-        failed = _make(job, labelling, matches.plans, journal, pixels, folder)
+        with PixelSource(search.access, threads=settings.threads) as pixels:
+            failed = _make(job, labelling, matches.plans, journal, pixels, folder)
         journal.close([plan.name for plan in matches.plans])
         skipped = [*labelling.skipped, *matches.skipped, *failed]
         skipped += [row for chip in journal.finished.values() for row in chip.skipped]

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
-from rasterio.warp import transform as transform_points
 
 from instageo.geodesy.circles import Circles, great_circle_km
 from instageo.raster.grid import Grid
+from instageo.raster.warp import transform_points
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.rpc import RPC
 from rasterio.transform import RPCTransformer
-from rasterio.warp import transform as transform_points
 
 from instageo.raster.ground_control import ControlPoints
+from instageo.raster.warp import transform_points
 
 Window = tuple[slice, slice]
 """Rows and columns to read, with integer ends inside the file."""
@@ -67,11 +67,13 @@ class Grid:
         return bool((np.hypot(*differences) <= half_a_pixel).all())
 
     def _matches_affine(self, other: "Grid") -> bool:
-        if self.crs is None or other.crs is None:
+        if None in (self.crs, other.crs) or (self.crs, self.transform) == (other.crs, other.transform):
             return True
         tolerance = 1e-3 * max(abs(self.transform.a) + abs(self.transform.b), 1e-12)
         first, second = (np.array(grid.to_crs([0, self.height], [0, self.width])) for grid in (self, other))
-        return CRS.from_wkt(self.crs) == CRS.from_wkt(other.crs) and bool((abs(first - second) <= tolerance).all())
+        return CRS.from_wkt(self.crs or "") == CRS.from_wkt(other.crs or "") and bool(
+            (abs(first - second) <= tolerance).all()
+        )
 
     @property
     def _is_fitted(self) -> bool:

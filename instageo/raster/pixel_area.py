@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
-from rasterio.warp import transform as transform_points
 
 from instageo.raster.grid import Grid
+from instageo.raster.warp import transform_points
 
 SEMI_MAJOR_AXIS_KM, FLATTENING = 6378.137, 1 / 298.257223563
 """Ellipsoid of WGS 84."""
@@ -28,6 +28,9 @@ MAX_SAMPLE_ROWS, MAX_COLUMN_BANDS, MIN_COLUMN_BANDS = 257, 1024, 64
 
 MAX_AREAS = 1 << 22
 """Most areas, rows times bands, that are held, unless that leaves fewer than `MIN_COLUMN_BANDS`."""
+
+EARTH_KM2 = 510_065_622
+"""Surface of the ellipsoid WGS 84; damaged files have pixels that are larger, or without bounds."""
 
 MAX_LATITUDE = math.radians(89.99)
 """Closer to a pole areas are interpolated, since longitudes say little there."""
@@ -77,8 +80,14 @@ def compute_pixel_areas(grid: Grid) -> PixelAreas | None:
     computed in some rows and columns.
 
     Returns:
-        None if the grid is nowhere on Earth, or rotated in a geographic CRS.
+        None if the grid is nowhere on Earth, has pixels larger than the Earth, or is rotated in a geographic CRS.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # of damaged files
+        areas = _areas_of(grid)
+    return areas if areas is not None and (areas.km2 <= EARTH_KM2).all() else None
+
+
+def _areas_of(grid: Grid) -> PixelAreas | None:
     affine = grid.transform
     if grid.crs is None or affine.is_identity or not all(map(math.isfinite, affine)):
         return None
@@ -100,9 +109,9 @@ def _projected_areas(grid: Grid, crs: CRS) -> PixelAreas:
     affine, unit_km = grid.transform, float(crs.linear_units_factor[1]) / 1000
     height_km = grid.height * math.hypot(affine.b, affine.e) * unit_km
     width_km = grid.width * math.hypot(affine.a, affine.d) * unit_km
-    num_rows = int(np.clip(math.ceil(height_km / ROW_SPACING_KM) + 1, 2, MAX_SAMPLE_ROWS))
+    num_rows = int(np.clip(np.ceil(height_km / ROW_SPACING_KM) + 1, 2, MAX_SAMPLE_ROWS))
     most_bands = min(max(MAX_AREAS // grid.height, MIN_COLUMN_BANDS), MAX_COLUMN_BANDS, grid.width)
-    num_bands = int(np.clip(math.ceil(width_km / COLUMN_SPACING_KM), 1, most_bands))
+    num_bands = int(np.clip(np.ceil(width_km / COLUMN_SPACING_KM), 1, most_bands))
     rows = np.linspace(0, grid.height, num_rows)
     column_ends = np.linspace(0, grid.width, num_bands + 1).round().astype(np.int64)
     sampled = _areas_at(crs, affine, rows, (column_ends[:-1] + column_ends[1:]) / 2)

@@ -2,15 +2,19 @@
 
 import logging
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
+from threading import current_thread, main_thread
 
 import numpy as np
 import rasterio
+from rasterio._env import get_gdal_config
 from rasterio._err import CPLE_BaseError
+from rasterio.env import getenv, hasenv, setenv
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
@@ -43,6 +47,32 @@ LOCAL_OPTIONS = {
 - Side-car files are opened by name instead of listing the folder, which is slow among thousands of chips.
 - Uncompressed GeoTIFFs are mapped into memory, which saves a third of the time when layers are interleaved by pixel.
 """
+
+
+SRS_SOURCE = "GTIFF_SRS_SOURCE"
+"""GDAL's option that says what it makes the reference system of a GeoTIFF of.
+
+By default GDAL compares GeoKeys with the EPSG code, which takes half of the time that opening a file takes. Made of
+GeoKeys alone, projected systems are the same as long as they have an EPSG code in the end. Others, such as geographic
+ones, lose theirs, so that their files are opened again without the option.
+"""
+
+_EPSG_CODE = re.compile(r'AUTHORITY\["EPSG","\d+"\]\]\Z')
+
+
+@dataclass
+class _Opening:
+    """How the next local file is opened.
+
+    Attributes:
+        by_keys: Whether its reference system is made of GeoKeys alone at first, as was right for the last file: files
+            that are read together mostly share their system.
+    """
+
+    by_keys: bool = True
+
+
+_next = _Opening()
 
 
 @dataclass(frozen=True)
@@ -178,10 +208,51 @@ def read_raster(
 def _open_local(path: str | Path, options: Mapping[str, str | int], driver: str | None) -> Iterator[DatasetReader]:
     if not Path(path).exists():
         raise RasterError(f"{path}: no such file; check the path, root_dir and the table")
-    environment = rasterio.Env(**{**LOCAL_OPTIONS, **options})
-    # rasterio.open would make a second environment for the file, a fifth of the time that opening takes
-    with read_errors(path), environment, DatasetReader(path, driver=driver, sharing=False) as source:
+    with read_errors(path), _environment(options), _open_source(path, driver) as source:
         yield source
+
+
+def local_environment() -> AbstractContextManager[object]:
+    """Return an environment of GDAL around the reading of many local files, which then share it.
+
+    Opening them takes a fifth less time: at the end of each environment, rasterio makes GDAL forget the reference
+    systems that it has looked up.
+    """
+    return _environment({})
+
+
+def _environment(options: Mapping[str, str | int]) -> AbstractContextManager[object]:
+    """Return an environment of GDAL for a local file, an empty one where the options are set already."""
+    settings = {**LOCAL_OPTIONS, **options}
+    if hasenv() and settings.items() <= getenv().items():
+        return nullcontext()
+    return rasterio.Env(**settings)
+
+
+def _open_source(path: str | Path, driver: str | None) -> DatasetReader:
+    """Open a local file; see `SRS_SOURCE`. Options of the main thread would hold for all threads."""
+    # rasterio.open would make a second environment for the file, a fifth of the time that opening takes
+    open_file = partial(DatasetReader, path, driver=driver, sharing=False)
+    if _next.by_keys and current_thread() is not main_thread() and not get_gdal_config(SRS_SOURCE):
+        setenv(**{SRS_SOURCE: "GEOKEYS"})
+        try:
+            source = open_file()
+        finally:
+            setenv(**{SRS_SOURCE: ""})
+        if _is_projected(source):
+            return source
+        source.close()
+    source = open_file()
+    _next.by_keys = _is_projected(source)
+    return source
+
+
+def _is_projected(source: DatasetReader) -> bool:
+    """Return whether the reference system of a file is a projected one with an EPSG code."""
+    crs = source.crs
+    return (
+        crs is not None and crs.wkt.startswith("PROJCS[") and _EPSG_CODE.search(crs.wkt, len(crs.wkt) - 40) is not None
+    )
 
 
 @contextmanager
@@ -236,7 +307,7 @@ def _no_data_value(source: DatasetReader) -> float | None:
 
 
 def _grid(source: DatasetReader) -> Grid:
-    crs = source.crs.to_wkt() if source.crs else None
+    crs = source.crs.wkt if source.crs else None
     control_points = read_control_points(source)
     if control_points is not None and not source.transform.is_identity:
         control_points = None

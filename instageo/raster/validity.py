@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 
 import numpy as np
@@ -32,15 +32,15 @@ def validity_mask(
         no_data_value: Further value that means "no observation" in all layers.
         mask: False where the masks of the file exclude values, shape (L, H, W) or (1, H, W); None without masks.
     """
-    valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=bool)
-    stored_tags = [stored_value(tag, values.dtype) for tag in tags]
-    for tag in set(stored_tags):
-        layers: slice | list[int] = slice(None)
-        if len(set(stored_tags)) > 1:
-            layers = [layer for layer, own_tag in enumerate(stored_tags) if own_tag == tag]
-        for no_data in {tag, stored_value(no_data_value, values.dtype)}:
-            if no_data is not None:
-                valid[layers] &= values[layers] != values.dtype.type(no_data)
+    stored_tags = {stored_value(tag, values.dtype) for tag in tags}
+    if len(stored_tags) > 1:
+        layers = [validity_mask(values[[layer]], [tag], no_data_value) for layer, tag in enumerate(tags)]
+        valid = np.concatenate(layers)
+    else:
+        observed = [np.isfinite(values)] if values.dtype.kind == "f" else []
+        excluded = {*stored_tags, stored_value(no_data_value, values.dtype)}
+        observed += [values != values.dtype.type(no_data) for no_data in excluded if no_data is not None]
+        valid = reduce(np.logical_and, observed) if observed else np.ones(values.shape, dtype=bool)
     if mask is not None:
         valid &= mask
     return valid

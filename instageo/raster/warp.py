@@ -4,11 +4,13 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
-from rasterio.warp import transform as transform_points
+from rasterio.warp import transform
 from rasterio.warp import transform_bounds as rasterio_bounds
 
 from instageo.errors import RasterError
@@ -17,6 +19,9 @@ WGS84 = "EPSG:4326"
 
 Bounds = tuple[float, float, float, float]
 """West, south, east and north, or left, bottom, right and top."""
+
+FARTHEST = 1e12
+"""Coordinates beyond this, in any unit, have no place on Earth; PROJ may take minutes or for ever for such ones."""
 
 
 @lru_cache(maxsize=1024)
@@ -34,6 +39,22 @@ def crs_wkt(text: str) -> str:
             return str(CRS.from_user_input(text).to_wkt())
     except (CRSError, RasterioError, CPLE_BaseError) as error:
         raise RasterError(f"'{text[:60]}' is not a coordinate reference system; use a code like EPSG:32632") from error
+
+
+def transform_points(
+    source: CRS, target: CRS, xs: Sequence[float] | NDArray[np.float64], ys: Sequence[float] | NDArray[np.float64]
+) -> tuple[list[float], list[float]]:
+    """Return x and y of points in another reference system; infinite where a point has no place in it.
+
+    Longitude or easting comes first, also in systems whose own order is another.
+
+    Raises:
+        rasterio.errors.CRSError, rasterio._err.CPLE_BaseError: PROJ cannot transform between the two.
+    """
+    points = np.array([xs, ys], dtype=np.float64)
+    points[:, ~(np.abs(points) <= FARTHEST).all(axis=0)] = np.inf
+    moved_x, moved_y = transform(source, target, *points)
+    return moved_x, moved_y
 
 
 def transform_coordinates(
@@ -96,7 +117,9 @@ def transform_bounds(source: str, target: str, bounds: Bounds) -> Bounds:
         RasterError: They have no place in it.
     """
     try:
-        moved: Bounds = rasterio_bounds(CRS.from_user_input(source), CRS.from_user_input(target), *bounds)
+        first, second = CRS.from_user_input(source), CRS.from_user_input(target)
+        is_far = max(map(abs, bounds)) > FARTHEST
+        moved: Bounds = (math.inf,) * 4 if is_far else rasterio_bounds(first, second, *bounds)
     except (CRSError, RasterioError, CPLE_BaseError) as error:
         raise RasterError(f"the bounds {bounds} have no place in {target[:60]} ({error})") from error
     if not all(map(math.isfinite, moved)):

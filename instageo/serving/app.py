@@ -33,6 +33,9 @@ REPLICA_DEPLOYMENT = "ModelReplica"
 OBJECT_STORE_BYTES = 512 << 20
 """Memory for tiles that pass between processes of this machine."""
 
+ONE_HEAP = ("MALLOC_ARENA_MAX", "1")
+"""Variable that gives each process of the server one heap: glibc returns no memory at the end of any further one."""
+
 REMOVE_WAIT_S = 10
 """Seconds within which the processes of a server that stops should have ended, before their files are removed."""
 
@@ -80,6 +83,7 @@ def running_server(settings: ServerSettings, host: str, port: int, address: str 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     os.environ.setdefault(CALLBACK_VARIABLE, f"{limit_heads.__module__}:{limit_heads.__name__}")
     remember_environment()
+    os.environ.setdefault(*ONE_HEAP)
     cpus = max(os.cpu_count() or 1, settings.replicas)
     with (
         _leftovers_removed() as remember,

@@ -19,7 +19,6 @@ from instageo.errors import DataError, InstaGeoError, LayerError, OutOfMemoryErr
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
 from instageo.model.inference.predictor import Predictor
-from instageo.model.networks.memory import return_freed_memory
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names
 from instageo.model.tasks.predictions import Prediction, RegressionPrediction
@@ -28,6 +27,7 @@ from instageo.serving import formats
 from instageo.serving.access.admission import TIME_OVER, Admission, current_place
 from instageo.serving.errors import HTTPProblem
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
+from instageo.serving.freed_memory import DelayedMemoryReturn
 from instageo.serving.inputs import check_image
 from instageo.serving.metrics import ServerMetrics
 from instageo.serving.replicas import ModelDescription, TileBatch, TileLogits
@@ -83,6 +83,7 @@ class PredictionService:
         self._descriptions: dict[str, ModelDescription] = {}
         self._said: dict[str, set[str]] = {model: set() for model in settings.models}
         self._lock = Lock()
+        self._memory_return = DelayedMemoryReturn()
 
     def predict(self, model: str, path: Path, output: OutputFormat, *, probabilities: bool) -> ResponseBody:
         """Return the prediction for a file in a format other than `json`.
@@ -185,13 +186,13 @@ class PredictionService:
 
     @contextmanager
     def _memory(self, needed: int, deadline: float) -> Iterator[None]:
-        """Reserve memory for an image during this block, and return that of a large one to the system afterwards."""
+        """Reserve memory for an image during this block, and have that of a large one returned soon afterwards."""
         with self.admission.memory(needed, deadline):
             try:
                 yield
             finally:
                 if needed >= LARGE_IMAGE_BYTES:
-                    return_freed_memory()
+                    self._memory_return.request()
 
 
 def _without_path(error: InstaGeoError, path: Path) -> str:

@@ -11,6 +11,7 @@ from instageo.model.run import main
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
 from instageo.table import write_table
+from tests.warm_process import warm_commands
 
 FOLDER = Path(__file__).parent
 
@@ -43,6 +44,13 @@ def write_chips(folder, *, num_dates=1, classes=2, count=6, side=SIDE, seed=0):
     for name, records in {"train": rows[:-2], "valid": rows[-2:-1], "test": rows[-1:]}.items():
         write_table(folder / f"{name}.csv", records)
     return folder
+
+
+@pytest.fixture(scope="session")
+def warm_command():
+    """Function that returns the command of a module, which runs in a process that has PyTorch loaded."""
+    with warm_commands() as command:
+        yield command
 
 
 @pytest.fixture

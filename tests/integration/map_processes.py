@@ -1,11 +1,10 @@
-"""`instageo map` in processes that tests kill: forked from one that has the program loaded, so that they begin soon."""
+"""`instageo map` in processes that tests kill."""
 
-import multiprocessing
 import os
 import sys
 from contextlib import contextmanager
 
-_PROGRAM = ["instageo.cli", "instageo.model.map_jobs.from_settings", "tests.integration.map_processes"]
+from tests.fork_server import fork_context
 
 
 @contextmanager
@@ -17,9 +16,7 @@ def running_map(log, *arguments, environment=None):
         arguments: Those of the command.
         environment: Variables to set; the process does not have those that tests have set.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PROGRAM)
-    process = context.Process(
+    process = fork_context().Process(
         target=_map, args=(str(log), [str(argument) for argument in arguments], environment or {}), daemon=True
     )
     process.start()

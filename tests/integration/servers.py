@@ -4,7 +4,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -128,8 +130,35 @@ def wait_ready(server):
             status = 0
         if status == 200 or server.process.poll() is not None:
             return status
-        time.sleep(0.5)
+        time.sleep(0.1)
     return status
+
+
+@contextmanager
+def load(server, content, clients, path="/v1/predict?format=json"):
+    """Clients that send requests while this block lasts; yields the statuses of the responses."""
+    over, statuses = threading.Event(), []
+
+    def client():
+        while not over.is_set():
+            statuses.append(server.send(path, content)[0])
+
+    with ThreadPoolExecutor(clients) as pool:
+        running = [pool.submit(client) for _ in range(clients)]
+        try:
+            yield statuses
+        finally:
+            over.set()
+        for future in running:
+            future.result()
+
+
+def wait_for(condition, seconds):
+    """Whether a condition becomes true within some seconds."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.1)
+    return condition()
 
 
 def received(client):

@@ -79,7 +79,8 @@ def one_thread(monkeypatch):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_folds_are_trained_and_scored_as_by_hand_and_only_once(tmp_path):
+def test_folds_are_trained_and_scored_as_by_hand_and_only_once(warm_command, tmp_path, monkeypatch):
+    monkeypatch.setattr("instageo.model.commands.cross_validate.INSTAGEO_RUN", warm_command("instageo.model.run"))
     folds = write_folds(tmp_path / "data")
     shutil.rmtree(folds / "fold_3")
     output = tmp_path / "out"
@@ -119,7 +120,7 @@ def test_folds_are_trained_and_scored_as_by_hand_and_only_once(tmp_path):
     assert (output / "fold_1" / "seed_2" / "last.ckpt").stat().st_mtime_ns == trained
 
 
-def test_a_mistake_ends_at_the_first_of_two_folds_and_the_same_command_goes_on(tmp_path):
+def test_a_mistake_ends_at_the_first_of_two_folds_and_the_same_command_goes_on(warm_command, tmp_path, monkeypatch):
     folds = write_folds(tmp_path / "data", count=2, val=False)
     for path in (tmp_path / "data" / "labels").iterdir():
         label = read_raster(path)
@@ -133,6 +134,7 @@ def test_a_mistake_ends_at_the_first_of_two_folds_and_the_same_command_goes_on(t
         cross_validate(*arguments)
     assert not (output / "fold_2" / "run" / "training.log").exists()  # it would fail, too
     broken.write_bytes(kept)
+    monkeypatch.setattr("instageo.model.commands.cross_validate.INSTAGEO_RUN", warm_command("instageo.model.run"))
     content, log = cross_validate(*arguments, "--jobs", "2")
     assert "the best epoch of each is chosen on a fifth of its training chips, held out" in log
     assert (content["task"], content["main_score"], content["per_class"]) == ("regression", "rmse", {})

@@ -4,8 +4,6 @@ import csv
 import json
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,7 +17,6 @@ from instageo.model.run import main
 from tests.integration.conftest import QUICK, write_chips
 
 BEST = "instageo_best_checkpoint.ckpt"
-INSTAGEO = Path(sys.executable).with_name("instageo")
 
 
 def read_json(path):
@@ -85,7 +82,7 @@ def test_runs_without_scores_and_missing_tables_are_rejected(trained, tmp_path):
     assert not (tmp_path / "report" / "distill_report.json").exists()
 
 
-def test_a_teacher_and_two_seeds_of_its_student(tmp_path):
+def test_a_teacher_and_two_seeds_of_its_student(warm_command, tmp_path):
     data = write_chips(tmp_path / "data")
     common = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK, "logger=none"]
     teacher = tmp_path / "teacher"
@@ -97,7 +94,7 @@ def test_a_teacher_and_two_seeds_of_its_student(tmp_path):
     assert main([*common, *small, "seed=1", f"hydra.run.dir={tmp_path / 'alone'}"]) == 0
     runs = ["distilled1", "alone", "distilled2", "teacher"]
     result = subprocess.run(
-        [INSTAGEO, "distill-report", *runs, "--repeats", "2", "--output", "report"],
+        [*warm_command("instageo.cli"), "distill-report", *runs, "--repeats", "2", "--output", "report"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -3,7 +3,6 @@
 import csv
 import shutil
 import subprocess
-import sys
 
 import pytest
 import torch
@@ -126,9 +125,9 @@ def test_lora_with_feature_maps_of_four_blocks_in_half_precision_saves_merged_we
     assert len(projections) == 4 * 2  # blocks, weight and bias
 
 
-def test_two_processes_distil_from_one_teacher(trained_teacher, tmp_path):
+def test_two_processes_distil_from_one_teacher(trained_teacher, warm_command, tmp_path):
     chosen = [*distill(trained_teacher, "distill.feature_weight=1"), "train.batch_size=1", "valid_filepath=train.csv"]
-    command = [sys.executable, "-m", "instageo.model.run", *chosen, "devices=2", "strategy=ddp"]
+    command = [*warm_command("instageo.model.run"), *chosen, "devices=2", "strategy=ddp"]
     command += [f"hydra.run.dir={tmp_path / 'run'}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr

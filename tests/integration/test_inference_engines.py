@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -16,7 +15,6 @@ import torch
 from affine import Affine
 
 from instageo.model.inference.journal import JOURNAL
-from instageo.model.inference.predictor import Predictor
 from instageo.model.networks.checkpoint import BEST
 from instageo.model.run import main
 from instageo.raster.grid import Grid
@@ -30,6 +28,7 @@ from tests.integration.test_bad_input import one_sentence
 ray = pytest.importorskip("ray", reason="the extra `serve` is not installed")
 
 from instageo.model.inference import ray_cluster, ray_engine  # noqa: E402  # needs Ray
+from tests.integration import killed_chip_workers  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 
@@ -221,43 +220,33 @@ def when_written(journal, lines, act):
     return thread
 
 
-class KilledOnce(ray_engine.RayWorker):
-    """A worker that is killed with the outcomes of its block, if it is the first to have some."""
-
-    def _predict(self, predictor, number, items):
-        outcomes = super()._predict(predictor, number, items)
-        marker = Path(self.job.setup.settings.output_dir).parent / "killed"
-        if not marker.exists():
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return outcomes
-
-
 def test_many_chips_and_a_killed_process(cluster, models, tmp_path, monkeypatch, capfd):
-    data = new_chips(tmp_path / "data", count=200, sizes=((40, 40),))
+    data = new_chips(tmp_path / "data", count=80, sizes=((40, 40),))
     assert predict("local", models["classes"], data, tmp_path / "local") == 0
-    monkeypatch.setattr(ray_engine, "RayWorker", KilledOnce)
+    monkeypatch.setattr(ray_engine, "RayWorker", killed_chip_workers.KilledOnce)
     assert predict("ray", models["classes"], data, tmp_path / "ray") == 0
     assert (tmp_path / "killed").exists()
     out, err = printed(capfd)
     assert "a process or a machine was lost; its work is repeated" in err
     assert "raylet" not in out + err
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
-    assert json.loads((tmp_path / "ray_run" / "run.json").read_text())["work"]["chips"] == 200
+    assert json.loads((tmp_path / "ray_run" / "run.json").read_text())["work"]["chips"] == 80
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
-def test_a_killed_run_is_resumed(models, tmp_path, engine):
+def test_a_killed_run_is_resumed(models, warm_command, tmp_path, engine):
     data, output = new_chips(tmp_path / "data", count=120, sizes=((40, 40),)), tmp_path / "out"
-    command = [
-        sys.executable, "-m", "instageo.model.run", "mode=chip_inference", f"root_dir={data}", "test_filepath=new.csv",
+    arguments = [
+        "mode=chip_inference", f"root_dir={data}", "test_filepath=new.csv",
         f"checkpoint_path={models['classes']}", f"output_dir={output}", f"hydra.run.dir={tmp_path / 'run'}",
         f"engine={engine}", "accelerator=cpu",
     ]  # fmt: skip
+    command = [sys.executable, "-m", "instageo.model.run", *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         when_written(output / JOURNAL, 20, process.kill)
         _, errors = process.communicate()
     assert process.returncode == -signal.SIGKILL, errors
+    command = [*warm_command("instageo.model.run"), *arguments]
     again = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
     assert ".cc:" not in again.stderr  # nothing of Ray's core
     resumed = int(again.stderr.split(" of 120 predictions were made before")[0].rsplit(" ", 1)[1])
@@ -268,41 +257,17 @@ def test_a_killed_run_is_resumed(models, tmp_path, engine):
     assert files == files | {name: content for name, content in whole.items() if name != JOURNAL}
 
 
-class KillingPredictor(Predictor):
-    """Kills its process when it reads some chips."""
-
-    def read_row(self, row):
-        if "chip_7" in row.input:
-            os._exit(1)
-        return super().read_row(row)
-
-
-class KillingWorker(ray_engine.RayWorker):
-    """A worker with such a predictor."""
-
-    def _load(self):
-        loaded = super()._load()
-        return KillingPredictor(loaded.net, loaded.settings, loaded.metrics, loaded.device)
-
-
 def test_a_chip_that_kills_its_process_does_not_stop_others(cluster, models, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(ray_engine, "RayWorker", KillingWorker)
+    monkeypatch.setattr(ray_engine, "RayWorker", killed_chip_workers.KillingWorker)
     data, output = new_chips(tmp_path / "data", count=40), tmp_path / "out"
     status = predict("ray", models["classes"], data, output, "ray.max_retries=1")
     sentence = one_sentence((status, *printed(capfd)))
-    assert "2 of 40 chips could not be predicted: a/chip_7.tif: its process was killed in each attempt" in sentence
-    assert len(list(output.rglob("*.tif"))) == 38
-
-
-class NeverLoaded(ray_engine.RayWorker):
-    """A worker that is killed while it loads the network."""
-
-    def _load(self):
-        os._exit(1)
+    assert "1 of 40 chips could not be predicted: a/chip_7.tif: its process was killed in each attempt" in sentence
+    assert len(list(output.rglob("*.tif"))) == 39
 
 
 def test_a_network_that_cannot_be_loaded_ends_the_run(cluster, models, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(ray_engine, "RayWorker", NeverLoaded)
+    monkeypatch.setattr(ray_engine, "RayWorker", killed_chip_workers.NeverLoaded)
     status = predict("ray", models["classes"], new_chips(tmp_path / "data"), tmp_path / "out", "ray.max_retries=1")
     sentence = one_sentence((status, *printed(capfd)))
     assert "2 processes were killed while loading it, perhaps for lack of memory" in sentence

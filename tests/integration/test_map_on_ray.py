@@ -1,11 +1,8 @@
 """`engine=ray` of `mode=map`: the same bytes as in one process, also after killed workers and beside broken scenes."""
 
 import json
-import os
 import re
 import shutil
-import signal
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +23,7 @@ ray = pytest.importorskip("ray", reason="the extra `serve` is not installed")
 from instageo.model.inference import ray_cluster  # noqa: E402  # needs Ray
 from instageo.model.map_jobs import ray_maps  # noqa: E402
 from instageo.model.map_jobs.collection import ITEMS, MOSAIC  # noqa: E402
+from tests.integration import killed_map_workers  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 
@@ -94,45 +92,19 @@ def test_both_engines_give_the_same_files(model, scenes, expected, tmp_path, cap
     assert again.count("kept, since it is of the same scene, model and settings") == 3
 
 
-class KilledOnce(ray_maps.MapWorker):
-    """A worker that is killed within a range of the divided scene, if it is the first to get there."""
-
-    def run(self, task):
-        marker = task.prepared.output.parent.parent / "killed"
-        if is_second_range(task) and not marker.exists():
-            marker.touch()
-            first = replace(task.pieces, rows=task.pieces.rows[:1])
-            replace(task, pieces=first).run(self.ensemble)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().run(task)
-
-
-def is_second_range(task):
-    return isinstance(task, ray_maps.MapRange) and task.pieces.rows.start == 2
-
-
 @pytest.mark.usefixtures("cluster", "divided")
 def test_the_task_of_a_killed_worker_is_done_again(model, scenes, expected, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(ray_maps, "MapWorker", KilledOnce)
+    monkeypatch.setattr(ray_maps, "MapWorker", killed_map_workers.KilledOnce)
     assert map_with("ray", model, [scenes], tmp_path / "maps", "ray.num_workers=2") == 0
     assert (tmp_path / "killed").exists()
     assert contents(tmp_path / "maps") == expected
     assert "a process or a machine was lost; its work is repeated" in capfd.readouterr().err
 
 
-class KilledAlways(ray_maps.MapWorker):
-    """A worker that is killed whenever it begins a certain range."""
-
-    def run(self, task):
-        if is_second_range(task):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().run(task)
-
-
 @pytest.mark.usefixtures("cluster", "divided")
 def test_a_scene_that_kills_workers_stops_no_other(model, scenes, expected, tmp_path, monkeypatch, capfd):
     """What was made of it is taken up in one process."""
-    monkeypatch.setattr(ray_maps, "MapWorker", KilledAlways)
+    monkeypatch.setattr(ray_maps, "MapWorker", killed_map_workers.KilledAlways)
     output = tmp_path / "maps"
     status = map_with("ray", model, [scenes], output, "ray.num_workers=2", "ray.max_retries=1")
     sentence = one_sentence((status, *printed(capfd)))
@@ -147,16 +119,9 @@ def test_a_scene_that_kills_workers_stops_no_other(model, scenes, expected, tmp_
     assert int(tiles[1]) < 786  # of the whole scene
 
 
-class NeverLoaded(ray_maps.MapWorker):
-    """A worker that is killed while it loads the network."""
-
-    def _load(self):
-        os._exit(1)
-
-
 @pytest.mark.usefixtures("cluster")
 def test_a_network_that_cannot_be_loaded_ends_the_run(model, scenes, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(ray_maps, "MapWorker", NeverLoaded)
+    monkeypatch.setattr(ray_maps, "MapWorker", killed_map_workers.NeverLoaded)
     how = ["ray.num_workers=1", "ray.max_retries=0"]
     status = map_with("ray", model, [scenes / "tiny.tif"], tmp_path / "maps", *how)
     sentence = one_sentence((status, *printed(capfd)))

@@ -309,10 +309,10 @@ main()
 """
 
 
-def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, tmp_path):
+def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, warm_command, tmp_path):
     arguments = [f"root_dir={data}", "train_filepath=train.csv", "valid_filepath=valid.csv", *QUICK,
                  "train.num_epochs=12", "dataloader.augmentations.noise.use=true"]  # fmt: skip
-    command = [sys.executable, "-m", "instageo.model.run", *arguments]
+    command = [*warm_command("instageo.model.run"), *arguments]
     subprocess.run([*command, f"hydra.run.dir={tmp_path / 'whole'}"], check=True, capture_output=True)
     disturbed = tmp_path / "disturbed"
     killed = subprocess.run(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -116,12 +117,17 @@ def test_energy_of_all_epochs_and_of_a_resumed_run_adds_up(data, run, tmp_path, 
     assert not (tmp_path / "run" / "tensorboard").exists()
 
 
-def program(folder, *arguments, **environment):
-    """Start the program in a process and folder of its own, without any account."""
+@pytest.fixture
+def program(warm_command):
+    """Function that starts the program in a process and folder of its own, without any account."""
+    return partial(start_program, warm_command("instageo.model.run"))
+
+
+def start_program(command, folder, *arguments, **environment):
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("WANDB_", "MLFLOW_"))}
-    command = [sys.executable, "-m", "instageo.model.run", *arguments, f"hydra.run.dir={folder / 'run'}"]
     return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+        [*command, *arguments, f"hydra.run.dir={folder / 'run'}"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
         env={**environ, "HOME": str(folder), "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(Path.cwd()), **environment},
     )  # fmt: skip
 
@@ -139,7 +145,7 @@ def finish(process, timeout_s=START_S):
     return process.returncode, err
 
 
-def test_codecarbon_measures_a_training_without_files_or_messages(data, tmp_path):  # pitfalls 32, 37
+def test_codecarbon_measures_a_training_without_files_or_messages(data, program, tmp_path):  # pitfalls 32, 37
     status, err = finish(program(tmp_path, *tables(data), "energy=true", "energy_country=KEN", "logger=none"))
     assert status == 0, err
     content = run_json(tmp_path / "run")
@@ -153,7 +159,7 @@ def test_codecarbon_measures_a_training_without_files_or_messages(data, tmp_path
     assert not list(tmp_path.rglob("emissions*"))
 
 
-def test_weights_and_biases_records_a_run_without_account_or_network(data, tmp_path):  # pitfall 37
+def test_weights_and_biases_records_a_run_without_account_or_network(data, program, tmp_path):  # pitfall 37
     status, err = finish(
         program(tmp_path, *tables(data), "train.num_epochs=2", "logger=wandb", "tracking.name=mine", SECRET)
     )
@@ -238,7 +244,7 @@ def column(folder, name):
         return [float(row[name]) for row in csv.DictReader(file)]
 
 
-def test_mlflow_records_a_training_and_the_training_survives_its_server(data, tmp_path):
+def test_mlflow_records_a_training_and_the_training_survives_its_server(data, program, tmp_path):
     folder = tmp_path / "run"
     with mlflow_server(tmp_path / "server") as server:
         common = [*tables(data), "logger=[tensorboard,mlflow]", f"tracking.uri={server.url}", SECRET]

@@ -1,10 +1,11 @@
-"""A real server on loopback: maps equal to those of `mode=chip_inference`, refusals, the page in a browser."""
+"""A real server on loopback: maps equal to those of `mode=chip_inference`, refusals, a killed process, the page."""
 
 import io
 import json
 import os
 import re
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from instageo.raster.grid import Grid
 from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
 from tests.integration.conftest import QUICK, write_chips
-from tests.integration.servers import BOUNDARY, chip_inference, image, serving
+from tests.integration.servers import BOUNDARY, chip_inference, image, load, serving, wait_for
 from tests.tiffs import UTM_AREA_SCALE
 
 
@@ -298,6 +299,20 @@ def test_more_models_than_max_models_are_loaded_in_turn(server, tmp_path):
     one, three = image(tmp_path, (6,)).read_bytes(), image(tmp_path, (18,), name="three.tif").read_bytes()
     for model, chip in (("classes", one), ("values", one), ("dates", three), ("classes", one)):
         assert server.send(f"/v1/predict?model={model}&format=json", chip)[0] == 200
+
+
+def test_a_killed_process_loses_no_request(server, tmp_path):
+    """Tiles that were sent to it are sent to the next."""
+    content = image(tmp_path, (6,)).read_bytes()
+    [before] = server.replica_processes()
+    with load(server, content, clients=6, path="/v1/predict?model=classes&format=json") as statuses:
+        assert wait_for(lambda: len(statuses) > 20, 600)
+        os.kill(before, signal.SIGKILL)
+        replaced = wait_for(lambda: server.replica_processes() not in ([], [before]), 600)
+        before_count = len(statuses)
+        assert wait_for(lambda: len(statuses) > before_count + 20, 600)
+    assert replaced
+    assert set(statuses) == {200}
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -57,6 +57,7 @@ def test_malformed_requests_and_mutated_images_are_refused_and_nothing_more(run,
                 assert path not in ("?format=json", "/show") or json.loads(response)["bounds_lonlat"] is None
         assert server.tracebacks() == []
         check_own_folder(server, folder, image(tmp_path, (6,)).read_bytes())
+        check_large_images_leave_no_memory(server, form(image(tmp_path, (6,), side=1000).read_bytes()))
     check_orderly_end(server, folder)
     for kind, counts in statuses.items():
         assert counts.total() == 150
@@ -71,6 +72,17 @@ def check_own_folder(server, folder, chip):
     assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200
     assert len(list(folder.glob("instageo-server-*"))) == 1
     assert b"instageo_front_restarts_total 0.0" in server.request("GET", "/metrics")[1]
+
+
+def check_large_images_leave_no_memory(server, large):
+    """Check that what images of a megapixel needed goes back to the system within seconds."""
+    memory = []
+    for images in (1, 4):
+        for _ in range(images):
+            assert server.request("POST", "/v1/predict?format=tif", large)[0] == 200
+        time.sleep(3)
+        memory.append(server.memory_mb()["front"])
+    assert memory[1] - memory[0] < 15
 
 
 def check_orderly_end(server, folder):
@@ -133,9 +145,9 @@ def test_stalled_and_endless_uploads_end_and_a_killed_front_starts_again(run, fo
             os.kill(killed, number)
             end = time.monotonic() + 600
             while server.front_process() in (None, killed) and time.monotonic() < end:
-                time.sleep(0.5)
+                time.sleep(0.1)
             while server.request("GET", "/healthz", timeout=10)[0] != 200 and time.monotonic() < end:
-                time.sleep(0.5)
+                time.sleep(0.1)
         assert b"instageo_front_restarts_total 3.0" in server.request("GET", "/metrics")[1]
         assert server.request("GET", f"/v1/results/{name}/prediction.tif")[0] == 404
         assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200

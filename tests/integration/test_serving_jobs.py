@@ -169,24 +169,7 @@ def send_endless_body(port):
         return received(client)
 
 
-def test_jobs_behind_instageo_serve(run, tmp_path):
-    """Ray Serve runs the application of jobs, starts it again after a kill, and frees the folder at the end."""
-    with watched_server(f"m={run}", "--jobs-dir", tmp_path / "jobs", "--jobs-limit", "area_km2=100") as server:
-        wait_for(lambda: server.request("GET", "/v1/jobs")[0] == 200)
-        assert json.loads(server.request("GET", "/v1/jobs/options")[1])["limits"]["area_km2"] == 100
-        command = [sys.executable, "-m", "instageo.cli", "serve", f"m={run}", "--jobs-dir", str(tmp_path / "jobs")]
-        second = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert second.returncode == 1
-        assert "another server keeps its maps there (process " in second.stderr
-        killed = server.front_process()
-        os.kill(killed, signal.SIGKILL)
-        wait_for(lambda: server.front_process() not in (None, killed))
-        wait_for(lambda: server.request("GET", "/v1/jobs")[0] == 200)
-    assert server.process.returncode == 0
-    assert not (tmp_path / "jobs" / ".lock_owner.json").exists()
-
-
-def test_an_area_is_mapped_as_by_the_command(instageo, small_network, tmp_path, monkeypatch):
+def test_jobs_behind_instageo_serve(instageo, small_network, warm_command, tmp_path, monkeypatch):
     """The real server, the real mapping, and a catalogue on this machine; the maps are those of `instageo map`."""
     monkeypatch.setenv("INSTAGEO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -197,9 +180,17 @@ def test_an_area_is_mapped_as_by_the_command(instageo, small_network, tmp_path, 
         with (
             rustac_server(tmp_path, records, DAYS) as url,
             watched_server(
-                f"m={small_network}", "--jobs-dir", tmp_path / "jobs", "--allow-catalog-urls", "--allow-private-urls"
+                f"m={small_network}",
+                "--jobs-dir",
+                tmp_path / "jobs",
+                "--jobs-limit",
+                "area_km2=5000",
+                "--allow-catalog-urls",
+                "--allow-private-urls",
             ) as server,
         ):
+            command = [*warm_command("instageo.cli"), "serve", f"m={small_network}"]
+            check_applications_of_jobs(server, [*command, "--jobs-dir", tmp_path / "jobs"])
             request = {
                 "area": list(AREA), "date": f"{DAYS[0]}/{DAYS[1]}", "source": "hls", "catalog": url, "zones": ZONES,
             }  # fmt: skip
@@ -220,6 +211,8 @@ def test_an_area_is_mapped_as_by_the_command(instageo, small_network, tmp_path, 
             texts = b"".join(content for made in (files, changes) for _, content in made.values())
             assert str(tmp_path / "jobs").encode() not in texts
             assert str(small_network).encode() not in texts  # the model has its name instead
+        assert server.process.returncode == 0
+        assert not (tmp_path / "jobs" / ".lock_owner.json").exists()
         arguments = ("map", small_network, "--area", ",".join(map(str, AREA)), "--date", request["date"])
         status, _, err = instageo(*arguments, "--catalog", listed, "--source", "hls", "-o", tmp_path / "out")
         assert status == 0, err
@@ -228,6 +221,19 @@ def test_an_area_is_mapped_as_by_the_command(instageo, small_network, tmp_path, 
     for tile in tiles:
         (tmp_path / tile.name).write_bytes(files[f"tiles/{tile.name}"][1])
         assert read_layers(tmp_path / tile.name).tobytes() == read_layers(tile).tobytes()
+
+
+def check_applications_of_jobs(server, another):
+    """Check that a server has its limits, lets no other use its folder, and starts again what answers after a kill."""
+    wait_for(lambda: server.request("GET", "/v1/jobs")[0] == 200)
+    assert json.loads(server.request("GET", "/v1/jobs/options")[1])["limits"]["area_km2"] == 5000
+    second = subprocess.run(another, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert "another server keeps its maps there (process " in second.stderr
+    killed = server.front_process()
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: server.front_process() not in (None, killed))
+    wait_for(lambda: server.request("GET", "/v1/jobs")[0] == 200)
 
 
 def made_files(server, request):

@@ -1,12 +1,9 @@
-"""Processes of a server: a killed one, more under load, tokens and queues, a configuration in a file."""
+"""Servers of their own: tokens and queues, a configuration in a file, and more processes under load."""
 
 import os
 import signal
 import sys
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,55 +11,13 @@ from typer.testing import CliRunner
 
 from instageo.cli import app
 from instageo.raster.reading import read_raster
-from tests.integration.servers import BOUNDARY, chip_inference, free_port, image, serving, started
+from tests.integration.servers import BOUNDARY, chip_inference, free_port, image, load, serving, started, wait_for
 
 
 @pytest.fixture(scope="module")
 def run(trained):
     """A run of two classes."""
     return trained[1]
-
-
-@contextmanager
-def load(server, content, clients):
-    """Clients that send requests while this block lasts; yields the statuses of the responses."""
-    over, statuses = threading.Event(), []
-
-    def client():
-        while not over.is_set():
-            statuses.append(server.send("/v1/predict?format=json", content)[0])
-
-    with ThreadPoolExecutor(clients) as pool:
-        running = [pool.submit(client) for _ in range(clients)]
-        try:
-            yield statuses
-        finally:
-            over.set()
-        for future in running:
-            future.result()
-
-
-def wait_for(condition, seconds):
-    """Whether a condition becomes true within some seconds."""
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.5)
-    return condition()
-
-
-def test_a_killed_process_loses_no_request(run, tmp_path):
-    """Tiles that were sent to it are sent to the next."""
-    content = image(tmp_path, (6,)).read_bytes()
-    with serving(f"m={run}") as server:
-        [before] = server.replica_processes()
-        with load(server, content, clients=6) as statuses:
-            assert wait_for(lambda: len(statuses) > 20, 600)
-            os.kill(before, signal.SIGKILL)
-            replaced = wait_for(lambda: server.replica_processes() not in ([], [before]), 600)
-            before_count = len(statuses)
-            assert wait_for(lambda: len(statuses) > before_count + 20, 600)
-    assert replaced
-    assert set(statuses) == {200}
 
 
 def test_a_token_and_too_many_requests(run, tmp_path, monkeypatch):

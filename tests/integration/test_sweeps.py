@@ -5,11 +5,11 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from matplotlib.image import imread
 
 from instageo.model.run import main
@@ -44,6 +44,22 @@ def test_a_job_of_a_sweep_equals_a_single_run(sweep, run, data, tmp_path):
         )
         assert alone[0] == 0
         assert (folder / str(job) / "metrics.json").read_text() == (tmp_path / rate / "metrics.json").read_text()
+
+
+def test_a_single_run_composes_its_configuration_once(run, data, monkeypatch):
+    composed = []
+    load = ConfigLoaderImpl.load_configuration
+    monkeypatch.setattr(
+        ConfigLoaderImpl, "load_configuration", lambda self, **how: composed.append(how) or load(self, **how)
+    )
+    assert run("mode=check", f"root_dir={data}", "train_filepath=train.csv")[0] == 0
+    assert len(composed) == 1
+
+
+def test_the_mode_of_hydra_makes_a_sweep_without_a_flag(data, tmp_path):
+    arguments = ["mode=check", f"root_dir={data}", "train_filepath=train.csv", "hydra.mode=MULTIRUN"]
+    assert main([*arguments, f"hydra.sweep.dir={tmp_path / 'sweep'}"]) == 0
+    assert (tmp_path / "sweep" / "0" / "run.json").is_file()
 
 
 def test_a_failed_job_is_named_and_the_others_run(sweep):
@@ -106,15 +122,17 @@ def documented():
     return [word.strip("'").replace("'", "") for word in words]
 
 
-def test_the_command_of_the_docs_finds_its_best_run(data, tmp_path):
-    python, *words = documented()
-    assert python == "python"
+def test_the_command_of_the_docs_finds_its_best_run(data, warm_command, tmp_path):
+    *start, module = documented()[:3]
+    assert start == ["python", "-m"]
     replaced = {"root_dir": data, "train_filepath": "train.csv", "valid_filepath": "valid.csv"}
     replaced |= {"hydra.sweeper.n_trials": 3, "hydra.sweep.dir": tmp_path / "sweep"}
-    command = [f"{key}={replaced[key]}" if (key := word.partition("=")[0]) in replaced else word for word in words]
+    command = [
+        f"{key}={replaced[key]}" if (key := word.partition("=")[0]) in replaced else word for word in documented()[3:]
+    ]
     more = ["hydra.sweeper.sampler.seed=5", "train.num_epochs=4"]  # rates of 5e-5, 6e-3, 2e-3
     done = subprocess.run(
-        [sys.executable, *command, *[word for word in QUICK if "learning_rate" not in word], *more],
+        [*warm_command(module), *command, *[word for word in QUICK if "learning_rate" not in word], *more],
         capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -131,10 +149,10 @@ def test_the_command_of_the_docs_finds_its_best_run(data, tmp_path):
     assert float(config["train"]["learning_rate"]) == pytest.approx(rate)
 
 
-def test_a_sweep_for_the_worst_run_is_an_error(data, tmp_path):
-    command = ["-m", "instageo.model.run", "-m", "hydra/sweeper=optuna", f"root_dir={data}", *TABLES, *QUICK]
+def test_a_sweep_for_the_worst_run_is_an_error(data, warm_command, tmp_path):
+    command = [*warm_command("instageo.model.run"), "-m", "hydra/sweeper=optuna", f"root_dir={data}", *TABLES, *QUICK]
     done = subprocess.run(
-        [sys.executable, *command, "train.batch_size=choice(1,2)", f"hydra.sweep.dir={tmp_path / 'sweep'}"],
+        [*command, "train.batch_size=choice(1,2)", f"hydra.sweep.dir={tmp_path / 'sweep'}"],
         capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert done.returncode == 1

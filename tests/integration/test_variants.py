@@ -3,7 +3,6 @@
 import csv
 import json
 import subprocess
-import sys
 from datetime import date
 
 import numpy as np
@@ -188,9 +187,9 @@ def test_a_variant_without_coordinates_does_not_log_them(data, run):
     assert "dates are known" not in err
 
 
-def test_two_processes_train_with_coordinates_of_only_some_chips(data, tmp_path):  # pitfalls 23, 26
+def test_two_processes_train_with_coordinates_of_only_some_chips(data, warm_command, tmp_path):  # pitfalls 23, 26
     add_coordinates(data, [1, 4])
-    command = [sys.executable, "-m", "instageo.model.run", f"root_dir={data}", "train_filepath=train.csv"]
+    command = [*warm_command("instageo.model.run"), f"root_dir={data}", "train_filepath=train.csv"]
     command += ["valid_filepath=train.csv", *TL, "train.batch_size=1", "train.num_epochs=2", "devices=2"]
     command += ["strategy=ddp", f"hydra.run.dir={tmp_path / 'run'}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300)

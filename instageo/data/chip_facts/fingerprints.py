@@ -1,5 +1,6 @@
 """Fingerprints of a chip: of its exact pixels, of how it looks, and of small windows in it."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,31 @@ def shrink(image: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.fl
         if size < cells:
             image = np.repeat(image, -(-cells // size), axis=axis)
             size = image.shape[axis]
-        starts = np.arange(cells) * size // cells
-        counts = np.diff(np.append(starts, size)).astype(np.float32)
-        counts = counts[:, None] if axis == 0 else counts
-        image = (np.add.reduceat(image, starts, axis=axis) / counts).astype(np.float32)
+        starts, counts = _cells(size, cells)
+        image = _cell_sums(image, starts, axis) / (counts[:, None] if axis == 0 else counts)
     return image
+
+
+@lru_cache(maxsize=64)
+def _cells(size: int, cells: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the first line and the number of lines of each cell along an axis."""
+    starts = np.arange(cells) * size // cells
+    return starts, np.diff(np.append(starts, size)).astype(np.float32)
+
+
+def _cell_sums(image: NDArray[np.float32], starts: NDArray[np.intp], axis: int) -> NDArray[np.float32]:
+    """Return the sums of an image (H, W) over the rows or columns from each start to the next one.
+
+    Equal cells of up to eight rows are added row by row, in NumPy's own order, which takes a quarter of its time.
+    """
+    cells, lines = len(starts), image.shape[0] // len(starts)
+    if axis == 1 or image.shape[0] % cells or not 2 <= lines <= 8:
+        return np.add.reduceat(image, starts, axis=axis)
+    rows = image.reshape(cells, lines, -1)
+    total = rows[:, 1].copy()
+    for line in range(2, lines):
+        total += rows[:, line]
+    return np.add(rows[:, 0], total, out=total)
 
 
 def look_of(image: NDArray[np.float32]) -> tuple[int | None, NDArray[np.float16]]:

@@ -105,7 +105,7 @@ def share_saturated(step: StepValues, highs: NDArray[np.float64], *, is_reflecta
     dtype = step.values.dtype
     limit = float(np.iinfo(dtype.name).max) if dtype.kind in "iu" else np.inf
     shares = [0.0]
-    if np.nanmax(highs, initial=-np.inf) >= limit:
+    if (highs >= limit).any():
         shares.append(int(np.count_nonzero((step.values == limit).any(axis=0) & step.valid)))
     if is_reflectance and np.count_nonzero(highs >= SATURATED) >= min(SATURATED_BANDS, len(highs)):
         bright = (step.values >= SATURATED).sum(axis=0) >= min(SATURATED_BANDS, len(highs))
@@ -150,8 +150,11 @@ def _equal_pairs(bands: Values) -> list[float]:
 
     Lines 1 and 2, 3 and 4, … are pairs, or lines 2 and 3, 4 and 5, …, whichever are more.
     """
-    few = bands[:, :, :FIRST_PIXELS]
-    hopeful = (few[:, :-1] == few[:, 1:]).all(axis=2)
+    hopeful = bands[:, :-1, 0] == bands[:, 1:, 0]
+    for pixel in range(1, min(FIRST_PIXELS, bands.shape[2])):
+        if not hopeful.any():
+            return [0.0] * len(bands)
+        hopeful &= bands[:, :-1, pixel] == bands[:, 1:, pixel]
     shares = [0.0] * len(bands)
     for start in (0, 1):
         pairs = hopeful[:, start::2]

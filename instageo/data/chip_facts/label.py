@@ -38,7 +38,8 @@ def label_mask(label: Raster, ignore: tuple[float, ...] | None) -> NDArray[np.bo
         is_class = values.dtype.kind in "iu" or _is_whole(values[valid])
         ignore = (CLASS_IGNORE, VALUE_IGNORE) if is_class else (VALUE_IGNORE,)
     for value in ignore:
-        valid = np.logical_and(valid, values != value)
+        is_whole = values.dtype.kind in "iu" and float(value).is_integer()
+        valid = np.logical_and(valid, values != (int(value) if is_whole else value))  # a float would convert all values
     return valid
 
 

@@ -9,6 +9,9 @@ from instageo.data.chip_facts.facts import Shift
 REACH = 8
 """Largest shift that is tried, pixels, in rows and columns."""
 
+MARGIN = REACH + 1
+"""Pixels at the edge of a chip whose borders are not compared, since shifted ones would lie outside."""
+
 MIN_SHIFT = 2.0
 """Shifts up to this cannot be distinguished from the width of borders, pixels."""
 
@@ -36,14 +39,14 @@ def label_shift(image: NDArray[np.float32], label: NDArray[np.generic], valid: N
     height, width = image.shape
     if min(height, width) < 4 * REACH:
         return None
-    rows, columns = _border(label, valid)
-    if len(rows) < MIN_BORDER:
+    border = np.flatnonzero(_border(label, valid))
+    if len(border) < MIN_BORDER:
         return None
-    if len(rows) > MOST_BORDER:
-        chosen = np.linspace(0, len(rows) - 1, MOST_BORDER).astype(np.intp)
-        rows, columns = rows[chosen], columns[chosen]
+    if len(border) > MOST_BORDER:
+        border = border[np.linspace(0, len(border) - 1, MOST_BORDER).astype(np.intp)]
+    rows, columns = np.divmod(border, width - 2 * MARGIN)
     windows = sliding_window_view(_gradient(image), (2 * REACH + 1, 2 * REACH + 1))
-    scores = windows[rows - REACH, columns - REACH].mean(axis=0)
+    scores = windows[rows + MARGIN - REACH, columns + MARGIN - REACH].mean(axis=0)
     offsets = np.arange(-REACH, REACH + 1)
     row, column = divmod(int(scores.argmax()), len(offsets))
     if np.hypot(offsets[row], offsets[column]) <= MIN_SHIFT:
@@ -57,23 +60,25 @@ def label_shift(image: NDArray[np.float32], label: NDArray[np.generic], valid: N
     return shift if is_inside and contrast > MIN_CONTRAST and gain > MIN_GAIN else None
 
 
-def _border(label: NDArray[np.generic], valid: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows and columns of pixels next to another class, at least `REACH` + 1 pixels inside the chip."""
-    border = np.zeros(label.shape, bool)
-    differs = (label[:, 1:] != label[:, :-1]) & valid[:, 1:] & valid[:, :-1]
-    border[:, 1:] |= differs
-    border[:, :-1] |= differs
-    differs = (label[1:] != label[:-1]) & valid[1:] & valid[:-1]
-    border[1:] |= differs
-    border[:-1] |= differs
-    margin = REACH + 1
-    rows, columns = np.nonzero(border[margin:-margin, margin:-margin])
-    return rows + margin, columns + margin
+def _border(label: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which of the pixels at least `MARGIN` inside the chip lie next to another class."""
+    around = slice(MARGIN - 1, 1 - MARGIN)
+    label, valid = label[around, around], valid[around, around]
+    beside, below = label[1:-1, 1:] != label[1:-1, :-1], label[1:, 1:-1] != label[:-1, 1:-1]
+    if not valid.all():
+        beside &= valid[1:-1, 1:] & valid[1:-1, :-1]
+        below &= valid[1:, 1:-1] & valid[:-1, 1:-1]
+    border: NDArray[np.bool_] = beside[:, 1:] | beside[:, :-1]
+    border |= below[1:]
+    border |= below[:-1]
+    return border
 
 
 def _gradient(image: NDArray[np.float32]) -> NDArray[np.float32]:
     gradient = np.zeros_like(image)
-    gradient[1:-1] = np.abs(image[2:] - image[:-2])
-    gradient[:, 1:-1] += np.abs(image[:, 2:] - image[:, :-2])
-    limited: NDArray[np.float32] = np.minimum(gradient, FULL_CONTRAST * gradient.mean())
-    return limited
+    across_rows = np.subtract(image[2:], image[:-2], out=gradient[1:-1])
+    np.abs(across_rows, out=across_rows)
+    across_columns = image[:, 2:] - image[:, :-2]
+    gradient[:, 1:-1] += np.abs(across_columns, out=across_columns)
+    np.minimum(gradient, FULL_CONTRAST * gradient.mean(), out=gradient)
+    return gradient

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,17 @@ from instageo.data.chip_facts.rows import ChipRow
 from instageo.data.cleaning.clean_settings import CleanSettings
 from instageo.errors import DataError, RasterError
 from instageo.raster.grid import Raster
-from instageo.raster.reading import OpenRaster, open_raster
+from instageo.raster.reading import OpenRaster, local_environment, open_raster
 from instageo.runtime.parallel import prefetch
 from instageo.runtime.progress import track
 from instageo.wording import counted
 
 ROW_ERRORS = (RasterError, DataError, OSError, ValueError)
 """Errors of one row's files, which become findings; the last are those of paths that cannot be."""
+
+
+PART_ROWS = 64
+"""Most rows that a thread measures in one environment of GDAL."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +126,15 @@ def read_chip(file: OpenRaster, layout: ChipLayout, num_dates: int) -> tuple[Ras
 
 def measure_chips(measurer: ChipMeasurer, rows: Sequence[ChipRow], threads: int) -> Iterator[ChipFacts]:
     """Yield the facts of all rows, in their order, and show progress."""
-    measured = prefetch(measurer.measure, rows, threads) if threads > 1 else map(measurer.measure, rows)
-    yield from track(measured, "checking chips", len(rows))
+    size = min(max(len(rows) // (4 * threads), 1), PART_ROWS)
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    measured = prefetch(partial(_measure_part, measurer), parts, threads)
+    yield from track(chain.from_iterable(measured), "checking chips", len(rows))
+
+
+def _measure_part(measurer: ChipMeasurer, rows: Sequence[ChipRow]) -> list[ChipFacts]:
+    with local_environment():
+        return [measurer.measure(row) for row in rows]
 
 
 def _sentence(error: BaseException) -> str:

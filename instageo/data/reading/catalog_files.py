@@ -8,7 +8,7 @@ import numpy as np
 
 from instageo.data.catalogs.access import Access, is_local
 from instageo.data.reading.block_cache import Block, BlockCache
-from instageo.data.reading.fetch import fetch
+from instageo.data.reading.fetch import fetch_one
 from instageo.data.reading.hosts import Hosts
 from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.data.reading.things_to_come import ThingsToCome
@@ -174,7 +174,7 @@ class CatalogFiles:
             yield block, (values, valid)
 
     def _fetch(self, file: CatalogFile, grids: tuple[Grid, ...]) -> FileWindows:
-        [(_, result)] = fetch([AssetRead(file.href, grids)], self._access, threads=1, hosts=self._hosts)
+        result = fetch_one(AssetRead(file.href, grids), self._access, self._hosts)
         if isinstance(result, ReadFailure):
             if result.is_lasting:
                 raise UnusableFileError(file.href, result.message)

@@ -128,7 +128,7 @@ def fetch(
     threads: int = 8,
     per_host: int = 8,
     partial: bool = False,
-    hosts: Hosts | None = None,
+    pool: ThreadPoolExecutor | None = None,
 ) -> Iterator[tuple[int, FileWindows | ReadFailure]]:
     """Yield the result of each read with its position, in the order in which they end.
 
@@ -138,22 +138,40 @@ def fetch(
         threads: Files read at a time.
         per_host: Files read from one host at a time.
         partial: Whether windows may reach beyond their file; no-data is filled in there.
-        hosts: Limits that several calls share, in place of `per_host`.
+        pool: Threads that several calls share, in place of `threads`: GDAL keeps connections by thread.
 
     Raises:
         HostDownError: A host has refused 20 files in a row.
     """
     hide_secrets_in_log()
     stop = threading.Event()
-    reader = _Reader(access, hosts or Hosts(per_host), partial, stop)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
+    reader = _Reader(access, Hosts(per_host), partial, stop)
+    workers = pool or ThreadPoolExecutor(threads, thread_name_prefix="fetch")
+    positions = {workers.submit(reader.read, read): position for position, read in enumerate(reads)}
     try:
-        positions = {pool.submit(reader.read, read): position for position, read in enumerate(reads)}
         for future in as_completed(positions):
             yield positions.pop(future), future.result()
     finally:
         stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+        for future in positions:
+            future.cancel()
+        if pool is None:
+            workers.shutdown(wait=False)
+
+
+def fetch_one(read: AssetRead, access: Access, hosts: Hosts) -> FileWindows | ReadFailure:
+    """Return the result of a read in this thread, whose connections GDAL uses again for its next one.
+
+    Args:
+        read: A file and its windows.
+        access: How it is opened.
+        hosts: Limits that threads share.
+
+    Raises:
+        HostDownError: A host has refused 20 files in a row.
+    """
+    hide_secrets_in_log()
+    return _Reader(access, hosts, partial=False, stop=threading.Event()).read(read)
 
 
 def _is_access(error: RasterError) -> bool:

@@ -1,6 +1,8 @@
 """Files of a catalogue, opened with its access; counts what is read."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 from instageo.data.catalogs.access import Access
 from instageo.data.items.item import Asset
@@ -21,7 +23,7 @@ def file_grid(asset: Asset, access: Access) -> Grid:
 
 
 class PixelSource:
-    """Reads windows of files of a catalogue.
+    """Reads windows of files of a catalogue; a context manager, whose threads and connections all reads share.
 
     Args:
         access: How files of the catalogue are opened.
@@ -30,9 +32,16 @@ class PixelSource:
 
     def __init__(self, access: Access, *, threads: int) -> None:
         self._access, self._threads = access, threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
         self._grids: dict[str, Grid] = {}
         self._files = self._windows = self._failures = 0
         self._cost = ReadCost()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def read(self, reads: Sequence[AssetRead]) -> Iterator[tuple[int, FileWindows | ReadFailure]]:
         """Yield the result of each read with its position.
@@ -40,7 +49,7 @@ class PixelSource:
         Raises:
             HostDownError: A host has refused many files in a row.
         """
-        for position, result in fetch(reads, self._access, threads=self._threads, per_host=self._threads):
+        for position, result in fetch(reads, self._access, per_host=self._threads, pool=self._pool):
             self._files += 1
             if isinstance(result, ReadFailure):
                 self._failures += 1

@@ -4,8 +4,9 @@ It joins two branches at half the resolution of the image. The deep branch takes
 branch is a few convolutions over the image, so that borders lie where the image has them, not where patches end.
 
 The joined map is resized bilinearly and added to features of every pixel's own values; what the sum says about a pixel
-is decided by weights that all pixels share. The head before, `light_v0`, had separate weights for the four pixels of a
-square, and drew dots and checkerboards where it was unsure.
+is decided by weights that all pixels share. `light_v0` had separate weights for the four pixels of a square, and drew
+dots and checkerboards where it was unsure. `light_v1` added the features after a ReLU, so that they could only raise
+the sum; it scored lower in regions without training data.
 
 Channels are last in memory: the tokens have that layout, and convolutions of few channels are fastest in it, by far on
 CPUs.
@@ -41,7 +42,7 @@ class LightHead(nn.Module):
         super().__init__()
         wide, narrow = spec.hidden_channels, spec.hidden_channels // NARROWING
         self.deepen = PatchDecoder(spec)
-        self.pixels = nn.Sequential(nn.Conv2d(spec.image_channels, narrow, 3, padding=1), nn.ReLU(inplace=True))
+        self.pixels: nn.Module = nn.Conv2d(spec.image_channels, narrow, 3, padding=1)
         self.squares = conv_norm_relu(narrow, wide, SQUARE, stride=SQUARE, groups=GROUPS)
         self.shrink = conv_norm_relu(wide, wide, stride=DEEP_STRIDE // SQUARE, groups=GROUPS)
         self.mix = nn.Sequential(
@@ -64,7 +65,7 @@ class LightHead(nn.Module):
         height, width = image.shape[-2:]
         even = F.pad(image, (0, -width % SQUARE, 0, -height % SQUARE), mode="replicate")
         pixels = self.pixels(even.contiguous(memory_format=torch.channels_last))
-        shallow = self.squares(pixels)
+        shallow = self.squares(F.relu(pixels))
         shrunk = self.shrink(shallow)
         deep = resize_bilinear(self.deepen(features.maps), shrunk.shape[-2:])
         mixed = resize_bilinear(self.mix(torch.cat([deep, shrunk], dim=1)), shallow.shape[-2:])

@@ -6,7 +6,6 @@ processes. A worker that is killed is started again, and its blocks are predicte
 
 import logging
 import pickle
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +20,7 @@ from instageo.model.inference.predictor import Predictor
 from instageo.model.inference.ray_cluster import WorkerPlan, ray_cluster
 from instageo.model.inference.ray_worker import WorkerSetup, explain_killed_loads, load_in_worker, set_up_workers
 from instageo.model.settings import Settings
+from instageo.runtime.attempts import AttemptCounter
 
 log = logging.getLogger(__name__)
 
@@ -101,22 +101,6 @@ def _outcomes(job: RayJob, plan: WorkerPlan, items: Sequence[PredictionItem]) ->
         if isinstance(outcome, InstaGeoError):
             raise outcome
         yield outcome
-
-
-class AttemptCounter:
-    """Counts attempts that were begun and not completed; Ray would repeat work that kills its process for ever."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[int | str] = Counter()
-
-    def begin(self, work: int | str) -> int:
-        """Count an attempt, and return how many there are of this work."""
-        self.counts[work] += 1
-        return self.counts[work]
-
-    def complete(self, work: int | str) -> None:
-        """Take back the attempt, since its process survived it."""
-        self.counts[work] -= 1
 
 
 class RayWorker:

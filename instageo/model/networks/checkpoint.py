@@ -35,8 +35,8 @@ STORED = (Role.fixed_by_checkpoint, Role.default_from_checkpoint, Role.recorded_
 
 OLD_ENCODER = "prithvi_100M_backbone."
 
-LIGHT_V0_KEY = "segmentation_head.classify.3.weight"
-"""Key of the head `light_v0`, which earlier versions called `light`, that the present `light` does not have."""
+EARLIER_LIGHT = {"segmentation_head.classify.3.weight": "light_v0", "segmentation_head.pixels.0.bias": "light_v1"}
+"""Heads that earlier versions called `light`, by a key that the present `light` does not have; the first decides."""
 
 UNUSED = ("prithvi_encoder.pos_embed", "prithvi_encoder.decoder", "prithvi_encoder.mask_token")
 """Keys that published files may hold but that are computed or not needed."""
@@ -192,8 +192,8 @@ def with_current_head(stored: Mapping[str, Any], keys: Collection[str]) -> dict[
         stored: Settings with keys of this version.
         keys: Keys of the checkpoint's tensors, without the leading `net.`.
     """
-    was_renamed = stored.get("model.head") == "light" and LIGHT_V0_KEY in keys
-    return {**stored, "model.head": "light_v0"} if was_renamed else dict(stored)
+    earlier = next((head for key, head in EARLIER_LIGHT.items() if key in keys), None)
+    return {**stored, "model.head": earlier} if earlier and stored.get("model.head") == "light" else dict(stored)
 
 
 def _published_settings(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:

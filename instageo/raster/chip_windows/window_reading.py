@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
+from threading import Lock
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from rasterio.enums import Interleaving
 
 from instageo.errors import RasterError, WindowOutsideError
@@ -28,6 +30,9 @@ WINDOW_OPTIONS = {
 
 MAX_BLOCK_BYTES = 1 << 28
 """Most bytes of a decoded block of a file of a catalogue: 11,585 x 11,585 pixels of 16 bits."""
+
+Pixels = tuple[NDArray[np.generic], NDArray[np.bool_]]
+"""Stored values and validity of a window, each of shape (H, W)."""
 
 
 @dataclass(frozen=True)
@@ -83,29 +88,63 @@ def read_chip_windows(
     with open_catalog_file(location, options) as file:
         info = file.info
         try:
-            placed = [place_window(grid, info.grid, partial=partial) for grid in grids]
+            with _planning:
+                plan = _plan(tuple(grids), info.grid, file.block_shape, partial, max_ratio)
         except WindowOutsideError as error:
             raise WindowOutsideError(f"{location}: {error}") from error
         except RasterError as error:
             raise RasterError(f"{location}: {error}") from error
-        clipped = {index: part for index, (window, _) in enumerate(placed) if (part := window.clip(info.grid.shape))}
-        positions, parts = list(clipped), tuple(clipped.values())
         fill = info.no_data_value or 0
-        values = [np.full(grid.shape, fill, dtype=info.dtype) for grid in grids]
-        valid = [np.zeros(grid.shape, dtype=bool) for grid in grids]
-        for merged in merge_windows(parts, file.block_shape, max_ratio):
+        pixels = {index: _blank(grids[index].shape, info.dtype, fill) for index in plan.outside}
+        for merged in plan.merged:
             raster = _read(file, merged)
             for member in merged.members:
-                index, part = positions[member], parts[member]
-                window, is_reversed = placed[index]
-                source, target = _relative(part, merged.window), _relative(part, window)
-                values[index][target], valid[index][target] = raster.values[0][source], raster.valid[0][source]
-                if is_reversed:
-                    values[index], valid[index] = values[index][::-1].copy(), valid[index][::-1].copy()
+                index = plan.positions[member]
+                pixels[index] = _cut(raster, merged.window, plan.parts[member], *plan.placed[index], fill)
+        values, valid = zip(*(pixels[index] for index in range(len(grids))), strict=True) if grids else ((), ())
         return FileWindows(
-            tuple(values), tuple(valid), info.no_data_value, info.scales[0], info.offsets[0], file.block_shape,
-            info.grid, windows_cost(file, parts, max_ratio), info.dtype,
+            values, valid, info.no_data_value, info.scales[0], info.offsets[0], file.block_shape,
+            info.grid, windows_cost(file, plan.parts, max_ratio), info.dtype,
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _WindowPlan:
+    """Where chips lie in a file, and what is read at once.
+
+    Attributes:
+        placed: Window of each chip, and whether its rows are in reverse order.
+        outside: Positions of the chips that lie outside the file.
+        positions: Positions of the others.
+        parts: The part of their windows that lies inside.
+        merged: These parts, merged.
+    """
+
+    placed: tuple[tuple[PixelWindow, bool], ...]
+    outside: tuple[int, ...]
+    positions: tuple[int, ...]
+    parts: tuple[PixelWindow, ...]
+    merged: tuple[MergedWindow, ...]
+
+
+_planning = Lock()
+"""Held while windows are planned, so that threads that read the files of a scene at once wait for one plan."""
+
+
+@lru_cache(maxsize=64)
+def _plan(
+    grids: tuple[Grid, ...], file: Grid, block_shape: tuple[int, int], partial: bool, max_ratio: float
+) -> _WindowPlan:
+    """Return the plan for a file; the last ones are kept, since the files of a scene share their windows.
+
+    Raises:
+        RasterError: See `place_window`.
+    """
+    placed = tuple(place_window(grid, file, partial=partial) for grid in grids)
+    clipped = {index: part for index, (window, _) in enumerate(placed) if (part := window.clip(file.shape))}
+    outside = tuple(index for index in range(len(placed)) if index not in clipped)
+    parts = tuple(clipped.values())
+    return _WindowPlan(placed, outside, tuple(clipped), parts, merge_windows(parts, block_shape, max_ratio))
 
 
 def read_grid(location: str, options: Mapping[str, str] | None = None) -> Grid:
@@ -143,6 +182,35 @@ def open_catalog_file(location: str, options: Mapping[str, str] | None = None) -
 
 def _read(file: OpenRaster, merged: MergedWindow) -> Raster:
     return file.read([0], window=merged.window.slices)
+
+
+def _cut(
+    raster: Raster, merged: PixelWindow, part: PixelWindow, window: PixelWindow, is_reversed: bool, fill: float
+) -> Pixels:
+    """Return values and validity of a window, shape (H, W) each.
+
+    Args:
+        raster: Pixels of a merged window.
+        merged: The merged window.
+        part: The part of the window that lies inside the file.
+        window: The window.
+        is_reversed: Whether its rows are wanted in reverse order.
+        fill: Value outside the file.
+    """
+    source = _relative(part, merged)
+    if part == window:
+        values, valid = raster.values[0][source], raster.valid[0][source]
+    else:
+        values, valid = _blank((window.height, window.width), raster.values.dtype, fill)
+        target = _relative(part, window)
+        values[target], valid[target] = raster.values[0][source], raster.valid[0][source]
+    order = slice(None, None, -1 if is_reversed else 1)
+    return values[order].copy(), valid[order].copy()
+
+
+def _blank(shape: tuple[int, int], dtype: DTypeLike, fill: float) -> Pixels:
+    """Return values and validity of a window without a pixel of the file."""
+    return np.full(shape, fill, dtype=dtype), np.zeros(shape, dtype=bool)
 
 
 def _relative(part: PixelWindow, whole: PixelWindow) -> tuple[slice, slice]:

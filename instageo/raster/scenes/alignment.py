@@ -66,7 +66,7 @@ def _map_axes(scene: Grid, own: Grid) -> Alignment | None:
     xs, ys = scene.to_crs([0, 0, height], [0, width, 0])
     rows, columns = own.from_crs(np.array(xs), np.array(ys))
     drift = max(abs(rows[1] - rows[0]), abs(columns[2] - columns[0]))
-    if drift > TOLERANCE or rows[2] == rows[0] or columns[1] == columns[0]:
+    if not drift <= TOLERANCE or rows[2] == rows[0] or columns[1] == columns[0]:
         return None
     return Alignment(
         _rounded((rows[2] - rows[0]) / height, rows[0], height, own.height),

@@ -9,8 +9,11 @@ from instageo.serving.settings import TOKEN_VARIABLE
 ENVIRONMENT_VARIABLE = "INSTAGEO_JOB_ENVIRONMENT"
 """Environment variable with the values that `RAY_CHANGES` had before Ray, as JSON."""
 
-RAY_CHANGES = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
-"""Variables that Ray sets in its processes: those without a GPU of their own see none, and compute with one thread."""
+RAY_CHANGES = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MALLOC_ARENA_MAX")
+"""Variables that differ in processes of Ray: those without a GPU of their own see none, and compute with one thread.
+
+The server sets the last one for them.
+"""
 
 
 def job_environment() -> dict[str, str]:
@@ -26,5 +29,5 @@ def job_environment() -> dict[str, str]:
 
 
 def remember_environment() -> None:
-    """Keep, for jobs, what Ray changes in the environment of its processes; to be called before Ray starts."""
+    """Keep, for jobs, the variables that differ in processes of Ray; to be called before they are set."""
     os.environ[ENVIRONMENT_VARIABLE] = json.dumps({name: os.environ.get(name) for name in RAY_CHANGES})

@@ -62,6 +62,7 @@ def test_a_batch_of_one_trains_every_parameter_of_the_head(build, head, num_date
         ("linear", (11,), False),
         ("light", (2, 5, 8, 11), True),
         ("light_v0", (2, 5, 8, 11), True),
+        ("light_v1", (2, 5, 8, 11), True),
         ("unet", (2, 5, 8, 11), True),
         ("upernet", (2, 5, 8, 11), False),
     ],

@@ -81,3 +81,10 @@ def test_a_grid_that_is_nowhere_on_earth_has_no_area(grid):
 def test_the_corners_of_a_grid():
     assert Grid(wkt(4326), Affine(0.5, 0, 10, 0, -0.25, 50), 4, 2).bounds_lonlat() == pytest.approx((10, 49, 11, 50))
     assert Grid(None, Affine.identity(), 4, 2).bounds_lonlat() is None
+
+
+@pytest.mark.parametrize("size", [1e8, 1e200, 1.7e308])
+@pytest.mark.parametrize("code", [32617, 4326])
+def test_pixels_larger_than_the_earth_have_no_area(code, size):
+    """Those of damaged files; a sum of their areas may be infinite or no number."""
+    assert compute_pixel_areas(Grid(wkt(code), Affine(size, 0, 0, 0, -size, 0), 8, 8)) is None

@@ -1,14 +1,18 @@
 """Reading rasters: layers, metadata, no-data, and errors."""
 
 import os
+import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from numpy.testing import assert_array_equal
 
 from instageo.errors import RasterError
-from instageo.raster.reading import read_info, read_raster
+from instageo.raster.reading import local_environment, open_raster, read_info, read_raster
 from tests.tiffs import LAYOUTS, write_tiff
 
 NAN, INF = float("nan"), float("inf")
@@ -40,6 +44,78 @@ def test_invalid_pixels_are_found_on_reading(make_raster, kind, stored, tag, no_
 def test_metadata_of_a_file(make_raster, grid):
     info = read_info(make_raster("chip.tif", np.zeros((13, 2, 3), np.int16), no_data_value=-9999))
     assert (info.num_layers, info.grid, info.dtype, info.no_data_value) == (13, grid(2, 3), "int16", -9999)
+
+
+def write_located(path, crs):
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        count=1,
+        height=2,
+        width=2,
+        dtype="uint8",
+        crs=crs,
+        transform=Affine(1, 0, 0, 0, -1, 9),
+    ) as file:
+        file.write(np.zeros((1, 2, 2), np.uint8))
+    return path
+
+
+def test_reference_systems_are_those_that_gdal_reads_by_default(tmp_path):
+    """The last file has the code of a system on WGS 84, but the ellipsoid of another one; which files alternate."""
+    systems = ["EPSG:32632", "EPSG:4326", "EPSG:3035", "EPSG:4258", "EPSG:27700", "+proj=sinu +R=6371007.181", None]
+    paths = [write_located(tmp_path / f"{number}.tif", crs) for number, crs in enumerate(systems)]
+    paths.append(write_located(tmp_path / "contradiction.tif", "+proj=utm +zone=32 +ellps=intl +units=m"))
+    code, user_defined = struct.pack("<4H", 3072, 0, 1, 32632), struct.pack("<4H", 3072, 0, 1, 32767)
+    assert paths[-1].read_bytes().count(user_defined) == 1
+    paths[-1].write_bytes(paths[-1].read_bytes().replace(user_defined, code))
+    expected = {}
+    for path in paths:
+        with rasterio.open(path) as file:
+            expected[path] = file.crs.to_wkt() if file.crs else None
+    assert 'SPHEROID["International' in expected[paths[-1]]
+    assert expected[paths[-1]].endswith('AUTHORITY["EPSG","32632"]]')
+    order = [*paths, *paths[::-1], *paths[::2], *paths[::-3]]
+    with ThreadPoolExecutor(1) as pool:  # where options of GDAL do not hold for other threads
+        for path, info in zip(order, pool.map(read_info, order), strict=True):
+            assert info.grid.crs == expected[path]
+
+
+def test_the_source_of_reference_systems_can_be_set(tmp_path):
+    """With GeoKeys alone, GDAL finds no EPSG code of a geographic system."""
+    path = write_located(tmp_path / "geographic.tif", "EPSG:4326")
+
+    def read(**options):
+        with rasterio.Env(**options):
+            return read_info(path).grid.crs
+
+    for call in (lambda function, **options: function(**options), in_a_thread):
+        assert call(read).endswith('AUTHORITY["EPSG","4326"]]')
+        assert not call(read, GTIFF_SRS_SOURCE="GEOKEYS").endswith('AUTHORITY["EPSG","4326"]]')
+
+
+def in_a_thread(function, **options):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, **options).result()
+
+
+def test_no_option_is_left_after_opening(make_raster, tmp_path):
+    geographic = write_located(tmp_path / "geographic.tif", "EPSG:4326")
+
+    def read_within():
+        with open_raster(make_raster("chip.tif", np.zeros((1, 2, 2), np.uint8))), rasterio.open(geographic) as file:
+            return file.crs.to_epsg()
+
+    assert in_a_thread(read_within) == 4326
+
+
+def test_files_share_an_environment_that_is_there(make_raster, monkeypatch):
+    path = make_raster("chip.tif", np.arange(4, dtype=np.uint8)[:, None, None])
+    read_info(path)
+    with local_environment():
+        monkeypatch.setattr(rasterio, "Env", None)
+        assert read_raster(path).values.ravel().tolist() == [0, 1, 2, 3]
 
 
 def test_layers_come_in_the_requested_order(make_raster):

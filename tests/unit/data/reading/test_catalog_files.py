@@ -3,7 +3,7 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Barrier
+from threading import Barrier, current_thread
 
 import numpy as np
 import pytest
@@ -99,6 +99,15 @@ def test_windows_equal_slices(server, files, name, window):
     pixels = PIXELS[::-1] if name == "south_up" else PIXELS
     for _ in range(2):  # the second time from the cache
         check_window(files.read(file_at(server, f"good/{name}.tif"), window), *window, pixels)
+
+
+def test_files_are_read_in_the_thread_that_asks(server, tmp_path, monkeypatch):
+    """GDAL keeps connections by thread, so that new threads would open new ones."""
+    access, threads = PlainAccess(f"http://127.0.0.1:{server}"), []
+    monkeypatch.setattr(access, "gdal_options", lambda href: threads.append(current_thread()) or {})
+    files = CatalogFiles(lambda: access, BlockCache(tmp_path / "blocks", 0))
+    check_window(files.read(file_at(server), WINDOWS[0]), *WINDOWS[0])
+    assert threads == [current_thread()] * 2  # header and block
 
 
 def test_an_empty_window_reads_nothing(server, files):

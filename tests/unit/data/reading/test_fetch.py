@@ -13,7 +13,8 @@ from instageo.data.output.skipped import Reason
 from instageo.data.reading import fetch as fetching
 from instageo.data.reading.fetch import fetch
 from instageo.data.reading.hosts import HostDownError
-from instageo.data.reading.http_probe import parse_retry_after
+from instageo.data.reading.http_probe import Answer, parse_retry_after
+from instageo.data.reading.pixel_source import PixelSource
 from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.raster.grid import Grid
 from instageo.raster.warp import crs_wkt
@@ -84,6 +85,25 @@ def test_every_pixel_is_right_in_spite_of_faults(server, folder):
         check_pixels(found[number], number)
 
 
+def test_all_reads_of_a_source_share_its_threads(server):
+    """GDAL keeps connections by thread, so that new threads would open new ones."""
+    access, threads = SignedAccess(server), set()
+
+    def location(href, *, renew=False):
+        threads.add(threading.current_thread())
+        return SignedAccess.location(access, href, renew=renew)
+
+    access.location = location
+    with PixelSource(access, threads=2) as pixels:
+        for number in (0, 1, 2, 0, 1, 2):
+            [(_, found)] = pixels.read([AssetRead(f"good/{number}.tif", WINDOWS)])
+            check_pixels(found, number)
+    assert 1 <= len(threads) <= 2
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
 def test_a_refused_signature_is_renewed_once(server):
     """Pitfall 61: GDAL remembers the refusal of the old address."""
     access = SignedAccess(server)
@@ -146,8 +166,9 @@ def test_a_busy_server_is_asked_six_times_more(server, caplog):
     assert "sig=" not in caplog.text
 
 
-def test_a_consumer_that_stops_leaves_no_waiting_thread(server):
+def test_a_consumer_that_stops_leaves_no_waiting_thread(server, monkeypatch):
     """Ctrl-C closes the generator; no thread goes on to wait."""
+    monkeypatch.setattr(fetching, "probe", lambda location: Answer(503))  # without Retry-After
     reads = [AssetRead("good/0.tif", WINDOWS), *[AssetRead(f"down/{number}.tif", WINDOWS) for number in range(3)]]
     waiting = fetch(reads, SignedAccess(server), threads=4)
     fetching.WAITS_S = (600.0,) * 5  # `short_waits` undoes it

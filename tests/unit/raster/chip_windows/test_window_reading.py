@@ -1,5 +1,7 @@
 """Pixels of chips, read from one file."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import rasterio
@@ -7,7 +9,9 @@ from affine import Affine
 from numpy.testing import assert_array_equal
 
 from instageo.errors import RasterError, WindowOutsideError
+from instageo.raster.chip_windows import window_reading
 from instageo.raster.chip_windows.window_reading import read_chip_windows
+from instageo.raster.chip_windows.windows import place_window
 from instageo.raster.grid import Grid
 from instageo.raster.warp import crs_wkt
 
@@ -75,6 +79,27 @@ def test_beyond_a_south_up_file_there_is_no_data_on_the_same_side(tmp_path):
     assert_array_equal(found.values[0][:4, :4], PIXELS[92:, 76:])
     assert found.valid[0][:4, :4].all()
     assert found.valid[0].sum() == 16
+
+
+def test_windows_are_placed_once_for_the_files_of_a_scene(tmp_path, monkeypatch):
+    places = []
+    monkeypatch.setattr(
+        window_reading,
+        "place_window",
+        lambda *grids, **options: places.append(grids) or place_window(*grids, **options),
+    )
+    grids = [chip(7, 11), chip(40, 50), chip(60, 3)]
+    locations = [write(tmp_path / f"{number}.tif") for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for file in pool.map(lambda location: read_chip_windows(location, grids), locations):
+            assert_array_equal(file.values[1], PIXELS[40:50, 50:60])
+    assert len(places) == 3
+
+
+def test_a_window_does_not_hold_the_pixels_that_were_read_with_it(tmp_path):
+    [values, other] = read_chip_windows(write(tmp_path / "tile.tif"), [chip(3, 5), chip(4, 6)]).values
+    assert values.base is None
+    assert other.base is None
 
 
 def test_masks_of_the_file_count(tmp_path):

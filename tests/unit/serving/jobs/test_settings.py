@@ -60,12 +60,15 @@ def test_jobs_get_the_environment_of_before_ray_and_no_token(monkeypatch):
     monkeypatch.setenv("INSTAGEO_JOB_ENVIRONMENT", "")  # so that it is restored
     monkeypatch.setenv("INSTAGEO_SERVE_TOKEN", "hush")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name in ("OMP_NUM_THREADS", "MALLOC_ARENA_MAX"):
+        monkeypatch.delenv(name, raising=False)
     remember_environment()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for name in ("OMP_NUM_THREADS", "MALLOC_ARENA_MAX"):
+        monkeypatch.setenv(name, "1")
     environment = job_environment()
     assert environment["CUDA_VISIBLE_DEVICES"] == "1"
-    assert not {"OMP_NUM_THREADS", "INSTAGEO_SERVE_TOKEN", "INSTAGEO_JOB_ENVIRONMENT"} & set(environment)
+    absent = {"OMP_NUM_THREADS", "MALLOC_ARENA_MAX", "INSTAGEO_SERVE_TOKEN", "INSTAGEO_JOB_ENVIRONMENT"}
+    assert not absent & set(environment)
     monkeypatch.delenv("INSTAGEO_JOB_ENVIRONMENT")
     assert job_environment()["OMP_NUM_THREADS"] == "1"
