@@ -112,6 +112,6 @@ def _process() -> int | None:
 
 
 def _amount(error: Exception) -> str:
-    """Return the first line of a message, if it has one, in brackets."""
+    """Return the first line of a message, if it has one, in brackets; of a GPU's, what it was asked for."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f" ({lines[0].rstrip('.')})" if lines else ""
+    return f" ({lines[0].partition('. GPU ')[0].rstrip('.')})" if lines else ""

@@ -12,7 +12,7 @@ from instageo.extras import required_by
 from instageo.locations import is_remote, relative_path
 from instageo.model.chips.value_range import describe_unlike
 from instageo.model.context import Run
-from instageo.model.gpu.batches import count_processes, predict_on_gpu
+from instageo.model.gpu.batches import count_readers, predict_on_gpu
 from instageo.model.inference.backend_choice import choose_for_chips, chosen_backend, use_named_backend
 from instageo.model.inference.batch import PredictionItem, PredictionOutcome, predict_items, remove_partial_files
 from instageo.model.inference.fingerprint import model_fingerprint
@@ -117,7 +117,7 @@ def _predict(
     """Return an iterator of outcomes by the engine of the settings."""
     ahead = READ_AHEAD if image_bytes < LARGE_IMAGE_BYTES else 0
     if run.settings.engine.kind is Engine.local:
-        if predictor.device.type == "cuda" and (num_processes := count_processes(image_bytes)):
+        if predictor.device.type == "cuda" and (num_processes := count_readers(image_bytes)):
             return predict_on_gpu(predictor, items, num_processes)
         return predict_items(predictor, items, ahead)
     with required_by("engine=ray", "model,cpu,serve"):

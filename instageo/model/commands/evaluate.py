@@ -9,7 +9,7 @@ from instageo.model.chips.sample import Sample, ignored_value
 from instageo.model.chips.value_range import UnlikeBands, describe_unlike
 from instageo.model.context import Run
 from instageo.model.dataset.datasets import WholeChipDataset, build_eval_loader
-from instageo.model.dataset.from_settings import chip_reader_from_settings
+from instageo.model.dataset.from_settings import chip_reader_from_settings, count_workers
 from instageo.model.inference.backend_choice import choose_for_chips
 from instageo.model.inference.blending import NonFiniteOutputError
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
@@ -72,7 +72,8 @@ def score(predictor: Predictor, report: TableReport) -> Any:
     settings = predictor.settings
     metrics = predictor.task.build_metrics(label_range=report.label_range, device=predictor.device)
     data = WholeChipDataset(chip_reader_from_settings(settings, report, once=True))
-    loader = build_eval_loader(data, settings.train.batch_size, settings.dataloader.num_workers)
+    num_workers = count_workers(settings, predictor.device, report.max_shape)
+    loader = build_eval_loader(data, settings.train.batch_size, num_workers)
     unlike: list[UnlikeBands] = []
     for samples in track(loader, "scoring", len(loader)):
         try:

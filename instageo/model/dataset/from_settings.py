@@ -3,6 +3,8 @@
 import logging
 from dataclasses import replace
 
+import torch
+
 from instageo.model.chips.from_settings import chip_format_from_settings, label_format_from_settings
 from instageo.model.dataset.cache import DiskCache, MemoryCache
 from instageo.model.dataset.chip_reader import ChipReader, list_cache_entries
@@ -11,9 +13,16 @@ from instageo.model.dataset.sampler import Probabilities, balanced_probabilities
 from instageo.model.inspection.report import TableReport
 from instageo.model.settings import CacheKind, SamplerKind, Settings
 from instageo.model.settings.derived import band_names, cache_dir
+from instageo.runtime.shared_memory import count_processes
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
+
+BATCHES_AHEAD = 3
+"""Batches of a process in shared memory: two that wait, as PyTorch prefetches, and one that is being stacked."""
+
+SAMPLE_SIZE = 2
+"""Size of a sample, with label and validity, in images at most."""
 
 
 def chip_reader_from_settings(
@@ -58,3 +67,22 @@ def sampling_probabilities(settings: Settings, report: TableReport) -> Probabili
     if settings.dataloader.sampler is not SamplerKind.balanced:
         return None
     return balanced_probabilities([stats.class_counts for stats in report.row_stats])
+
+
+def count_workers(settings: Settings, device: str | torch.device, shape: tuple[int, int]) -> int:
+    """Return the number of processes that read: `dataloader.num_workers`, or what suits the device.
+
+    A CPU that trains has no core to spare. A GPU would wait for chips; each has its share of the cores.
+
+    Args:
+        settings: Resolved settings.
+        device: Device of the network.
+        shape: Height and width of the largest image.
+    """
+    if settings.dataloader.num_workers is not None:
+        return settings.dataloader.num_workers
+    if torch.device(device).type != "cuda":
+        return 0
+    values = len(band_names(settings)) * settings.dataloader.temporal_dim * shape[0] * shape[1]
+    batch_bytes = settings.train.batch_size * SAMPLE_SIZE * 4 * values
+    return count_processes(BATCHES_AHEAD * batch_bytes) // max(torch.cuda.device_count(), 1)

@@ -5,6 +5,7 @@ from collections.abc import Collection
 import torch
 from torch import nn
 
+from instageo.model.gpu.peak_memory import measure_peak
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names
@@ -51,11 +52,10 @@ def fit_batch_size(image_bytes: float | None, free_bytes: float) -> int:
 
 def _image_bytes(net: nn.Module, shape: tuple[int, ...], device: torch.device) -> float | None:
     """Return the memory that an image (C, T, H, W) takes in the network, from a batch of two; None if it has none."""
-    torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), measure_peak(device) as peak:
             net(torch.zeros(2, *shape, device=device), None, None)
     except torch.OutOfMemoryError:
         return None
-    return (torch.cuda.max_memory_allocated(device) - before) / 2
+    return (peak() - before) / 2

@@ -4,12 +4,9 @@ Threads of one process cannot read and write as fast as a GPU computes, since Py
 """
 
 import logging
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, groupby, islice
@@ -36,6 +33,7 @@ from instageo.model.networks.base import SegmentationNetwork
 from instageo.raster.grid import Grid
 from instageo.runtime.memory import explain_memory_errors
 from instageo.runtime.parallel import follow_parent, prefetch
+from instageo.runtime.shared_memory import count_processes
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +44,6 @@ GROUP = 8
 
 AHEAD = 2
 """Groups of each process, and batches on their way to and from the GPU, that are worked on in advance."""
-
-SHARED_MEMORY = "/dev/shm"  # noqa: S108  # nosec B108
-"""Folder of the memory through which processes exchange pixels."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +121,9 @@ def predict_on_gpu(
         pool.shutdown(cancel_futures=True)
 
 
-def count_processes(image_bytes: float) -> int:
-    """Return how many processes may read and write images of a size: one per core, if they can share so much memory."""
-    with suppress(OSError):
-        free = shutil.disk_usage(SHARED_MEMORY).free
-        return min(os.cpu_count() or 1, int(free / 2 / ((AHEAD + 1) * GROUP * image_bytes)))
-    return 0
+def count_readers(image_bytes: float) -> int:
+    """Return how many processes may read and write images of a size; 0 if shared memory has no room for one."""
+    return count_processes((AHEAD + 1) * GROUP * image_bytes)
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -175,7 +175,12 @@ class DataSettings:
         Role.fixed_by_checkpoint,
         Role.shared_with_teacher,
     )
-    num_workers: int = setting(0, "worker processes that read chips; 0: none", *ANYTIME, Role.no_effect_on_maps)
+    num_workers: int | None = setting(
+        None,
+        "worker processes that read chips; 0: none; null: none for a CPU, one per core for a GPU",
+        *ANYTIME,
+        Role.no_effect_on_maps,
+    )
     cache: CacheKind = setting(
         CacheKind.none,
         "none | memory | disk: keep decoded chips between epochs",
@@ -210,7 +215,8 @@ class DataSettings:
         largest = math.isqrt(MAX_PIXELS // self.temporal_dim)
         what = f"1 to {largest} pixels with {counted(self.temporal_dim, 'date')}"
         check(1 <= self.img_size <= largest, "dataloader.img_size", self.img_size, what)
-        check(self.num_workers >= 0, "dataloader.num_workers", self.num_workers, "0 or more")
+        workers = self.num_workers
+        check(workers is None or workers >= 0, "dataloader.num_workers", workers, "null, or 0 or more")
         choices = ("error", "skip")
         check(self.on_bad_row in choices, "dataloader.on_bad_row", self.on_bad_row, " or ".join(choices), choices)
         factor = self.constant_multiplier

@@ -90,9 +90,14 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 def peak_memory() -> dict[str, int | None]:
     """Return peak memory in bytes of this process, without its data-loading workers, and of the GPU it uses."""
-    cuda = _cuda()
     unit = 1 if sys.platform == "darwin" else 1024
     return {
         "process_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
-        "gpu_peak_bytes": cuda.max_memory_allocated() if cuda else None,
+        "gpu_peak_bytes": _gpu_peak() if _cuda() else None,
     }
+
+
+def _gpu_peak() -> int:
+    from instageo.model.gpu.peak_memory import peak_bytes
+
+    return peak_bytes()

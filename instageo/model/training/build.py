@@ -11,6 +11,7 @@ from instageo.model.backbones.weights import load_pretrained
 from instageo.model.dataset.datasets import WholeChipDataset
 from instageo.model.dataset.from_settings import (
     chip_reader_from_settings,
+    count_workers,
     random_crops_from_settings,
     sampling_probabilities,
 )
@@ -94,12 +95,14 @@ def _build_data(inputs: TrainingInputs) -> "LoaderDataModule":
     from instageo.model.dataset.datamodule import LoaderDataModule
 
     settings, distill = inputs.settings, inputs.settings.distill
-    unlabelled = inputs.unlabelled_table
+    unlabelled, side = inputs.unlabelled_table, settings.dataloader.img_size
+    height, width = inputs.val_table.max_shape
+    largest = max(side, height), max(side, width)
     return LoaderDataModule(
         random_crops_from_settings(settings, inputs.train_table),
         WholeChipDataset(chip_reader_from_settings(settings, inputs.val_table)),
         batch_size=settings.train.batch_size,
-        num_workers=settings.dataloader.num_workers,
+        num_workers=count_workers(settings, pick_device(settings.accelerator), largest),
         seed=settings.seed,
         probabilities=sampling_probabilities(settings, inputs.train_table),
         unlabelled_data=None

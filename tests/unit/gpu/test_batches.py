@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from instageo.errors import DataError
-from instageo.model.gpu import batches
-from instageo.model.gpu.batches import count_processes, predict_on_gpu
+from instageo.model.gpu.batches import predict_on_gpu
 from instageo.model.inference.batch import PredictionItem, predict_items
 from instageo.model.inference.predictor import Predictor
 from instageo.model.networks.from_settings import network_from_settings
@@ -94,15 +93,3 @@ def test_a_killed_process_ends_the_run_with_a_sentence(predictor, make_items):
     processes[0].kill()
     with pytest.raises(DataError, match="a process that read or wrote chips was killed"):
         list(outcomes)
-
-
-def test_as_many_processes_as_share_their_pixels(monkeypatch, tmp_path):
-    monkeypatch.setattr(batches.os, "cpu_count", lambda: 16)
-    monkeypatch.setattr(batches.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 64e6}))
-    # Half of 64 MB; each process has three groups of eight images.
-    assert count_processes(1.2e6) == 1
-    assert count_processes(32 * 32 * 24) == 16
-    assert count_processes(32e6) == 0
-    monkeypatch.undo()
-    monkeypatch.setattr(batches, "SHARED_MEMORY", str(tmp_path / "none"))
-    assert count_processes(1) == 0

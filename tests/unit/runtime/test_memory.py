@@ -43,6 +43,16 @@ def test_errors_of_every_library_become_one_sentence(fails):
     assert "\n" not in str(caught.value)
 
 
+def test_of_the_message_of_a_gpu_only_what_it_was_asked_for_is_told():
+    with pytest.raises(OutOfMemoryError) as caught, explain_memory_errors("small.ckpt", ADVICE):
+        raise torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 56.00 MiB. GPU 0 has a total capacity of 139.80 GiB of which "
+            "138.65 GiB is free. If reserved but unallocated memory is large try setting PYTORCH_CUDA_ALLOC_CONF=…"
+        )
+    expected = "small.ckpt: not enough memory (CUDA out of memory. Tried to allocate 56.00 MiB); buy memory"
+    assert str(caught.value) == expected
+
+
 def test_full_shared_memory_names_the_setting():
     expected = r"\(/dev/shm\) is full; set dataloader\.num_workers=0"
     with pytest.raises(OutOfMemoryError, match=expected), explain_memory_errors("mode=train", ADVICE):
