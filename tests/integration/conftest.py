@@ -1,6 +1,7 @@
 """A tiny data set that a network can be trained on, and the command line in this process."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -51,6 +52,13 @@ def warm_command():
     """Function that returns the command of a module, which runs in a process that has PyTorch loaded."""
     with warm_commands() as command:
         yield command
+
+
+@pytest.fixture
+def short_folder():
+    """A folder with a short path, since Ray has sockets in it."""
+    with TemporaryDirectory(prefix="w", dir="/tmp", ignore_cleanup_errors=True) as path:
+        yield Path(path)
 
 
 @pytest.fixture
