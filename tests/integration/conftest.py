@@ -87,6 +87,12 @@ def short_waits(monkeypatch):
     monkeypatch.setattr("instageo.stores.retry.FIRST_WAIT_S", 0.01)
 
 
+@pytest.fixture(autouse=True)
+def coarse_pictures(monkeypatch):
+    """Pictures of areas have few pixels, since drawing them takes longer than mapping tiny scenes."""
+    monkeypatch.setattr("instageo.area_maps.pictures.area_pictures.DPI", 40)
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A data folder and the run directory of a network trained on it for two epochs."""
