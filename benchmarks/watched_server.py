@@ -65,7 +65,7 @@ class WatchedServer:
     def tracebacks(self) -> list[str]:
         """Return all tracebacks in the logs of the server, of its processes, and of Ray Serve."""
         found = []
-        for path in self.logs.rglob("*.*"):
+        for path in [self.logs / "server.log", *(self.logs / "ray" / "session_latest" / "logs").rglob("*.*")]:
             is_own = path.parent.name == "serve" or path.name.startswith(("worker", "server"))
             if is_own and path.is_file() and not path.is_symlink():
                 text = path.read_text(errors="replace")

@@ -34,6 +34,9 @@ THREADS = max((os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_C
 torch.set_num_threads(THREADS)
 os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # training does not measure, so that its sums are the same
 
+# No test cuts the power, and waiting for the disk takes a tenth of the time.
+os.fsync = lambda descriptor: None
+
 # Packages import absl, whose handler closes the stream that it was made with: here the one that pytest captures with.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 

@@ -4,8 +4,10 @@ import multiprocessing
 
 import torch
 
+from tests import warm_process
+
 PRELOADED = [
-    "instageo.cli", "instageo.model.map_jobs.from_settings", "instageo.model.metrics.regression",
+    *warm_process.PRELOADED, "instageo.model.map_jobs.from_settings", "instageo.model.metrics.regression",
     "instageo.model.metrics.segmentation", "hypothesis", "pytest", "scipy.stats", "sklearn.metrics",
 ]  # fmt: skip
 """Modules of what is run in such processes; all tests share one server."""

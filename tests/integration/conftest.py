@@ -1,6 +1,7 @@
 """A tiny data set that a network can be trained on, and the command line in this process."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -54,6 +55,13 @@ def warm_command():
 
 
 @pytest.fixture
+def short_folder():
+    """A folder with a short path, since Ray has sockets in it."""
+    with TemporaryDirectory(prefix="w", dir="/tmp", ignore_cleanup_errors=True) as path:
+        yield Path(path)
+
+
+@pytest.fixture
 def data(tmp_path):
     """Folder with six chips of two classes."""
     return write_chips(tmp_path / "data")
@@ -77,6 +85,12 @@ def short_waits(monkeypatch):
     for module in ("catalogs.http", "reading.fetch"):
         monkeypatch.setattr(f"instageo.data.{module}.WAITS_S", (0.01,) * 5)
     monkeypatch.setattr("instageo.stores.retry.FIRST_WAIT_S", 0.01)
+
+
+@pytest.fixture(autouse=True)
+def coarse_pictures(monkeypatch):
+    """Pictures of areas have few pixels, since drawing them takes longer than mapping tiny scenes."""
+    monkeypatch.setattr("instageo.area_maps.pictures.area_pictures.DPI", 40)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 
 from instageo.runtime.termination import TERMINATED
 from tests import faulty_server
-from tests.integration.map_processes import running_map
+from tests.integration.forked_commands import running_command
 from tests.integration.sensor_catalogs import DAYS, SMALL_AREA_M, area, hls
 from tests.integration.test_map_interruptions import wait_for
 
@@ -60,7 +60,7 @@ def test_killed_runs_end_with_the_same_files_and_read_less(
     cache, log, draw, interrupted = str(tmp_path / "cache1"), tmp_path / "log.txt", random.Random(5), 0
     environment = {"INSTAGEO_CACHE": cache, "NO_PROXY": "127.0.0.1"}
     for kill in range(5):
-        with running_map(log, small_network, *arguments, environment=environment) as process:
+        with running_command(log, "map", small_network, *arguments, environment=environment) as process:
             if kill % 2 == 0:  # at least as far as the first block
                 wait_for(lambda: any((tmp_path / "cache1").rglob("*.block")), process, log)
             process.join(draw.uniform(0, 2.5))
@@ -84,7 +84,7 @@ def test_sigterm_ends_a_run_in_order_and_two_runs_do_not_mix(instageo, small_net
     log, cache = tmp_path / "log.txt", str(tmp_path / "cache")
     monkeypatch.setenv("INSTAGEO_CACHE", cache)
     environment = {"INSTAGEO_CACHE": cache, "NO_PROXY": "127.0.0.1"}
-    with running_map(log, small_network, *arguments, environment=environment) as process:
+    with running_command(log, "map", small_network, *arguments, environment=environment) as process:
         wait_for(lambda: any((tmp_path / "cache").rglob("*.block")), process, log)
         status, out, err = instageo("map", small_network, *arguments)
         assert process.is_alive(), log.read_text()

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import numpy as np
@@ -22,6 +21,7 @@ from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
 from instageo.table import write_table
 from tests.integration.conftest import QUICK, write_chips
+from tests.integration.forked_commands import running_command
 from tests.integration.ray_messages import printed
 from tests.integration.test_bad_input import one_sentence
 
@@ -204,22 +204,6 @@ def test_failures_do_not_stop_others(cluster, models, tmp_path, capfd, engine): 
     assert "1 of 8 chips could not be predicted" in err
 
 
-def when_written(journal, lines, act):
-    """A thread that acts once the journal has this many lines."""
-
-    def watch():
-        end = time.monotonic() + START_S
-        while time.monotonic() < end:
-            if journal.is_file() and journal.read_bytes().count(b"\n") >= lines:
-                act()
-                return
-            time.sleep(0.01)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
-
-
 def test_many_chips_and_a_killed_process(cluster, models, tmp_path, monkeypatch, capfd):
     data = new_chips(tmp_path / "data", count=80, sizes=((40, 40),))
     assert predict("local", models["classes"], data, tmp_path / "local") == 0
@@ -241,11 +225,13 @@ def test_a_killed_run_is_resumed(models, warm_command, tmp_path, engine):
         f"checkpoint_path={models['classes']}", f"output_dir={output}", f"hydra.run.dir={tmp_path / 'run'}",
         f"engine={engine}", "accelerator=cpu",
     ]  # fmt: skip
-    command = [sys.executable, "-m", "instageo.model.run", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        when_written(output / JOURNAL, 20, process.kill)
-        _, errors = process.communicate()
-    assert process.returncode == -signal.SIGKILL, errors
+    log, journal, end = tmp_path / "log.txt", output / JOURNAL, time.monotonic() + START_S
+    with running_command(log, "run", *arguments) as process:
+        while not (journal.is_file() and journal.read_bytes().count(b"\n") >= 20):
+            assert process.is_alive(), log.read_text()
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    assert process.exitcode == -signal.SIGKILL, log.read_text()
     command = [*warm_command("instageo.model.run"), *arguments]
     again = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
     assert ".cc:" not in again.stderr  # nothing of Ray's core

@@ -6,11 +6,9 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from hashlib import sha256
 from unittest.mock import Mock
 
@@ -26,7 +24,7 @@ from instageo.raster.scenes.reading_parts import StoppableRaster
 from instageo.raster.scenes.strips import _Worker
 from instageo.runtime.termination import TERMINATED
 from tests.disks import file_size_limit, mounted_disk
-from tests.integration.map_processes import running_map
+from tests.integration.forked_commands import running_command
 from tests.integration.maps import scene_values, write_raster
 
 OPTIONS = ["--overlap", "4", "--probabilities", "--vector", ".geojson"]
@@ -66,7 +64,7 @@ def test_killed_runs_end_with_the_same_bytes(instageo, small_network, scene, tmp
     parts, interrupted = output.with_name("map.tif.parts"), 0
     arguments = [small_network, scene, "-o", output, *OPTIONS]
     for kill in range(kills):
-        with running_map(log, *arguments, "--overwrite") as process:
+        with running_command(log, "map", *arguments, "--overwrite") as process:
             if kill % 2 == 0:  # at least as far as the first piece
                 wait_for(
                     lambda: any(parts.rglob("*.tif")) or any(parts.rglob("*.piece")) or output.exists(), process, log
@@ -88,7 +86,7 @@ def test_killed_runs_end_with_the_same_bytes(instageo, small_network, scene, tmp
 def test_sigterm_ends_a_run_in_order(instageo, small_network, scene, tmp_path, whole):
     output, log = tmp_path / "stopped" / "map.tif", tmp_path / "log.txt"
     parts = output.with_name("map.tif.parts")
-    with running_map(log, small_network, scene, "-o", output, *OPTIONS) as process:
+    with running_command(log, "map", small_network, scene, "-o", output, *OPTIONS) as process:
         wait_for(lambda: (parts / "run.json").exists(), process, log)
         process.terminate()
         process.join(60)
@@ -160,19 +158,14 @@ def test_ctrl_c_ends_a_run_on_ray(instageo, small_network, tmp_path):
     scene = write_raster(tmp_path / "scene.tif", scene_values(3000, 300), tiled=True, blockxsize=64, blockysize=64)
     parts, log = tmp_path / "map.tif.parts", tmp_path / "log.txt"
     arguments = [small_network, scene, "-o", tmp_path / "map.tif", "--device", "cpu"]
-    command = [sys.executable, "-m", "instageo.cli", "map", *arguments, "--engine", "ray", "--num-workers", "1"]
-    with log.open("w") as file:
-        process = psutil.Popen(list(map(str, command)), stdout=file, stderr=file, start_new_session=True)
-    try:
+    with running_command(log, "map", *arguments, "--engine", "ray", "--num-workers", "1") as process:
         end = time.monotonic() + 240
-        while not any(parts.glob("map/**/*.*")) and process.poll() is None and time.monotonic() < end:
+        while not any(parts.glob("map/**/*.*")) and process.is_alive() and time.monotonic() < end:
             time.sleep(0.02)
-        family = process.children(recursive=True)
-        process.send_signal(signal.SIGINT)
-        status = process.wait(120)
-    finally:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+        family = psutil.Process(process.pid).children(recursive=True)
+        os.kill(process.pid, signal.SIGINT)
+        process.join(120)
+        status = process.exitcode
     made = {path: path.stat().st_mtime_ns for path in parts.rglob("*") if path.is_file()}
     assert (status, log.read_text().splitlines()[-1]) == (130, "stopped; run the same command again to continue")
     assert "Traceback" not in log.read_text()
@@ -190,7 +183,7 @@ def test_two_runs_of_one_map(instageo, small_network, tmp_path):
     scene = write_raster(tmp_path / "scene.tif", scene_values(1200, 600))
     output, log = tmp_path / "map.tif", tmp_path / "log.txt"
     arguments = [small_network, scene, "-o", output]
-    with running_map(log, *arguments) as process:
+    with running_command(log, "map", *arguments) as process:
         wait_for(lambda: (tmp_path / "map.tif.parts" / "run.json").exists(), process, log)
         status, out, err = instageo("map", *arguments)
         assert process.is_alive(), log.read_text()
@@ -202,7 +195,7 @@ def test_two_runs_of_one_map(instageo, small_network, tmp_path):
 def test_what_changed_is_told_and_a_finished_map_is_kept(instageo, small_network, scene, tmp_path, whole):
     output, log = tmp_path / "changed" / "map.tif", tmp_path / "log.txt"
     parts = output.with_name("map.tif.parts")
-    with running_map(log, small_network, scene, "-o", output, "--overlap", "8") as process:
+    with running_command(log, "map", small_network, scene, "-o", output, "--overlap", "8") as process:
         wait_for(lambda: (parts / "run.json").exists(), process, log)
     status, _, err = instageo("map", small_network, scene, "-o", output, *OPTIONS)
     assert status == 0

@@ -1,6 +1,8 @@
-"""Every way into the program sees the mask of a file: half of the chip is masked, so half of it counts."""
+"""Every way into the program sees the mask of a file: half of the chip is masked, so half of it counts.
 
-import io
+`test_serving.py` tests the same of the server.
+"""
+
 import json
 from dataclasses import replace
 
@@ -24,7 +26,6 @@ from instageo.raster.reading import read_info, read_raster
 from instageo.raster.writing import write_raster
 from instageo.table import write_table
 from tests.integration.conftest import QUICK, write_chips
-from tests.integration.servers import serving
 from tests.integration.test_check_command import printed_lines
 from tests.tiffs import MASK_KINDS, UTM_AREA_SCALE, set_tag_text, write_layer_tags, write_masked_tiff
 
@@ -122,16 +123,6 @@ def test_areas_of_a_prediction(base, kind):  # pitfall 70
     prediction = instageo.load_model(base / "run", device="cpu").predict(base / f"{kind}.tif")
     np.testing.assert_array_equal(prediction.valid, SEEN)
     assert sum(prediction.areas("ha").values()) == pytest.approx(512 * 0.09 / UTM_AREA_SCALE)  # pixels of 30 m
-
-
-def test_areas_of_the_server(base):  # pitfall 70
-    with serving(f"masks={base / 'run'}") as server:
-        for kind in ("internal", "alpha"):  # requests hold one file, so no side-car
-            answer = json.loads(server.send("/v1/predict?format=json", (base / f"{kind}.tif").read_bytes())[2])
-            assert answer["valid_share"] == 0.5
-            assert sum(line["area_km2"] for line in answer["classes"]) == pytest.approx(512 * 0.0009 / UTM_AREA_SCALE)
-            classes = np.load(io.BytesIO(server.send("/v1/predict?format=npy", (base / f"{kind}.tif").read_bytes())[2]))
-            np.testing.assert_array_equal(classes != 255, SEEN)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -3,9 +3,6 @@
 import json
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -20,6 +17,7 @@ from instageo.recipes.definition.shipped import NAMES, open_recipe
 from instageo.recipes.preparation.prepare import prepare_recipe
 from instageo.recipes.training import run_recipe
 from tests import data_server
+from tests.integration.forked_commands import running_command
 from tests.recipe_data import OLD_ITEMS, write_catalog_of_tiles, write_inputs, write_places
 
 DOWNLOADED = [name for name in NAMES if "published" in open_recipe(name).origins]
@@ -58,18 +56,12 @@ def ranges(requests):
     return [(method, path, size, first) for method, path, size, first in requests if first is not None]
 
 
-def start(*arguments):
-    command = [sys.executable, "-m", "instageo.cli", "recipe", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def kill_when(process, is_reached):
-    """Kill a process as soon as a condition holds; it must not have ended before."""
-    while not is_reached():
-        assert process.poll() is None, "it ended before it was killed"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+def kill_when(is_reached, log, *arguments):
+    """Run `instageo recipe` with these arguments, and kill it as soon as a condition holds, before it ends."""
+    with running_command(log, "recipe", *arguments) as process:
+        while not is_reached():
+            assert process.is_alive(), f"it ended before it was killed: {log.read_text()}"
+            time.sleep(0.005)
 
 
 def recorded(folder):
@@ -89,8 +81,8 @@ def downloads(port, since):
 @pytest.mark.parametrize("name", DOWNLOADED)
 def test_a_killed_preparation_goes_on_and_the_tables_train(name, places, tmp_path, capfd):
     recipe, before = open_recipe(name), len(data_server.requests(places))
-    process = start("prepare", name, "--folder", tmp_path / "data")
-    kill_when(process, lambda: recorded(tmp_path / "data"))
+    arguments = ("prepare", name, "--folder", tmp_path / "data")
+    kill_when(lambda: recorded(tmp_path / "data"), tmp_path / "log.txt", *arguments)
     done = recorded(tmp_path / "data")
     between = len(data_server.requests(places))
     prepare_recipe(recipe, tmp_path / "data", call)
@@ -118,9 +110,9 @@ def test_a_killed_preparation_goes_on_and_the_tables_train(name, places, tmp_pat
 def test_a_killed_run_goes_on_and_a_student_is_distilled(places, tmp_path, capfd):
     recipe, folder = open_recipe("locust"), tmp_path / "data"
     prepare_recipe(recipe, folder, call)
-    process = start("run", "locust", "--folder", folder, "--seeds", "1,2", *QUICK)
+    arguments = ("run", "locust", "--folder", folder, "--seeds", "1,2", *QUICK)
     second = folder / "runs" / "recipe" / "seed_2"
-    kill_when(process, lambda: (second / "recipe_run.json").is_file())
+    kill_when((second / "recipe_run.json").is_file, tmp_path / "log.txt", *arguments)
     first = folder / "runs" / "recipe" / "seed_1" / "instageo_best_checkpoint.ckpt"
     stamp = first.stat().st_mtime_ns
     assert run_recipe(recipe, folder, seeds=[1, 2], size="student", overrides=QUICK) == 0
@@ -144,9 +136,8 @@ def test_a_large_file_goes_on_after_its_last_byte(store, tmp_path):
         chips = {"published": {"places": [place], "steps": [{"table": {"layout": "published"}}]}}
         recipe = {"name": "own", "title": "Own", "task": "segmentation", "licence": "CC0", "chips": chips}
         own.write_text(json.dumps(recipe))  # JSON is YAML
-        process = start("prepare", own, "--folder", tmp_path / "data")
-        part = tmp_path / "data" / "large.bin.part"
-        kill_when(process, lambda: part.is_file() and part.stat().st_size > 0)
+        arguments, part = ("prepare", own, "--folder", tmp_path / "data"), tmp_path / "data" / "large.bin.part"
+        kill_when(lambda: part.is_file() and part.stat().st_size > 0, tmp_path / "log.txt", *arguments)
         kept, before = part.stat().st_size, len(data_server.requests(port))
         assert 0 < kept < size
         with pytest.raises(TableError, match="has no table"):  # after the download
@@ -178,9 +169,8 @@ def test_chips_are_rebuilt_from_a_catalogue_after_a_kill(name, places, catalog, 
     shutil.copy(open_recipe("us-cdl-2022").path.parent / "cdl_classes.csv", tmp_path)
     if name == "sen1floods11-hls":  # before the first images of the other catalogue
         catalog = catalog.with_name(OLD_ITEMS)
-    arguments = (own, "--folder", folder, "--chips", "rebuilt", "--catalog", catalog)
-    process = start("prepare", *arguments)
-    kill_when(process, lambda: (folder / "chips" / "settings.json").is_file())
+    arguments = ("prepare", own, "--folder", folder, "--chips", "rebuilt", "--catalog", catalog)
+    kill_when((folder / "chips" / "settings.json").is_file, tmp_path / "log.txt", *arguments)
     prepare_recipe(open_recipe(str(own)), folder, call, origin="rebuilt", catalog=str(catalog))
     size = 128 if name == "sen1floods11-hls" else 224
     assert run_recipe(open_recipe(str(own)), folder, seeds=[1], overrides=(*QUICK, f"dataloader.img_size={size}")) == 0

@@ -19,7 +19,7 @@ from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
 from tests.integration.conftest import QUICK, write_chips
 from tests.integration.servers import BOUNDARY, chip_inference, image, load, serving, wait_for
-from tests.tiffs import UTM_AREA_SCALE
+from tests.tiffs import UTM_AREA_SCALE, write_masked_tiff
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +142,20 @@ def test_a_regression_has_a_colour_ramp(server, tmp_path):
     assert values["min"] <= ramp["low"] <= ramp["high"] <= values["max"]
     assert ramp["colors"][0] == "#440154"
     assert "ramp" not in json.loads(server.send("/v1/predict/show", content)[2])
+
+
+def test_masked_pixels_have_no_class_and_no_area(server, tmp_path):  # pitfall 70
+    seen = np.ones((32, 32), bool)
+    seen[:, :16] = False
+    values = np.where(seen, 1000, 20_000).astype(np.int16)
+    for kind in ("internal", "alpha"):  # requests hold one file, so no side-car
+        write_masked_tiff(tmp_path / "chip.tif", np.stack([values] * 6), seen, kind)
+        chip = (tmp_path / "chip.tif").read_bytes()
+        answer = json.loads(server.send("/v1/predict?format=json", chip)[2])
+        assert answer["valid_share"] == 0.5
+        assert sum(line["area_km2"] for line in answer["classes"]) == pytest.approx(512 * 0.0009 / UTM_AREA_SCALE)
+        classes = np.load(io.BytesIO(server.send("/v1/predict?format=npy", chip)[2]))
+        np.testing.assert_array_equal(classes != 255, seen)
 
 
 def test_several_files_at_once(server, tmp_path):

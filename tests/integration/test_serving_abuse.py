@@ -2,16 +2,13 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,29 +33,32 @@ def run(trained):
     return trained[1]
 
 
-@pytest.fixture
-def folder():
-    """A folder with a short name."""
-    path = Path(tempfile.mkdtemp(prefix="w", dir="/tmp"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def test_malformed_requests_and_mutated_images_are_refused_and_nothing_more(run, folder, tmp_path):
-    """A seeded part of `benchmarks/serving_fuzz.py`."""
-    with watched_server(f"m={run}", "--memory-mb", "200", folder=folder, stop=signal.SIGTERM) as server:
-        before = server.memory_mb()["front"]
-        statuses = fuzz(server, seed=1, requests=150, images=150)
-        assert server.request("GET", "/healthz")[0] == 200
-        for name, content in images_of_the_whole_earth(tmp_path):
-            for path in ("?format=tif", "?format=json", "?format=png", "/show"):
-                status, response = server.request("POST", f"/v1/predict{path}", form(content))
-                assert status == 200, (name, path, response[:300])
-                assert path not in ("?format=json", "/show") or json.loads(response)["bounds_lonlat"] is None
-        assert server.tracebacks() == []
-        check_own_folder(server, folder, image(tmp_path, (6,)).read_bytes())
+def test_hostile_clients_and_kills(run, short_folder, tmp_path):
+    """One server is killed; the next one starts in the folder where it has left its files."""
+    chip = image(tmp_path, (6,)).read_bytes()
+    limits = ["--timeout-s", "20", "--max-concurrency", "3", "--upload-mb", "1"]
+    with watched_server(f"m={run}", *limits, folder=short_folder, stop=signal.SIGKILL) as server:
+        check_stalled_and_endless_uploads(server, chip)
+        check_a_killed_front_starts_again(server, chip)
+    assert len(list(short_folder.glob("instageo-server-*"))) == 1  # killed as a whole
+    with watched_server(f"m={run}", "--memory-mb", "200", folder=short_folder, stop=signal.SIGTERM) as server:
+        check_fuzz(server, tmp_path)
+        check_own_folder(server, short_folder, chip)  # what the killed one left is gone
         check_large_images_leave_no_memory(server, form(image(tmp_path, (6,), side=1000).read_bytes()))
-    check_orderly_end(server, folder)
+    check_orderly_end(server, short_folder)
+
+
+def check_fuzz(server, tmp_path):
+    """Check that malformed requests and mutated images, a seeded part of `benchmarks/serving_fuzz.py`, are refused."""
+    before = server.memory_mb()["front"]
+    statuses = fuzz(server, seed=1, requests=150, images=150)
+    assert server.request("GET", "/healthz")[0] == 200
+    for name, content in images_of_the_whole_earth(tmp_path):
+        for path in ("?format=tif", "?format=json", "?format=png", "/show"):
+            status, response = server.request("POST", f"/v1/predict{path}", form(content))
+            assert status == 200, (name, path, response[:300])
+            assert path not in ("?format=json", "/show") or json.loads(response)["bounds_lonlat"] is None
+    assert server.tracebacks() == []
     for kind, counts in statuses.items():
         assert counts.total() == 150
         assert not [code for code in counts if code >= 500 and code != 503], (kind, counts)
@@ -116,57 +116,55 @@ def dribble(port, length, responses):
                 continue
 
 
-def test_stalled_and_endless_uploads_end_and_a_killed_front_starts_again(run, folder, tmp_path):
-    chip = image(tmp_path, (6,)).read_bytes()
-    limits = ["--timeout-s", "20", "--max-concurrency", "3", "--upload-mb", "1"]
-    with watched_server(f"m={run}", *limits, folder=folder, stop=signal.SIGKILL) as server:
-        responses = []
-        lengths = ("Content-Length: 9000", "Transfer-Encoding: chunked", "Content-Length: 900000")
-        clients = [threading.Thread(target=dribble, args=(server.port, each, responses)) for each in lengths]
-        for client in clients:
-            client.start()
-        time.sleep(6)  # so that the slowest may be displaced
-        assert [server.request("GET", path)[0] for path in ("/healthz", "/metrics")] == [200, 200]
-        assert server.request("POST", "/v1/predict", form(chip))[0] == 200  # though all places were taken
-        for client in clients:
-            client.join()
-        assert [response.startswith(b"HTTP/1.1 408 ") for response in responses] == [True] * 3
-        with socket.create_connection(("127.0.0.1", server.port), timeout=600) as client:
-            client.sendall(HEAD.format("Transfer-Encoding: chunked").encode())
-            with suppress(OSError):  # the server has closed the connection
-                client.sendall(b"%x\r\n%b\r\n" % (len(form_begin()), form_begin()))
-                for _ in range(40):
-                    client.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
-            assert received(client).startswith(b"HTTP/1.1 413 ")
-        name = json.loads(server.request("POST", "/v1/predict/show", form(chip))[1])["name"]
-        for restarts, number in enumerate((signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)):
-            assert f"instageo_front_restarts_total {restarts}.0" in server.request("GET", "/metrics")[1].decode()
-            killed = server.front_process()
-            os.kill(killed, number)
-            end = time.monotonic() + 600
-            while server.front_process() in (None, killed) and time.monotonic() < end:
-                time.sleep(0.1)
-            while server.request("GET", "/healthz", timeout=10)[0] != 200 and time.monotonic() < end:
-                time.sleep(0.1)
-        assert b"instageo_front_restarts_total 3.0" in server.request("GET", "/metrics")[1]
-        assert server.request("GET", f"/v1/results/{name}/prediction.tif")[0] == 404
-        assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200
-    assert len(list(folder.glob("instageo-server-*"))) == 1  # killed as a whole
-    with watched_server(f"m={run}", folder=folder, stop=signal.SIGINT) as server:
-        check_own_folder(server, folder, chip)  # what the killed one left is gone
-    check_orderly_end(server, folder)
+def check_stalled_and_endless_uploads(server, chip):
+    """Check that uploads that stall or never end are ended, and others are predicted meanwhile."""
+    responses = []
+    lengths = ("Content-Length: 9000", "Transfer-Encoding: chunked", "Content-Length: 900000")
+    clients = [threading.Thread(target=dribble, args=(server.port, each, responses)) for each in lengths]
+    for client in clients:
+        client.start()
+    time.sleep(6)  # so that the slowest may be displaced
+    assert [server.request("GET", path)[0] for path in ("/healthz", "/metrics")] == [200, 200]
+    assert server.request("POST", "/v1/predict", form(chip))[0] == 200  # though all places were taken
+    for client in clients:
+        client.join()
+    assert [response.startswith(b"HTTP/1.1 408 ") for response in responses] == [True] * 3
+    with socket.create_connection(("127.0.0.1", server.port), timeout=600) as client:
+        client.sendall(HEAD.format("Transfer-Encoding: chunked").encode())
+        with suppress(OSError):  # the server has closed the connection
+            client.sendall(b"%x\r\n%b\r\n" % (len(form_begin()), form_begin()))
+            for _ in range(40):
+                client.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+        assert received(client).startswith(b"HTTP/1.1 413 ")
+
+
+def check_a_killed_front_starts_again(server, chip):
+    """Check that what answers starts again after a kill and after a crash, without the results that it had."""
+    name = json.loads(server.request("POST", "/v1/predict/show", form(chip))[1])["name"]
+    for restarts, number in enumerate((signal.SIGKILL, signal.SIGSEGV)):
+        assert f"instageo_front_restarts_total {restarts}.0" in server.request("GET", "/metrics")[1].decode()
+        killed = server.front_process()
+        os.kill(killed, number)
+        end = time.monotonic() + 600
+        while server.front_process() in (None, killed) and time.monotonic() < end:
+            time.sleep(0.1)
+        while server.request("GET", "/healthz", timeout=10)[0] != 200 and time.monotonic() < end:
+            time.sleep(0.1)
+    assert b"instageo_front_restarts_total 2.0" in server.request("GET", "/metrics")[1]
+    assert server.request("GET", f"/v1/results/{name}/prediction.tif")[0] == 404
+    assert server.request("POST", "/v1/predict/show", form(chip))[0] == 200
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_that_is_stopped_while_it_starts_ends_in_order(run, folder, stop):
+def test_a_server_that_is_stopped_while_it_starts_ends_in_order(run, short_folder, stop):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "instageo.cli", "serve", f"m={run}", "--port", f"{port}"]
-    environment = os.environ | {"TMPDIR": str(folder), "RAY_TMPDIR": str(folder)}
+    environment = os.environ | {"TMPDIR": str(short_folder), "RAY_TMPDIR": str(short_folder)}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         end = time.monotonic() + 600
-        while not list(folder.rglob("raylet.out")) and process.poll() is None and time.monotonic() < end:
+        while not list(short_folder.rglob("raylet.out")) and process.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
         process.send_signal(stop)
         _, log = process.communicate(timeout=600)
@@ -174,4 +172,4 @@ def test_a_server_that_is_stopped_while_it_starts_ends_in_order(run, folder, sto
         process.kill()
     assert process.returncode == 0, log
     assert "Traceback" not in log
-    assert list(folder.glob("instageo-*")) == []
+    assert list(short_folder.glob("instageo-*")) == []

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
@@ -20,6 +19,7 @@ from benchmarks.watched_server import watched_server
 from instageo.runtime.own_modules import PACKAGE_FOLDER
 from tests import faulty_server
 from tests.integration.area_catalog import AREA, DAYS, write_area_catalog
+from tests.integration.forked_commands import running
 from tests.integration.maps import read_layers
 from tests.integration.servers import Server, free_port, received
 from tests.items import records_at
@@ -42,19 +42,21 @@ def run(trained):
 @contextmanager
 def job_server(run, folder):
     """A server without Ray whose jobs are done by `small_job_runner`."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.job_server", str(run), str(folder), str(port)]
-    environment = os.environ | {"PYTHONPATH": str(PACKAGE_FOLDER)}
-    with subprocess.Popen(command, cwd=PACKAGE_FOLDER, env=environment) as process:
+    port, log = free_port(), folder.with_name("server.log")
+    environment = {"PYTHONPATH": str(PACKAGE_FOLDER)}
+    with running(log, serve_jobs, str(run), str(folder), port, environment=environment) as process:
         server = Server(port, process)
-        try:
-            wait_for(lambda: answer(server, "/v1/jobs")[0] == 200)
-            yield server
-        finally:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(60)
-            process.kill()
+        wait_for(lambda: answer(server, "/v1/jobs")[0] == 200)
+        yield server
+        process.terminate()
+        process.join(60)
+
+
+def serve_jobs(*arguments):
+    """Run `job_server`; its imports are those of a process of its own."""
+    from tests.job_server import main
+
+    main(*arguments)
 
 
 def wait_for(is_true):
@@ -169,7 +171,7 @@ def send_endless_body(port):
         return received(client)
 
 
-def test_jobs_behind_instageo_serve(instageo, small_network, warm_command, tmp_path, monkeypatch):
+def test_jobs_behind_instageo_serve(instageo, small_network, warm_command, tmp_path, short_folder, monkeypatch):
     """The real server, the real mapping, and a catalogue on this machine; the maps are those of `instageo map`."""
     monkeypatch.setenv("INSTAGEO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -187,6 +189,7 @@ def test_jobs_behind_instageo_serve(instageo, small_network, warm_command, tmp_p
                 "area_km2=5000",
                 "--allow-catalog-urls",
                 "--allow-private-urls",
+                folder=short_folder,
             ) as server,
         ):
             command = [*warm_command("instageo.cli"), "serve", f"m={small_network}"]
@@ -212,6 +215,7 @@ def test_jobs_behind_instageo_serve(instageo, small_network, warm_command, tmp_p
             assert str(tmp_path / "jobs").encode() not in texts
             assert str(small_network).encode() not in texts  # the model has its name instead
         assert server.process.returncode == 0
+        assert list(short_folder.glob("instageo-*")) == []
         assert not (tmp_path / "jobs" / ".lock_owner.json").exists()
         arguments = ("map", small_network, "--area", ",".join(map(str, AREA)), "--date", request["date"])
         status, _, err = instageo(*arguments, "--catalog", listed, "--source", "hls", "-o", tmp_path / "out")

@@ -4,6 +4,7 @@ import gc
 import resource
 import tracemalloc
 from dataclasses import replace
+from operator import ge
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,10 @@ def test_memory_does_not_grow_with_what_was_read(reader, tmp_path, kind, part):
     read = read_functions(reader, kind, tmp_path / "cache")[part]
     for index in range(WARM):
         read(index % CHIPS)
-    python, system = map(min, zip(growth(read), growth(read), strict=True))
-    assert python < 3 * ONE
-    assert system < READS * ONE / 3
+    limits = (3 * ONE, READS * ONE / 3)
+    rounds = [growth(read)]
+    if any(map(ge, rounds[0], limits)):
+        rounds.append(growth(read))
+    python, system = map(min, zip(*rounds, strict=True))
+    assert python < limits[0]
+    assert system < limits[1]
