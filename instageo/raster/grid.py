@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
 from rasterio.rpc import RPC
 from rasterio.transform import RPCTransformer
 
+from instageo.raster.gdal_errors import GDAL_ERRORS
 from instageo.raster.ground_control import ControlPoints
 from instageo.raster.warp import transform_points
 
@@ -160,7 +159,7 @@ class Grid:
             if crs is None or (self.transform.is_identity and not self._is_fitted):
                 return None
             longitudes, latitudes = transform_points(CRS.from_wkt(crs), CRS.from_epsg(4326), xs, ys)
-        except (RasterioError, CRSError, CPLE_BaseError):  # the last are GDAL's own, which these calls let through
+        except GDAL_ERRORS:
             return None
         return longitudes, latitudes
 

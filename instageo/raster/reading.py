@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -12,25 +13,20 @@ from threading import current_thread, main_thread
 
 import numpy as np
 import rasterio
-from rasterio._env import get_gdal_config
-from rasterio._err import CPLE_BaseError
-from rasterio.env import getenv, hasenv, setenv
-from rasterio.errors import RasterioIOError
+from rasterio.env import get_gdal_config, getenv, hasenv, setenv
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 
 from instageo.errors import PixelTypeError, RasterError
 from instageo.gdal_access import explain_failure, gdal_options, summarize_error
 from instageo.locations import gdal_path, is_remote
+from instageo.raster.gdal_errors import READ_ERRORS
 from instageo.raster.grid import Grid, Raster, RasterInfo, Window
 from instageo.raster.ground_control import read_control_points
 from instageo.raster.validity import FileMasks, stored_value, validity_mask
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
-
-READ_ERRORS = (RasterioIOError, CPLE_BaseError, UnicodeDecodeError)
-"""Errors of files that cannot be read: of rasterio, GDAL's own, which calls for metadata let through, and of texts."""
 
 READING_VERSION = 3
 """Increased when the same file would be read otherwise, so that cached chips and finished maps are made again."""
@@ -60,19 +56,9 @@ ones, lose theirs, so that their files are opened again without the option.
 _EPSG_CODE = re.compile(r'AUTHORITY\["EPSG","\d+"\]\]\Z')
 
 
-@dataclass
-class _Opening:
-    """How the next local file is opened.
-
-    Attributes:
-        by_keys: Whether its reference system is made of GeoKeys alone at first, as was right for the last file: files
-            that are read together mostly share their system.
-    """
-
-    by_keys: bool = True
-
-
-_next = _Opening()
+_geokeys_first: ContextVar[bool] = ContextVar("GeoKeys first", default=True)
+"""Whether the next local file of this thread is opened by GeoKeys alone at first, as was right for its last one: files
+that are read together mostly share their system."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +219,7 @@ def _open_source(path: str | Path, driver: str | None) -> DatasetReader:
     """Open a local file; see `SRS_SOURCE`. Options of the main thread would hold for all threads."""
     # rasterio.open would make a second environment for the file, a fifth of the time that opening takes
     open_file = partial(DatasetReader, path, driver=driver, sharing=False)
-    if _next.by_keys and current_thread() is not main_thread() and not get_gdal_config(SRS_SOURCE):
+    if _geokeys_first.get() and current_thread() is not main_thread() and not get_gdal_config(SRS_SOURCE):
         setenv(**{SRS_SOURCE: "GEOKEYS"})
         try:
             source = open_file()
@@ -243,7 +229,7 @@ def _open_source(path: str | Path, driver: str | None) -> DatasetReader:
             return source
         source.close()
     source = open_file()
-    _next.by_keys = _is_projected(source)
+    _geokeys_first.set(_is_projected(source))
     return source
 
 
