@@ -1,6 +1,7 @@
 """Rasters in memory: values, validity mask and grid."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,12 @@ from instageo.raster.warp import transform_points
 
 Window = tuple[slice, slice]
 """Rows and columns to read, with integer ends inside the file."""
+
+
+def is_position(transform: Affine) -> bool:
+    """Return whether an affine transform gives pixels finite positions and an area; those of damaged files do not."""
+    area = abs(transform.determinant)
+    return all(map(math.isfinite, transform)) and sys.float_info.min <= area < math.inf
 
 
 @dataclass(frozen=True)

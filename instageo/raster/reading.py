@@ -13,6 +13,7 @@ from threading import current_thread, main_thread
 
 import numpy as np
 import rasterio
+from affine import Affine
 from rasterio.env import get_gdal_config, getenv, hasenv, setenv
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
@@ -21,7 +22,7 @@ from instageo.errors import PixelTypeError, RasterError
 from instageo.gdal_access import explain_failure, gdal_options, summarize_error
 from instageo.locations import gdal_path, is_remote
 from instageo.raster.gdal_errors import READ_ERRORS
-from instageo.raster.grid import Grid, Raster, RasterInfo, Window
+from instageo.raster.grid import Grid, Raster, RasterInfo, Window, is_position
 from instageo.raster.ground_control import read_control_points
 from instageo.raster.validity import FileMasks, stored_value, validity_mask
 from instageo.wording import counted
@@ -295,7 +296,8 @@ def _no_data_value(source: DatasetReader) -> float | None:
 def _grid(source: DatasetReader) -> Grid:
     crs = source.crs.wkt if source.crs else None
     control_points = read_control_points(source)
-    if control_points is not None and not source.transform.is_identity:
+    transform = source.transform if is_position(source.transform) else Affine.identity()
+    if control_points is not None and not transform.is_identity:
         control_points = None
     return Grid(crs, source.transform, source.height, source.width, control_points, source.rpcs)
 

@@ -46,6 +46,25 @@ def test_metadata_of_a_file(make_raster, grid):
     assert (info.num_layers, info.grid, info.dtype, info.no_data_value) == (13, grid(2, 3), "int16", -9999)
 
 
+DAMAGED = {
+    "size 0": Affine(0, 0, 5e5, 0, 0, 4e6),
+    "vanishing area": Affine(1e-200, 0, 5e5, 0, -1e-200, 4e6),
+    "infinite area": Affine(1e200, 0, 5e5, 0, -1e200, 4e6),
+    "infinite corner": Affine(30, 0, float("inf"), 0, -30, 4e6),
+    "no numbers": Affine(*[float("nan")] * 6),
+    "pixels on a line": Affine(30, 30, 5e5, 30, 30, 4e6),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_transform_that_gives_pixels_no_place_is_none(make_raster, name):
+    """Otherwise, wherever it is inverted, it ends in a traceback."""
+    path = make_raster("chip.tif", np.zeros((1, 2, 3), np.uint8), transform=DAMAGED[name])
+    with rasterio.open(path) as file:
+        assert not file.transform.is_identity
+    assert read_info(path).grid.transform.is_identity
+
+
 def write_located(path, crs):
     with rasterio.open(
         path,
