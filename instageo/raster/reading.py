@@ -193,8 +193,13 @@ def read_raster(
 
 @contextmanager
 def _open_local(path: str | Path, options: Mapping[str, str | int], driver: str | None) -> Iterator[DatasetReader]:
-    if not Path(path).exists():
-        raise RasterError(f"{path}: no such file; check the path, root_dir and the table")
+    advice = "check the path, root_dir and the table"
+    try:
+        is_there = Path(path).exists()
+    except OSError as error:  # its name is too long, or the folder may not be read
+        raise RasterError(f"{path}: cannot be opened ({error.strerror}); {advice}") from error
+    if not is_there:
+        raise RasterError(f"{path}: no such file; {advice}")
     with read_errors(path), _environment(options), _open_source(path, driver) as source:
         yield source
 
@@ -299,7 +304,7 @@ def _grid(source: DatasetReader) -> Grid:
     transform = source.transform if is_position(source.transform) else Affine.identity()
     if control_points is not None and not transform.is_identity:
         control_points = None
-    return Grid(crs, source.transform, source.height, source.width, control_points, source.rpcs)
+    return Grid(crs, transform, source.height, source.width, control_points, source.rpcs)
 
 
 def _tags(source: DatasetReader) -> dict[str, str]:

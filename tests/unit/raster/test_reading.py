@@ -156,6 +156,15 @@ def test_each_layer_has_its_own_validity(make_raster):
     assert read_raster(path, [1, 0]).valid[:, 0].tolist() == [[True, False], [False, True]]
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("x" * 300, "cannot be opened (File name too long)"), ("a\0b", "no such file")]
+)
+def test_paths_that_cannot_be_are_named(name, reason):
+    with pytest.raises(RasterError) as caught:
+        read_info(name)
+    assert str(caught.value) == f"{name}: {reason}; check the path, root_dir and the table"
+
+
 def test_unreadable_files_are_named(make_raster, tmp_path):  # pitfall 39
     (tmp_path / "text.tif").write_text("no raster")
     damaged = make_raster("damaged.tif", np.sin(np.arange(4096).reshape(64, 64) / 10).round(2).astype(np.float32))
