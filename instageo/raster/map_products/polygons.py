@@ -24,9 +24,12 @@ BYTES_PER_CORNER = 130
 SIEVE_BYTES_PER_CORNER = 10
 """Memory that sieving takes, per corner of the polygons before it."""
 
-SCALE_TOLERANCE = 0.002
-"""How much smaller than the least area patches may be, as pixels of UTM are on the ellipsoid: 4 pixels of 30 m count as
-0.36 hectares everywhere."""
+SCALE_TOLERANCE = 0.004
+"""How much smaller than the least area patches may be, relative to it, so that 4 pixels of 30 m count as 0.36 hectares.
+
+The ground area of pixels of UTM is 0.08 % more than their nominal one at the middle of a zone, and up to 0.33 % less at
+the far side of the Sentinel-2 tiles that cross its edge at the equator, 410 km away.
+"""
 
 MEMORY_MB = 4096
 """Memory that polygons may take by default."""
