@@ -117,13 +117,13 @@ def _least_pixels(name: str, min_pixels: int, min_hectares: float | None, areas:
         if min_pixels < 1:
             raise ConfigError(f"min_pixels is {min_pixels}; expected at least 1")
         return min_pixels
-    if areas is None:
+    pixel_hectares = 0 if areas is None else float(areas.row_means_km2[len(areas.km2) // 2]) * HECTARES_PER_KM2
+    if not pixel_hectares:  # of a row beyond a pole
         raise RasterError(
             f"{name}: has no georeference that areas can be computed from; use min_pixels for min_hectares"
         )
     if not 0 <= min_hectares < math.inf:
         raise ConfigError(f"min_hectares is {min_hectares:g}; expected 0 or more")
-    pixel_hectares = float(areas.row_means_km2[len(areas.km2) // 2]) * HECTARES_PER_KM2
     return max(math.ceil(min_hectares / pixel_hectares * (1 - SCALE_TOLERANCE)), 1)
 
 
