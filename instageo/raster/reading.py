@@ -14,7 +14,8 @@ from threading import current_thread, main_thread
 import numpy as np
 import rasterio
 from affine import Affine
-from rasterio.env import get_gdal_config, getenv, hasenv, setenv
+from rasterio._env import get_gdal_config  # no public function sees what the main thread has set for all
+from rasterio.env import getenv, hasenv, setenv
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 

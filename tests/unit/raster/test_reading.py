@@ -112,6 +112,8 @@ def test_the_source_of_reference_systems_can_be_set(tmp_path):
     for call in (lambda function, **options: function(**options), in_a_thread):
         assert call(read).endswith('AUTHORITY["EPSG","4326"]]')
         assert not call(read, GTIFF_SRS_SOURCE="GEOKEYS").endswith('AUTHORITY["EPSG","4326"]]')
+    with rasterio.Env(GTIFF_SRS_SOURCE="GEOKEYS"):  # of the main thread, which holds for all threads
+        assert not in_a_thread(read).endswith('AUTHORITY["EPSG","4326"]]')
 
 
 def in_a_thread(function, **options):
