@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from instageo.geodesy.circles import Circles, great_circle_km
-from instageo.raster.gdal_errors import GDAL_ERRORS
 from instageo.raster.grid import Grid
-from instageo.raster.warp import transform_points
+from instageo.raster.warp import GDAL_ERRORS, transform_points
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ from rasterio.crs import CRS
 from rasterio.rpc import RPC
 from rasterio.transform import RPCTransformer
 
-from instageo.raster.gdal_errors import GDAL_ERRORS
 from instageo.raster.ground_control import ControlPoints
-from instageo.raster.warp import transform_points
+from instageo.raster.warp import GDAL_ERRORS, transform_points
 
 Window = tuple[slice, slice]
 """Rows and columns to read, with integer ends inside the file."""

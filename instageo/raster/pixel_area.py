@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
-from instageo.raster.gdal_errors import GDAL_ERRORS
 from instageo.raster.grid import Grid
-from instageo.raster.warp import transform_points
+from instageo.raster.warp import GDAL_ERRORS, transform_points
 
 SEMI_MAJOR_AXIS_KM, FLATTENING = 6378.137, 1 / 298.257223563
 """Ellipsoid of WGS 84."""

@@ -10,9 +10,8 @@ from rasterio.features import rasterize
 from rasterio.warp import transform_geom
 
 from instageo.errors import RasterError
-from instageo.raster.gdal_errors import GDAL_ERRORS
 from instageo.raster.grid import Grid
-from instageo.raster.warp import crs_wkt, same_crs
+from instageo.raster.warp import GDAL_ERRORS, crs_wkt, same_crs
 
 BAND_ROWS = 1024
 """Rows that are painted at once."""

@@ -15,20 +15,24 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rasterio._env import get_gdal_config  # no public function sees what the main thread has set for all
+from rasterio._err import CPLE_BaseError
 from rasterio.env import getenv, hasenv, setenv
+from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 
 from instageo.errors import PixelTypeError, RasterError
 from instageo.gdal_access import explain_failure, gdal_options, summarize_error
 from instageo.locations import gdal_path, is_remote
-from instageo.raster.gdal_errors import READ_ERRORS
 from instageo.raster.grid import Grid, Raster, RasterInfo, Window, is_position
 from instageo.raster.ground_control import read_control_points
 from instageo.raster.validity import FileMasks, stored_value, validity_mask
 from instageo.wording import counted
 
 log = logging.getLogger(__name__)
+
+READ_ERRORS = (RasterioIOError, CPLE_BaseError, UnicodeDecodeError)
+"""Errors of files that cannot be read: of rasterio, GDAL's own, which calls for metadata let through, and of texts."""
 
 READING_VERSION = 3
 """Increased when the same file would be read otherwise, so that cached chips and finished maps are made again."""

@@ -7,12 +7,16 @@ from functools import lru_cache
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform
 from rasterio.warp import transform_bounds as rasterio_bounds
 
 from instageo.errors import RasterError
-from instageo.raster.gdal_errors import GDAL_ERRORS
+
+GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
+"""Errors of GDAL and PROJ. The last are GDAL's own, which some calls let through, and which have no public name."""
 
 WGS84 = "EPSG:4326"
 

@@ -16,11 +16,10 @@ from rasterio.warp import reproject
 from rasterio.windows import Window
 
 from instageo.errors import RasterError
-from instageo.raster.gdal_errors import GDAL_ERRORS
 from instageo.raster.grid import Grid
 from instageo.raster.reading import OpenRaster, open_raster
 from instageo.raster.validity import stored_value
-from instageo.raster.warp import WGS84, Bounds, crs_wkt, transform_bounds
+from instageo.raster.warp import GDAL_ERRORS, WGS84, Bounds, crs_wkt, transform_bounds
 
 EDGE = 0.02
 """Degrees that are read around the box of a map, whose edges are curved in longitude and latitude."""
