@@ -26,10 +26,12 @@ class PixelHectares:
 
     def __init__(self, grid: Grid, name: str) -> None:
         scale = AreaScale.of(grid)
+        if scale is None and (grid.crs is None or grid.transform.is_identity):
+            raise RasterError(f"{name}: has no georeference, so its pixels have no area; write the map with one")
         if scale is None:
             raise RasterError(
-                f"{name}: has no georeference that areas can be computed from: none at all, one that is rotated in "
-                "degrees, or pixels of impossible size; write the map with one, or warp it to another grid"
+                f"{name}: its grid is rotated in degrees, nowhere on Earth, or has pixels of no possible size; warp "
+                "it to another grid"
             )
         self._scale = scale
 
