@@ -243,7 +243,7 @@ def _mode_by_flags(arguments: Sequence[str]) -> Iterator[None]:
     Hydra reads `hydra.mode` from a configuration that it composes for this alone, which takes a tenth of a second.
     """
     read_mode = Hydra.get_mode
-    if not any(argument.lstrip("+").startswith(("hydra.mode", "-c", "--c")) for argument in arguments):
+    if not any(argument.lstrip("+").startswith(("hydra.mode", "hydra=", "-c", "--c")) for argument in arguments):
         Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]
     try:
         yield

@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
 
 from instageo.geodesy.circles import Circles, great_circle_km
 from instageo.raster.grid import Grid
-from instageo.raster.warp import transform_points
+from instageo.raster.warp import GDAL_ERRORS, transform_points
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def _transform(crs: str, points: NDArray[np.float64]) -> NDArray[np.float64]:
     xs, ys = points.reshape(-1, 2).T
     try:
         longitudes, latitudes = transform_points(CRS.from_wkt(crs), CRS.from_epsg(4326), xs, ys)
-    except (RasterioError, CRSError, CPLE_BaseError):
+    except GDAL_ERRORS:
         return np.full(points.shape, np.nan)
     return np.stack([longitudes, latitudes], axis=1).reshape(points.shape)
 

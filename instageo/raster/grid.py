@@ -1,23 +1,28 @@
 """Rasters in memory: values, validity mask and grid."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
 from rasterio.rpc import RPC
 from rasterio.transform import RPCTransformer
 
 from instageo.raster.ground_control import ControlPoints
-from instageo.raster.warp import transform_points
+from instageo.raster.warp import GDAL_ERRORS, transform_points
 
 Window = tuple[slice, slice]
 """Rows and columns to read, with integer ends inside the file."""
+
+
+def is_position(transform: Affine) -> bool:
+    """Return whether an affine transform gives pixels finite positions and an area; those of damaged files do not."""
+    area = abs(transform.determinant)
+    return all(map(math.isfinite, transform)) and sys.float_info.min <= area < math.inf
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,7 @@ class Grid:
             if crs is None or (self.transform.is_identity and not self._is_fitted):
                 return None
             longitudes, latitudes = transform_points(CRS.from_wkt(crs), CRS.from_epsg(4326), xs, ys)
-        except (RasterioError, CRSError, CPLE_BaseError):  # the last are GDAL's own, which these calls let through
+        except GDAL_ERRORS:
             return None
         return longitudes, latitudes
 

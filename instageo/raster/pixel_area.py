@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
 
 from instageo.raster.grid import Grid
-from instageo.raster.warp import transform_points
+from instageo.raster.warp import GDAL_ERRORS, transform_points
 
 SEMI_MAJOR_AXIS_KM, FLATTENING = 6378.137, 1 / 298.257223563
 """Ellipsoid of WGS 84."""
@@ -29,11 +26,11 @@ MAX_SAMPLE_ROWS, MAX_COLUMN_BANDS, MIN_COLUMN_BANDS = 257, 1024, 64
 MAX_AREAS = 1 << 22
 """Most areas, rows times bands, that are held, unless that leaves fewer than `MIN_COLUMN_BANDS`."""
 
-EARTH_KM2 = 510_065_622
-"""Surface of the ellipsoid WGS 84; damaged files have pixels that are larger, or without bounds."""
+PROBE_KM = 0.1
+"""Side of the squares whose area is computed: coordinates are exact to some nanometres, so the area is to 1e-9."""
 
-MAX_LATITUDE = math.radians(89.99)
-"""Closer to a pole areas are interpolated, since longitudes say little there."""
+MIN_SIDE_KM, MAX_SIDE_KM = 1e-9, 2 * math.pi * SEMI_MAJOR_AXIS_KM
+"""Sides that pixels may have: from a micrometre to the length of the equator."""
 
 
 @dataclass(frozen=True)
@@ -73,80 +70,123 @@ class PixelAreas:
         return sums
 
 
-def compute_pixel_areas(grid: Grid) -> PixelAreas | None:
-    """Compute the areas of pixels on the ellipsoid WGS 84.
+@dataclass(frozen=True)
+class AreaScale:
+    """Ground area of the pixels of a grid at any position, on the ellipsoid WGS 84; `AreaScale.of` makes one.
 
-    For a geographic CRS they are those between parallels and meridians. For a projected CRS the scale of areas is
-    computed in some rows and columns.
+    Attributes:
+        grid: The pixels.
+        crs: Their reference system, projected or geographic.
+        pixel_km2: Area of a pixel in the plane of a projected CRS; in a geographic one, at the equator of a sphere.
+    """
+
+    grid: Grid
+    crs: CRS
+    pixel_km2: float
+
+    @classmethod
+    def of(cls, grid: Grid) -> "AreaScale | None":
+        """Return the areas of a grid.
+
+        Returns:
+            None if the grid is nowhere on Earth, rotated in a geographic CRS, or has pixels whose sides are no lengths
+            on Earth, as those of damaged files.
+        """
+        affine = grid.transform
+        if grid.crs is None or affine.is_identity or not all(map(math.isfinite, affine)):
+            return None
+        crs = CRS.from_wkt(grid.crs)
+        if not crs.is_projected and (not crs.is_geographic or affine.b or affine.d):
+            return None
+        unit_km = (
+            float(crs.linear_units_factor[1]) / 1000
+            if crs.is_projected
+            else float(crs.units_factor[1]) * SEMI_MAJOR_AXIS_KM  # radians; some systems count in grads
+        )
+        sides = (math.hypot(affine.a, affine.d) * unit_km, math.hypot(affine.b, affine.e) * unit_km)
+        if not MIN_SIDE_KM <= min(sides) <= max(sides) <= MAX_SIDE_KM or not affine.determinant:
+            return None
+        return cls(grid, crs, abs(affine.determinant) * unit_km**2)
+
+    def row_km2(self, rows: range) -> NDArray[np.float64]:
+        """Return the area of a pixel in each row, between parallels and meridians of a geographic CRS, shape (h,)."""
+        affine, unit = self.grid.transform, float(self.crs.units_factor[1])
+        latitudes = (affine.f + affine.e * np.arange(rows.start, rows.stop + 1)) * unit
+        edges: NDArray[np.float64] = np.clip(latitudes, -math.pi / 2, math.pi / 2)
+        areas: NDArray[np.float64] = np.abs(np.diff(zone_area_km2(edges))) * abs(affine.a) * unit / (2 * math.pi)
+        return areas
+
+    def at(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the area on the ellipsoid per area in the plane of a projected CRS, shape (R, C); NaN off the Earth.
+
+        It is that of a small square, whose diagonals are computed in space, so that poles are no exception.
+
+        Args:
+            rows: Row of each position, shape (R,); 0 is the upper edge of the first pixel.
+            columns: Column of each, shape (C,), likewise.
+        """
+        affine, half = self.grid.transform, PROBE_KM * 1000 / float(self.crs.linear_units_factor[1]) / 2
+        x = affine.a * columns + affine.b * rows[:, None] + affine.c
+        y = affine.d * columns + affine.e * rows[:, None] + affine.f
+        corners = np.array([[-half, -half], [half, -half], [half, half], [-half, half]])
+        xs, ys = (each + corners[:, axis, None, None] for axis, each in enumerate((x, y)))
+        try:
+            lonlat = transform_points(self.crs, CRS.from_epsg(4326), xs.ravel(), ys.ravel())
+        except GDAL_ERRORS:
+            return np.full(x.shape, np.nan)
+        points = _to_space(*np.radians(np.array(lonlat)).reshape(2, *xs.shape))
+        with np.errstate(invalid="ignore"):
+            normal = np.cross(points[2] - points[0], points[3] - points[1])
+        scale: NDArray[np.float64] = np.linalg.norm(normal, axis=-1) / 2 / PROBE_KM**2
+        return scale
+
+
+def compute_pixel_areas(grid: Grid) -> PixelAreas | None:
+    """Compute the areas of all pixels of a grid.
+
+    For a projected CRS the scale of areas is computed in some rows and columns.
 
     Returns:
-        None if the grid is nowhere on Earth, has pixels larger than the Earth, or is rotated in a geographic CRS.
+        None if they have none: see `AreaScale.of`, and those beyond a pole.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # of damaged files
-        areas = _areas_of(grid)
-    return areas if areas is not None and (areas.km2 <= EARTH_KM2).all() else None
-
-
-def _areas_of(grid: Grid) -> PixelAreas | None:
-    affine = grid.transform
-    if grid.crs is None or affine.is_identity or not all(map(math.isfinite, affine)):
+    scale = AreaScale.of(grid)
+    if scale is None:
         return None
-    crs = CRS.from_wkt(grid.crs)
-    if crs.is_projected:
-        return _projected_areas(grid, crs)
-    if not crs.is_geographic or affine.b or affine.d:
-        return None
-    unit = float(crs.units_factor[1])  # radians; some systems count in grads
-    edges: NDArray[np.float64] = np.clip(
-        (affine.f + affine.e * np.arange(grid.height + 1)) * unit, -math.pi / 2, math.pi / 2
-    )
-    areas = np.abs(np.diff(zone_area_km2(edges))) * abs(affine.a) * unit / (2 * math.pi)
-    return PixelAreas(areas[:, None], np.array([0, grid.width]))
+    if scale.crs.is_projected:
+        areas = _projected_areas(scale)
+    else:
+        areas = PixelAreas(scale.row_km2(range(grid.height))[:, None], np.array([0, grid.width]))
+    return areas if areas.km2.any() else None
 
 
-def _projected_areas(grid: Grid, crs: CRS) -> PixelAreas:
+def _projected_areas(scale: AreaScale) -> PixelAreas:
     """Return areas on the ellipsoid; where these cannot be computed, those in the plane."""
-    affine, unit_km = grid.transform, float(crs.linear_units_factor[1]) / 1000
+    grid, unit_km = scale.grid, float(scale.crs.linear_units_factor[1]) / 1000
+    affine = grid.transform
     height_km = grid.height * math.hypot(affine.b, affine.e) * unit_km
     width_km = grid.width * math.hypot(affine.a, affine.d) * unit_km
-    num_rows = int(np.clip(np.ceil(height_km / ROW_SPACING_KM) + 1, 2, MAX_SAMPLE_ROWS))
+    num_rows = int(np.clip(math.ceil(height_km / ROW_SPACING_KM) + 1, 2, MAX_SAMPLE_ROWS))
     most_bands = min(max(MAX_AREAS // grid.height, MIN_COLUMN_BANDS), MAX_COLUMN_BANDS, grid.width)
-    num_bands = int(np.clip(np.ceil(width_km / COLUMN_SPACING_KM), 1, most_bands))
+    num_bands = int(np.clip(math.ceil(width_km / COLUMN_SPACING_KM), 1, most_bands))
     rows = np.linspace(0, grid.height, num_rows)
     column_ends = np.linspace(0, grid.width, num_bands + 1).round().astype(np.int64)
-    sampled = _areas_at(crs, affine, rows, (column_ends[:-1] + column_ends[1:]) / 2)
-    planar_km2 = abs(affine.determinant) * unit_km**2
-    km2 = np.full((grid.height, num_bands), planar_km2)
+    sampled = scale.at(rows, (column_ends[:-1] + column_ends[1:]) / 2)
+    scales = np.ones((grid.height, num_bands))
     middles = np.arange(grid.height) + 0.5
-    for band, areas in enumerate(sampled.T):
-        if (computed := np.isfinite(areas)).any():
-            km2[:, band] = np.interp(middles, rows[computed], areas[computed])
-    return PixelAreas(km2, column_ends, planar_km2)
+    for band, column in enumerate(sampled.T):
+        if (computed := np.isfinite(column)).any():
+            scales[:, band] = np.interp(middles, rows[computed], column[computed])
+    return PixelAreas(scales * scale.pixel_km2, column_ends, scale.pixel_km2)
 
 
-def _areas_at(crs: CRS, affine: Affine, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the area of a pixel around each of some positions, km², shape (R, C); NaN where there is none.
-
-    Longitude and the area between the equator and a latitude are the coordinates of an equal-area projection, in which
-    the area of a quadrilateral follows from its diagonals.
-    """
-    shifts = np.array([[-0.5, 0.5, 0.5, -0.5], [-0.5, -0.5, 0.5, 0.5]])[:, None, None]  # of columns and rows
-    down, across = rows[:, None, None] + shifts[1], columns[:, None] + shifts[0]
-    xs, ys = affine.a * across + affine.b * down + affine.c, affine.d * across + affine.e * down + affine.f
-    try:
-        lonlat = transform_points(crs, CRS.from_epsg(4326), xs.ravel(), ys.ravel())
-    except (RasterioError, CRSError, CPLE_BaseError):
-        return np.full((len(rows), len(columns)), np.nan)
-    longitude, latitude = np.radians(np.array(lonlat, dtype=np.float64)).reshape(2, *xs.shape)
-    is_on_earth = np.isfinite(longitude) & (abs(latitude) < MAX_LATITUDE)
-    longitude, latitude = np.where(is_on_earth, longitude, np.nan), np.where(is_on_earth, latitude, np.nan)
-    zone = zone_area_km2(latitude) / (2 * math.pi)
-    (east, other_east), (north, other_north) = (
-        (each[..., 2] - each[..., 0], each[..., 3] - each[..., 1]) for each in (longitude, zone)
-    )
-    east, other_east = ((each + math.pi) % (2 * math.pi) - math.pi for each in (east, other_east))
-    areas: NDArray[np.float64] = abs(east * other_north - other_east * north) / 2
-    return areas
+def _to_space(longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Cartesian coordinates of points on the ellipsoid, km, shape (..., 3); NaN where they are missing."""
+    squared_eccentricity = FLATTENING * (2 - FLATTENING)
+    with np.errstate(invalid="ignore"):
+        radius = SEMI_MAJOR_AXIS_KM / np.sqrt(1 - squared_eccentricity * np.sin(latitude) ** 2)
+        across = radius * np.cos(latitude)
+        up = radius * (1 - squared_eccentricity) * np.sin(latitude)
+        return np.stack([across * np.cos(longitude), across * np.sin(longitude), up], axis=-1)
 
 
 def zone_area_km2(latitude: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
 from rasterio.features import rasterize
 from rasterio.warp import transform_geom
 
 from instageo.errors import RasterError
 from instageo.raster.grid import Grid
-from instageo.raster.warp import crs_wkt, same_crs
+from instageo.raster.warp import GDAL_ERRORS, crs_wkt, same_crs
 
 BAND_ROWS = 1024
 """Rows that are painted at once."""
@@ -65,7 +63,7 @@ def _transform(geometry: Mapping[str, Any], crs: str, grid: Grid) -> Mapping[str
         return geometry
     try:
         moved: Mapping[str, Any] = transform_geom(crs_wkt(crs), target, geometry)
-    except (RasterioError, CPLE_BaseError) as error:
+    except GDAL_ERRORS as error:
         raise RasterError(f"a polygon cannot be transformed to the chip's reference system ({error})") from error
     return moved
 

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -12,7 +13,8 @@ from threading import current_thread, main_thread
 
 import numpy as np
 import rasterio
-from rasterio._env import get_gdal_config
+from affine import Affine
+from rasterio._env import get_gdal_config  # no public function sees what the main thread has set for all
 from rasterio._err import CPLE_BaseError
 from rasterio.env import getenv, hasenv, setenv
 from rasterio.errors import RasterioIOError
@@ -22,7 +24,7 @@ from rasterio.session import DummySession
 from instageo.errors import PixelTypeError, RasterError
 from instageo.gdal_access import explain_failure, gdal_options, summarize_error
 from instageo.locations import gdal_path, is_remote
-from instageo.raster.grid import Grid, Raster, RasterInfo, Window
+from instageo.raster.grid import Grid, Raster, RasterInfo, Window, is_position
 from instageo.raster.ground_control import read_control_points
 from instageo.raster.validity import FileMasks, stored_value, validity_mask
 from instageo.wording import counted
@@ -60,19 +62,9 @@ ones, lose theirs, so that their files are opened again without the option.
 _EPSG_CODE = re.compile(r'AUTHORITY\["EPSG","\d+"\]\]\Z')
 
 
-@dataclass
-class _Opening:
-    """How the next local file is opened.
-
-    Attributes:
-        by_keys: Whether its reference system is made of GeoKeys alone at first, as was right for the last file: files
-            that are read together mostly share their system.
-    """
-
-    by_keys: bool = True
-
-
-_next = _Opening()
+_geokeys_first: ContextVar[bool] = ContextVar("GeoKeys first", default=True)
+"""Whether the next local file of this thread is opened by GeoKeys alone at first, as was right for its last one: files
+that are read together mostly share their system."""
 
 
 @dataclass(frozen=True)
@@ -206,8 +198,13 @@ def read_raster(
 
 @contextmanager
 def _open_local(path: str | Path, options: Mapping[str, str | int], driver: str | None) -> Iterator[DatasetReader]:
-    if not Path(path).exists():
-        raise RasterError(f"{path}: no such file; check the path, root_dir and the table")
+    advice = "check the path, root_dir and the table"
+    try:
+        is_there = Path(path).exists()
+    except OSError as error:  # its name is too long, or the folder may not be read
+        raise RasterError(f"{path}: cannot be opened ({error.strerror}); {advice}") from error
+    if not is_there:
+        raise RasterError(f"{path}: no such file; {advice}")
     with read_errors(path), _environment(options), _open_source(path, driver) as source:
         yield source
 
@@ -233,7 +230,7 @@ def _open_source(path: str | Path, driver: str | None) -> DatasetReader:
     """Open a local file; see `SRS_SOURCE`. Options of the main thread would hold for all threads."""
     # rasterio.open would make a second environment for the file, a fifth of the time that opening takes
     open_file = partial(DatasetReader, path, driver=driver, sharing=False)
-    if _next.by_keys and current_thread() is not main_thread() and not get_gdal_config(SRS_SOURCE):
+    if _geokeys_first.get() and current_thread() is not main_thread() and not get_gdal_config(SRS_SOURCE):
         setenv(**{SRS_SOURCE: "GEOKEYS"})
         try:
             source = open_file()
@@ -243,7 +240,7 @@ def _open_source(path: str | Path, driver: str | None) -> DatasetReader:
             return source
         source.close()
     source = open_file()
-    _next.by_keys = _is_projected(source)
+    _geokeys_first.set(_is_projected(source))
     return source
 
 
@@ -309,9 +306,10 @@ def _no_data_value(source: DatasetReader) -> float | None:
 def _grid(source: DatasetReader) -> Grid:
     crs = source.crs.wkt if source.crs else None
     control_points = read_control_points(source)
-    if control_points is not None and not source.transform.is_identity:
+    transform = source.transform if is_position(source.transform) else Affine.identity()
+    if control_points is not None and not transform.is_identity:
         control_points = None
-    return Grid(crs, source.transform, source.height, source.width, control_points, source.rpcs)
+    return Grid(crs, transform, source.height, source.width, control_points, source.rpcs)
 
 
 def _tags(source: DatasetReader) -> dict[str, str]:

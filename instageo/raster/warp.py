@@ -15,6 +15,9 @@ from rasterio.warp import transform_bounds as rasterio_bounds
 
 from instageo.errors import RasterError
 
+GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
+"""Errors of GDAL and PROJ. The last are GDAL's own, which some calls let through, and which have no public name."""
+
 WGS84 = "EPSG:4326"
 
 Bounds = tuple[float, float, float, float]
@@ -37,7 +40,7 @@ def crs_wkt(text: str) -> str:
     try:
         with rasterio.Env():  # GDAL writes its own message to the terminal otherwise
             return str(CRS.from_user_input(text).to_wkt())
-    except (CRSError, RasterioError, CPLE_BaseError) as error:
+    except GDAL_ERRORS as error:
         raise RasterError(f"'{text[:60]}' is not a coordinate reference system; use a code like EPSG:32632") from error
 
 
@@ -49,7 +52,7 @@ def transform_points(
     Longitude or easting comes first, also in systems whose own order is another.
 
     Raises:
-        rasterio.errors.CRSError, rasterio._err.CPLE_BaseError: PROJ cannot transform between the two.
+        GDAL_ERRORS: PROJ cannot transform between the two.
     """
     points = np.array([xs, ys], dtype=np.float64)
     points[:, ~(np.abs(points) <= FARTHEST).all(axis=0)] = np.inf
@@ -70,7 +73,7 @@ def transform_coordinates(
     try:
         first, second = CRS.from_user_input(source), CRS.from_user_input(target)
         target_x, target_y = transform_points(first, second, list(xs), list(ys))
-    except (CRSError, RasterioError, CPLE_BaseError) as error:
+    except GDAL_ERRORS as error:
         raise RasterError(f"no transformation from {source[:60]} to {target[:60]} ({error})") from error
     return list(target_x), list(target_y)
 
@@ -120,7 +123,7 @@ def transform_bounds(source: str, target: str, bounds: Bounds) -> Bounds:
         first, second = CRS.from_user_input(source), CRS.from_user_input(target)
         is_far = max(map(abs, bounds)) > FARTHEST
         moved: Bounds = (math.inf,) * 4 if is_far else rasterio_bounds(first, second, *bounds)
-    except (CRSError, RasterioError, CPLE_BaseError) as error:
+    except GDAL_ERRORS as error:
         raise RasterError(f"the bounds {bounds} have no place in {target[:60]} ({error})") from error
     if not all(map(math.isfinite, moved)):
         raise RasterError(f"the bounds {bounds} have no place in {target[:60]}; check their reference system")

@@ -56,8 +56,9 @@ def test_a_single_run_composes_its_configuration_once(run, data, monkeypatch):
     assert len(composed) == 1
 
 
-def test_the_mode_of_hydra_makes_a_sweep_without_a_flag(data, tmp_path):
-    arguments = ["mode=check", f"root_dir={data}", "train_filepath=train.csv", "hydra.mode=MULTIRUN"]
+@pytest.mark.parametrize("override", ["hydra.mode=MULTIRUN", "hydra={mode: MULTIRUN}"])
+def test_the_mode_of_hydra_makes_a_sweep_without_a_flag(data, tmp_path, override):
+    arguments = ["mode=check", f"root_dir={data}", "train_filepath=train.csv", override]
     assert main([*arguments, f"hydra.sweep.dir={tmp_path / 'sweep'}"]) == 0
     assert (tmp_path / "sweep" / "0" / "run.json").is_file()
 

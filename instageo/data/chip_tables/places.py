@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from instageo.data.chip_tables.chip_table import ChipTable
 from instageo.errors import DataError, RasterError, TableError
 from instageo.geodesy.circles import Circles
-from instageo.locations import is_remote
 from instageo.raster.footprints import Footprint, find_footprint
 from instageo.raster.reading import read_info
 from instageo.runtime.parallel import map_threads
@@ -122,7 +120,7 @@ def _number(text: str) -> float:
 
 def _read_footprints(table: ChipTable) -> Mapping[str, Footprint]:
     """Return the footprints of files that have one, by location."""
-    locations = [name for name in dict.fromkeys(table.locations) if is_remote(name) or Path(name).exists()]
+    locations = list(dict.fromkeys(table.locations))
     footprints = track(map_threads(_footprint, locations), "reading footprints", len(locations))
     return {
         location: footprint for location, footprint in zip(locations, footprints, strict=True) if footprint is not None

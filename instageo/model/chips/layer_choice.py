@@ -72,12 +72,27 @@ def _unexpected_number(info: RasterInfo, chip_format: ChipFormat, path: str) -> 
     count, rules, num_dates = info.num_layers, chip_format.rules, chip_format.temporal_dim
     products = [name for name, sensor in SENSORS.items() if len(sensor.bands) * num_dates == count]
     likely_products = f" ({' or '.join(products)}: {counted(count, 'layer')})" if products else ""
+    problem = f"{path}: has {counted(count, 'layer')}, expected {rules.num_layers} ({rules.because})"
+    if _has_names_of_all(info, chip_format, path):
+        return LayerError(
+            problem, "dataloader.bands_by_name=true reads those that the file names; or correct dataloader.temporal_dim"
+        )
     names = "" if rules.sensor or chip_format.bands else "name the bands with dataloader.band_names, "
     return LayerError(
-        f"{path}: has {counted(count, 'layer')}, expected {rules.num_layers} ({rules.because})",
+        problem,
         f"{names}list the layers to read in dataloader.bands (counted from 0), name the product with "
         f"dataloader.sensor{likely_products}, or correct dataloader.temporal_dim",
     )
+
+
+def _has_names_of_all(info: RasterInfo, chip_format: ChipFormat, path: str) -> bool:
+    """Return whether a file has a layer with the name of each band and date."""
+    if not chip_format.rules.band_names:
+        return False
+    try:
+        return len(_layers_by_name(info, chip_format, path)) > 0
+    except LayerError:
+        return False
 
 
 def _compare_names(info: RasterInfo, layers: Sequence[int], chip_format: ChipFormat, path: str) -> tuple[str, ...]:

@@ -35,6 +35,6 @@ def check_magnitude(
     clip = ", else clip it with dataloader.max_pixel_value" if value > 0 else ""
     raise DataError(
         f"{path}: band {band + 1} of date {date + 1} has the value {value!r} in {count} of {int(valid[date].sum())} "
-        f"valid pixels, which cannot be a measurement; if it means no-data, set "
-        f"dataloader.no_data_value={value!r} or tag it as no-data in the file{clip}"
+        "valid pixels, which cannot be a measurement; if it means no-data, tag it as no-data in the file, or set "
+        f"dataloader.no_data_value={value!r}{clip}"
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
@@ -20,7 +19,7 @@ from instageo.errors import RasterError
 from instageo.raster.grid import Grid
 from instageo.raster.reading import OpenRaster, open_raster
 from instageo.raster.validity import stored_value
-from instageo.raster.warp import WGS84, Bounds, crs_wkt, transform_bounds
+from instageo.raster.warp import GDAL_ERRORS, WGS84, Bounds, crs_wkt, transform_bounds
 
 EDGE = 0.02
 """Degrees that are read around the box of a map, whose edges are curved in longitude and latitude."""
@@ -166,7 +165,7 @@ def _read_part(
             read[0], warped, src_transform=read[1], src_crs=CRS.from_wkt(grid.crs), src_nodata=np.nan,
             dst_transform=affine, dst_crs=CRS.from_epsg(4326), dst_nodata=np.nan, resampling=Resampling.nearest,
         )  # fmt: skip
-    except (RasterioError, CPLE_BaseError) as error:
+    except GDAL_ERRORS as error:
         raise RasterError(f"{raster.path}: cannot be brought to longitude and latitude ({error})") from error
     return rows_columns, warped
 

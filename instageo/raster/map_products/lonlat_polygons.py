@@ -13,6 +13,9 @@ from instageo.raster.warp import WGS84, crs_wkt, is_geographic, same_crs, transf
 VERTEX_SPACING = 64
 """Rows and columns between vertices on the edges of polygons of projected maps, whose straight lines are curves."""
 
+MAX_LONGITUDE, MAX_LATITUDE = 720, 91
+"""Degrees up to which grids may reach over the antimeridian and the poles."""
+
 DIGITS = 8
 """Decimal places of degrees, about a millimetre."""
 
@@ -39,14 +42,13 @@ def to_lonlat(batch: PolygonBatch, grid: Grid, name: str) -> Any:
     batch = batch.transform(grid.transform)
     longitudes, latitudes = batch.coordinates.T
     if not same_crs(crs, crs_wkt(WGS84)):
-        moved = transform_coordinates(crs, WGS84, longitudes.tolist(), latitudes.tolist())
-        if not np.isfinite(moved).all():
-            raise RasterError(
-                f"{name}: a polygon lies beyond the Earth's edge; write the polygons as .gpkg or .parquet"
-            )
+        moved = np.array(transform_coordinates(crs, WGS84, longitudes.tolist(), latitudes.tolist()))
         if geographic:
-            moved[0][:] = moved[0] + 360 * np.round((longitudes - moved[0]) / 360)
-        longitudes, latitudes = np.array(moved)
+            with np.errstate(invalid="ignore"):  # of infinite ones
+                moved[0] += 360 * np.round((longitudes - moved[0]) / 360)
+        longitudes, latitudes = moved
+    if not ((abs(longitudes) <= MAX_LONGITUDE).all() and (abs(latitudes) <= MAX_LATITUDE).all()):
+        raise RasterError(f"{name}: a polygon lies beyond the Earth's edge; write the polygons as .gpkg or .parquet")
     if not geographic:
         longitudes = _unwrap(longitudes, batch, name)
     batch = replace(batch, coordinates=np.round(np.stack([longitudes, latitudes], axis=1), DIGITS))

@@ -177,7 +177,7 @@ def _describe_method(grid: Grid, areas: PixelAreas | None) -> str:
     if grid.crs is None:
         return "no hectares, since the map has no coordinate reference system"
     if areas is None:
-        return "no hectares, since the map's grid is rotated in degrees, or nowhere on Earth"
+        return "no hectares, since the map's grid is rotated in degrees, nowhere on Earth, or its pixels have no size"
     if areas.planar_scale == 1:
         return "area of a pixel in the plane of the map's coordinate reference system"
     return "area of each pixel on the ellipsoid WGS 84"

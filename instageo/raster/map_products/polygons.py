@@ -24,9 +24,12 @@ BYTES_PER_CORNER = 130
 SIEVE_BYTES_PER_CORNER = 10
 """Memory that sieving takes, per corner of the polygons before it."""
 
-SCALE_TOLERANCE = 0.002
-"""How much smaller than the least area patches may be, as pixels of UTM are on the ellipsoid: 4 pixels of 30 m count as
-0.36 hectares everywhere."""
+SCALE_TOLERANCE = 0.004
+"""How much smaller than the least area patches may be, relative to it, so that 4 pixels of 30 m count as 0.36 hectares.
+
+The ground area of pixels of UTM is 0.08 % more than their nominal one at the middle of a zone, and up to 0.33 % less at
+the far side of the Sentinel-2 tiles that cross its edge at the equator, 410 km away.
+"""
 
 MEMORY_MB = 4096
 """Memory that polygons may take by default."""
@@ -114,13 +117,13 @@ def _least_pixels(name: str, min_pixels: int, min_hectares: float | None, areas:
         if min_pixels < 1:
             raise ConfigError(f"min_pixels is {min_pixels}; expected at least 1")
         return min_pixels
-    if areas is None:
+    pixel_hectares = 0 if areas is None else float(areas.row_means_km2[len(areas.km2) // 2]) * HECTARES_PER_KM2
+    if not pixel_hectares:  # of a row beyond a pole
         raise RasterError(
             f"{name}: has no georeference that areas can be computed from; use min_pixels for min_hectares"
         )
     if not 0 <= min_hectares < math.inf:
         raise ConfigError(f"min_hectares is {min_hectares:g}; expected 0 or more")
-    pixel_hectares = float(areas.row_means_km2[len(areas.km2) // 2]) * HECTARES_PER_KM2
     return max(math.ceil(min_hectares / pixel_hectares * (1 - SCALE_TOLERANCE)), 1)
 
 

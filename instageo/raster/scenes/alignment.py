@@ -64,13 +64,15 @@ def _map_axes(scene: Grid, own: Grid) -> Alignment | None:
     """Return the maps of both axes, or None if an axis of one is not parallel to that of the other."""
     height, width = scene.shape
     xs, ys = scene.to_crs([0, 0, height], [0, width, 0])
-    rows, columns = own.from_crs(np.array(xs), np.array(ys))
-    drift = max(abs(rows[1] - rows[0]), abs(columns[2] - columns[0]))
-    if not drift <= TOLERANCE or rows[2] == rows[0] or columns[1] == columns[0]:
+    with np.errstate(over="ignore", invalid="ignore"):  # of damaged files
+        rows, columns = own.from_crs(np.array(xs), np.array(ys))
+        drift = max(abs(rows[1] - rows[0]), abs(columns[2] - columns[0]))
+        down, across = rows[2] - rows[0], columns[1] - columns[0]
+    if not (drift <= TOLERANCE and 0 < abs(down) < np.inf and 0 < abs(across) < np.inf):
         return None
     return Alignment(
-        _rounded((rows[2] - rows[0]) / height, rows[0], height, own.height),
-        _rounded((columns[1] - columns[0]) / width, columns[0], width, own.width),
+        _rounded(down / height, rows[0], height, own.height),
+        _rounded(across / width, columns[0], width, own.width),
     )
 
 

@@ -54,6 +54,18 @@ def test_the_advice_names_the_products_with_that_many_layers():  # pitfall 75
     assert caught.value.problem == "f.tif: has 13 layers, expected 12 ()"
 
 
+def test_the_advice_is_to_read_by_name_where_the_file_names_all_bands():  # pitfalls 75, 76
+    """Six bands between others, as many layers as a product has; without SWIR_2, the advice is another one."""
+    names = ["coastal_aerosol", "blue", "green", "red", "nir_narrow", "swir1", "swir2", *["dem"] * 5]
+    with pytest.raises(LayerError, match=re.escape("f.tif: has 12 layers, expected 6 ()")) as caught:
+        layers(info(12, names), chips(num_layers=6))
+    assert caught.value.advice.startswith("dataloader.bands_by_name=true reads")
+    assert layers(info(12, names), chips(num_layers=6, by_name=True)) == (1, 2, 3, 4, 5, 6)
+    with pytest.raises(LayerError) as caught:
+        layers(info(12, [*names[:6], "dem", *names[7:]]), chips(num_layers=6))
+    assert "bands_by_name" not in caught.value.advice
+
+
 @pytest.mark.parametrize(
     ("rules", "is_asked"), [({}, True), ({"sensor": "hls_s30"}, False), ({"bands": (0, 1)}, False)]
 )

@@ -12,6 +12,7 @@ from instageo.model.chips.value_check import MAX_MAGNITUDE, check_magnitude
 from instageo.model.dataset.chip_reader import ChipReader
 from instageo.model.dataset.datasets import WholeChipDataset
 from instageo.model.inspection.row import InspectionSpec, inspect_row
+from instageo.model.settings.keys import cut_advice
 from instageo.table import Row
 
 LOWEST = float(np.finfo(np.float32).min)
@@ -91,8 +92,9 @@ def test_large_values_may_be_clipped_instead(stored, is_clipped):
     values = np.array(stored).reshape(1, 1, 1, 1)
     with pytest.raises(DataError) as error:
         check_magnitude((values * 1e19).astype(np.float32), values, np.ones((1, 1, 1), bool), "a.tif")
-    advice = f"dataloader.no_data_value={stored!r} or tag it as no-data in the file"
+    advice = f"tag it as no-data in the file, or set dataloader.no_data_value={stored!r}"
     assert str(error.value).endswith(advice + ", else clip it with dataloader.max_pixel_value" * is_clipped)
+    assert cut_advice(str(error.value)).endswith("if it means no-data, tag it as no-data in the file")
 
 
 @pytest.mark.parametrize("sign", [1, -1])

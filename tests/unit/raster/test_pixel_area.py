@@ -83,8 +83,25 @@ def test_the_corners_of_a_grid():
     assert Grid(None, Affine.identity(), 4, 2).bounds_lonlat() is None
 
 
-@pytest.mark.parametrize("size", [1e8, 1e200, 1.7e308])
+@pytest.mark.parametrize("size", [0, 1e-200, 1e-12, 1e8, 1e200, 1.7e308])
 @pytest.mark.parametrize("code", [32617, 4326])
-def test_pixels_larger_than_the_earth_have_no_area(code, size):
-    """Those of damaged files; a sum of their areas may be infinite or no number."""
+def test_pixels_smaller_than_a_micrometre_or_longer_than_the_equator_have_no_area(code, size):
+    """Those of damaged files; sums of their areas may be zero, infinite or no number, and are divided by."""
     assert compute_pixel_areas(Grid(wkt(code), Affine(size, 0, 0, 0, -size, 0), 8, 8)) is None
+
+
+def test_pixels_on_a_line_have_no_area():
+    assert compute_pixel_areas(Grid(wkt(32617), Affine(30, 30, 5e5, 30, 30, 4e6), 8, 8)) is None
+
+
+def test_pixels_beyond_a_pole_have_no_area():
+    """Latitude 90 lies between the second and the third row; Web Mercator has no point beyond a pole."""
+    assert compute_pixel_areas(Grid(wkt(4326), Affine(1, 0, 0, 0, -1, 100), 10, 2)) is None
+    assert compute_pixel_areas(Grid(wkt(3857), Affine(30, 0, 0, 0, -30, 1e11), 8, 8)) is None
+    areas = compute_pixel_areas(Grid(wkt(4326), Affine(1, 0, 0, 0, -1, 92), 4, 2))
+    assert (areas.km2[:, 0] > 0).tolist() == [False, False, True, True]
+
+
+def test_a_map_of_one_pixel_of_the_whole_earth():
+    areas = compute_pixel_areas(Grid(wkt(4326), Affine(360, 0, -180, 0, -180, 90), 1, 1))
+    assert areas.km2[0, 0] == pytest.approx(EARTH_KM2, rel=1e-9)

@@ -46,6 +46,25 @@ def test_metadata_of_a_file(make_raster, grid):
     assert (info.num_layers, info.grid, info.dtype, info.no_data_value) == (13, grid(2, 3), "int16", -9999)
 
 
+DAMAGED = {
+    "size 0": Affine(0, 0, 5e5, 0, 0, 4e6),
+    "vanishing area": Affine(1e-200, 0, 5e5, 0, -1e-200, 4e6),
+    "infinite area": Affine(1e200, 0, 5e5, 0, -1e200, 4e6),
+    "infinite corner": Affine(30, 0, float("inf"), 0, -30, 4e6),
+    "no numbers": Affine(*[float("nan")] * 6),
+    "pixels on a line": Affine(30, 30, 5e5, 30, 30, 4e6),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_transform_that_gives_pixels_no_place_is_none(make_raster, name):
+    """Otherwise, wherever it is inverted, it ends in a traceback."""
+    path = make_raster("chip.tif", np.zeros((1, 2, 3), np.uint8), transform=DAMAGED[name])
+    with rasterio.open(path) as file:
+        assert not file.transform.is_identity
+    assert read_info(path).grid.transform.is_identity
+
+
 def write_located(path, crs):
     with rasterio.open(
         path,
@@ -93,6 +112,8 @@ def test_the_source_of_reference_systems_can_be_set(tmp_path):
     for call in (lambda function, **options: function(**options), in_a_thread):
         assert call(read).endswith('AUTHORITY["EPSG","4326"]]')
         assert not call(read, GTIFF_SRS_SOURCE="GEOKEYS").endswith('AUTHORITY["EPSG","4326"]]')
+    with rasterio.Env(GTIFF_SRS_SOURCE="GEOKEYS"):  # of the main thread, which holds for all threads
+        assert not in_a_thread(read).endswith('AUTHORITY["EPSG","4326"]]')
 
 
 def in_a_thread(function, **options):
@@ -135,6 +156,15 @@ def test_missing_layers_are_refused(make_raster, layers):
 def test_each_layer_has_its_own_validity(make_raster):
     path = make_raster("chip.tif", np.array([[[0, 1]], [[1, 0]]], dtype=np.uint8), no_data_value=0)
     assert read_raster(path, [1, 0]).valid[:, 0].tolist() == [[True, False], [False, True]]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("x" * 300, "cannot be opened (File name too long)"), ("a\0b", "no such file")]
+)
+def test_paths_that_cannot_be_are_named(name, reason):
+    with pytest.raises(RasterError) as caught:
+        read_info(name)
+    assert str(caught.value) == f"{name}: {reason}; check the path, root_dir and the table"
 
 
 def test_unreadable_files_are_named(make_raster, tmp_path):  # pitfall 39

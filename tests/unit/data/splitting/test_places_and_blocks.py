@@ -30,7 +30,7 @@ def test_footprints_of_files_come_before_columns(tmp_path):
     write_chip(tmp_path / "placed.tif")
     write_chip(tmp_path / "bare.tif", crs=None)
     (tmp_path / "broken.tif").write_bytes(b"II*\0")
-    names = ["placed.tif", "bare.tif", "broken.tif", "missing.tif"]
+    names = ["placed.tif", "bare.tif", "broken.tif", "x" * 300]  # the last one cannot be a name
     table = write_rows(
         tmp_path / "t.csv", [{"Input": name, "lat": 10 * bool(k % 2), "lon": 20} for k, name in enumerate(names)]
     )

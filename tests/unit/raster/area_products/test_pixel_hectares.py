@@ -86,8 +86,14 @@ def test_a_field_that_no_polynomial_fits_is_computed_exactly():
         Grid(wkt(4326), Affine.identity(), 2, 2),
         Grid(wkt(4326), Affine(1, 0.5, 0, 0.5, -1, 0), 2, 2),
         Grid(wkt(4326), Affine(float("nan"), 0, 0, 0, -1, 0), 2, 2),
+        Grid(wkt(32617), Affine(0, 0, 5e5, 0, 0, 4e6), 2, 2),
+        Grid(wkt(32617), Affine(1e-200, 0, 5e5, 0, -1e-200, 4e6), 2, 2),
+        Grid(wkt(32617), Affine(1e8, 0, 0, 0, -1e8, 0), 2, 2),
+        Grid(wkt(4326), Affine(1e308, 0, 0, 0, -1e308, 0), 2, 2),
     ],
 )
-def test_a_grid_that_is_nowhere_on_earth_is_refused(grid):
-    with pytest.raises(RasterError, match=r"map\.tif: "):
+def test_pixels_without_an_area_are_refused(grid):
+    with pytest.raises(
+        RasterError, match=r"map\.tif: (has no georeference, so|its grid is rotated in degrees, nowhere)"
+    ):
         PixelHectares(grid, "map.tif")

@@ -111,3 +111,19 @@ def test_other_datums_are_transformed(make_raster, tmp_path):
     polygonize(path, tmp_path / "map.geojson")
     [geometry], _ = read(tmp_path / "map.geojson")
     assert 0.0005 < abs(geometry.bounds[0] - 10) < 0.002
+
+
+@pytest.mark.parametrize(("size", "north"), [(1e6, 0), (1, 200), (0.25, 91.5)])
+def test_geojson_of_a_map_beyond_the_earth_is_refused(make_raster, tmp_path, size, north):
+    """A polygon 3 million degrees wide would be cut at 16,667 antimeridians."""
+    transform = Affine(size, 0, 0, 0, -size, north)
+    path = make_raster("map.tif", np.zeros((2, 3), np.uint8), crs=wkt(4326), transform=transform)
+    with pytest.raises(RasterError, match="a polygon lies beyond the Earth's edge"):
+        polygonize(path, tmp_path / "map.geojson")
+
+
+def test_geojson_of_a_grid_whose_centres_lie_on_poles_and_antimeridian(make_raster, tmp_path):
+    transform = Affine(0.5, 0, -180.25, 0, -0.5, 90.25)
+    path = make_raster("map.tif", np.zeros((361, 721), np.uint8), crs=wkt(4326), transform=transform)
+    polygonize(path, tmp_path / "map.geojson")
+    assert len(read(tmp_path / "map.geojson")[0]) == 1

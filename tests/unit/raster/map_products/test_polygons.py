@@ -159,6 +159,29 @@ def test_a_map_without_georeference_has_polygons_in_pixels(make_raster, tmp_path
         polygonize(path, tmp_path / "map.gpkg", min_hectares=1)
 
 
+@pytest.mark.parametrize(
+    ("code", "easting"),
+    [(32632, 500_000), (32630, 909_000), (32637, 100_000)],
+    ids=["middle of a zone", "tile 30NZF", "tile 37NAA"],
+)
+def test_four_pixels_of_30_m_are_0_36_hectares_in_all_tiles(make_raster, tmp_path, code, easting):
+    """On the ground, pixels at the equator have 900.7 m2 at the middle of a zone, and 897 m2 on tiles over its edge."""
+    values = np.zeros((9, 9), np.uint8)
+    values[1:3, 1:3], values[5, 5:8] = 1, 2
+    crs, transform = CRS.from_epsg(code).to_wkt(), Affine(30, 0, easting, 0, -30, 100_000)
+    path = make_raster("map.tif", values, crs=crs, transform=transform)
+    assert polygonize(path, tmp_path / "map.parquet", min_hectares=0.36).min_pixels == 4
+    assert sorted(read(tmp_path / "map.parquet")[1]["class"]) == [0, 1]
+
+
+def test_a_least_area_on_a_map_beyond_a_pole_is_refused(make_raster, tmp_path):
+    """The first two of its eight rows have an area."""
+    degrees = {"crs": DEGREES["crs"], "transform": Affine(1, 0, 0, 0, -1, -88)}
+    path = make_raster("map.tif", np.zeros((8, 3), np.uint8), **degrees)
+    with pytest.raises(RasterError, match="use min_pixels"):
+        polygonize(path, tmp_path / "map.gpkg", min_hectares=1)
+
+
 def test_geoparquet_says_where_it_lies(make_raster, tmp_path):
     polygonize(make_raster("map.tif", np.zeros((2, 3), np.uint8)), tmp_path / "map.parquet")
     geo = json.loads(parquet.read_metadata(tmp_path / "map.parquet").metadata[b"geo"])

@@ -5,9 +5,13 @@ import pytest
 import rasterio
 from affine import Affine
 from numpy.testing import assert_allclose, assert_array_equal
+from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
+from instageo.errors import RasterError
+from instageo.raster.grid import Grid
+from instageo.raster.scenes.alignment import align
 from instageo.raster.scenes.scene import BandSource, open_scene
 from tests.scenes import TRANSFORM, random_scene, read_strips, scene_of, write_scene
 
@@ -168,3 +172,11 @@ def test_a_chosen_resolution_keeps_the_corner(tmp_path):
     fine = scene_of(path, 1, resolution=5)
     assert fine.grid.shape == (600, 422)
     assert read_strips(fine)[1].all()
+
+
+def test_a_file_whose_pixels_are_without_number_in_one_of_the_scene_is_refused():
+    """300 pixels of 1e154 m hold 2e310 of 1e-154 m, more than the largest number."""
+    crs = CRS.from_epsg(32633).to_wkt()
+    scene, own = (Grid(crs, Affine(size, 0, 0, 0, -size, 0), 300, 210) for size in (1e154, 1.5e-154))
+    with pytest.raises(RasterError, match=r"own\.tif: is rotated against scene\.tif"):
+        align(scene, own, "own.tif", "scene.tif")
