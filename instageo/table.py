@@ -5,6 +5,8 @@ Optional columns give the time and place of acquisition: `dates`, ISO dates sepa
 """
 
 import csv
+import difflib
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,12 @@ from instageo.table_formats import READERS
 
 INPUT, LABEL = "Input", "Label"
 DATES, LATITUDE, LONGITUDE = "dates", "lat", "lon"
+
+log = logging.getLogger(__name__)
+
+OPTIONAL = {LABEL: LABEL, DATES: DATES, LATITUDE: LATITUDE, LONGITUDE: LONGITUDE}
+OPTIONAL |= {"latitude": LATITUDE, "longitude": LONGITUDE}
+"""Columns that a table may lack, by their names and by names that users may give them."""
 
 NONE = "-"
 """Label of a chip to which no class applies (multi-label classification); an empty label means unknown."""
@@ -96,6 +104,7 @@ def rows_from_records(
             raise TableError(
                 f"{file}: no column '{column}'; found {columns}; {_column_hint(columns, need_label=need_label)}"
             )
+    _warn_of_misnamed(columns, file)
     rows = []
     for number, record in enumerate(records, start=1):
         row = _row(f"{file}: row {number}", record, root_dir, label_is_file=label_is_file)
@@ -128,6 +137,15 @@ def _column_hint(columns: Sequence[str], *, need_label: bool) -> str:
         return "separate columns by commas"
     needed = f"the columns '{INPUT}' and '{LABEL}'" if need_label else f"the column '{INPUT}'"
     return f"the first line must name {needed}"
+
+
+def _warn_of_misnamed(columns: Sequence[str], file: str) -> None:
+    """Warn of columns that are not read, but whose names resemble those of columns that the table lacks."""
+    absent = {name: column for name, column in OPTIONAL.items() if column not in columns}
+    for name in [column for column in columns if column not in {INPUT, *OPTIONAL.values()}]:
+        for near in difflib.get_close_matches(name.lower(), [key.lower() for key in absent], n=1, cutoff=0.8):
+            column = next(absent[key] for key in absent if key.lower() == near)
+            log.warning("%s: column '%s' is not read; rename it to '%s' if that is what it holds", file, name, column)
 
 
 def find_table(path: str | Path, root_dir: str | Path) -> str:

@@ -209,3 +209,22 @@ def test_only_needed_columns_are_asked_for(tmp_path, need_label, needed):
     (tmp_path / "chips.csv").write_text("image,mask\na,b\n")
     with pytest.raises(TableError, match=f"no column 'Input'; .*; the first line must name {needed}$"):
         read_table(tmp_path / "chips.csv", tmp_path, need_label=need_label)
+
+
+@pytest.mark.parametrize(
+    ("header", "advice"),
+    [
+        ("Input,Lable", "column 'Lable' is not read; rename it to 'Label' if that is what it holds"),
+        ("Input,label", "column 'label' is not read; rename it to 'Label' if that is what it holds"),
+        ("Input,Label,date", "column 'date' is not read; rename it to 'dates' if that is what it holds"),
+        ("Input,Label,Latitude", "column 'Latitude' is not read; rename it to 'lat' if that is what it holds"),
+        ("Input,Label,dates,date", None),
+        ("Input,Label,id,elevation", None),
+    ],
+)
+def test_a_column_that_may_be_misnamed_is_told(tmp_path, caplog, header, advice):
+    (tmp_path / "t.csv").write_text(
+        f"{header}\n" + ",".join("a" if name[0] in "ILl" else "" for name in header.split(","))
+    )
+    read_table(tmp_path / "t.csv", tmp_path, need_label=False)
+    assert caplog.messages == ([] if advice is None else [f"{tmp_path / 't.csv'}: {advice}"])
