@@ -1,7 +1,11 @@
-"""Run a network on images of any size: overlapping tiles, averaged; each pixel gets one result, without randomness."""
+"""Run a network on images of any size: overlapping tiles, averaged; each pixel gets one result, without randomness.
+
+How much a tile counts for a pixel rises linearly over the part that it shares with its neighbours.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, islice
 
 import torch
@@ -29,6 +33,38 @@ class NonFiniteOutputError(DataError):
             "dataloader.std)"
         )
         self.index = index
+
+
+@lru_cache(maxsize=64)
+def compute_ramp(size: int, overlap: int, before: bool, after: bool, device: torch.device | None = None) -> Tensor:
+    """Return how much each pixel along one side of a tile counts, (size,): linear over the overlap, 1 inside.
+
+    The tensor is shared and must not be changed.
+
+    Args:
+        size: Pixels along the side.
+        overlap: Pixels that neighbouring tiles share.
+        before: Whether there is a tile before this one; at the border of an image pixels count fully.
+        after: Whether there is a tile after this one.
+        device: Where the tensor is; None for main memory.
+    """
+    rising = ((torch.arange(size) + 0.5) / max(overlap, 0.5)).clamp(max=1)
+    ones = torch.ones(size)
+    return ((rising if before else ones) * (rising.flip(0) if after else ones)).to(device)
+
+
+def tile_ramp(axis: TileAxis, index: int, device: torch.device | None = None) -> Tensor:
+    """Return how much the rows or columns of a tile count, (size,): less where it overlaps its neighbours."""
+    return compute_ramp(axis.size, axis.tile - axis.stride, index > 0, index < len(axis.starts) - 1, device)
+
+
+@lru_cache(maxsize=8)
+def sum_of_ramps(axis: TileAxis) -> Tensor:
+    """Return the sum of all ramps for each row or column of an image, (length,); it must not be changed."""
+    total = torch.zeros(axis.length)
+    for index in range(len(axis.starts)):
+        total[axis.window(index)] += tile_ramp(axis, index)
+    return total
 
 
 class RollingSum:
@@ -73,7 +109,7 @@ class RollingSum:
         top, left = max(own_rows.start, self.row), max(own_columns.start, self.window.start)
         right = min(own_columns.stop, self.window.stop)
         inside = slice(top - own_rows.start, None), slice(left - own_columns.start, right - own_columns.start)
-        down, across = self.rows.ramp(row, values.device), self.columns.ramp(column, values.device)
+        down, across = tile_ramp(self.rows, row, values.device), tile_ramp(self.columns, column, values.device)
         weights = down[inside[0], None] * across[inside[1]]
         target = self._sums[
             :, top - self.row : own_rows.stop - self.row, left - self.window.start : right - self.window.start
@@ -83,7 +119,7 @@ class RollingSum:
     def pop(self, stop: int) -> Tensor:
         """Return the averages of all rows before `stop`, which no further tile touches, (K, rows, columns)."""
         count = stop - self.row
-        weights = self.rows.total[self.row : stop, None] * self.columns.total[self.window]
+        weights = sum_of_ramps(self.rows)[self.row : stop, None] * sum_of_ramps(self.columns)[self.window]
         averages = self._sums[:, :count] / weights.to(self._sums.device)
         kept = self._sums[:, count:].clone()
         self._sums[:, : kept.shape[1]] = kept

@@ -1,10 +1,9 @@
-"""How images of any size are cut into overlapping tiles, and how much each tile counts for each pixel."""
+"""How images of any size are cut into overlapping tiles."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 MIN_OVERLAP = 16
@@ -83,38 +82,8 @@ class TileAxis:
         """Return the rows or columns of a tile."""
         return slice(self.starts[index], self.starts[index] + self.size)
 
-    def ramp(self, index: int, device: torch.device | None = None) -> Tensor:
-        """Return how much the rows or columns of a tile count, (size,): less where it overlaps its neighbours."""
-        return compute_ramp(self.size, self.tile - self.stride, index > 0, index < len(self.starts) - 1, device)
-
-    @cached_property
-    def total(self) -> Tensor:
-        """The sum of all ramps for each row or column of the image, (length,)."""
-        total = torch.zeros(self.length)
-        for index in range(len(self.starts)):
-            total[self.window(index)] += self.ramp(index)
-        return total
-
 
 def compute_tile_starts(length: int, tile: int, stride: int) -> list[int]:
     """Return the first pixels of tiles that cover 0..length - 1; the last tile ends at the border."""
     last = max(length - tile, 0)
     return [*range(0, last, stride), last]
-
-
-@lru_cache(maxsize=64)
-def compute_ramp(size: int, overlap: int, before: bool, after: bool, device: torch.device | None = None) -> Tensor:
-    """Return how much each pixel along one side of a tile counts, (size,): linear over the overlap, 1 inside.
-
-    The tensor is shared and must not be changed.
-
-    Args:
-        size: Pixels along the side.
-        overlap: Pixels that neighbouring tiles share.
-        before: Whether there is a tile before this one; at the border of an image pixels count fully.
-        after: Whether there is a tile after this one.
-        device: Where the tensor is; None for main memory.
-    """
-    rising = ((torch.arange(size) + 0.5) / max(overlap, 0.5)).clamp(max=1)
-    ones = torch.ones(size)
-    return ((rising if before else ones) * (rising.flip(0) if after else ones)).to(device)

@@ -1,4 +1,4 @@
-"""Averages over overlapping tiles: those of the definition, with memory for one row of tiles."""
+"""Averages over overlapping tiles: those of the definition, with memory for one row of tiles; each pixel counts."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,14 @@ from numpy.testing import assert_allclose
 
 from instageo.errors import DataError
 from instageo.model.chips.sample import Sample
-from instageo.model.inference.blending import NonFiniteOutputError, RollingSum, predict_images
+from instageo.model.inference.blending import (
+    NonFiniteOutputError,
+    RollingSum,
+    compute_ramp,
+    predict_images,
+    sum_of_ramps,
+    tile_ramp,
+)
 from instageo.model.inference.tiling import TileAxis, Tiling
 from instageo.model.tasks.segmentation import Segmentation
 
@@ -165,12 +172,12 @@ def average_by_definition(outputs, rows, columns):
     """Sum of weights times outputs over the sum of weights, in float32 in the order of the tiles."""
     total = np.zeros((outputs[0, 0].shape[0], rows.length, columns.length), np.float32)
     for (row, column), values in outputs.items():
-        weights = rows.ramp(row).numpy()[:, None] * columns.ramp(column).numpy()
+        weights = tile_ramp(rows, row).numpy()[:, None] * tile_ramp(columns, column).numpy()
         total[:, rows.window(row), columns.window(column)] += values.numpy() * weights
     sums = [np.zeros(axis.length, np.float32) for axis in (rows, columns)]
-    for sum_of_ramps, axis in zip(sums, (rows, columns), strict=True):
+    for ramps, axis in zip(sums, (rows, columns), strict=True):
         for index in range(len(axis.starts)):
-            sum_of_ramps[axis.window(index)] += axis.ramp(index).numpy()
+            ramps[axis.window(index)] += tile_ramp(axis, index).numpy()
     return total / (sums[0][:, None] * sums[1])
 
 
@@ -227,3 +234,25 @@ def test_a_single_tile_keeps_the_output_of_the_network():
     sample = Sample(image, torch.ones(1, 4, 4, dtype=torch.bool))
     [logits] = predict_images(identity, [sample], Tiling(4, 2, 1, Segmentation(("dry", "wet"))))
     assert torch.equal(logits, image[:, 0])
+
+
+def test_a_ramp_rises_over_the_overlap():
+    assert compute_ramp(5, 2, True, True).tolist() == [0.25, 0.75, 1, 0.75, 0.25]
+    assert compute_ramp(5, 2, False, True).tolist() == [1, 1, 1, 0.75, 0.25]
+    assert compute_ramp(5, 2, True, False).tolist() == [0.25, 0.75, 1, 1, 1]
+    assert compute_ramp(3, 0, True, True).tolist() == [1, 1, 1]
+    assert_allclose(compute_ramp(2, 2, True, True), [0.25 * 0.75, 0.75 * 0.25])
+
+
+@given(sizes, sizes, st.data())
+def test_every_pixel_counts(length, tile, data):
+    axis = TileAxis(length, tile, data.draw(st.integers(1, tile)))
+    assert (sum_of_ramps(axis) > 0).all()
+    assert (sum_of_ramps(axis) >= 1e-4).all()
+    if len(axis.starts) == 1:
+        assert sum_of_ramps(axis).tolist() == [1] * length
+
+
+def test_neighbours_share_all_of_the_weight():
+    """Tiles of 8 with 4 in common, on 20 pixels: the ramps add up to 1 everywhere."""
+    assert sum_of_ramps(TileAxis(20, 8, 4)).tolist() == [1] * 20

@@ -1,12 +1,11 @@
-"""Tiles cover every pixel; how much each counts falls towards its neighbours and not at the border of the image."""
+"""Tiles cover every pixel of an image."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
 
-from instageo.model.inference.tiling import TileAxis, Tiling, compute_ramp, compute_tile_starts, default_overlap
+from instageo.model.inference.tiling import Tiling, compute_tile_starts, default_overlap
 
 
 @pytest.mark.parametrize(
@@ -45,28 +44,6 @@ def test_tile_starts_cover_the_length(length, tile, data):  # pitfall 20
 )
 def test_a_sixteenth_of_a_tile_overlaps_but_at_least_16_pixels(tile, expected):
     assert default_overlap(tile) == expected
-
-
-def test_a_ramp_rises_over_the_overlap():
-    assert compute_ramp(5, 2, True, True).tolist() == [0.25, 0.75, 1, 0.75, 0.25]
-    assert compute_ramp(5, 2, False, True).tolist() == [1, 1, 1, 0.75, 0.25]
-    assert compute_ramp(5, 2, True, False).tolist() == [0.25, 0.75, 1, 1, 1]
-    assert compute_ramp(3, 0, True, True).tolist() == [1, 1, 1]
-    assert_allclose(compute_ramp(2, 2, True, True), [0.25 * 0.75, 0.75 * 0.25])
-
-
-@given(sizes, sizes, st.data())
-def test_every_pixel_counts(length, tile, data):
-    axis = TileAxis(length, tile, data.draw(st.integers(1, tile)))
-    assert (axis.total > 0).all()
-    assert (axis.total >= 1e-4).all()
-    if len(axis.starts) == 1:
-        assert axis.total.tolist() == [1] * length
-
-
-def test_neighbours_share_all_of_the_weight():
-    """Tiles of 8 with 4 in common, on 20 pixels: the ramps add up to 1 everywhere."""
-    assert TileAxis(20, 8, 4).total.tolist() == [1] * 20
 
 
 @pytest.mark.parametrize(("tile", "stride"), [(4, 5), (4, 0), (4, -1), (0, 0)])

@@ -9,6 +9,7 @@ from instageo.errors import ConfigError, DataError, OutOfMemoryError
 from instageo.model.backends.backend import BackendChoice
 from instageo.model.chips.sample import Sample
 from instageo.model.inference.backend_choice import use_backend
+from instageo.model.inference.blending import tile_ramp
 from instageo.model.mapping.ensemble import TTA
 from instageo.model.mapping.map_files import WantedLayers
 from instageo.model.mapping.prepared_map import MapOptions
@@ -28,7 +29,7 @@ def average_of_tiles(predictor, image, valid):
             tile = Sample(torch.from_numpy(image), torch.from_numpy(valid)).crop(*window).map(lambda part: part[None])
             with torch.inference_mode():
                 values = predictor.task.activate(predictor.forward(tile).float())[0].numpy()
-            weight = np.outer(rows.ramp(row).numpy(), columns.ramp(column).numpy())
+            weight = np.outer(tile_ramp(rows, row).numpy(), tile_ramp(columns, column).numpy())
             total = np.zeros((len(values), *image.shape[-2:]), np.float32) if total is None else total
             total[:, *window] += values * weight
             weights[window] += weight
