@@ -7,7 +7,7 @@ from torch import nn
 from instageo.model.heads.base import HeadSpec
 from instageo.model.heads.light import LightHead
 from instageo.model.heads.light_v0 import LightV0Head
-from instageo.model.heads.light_v1 import LightV1Head
+from instageo.model.heads.light_v1 import LightV1Head, LightV2Head
 from instageo.model.heads.linear import LinearHead
 from instageo.model.heads.pooled import PooledHead
 from instageo.model.heads.unet import UNetHead
@@ -23,6 +23,7 @@ HEADS: dict[str, Callable[[HeadSpec], nn.Module]] = {
     "upscaling_600m": upscaling_600m_head,
     "light_v0": LightV0Head,
     "light_v1": LightV1Head,
+    "light_v2": LightV2Head,
     "pooled": PooledHead,
 }
 """Heads by name: functions that build, from a `HeadSpec`, a module from `HeadInput` to logits of any height and width.

@@ -35,7 +35,11 @@ STORED = (Role.fixed_by_checkpoint, Role.default_from_checkpoint, Role.recorded_
 
 OLD_ENCODER = "prithvi_100M_backbone."
 
-EARLIER_LIGHT = {"segmentation_head.classify.3.weight": "light_v0", "segmentation_head.pixels.0.bias": "light_v1"}
+EARLIER_LIGHT = {
+    "segmentation_head.classify.3.weight": "light_v0",
+    "segmentation_head.pixels.0.bias": "light_v1",
+    "segmentation_head.pixels.bias": "light_v2",
+}
 """Heads that earlier versions called `light`, by a key that the present `light` does not have; the first decides."""
 
 UNUSED = ("prithvi_encoder.pos_embed", "prithvi_encoder.decoder", "prithvi_encoder.mask_token")

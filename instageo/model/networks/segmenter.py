@@ -14,7 +14,6 @@ from instageo.model.heads.factory import HEADS
 from instageo.model.heads.layers import resize_bilinear
 from instageo.model.heads.light import GROUPS, LightHead
 from instageo.model.heads.light_v0 import LightV0Head
-from instageo.model.heads.light_v1 import LightV1Head
 from instageo.model.networks.base import NetworkConfig, NetworkSizes, SegmentationNetwork, pad_to_patches
 from instageo.model.networks.conv_segmenter import ConvSegmenter
 from instageo.sensors import PRITHVI_BANDS
@@ -153,7 +152,8 @@ def _build_prithvi(config: NetworkConfig) -> PrithviSegmenter:
 
 
 def _check_head_channels(head: str, channels: int) -> None:
-    if HEADS[head] not in (LightHead, LightV0Head, LightV1Head):
+    kind = HEADS[head]
+    if not (isinstance(kind, type) and issubclass(kind, LightHead | LightV0Head)):
         raise ConfigError(f"model.head_channels={channels} is for model.head=light; remove it for model.head={head}")
     if channels < GROUPS or channels % GROUPS:
         raise ConfigError(f"model.head_channels is {channels}; expected a multiple of {GROUPS}")

@@ -47,7 +47,7 @@ class ModelSettings:
     head: str = setting(
         "light",
         "light | upscaling (published) | unet | upernet | linear | pooled (image-level); of earlier versions: "
-        "upscaling_600m, light_v0, light_v1; conv_* networks: conv, their own decoder, or pooled",
+        "upscaling_600m, light_v0, light_v1, light_v2; conv_* networks: conv, their own decoder, or pooled",
         Role.fixed_by_checkpoint,
     )
     head_channels: int | None = setting(

@@ -77,7 +77,7 @@ def test_parameters_of_a_narrow_network_by_hand():
     assert sum(parameter.numel() for parameter in net.parameters()) == encoder + 3 * (32 + 1)
 
 
-@pytest.mark.parametrize("head", ["light", "light_v0", "light_v1"])
+@pytest.mark.parametrize("head", ["light", "light_v0", "light_v1", "light_v2"])
 @pytest.mark.parametrize("head_channels", [4, 8, 48])
 @pytest.mark.parametrize("num_dates", [1, 2])
 def test_the_light_heads_with_other_head_channels_train_at_any_size(head, head_channels, num_dates):
