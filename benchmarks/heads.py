@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("dataset", choices=SETTINGS)
     parser.add_argument("data", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--heads", nargs="+", default=["light", "light_v1", "light_v0"])
+    parser.add_argument("--heads", nargs="+", default=["light", "light_v2", "light_v0"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--epochs", type=int, default=30)
     arguments = parser.parse_args()
