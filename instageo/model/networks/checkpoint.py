@@ -42,6 +42,9 @@ EARLIER_LIGHT = {
 }
 """Heads that earlier versions called `light`, by a key that the present `light` does not have; the first decides."""
 
+LIGHT_KEY = "segmentation_head.deepen.narrow.0.weight"
+"""A key of all of these; networks of other kinds have some of the keys above."""
+
 UNUSED = ("prithvi_encoder.pos_embed", "prithvi_encoder.decoder", "prithvi_encoder.mask_token")
 """Keys that published files may hold but that are computed or not needed."""
 
@@ -196,6 +199,8 @@ def with_current_head(stored: Mapping[str, Any], keys: Collection[str]) -> dict[
         stored: Settings with keys of this version.
         keys: Keys of the checkpoint's tensors, without the leading `net.`.
     """
+    if LIGHT_KEY not in keys:
+        return dict(stored)
     earlier = next((head for key, head in EARLIER_LIGHT.items() if key in keys), None)
     return {**stored, "model.head": earlier} if earlier and stored.get("model.head") == "light" else dict(stored)
 
