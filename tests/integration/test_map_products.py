@@ -142,7 +142,7 @@ def test_a_scene_of_landsat(mapped, tmp_path):
 def three_dates(tmp_path_factory):
     """A network for three dates, which takes their days and the place into account."""
     settings = ["model.model_name=prithvi_eo_v2_tiny_tl", "model.coords_dropout=0"]
-    return train_small(tmp_path_factory.mktemp("three"), *settings, num_dates=3, epochs=2)
+    return train_small(tmp_path_factory.mktemp("three"), *settings, num_dates=3, epochs=4)
 
 
 DAYS = ["2021-05-03", "2021-08-14", "2022-01-30"]
