@@ -3,11 +3,14 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from threading import Thread
+from types import FrameType
 from typing import TypeVar
 
 from instageo.errors import DataError
@@ -42,7 +45,8 @@ def prefetch(
     pending: deque[Future[Result]] = deque()
     try:
         for item in items:
-            pending.append(workers.submit(function, item))
+            with deferred_interrupts():
+                pending.append(workers.submit(function, item))
             if len(pending) > ahead:
                 yield pending.popleft().result()
         while pending:
@@ -62,11 +66,33 @@ def map_processes(function: Callable[[Item], Result], items: Sequence[Item]) -> 
     """
     pool = ProcessPoolExecutor(os.cpu_count(), initializer=follow_parent)
     try:
-        yield from pool.map(function, items, chunksize=CHUNK_SIZE)
+        with deferred_interrupts():
+            results = pool.map(function, items, chunksize=CHUNK_SIZE)
+        yield from results
     except BrokenProcessPool as error:
         raise DataError("a process that was reading files was killed; this happens when memory runs out") from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[None]:
+    """Let Ctrl-C wait until the block has ended.
+
+    A pool that is interrupted while it takes a task can keep a lock, and then waits for itself for ever when it is shut
+    down.
+    """
+    if threading.current_thread() is not threading.main_thread():  # others are not interrupted
+        yield
+        return
+    received: list[tuple[int, FrameType | None]] = []
+    previous = signal.signal(signal.SIGINT, lambda *details: received.append(details))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if previous is None else previous)
+        if received and callable(previous):
+            previous(*received[0])
 
 
 def follow_parent() -> None:

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import torch
 
 from instageo.errors import DataError
-from instageo.runtime.parallel import map_processes, map_threads
+from instageo.runtime import parallel
+from instageo.runtime.parallel import deferred_interrupts, map_processes, map_threads
 
 PROGRAM = """
 import os, sys, time
@@ -93,3 +95,31 @@ def has_ended(pid, deadline_s=60):
             return True
         time.sleep(0.05)
     return False
+
+
+def test_an_interrupt_waits_for_the_end_of_the_block():
+    steps = []
+
+    def interrupt_itself():
+        with deferred_interrupts():
+            os.kill(os.getpid(), signal.SIGINT)
+            steps.append("ended")
+
+    pytest.raises(KeyboardInterrupt, interrupt_itself)
+    assert steps == ["ended"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_pool_takes_its_tasks_undisturbed(monkeypatch):
+    """An interrupt while it does could leave one of its locks closed."""
+    handlers = []
+
+    class Watched(ProcessPoolExecutor):
+        def submit(self, *arguments, **options):
+            handlers.append(signal.getsignal(signal.SIGINT))
+            return super().submit(*arguments, **options)
+
+    monkeypatch.setattr(parallel, "ProcessPoolExecutor", Watched)
+    assert len(list(map_processes(square, range(20)))) == 20
+    assert len(handlers) == 3  # of eight items each
+    assert signal.default_int_handler not in handlers
