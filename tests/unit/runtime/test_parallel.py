@@ -105,7 +105,8 @@ def test_an_interrupt_waits_for_the_end_of_the_block():
             os.kill(os.getpid(), signal.SIGINT)
             steps.append("ended")
 
-    pytest.raises(KeyboardInterrupt, interrupt_itself)
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_itself()
     assert steps == ["ended"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
