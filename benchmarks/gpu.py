@@ -1,8 +1,8 @@
 """Everything on a GPU: networks, reading and writing, chips and maps from files to files, and what they agree with.
 
-python benchmarks/gpu.py FOLDER data|network|io|chips|map|correct|train [options]
+python benchmarks/gpu.py FOLDER data|models|network|io|chips|map|correct|train [options]
 
-`data` makes chips and a scene of a formula with noise, and models with random weights; the others use these.
+`data` makes chips and a scene of a formula with noise, `models` networks with random weights; the others use these.
 """
 
 import argparse

@@ -24,9 +24,10 @@ DATES, LATITUDE, LONGITUDE = "dates", "lat", "lon"
 
 log = logging.getLogger(__name__)
 
-OPTIONAL = {LABEL: LABEL, DATES: DATES, LATITUDE: LATITUDE, LONGITUDE: LONGITUDE}
-OPTIONAL |= {"latitude": LATITUDE, "longitude": LONGITUDE}
-"""Columns that a table may lack, by their names and by names that users may give them."""
+OPTIONAL = {
+    "label": LABEL, "dates": DATES, "lat": LATITUDE, "lon": LONGITUDE, "latitude": LATITUDE, "longitude": LONGITUDE,
+}  # fmt: skip
+"""Columns that a table may lack, by names that users may give them, in small letters."""
 
 NONE = "-"
 """Label of a chip to which no class applies (multi-label classification); an empty label means unknown."""
@@ -142,10 +143,12 @@ def _column_hint(columns: Sequence[str], *, need_label: bool) -> str:
 def _warn_of_misnamed(columns: Sequence[str], file: str) -> None:
     """Warn of columns that are not read, but whose names resemble those of columns that the table lacks."""
     absent = {name: column for name, column in OPTIONAL.items() if column not in columns}
-    for name in [column for column in columns if column not in {INPUT, *OPTIONAL.values()}]:
-        for near in difflib.get_close_matches(name.lower(), [key.lower() for key in absent], n=1, cutoff=0.8):
-            column = next(absent[key] for key in absent if key.lower() == near)
-            log.warning("%s: column '%s' is not read; rename it to '%s' if that is what it holds", file, name, column)
+    for name in columns:
+        if name in (INPUT, *OPTIONAL.values()):
+            continue
+        for near in difflib.get_close_matches(name.lower(), absent, n=1, cutoff=0.8):
+            message = "%s: column '%s' is not read; rename it to '%s' if that is what it holds"
+            log.warning(message, file, name, absent[near])
 
 
 def find_table(path: str | Path, root_dir: str | Path) -> str:

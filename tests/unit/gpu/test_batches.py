@@ -10,23 +10,14 @@ import torch
 from instageo.errors import DataError
 from instageo.model.gpu.batches import predict_on_gpu
 from instageo.model.inference.batch import PredictionItem, predict_items
-from instageo.model.inference.predictor import Predictor
-from instageo.model.networks.from_settings import network_from_settings
-from instageo.model.settings.keywords import settings_from_keywords
 from instageo.raster.reading import read_raster
 from instageo.table import Row
-
-SETTINGS = {
-    "model.model_name": "prithvi_eo_tiny", "model.depth": 1, "model.head": "linear", "dataloader.img_size": 32,
-    "dataloader.mean": [1000.0] * 6, "dataloader.std": [500.0] * 6, "train.batch_size": 16,
-}  # fmt: skip
+from tests.unit.small_predictor import small_predictor
 
 
 @pytest.fixture
 def predictor():
-    settings = settings_from_keywords(SETTINGS, normalized=True)
-    torch.manual_seed(0)
-    return Predictor(network_from_settings(settings).eval(), settings)
+    return small_predictor(batch_size=16)
 
 
 @pytest.fixture

@@ -7,25 +7,16 @@ import torch
 from instageo.errors import DataError, OutOfMemoryError
 from instageo.model.commands.evaluate import score
 from instageo.model.inference.batch import PredictionItem, predict_items
-from instageo.model.inference.predictor import Predictor
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.row_stats import RowStats
-from instageo.model.networks.from_settings import network_from_settings
-from instageo.model.settings.keywords import settings_from_keywords
 from instageo.runtime import memory
 from instageo.table import Row
-
-SETTINGS = {
-    "model.model_name": "prithvi_eo_tiny", "model.depth": 1, "model.head": "linear", "dataloader.img_size": 32,
-    "dataloader.mean": [1000.0] * 6, "dataloader.std": [500.0] * 6, "train.batch_size": 1,
-}  # fmt: skip
+from tests.unit.small_predictor import small_predictor
 
 
 @pytest.fixture
 def predictor():
-    settings = settings_from_keywords(SETTINGS, normalized=True)
-    torch.manual_seed(0)
-    return Predictor(network_from_settings(settings).eval(), settings)
+    return small_predictor(batch_size=1)
 
 
 @pytest.fixture
