@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.free_port import free_port
 from tests import faulty_server
 
 START_S = 10.0
@@ -80,7 +81,7 @@ def running(folder: Path, delay_s: float = 0.0, *, compiled: bool = True) -> Ite
             yield FileServer("Python", port)
         return
     with tempfile.TemporaryDirectory() as name:
-        work, port = Path(name), _free_port()
+        work, port = Path(name), free_port()
         config = CONFIG.format(modules=modules, work=work, port=port, folder=folder.absolute(), delay_s=delay_s)
         (work / "nginx.conf").write_text(config, encoding="utf-8")
         command = ["nginx", "-p", name, "-e", f"{name}/error.log", "-c", f"{name}/nginx.conf"]
@@ -100,12 +101,6 @@ def _nginx_modules() -> Path | None:
     match = re.search(r"--modules-path=(\S+)", build)
     modules = Path(match[1]) if match else None
     return modules if modules and (modules / "ngx_http_lua_module.so").is_file() else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_open(port: int) -> None:

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import psutil
+
+from benchmarks.free_port import free_port
 
 FRONT = "ray::ServeReplica:instageo:FrontEnd"
 """Begin of the title of the process that answers HTTP."""
@@ -113,8 +114,7 @@ def watched_server(*arguments: str, folder: Path | None = None, stop: int = sign
         stop: Signal that ends it.
     """
     logs = folder or Path(tempfile.mkdtemp(prefix="w", dir="/tmp"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "instageo.cli", "serve", *arguments, "--port", str(port)]
     environment = os.environ | {"TMPDIR": str(logs), "RAY_TMPDIR": str(logs)}
     with (logs / "server.log").open("wb") as log:

@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
 
+from instageo.errors import InstaGeoError
 from instageo.model.inference.ray_access import bind_replica_to_loopback
 from instageo.model.inference.ray_cluster import ray_cluster
 from instageo.serving.access.http_protocol import CALLBACK_VARIABLE, limit_heads
@@ -50,19 +51,21 @@ def serve_until_stopped(settings: ServerSettings, host: str, port: int, address:
         signal.signal(number, lambda *_: stop.set())  # also while it starts, which then ends first
     log.info("starting; this takes some seconds")
     try:
-        with running_server(settings, host, port, address) as url:
+        with running_server(settings, host, port, address, stop) as url:
             log.info("serving %s on %s (page at /, API at /docs); stop with Ctrl-C", ", ".join(settings.models), url)
             while not stop.wait(1):
                 pass
             log.info("stopping")
-    except SystemExit:  # how Ray ends when it receives a signal while it starts
+    except SystemExit:  # how Ray and `running_server` end after a signal while they start
         if not stop.is_set():
             raise
         log.info("stopped")
 
 
 @contextmanager
-def running_server(settings: ServerSettings, host: str, port: int, address: str | None = None) -> Iterator[str]:
+def running_server(
+    settings: ServerSettings, host: str, port: int, address: str | None = None, stop: threading.Event | None = None
+) -> Iterator[str]:
     """Run a server while this block lasts, and yield its URL.
 
     Args:
@@ -70,9 +73,12 @@ def running_server(settings: ServerSettings, host: str, port: int, address: str 
         host: Address to listen on.
         port: Port to listen on.
         address: Address of a running Ray cluster; None to start one on this machine.
+        stop: If it is set when Ray has started, no model is loaded.
 
     Raises:
         ConfigError: The cluster cannot be reached, or this machine cannot listen at the address.
+        InstaGeoError: A process of the server failed at its start.
+        SystemExit: `stop` was set before a model was loaded.
     """
     if not address:
         listen(host, port).close()  # fails before anything is started
@@ -90,14 +96,16 @@ def running_server(settings: ServerSettings, host: str, port: int, address: str 
         ray_cluster(address, setting="--address", num_cpus=cpus, object_store_bytes=OBJECT_STORE_BYTES),
     ):
         remember(_server_id())
+        if stop is not None and stop.is_set():
+            raise SystemExit
         try:
             logs = {"log_level": "WARNING", "enable_access_log": False}
             if address:
                 serve.start(http_options=settings.http_options(host, port), logging_config=logs)
-                serve.run(application(settings.to_dict()), name=APPLICATION_NAME, route_prefix="/")
+                _run_application(application(settings.to_dict()), "/")
             else:
                 serve.start(proxy_location="Disabled", logging_config=logs)
-                serve.run(_own_application(settings, host, port), name=APPLICATION_NAME, route_prefix=None)
+                _run_application(_own_application(settings, host, port), None)
             yield f"http://{host}:{port}"
         finally:
             if address:
@@ -116,6 +124,22 @@ def application(arguments: dict[str, Any]) -> Application:
     ingress = serve.ingress(lambda: _build_http_app(settings))()
     bound: Application = _front_deployment(ingress).bind(_replica_deployment(settings).bind(settings))
     return bound
+
+
+def _run_application(bound: Application, route_prefix: str | None) -> None:
+    try:
+        serve.run(bound, name=APPLICATION_NAME, route_prefix=route_prefix)
+    except RuntimeError as error:
+        failed = serve.status().applications[APPLICATION_NAME].deployments.values()
+        messages = [deployment.message for deployment in failed if deployment.message]
+        raise InstaGeoError(f"the server cannot start: {_last_error(messages or [str(error)])}") from error
+
+
+def _last_error(messages: Sequence[str]) -> str:
+    """Return what the last line of the first message says, without the type if it is that of an exception."""
+    line = messages[0].strip().splitlines()[-1]
+    kind, _, text = line.partition(": ")
+    return text if text and kind.replace(".", "").isidentifier() else line
 
 
 class FrontEnd:

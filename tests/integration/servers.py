@@ -1,7 +1,6 @@
 """Helpers of tests of servers: a server on a free port of loopback, requests to it, and its processes."""
 
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import numpy as np
 import psutil
 from affine import Affine
 
+from benchmarks.free_port import free_port
 from instageo.model.run import main
 from instageo.raster.grid import Grid
 from instageo.raster.reading import read_raster
@@ -112,12 +112,6 @@ def started(command, port, stop=signal.SIGINT, **options):
                 process.wait(600)
             finally:
                 process.kill()
-
-
-def free_port():
-    """A port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def wait_ready(server):

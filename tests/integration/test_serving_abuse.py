@@ -15,6 +15,7 @@ import pytest
 from affine import Affine
 from rasterio.crs import CRS
 
+from benchmarks.free_port import free_port
 from benchmarks.serving_fuzz import fuzz
 from benchmarks.watched_server import BOUNDARY, form, form_begin, watched_server
 from instageo.raster.grid import Grid
@@ -157,9 +158,7 @@ def check_a_killed_front_starts_again(server, chip):
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_stopped_while_it_starts_ends_in_order(run, short_folder, stop):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "instageo.cli", "serve", f"m={run}", "--port", f"{port}"]
+    command = [sys.executable, "-m", "instageo.cli", "serve", f"m={run}", "--port", f"{free_port()}"]
     environment = os.environ | {"TMPDIR": str(short_folder), "RAY_TMPDIR": str(short_folder)}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     try:

@@ -15,13 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.free_port import free_port
 from benchmarks.watched_server import watched_server
 from instageo.runtime.own_modules import PACKAGE_FOLDER
 from tests import faulty_server
 from tests.integration.area_catalog import AREA, DAYS, write_area_catalog
 from tests.integration.forked_commands import running
 from tests.integration.maps import read_layers
-from tests.integration.servers import Server, free_port, received
+from tests.integration.servers import Server, received
 from tests.items import records_at
 from tests.stac_servers import rustac_server
 from tests.unit.serving.jobs.conftest import body

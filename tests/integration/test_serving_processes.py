@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.free_port import free_port
 from instageo.cli import app
 from instageo.raster.reading import read_raster
-from tests.integration.servers import BOUNDARY, chip_inference, free_port, image, load, serving, started, wait_for
+from tests.integration.servers import BOUNDARY, chip_inference, image, load, serving, started, wait_for
 
 
 @pytest.fixture(scope="module")

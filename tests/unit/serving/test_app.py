@@ -44,6 +44,40 @@ def test_replicas_request_a_gpu_if_there_are_any(monkeypatch, gpus, expected):  
     assert replicas._bound_deployment.ray_actor_options == expected
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            'The deployment failed to start 3 times. Error:\n\x1b[36mray::x()\x1b[39m\n  File "a.py", line 3\n'
+            "instageo.errors.ConfigError: cannot listen at 127.0.0.1:80 (in use); choose another --port",
+            "cannot listen at 127.0.0.1:80 (in use); choose another --port",
+        ),
+        ("No node has 9 GPUs: 2 are free", "No node has 9 GPUs: 2 are free"),
+        ("", "Failed to update the deployments ['FrontEnd']."),
+    ],
+)
+def test_why_a_process_does_not_start_is_one_sentence(monkeypatch, message, expected):
+    from ray import serve
+    from ray.serve import schema
+
+    from instageo.errors import InstaGeoError
+    from instageo.serving.app import _run_application
+
+    def fail(*_, **__):
+        raise RuntimeError("Failed to update the deployments ['FrontEnd'].")
+
+    def deployment(text):
+        return schema.DeploymentStatusOverview("HEALTHY", "UNKNOWN", {}, text)
+
+    application = schema.ApplicationStatusOverview("RUNNING", "", 0.0, {"a": deployment(""), "b": deployment(message)})
+    monkeypatch.setattr(serve, "run", fail)
+    monkeypatch.setattr(serve, "status", lambda: schema.ServeStatus(applications={"instageo": application}))
+    with pytest.raises(InstaGeoError) as raised:
+        _run_application(None, "/")
+    assert str(raised.value) == f"the server cannot start: {expected}"
+
+
 def test_the_gpu_has_its_name_in_pytorch(monkeypatch):  # pitfall 34
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for accelerator in ("auto", "gpu", "cuda"):

@@ -17,11 +17,11 @@ from starlette.applications import Starlette  # noqa: E402
 from starlette.responses import Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
+from benchmarks.free_port import free_port  # noqa: E402
 from instageo.errors import ConfigError  # noqa: E402
 from instageo.serving.access import http_protocol  # noqa: E402
 from instageo.serving.access.http_server import HTTPServer, listen  # noqa: E402
 from instageo.serving.settings import ServerSettings  # noqa: E402
-from tests.integration.servers import free_port  # noqa: E402
 
 EVENTS = {name: threading.Event() for name in ("started", "cancelled", "stopped")}
 
