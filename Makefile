@@ -13,7 +13,7 @@ demo: $(READY)  ## train, score and map a real scene, in under 5 minutes
 	$(BIN)/instageo demo
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## format, lint, types, import rules and the fast tests, in under 3 minutes
 	$(BIN)/ruff format --check .

@@ -27,6 +27,7 @@ class Handler(BaseHTTPRequestHandler):
     """Serves files below `root`; `/log` lists method, path, first byte, bytes sent and status of each request."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else headers and content, two packets, are 40 ms apart
     root, delay_s, log, counts, tokens = Path(), 0.0, [], Counter(), []
     lock = threading.Lock()
 

@@ -41,6 +41,7 @@ class Faults:
 
 class Proxy(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else headers and content, two packets, are 40 ms apart
     faults: Faults
     upstream: str
     is_google = False

@@ -315,9 +315,10 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_undisturbed_one(data, warm_co
     command = [*warm_command("instageo.model.run"), *arguments]
     subprocess.run([*command, f"hydra.run.dir={tmp_path / 'whole'}"], check=True, capture_output=True)
     disturbed = tmp_path / "disturbed"
+    (tmp_path / "killed.py").write_text(KILLED_IN_EPOCH_6)
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED_IN_EPOCH_6, *arguments, f"hydra.run.dir={disturbed}"],
-        capture_output=True, text=True, check=False,
+        [*warm_command("killed"), *arguments, f"hydra.run.dir={disturbed}"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len((disturbed / "history.csv").read_text().splitlines()) == 1 + 5

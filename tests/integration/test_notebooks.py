@@ -35,7 +35,20 @@ def test_notebooks_hold_no_outputs(path):
 
 
 @pytest.fixture
-def execute(monkeypatch):
+def kernel(warm_command, tmp_path, monkeypatch):
+    """Name of a kernel of Jupyter that starts within a second."""
+    folder = tmp_path / "jupyter" / "kernels" / "warm"
+    folder.mkdir(parents=True)
+    draws = "--matplotlib=inline"  # Matplotlib, loaded before, has not asked Jupyter for its backend
+    command = [*warm_command("ipykernel_launcher"), draws, "-f", "{connection_file}"]
+    spec = {"argv": command, "display_name": "Python", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", f"{tmp_path / 'jupyter'}")
+    return folder.name
+
+
+@pytest.fixture
+def execute(kernel, monkeypatch):
     """Return a function that runs a notebook in a folder, and checks that it draws something."""
     from nbclient import NotebookClient
 
@@ -44,7 +57,7 @@ def execute(monkeypatch):
 
     def run(path, folder):
         book = read(path)
-        options = {"timeout": 600, "kernel_name": "python3", "resources": {"metadata": {"path": str(folder)}}}
+        options = {"timeout": 600, "kernel_name": kernel, "resources": {"metadata": {"path": str(folder)}}}
         NotebookClient(book, **options).execute()
         outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
         assert any("image/png" in output.get("data", {}) for output in outputs)

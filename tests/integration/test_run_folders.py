@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import time
 
 import pytest
@@ -18,13 +17,15 @@ TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
 
 STILL = """
 import datetime
+from hydra.core import utils
+from instageo.model.run_folder import create
 
 class Still(datetime.datetime):
     @classmethod
     def now(cls, tz=None):
         return cls(2026, 1, 2, 3, 4, 5, tzinfo=tz)
 
-datetime.datetime = Still
+utils.datetime = create.datetime = Still
 from instageo.model.run import main
 raise SystemExit(main())
 """
@@ -103,9 +104,10 @@ def test_a_training_into_the_folder_of_a_running_one_is_refused(data, run, tmp_p
     assert "resuming" in err
 
 
-def test_trainings_of_the_same_second_have_folders_of_their_own(data, tmp_path):  # pitfall 83
+def test_trainings_of_the_same_second_have_folders_of_their_own(data, warm_command, tmp_path):  # pitfall 83
     arguments = [f"root_dir={data}", *TABLES, *QUICK]
-    command = [sys.executable, "-c", STILL, *arguments]
+    (tmp_path / "still.py").write_text(STILL)
+    command = [*warm_command("still"), *arguments]
     started = [
         subprocess.Popen([*command, f"seed={seed}"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) for seed in (1, 2)
     ]

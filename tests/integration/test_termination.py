@@ -16,7 +16,7 @@ from instageo.model.inference.journal import JOURNAL
 from instageo.model.run import main
 from instageo.runtime.termination import TERMINATED
 from tests.integration.conftest import QUICK, write_chips
-from tests.integration.forked_commands import running_command
+from tests.integration.forked_commands import running, running_command
 
 STOPPED = (
     "stopped by SIGTERM; train.resume=true continues a training after its last complete epoch, the same output_dir "
@@ -33,12 +33,17 @@ def wait_for(once, is_running):
 
 
 def terminate(*arguments, log, once, group=False):
-    """Run `instageo`, forked, and send SIGTERM once a function returns true, to all of its processes if `group`.
+    """Run `instageo`, forked, and send SIGTERM; see `terminate_running`."""
+    return terminate_running(running_command(log, *arguments), log, once, group=group)
+
+
+def terminate_running(running, log, once, *, group=False):
+    """Send SIGTERM to a running command once a function returns true, to all of its processes if `group`.
 
     Returns:
         The exit status, what the command wrote, and its processes that are still alive.
     """
-    with running_command(log, *arguments) as process:
+    with running as process:
         assert wait_for(once, process.is_alive), log.read_text()
         assert once(), "it took too long to begin"
         family = psutil.Process(process.pid).children(recursive=True)
@@ -146,9 +151,19 @@ def test_ray_may_still_be_starting(model, tmp_path):
     check_orderly(*terminate("run", *arguments, log=tmp_path / "log.txt", once=ray_starts))
 
 
-def test_the_demo_ends_with_the_command_it_runs(tmp_path):
-    folder = tmp_path / "demo"
-    arguments = ["demo", "--folder", folder, "--epochs", "5000"]
-    status, output, alive = terminate(*arguments, log=tmp_path / "log", once=(folder / "run" / "last.ckpt").exists)
+def test_the_demo_ends_with_the_command_it_runs(warm_command, tmp_path):
+    folder, log = tmp_path / "demo", tmp_path / "log"
+    demo = running(log, run_demo, warm_command("instageo.cli"), folder)
+    status, output, alive = terminate_running(demo, log, (folder / "run" / "last.ckpt").exists)
     assert (status, alive) == (TERMINATED, []), output
     assert "Traceback" not in output
+
+
+def run_demo(command, folder):
+    """Run `instageo demo`, whose commands are forked."""
+    from instageo.cli import main as instageo
+    from instageo.demo import workflow
+
+    workflow.module_command = lambda _, *arguments: [*command, *arguments]
+    sys.argv = ["instageo", "demo", "--folder", str(folder), "--epochs", "5000"]
+    instageo()
