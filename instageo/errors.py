@@ -47,7 +47,7 @@ class RasterError(InstaGeoError):
 
 
 class PixelTypeError(RasterError):
-    """The pixels of a raster file are no real numbers."""
+    """The pixels of a raster file are not real numbers."""
 
 
 class WindowOutsideError(RasterError):

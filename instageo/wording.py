@@ -28,6 +28,16 @@ def counted(number: int, noun: str, verb: str = "") -> str:
     return f"{words} {SINGULAR_VERBS[verb] if number == 1 else verb}"
 
 
+def option_flag(name: str) -> str:
+    """Return the option of a command line that sets an argument or field.
+
+    Examples:
+        >>> option_flag("batch_tiles")
+        '--batch-tiles'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text without its full stop; the kind of error if it has no text.
 

@@ -60,9 +60,11 @@ def address(name):
 def serve(name):
     """Import the modules, and fork a program for each connection until stdin is closed."""
     atexit.register(end_at_once)  # first, so that it runs after those of the modules
+    gc.disable()
     for module in PRELOADED:
         __import__(module)
     gc.freeze()  # so that programs do not copy what they do not change
+    gc.enable()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address(name))
         listener.listen()

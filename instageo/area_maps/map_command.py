@@ -23,6 +23,7 @@ from instageo.model.commands.map_options import (
     settings_of,
 )
 from instageo.runtime.progress import step_progress
+from instageo.wording import option_flag
 
 DESCRIPTION = """Map scenes of any size, or an area on days: GeoTIFFs, hectares of the classes, and pictures.
 
@@ -70,7 +71,7 @@ def _parameters() -> list[inspect.Parameter]:
     options = [
         make_parameter(
             name,
-            Annotated[kind, typer.Option(f"--{name.replace('_', '-')}", help=text, rich_help_panel=PANEL)],
+            Annotated[kind, typer.Option(option_flag(name), help=text, rich_help_panel=PANEL)],
             default,
         )
         for name, kind, default, text in AREA_OPTIONS
@@ -126,7 +127,7 @@ def area_requests(values: Mapping[str, Any]) -> dict[str, AreaRequest]:
 
 
 def _flag(name: str) -> str:
-    return f"--{'band' if name == 'band_files' else name.replace('_', '-')}"
+    return option_flag("band" if name == "band_files" else name)
 
 
 map_command = make_command(_run, _parameters(), DESCRIPTION)

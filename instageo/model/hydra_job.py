@@ -44,9 +44,9 @@ from instageo.model.settings.compose import (
     settings_from_config,
     update_config,
 )
-from instageo.model.settings.effects import describe_unused_in_mode
 from instageo.model.settings.keys import iterate_settings
 from instageo.model.settings.table_settings import read_table_settings, tables_of_mode
+from instageo.model.settings.unused_settings import describe_unused_in_mode
 from instageo.runtime.memory import explain_memory_errors
 
 log = logging.getLogger("instageo")

@@ -1,4 +1,4 @@
-"""Say in one sentence what is wrong with the arguments of a command."""
+"""Say in one sentence what is wrong with the arguments of a command (status 2); `cli.main` shows all other errors."""
 
 import sys
 from typing import Any

@@ -19,7 +19,7 @@ from instageo.model.inference.ray_cluster import ray_cluster
 from instageo.serving.access.http_protocol import CALLBACK_VARIABLE, limit_heads
 from instageo.serving.access.http_server import HTTPServer, listen
 from instageo.serving.endpoints import build_app
-from instageo.serving.jobs.environment import remember_environment
+from instageo.serving.jobs.environment import ENVIRONMENT_VARIABLE, remember_environment
 from instageo.serving.replicas import ModelReplica
 from instageo.serving.settings import APPLICATION_NAME, TOKEN_VARIABLE, ServerSettings, server_settings_from_dict
 from instageo.serving.temporary import remove_leftovers
@@ -87,11 +87,9 @@ def running_server(
             "anybody who can reach %s:%d may use this server; set %s to require a token", host, port, TOKEN_VARIABLE
         )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    os.environ.setdefault(CALLBACK_VARIABLE, f"{limit_heads.__module__}:{limit_heads.__name__}")
-    remember_environment()
-    os.environ.setdefault(*ONE_HEAP)
     cpus = max(os.cpu_count() or 1, settings.replicas)
     with (
+        _server_environment(),
         _leftovers_removed() as remember,
         ray_cluster(address, setting="--address", num_cpus=cpus, object_store_bytes=OBJECT_STORE_BYTES),
     ):
@@ -112,6 +110,23 @@ def running_server(
                 serve.delete(APPLICATION_NAME)  # other applications of the cluster stay
             else:
                 serve.shutdown()
+
+
+@contextmanager
+def _server_environment() -> Iterator[None]:
+    """Set, while this block lasts, the variables that the server's processes inherit."""
+    before = {name: os.environ.get(name) for name in (ENVIRONMENT_VARIABLE, CALLBACK_VARIABLE, ONE_HEAP[0])}
+    remember_environment()
+    os.environ.setdefault(CALLBACK_VARIABLE, f"{limit_heads.__module__}:{limit_heads.__name__}")
+    os.environ.setdefault(*ONE_HEAP)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def application(arguments: dict[str, Any]) -> Application:

@@ -5,6 +5,7 @@ from typing import Any
 
 from instageo.errors import ConfigError
 from instageo.serving.jobs.settings import JobSettings
+from instageo.wording import option_flag
 
 TOKEN_VARIABLE = "INSTAGEO_SERVE_TOKEN"  # noqa: S105  # the variable's name  # nosec B105
 """Environment variable that holds the bearer token; if it is not set, no token is required."""
@@ -148,4 +149,4 @@ def build_serve_config(settings: ServerSettings, host: str, port: int) -> str:
 def _check_positive(settings: RequestLimits | ServerSettings, *names: str) -> None:
     for name in names:
         if (value := getattr(settings, name)) < 1:
-            raise ConfigError(f"--{name.replace('_', '-')} is {value}; expected 1 or more")
+            raise ConfigError(f"{option_flag(name)} is {value}; expected 1 or more")

@@ -82,8 +82,7 @@ def run(tmp_path, capfd):
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     """Catalogues and files that fail are asked again at once."""
-    for module in ("catalogs.http", "reading.fetch"):
-        monkeypatch.setattr(f"instageo.data.{module}.WAITS_S", (0.01,) * 5)
+    monkeypatch.setattr("instageo.data.retries.WAITS_S", (0.01,) * 5)
     monkeypatch.setattr("instageo.stores.retry.FIRST_WAIT_S", 0.01)
 
 

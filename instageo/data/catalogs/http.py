@@ -1,15 +1,14 @@
 """Requests to catalogues: few at a time, repeated when a server is busy, with one sentence when it fails."""
 
-import email.utils
 import json
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
+from instageo.data import retries
 from instageo.data.catalogs.trust import check_address
 from instageo.errors import DataError
 from instageo.extras import required_by
@@ -20,15 +19,6 @@ with required_by("searching catalogues", "data"):
     from pystac_client.stac_api_io import StacApiIO
 
 log = logging.getLogger(__name__)
-
-BUSY = (429, 500, 502, 503, 504)
-"""HTTP statuses after which a request is repeated."""
-
-WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Waits before a request is repeated; each is lengthened at random by up to a quarter."""
-
-MAX_RETRY_AFTER_S = 120.0
-"""Longest wait that a server may ask for."""
 
 TIMEOUT_S = (10.0, 120.0)
 """Longest wait for a connection, and for the next bytes of an answer."""
@@ -93,7 +83,7 @@ class StacSession(StacApiIO):
               denied: str = "") -> requests.Response:  # fmt: skip
         check_address(href, self.root)
         content = {"json" if method == "POST" else "params": parameters or None}
-        for attempt, wait in enumerate((*WAITS_S, None), start=1):
+        for attempt, wait in enumerate((*retries.WAITS_S, None), start=1):
             self._wait_for_turn()
             try:
                 response = self.session.request(method, href, headers=headers, timeout=TIMEOUT_S, **content)  # type: ignore[arg-type]
@@ -104,13 +94,14 @@ class StacSession(StacApiIO):
             else:
                 if response.ok:
                     return response
-                problem, asked = f"answers HTTP {response.status_code}{_detail(response)}", _retry_after(response)
-                final = response.status_code not in BUSY
+                problem = f"answers HTTP {response.status_code}{_detail(response)}"
+                asked = retries.parse_retry_after(response.headers.get("Retry-After"))
+                final = response.status_code not in retries.BUSY
                 if denied and response.status_code in (401, 403):
                     raise CatalogError(denied)
             if final or wait is None:
                 raise CatalogError(f"{_shown(href)}: the catalogue {problem}; check the address and try again later")
-            seconds = asked if asked is not None else wait * random.uniform(1, 1.25)  # noqa: S311
+            seconds = retries.seconds_to_wait(wait, asked)
             log.info("%s: %s; attempt %d follows in %.1f s", _shown(href), problem, attempt + 1, seconds)
             self._sleep(seconds)
         raise AssertionError("unreachable")  # the last attempt returns or raises
@@ -128,19 +119,6 @@ class StacSession(StacApiIO):
             self._next = start + self._interval_s
         if start > now:
             self._sleep(start - now)
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Return the seconds that an answer asks to wait, at most `MAX_RETRY_AFTER_S`."""
-    text = response.headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-        except (TypeError, ValueError):
-            return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if seconds == seconds else None
 
 
 def _reason(error: Exception) -> str:

@@ -67,7 +67,7 @@ def find_places(table: ChipTable, chip_km: float | None = None) -> Places:
         if points:
             notes.append(
                 f"{counted(points, 'chip', 'are')} taken as points at lat and lon, since their files are missing or "
-                "have no coordinate reference system; --chip-km says how large they are"
+                "not georeferenced; --chip-km says how large they are"
             )
     elif not located.any():
         notes.append(f"--chip-km has no effect, since {table.name} has no columns lat and lon")
@@ -81,7 +81,7 @@ def find_places(table: ChipTable, chip_km: float | None = None) -> Places:
 def _absence(table: ChipTable) -> str:
     return (
         f"{table.name} has no values in columns lat and lon, and its chips (the first is {table.inputs[0]}) are "
-        "missing or have no coordinate reference system; add the columns, use georeferenced chips, or find chips that "
+        "missing or not georeferenced; add the columns, use georeferenced chips, or find chips that "
         "share ground with `instageo clean` and split its table …_groups.csv with --by group --column group"
     )
 

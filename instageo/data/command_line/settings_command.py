@@ -11,6 +11,7 @@ import typer
 
 from instageo.data.command_line.option import options_of
 from instageo.errors import ConfigError
+from instageo.wording import option_flag
 
 Settings = TypeVar("Settings")
 
@@ -80,7 +81,7 @@ def _parameter(entry: Field[Any], metavar: str, text: str) -> tuple[Any, Any]:
         return Annotated[kind, typer.Argument(metavar=metavar or None, help=text)], inspect.Parameter.empty
     choices = entry.metadata["choices"]
     metavar = "|".join(choices) if choices else metavar
-    flag = f"--{entry.name.replace('_', '-')}"
+    flag = option_flag(entry.name)
     if is_flag(entry):
         return Annotated[bool, typer.Option(f"{flag}/--no-{flag[2:]}", help=text)], entry.default
     default = entry.default if plain else None

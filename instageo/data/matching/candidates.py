@@ -21,7 +21,7 @@ REASON_ORDER = (
     Reason.SHIFT_UNKNOWN, Reason.ASSET_MISSING, Reason.TOO_CLOUDY, Reason.NIGHT, Reason.OUTSIDE_SWATH,
     Reason.GRID_DIFFERS,
 )  # fmt: skip
-"""Which reason is given if images of a period are unusable for different ones."""
+"""Which reason is reported if images of a period are rejected for several: the first of these that occurs."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from instageo.data.catalogs.access import Access, is_local
 from instageo.data.reading.block_cache import Block, BlockCache
 from instageo.data.reading.fetch import fetch_one
 from instageo.data.reading.hosts import Hosts
+from instageo.data.reading.in_flight import InFlight
 from instageo.data.reading.requests import AssetRead, ReadFailure
-from instageo.data.reading.things_to_come import ThingsToCome
 from instageo.errors import RasterError
 from instageo.raster.chip_windows.block_cost import ReadCost
 from instageo.raster.chip_windows.window_reading import FileWindows
@@ -96,8 +96,8 @@ class CatalogFiles:
         self._open_access, self._cache, self._threads = open_access, cache, threads
         self._access, self._hosts = open_access(), Hosts(threads)
         self._headers: dict[str, FileHeader] = {}
-        self._headers_coming = ThingsToCome[str, FileHeader]()
-        self._blocks_coming = ThingsToCome[tuple[str, int, int], Block]()
+        self._headers_coming = InFlight[str, FileHeader]()
+        self._blocks_coming = InFlight[tuple[str, int, int], Block]()
         self._lock = threading.Lock()
         self.cost = ReadCost()
 

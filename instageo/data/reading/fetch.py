@@ -1,7 +1,6 @@
 """Read windows of many files in threads; what a busy server refuses is tried again."""
 
 import logging
-import random
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from instageo.data import retries
 from instageo.data.catalogs.access import Access
 from instageo.data.catalogs.trust import RefusedAddressError
 from instageo.data.output.skipped import Reason
@@ -23,12 +23,6 @@ from instageo.raster.gdal_log import hide_secrets_in_log
 
 log = logging.getLogger(__name__)
 
-WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Waits before a server is asked again that is busy or does not answer; each is up to a quarter longer."""
-
-MAX_WAIT_S = 120.0
-"""Longest wait that a server can ask for with Retry-After."""
-
 MAX_ATTEMPTS = 3
 """Attempts for a file that the server gives but GDAL cannot decode, since a piece may have got lost on the way."""
 
@@ -37,7 +31,7 @@ EMPTY = 416
 """Status of a request for the first bytes of a file without any."""
 
 FORBIDDEN = 403
-DENIED, MISSING, BUSY = (401, FORBIDDEN), (404, 410), (408, 429, 500, 502, 503, 504)
+DENIED, MISSING = (401, FORBIDDEN), (404, 410)
 
 _STATUS = re.compile(r"response[ _]code[:=]\s*(\d{3})")
 
@@ -84,12 +78,10 @@ class _Reader:
     def _wait(self, location: str, answer: Answer) -> Answer:
         """Wait while the server is busy or does not answer, and return its last answer."""
         can_probe = _is_http(location)
-        for wait in WAITS_S:
-            if self.stop.is_set() or not (answer.status is None or answer.status in BUSY):
+        for wait in retries.WAITS_S:
+            if self.stop.is_set() or not (answer.status is None or answer.status in retries.BUSY):
                 break
-            wait_s = wait * random.uniform(1, 1.25)  # noqa: S311
-            if answer.retry_after_s is not None:
-                wait_s = min(answer.retry_after_s, MAX_WAIT_S)
+            wait_s = retries.seconds_to_wait(wait, answer.retry_after_s)
             log.info("%s: %s; trying again in %.1f s", hide_secrets(location), _say(answer), wait_s)
             self.stop.wait(wait_s)
             answer = probe(location) if can_probe else Answer(FOUND[0])
@@ -204,7 +196,9 @@ def _say(answer: Answer) -> str:
         return f"access denied (HTTP {status})"
     if status in MISSING:
         return f"the server has no such file (HTTP {status})"
-    return f"the server is busy or down (HTTP {status})" if status in BUSY else f"the server answers HTTP {status}"
+    return (
+        f"the server is busy or down (HTTP {status})" if status in retries.BUSY else f"the server answers HTTP {status}"
+    )
 
 
 def _damage(location: str, error: RasterError) -> str:

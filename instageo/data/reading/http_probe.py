@@ -1,13 +1,12 @@
 """What a server answers to one small request. GDAL hides the status of failed reads, and the header Retry-After."""
 
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+
+from instageo.data.retries import parse_retry_after
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +38,3 @@ def probe(url: str) -> Answer:
     except (OSError, HTTPException, ValueError) as error:
         log.debug("no answer: %s", type(error).__name__)
         return Answer(None)
-
-
-def parse_retry_after(text: str | None, now: datetime | None = None) -> float | None:
-    """Return the seconds of a Retry-After header, which holds seconds or a date, or None.
-
-    Examples:
-        >>> parse_retry_after("120")
-        120.0
-    """
-    if not text:
-        return None
-    with suppress(ValueError):
-        return max(float(text), 0.0)
-    with suppress(ValueError, TypeError):
-        moment = parsedate_to_datetime(text)
-        return max((moment - (now or datetime.now(UTC))).total_seconds(), 0.0)
-    return None

@@ -34,17 +34,12 @@ def read_tensor_file(file: Path, error: type[InstaGeoError]) -> dict[str, Any]:
             does not hold a dictionary.
     """
     try:
-        if not _has_checksums(file):
-            log.info("%s: contains no checksums, so that damage to it may go unnoticed", file)
-        elif damaged := _find_damage(file):
+        has_checksums = _has_checksums(file)
+        if has_checksums and (damaged := _find_damage(file)):
             raise error(
                 f"{file}: is damaged: the checksum of its part {damaged} does not match; download or create it again"
             )
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return dict(load_file(file))
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        content = _load(file)
     except pickle.UnpicklingError as unsafe:
         raise error(
             f"{file}: not a PyTorch file of plain tensors, or holds objects that could run code; it was not loaded"
@@ -55,7 +50,17 @@ def read_tensor_file(file: Path, error: type[InstaGeoError]) -> dict[str, Any]:
         ) from damage
     if not isinstance(content, Mapping):
         raise error(f"{file}: holds a {type(content).__name__}; expected a dictionary of tensors")
+    if not has_checksums:
+        log.info("%s: contains no checksums, so that damage to it may go unnoticed", file)
     return dict(content)
+
+
+def _load(file: Path) -> object:
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(file)
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def write_tensor_file(file: Path, content: Mapping[str, Any]) -> None:

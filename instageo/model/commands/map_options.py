@@ -17,6 +17,7 @@ from instageo.model.settings.map_settings import MapSettings
 from instageo.model.settings.run_settings import PRECISIONS
 from instageo.raster.gdal_log import ignore_missing_georeference
 from instageo.runtime.progress import log_to_stderr, step_progress
+from instageo.wording import option_flag
 
 if TYPE_CHECKING:
     from instageo.model.settings import Settings
@@ -57,7 +58,7 @@ def map_parameters() -> list[inspect.Parameter]:
             parameters.append(_option(entry))
     for name, _, kind, default, text in OTHERS:
         parameters.append(
-            make_parameter(name, Annotated[kind, typer.Option(_flag(name), help=_sentence(text))], default)
+            make_parameter(name, Annotated[kind, typer.Option(option_flag(name), help=_sentence(text))], default)
         )
     as_json = Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")]
     parameters.append(make_parameter("json", as_json, False))
@@ -88,7 +89,7 @@ def settings_of(values: Mapping[str, Any]) -> tuple["Settings", frozenset[str]]:
 
     for name in ("num_workers", "address"):
         if values[name] is not None and values["engine"] != "ray":
-            raise ConfigError(f"{_flag(name)}: is for worker processes; add --engine ray, or leave it out")
+            raise ConfigError(f"{option_flag(name)}: is for worker processes; add --engine ray, or leave it out")
     given: dict[str, Any] = {"mode": "map", "checkpoint_path": values["model"]}
     for entry in fields(MapSettings):
         value = values[entry.name]
@@ -152,14 +153,14 @@ def _option(entry: Field[Any]) -> inspect.Parameter:
     text = entry.metadata["help"].replace("null: ", "by default ").replace("[]: ", "by default ").removeprefix("true: ")
     text = _sentence(text)
     if entry.type is bool:
-        return make_parameter(entry.name, Annotated[bool, typer.Option(_flag(entry.name), help=text)], False)
+        return make_parameter(entry.name, Annotated[bool, typer.Option(option_flag(entry.name), help=text)], False)
     if _is_list(entry):
         name = NAMES.get(entry.name)
         if name is None:
-            return make_parameter(entry.name, Annotated[str, typer.Option(_flag(entry.name), help=text)], "")
-        repeated = typer.Option(_flag(name), help=f"{text} Repeat for several.")
+            return make_parameter(entry.name, Annotated[str, typer.Option(option_flag(entry.name), help=text)], "")
+        repeated = typer.Option(option_flag(name), help=f"{text} Repeat for several.")
         return make_parameter(entry.name, Annotated[list[str] | None, repeated], None)
-    flags = (_flag(entry.name), "-o") if entry.name == "output" else (_flag(entry.name),)
+    flags = (option_flag(entry.name), "-o") if entry.name == "output" else (option_flag(entry.name),)
     default = None if entry.default is MISSING else entry.default
     return make_parameter(entry.name, Annotated[entry.type, typer.Option(*flags, help=text)], default)
 
@@ -170,10 +171,6 @@ def _sentence(text: str) -> str:
 
 def _is_list(entry: Field[Any]) -> bool:
     return typing.get_origin(entry.type) is list
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def make_parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:

@@ -15,9 +15,9 @@ from instageo.model.overrides import split_flags
 from instageo.model.run_folder.claim import has_training
 from instageo.model.runs.trained_run import SCORES_FILE
 from instageo.model.settings import Mode
-from instageo.model.settings.effects import describe_unused_in_mode
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import keys_with
+from instageo.model.settings.unused_settings import describe_unused_in_mode
 from instageo.model.tracking.run_json import FINISHED, RUN_FILE, read_run_json
 from instageo.plain_values import load_json_file
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from instageo.model.cross_validation.scores import CvScores, ScoreSummary
-from instageo.model.inspection.separation import format_distance
+from instageo.model.inspection.leakage import format_distance
 from instageo.model.runs.rows import PrimaryMetrics, Spread
 from instageo.model.runs.tables import MISSING, format_score, score_label
 from instageo.wording import counted

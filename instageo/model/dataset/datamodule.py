@@ -22,8 +22,8 @@ from instageo.model.dataset.from_settings import sampling_probabilities
 from instageo.model.dataset.sampler import EpochSampler, Probabilities, epoch_seed
 from instageo.model.dataset.table_dataset import ChipDataset, Table, sample_from_dict, sample_to_dict
 from instageo.model.dataset.unlabelled import PartlyLabelledCrops, PartlyLabelledSampler, stack_partly_labelled
+from instageo.model.inspection.leakage import warn_if_shared
 from instageo.model.inspection.report import require_same_layout
-from instageo.model.inspection.separation import warn_if_shared
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.keywords import (
     LABEL_SCALE,

@@ -20,7 +20,7 @@ from instageo.model.map_jobs.trained_model import load_model
 from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import BEST, locate_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
-from instageo.model.networks.valueless import without_values
+from instageo.model.networks.meta_device import without_values
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names

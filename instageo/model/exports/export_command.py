@@ -15,6 +15,7 @@ from instageo.errors import ConfigError, InstaGeoError
 from instageo.extras import required_by
 from instageo.model.settings.keys import cut_advice
 from instageo.runtime.progress import log_to_stderr
+from instageo.wording import option_flag
 
 if TYPE_CHECKING:
     from instageo.model.context import Run
@@ -73,7 +74,7 @@ def make_export_command() -> Callable[..., None]:
     model = Annotated[str, typer.Argument(help="Checkpoint, run folder, or name in the registry, registry:MODEL/SIZE.")]
     parameters = [inspect.Parameter("model", inspect.Parameter.KEYWORD_ONLY, annotation=model)]
     for name, flags, kind, default, text in OPTIONS:
-        option: Any = Annotated[kind, typer.Option(f"--{name.replace('_', '-')}", *flags, help=text)]
+        option: Any = Annotated[kind, typer.Option(option_flag(name), *flags, help=text)]
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option))
 
     def command(**values: Any) -> None:

@@ -33,7 +33,7 @@ from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import Checkpoint, check_network_state, load_network_state, read_checkpoint
 from instageo.model.networks.device import compile_network, inference_autocast, pick_device
 from instageo.model.networks.from_settings import network_from_settings
-from instageo.model.networks.valueless import without_values
+from instageo.model.networks.meta_device import without_values
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names, class_names, describe_layout, layers_by_date

@@ -16,10 +16,10 @@ from instageo.model.backbones.variants import find_variant
 from instageo.model.chips.from_settings import chip_format_from_settings, label_format_from_settings
 from instageo.model.context import Run
 from instageo.model.inspection.fingerprint import summarize_table
+from instageo.model.inspection.leakage import file_name, warn_if_shared
 from instageo.model.inspection.report import TableReport, build_report, inspect_rows
 from instageo.model.inspection.row import InspectionSpec
 from instageo.model.inspection.row_stats import RowResult, StatsCache
-from instageo.model.inspection.separation import file_name, warn_if_shared
 from instageo.model.inspection.statistics import sample_pixels
 from instageo.model.settings import Mode, Settings, get_setting
 from instageo.model.settings.compose import settings_to_dict

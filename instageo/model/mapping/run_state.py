@@ -53,16 +53,11 @@ def resumable(output: Path, fingerprint: Mapping[str, Any]) -> Iterator[Path]:
 
 
 def is_unfinished(output: Path, fingerprint: Mapping[str, Any]) -> bool:
-    """Return whether a run with this fingerprint has begun the map and not ended, so files may be of an earlier map."""
+    """Return whether a run with this fingerprint has begun the map but not ended; its files may be older."""
     path = pieces_folder(output) / RUN
-    if not path.exists():
-        return False
-    try:
-        stored = load_json_file(path)
-    except (ValueError, OSError, DataError):
-        return False
+    stored = _read_fingerprint(path) if path.exists() else None
     own = json.loads(json.dumps(fingerprint))
-    return isinstance(stored, dict) and all(stored.get(name) == value for name, value in own.items())
+    return stored is not None and all(stored.get(name) == value for name, value in own.items())
 
 
 def remove_leftovers(output: Path, paths: Iterable[Path]) -> None:
@@ -97,14 +92,20 @@ def _begin(folder: Path, fingerprint: Mapping[str, Any]) -> None:
 
 def _changes(path: Path, fingerprint: Mapping[str, Any]) -> str:
     """Return what differs between a stored fingerprint and that of this run; empty if nothing does."""
-    try:
-        stored = load_json_file(path)
-    except (ValueError, OSError, DataError):
-        return "its record is damaged"
-    if not isinstance(stored, dict):
+    stored = _read_fingerprint(path)
+    if stored is None:
         return "its record is damaged"
     names = [name for name in {**stored, **fingerprint} if stored.get(name) != fingerprint.get(name)]
     return f"{' and '.join(filter(None, [', '.join(names[:-1]), *names[-1:]]))} changed" if names else ""
+
+
+def _read_fingerprint(path: Path) -> dict[str, Any] | None:
+    """Return a stored fingerprint; None if its file is damaged."""
+    try:
+        stored = load_json_file(path)
+    except (ValueError, OSError, DataError):
+        return None
+    return stored if isinstance(stored, dict) else None
 
 
 def _empty(folder: Path) -> None:

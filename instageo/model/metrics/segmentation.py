@@ -147,12 +147,12 @@ def scores_from_confusion(confusion: Tensor) -> dict[str, Tensor]:
     counts = confusion.double()
     hits, truth, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
     per_class = {
-        "mIoU": hits / (truth + predicted - hits),
+        "iou": hits / (truth + predicted - hits),
         "f1": 2 * hits / (truth + predicted),
         "precision": hits / predicted,
         "recall": hits / truth,
     }
     scores = {"accuracy": hits.sum() / counts.sum()}
-    scores |= {name: values.nanmean() for name, values in per_class.items()}
-    scores |= {f"{name}_per_class".replace("mIoU", "iou"): values for name, values in per_class.items()}
+    scores |= {"mIoU" if name == "iou" else name: values.nanmean() for name, values in per_class.items()}
+    scores |= {f"{name}_per_class": values for name, values in per_class.items()}
     return scores | {"support_per_class": confusion.sum(1), "confusion_matrix": confusion}

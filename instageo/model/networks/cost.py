@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from instageo.model.networks.base import NetworkSizes, SegmentationNetwork
+from instageo.model.networks.meta_device import without_values
 from instageo.model.networks.segmenter import build_network
-from instageo.model.networks.valueless import without_values
 
 ADAM_BYTES = 12
 """Bytes per parameter that are held throughout training in float32: the weight and the two moments of Adam."""

@@ -50,10 +50,10 @@ def network_from_settings(settings: Settings) -> SegmentationNetwork:
 
 
 def _check_conv_settings(settings: Settings) -> None:
-    """Refuse what is for the encoder of Prithvi networks.
+    """Reject settings that only Prithvi networks support, which have an encoder.
 
     Raises:
-        ConfigError: Such a setting was made.
+        ConfigError: One of them is set.
     """
     model = settings.model
     made = {

@@ -10,8 +10,8 @@ from instageo.model.backbones.prithvi import build_encoder as build_random_encod
 from instageo.model.backbones.variants import CONV_VARIANTS, ConvVariant, all_variants
 from instageo.model.backbones.weights import find_weights, load_pretrained
 from instageo.model.networks.base import EncoderSizes, NetworkSizes, SegmentationNetwork
+from instageo.model.networks.meta_device import without_values
 from instageo.model.networks.segmenter import build_network as build_random_network
-from instageo.model.networks.valueless import without_values
 from instageo.sensors import PRITHVI_BANDS
 
 Pretrained = bool | str | Path

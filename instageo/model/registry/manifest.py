@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from instageo.errors import RegistryError, did_you_mean
 from instageo.model.registry.names import LATEST
-from instageo.model.registry.versions import has_prefix, is_version_prefix
+from instageo.model.registry.version_numbers import has_prefix, is_version_prefix
 
 if TYPE_CHECKING:
     from semver import Version

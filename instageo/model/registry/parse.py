@@ -14,7 +14,7 @@ from instageo.model.registry.manifest import (
     sort_versions,
 )
 from instageo.model.registry.published_paths import is_published_path
-from instageo.model.registry.versions import is_version_prefix, parse_version
+from instageo.model.registry.version_numbers import is_version_prefix, parse_version
 from instageo.model.registry.yaml_io import load_yaml
 from instageo.stores.base import StoreError, child_url
 

@@ -15,7 +15,7 @@ from instageo.model.registry.names import LATEST, parse_name
 from instageo.model.registry.parse import parse_manifest
 from instageo.model.registry.registry import Registry, change_manifest
 from instageo.model.registry.stac import ITEM, build_stac_item
-from instageo.model.registry.versions import next_version, parse_version
+from instageo.model.registry.version_numbers import next_version, parse_version
 from instageo.model.runs.trained_run import TrainedRun
 from instageo.model.runs.version_metadata import (
     checksum_file,

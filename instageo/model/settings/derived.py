@@ -81,9 +81,6 @@ def cache_dir(settings: Settings) -> Path:
     return Path(chosen).expanduser() if chosen else user_cache()
 
 
-log = logging.getLogger(__name__)
-
-
 def apply_sensor(settings: Settings, explicit: frozenset[str]) -> Settings:
     """Fill in band names and, from the sensor, the keys that the user did not set.
 

@@ -15,12 +15,12 @@ from instageo.model.backbones.variants import CONV_VARIANTS, find_variant
 from instageo.model.settings.compose import settings_to_dict, update_settings
 from instageo.model.settings.data import AUTO, LabelKind
 from instageo.model.settings.derived import apply_sensor, band_names, compare_levels
-from instageo.model.settings.effects import describe_ineffective
 from instageo.model.settings.fields import Role
 from instageo.model.settings.keys import flatten, keys_with
 from instageo.model.settings.network import SIZES
 from instageo.model.settings.run_settings import Settings
 from instageo.model.settings.table_settings import KEYS as TABLE_KEYS
+from instageo.model.settings.unused_settings import describe_ineffective
 from instageo.model.user_code import find_user_code
 from instageo.sensors import PRITHVI_BANDS, PRITHVI_STATISTICS
 

@@ -16,6 +16,7 @@ from instageo.model.speed_test.measurement import measure_speed
 from instageo.model.speed_test.report import print_speed, report_backends, speed_json
 from instageo.model.speed_test.synthetic_scene import write_synthetic_scene
 from instageo.stores.temporary_folder import temporary_folder
+from instageo.wording import option_flag
 
 TILES_ACROSS = 6
 """Side of the synthetic scene in tiles: large enough for strips and blocks, small enough to be made in a second."""
@@ -51,7 +52,7 @@ class SpeedRequest:
         for name in ("tile", "threads", "seconds", "price_per_hour", "resolution_m"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise ConfigError(f"--{name.replace('_', '-')} is {value}; expected a number above 0")
+                raise ConfigError(f"{option_flag(name)} is {value}; expected a number above 0")
         cores = os.cpu_count() or 1
         if self.threads is not None and self.threads > cores:
             raise ConfigError(f"--threads is {self.threads}; expected at most {cores}, the cores of this machine")

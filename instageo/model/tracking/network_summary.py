@@ -9,7 +9,7 @@ from instageo.model.context import RunInfo
 from instageo.model.inference.predictor import Predictor
 from instageo.model.networks.checkpoint import locate_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
-from instageo.model.networks.valueless import without_values
+from instageo.model.networks.meta_device import without_values
 from instageo.model.settings import Settings
 from instageo.model.settings.compose import settings_to_dict
 from instageo.model.settings.derived import band_names

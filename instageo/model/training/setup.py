@@ -19,7 +19,7 @@ from instageo.model.inspection.value_ranges import measure_value_range
 from instageo.model.losses.from_settings import loss_from_settings
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
 from instageo.model.networks.from_settings import network_from_settings
-from instageo.model.networks.valueless import without_values
+from instageo.model.networks.meta_device import without_values
 from instageo.model.settings import AUTO, Settings
 from instageo.model.settings.derived import class_names, describe_layout, table_root
 from instageo.model.settings.resolve import resolve

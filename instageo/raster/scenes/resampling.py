@@ -1,4 +1,7 @@
-"""Resample layers onto the grid of the scene, so that a pixel depends on its neighbours alone and not on the strip."""
+"""Resample layers onto the grid of the scene, so that a pixel depends on its neighbours alone and not on the strip.
+
+`scene.BandSource` says which method a band gets; `axis_map` computes the weights.
+"""
 
 from collections.abc import Iterator
 

@@ -22,6 +22,7 @@ from instageo.recipes.definition.recipe import RecipeError, Step
 from instageo.recipes.definition.values import check_keys, mapping, path_below, text
 from instageo.recipes.preparation.dated_labels import DatedLabels, link_dated_labels
 from instageo.recipes.preparation.unpacking import unpack_archive
+from instageo.wording import option_flag
 
 SPLIT_OPTIONS = (
     "by", "shares", "buffer_km", "block_km", "clusters", "column", "until", "gap_days", "balance", "stable", "seed",
@@ -141,14 +142,14 @@ def _chips_command(options: Mapping[str, Any], context: StepContext) -> list[str
 
 
 def _flag(name: str, value: object) -> str:
-    option = name.replace("_", "-")
+    option = option_flag(name)
     if isinstance(value, bool):
-        return f"--{option}" if value else f"--no-{option}"
+        return option if value else f"--no-{option[2:]}"
     if isinstance(value, list):
         value = ",".join(map(str, value))
     if isinstance(value, Mapping):
         value = ",".join(f"{key}={part}" for key, part in value.items())
-    return f"--{option}={value}"
+    return f"{option}={value}"
 
 
 def _check_split(options: Mapping[str, Any], where: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 
 from instageo.errors import ConfigError
-from instageo.serving.access.client_presence import ClientPresence
+from instageo.serving.access.disconnect import ClientPresence
 from instageo.serving.access.http_protocol import limit_heads
 
 KEEP_ALIVE_S = 5

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from instageo.errors import InstaGeoError, WriteError
 from instageo.serving.errors import HTTPProblem, without_settings
 from instageo.serving.jobs import record as states
-from instageo.serving.jobs.disk import find_expired, find_removable
 from instageo.serving.jobs.job_request import JobSpec
 from instageo.serving.jobs.process import DEFAULT_COMMAND, JobProcess, Outcome
 from instageo.serving.jobs.record import JobRecord
+from instageo.serving.jobs.retention import find_expired, find_removable
 from instageo.serving.jobs.settings import JobSettings
 from instageo.serving.jobs.store import JobStore
 from instageo.stores.lock import LockedError, hold_folder
@@ -109,7 +109,7 @@ class JobQueue:
                 )
             self._free_disk()
 
-    def find(self, number: str) -> JobRecord:
+    def find(self, job_id: str) -> JobRecord:
         """Return a job.
 
         Raises:
@@ -117,7 +117,7 @@ class JobQueue:
         """
         self._require_ready()
         with self._changed:
-            record = self._jobs.get(number)
+            record = self._jobs.get(job_id)
         if record is None:
             raise HTTPProblem(404, "no such job; it may have been removed")
         return record
@@ -134,14 +134,14 @@ class JobQueue:
             waiting = [job.id for job in self._jobs.values() if job.state == states.QUEUED]
             return waiting.index(record.id) if record.id in waiting else None
 
-    def cancel(self, number: str) -> JobRecord | None:
+    def cancel(self, job_id: str) -> JobRecord | None:
         """Cancel a job that waits or runs, and return it; remove one that has ended, and return None."""
         with self._changed:
-            record = self.find(number)
+            record = self.find(job_id)
             if record.is_finished:
                 self._remove(record)
                 return None
-            if process := self._processes.get(number):
+            if process := self._processes.get(job_id):
                 process.stop()
                 return self._update(replace(record, message="being cancelled", cancelling=True))
             return self._update(record.end(states.CANCELLED, "cancelled before it began"))
@@ -230,20 +230,20 @@ class JobQueue:
             self._finish(record.id, outcome)
         self._remove_expired()
 
-    def _progress(self, number: str) -> Callable[[str, int, int], None]:
+    def _progress(self, job_id: str) -> Callable[[str, int, int], None]:
         saved = time.monotonic()
 
         def update(message: str, done: int, total: int) -> None:
             nonlocal saved
             with self._changed:
-                record = self._jobs[number]
+                record = self._jobs[job_id]
                 if record.cancelling:
                     return
-                self._jobs[number] = replace(record, message=self.public(message), done=done, total=total)
+                self._jobs[job_id] = replace(record, message=self.public(message), done=done, total=total)
                 if time.monotonic() - saved >= SAVE_S:
                     saved = time.monotonic()
                     with suppress(InstaGeoError, OSError):  # a full disk ends the job by itself
-                        self.store.save(self._jobs[number], sync=False)
+                        self.store.save(self._jobs[job_id], sync=False)
 
         return update
 
@@ -264,17 +264,17 @@ class JobQueue:
 
         return check
 
-    def _finish(self, number: str, outcome: Outcome) -> None:
-        record = self._jobs[number]
+    def _finish(self, job_id: str, outcome: Outcome) -> None:
+        record = self._jobs[job_id]
         if outcome.stopped and outcome.error is None and not record.cancelling:  # the server ends
             again = replace(
                 record, state=states.QUEUED, attempts=record.attempts - 1, message="goes on after a restart"
             )
             self._update(again)
             return
-        if self.store.used_bytes(number) > self.settings.disk_gb * GB:
-            self.store.remove_maps(number)  # else the record would go with them, and nobody could read why
-        files = self.store.list_files(number)
+        if self.store.used_bytes(job_id) > self.settings.disk_gb * GB:
+            self.store.remove_maps(job_id)  # else the record would go with them, and nobody could read why
+        files = self.store.list_files(job_id)
         if outcome.error is not None:
             record = record.end(states.FAILED, self.public(outcome.error), files)
         elif outcome.stopped:
@@ -313,7 +313,7 @@ class JobQueue:
 
     def _save_again(self) -> None:
         with self._changed:
-            for record in [self._jobs[number] for number in self._unsaved & self._jobs.keys()]:
+            for record in [self._jobs[job_id] for job_id in self._unsaved & self._jobs.keys()]:
                 self._save(record)
 
     def _announce(self, record: JobRecord) -> None:

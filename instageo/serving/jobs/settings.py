@@ -17,9 +17,9 @@ class JobSettings:
     Attributes:
         folder: Folder of all jobs, of one server alone.
         area_km2: Largest area of a job, km².
-        days: Most days of a job, those of all its dates together.
-        queue: Most jobs that wait.
-        per_client: Most jobs of a client that wait or run.
+        days: Largest number of days of a job, the sum over its dates.
+        queue: Largest number of jobs that wait.
+        per_client: Largest number of jobs of a client that wait or run.
         running: Jobs that run at a time.
         hours: Hours after which a job is stopped.
         disk_gb: Disk space for the files of all jobs, GB; the oldest finished ones are removed.

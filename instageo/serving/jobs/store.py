@@ -52,9 +52,9 @@ class JobStore:
 
     def create(self, spec: JobSpec, client: str) -> JobRecord:
         """Write the files of a new job, and return its record."""
-        number = secrets.token_hex(16)
-        requests = self._write_inputs(spec, self.folder / number)
-        record = JobRecord(number, client, spec.model, spec.summary, requests, spec.probabilities)
+        job_id = secrets.token_hex(16)
+        requests = self._write_inputs(spec, self.folder / job_id)
+        record = JobRecord(job_id, client, spec.model, spec.summary, requests, spec.probabilities)
         self.save(record)
         return record
 
@@ -110,29 +110,29 @@ class JobStore:
         (folder / RECORD).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
-    def remove_maps(self, number: str) -> None:
+    def remove_maps(self, job_id: str) -> None:
         """Remove what a job has written, and keep its record."""
-        shutil.rmtree(self.maps(number), ignore_errors=True)
+        shutil.rmtree(self.maps(job_id), ignore_errors=True)
 
-    def maps(self, number: str) -> Path:
+    def maps(self, job_id: str) -> Path:
         """Return the folder of a job's maps."""
-        return self.folder / number / MAPS
+        return self.folder / job_id / MAPS
 
-    def log(self, number: str) -> Path:
+    def log(self, job_id: str) -> Path:
         """Return the log of a job's process."""
-        return self.folder / number / LOG
+        return self.folder / job_id / LOG
 
-    def used_bytes(self, number: str) -> int:
+    def used_bytes(self, job_id: str) -> int:
         """Return the size of a job's files."""
-        return sum(size for _, size in _files(self.folder / number))
+        return sum(size for _, size in _files(self.folder / job_id))
 
     def free_bytes(self) -> int:
         """Return the free space of the disk."""
         return shutil.disk_usage(self.folder).free
 
-    def list_files(self, number: str) -> list[JobFile]:
+    def list_files(self, job_id: str) -> list[JobFile]:
         """Return the files that clients may fetch: whole ones of known kinds, none of them hidden or a link."""
-        folder = self.maps(number)
+        folder = self.maps(job_id)
         files = []
         for path, size in _files(folder):
             parts = path.relative_to(folder).parts

@@ -81,6 +81,13 @@ def test_files_without_checksums_are_read_and_said_to_have_none(tmp_path, save, 
     assert caplog.messages == [f"{tmp_path / 'net.pt'}: contains no checksums, so that damage to it may go unnoticed"]
 
 
+def test_nothing_is_said_of_the_checksums_of_what_is_no_file_of_tensors(tmp_path, caplog):
+    (tmp_path / "net.pt").write_text("chip_1.tif,label_1.tif\n")
+    with caplog.at_level(logging.INFO), pytest.raises(CheckpointError, match="not a PyTorch file of plain tensors"):
+        read_tensor_file(tmp_path / "net.pt", CheckpointError)
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("limit", [0, 5000, 13_000])
 def test_a_full_disk_keeps_the_old_file(tmp_path, limit):  # pitfall 82
     path = tmp_path / "net.ckpt"

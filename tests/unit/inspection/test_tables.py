@@ -12,7 +12,7 @@ from instageo.errors import DataError, TableError
 from instageo.model.commands.check_tables import check_tables
 from instageo.model.context import Run
 from instageo.model.dataset.from_settings import chip_reader_from_settings
-from instageo.model.inspection.separation import compare_tables
+from instageo.model.inspection.leakage import compare_tables
 from instageo.model.inspection.tables import (
     MeanFrom,
     inspect_table,

@@ -9,7 +9,7 @@ import instageo
 from instageo.errors import RegistryError
 from instageo.model.registry.manifest import FileChecksum, ModelVersion, RegisteredModel
 from instageo.model.registry.parse import parse_manifest
-from instageo.model.registry.versions import parse_version
+from instageo.model.registry.version_numbers import parse_version
 from tests.unit.registry.manifests import SHA, manifest, parse, version, versions
 
 EXAMPLE = Path(instageo.__file__).parent / "model" / "registry" / "examples" / "registry.yaml"

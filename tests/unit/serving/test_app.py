@@ -82,3 +82,19 @@ def test_the_gpu_has_its_name_in_pytorch(monkeypatch):  # pitfall 34
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for accelerator in ("auto", "gpu", "cuda"):
         assert torch.device(pick_device(accelerator)).type == "cuda"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
+def test_a_server_leaves_no_variables_for_what_comes_after_it(monkeypatch):
+    import os
+
+    from instageo.serving.app import _server_environment
+
+    monkeypatch.setenv("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "mine:own")
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    before = dict(os.environ)
+    with _server_environment():
+        assert os.environ["MALLOC_ARENA_MAX"] == "1"
+        assert os.environ["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"] == "mine:own"
+        assert "INSTAGEO_JOB_ENVIRONMENT" in os.environ
+    assert dict(os.environ) == before

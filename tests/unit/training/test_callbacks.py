@@ -8,7 +8,7 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from torch.utils.data import DataLoader, TensorDataset
 
-from instageo.model.training.callbacks.factory import EarlyStoppingWithNotice
+from instageo.model.training.callbacks.early_stopping import EarlyStoppingWithNotice
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning"),

@@ -11,8 +11,8 @@ import rasterio
 from affine import Affine
 from numpy.testing import assert_array_equal
 
+from instageo.data import retries
 from instageo.data.catalogs.access import ListAccess, PlainAccess
-from instageo.data.reading import fetch as fetching
 from instageo.data.reading.block_cache import BlockCache
 from instageo.data.reading.catalog_files import CatalogFile, CatalogFiles, UnusableFileError
 from instageo.errors import RasterError
@@ -64,7 +64,7 @@ def server(root):
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(fetching, "WAITS_S", (0.01,) * 5)
+    monkeypatch.setattr(retries, "WAITS_S", (0.01,) * 5)
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from affine import Affine
 from numpy.testing import assert_array_equal
 from rasterio.shutil import copy
 
+from instageo.data import retries
 from instageo.data.output.skipped import Reason
 from instageo.data.reading import fetch as fetching
 from instageo.data.reading.fetch import fetch
 from instageo.data.reading.hosts import HostDownError
-from instageo.data.reading.http_probe import Answer, parse_retry_after
+from instageo.data.reading.http_probe import Answer
 from instageo.data.reading.pixel_source import PixelSource
 from instageo.data.reading.requests import AssetRead, ReadFailure
 from instageo.raster.grid import Grid
@@ -65,7 +66,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr(fetching, "WAITS_S", (0.01,) * 5)
+    monkeypatch.setattr(retries, "WAITS_S", (0.01,) * 5)
 
 
 def results(port, *hrefs, access=None, **options):
@@ -171,7 +172,7 @@ def test_a_consumer_that_stops_leaves_no_waiting_thread(server, monkeypatch):
     monkeypatch.setattr(fetching, "probe", lambda location: Answer(503))  # without Retry-After
     reads = [AssetRead("good/0.tif", WINDOWS), *[AssetRead(f"down/{number}.tif", WINDOWS) for number in range(3)]]
     waiting = fetch(reads, SignedAccess(server), threads=4)
-    fetching.WAITS_S = (600.0,) * 5  # `short_waits` undoes it
+    retries.WAITS_S = (600.0,) * 5  # `short_waits` undoes it
     index, found = next(waiting)
     waiting.close()
     for thread in [thread for thread in threading.enumerate() if thread.name.startswith("fetch")]:
@@ -192,10 +193,3 @@ def test_local_files_are_read_without_retries(tmp_path):
     found = dict(fetch(reads, Local()))
     assert found[0] == ReadFailure(Reason.ASSET_MISSING, "none.tif: the file does not exist", is_lasting=True)
     assert found[1].reason is Reason.NOT_READABLE
-
-
-def test_retry_after_holds_seconds_or_a_date():
-    assert parse_retry_after("3") == 3
-    assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    assert parse_retry_after("soon") is None
-    assert parse_retry_after(None) is None

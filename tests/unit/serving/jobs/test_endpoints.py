@@ -236,7 +236,7 @@ def test_limits_of_the_queue_and_of_clients(app):
 
 
 def test_the_oldest_finished_jobs_make_way_for_others(app, tmp_path, monkeypatch):
-    from instageo.serving.jobs import disk, queue
+    from instageo.serving.jobs import queue, retention
 
     with app() as client:
         first = submit(client)
@@ -248,7 +248,7 @@ def test_the_oldest_finished_jobs_make_way_for_others(app, tmp_path, monkeypatch
         wait_for(lambda: [job["id"] for job in client.get("/v1/jobs").json()["jobs"]] == [second])
         wait_for(lambda: not (tmp_path / "jobs" / first).exists())  # its files go after its record
         free = client.app.router.lifespan_context.__self__.store.free_bytes()
-        monkeypatch.setattr(disk, "MIN_FREE_BYTES", free + 1_000_000_000_000)
+        monkeypatch.setattr(retention, "MIN_FREE_BYTES", free + 1_000_000_000_000)
         response = client.post("/v1/jobs", json=body())
         assert (response.status_code, response.json()["title"]) == (507, "Insufficient Storage")
         assert len(client.get("/v1/jobs").json()["jobs"]) == 1  # nothing is removed in vain

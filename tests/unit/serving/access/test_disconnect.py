@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
-from instageo.serving.access.client_presence import ClientPresence
+from instageo.serving.access.disconnect import ClientPresence
 
 GONE = {"type": "http.disconnect"}
 

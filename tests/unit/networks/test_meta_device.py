@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
+from instageo.model.networks.meta_device import without_values
 from instageo.model.networks.segmenter import build_network
-from instageo.model.networks.valueless import without_values
 
 MODEL = {"model_name": "prithvi_eo_v2_tiny_tl", "num_classes": 3, "temporal_dim": 2, "img_size": 64, "depth": 2}
 
@@ -25,7 +25,7 @@ def test_pytorchs_compiler_is_not_imported(model):
     code = f"""
 import sys
 from instageo.model.networks.segmenter import build_network
-from instageo.model.networks.valueless import without_values
+from instageo.model.networks.meta_device import without_values
 with without_values():
     build_network(**{model})
 assert "torch._dynamo" not in sys.modules

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from instageo.errors import InstaGeoError, RegistryError
-from instageo.model.registry.versions import has_prefix, is_version_prefix, next_version, parse_version
+from instageo.model.registry.version_numbers import has_prefix, is_version_prefix, next_version, parse_version
 
 
 def test_parts_of_a_number_count_up():

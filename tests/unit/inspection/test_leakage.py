@@ -11,9 +11,9 @@ from shapely.geometry import Polygon
 
 from instageo.model.commands.check_tables import check_tables
 from instageo.model.context import Run
+from instageo.model.inspection.leakage import Separation, compare_tables, format_distance
 from instageo.model.inspection.report import TableReport
 from instageo.model.inspection.row_stats import RowStats
-from instageo.model.inspection.separation import Separation, compare_tables, format_distance
 from instageo.model.settings import DataSettings, Mode, Settings
 from instageo.raster.grid import Grid
 from instageo.table import Row, write_table

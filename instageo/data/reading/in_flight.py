@@ -1,4 +1,4 @@
-"""Things that several threads want: each is fetched by the first thread that asks for it, and the others wait."""
+"""Fetch once what several threads want: the first that asks for it fetches, and the others wait for it."""
 
 import threading
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ Key = TypeVar("Key")
 Thing = TypeVar("Thing")
 
 
-class ThingsToCome(Generic[Key, Thing]):
-    """What threads are fetching at the moment."""
+class InFlight(Generic[Key, Thing]):
+    """What threads fetch at the moment."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class Claim(Generic[Key, Thing]):
     """
 
     def __init__(
-        self, things: ThingsToCome[Key, Thing], own: dict[Key, Future[Thing]], others: dict[Key, Future[Thing]]
+        self, things: InFlight[Key, Thing], own: dict[Key, Future[Thing]], others: dict[Key, Future[Thing]]
     ) -> None:
         self._things, self._futures, self._others = things, own, others
         self.own = list(own)

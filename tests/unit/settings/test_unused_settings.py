@@ -3,9 +3,9 @@
 import pytest
 
 from instageo.model.settings import Mode
-from instageo.model.settings.effects import CONDITIONS, MODES, describe_ineffective, describe_unused_in_mode
 from instageo.model.settings.keys import is_setting
 from instageo.model.settings.keywords import settings_from_keywords
+from instageo.model.settings.unused_settings import CONDITIONS, MODES, describe_ineffective, describe_unused_in_mode
 
 
 def ineffective(**values):
