@@ -1,4 +1,7 @@
-"""What is made from the maps of an area: mosaics, records for catalogues, and hectares of the area and of zones."""
+"""What is made from the maps of an area: mosaics, records for catalogues, and hectares of the area and of zones.
+
+`raster.area_products.zone_areas` computes the hectares.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""What a killed run has left of a map, and whether a new run may go on with it."""
+"""What a killed run has left of a map, and whether a new run may go on with it.
+
+A map begins anew if its fingerprint has changed, which `map_jobs.map_job` makes of the scene, model and settings.
+"""
 
 import json
 import logging

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.raster.area_products.ordered_maps import OrderedMaps, open_maps
+from instageo.raster.area_products.overlapping_maps import OrderedMaps, open_maps
 from instageo.raster.area_products.zone_pixels import move_to_pixels, paint_mask, pixel_box
 from instageo.raster.area_products.zones import Zone
 from instageo.raster.map_products.finished_map import FinishedMap

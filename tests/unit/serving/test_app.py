@@ -45,6 +45,20 @@ def test_replicas_request_a_gpu_if_there_are_any(monkeypatch, gpus, expected):  
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
+def test_processes_grow_with_the_load_up_to_replicas(monkeypatch):
+    import ray
+
+    from instageo.serving.app import application
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
+    bound = application(ServerSettings({"m": "registry:m"}, replicas=3, batch_tiles=8).to_dict())
+    [replicas] = bound._bound_deployment.init_args
+    config = replicas._bound_deployment._deployment_config.autoscaling_config
+    assert (config.min_replicas, config.max_replicas, config.get_target_ongoing_requests()) == (1, 3, 4)
+    assert (config.look_back_period_s, config.upscale_delay_s, config.downscale_delay_s) == (15, 5, 120)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
 @pytest.mark.parametrize(
     ("message", "expected"),
     [

@@ -154,7 +154,7 @@ def test_cells_make_no_difference(make_map, monkeypatch):
     zones = [Zone("A", shapely.box(35.97, 9.98, 36.03, 10.02)), Zone("B", shapely.box(36, 10, 36.01, 10.01))]
     whole = measure_zones(paths, zones)
     monkeypatch.setattr(zone_areas, "CELL", 7)
-    monkeypatch.setattr("instageo.raster.area_products.ordered_maps.MAX_PIXELS", 10)
+    monkeypatch.setattr("instageo.raster.area_products.overlapping_maps.MAX_PIXELS", 10)
     for one, other in zip(whole.zones, measure_zones(paths, zones).zones, strict=True):
         assert [each.pixels for each in one.classes] == [each.pixels for each in other.classes]
         assert one.observed_hectares == pytest.approx(other.observed_hectares, rel=1e-7)
