@@ -153,8 +153,15 @@ def test_each_date_is_read_by_name():
     assert layers(info(4, blocks), chips(2, **two)) == (1, 0, 2, 3)
     by_band = ("20200109_B02", "20200101_B02", "20200109_B04", "20200101_B04")
     assert layers(info(4, by_band), chips(2, **two)) == (3, 1, 2, 0)
+    one_named = ("20200109_B04", "20200109_B02", "B04", "B02")  # one date has a name, so the order of files decides
+    assert layers(info(4, one_named), chips(2, **two)) == (0, 1, 2, 3)
     numbered = ("t10_red", "t10_blue", "t9_red", "t9_blue")
     assert layers(info(4, numbered), chips(2, **two)) == (2, 3, 0, 1)
+
+
+def test_a_layer_that_is_near_infrared_of_either_width_is_each_of_them():
+    names = ("blue", "green", "red", "nir", "swir1", "swir2")
+    assert layers(info(6, names), chips(by_name=True)) == (0, 1, 2, 3, 4, 5)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from instageo.errors import DataError
 from instageo.model.chips.chip_format import ChipFormat
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_chip
+from instageo.model.chips.radar import refuse_decibels
 from instageo.model.inspection.row import InspectionSpec, inspect_row
 from instageo.model.settings.keywords import settings_from_keywords
+from instageo.sensors import RADAR_FILL_DB
 from instageo.table import Row
 from tests.tiffs import write_tiff
 
@@ -80,6 +82,17 @@ def test_fill_values_that_no_tag_declares_are_refused_before_they_are_clipped(ma
 def test_decibels_read_as_power_are_refused(make_raster):
     with pytest.raises(DataError, match=r"median -11\).*looks like decibels.*set dataloader.radar_unit=db"):
         read(make_raster, [[[-14, -20, -8, 0.5, -9999]]], ChipFormat(radar_unit="linear"))
+
+
+@pytest.mark.parametrize("values", [[-2, -3, 0.1, 0.2], [-9000, -9000, -9000, -9000, 0.1], [-2, 0.1, 0.2, 0.3, 0.4]])
+def test_half_of_the_values_below_0_and_fill_values_are_not_taken_for_decibels(values):
+    refuse_decibels(np.array([[values]], np.float32), np.ones((1, len(values)), bool), "a.tif")
+
+
+def test_more_than_half_of_the_values_below_0_are_taken_for_decibels():
+    values = np.array([[[-2, -3, -4, 0.1, 0.2, RADAR_FILL_DB, RADAR_FILL_DB]]], np.float32)
+    with pytest.raises(DataError, match=r"a\.tif: more than half of its values are below -1 \(median -2\)"):
+        refuse_decibels(values, np.ones((1, 7), bool), "a.tif")
 
 
 def test_power_with_subtracted_noise_is_not_taken_for_decibels(make_raster):

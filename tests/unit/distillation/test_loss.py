@@ -90,6 +90,14 @@ def test_the_teacher_gets_its_own_bands_in_its_own_unit(parts):
     assert torch.equal(augmented.image, before)
 
 
+def test_a_teacher_of_the_first_band_gets_it_alone():
+    teacher = TeacherNetwork(network(TEACHER[0], TEACHER[1] | {"bands": ("BLUE",)}), [500.0], [100.0], [0])
+    image, valid = torch.rand(1, 3, 1, 32, 32) * 1000, torch.ones(1, 1, 32, 32, dtype=torch.bool)
+    with torch.no_grad():
+        expected = teacher.net((image[:, :1] - 500) / 100)
+        torch.testing.assert_close(teacher(Sample(image, valid, None))[0], expected)
+
+
 def test_invalid_pixels_do_not_count(parts):  # pitfall 9
     student, teacher, augmented, normalized = parts
     unseen = Sample(augmented.image, torch.zeros_like(augmented.valid), torch.full_like(augmented.label, -1))

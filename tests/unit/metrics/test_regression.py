@@ -237,10 +237,14 @@ def test_without_sync_a_process_scores_its_own_share(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
     monkeypatch.setattr(torch.distributed, "all_gather", copy_to_all)  # as if another process had the same
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda counts: counts.mul_(2))
     torch.distributed.init_process_group("gloo", f"file://{tmp_path}/rendezvous", rank=0, world_size=1)
     try:
         for sync, expected in ((True, 6), (False, 3)):
-            assert compute_scores([1.0, 2.0, 3.0], [1.0, 3.0, 3.0], sync=sync)["count"] == expected
+            metrics = RegressionMetrics(sync=sync, density=DensityRange(0, 4, 4))
+            metrics.update(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 3.0, 3.0]))
+            assert metrics.compute()["count"] == expected
+            assert metrics.compute_density().counts.sum() == expected
     finally:
         torch.distributed.destroy_process_group()
 

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from instageo.errors import ConfigError
+from instageo.serving.jobs.settings import JobSettings
 from instageo.serving.settings import (
     RequestLimits,
     ServerSettings,
@@ -13,7 +14,8 @@ from instageo.serving.settings import (
 
 
 def test_settings_survive_a_configuration_file():
-    settings = ServerSettings({"a": "b"}, max_models=2, limits=RequestLimits(allow_urls=True))
+    jobs = JobSettings("/jobs", days=7, allow_catalog_urls=True)
+    settings = ServerSettings({"a": "b"}, max_models=2, limits=RequestLimits(allow_urls=True), jobs=jobs)
     assert server_settings_from_dict(settings.to_dict()) == settings
 
 
