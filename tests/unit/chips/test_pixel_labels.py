@@ -127,3 +127,13 @@ def test_a_label_without_a_logarithm_is_named_with_its_file(make_raster):
     with pytest.raises(DataError, match=r"label\.tif: has the label -3, but model\.use_log_scale=true"):
         TargetFormat(-1, lower_bound=-1).read(path)
     assert TargetFormat(-3, lower_bound=-1).read(path)[0, 0] == 0.5
+    with pytest.raises(DataError, match="expected labels above -3"):
+        TargetFormat(-1, lower_bound=-3).read(path)
+
+
+@pytest.mark.parametrize("infinite", [float("-inf"), float("inf")])
+def test_an_infinite_label_is_refused(infinite):
+    stored = np.array([[0.5, infinite]], np.float32)
+    with pytest.raises(DataError, match=r"label\.tif: has an infinite label"):
+        TargetFormat(-1).to_values(stored, "label.tif")
+    assert TargetFormat(-1).to_values(stored[:, :1], "label.tif").tolist() == [[0.5]]

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from instageo.errors import DataError
-from instageo.model.chips.chip_format import ChipFormat
+from instageo.model.chips.chip_format import ChipFormat, LayerRules
 from instageo.model.chips.from_settings import chip_format_from_settings
-from instageo.model.chips.image import read_chip
+from instageo.model.chips.image import exclude_no_backscatter, read_chip
 from instageo.model.chips.radar import refuse_decibels
 from instageo.model.inspection.row import InspectionSpec, inspect_row
 from instageo.model.settings.keywords import settings_from_keywords
@@ -60,6 +61,25 @@ def test_power_of_0_or_less_is_no_observation(make_raster, missing):
     chip = read(make_raster, [[[0.1, missing, 0.1]]], ChipFormat(radar_unit="linear"))
     assert chip.valid[0, 0].tolist() == [True, False, True]
     assert np.isfinite(chip.image).all()
+
+
+def test_the_offset_counts_before_power_is_an_observation():
+    values = np.array([[[0.5, 2.0]], [[3.0, 3.0]]], np.float32)
+    valid = np.ones((1, 1, 2), bool)
+    by_settings = ChipFormat(radar_unit="linear", offset=-1.0)
+    assert exclude_no_backscatter(values, valid, by_settings, "a.tif")[0, 0].tolist() == [False, True]
+    by_tags = ((1.0, -2.5), (1.0, 0.0))  # of the first layer, whose second value becomes -0.5
+    observed = exclude_no_backscatter(values, valid, ChipFormat(radar_unit="linear"), "a.tif", by_tags)
+    assert observed[0, 0].tolist() == [False, False]
+
+
+def test_tags_that_are_applied_count_before_power_is_an_observation(make_raster):
+    path = make_raster("chip.tif", np.array([[[0.5, 4.0]]], np.float32))
+    with rasterio.open(path, "r+") as file:
+        file.offsets = (-1.0,)
+    chip = read_chip(path, ChipFormat(radar_unit="linear", rules=LayerRules(scale_tags="apply")))
+    assert chip.valid[0, 0].tolist() == [False, True]
+    assert chip.image[0, 0, 0, 1] == pytest.approx(10 * np.log10(3), abs=1e-5)
 
 
 def test_0_decibels_are_an_observation(make_raster):

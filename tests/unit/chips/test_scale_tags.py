@@ -107,6 +107,9 @@ def test_tags_that_agree_with_the_settings_change_nothing(tagged, make_raster, t
         ([(0.01, 0)], {"factor": 10_000.0}, "scale 0.0001 is expected"),
         ([(0.0000275, 0)], {"factor": 10_000.0}, "scale 0.0001 is expected"),
         ([(0, 1)], {}, "cannot be applied"),
+        ([(float("inf"), 0)], {}, "scale inf, offset 0, which cannot be applied"),
+        ([(float("nan"), 0)], {}, "scale nan, offset 0, which cannot be applied"),
+        ([(1, float("nan"))], {}, "scale 1, offset nan, which cannot be applied"),
     ],
 )
 def test_tags_that_contradict_are_refused_with_the_choices(tagged, tags, values, words):  # pitfall 77

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from instageo.errors import CheckpointError
-from instageo.model.networks.checkpoint import checkpoint_metadata
-from instageo.model.settings import Scheduler, Settings, TrainSettings
+from instageo.model.networks.checkpoint import EARLIER_LIGHT, LIGHT_KEY, checkpoint_metadata
+from instageo.model.settings import ModelSettings, Scheduler, Settings, TrainSettings
 from instageo.model.settings.compose import settings_to_yaml
 from instageo.model.training.checkpoint_io import AtomicCheckpointIO
 from instageo.model.training.resume import find_resume_checkpoint
@@ -19,11 +19,13 @@ def settings(**train):
     return replace(Settings(), train=replace(TrainSettings(), **train))
 
 
-def write_last(folder, run, *, epoch=1, without=(), **section):
+def write_last(folder, run, *, epoch=1, without=(), state_dict=None, **section):
     """Write `last.ckpt` of a run that has finished `epoch` + 1 epochs, and its `.hydra/config.yaml`."""
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "config.yaml").write_text(settings_to_yaml(run))
-    content = {"epoch": epoch, "optimizer_states": []} | checkpoint_metadata(run, run, None, {})
+    content = {"epoch": epoch, "optimizer_states": [], "state_dict": state_dict or {}} | checkpoint_metadata(
+        run, run, None, {}
+    )
     content["instageo"] |= section
     torch.save({key: value for key, value in content.items() if key not in without}, folder / "last.ckpt")
     return folder / "last.ckpt"
@@ -64,6 +66,18 @@ def test_a_path_is_a_file_or_its_folder(tmp_path):
         assert find_resume_checkpoint(settings(resume=str(named)), tmp_path / "new") == path
     with pytest.raises(CheckpointError, match=f"train.resume={tmp_path}/x: the file does not exist"):
         find_resume_checkpoint(settings(resume=f"{tmp_path}/x"), tmp_path)
+
+
+def test_the_head_of_an_earlier_version_is_known_by_its_tensors(tmp_path):
+    def of_head(head):
+        return replace(settings(resume=True), model=replace(ModelSettings(), head=head))
+
+    earlier, name = next(iter(EARLIER_LIGHT.items()))
+    tensors = dict.fromkeys((f"net.{LIGHT_KEY}", f"net.{earlier}"), torch.zeros(1))
+    path = write_last(tmp_path / "run", of_head("light"), state_dict=tensors)
+    assert find_resume_checkpoint(of_head(name), path.parent) == path
+    with pytest.raises(CheckpointError, match=f"its run has model.head={name}, but you passed model.head=light"):
+        find_resume_checkpoint(of_head("light"), path.parent)
 
 
 def test_a_path_may_start_with_the_home_folder(tmp_path, monkeypatch):
