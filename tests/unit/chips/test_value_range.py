@@ -70,3 +70,7 @@ def test_the_sentence_names_share_bands_and_direction():
     mixed = describe_unlike([{"BLUE": "higher", "RED": "lower"}] * 3)
     assert mixed.startswith("3 of 3 chips have higher values in BLUE and 3 of 3 chips have lower values in RED than")
     assert describe_unlike([]) is None
+    assert mixed.endswith("or are these other bands? Compare mode=stats of both tables")
+    alone = describe_unlike([{"BLUE": "higher"}])
+    assert alone.startswith("the image has higher values in BLUE than")
+    assert alone.endswith("or are these other bands?")  # there is no table
