@@ -1,4 +1,4 @@
-"""Benchmark distillation: students with 1/4, 1/16 and 1/64 of a teacher's operations, distilled and trained alone.
+"""Benchmark distillation: students with 1/4, 1/15 and 1/39 of a teacher's operations, distilled and trained alone.
 
 python benchmarks/distillation.py DATA OUTPUT --seeds 1 2 3    # DATA holds train.csv and val.csv of HLS flood chips
 
