@@ -1,4 +1,4 @@
-"""When catalogues and servers of images that are busy or do not answer are asked again, and how often."""
+"""When catalogues and servers of images that are busy are asked again, and how often; for stores see `stores.retry`."""
 
 import random
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Retry requests that fail because a server is busy or a connection breaks."""
+"""Retry requests to stores that are busy or break a connection; for catalogues and images see `data.retries`."""
 
 import logging
 import random

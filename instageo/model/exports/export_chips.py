@@ -23,6 +23,12 @@ from instageo.raster.grid import Window
 from instageo.table import Row, read_table
 from instageo.wording import counted
 
+CALIBRATION_TILES = 300
+"""Most windows of chips that int8 is calibrated with, as NNCF does by default."""
+
+MIN_CALIBRATION_TILES = 20
+"""Fewest windows of chips that int8 is calibrated with."""
+
 RASTERS = (".tif", ".tiff")
 """Endings of the chips that are looked for in a folder."""
 

@@ -14,7 +14,7 @@ from typing import Any
 from instageo.errors import ConfigError, WriteError
 from instageo.files import describe_disk_error, write_errors
 from instageo.locations import is_remote
-from instageo.model.exports.export_chips import read_export_tiles
+from instageo.model.exports.export_chips import CALIBRATION_TILES, MIN_CALIBRATION_TILES, read_export_tiles
 from instageo.model.exports.export_format import ExportFormat, ExportOptions
 from instageo.model.exports.export_record import build_entry, check_same_model, publish_export
 from instageo.model.exports.formats import load_format
@@ -37,12 +37,6 @@ STAGING = ".export-"
 
 GATE_TILES = 64
 """Most windows of chips that a file is compared on."""
-
-CALIBRATION_TILES = 300
-"""Most windows of chips that int8 is calibrated with, as NNCF does by default."""
-
-MIN_CALIBRATION_TILES = 20
-"""Fewest windows of chips that int8 is calibrated with."""
 
 NO_GATE = "none"
 """What `export.json` says of a file that was not compared with its network."""

@@ -42,7 +42,13 @@ PALETTE: tuple[Color, ...] = (
 """Colours of other classes: Okabe and Ito (2008), then the muted scheme of Tol (https://personal.sron.nl/~pault/)."""
 
 NO_DATA_COLOR: Color = (225, 225, 225)
-"""Colour of pixels without an observation."""
+"""Colour of pixels of maps without an observation."""
+
+MISSING_COLOR: Color = (240, 190, 240)
+"""Colour of pixels of images without an observation, unlike any surface."""
+
+IGNORED_COLOR: Color = (250, 250, 250)
+"""Colour of pixels of labels that do not count."""
 
 MIN_DISTANCE = 60.0
 """Distance in RGB to the colours in use that a colour of the palette has, as long as there is one."""

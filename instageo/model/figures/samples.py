@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from instageo.model.chips.sample import Sample
 from instageo.model.figures.canvas import new_figure, save_figure
+from instageo.model.figures.colors import IGNORED_COLOR, MISSING_COLOR
 from instageo.model.figures.rgb import Color, percentile_limits, rgb_image, select_rgb, stretch_percentiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NO_DATA: Color = (240, 190, 240)
-IGNORED: Color = (250, 250, 250)
 
 PANEL = 2.6
 """Side of a panel in inches."""
@@ -121,17 +120,17 @@ def color_image(sample: Sample, before: Sample, date: int, bands: Sequence[str])
     (reference, _), valid = select_rgb(before.image[:, date].numpy(), bands), before.valid[date].numpy()
     limits = [percentile_limits(layer, valid) for layer in reference]
     layers, _ = select_rgb(sample.image[:, date].numpy(), bands)
-    return rgb_image(layers, sample.valid[date].numpy(), limits=limits, no_data=NO_DATA)
+    return rgb_image(layers, sample.valid[date].numpy(), limits=limits, no_data=MISSING_COLOR)
 
 
 def color_label(sample: Sample, style: SampleStyle) -> NDArray[np.uint8]:
-    """Return classes in their colours, or values from dark to bright, (H, W, 3); `IGNORED` without pixel labels."""
+    """Return classes in their colours, or values from dark to bright, (H, W, 3); of one colour without pixel labels."""
     if sample.pixel_label is None:
-        return np.full((*sample.valid.shape[1:], 3), IGNORED, dtype=np.uint8)
+        return np.full((*sample.valid.shape[1:], 3), IGNORED_COLOR, dtype=np.uint8)
     label = sample.pixel_label.numpy()
     if label.dtype.kind == "f":
         return _color_values(label)
-    table = np.array([*style.colors, IGNORED], dtype=np.uint8)
+    table = np.array([*style.colors, IGNORED_COLOR], dtype=np.uint8)
     return table[np.where(label == style.ignore_index, len(style.colors), label)]
 
 
@@ -140,15 +139,15 @@ def _color_values(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
     valid = np.isfinite(values)
     colors = colormaps["viridis"](stretch_percentiles(values, valid))[..., :3] * 255
-    return np.where(valid[..., None], colors, IGNORED).astype(np.uint8)
+    return np.where(valid[..., None], colors, IGNORED_COLOR).astype(np.uint8)
 
 
 def _legend(figure: "Figure", style: SampleStyle, *, labelled: bool) -> None:
     from matplotlib.patches import Patch
 
-    names, colors = ["no data (images)"], [NO_DATA]
+    names, colors = ["no data (images)"], [MISSING_COLOR]
     if labelled:
-        names, colors = [*style.classes, "ignored (labels)", *names], [*style.colors, IGNORED, *colors]
+        names, colors = [*style.classes, "ignored (labels)", *names], [*style.colors, IGNORED_COLOR, *colors]
     patches = [
         Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="gray", linewidth=0.5, label=name)
         for name, (red, green, blue) in zip(names, colors, strict=True)

@@ -78,7 +78,7 @@ class Admission:
         return Admission(limits.max_concurrency, limits.memory_mb * 1_000_000, limits.timeout_s)
 
     def enter(self) -> Place | None:
-        """Return a place; None if all are taken, and by no upload that could be ended."""
+        """Return a place; None (`middleware` answers 429) if all are taken, and by no upload that could be ended."""
         with self._changed:
             if self.taken >= self.capacity and not self._displace_slowest():
                 return None

@@ -6,10 +6,9 @@ import torch
 from matplotlib.image import imread
 
 from instageo.model.chips.sample import Sample
+from instageo.model.figures.colors import IGNORED_COLOR, MISSING_COLOR
 from instageo.model.figures.rgb import select_rgb
 from instageo.model.figures.samples import (
-    IGNORED,
-    NO_DATA,
     SamplePair,
     SampleStyle,
     color_image,
@@ -61,7 +60,7 @@ def test_radar_is_drawn_as_vv_vh_and_their_ratio(bands, values):
 def test_an_image_is_stretched_between_percentiles_of_valid_pixels():  # pitfall 9
     """Of 1..100 the 2nd and 98th percentile are 2.98 and 98.02."""
     colors = color_image(sample(), sample(), 0, "ABC")
-    assert tuple(colors[0, 0]) == NO_DATA
+    assert tuple(colors[0, 0]) == MISSING_COLOR
     assert (colors[0, 1:, 0] == colors[0, 1:, 2]).all()
     assert colors[0, [1, 2, 99, 100], 0].tolist() == [0, 0, 255, 255]
     np.testing.assert_array_equal(colors[0, 3:99, 0], np.floor((np.arange(3, 99) - 2.98) / (98.02 - 2.98) * 255))
@@ -77,14 +76,14 @@ def test_changes_of_brightness_are_visible():
 def test_an_image_without_valid_pixels_has_the_no_data_colour():
     empty = sample()
     empty.valid[:] = False
-    assert (color_image(empty, empty, 0, "ABC") == NO_DATA).all()
+    assert (color_image(empty, empty, 0, "ABC") == MISSING_COLOR).all()
 
 
 def test_a_label_has_the_colours_of_its_classes():
     colors = color_label(sample(), style("A"))
-    assert [tuple(colors[0, column].tolist()) for column in (0, 1, 50, 51)] == [IGNORED, RED, RED, BLUE]
+    assert [tuple(colors[0, column].tolist()) for column in (0, 1, 50, 51)] == [IGNORED_COLOR, RED, RED, BLUE]
     unlabelled = Sample(sample().image, sample().valid)
-    assert (color_label(unlabelled, style("A")) == IGNORED).all()
+    assert (color_label(unlabelled, style("A")) == IGNORED_COLOR).all()
 
 
 def test_the_first_date_with_observations():
@@ -113,5 +112,5 @@ def test_a_figure_is_written(tmp_path, dates):
     draw_samples(pairs, style("RED", "GREEN", "BLUE"), tmp_path / "samples.png")
     picture = imread(tmp_path / "samples.png")
     assert picture.shape[0] == pytest.approx(100 * (2 * (2.6 + 0.3 * (dates > 1)) + 1.1), abs=1)
-    for color in (NO_DATA, IGNORED, RED, BLUE):
+    for color in (MISSING_COLOR, IGNORED_COLOR, RED, BLUE):
         assert (np.round(picture[..., :3] * 255) == color).all(-1).sum() > 20
