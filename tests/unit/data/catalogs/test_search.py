@@ -40,7 +40,7 @@ def test_all_pages_are_read_and_items_come_once(page, conforms):  # pitfalls 52,
     assert result.messages == ()
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 0])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 0])
 def test_busy_servers_are_asked_again(status):  # pitfall 60
     waits = []
     with serving(records=RECORDS, faults=[status] * 3) as (url, _):
