@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -145,14 +145,15 @@ def _run_application(bound: Application, route_prefix: str | None) -> None:
     try:
         serve.run(bound, name=APPLICATION_NAME, route_prefix=route_prefix)
     except RuntimeError as error:
-        failed = serve.status().applications[APPLICATION_NAME].deployments.values()
-        messages = [deployment.message for deployment in failed if deployment.message]
-        raise InstaGeoError(f"the server cannot start: {_last_error(messages or [str(error)])}") from error
+        own = serve.status().applications.get(APPLICATION_NAME)
+        deployments = own.deployments.values() if own else ()
+        message = next((each.message for each in deployments if each.message), str(error))
+        raise InstaGeoError(f"the server cannot start: {_last_error(message)}") from error
 
 
-def _last_error(messages: Sequence[str]) -> str:
-    """Return what the last line of the first message says, without the type if it is that of an exception."""
-    line = messages[0].strip().splitlines()[-1]
+def _last_error(message: str) -> str:
+    """Return what the last line of a message says, without the type if it is that of an exception."""
+    line = message.strip().splitlines()[-1]
     kind, _, text = line.partition(": ")
     return text if text and kind.replace(".", "").isidentifier() else line
 

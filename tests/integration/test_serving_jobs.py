@@ -178,20 +178,13 @@ def test_jobs_behind_instageo_serve(instageo, small_network, warm_command, tmp_p
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     (tmp_path / "files").mkdir()
     listed = write_area_catalog(tmp_path / "files")
+    jobs = ["--jobs-dir", tmp_path / "jobs", "--jobs-limit", "area_km2=5000"]
+    urls = ["--allow-catalog-urls", "--allow-private-urls"]
     with faulty_server.running(listed.parent) as port:
         records = records_at(listed, f"http://127.0.0.1:{port}")
         with (
             rustac_server(tmp_path, records, DAYS) as url,
-            watched_server(
-                f"m={small_network}",
-                "--jobs-dir",
-                tmp_path / "jobs",
-                "--jobs-limit",
-                "area_km2=5000",
-                "--allow-catalog-urls",
-                "--allow-private-urls",
-                folder=short_folder,
-            ) as server,
+            watched_server(f"m={small_network}", *jobs, *urls, folder=short_folder) as server,
         ):
             command = [*warm_command("instageo.cli"), "serve", f"m={small_network}"]
             check_applications_of_jobs(server, [*command, "--jobs-dir", tmp_path / "jobs"])

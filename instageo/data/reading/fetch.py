@@ -196,9 +196,9 @@ def _say(answer: Answer) -> str:
         return f"access denied (HTTP {status})"
     if status in MISSING:
         return f"the server has no such file (HTTP {status})"
-    return (
-        f"the server is busy or down (HTTP {status})" if status in retries.BUSY else f"the server answers HTTP {status}"
-    )
+    if status in retries.BUSY:
+        return f"the server is busy or down (HTTP {status})"
+    return f"the server answers HTTP {status}"
 
 
 def _damage(location: str, error: RasterError) -> str:

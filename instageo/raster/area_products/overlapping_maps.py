@@ -44,7 +44,7 @@ class CountedPixels:
 
 
 @dataclass(frozen=True)
-class OrderedMaps:
+class OverlappingMaps:
     """Open maps in the order in which they count; `open_maps` returns them.
 
     Attributes:
@@ -131,7 +131,7 @@ class OrderedMaps:
 
 
 @contextmanager
-def open_maps(maps: Sequence[str | Path]) -> Iterator[OrderedMaps]:
+def open_maps(maps: Sequence[str | Path]) -> Iterator[OverlappingMaps]:
     """Open maps in the order in which they count.
 
     Raises:
@@ -152,7 +152,7 @@ def open_maps(maps: Sequence[str | Path]) -> Iterator[OrderedMaps]:
                 _refuse(named[0], file, "have different class names")
         hectares = tuple(PixelHectares(file.grid, str(file.raster.path)) for file in files)
         outlines = tuple(outline_grid(file.grid, str(file.raster.path)) for file in files)
-        yield OrderedMaps(files, outlines, hectares)
+        yield OverlappingMaps(files, outlines, hectares)
 
 
 def _refuse(first: FinishedMap, other: FinishedMap, problem: str) -> None:

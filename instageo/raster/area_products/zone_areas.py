@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instageo.raster.area_products.overlapping_maps import OrderedMaps, open_maps
+from instageo.raster.area_products.overlapping_maps import OverlappingMaps, open_maps
 from instageo.raster.area_products.zone_pixels import move_to_pixels, paint_mask, pixel_box
 from instageo.raster.area_products.zones import Zone
 from instageo.raster.map_products.finished_map import FinishedMap
@@ -153,7 +153,7 @@ class _Tally:
         self.hectares = np.pad(self.hectares, (0, further)) + np.bincount(numbers, hectares, minlength=length)
 
 
-def _measure_map(ordered: OrderedMaps, number: int, zones: Sequence[Zone], tallies: Sequence[_Tally]) -> None:
+def _measure_map(ordered: OverlappingMaps, number: int, zones: Sequence[Zone], tallies: Sequence[_Tally]) -> None:
     """Add the pixels of a map that count to the zones."""
     import shapely
 
@@ -171,7 +171,7 @@ def _measure_map(ordered: OrderedMaps, number: int, zones: Sequence[Zone], talli
 Window = tuple[range, range]
 
 
-def _measure_cell(ordered: OrderedMaps, number: int, zones: Sequence[tuple[_Tally, Any, Window]]) -> None:
+def _measure_cell(ordered: OverlappingMaps, number: int, zones: Sequence[tuple[_Tally, Any, Window]]) -> None:
     rows, columns = (
         range(min(box[axis].start for *_, box in zones), max(box[axis].stop for *_, box in zones)) for axis in (0, 1)
     )
@@ -204,7 +204,7 @@ def _overlap(one: Window, other: Window) -> Window:
     return rows, columns
 
 
-def _zone_area(zone: Zone, tally: _Tally, numbers: Sequence[int], ordered: OrderedMaps) -> ZoneArea:
+def _zone_area(zone: Zone, tally: _Tally, numbers: Sequence[int], ordered: OverlappingMaps) -> ZoneArea:
     import shapely
 
     observed = float(tally.hectares.sum())

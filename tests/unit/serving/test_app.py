@@ -69,6 +69,7 @@ def test_processes_grow_with_the_load_up_to_replicas(monkeypatch):
         ),
         ("No node has 9 GPUs: 2 are free", "No node has 9 GPUs: 2 are free"),
         ("", "Failed to update the deployments ['FrontEnd']."),
+        (None, "Failed to update the deployments ['FrontEnd']."),  # before Ray has the application
     ],
 )
 def test_why_a_process_does_not_start_is_one_sentence(monkeypatch, message, expected):
@@ -84,9 +85,12 @@ def test_why_a_process_does_not_start_is_one_sentence(monkeypatch, message, expe
     def deployment(text):
         return schema.DeploymentStatusOverview("HEALTHY", "UNKNOWN", {}, text)
 
-    application = schema.ApplicationStatusOverview("RUNNING", "", 0.0, {"a": deployment(""), "b": deployment(message)})
+    applications = {}
+    if message is not None:
+        parts = {"a": deployment(""), "b": deployment(message)}
+        applications["instageo"] = schema.ApplicationStatusOverview("RUNNING", "", 0.0, parts)
     monkeypatch.setattr(serve, "run", fail)
-    monkeypatch.setattr(serve, "status", lambda: schema.ServeStatus(applications={"instageo": application}))
+    monkeypatch.setattr(serve, "status", lambda: schema.ServeStatus(applications=applications))
     with pytest.raises(InstaGeoError) as raised:
         _run_application(None, "/")
     assert str(raised.value) == f"the server cannot start: {expected}"
