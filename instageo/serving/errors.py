@@ -19,6 +19,14 @@ PROBLEM_JSON = "application/problem+json"
 
 MODELS_HINT = "/v1/models/NAME describes the images that a model needs"
 
+WHEN_PLACE_IS_FREE = {"Retry-After": "1"}
+WHEN_REPLICA_IS_FREE = {"Retry-After": "2"}
+WHEN_PLAN_IS_MADE = {"Retry-After": "5"}
+WHEN_READY = {"Retry-After": "5"}
+WHEN_LESS_BUSY = {"Retry-After": "10"}
+WHEN_JOBS_HAVE_ENDED = {"Retry-After": "60"}
+"""When clients should ask again, in seconds."""
+
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": {"type": "object"}}}}
     for status in (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)

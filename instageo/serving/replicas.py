@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ray import serve
 
 from instageo.model.backends.backend import ChipBatch
-from instageo.model.chips.value_range import ValueRange
+from instageo.model.chips.distribution_shift import ValueRange
 from instageo.model.inference.predictor import Predictor
 from instageo.model.inference.ray_access import bind_replica_to_loopback
 from instageo.model.networks.device import inference_autocast

@@ -25,7 +25,7 @@ from instageo.model.tasks.predictions import Prediction, RegressionPrediction
 from instageo.runtime.memory import explain_memory_errors
 from instageo.serving import formats
 from instageo.serving.access.admission import TIME_OVER, Admission, current_place
-from instageo.serving.errors import HTTPProblem
+from instageo.serving.errors import WHEN_LESS_BUSY, WHEN_REPLICA_IS_FREE, HTTPProblem
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.freed_memory import DelayedMemoryReturn
 from instageo.serving.inputs import check_image
@@ -238,11 +238,11 @@ def call_replica(send: Callable[[], Any], deadline: float) -> Any:
         try:
             return send().result(timeout_s=remaining)
         except BackPressureError as error:
-            raise HTTPProblem(429, "the server is busy; try again in a moment", {"Retry-After": "2"}) from error
+            raise HTTPProblem(429, "the server is busy; try again in a moment", WHEN_REPLICA_IS_FREE) from error
         except TimeoutError:
             break
         except TaskCancelledError as error:  # Ray Serve ends all that a request calls when its client has gone
             raise HTTPProblem(503, "the client has gone") from error
         except (RayActorError, DeploymentUnavailableError, RayServeException):
             time.sleep(RETRY_PAUSE_S)
-    raise HTTPProblem(503, TIME_OVER, {"Retry-After": "10"})
+    raise HTTPProblem(503, TIME_OVER, WHEN_LESS_BUSY)

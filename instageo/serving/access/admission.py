@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from instageo.serving.access.upload import MIN_AGE_S, Upload
-from instageo.serving.errors import HTTPProblem
+from instageo.serving.errors import WHEN_LESS_BUSY, HTTPProblem
 from instageo.serving.settings import RequestLimits
 
 POLL_S = 0.2
@@ -50,7 +50,7 @@ class Place:
         if self.abandoned.is_set():
             raise HTTPProblem(503, "the client has gone")
         if time.monotonic() > self.deadline:
-            raise HTTPProblem(503, TIME_OVER, {"Retry-After": "10"})
+            raise HTTPProblem(503, TIME_OVER, WHEN_LESS_BUSY)
 
 
 current_place: ContextVar[Place | None] = ContextVar("current_place", default=None)
@@ -122,7 +122,7 @@ class Admission:
                 if slot is not None:
                     slot.check()
                 if time.monotonic() > deadline:
-                    raise HTTPProblem(503, "no memory was free within the time limit", {"Retry-After": "10"})
+                    raise HTTPProblem(503, "no memory was free within the time limit", WHEN_LESS_BUSY)
                 self._changed.wait(POLL_S)
             self.reserved += needed
         try:

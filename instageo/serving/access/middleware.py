@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from instageo.serving.access.admission import TIME_OVER, Admission, current_place
 from instageo.serving.access.origin import is_cross_site, is_own_host
 from instageo.serving.access.upload import Receive, Upload, too_large
-from instageo.serving.errors import problem_response
+from instageo.serving.errors import WHEN_LESS_BUSY, WHEN_PLACE_IS_FREE, problem_response
 from instageo.serving.settings import TOKEN_VARIABLE, RequestLimits
 
 Scope = MutableMapping[str, Any]
@@ -93,7 +93,7 @@ class LimitsMiddleware:
         slot = self.admission.enter()
         if slot is None:
             detail = f"the server is busy with {self.limits.max_concurrency} requests; try again in a moment"
-            return await problem_response(429, detail, {"Retry-After": "1"})(scope, receive, send)
+            return await problem_response(429, detail, WHEN_PLACE_IS_FREE)(scope, receive, send)
         upload, responding = Upload(receive, self.limits.upload_mb), False
 
         async def send_noted(message: MutableMapping[str, Any]) -> None:
@@ -126,7 +126,7 @@ class LimitsMiddleware:
             if not timer.expired():
                 raise
             if upload.complete:
-                raise HTTPException(503, TIME_OVER, {"Retry-After": "10"}) from error
+                raise HTTPException(503, TIME_OVER, WHEN_LESS_BUSY) from error
             seconds = f"{upload.age_s:.0f} s"
             reason = "other requests need its place" if upload.displaced else "the time limit of this server"
             detail = f"the body of the request has not arrived within {seconds} ({reason}); send it faster"

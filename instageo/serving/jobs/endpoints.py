@@ -16,7 +16,7 @@ from instageo.area_maps.request import COMPOSITES
 from instageo.data.catalogs.catalogs import CATALOGS
 from instageo.data.sources.sources import SOURCES
 from instageo.plain_values import MAX_BYTES
-from instageo.serving.errors import PROBLEM_RESPONSES, HTTPProblem
+from instageo.serving.errors import PROBLEM_RESPONSES, WHEN_PLAN_IS_MADE, HTTPProblem
 from instageo.serving.jobs import record as states
 from instageo.serving.jobs.downloads import file_response, zip_response
 from instageo.serving.jobs.job_request import FIELDS, MASKS, JobSpec, parse_job
@@ -160,7 +160,7 @@ class JobEndpoints:
 
     def _plan(self, spec: JobSpec) -> dict[str, Any]:
         if not self._plans.acquire(blocking=False):
-            raise HTTPProblem(429, f"{PLANS_AT_A_TIME} plans are being made; try in a moment", {"Retry-After": "5"})
+            raise HTTPProblem(429, f"{PLANS_AT_A_TIME} plans are being made; try in a moment", WHEN_PLAN_IS_MADE)
         try:
             with self.store.planned(spec, self.models[spec.model]) as (order, log):
                 process = JobProcess(order, log, self.command)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from instageo.errors import InstaGeoError, WriteError
-from instageo.serving.errors import HTTPProblem, without_settings
+from instageo.serving.errors import WHEN_JOBS_HAVE_ENDED, WHEN_READY, HTTPProblem, without_settings
 from instageo.serving.jobs import record as states
 from instageo.serving.jobs.job_request import JobSpec
 from instageo.serving.jobs.process import DEFAULT_COMMAND, JobProcess, Outcome
@@ -28,8 +28,6 @@ MAX_ATTEMPTS = 3
 HOUR_S, GB = 3600.0, 1e9
 
 SAVE_S, HOUSEKEEPING_S, SIZE_CHECK_S, LOCK_RETRY_S = 2.0, 60.0, 15.0, 1.0
-
-RETRY_LATER = {"Retry-After": "60"}
 
 Counted = Callable[[Mapping[str, int], str | None], None]
 
@@ -102,10 +100,14 @@ class JobQueue:
             waiting = sum(job.state == states.QUEUED for job in self._jobs.values())
             own = sum(job.client == client and not job.is_finished for job in self._jobs.values())
             if waiting >= self.settings.queue:
-                raise HTTPProblem(429, f"{waiting} jobs wait already, the limit of this server; try later", RETRY_LATER)
+                raise HTTPProblem(
+                    429, f"{waiting} jobs wait already, the limit of this server; try later", WHEN_JOBS_HAVE_ENDED
+                )
             if own >= self.settings.per_client:
                 raise HTTPProblem(
-                    429, f"{own} jobs of yours wait or run already, the limit; wait for one, or cancel one", RETRY_LATER
+                    429,
+                    f"{own} jobs of yours wait or run already, the limit; wait for one, or cancel one",
+                    WHEN_JOBS_HAVE_ENDED,
                 )
             self._free_disk()
 
@@ -351,4 +353,4 @@ class JobQueue:
 
     def _require_ready(self) -> None:
         if not self._ready:
-            raise HTTPProblem(503, self._blocked, {"Retry-After": "5"})
+            raise HTTPProblem(503, self._blocked, WHEN_READY)
