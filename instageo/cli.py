@@ -1,6 +1,7 @@
 """The `instageo` command."""
 
 import sys
+import traceback
 from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,10 +78,21 @@ The same as [bold]python -m instageo.model.run[/bold]. Typical calls:
 preset; [bold]--debug[/bold] shows tracebacks."""
 
 
+@app.callback()
+def options(
+    context: typer.Context,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of errors; anywhere in a command.")
+    ] = False,
+) -> None:
+    """Keep what holds for all commands for those that show errors themselves."""
+    context.obj = ["--debug"] if debug else []
+
+
 @app.command("run", help=RUN_HELP, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_command(context: typer.Context) -> None:
     """Pass all arguments to `instageo.model.run`."""
-    raise typer.Exit(run_main(context.args))
+    raise typer.Exit(run_main([*context.args, *(context.obj or [])]))
 
 
 @app.command("check", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -99,7 +111,7 @@ def check_command(
     settings = ["mode=check", f"test_filepath={table}"]
     if not any(argument.startswith("root_dir=") for argument in context.args):
         settings.append(f"root_dir={table.rpartition('/')[0] or '.'}")
-    raise typer.Exit(run_main([*settings, *context.args], program="instageo check"))
+    raise typer.Exit(run_main([*settings, *context.args, *(context.obj or [])], program="instageo check"))
 
 
 @app.command()
@@ -360,10 +372,13 @@ def version() -> None:
 def main() -> None:
     """Run the command line; show errors as one sentence."""
     accept_any_text()
+    debug = ["--debug"] if "--debug" in sys.argv[1:] else []
     with interrupt_on_sigterm() as termination:
         try:
-            app()
+            app([*debug, *(argument for argument in sys.argv[1:] if argument != "--debug")])
         except (InstaGeoError, OSError) as error:
+            if debug:
+                traceback.print_exc()
             sentence = describe_os_error(error) if isinstance(error, OSError) else str(error)
             sys.stderr.write(f"error: {sentence}\n")
             sys.exit(1)

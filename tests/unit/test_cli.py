@@ -2,7 +2,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from instageo.cli import COMMANDS, app
+from instageo.cli import COMMANDS, app, main
 
 
 def test_help_lists_every_command_in_the_order_of_use():
@@ -35,3 +35,17 @@ def test_help_and_no_arguments_show_the_commands():
     for arguments, status in (([], 2), (["registry"], 2), (["--help"], 0), (["map", "--help"], 0)):
         done = CliRunner().invoke(app, arguments)
         assert (done.exit_code, "Usage: " in done.output) == (status, True)
+
+
+@pytest.mark.parametrize(
+    "command", ["split missing.csv --by random --debug", "--debug check missing.csv", "run mode=eval --debug"]
+)
+def test_debug_shows_the_traceback_wherever_it_stands_in_a_command(monkeypatch, capfd, command):
+    arguments = command.split()
+    for shown in (True, False):
+        monkeypatch.setattr("sys.argv", ["instageo", *(each for each in arguments if shown or each != "--debug")])
+        with pytest.raises(SystemExit, match="1"):
+            main()
+        errors = capfd.readouterr().err
+        assert errors.splitlines()[-1].startswith("error: ")
+        assert ("Traceback (most recent call last)" in errors) == shown
