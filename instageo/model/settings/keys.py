@@ -10,6 +10,9 @@ from typing import Any, get_type_hints
 from instageo.model.settings.fields import Role
 from instageo.model.settings.run_settings import Settings
 
+MIN_SIMILARITY = 0.6
+"""How alike a misspelt key and a setting have to be for a suggestion, from 0 to 1."""
+
 SETTING_NAME = re.compile(r"\b(?:[a-z]+\.[a-z_]+|checkpoint_path)\b")
 
 
@@ -61,23 +64,23 @@ def unknown_key_message(key: str) -> str:
     groups = [name for name in setting_keys() if name in group_keys()]
     leaves = [name for name in setting_keys() if name not in group_keys()]
     group, _, last = key.rpartition(".")
-    names = {name: name.rpartition(".")[2] for name in sorted(leaves, key=lambda name: not name.startswith(group))}
-    similar = difflib.get_close_matches(last, names.values(), n=1, cutoff=0.6)
-    near = [
-        name
-        for name, short in names.items()
-        if last in (short, _initials(short)) or short.endswith(f"_{last}") or short in similar
-    ]
-    if near:
-        return f"unknown setting '{key}'; did you mean {near[0]}?"
+    nearest = max(leaves, key=lambda name: _similarity(last, name) + 0.1 * name.startswith(f"{group}."))
+    if _similarity(last, nearest) >= MIN_SIMILARITY:
+        return f"unknown setting '{key}'; did you mean {nearest}?"
     members = [name.rpartition(".")[2] for name in leaves if group and name.rpartition(".")[0] == group]
     top = [name for name in groups if "." not in name]
     hint = f"{group} has {', '.join(members)}" if members else f"the groups are {', '.join(top)}"
     return f"unknown setting '{key}'; {hint}"
 
 
-def _initials(name: str) -> str:
-    return "".join(word[0] for word in name.split("_"))
+def _similarity(word: str, key: str) -> float:
+    """Return how alike a word and the last part of a key are, or one of the words of that part: 0 to 1."""
+    name = key.rpartition(".")[2]
+    words = name.split("_")
+    if word in (name, "".join(each[0] for each in words)) or name.endswith(f"_{word}"):
+        return 1.0
+    ratios = [difflib.SequenceMatcher(None, word, each).ratio() for each in (name, *words)]
+    return max(ratios[0], 0.95 * max(ratios[1:]))
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

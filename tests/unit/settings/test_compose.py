@@ -85,6 +85,8 @@ def test_a_preset_holds_differences_alone(preset):
         ("dataloader.batch_size", "train.batch_size"),
         ("dataloader.augmentations.flip.use", "dataloader.augmentations.hflip.use"),
         ("data_loader.bands", "dataloader.bands"),
+        ("dataloader.bacth", "train.batch_size"),
+        ("model.nam", "model.model_name"),
     ],
 )
 def test_the_nearest_key(wrong, right):
