@@ -12,10 +12,10 @@ from stac_model.input import ModelInput
 from stac_model.output import ModelOutput
 
 from instageo.errors import RegistryError
+from instageo.model.publishing.publish import PushRequest, push
 from instageo.model.registry.local_models import pull
 from instageo.model.registry.names import parse_name
 from instageo.model.registry.registry import open_registry
-from instageo.model.runs.publish import PushRequest, push
 
 pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
 

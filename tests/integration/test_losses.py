@@ -9,7 +9,7 @@ import torch
 
 from instageo.errors import RegistryError
 from instageo.model.losses import factory
-from instageo.model.runs.version_metadata import read_publishable_run
+from instageo.model.publishing.version_metadata import read_publishable_run
 from tests.integration.conftest import QUICK
 from tests.integration.test_bad_input import TABLES, one_sentence
 

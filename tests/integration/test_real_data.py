@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from instageo.model.chips.chip_format import ChipFormat
+from instageo.model.chips.distribution_shift import chip_quantiles, describe_unlike
 from instageo.model.chips.image import read_chip
-from instageo.model.chips.value_range import chip_quantiles, describe_unlike
-from instageo.model.inspection.value_ranges import measure_value_range
+from instageo.model.inspection.value_range import measure_value_range
 from instageo.raster.reading import read_info, read_raster
 from instageo.sensors import PRITHVI_BANDS
 from instageo.table import read_table

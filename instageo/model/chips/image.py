@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from instageo.errors import RasterError
 from instageo.model.chips.chip_format import ChipFormat, LayerScaling
+from instageo.model.chips.fill_values import check_magnitude
 from instageo.model.chips.layer_choice import LayerChoice, choose_layers
 from instageo.model.chips.radar import describe_other_unit, is_backscatter, refuse_decibels
-from instageo.model.chips.value_check import check_magnitude
 from instageo.raster.grid import Grid, Raster, Window
 from instageo.raster.reading import OpenRaster, open_raster
 from instageo.wording import counted

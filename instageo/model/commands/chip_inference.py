@@ -10,7 +10,7 @@ from pathlib import Path
 from instageo.errors import ConfigError, DataError
 from instageo.extras import required_by
 from instageo.locations import is_remote, relative_path
-from instageo.model.chips.value_range import describe_unlike
+from instageo.model.chips.distribution_shift import describe_unlike
 from instageo.model.context import Run
 from instageo.model.gpu.batches import count_readers, predict_on_gpu
 from instageo.model.inference.backend_choice import choose_for_chips, chosen_backend, use_named_backend
@@ -19,7 +19,8 @@ from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.inference.journal import Journal
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.inspection.report import TableReport, summarize_reasons
-from instageo.model.inspection.tables import inspect_table, warn_if_units_differ
+from instageo.model.inspection.tables import inspect_table
+from instageo.model.inspection.units import warn_if_units_differ
 from instageo.model.networks.device import pick_device
 from instageo.model.settings import Engine, require_settings
 from instageo.model.settings.derived import table_root

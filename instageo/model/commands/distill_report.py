@@ -9,7 +9,8 @@ from instageo.errors import ConfigError
 from instageo.model.commands.evaluate import score
 from instageo.model.context import Run, RunInfo
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
-from instageo.model.inspection.tables import inspect_table, warn_if_units_differ
+from instageo.model.inspection.tables import inspect_table
+from instageo.model.inspection.units import warn_if_units_differ
 from instageo.model.metrics.summary import summarize_scores
 from instageo.model.networks.device import pick_device
 from instageo.model.networks.memory import keep_freed_memory

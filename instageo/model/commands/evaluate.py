@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from instageo.errors import DataError, InstaGeoError
+from instageo.model.chips.distribution_shift import UnlikeBands, describe_unlike
 from instageo.model.chips.sample import Sample, ignored_value
-from instageo.model.chips.value_range import UnlikeBands, describe_unlike
 from instageo.model.context import Run
 from instageo.model.dataset.datasets import WholeChipDataset, build_eval_loader
 from instageo.model.dataset.from_settings import chip_reader_from_settings, count_workers
@@ -14,7 +14,8 @@ from instageo.model.inference.backend_choice import choose_for_chips
 from instageo.model.inference.blending import NonFiniteOutputError
 from instageo.model.inference.predictor import Predictor, predictor_from_settings
 from instageo.model.inspection.report import TableReport
-from instageo.model.inspection.tables import inspect_table, warn_if_units_differ, warn_of_shared_ground
+from instageo.model.inspection.tables import inspect_table, warn_of_shared_ground
+from instageo.model.inspection.units import warn_if_units_differ
 from instageo.model.settings import require_settings
 from instageo.model.tracking.network_summary import record_predictor
 from instageo.runtime.progress import track

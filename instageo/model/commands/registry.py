@@ -127,7 +127,7 @@ def push_command(
 ) -> None:
     """Publish a finished run as a new version."""
     with _command():
-        from instageo.model.runs.publish import PushRequest, push
+        from instageo.model.publishing.publish import PushRequest, push
 
         request = PushRequest(
             name=name,
@@ -154,7 +154,7 @@ def alias_command(
 ) -> None:
     """Point an alias to a version, atomically."""
     with _command():
-        from instageo.model.runs.publish import set_alias
+        from instageo.model.publishing.publish import set_alias
 
         set_alias(registry_url(registry), name, alias, version)
         typer.echo(f"{name}@{alias} is {version}")

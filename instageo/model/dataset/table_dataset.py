@@ -19,7 +19,8 @@ from instageo.model.chips.sample import Sample, stack_samples
 from instageo.model.dataset.datasets import draw_window, pad_sample
 from instageo.model.dataset.from_settings import chip_reader_from_settings
 from instageo.model.inspection.report import TableReport, build_report
-from instageo.model.inspection.tables import MeanFrom, inspect_settings_table, warn_if_units_differ
+from instageo.model.inspection.tables import inspect_settings_table
+from instageo.model.inspection.units import MeanFrom, warn_if_units_differ
 from instageo.model.settings import AUTO
 from instageo.model.settings.compose import update_settings
 from instageo.model.settings.derived import band_names

@@ -18,12 +18,12 @@ from instageo.locations import is_remote
 from instageo.model.augmentations.pipeline import normalize, normalize_batch
 from instageo.model.backends.backend import TORCH, Backend
 from instageo.model.chips.dates_and_location import find_chip_coordinates
+from instageo.model.chips.distribution_shift import ValueRange, chip_quantiles, describe_unlike
 from instageo.model.chips.from_settings import chip_format_from_settings
 from instageo.model.chips.image import read_open_chip
 from instageo.model.chips.layer_choice import choose_layers
 from instageo.model.chips.radar import is_backscatter, to_decibels
 from instageo.model.chips.sample import Sample
-from instageo.model.chips.value_range import ValueRange, chip_quantiles, describe_unlike
 from instageo.model.gpu.batch_size import with_gpu_batches
 from instageo.model.inference.blending import TileOutputs, outputs_of, predict_tiles
 from instageo.model.inference.features import ImageFeatures, encode_image

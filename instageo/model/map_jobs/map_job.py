@@ -15,7 +15,7 @@ import torch
 
 from instageo.errors import InstaGeoError, RasterError
 from instageo.locations import hide_secrets
-from instageo.model.chips.value_range import describe_unlike
+from instageo.model.chips.distribution_shift import describe_unlike
 from instageo.model.inference.fingerprint import model_fingerprint
 from instageo.model.map_jobs.products import WantedPolygons, product_paths, write_products
 from instageo.model.mapping.ensemble import Ensemble

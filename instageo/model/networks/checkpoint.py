@@ -12,7 +12,7 @@ from instageo.errors import CheckpointError
 from instageo.model.backbones.torch_files import METADATA_KEY, read_tensor_file
 from instageo.model.backbones.weights import check_lora_merged
 from instageo.model.chips.dates_and_location import COORDINATE_CONVENTION
-from instageo.model.chips.value_range import ValueRange
+from instageo.model.chips.distribution_shift import ValueRange
 from instageo.model.graphs.exported_files import find_export
 from instageo.model.networks.stored_settings import count_blocks, describe_unusable, describe_unusable_tensors
 from instageo.model.registry.local_models import fetch_checkpoint, published_class_names

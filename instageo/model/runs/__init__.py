@@ -1,1 +1,1 @@
-"""Finished training runs: compare them in cost and scores, and publish them to a registry."""
+"""Finished training runs: compare them in cost and scores."""

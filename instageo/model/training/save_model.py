@@ -10,10 +10,10 @@ from instageo.arguments import as_path, as_scores, expect
 from instageo.errors import ConfigError
 from instageo.files import write_text
 from instageo.model.backbones.torch_files import write_tensor_file
-from instageo.model.chips.value_range import ValueRange
+from instageo.model.chips.distribution_shift import ValueRange
 from instageo.model.dataset.datamodule import ChipDataModule
 from instageo.model.dataset.table_dataset import ChipDataset
-from instageo.model.inspection.value_ranges import measure_value_range
+from instageo.model.inspection.value_range import measure_value_range
 from instageo.model.networks.base import SegmentationNetwork
 from instageo.model.networks.checkpoint import BEST, checkpoint_metadata
 from instageo.model.networks.lora import merge_lora

@@ -8,14 +8,15 @@ from instageo.errors import ConfigError
 from instageo.model.augmentations.from_settings import augmentations_from_settings
 from instageo.model.backbones.variants import find_prithvi_variant, find_variant
 from instageo.model.backbones.weights import find_weights
+from instageo.model.chips.distribution_shift import ValueRange
 from instageo.model.chips.from_settings import chip_format_from_settings
-from instageo.model.chips.value_range import ValueRange
 from instageo.model.context import Run
 from instageo.model.distillation.from_settings import check_teacher, load_teacher
 from instageo.model.inference.predictor import Predictor
 from instageo.model.inspection.report import TableReport, require_same_layout
-from instageo.model.inspection.tables import MeanFrom, inspect_table, warn_if_units_differ, warn_of_shared_ground
-from instageo.model.inspection.value_ranges import measure_value_range
+from instageo.model.inspection.tables import inspect_table, warn_of_shared_ground
+from instageo.model.inspection.units import MeanFrom, warn_if_units_differ
+from instageo.model.inspection.value_range import measure_value_range
 from instageo.model.losses.from_settings import loss_from_settings
 from instageo.model.networks.checkpoint import Checkpoint, read_checkpoint
 from instageo.model.networks.from_settings import network_from_settings

@@ -61,7 +61,7 @@ def test_a_saved_model_replaces_all_of_an_earlier_one(data, tmp_path):
 
 
 def test_a_saved_model_can_be_published(data, tmp_path):
-    from instageo.model.runs.publish import PushRequest, push
+    from instageo.model.publishing.publish import PushRequest, push
 
     task, _, _ = trained_task(data, class_names=["dry", "water"])
     folder = instageo.save_model(task, tmp_path / "mine").parent

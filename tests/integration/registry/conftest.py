@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from instageo.model.runs.publish import PushRequest
+from instageo.model.publishing.publish import PushRequest
 from tests.integration.stores.conftest import servers, target  # noqa: F401
 
 REQUEST = PushRequest("floods/tiny", classes=("Dry", "Water"), licence="Apache-2.0", new=True)

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 import instageo
 from instageo.cli import app
 from instageo.errors import CheckpointError, InstaGeoError, RegistryError
+from instageo.model.publishing.publish import push
 from instageo.model.registry.local_models import fetch_checkpoint
-from instageo.model.runs.publish import push
 from instageo.raster.reading import read_raster
 from instageo.stores.base import StoreError
 from tests.integration.registry.conftest import REQUEST, read_values

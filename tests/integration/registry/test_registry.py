@@ -13,13 +13,13 @@ import yaml
 from stac_model.schema import MLModelProperties
 
 from instageo.errors import RegistryError
+from instageo.model.publishing import publish
+from instageo.model.publishing.publish import push, set_alias
 from instageo.model.registry import registry as registries
 from instageo.model.registry.local_models import pull
 from instageo.model.registry.names import parse_name
 from instageo.model.registry.registry import open_registry
 from instageo.model.registry.verify import verify_local_models, verify_registry
-from instageo.model.runs import publish
-from instageo.model.runs.publish import push, set_alias
 from instageo.stores.base import StoreError
 from instageo.stores.open import open_store
 from tests.integration.registry.conftest import REQUEST, read_values

@@ -13,12 +13,7 @@ from instageo.model.commands.check_tables import check_tables
 from instageo.model.context import Run
 from instageo.model.dataset.from_settings import chip_reader_from_settings
 from instageo.model.inspection.leakage import compare_tables
-from instageo.model.inspection.tables import (
-    MeanFrom,
-    inspect_table,
-    repeated_chips,
-    warn_if_units_differ,
-)
+from instageo.model.inspection.tables import inspect_table, repeated_chips
 from instageo.model.settings import CacheKind, DataSettings, Mode, ModelSettings, Settings
 from instageo.model.settings.derived import cache_dir
 from instageo.table import write_table
@@ -211,19 +206,3 @@ def test_a_repeated_chip_is_told_however_its_path_is_written(tmp_path, caplog):
     assert f"train.csv: 1 chip is listed more than once: {tmp_path}/a.tif" in caplog.text
     assert compare_tables(report, report).chips == (f"{tmp_path}/a.tif", f"{tmp_path}/b.tif")
     assert repeated_chips(report.rows) == [f"{tmp_path}/a.tif"]
-
-
-@pytest.mark.parametrize(
-    ("mean_from", "advice"),
-    [
-        (MeanFrom.settings, "or use mean and std of these chips (dataloader.mean=auto)"),
-        (MeanFrom.table, "compare the first chips of the table with the others"),
-        (MeanFrom.checkpoint, "so that they are in the unit that the model was trained in"),
-    ],
-)
-def test_advice_on_units_fits_where_the_mean_is_from(tmp_path, caplog, mean_from, advice):
-    run = run_on(tmp_path, [chip(tmp_path, "a")], mean=[5000.0], std=[1.0])
-    warn_if_units_differ(run.settings, inspect_table(run, "train_filepath"), mean_from)
-    assert "chips hold values of about 5, but dataloader.mean is about 5e+03" in caplog.text
-    assert advice in caplog.text
-    assert ("dataloader.mean=auto" in caplog.text) == (mean_from is MeanFrom.settings)

@@ -11,7 +11,7 @@ from torch import nn
 
 from instageo.errors import CheckpointError
 from instageo.model.chips.dates_and_location import COORDINATE_CONVENTION
-from instageo.model.chips.value_range import ValueRange
+from instageo.model.chips.distribution_shift import ValueRange
 from instageo.model.networks.checkpoint import (
     BEST,
     Checkpoint,

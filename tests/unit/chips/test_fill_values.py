@@ -7,8 +7,8 @@ from torch.utils.data import DataLoader
 
 from instageo.errors import DataError
 from instageo.model.chips.chip_format import ChipFormat
+from instageo.model.chips.fill_values import MAX_MAGNITUDE, check_magnitude
 from instageo.model.chips.image import read_chip
-from instageo.model.chips.value_check import MAX_MAGNITUDE, check_magnitude
 from instageo.model.dataset.chip_reader import ChipReader
 from instageo.model.dataset.datasets import WholeChipDataset
 from instageo.model.inspection.row import InspectionSpec, inspect_row

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from instageo.model.chips.value_range import ValueRange, chip_quantiles, describe_unlike
+from instageo.model.chips.distribution_shift import ValueRange, chip_quantiles, describe_unlike
 
 BANDS = "BLUE", "RED"
 

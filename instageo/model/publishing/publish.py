@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from instageo.errors import RegistryError
 from instageo.locations import is_remote
+from instageo.model.publishing.version_metadata import (
+    checksum_file,
+    checksum_run,
+    numbered_classes,
+    read_publishable_run,
+    version_metadata,
+)
 from instageo.model.registry.manifest import Manifest, ModelSize, ModelVersion, RegisteredModel
 from instageo.model.registry.names import LATEST, parse_name
 from instageo.model.registry.parse import parse_manifest
@@ -17,13 +24,6 @@ from instageo.model.registry.registry import Registry, change_manifest
 from instageo.model.registry.stac import ITEM, build_stac_item
 from instageo.model.registry.version_numbers import next_version, parse_version
 from instageo.model.runs.trained_run import TrainedRun
-from instageo.model.runs.version_metadata import (
-    checksum_file,
-    checksum_run,
-    numbered_classes,
-    read_publishable_run,
-    version_metadata,
-)
 from instageo.stores.base import MissingFileError, child_url, split_url
 from instageo.stores.download import upload_files
 from instageo.stores.open import open_store

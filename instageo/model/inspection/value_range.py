@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from instageo.errors import InstaGeoError
 from instageo.model.chips.chip_format import ChipFormat
-from instageo.model.chips.value_range import ValueRange, chip_quantiles
+from instageo.model.chips.distribution_shift import ValueRange, chip_quantiles
 from instageo.model.inspection.statistics import read_sampled_pixels
 from instageo.runtime.parallel import map_threads
 from instageo.table import Row

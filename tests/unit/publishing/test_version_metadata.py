@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from instageo.errors import ConfigError, RegistryError
-from instageo.model.runs.version_metadata import checksum_run, identify_teacher, numbered_classes
+from instageo.model.publishing.version_metadata import checksum_run, identify_teacher, numbered_classes
 from tests.unit.runs.conftest import make_run
 
 SHA256_OF_TEACHER = "1057a9604e04b274da5a4de0c8f4b4868d9b230989f8c8c6a28221143cc5a755"

@@ -1,0 +1,1 @@
+"""Publishing of finished training runs to a registry."""
