@@ -40,6 +40,9 @@ RETRY_PAUSE_S = 0.2
 """Seconds before a call is repeated whose replica has died."""
 
 
+BATCHES_AHEAD = 2
+"""Batches of a request's tiles that are on their way to a replica while it computes another."""
+
 LARGE_IMAGE_BYTES = 50_000_000
 """Memory for an image that is not kept for the next one."""
 
@@ -126,8 +129,8 @@ class PredictionService:
     def describe(self, model: str, deadline: float | None = None) -> ModelDescription:
         """Return the description of a model, which is loaded if need be.
 
-        The settings in it are those for tiles that are computed elsewhere: 32-bit numbers, and no more tiles at a time
-        than a forward pass takes.
+        The settings in it are those for tiles that are computed elsewhere: 32-bit numbers, and as many tiles at a time
+        as a forward pass takes.
 
         Args:
             model: Name of the model.
@@ -148,8 +151,7 @@ class PredictionService:
             except InstaGeoError as error:  # raised where the model is loaded
                 log.error("%s: %s", model, error)
                 raise HTTPProblem(503, f"the model '{model}' cannot be loaded; see the server's log") from error
-            tiles = min(description.settings.train.batch_size, self.settings.batch_tiles)
-            overrides = {"train.batch_size": tiles, "precision": "32-true"}
+            overrides = {"train.batch_size": self.settings.batch_tiles, "precision": "32-true"}
             description = replace(description, settings=update_settings(description.settings, overrides))
             with self._lock:
                 self._descriptions[model] = description
@@ -169,6 +171,7 @@ class PredictionService:
             description.metrics,
             value_range=description.value_range,
             said=self._said[model],
+            batches_ahead=BATCHES_AHEAD,
         )
         try:
             with self._memory(predictor.memory_for(*header), deadline):
@@ -217,11 +220,12 @@ class RemoteNetwork(nn.Module):
         super().__init__()
         self.handle = handle.options(multiplexed_model_id=model)
         self.model, self.deadline, self.observe_tiles = model, deadline, observe_tiles
+        self.place = current_place.get()  # of the request, which other threads than its own do not know
 
     def forward(self, image: Tensor, temporal_coords: Tensor, location_coords: Tensor) -> Tensor:
         """Return the logits of tiles (B, C, T, h, w); see `call_replica`."""
-        if (slot := current_place.get()) is not None:
-            slot.check()
+        if self.place is not None:
+            self.place.check()
         tiles = TileBatch(self.model, image.numpy(), temporal_coords.numpy(), location_coords.numpy())
         output: TileLogits = call_replica(lambda: self.handle.compute.remote(tiles), self.deadline)
         self.observe_tiles(output.tiles_in_pass)

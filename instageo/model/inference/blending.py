@@ -14,6 +14,7 @@ from torch import Tensor
 from instageo.errors import DataError
 from instageo.model.chips.sample import Sample, stack_samples
 from instageo.model.inference.tiling import Activation, TileAxis, Tiling
+from instageo.runtime.parallel import prefetch
 
 Forward = Callable[[Sample], Tensor]
 """From a batch of decoded chips, image (B, C, T, h, w), to outputs (B, K, h, w), or image-level ones (B, K, 1, 1)."""
@@ -164,14 +165,28 @@ def outputs_of(image: TileOutputs, activation: Activation | None) -> Tensor:
     return activation.deactivate(image.values) if image.averaged and activation else image.values
 
 
-def predict_tiles(forward: Forward, images: Sequence[Sample], tiling: Tiling) -> list[TileOutputs]:
-    """Return the outputs for whole images, averaged over tiles where there are several; see `predict_images`."""
+def predict_tiles(
+    forward: Forward, images: Sequence[Sample], tiling: Tiling, batches_ahead: int = 0
+) -> list[TileOutputs]:
+    """Return the outputs for whole images, averaged over tiles where there are several; see `predict_images`.
+
+    Args:
+        forward: The network.
+        images: Each with its own height and width.
+        tiling: How to cut them, and what to average where tiles overlap.
+        batches_ahead: Batches that the network computes, in threads, while an earlier one is averaged.
+    """
+
+    def compute(batch: list[_Tile]) -> tuple[list[_Tile], Tensor]:
+        return batch, forward(stack_samples([images[each.image].crop(each.rows, each.columns) for each in batch]))
+
     axes = [(tiling.axis(image.image.shape[-2]), tiling.axis(image.image.shape[-1])) for image in images]
     counts = [len(rows.starts) * len(columns.starts) for rows, columns in axes]
     sums: list[RollingSum | None] = [None] * len(images)
     values: list[Tensor | None] = [None] * len(images)
-    for batch in _batches(_tiles(axes), tiling.batch_size):
-        outputs = forward(stack_samples([images[each.image].crop(each.rows, each.columns) for each in batch])).float()
+    batches = _batches(_tiles(axes), tiling.batch_size)
+    for batch, computed in prefetch(compute, batches, batches_ahead) if batches_ahead else map(compute, batches):
+        outputs = computed.float()
         if not torch.stack(torch.aminmax(outputs)).isfinite().all():  # an extreme is NaN if any value is
             finite = outputs.isfinite().flatten(1).all(1).tolist()
             raise NonFiniteOutputError(batch[finite.index(False)].image)

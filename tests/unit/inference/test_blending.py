@@ -1,5 +1,7 @@
 """Averages over overlapping tiles: those of the definition, with memory for one row of tiles; each pixel counts."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from instageo.model.inference.blending import (
     RollingSum,
     compute_ramp,
     predict_images,
+    predict_tiles,
     sum_of_ramps,
     tile_ramp,
 )
@@ -123,6 +126,21 @@ def test_the_output_does_not_depend_on_the_batch():  # pitfall 1
     assert_allclose(several[2], alone, rtol=1e-5, atol=1e-6)
     assert several[1].shape == (3, 9, 6)
     assert torch.equal(infer([image], 1)[0], alone)
+
+
+def test_batches_in_advance_are_computed_side_by_side_and_change_nothing():
+    together = threading.Barrier(2, timeout=60)
+
+    def forward(batch):
+        together.wait()  # until another batch is computed at the same time
+        return batch.image[:, :, 0]
+
+    images = [Sample(torch.rand(2, 1, 8, 8), torch.ones(1, 8, 8, dtype=torch.bool)) for _ in range(2)]
+    tiling = Tiling(4, 2, 3)  # 18 tiles in 6 batches
+    for ahead, alone in zip(
+        predict_tiles(forward, images, tiling, 2), predict_tiles(identity, images, tiling), strict=True
+    ):
+        assert torch.equal(ahead.values, alone.values)
 
 
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
