@@ -9,27 +9,21 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
 
 from instageo.errors import InstaGeoError
-from instageo.model.inference.ray_access import bind_replica_to_loopback
 from instageo.model.inference.ray_cluster import ray_cluster
 from instageo.serving.access.http_protocol import CALLBACK_VARIABLE, limit_heads
-from instageo.serving.access.http_server import HTTPServer, listen
-from instageo.serving.endpoints import build_app
+from instageo.serving.access.http_server import STOP_S, listen
 from instageo.serving.jobs.environment import ENVIRONMENT_VARIABLE, remember_environment
-from instageo.serving.replicas import ModelReplica
+from instageo.serving.processes import REPLICA_DEPLOYMENT, FrontEnd, ModelProcess, build_http_app, server_id
 from instageo.serving.settings import APPLICATION_NAME, TOKEN_VARIABLE, ServerSettings, server_settings_from_dict
 from instageo.serving.temporary import remove_leftovers
 
 log = logging.getLogger("instageo")
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
-
-REPLICA_DEPLOYMENT = "ModelReplica"
-"""Name of the deployment of `ModelReplica` in Ray Serve."""
 
 OBJECT_STORE_BYTES = 512 << 20
 """Memory for tiles that pass between processes of this machine."""
@@ -93,7 +87,7 @@ def running_server(
         _leftovers_removed() as remember,
         ray_cluster(address, setting="--address", num_cpus=cpus, object_store_bytes=OBJECT_STORE_BYTES),
     ):
-        remember(_server_id())
+        remember(server_id())
         if stop is not None and stop.is_set():
             raise SystemExit
         try:
@@ -101,10 +95,14 @@ def running_server(
             if address:
                 serve.start(http_options=settings.http_options(host, port), logging_config=logs)
                 _run_application(application(settings.to_dict()), "/")
+                yield f"http://{host}:{port}"
             else:
                 serve.start(proxy_location="Disabled", logging_config=logs)
                 _run_application(_own_application(settings, host, port), None)
-            yield f"http://{host}:{port}"
+                try:
+                    yield f"http://{host}:{port}"
+                finally:
+                    _stop_front()
         finally:
             if address:
                 serve.delete(APPLICATION_NAME)  # other applications of the cluster stay
@@ -136,7 +134,7 @@ def application(arguments: dict[str, Any]) -> Application:
         arguments: Settings as plain values (`ServerSettings.to_dict`).
     """
     settings = server_settings_from_dict(arguments)
-    ingress = serve.ingress(lambda: _build_http_app(settings))()
+    ingress = serve.ingress(lambda: build_http_app(settings))()
     bound: Application = _front_deployment(ingress).bind(_replica_deployment(settings).bind(settings))
     return bound
 
@@ -158,44 +156,19 @@ def _last_error(message: str) -> str:
     return text if text and kind.replace(".", "").isidentifier() else line
 
 
-class FrontEnd:
-    """The process that answers HTTP of a server on this machine alone.
-
-    Ray Serve's proxy, which clusters need, would pass each request and response through a further process in messages.
-
-    Args:
-        replicas: Handle of the deployment of `ModelReplica`, which starts with it.
-        settings: Settings of the server.
-        host: Address to listen on.
-        port: Port to listen on.
-    """
-
-    server: HTTPServer | None = None
-
-    def __init__(self, replicas: object, settings: ServerSettings, host: str, port: int) -> None:  # noqa: ARG002
-        self.server = HTTPServer(_build_http_app(settings), host, port, settings.limits.longest_s)
-
-    def check_health(self) -> None:
-        """Raise RuntimeError if it no longer answers, so that Ray Serve starts it again."""
-        if self.server is None or not self.server.running:
-            raise RuntimeError("the thread that answers HTTP has ended")
-
-    def __del__(self) -> None:
-        """Stop; Ray Serve calls this before it ends the process."""
-        if self.server is not None:
-            self.server.stop()
-
-
 def _own_application(settings: ServerSettings, host: str, port: int) -> Application:
-    replicas = _replica_deployment(settings).bind(settings)
-    bound: Application = _front_deployment(FrontEnd).bind(replicas, settings, host, port)
+    at_once = {"graceful_shutdown_wait_loop_s": 0.1}  # `_stop_front` has waited for requests in progress
+    replicas = _replica_deployment(settings).options(**at_once).bind(settings)
+    bound: Application = _front_deployment(FrontEnd).options(**at_once).bind(replicas, settings, host, port)
     return bound
 
 
-def _build_http_app(settings: ServerSettings) -> FastAPI:
-    bind_replica_to_loopback()
-    handle = serve.get_deployment_handle(REPLICA_DEPLOYMENT, app_name=serve.get_replica_context().app_name)
-    return build_app(handle, settings, _server_id())
+def _stop_front() -> None:
+    """Let requests in progress end while there are still processes that compute for them."""
+    try:
+        serve.get_app_handle(APPLICATION_NAME).stop.remote().result(timeout_s=2 * STOP_S)
+    except Exception as error:  # noqa: BLE001  # Ray's are plain; it has ended or hangs, and is ended now
+        log.debug("the process that answers HTTP has not stopped by itself: %s", error)
 
 
 def _front_deployment(front: type) -> Any:
@@ -203,11 +176,6 @@ def _front_deployment(front: type) -> Any:
         name="FrontEnd", max_ongoing_requests=10_000, ray_actor_options={"num_cpus": 0}, health_check_period_s=2
     )
     return deployment(front)
-
-
-def _server_id() -> str:
-    """Return an identifier of the server on this machine: that of its node of Ray, random for each start."""
-    return str(ray.get_runtime_context().get_node_id())
 
 
 @contextmanager
@@ -230,7 +198,7 @@ def _replica_deployment(settings: ServerSettings) -> Any:
         max_queued_requests=2 * settings.limits.max_concurrency,
         health_check_period_s=2,
         graceful_shutdown_timeout_s=5,
-    )(ModelReplica)
+    )(ModelProcess)
     if settings.replicas == 1:
         return deployment.options(num_replicas=1)
     half_batch = max(1, settings.batch_tiles / 2)  # waiting or in progress, per replica

@@ -75,7 +75,7 @@ def build_app(
     """Build the application of one process that answers HTTP.
 
     Args:
-        handle: Handle of the deployment of `ModelReplica`.
+        handle: Handle of the deployment of `ModelProcess`.
         settings: Settings of the server.
         server: Identifier of the server, the same for all its processes.
         job_command: The program that does the orders of jobs; None for the package's own.
@@ -128,7 +128,7 @@ class Endpoints:
     """The functions behind the paths.
 
     Args:
-        handle: Handle of the deployment of `ModelReplica`.
+        handle: Handle of the deployment of `ModelProcess`.
         settings: Settings of the server.
         admission: Places and memory for requests.
         folder: Folder for uploads and results.

@@ -78,7 +78,7 @@ class ModelDescription:
 
 
 class ModelReplica:
-    """A process that loads models and computes tiles; Ray Serve starts one or more of them."""
+    """What a process with networks does: it loads models and computes tiles; `processes` starts it."""
 
     def __init__(self, settings: ServerSettings) -> None:
         keep_freed_memory()

@@ -66,7 +66,7 @@ class PredictionService:
     """Predicts images with networks in other processes.
 
     Args:
-        handle: Handle of the deployment of `ModelReplica`.
+        handle: Handle of the deployment of `ModelProcess`.
         settings: Settings of the server.
         metrics: Counters to update.
         admission: Memory for images.
@@ -208,7 +208,7 @@ class RemoteNetwork(nn.Module):
     """Stands in for a network, and sends normalised tiles to a replica that holds it.
 
     Args:
-        handle: Handle of the deployment of `ModelReplica`.
+        handle: Handle of the deployment of `ModelProcess`.
         model: Name of the model.
         deadline: When to give up, by `time.monotonic`.
         observe_tiles: Called with the number of tiles in the same forward pass.

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from instageo.errors import ConfigError
@@ -47,6 +48,10 @@ def serve(settings: ServerSettings, listen: ListenAddress, config_path: Path | N
             return
         with required_by("instageo serve", "model,cpu,serve"):
             from instageo.serving.app import serve_until_stopped
+
+            for package in ("fastapi", "torch"):  # which the processes that it starts import
+                if find_spec(package) is None:
+                    raise ModuleNotFoundError(name=package)
         if settings.jobs is not None:
             require_free_folder(settings.jobs.folder)
         serve_until_stopped(settings, listen.host, listen.port, listen.address)

@@ -1,4 +1,4 @@
-"""End the work for a request whose client has gone, or whose time is over whatever it waits for."""
+"""End the work for a request whose client has gone, whose time is over, or whose server stops."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -6,9 +6,11 @@ from typing import Any
 
 from instageo.serving.access.admission import TIME_OVER
 from instageo.serving.access.upload import Message, Receive
-from instageo.serving.errors import problem_response
+from instageo.serving.errors import WHEN_LESS_BUSY, problem_response
 
 Scope = MutableMapping[str, Any]
+STOPPING = "the server is stopping; try again later"
+
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -57,7 +59,10 @@ class ClientPresence:
             if not begun:
                 await problem_response(408, TIME_OVER, {"Connection": "close"})(scope, receive, send)
         except asyncio.CancelledError:
-            if not gone:
+            if begun and not gone:
                 raise
+            if not gone:  # the server stops
+                headers = WHEN_LESS_BUSY | {"Connection": "close"}
+                await problem_response(503, STOPPING, headers)(scope, receive, send)
         finally:
             watcher.cancel()

@@ -2,9 +2,11 @@
 
 import asyncio
 import http.client
+import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
@@ -19,7 +21,7 @@ from starlette.routing import Route  # noqa: E402
 
 from benchmarks.free_port import free_port  # noqa: E402
 from instageo.errors import ConfigError  # noqa: E402
-from instageo.serving.access import http_protocol  # noqa: E402
+from instageo.serving.access import http_protocol, http_server  # noqa: E402
 from instageo.serving.access.http_server import HTTPServer, listen  # noqa: E402
 from instageo.serving.settings import ServerSettings  # noqa: E402
 
@@ -47,6 +49,14 @@ async def slow(_):
 async def path(request):
     """Respond with the path."""
     return Response(request.url.path)
+
+
+def get(port, path):
+    """Status, headers and content of a response."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
 
 
 @pytest.fixture
@@ -83,6 +93,27 @@ def test_a_client_that_closes_its_connection_ends_its_work(server):
         time.sleep(0.2)
         assert not EVENTS["cancelled"].is_set()
     assert EVENTS["cancelled"].wait(30)
+
+
+def test_requests_in_progress_get_some_seconds_when_the_server_stops_and_then_a_sentence(monkeypatch):
+    monkeypatch.setattr(http_server, "STOP_S", 1)
+    monkeypatch.setattr(uvicorn.config, "HTTP_PROTOCOLS", dict(uvicorn.config.HTTP_PROTOCOLS))
+
+    async def quick(_):
+        await asyncio.sleep(0.5)
+        return Response("done")
+
+    routes = [Route("/quick", quick), Route("/slow", slow)]
+    own = HTTPServer(Starlette(routes=routes), "127.0.0.1", port := free_port(), timeout_s=60)
+    with ThreadPoolExecutor() as pool:
+        responses = [pool.submit(get, port, path) for path in ("/quick", "/slow")]
+        time.sleep(0.2)
+        own.stop()
+        (quick_status, _, content), (status, headers, problem) = (each.result() for each in responses)
+    assert (quick_status, content) == (200, b"done")
+    assert (status, headers["retry-after"]) == (503, "10")
+    assert json.loads(problem)["detail"] == "the server is stopping; try again later"
+    assert not own.running
 
 
 def test_an_application_that_does_not_start_is_an_error():
