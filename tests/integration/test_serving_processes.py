@@ -48,7 +48,7 @@ def test_a_server_by_configuration_grows_with_the_load(run, tmp_path):
     port, configuration = free_port(), tmp_path / "serve.yaml"
     emit = ["serve", f"m={run}", "--port", str(port), "--replicas", "2", "--batch-tiles", "4"]
     assert CliRunner().invoke(app, [*emit, "--emit-config", str(configuration)]).exit_code == 0
-    grow_soon(configuration)
+    hasten(configuration)
     command = [sys.executable, "-m", "ray.serve.scripts", "run", str(configuration)]
     soon = {"RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "0.2"}
     environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"} | soon
@@ -65,12 +65,16 @@ def test_a_server_by_configuration_grows_with_the_load(run, tmp_path):
     np.testing.assert_array_equal(read_raster(tmp_path / "map.tif").values, expected.values)
 
 
-def grow_soon(configuration):
-    """Let the server measure its load for a second in place of fifteen before it grows."""
+def hasten(configuration):
+    """Let the server measure its load for a second in place of fifteen before it grows, and stop without a wait."""
     config = yaml.safe_load(configuration.read_text())
     autoscaling = {
         "min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 2, "look_back_period_s": 1,
-        "upscale_delay_s": 0,
+        "upscale_delay_s": 0, "metrics_interval_s": 0.2,
     }  # fmt: skip
-    config["applications"][0]["deployments"] = [{"name": "ModelReplica", "autoscaling_config": autoscaling}]
+    stop = {"graceful_shutdown_wait_loop_s": 0.1}
+    config["applications"][0]["deployments"] = [
+        {"name": "ModelReplica", "autoscaling_config": autoscaling, **stop},
+        {"name": "FrontEnd", **stop},
+    ]
     configuration.write_text(yaml.safe_dump(config))
