@@ -4,7 +4,8 @@ A program begins within a tenth of a second in place of seconds, and is a proces
 environment, streams, signals and exit status. Only what is imported is shared, so tests of the start itself, of extras,
 and of variables that are read while modules are imported start Python instead. Linux only; elsewhere Python is started.
 
-This file is both ends: `python -m tests.warm_process NAME` waits for programs to start, and
+All processes of a test run share one server, which the first of them starts and which ends with the last. This file is
+both ends: `python -m tests.warm_process NAME` waits for programs to start, and
 `python tests/warm_process.py NAME MODULE ARGUMENTS…` starts one, passes SIGINT and SIGTERM on, and ends as it does.
 """
 
@@ -19,13 +20,17 @@ import socket
 import struct
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+import time
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 PRELOADED = (
     "pytorch_lightning", "instageo.cli", "instageo.model.hydra_job", "instageo.model.run_folder.claim",
     "instageo.model.commands.train", "instageo.model.commands.evaluate", "instageo.model.commands.chip_inference",
-    "instageo.model.training.from_settings",
+    "instageo.model.training.from_settings", "instageo.model.map_jobs.from_settings",
+    "instageo.model.metrics.regression", "instageo.model.metrics.segmentation", "hypothesis", "pytest", "scipy.stats",
+    "sklearn.metrics",
 )  # fmt: skip
 """Modules that start no threads, which a fork would lose, and read no variables that tests set."""
 
@@ -36,20 +41,58 @@ NUMBER = struct.Struct("i")
 """How process IDs and exit statuses are sent."""
 
 
-@contextmanager
-def warm_commands():
-    """Yield a function that returns the command which runs a module as a program, to be followed by its arguments."""
-    if sys.platform != "linux":
-        yield lambda module: [sys.executable, "-m", module]
-        return
-    name = f"instageo-tests-{os.getpid()}"
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.warm_process", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[1],
-    ) as process:  # fmt: skip
-        assert process.stdout.readline() == b"ready\n"
-        yield lambda module: [sys.executable, "-I", "-S", __file__, name, module]
-    # the end of its stdin has ended it
+HOLD = b"hold"
+"""What a process sends that needs the server until its connection ends."""
+
+START_S = 600
+"""Seconds within which the server must have started on a busy machine."""
+
+HELD, STARTED = [], []
+"""Connections of this process that hold the server; the server if this process has started it."""
+
+
+def command(module):
+    """Return the command which runs a module as a program, to be followed by its arguments."""
+    return [sys.executable, "-I", "-S", __file__, server(), module] if warm() else [sys.executable, "-m", module]
+
+
+def warm():
+    """Return whether programs can be forked here."""
+    return sys.platform == "linux"
+
+
+@cache
+def server():
+    """Return the name of the server of this test run, which is started if no other process has."""
+    name = f"instageo-tests-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+    deadline = time.monotonic() + START_S
+    atexit.register(release)
+    while time.monotonic() < deadline:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(address(name))
+            connection.sendall(HOLD)
+            if connection.recv(len(HOLD)) == HOLD:  # once all is imported
+                HELD.append(connection)
+                return name
+        except OSError:  # nobody listens, or no longer
+            STARTED.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "tests.warm_process", name], stdin=subprocess.DEVNULL,
+                    start_new_session=True, cwd=Path(__file__).parents[1],
+                )
+            )  # fmt: skip
+            time.sleep(0.2)
+        connection.close()
+    raise TimeoutError("the process that programs of tests are forked from has not started")
+
+
+def release():
+    """Hold the server no longer, which goes on for other processes."""
+    for connection in HELD:
+        connection.close()
+    for process in STARTED:
+        process.returncode = 0  # not waited for
 
 
 def address(name):
@@ -58,27 +101,41 @@ def address(name):
 
 
 def serve(name):
-    """Import the modules, and fork a program for each connection until stdin is closed."""
+    """Import the modules, and fork a program for each connection until no process holds this one any more."""
     atexit.register(end_at_once)  # first, so that it runs after those of the modules
-    gc.disable()
-    for module in PRELOADED:
-        __import__(module)
-    gc.freeze()  # so that programs do not copy what they do not change
-    gc.enable()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address(name))
-        listener.listen()
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        while listener in select.select([listener, sys.stdin], [], [])[0]:
-            connection, _ = listener.accept()
-            if os.fork() == 0:
-                listener.close()
-                return run(connection)
-            connection.close()
-            reap()
-    reap()
     STATUS.append(0)
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind(address(name))
+        except OSError:  # another process was quicker
+            return None
+        listener.listen(128)
+        gc.disable()
+        for module in PRELOADED:
+            __import__(module)
+        gc.freeze()  # so that programs do not copy what they do not change
+        gc.enable()
+        holders, held = set(), False
+        while holders or not held:
+            for ready in select.select([listener, *holders], [], [])[0]:
+                if ready is not listener:
+                    ready.close()
+                    holders.remove(ready)
+                    continue
+                connection, _ = listener.accept()
+                content, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
+                if content == HOLD:
+                    connection.sendall(HOLD)
+                    holders.add(connection)
+                    held = True
+                    continue
+                if content and os.fork() == 0:
+                    STATUS.clear()
+                    return run(connection, content, streams)
+                for descriptor in streams:
+                    os.close(descriptor)
+                connection.close()
+                reap()
     return None
 
 
@@ -89,9 +146,8 @@ def reap():
             pass
 
 
-def run(connection):
+def run(connection, content, streams):
     """Run the program that a client asks for in a further process, and tell the client its ID and its exit status."""
-    content, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
     program = json.loads(content)
     number = os.fork()
     if number:
@@ -137,16 +193,64 @@ def end_at_once():
         os._exit(STATUS[0])
 
 
+class Program:
+    """A program of the server, as `subprocess.Popen` has it: with `pid`, `returncode` and the methods used here.
+
+    Args:
+        name: Name of the server.
+        module: What runs.
+        arguments: Its arguments.
+        environment: Its variables.
+        streams: Descriptors of its stdin, stdout and stderr.
+    """
+
+    def __init__(self, name, module, arguments, environment, streams):
+        program = {"module": module, "arguments": arguments, "folder": str(Path.cwd()), "environment": environment}
+        self.returncode, self._connection = None, socket.socket(socket.AF_UNIX)
+        self._connection.connect(address(name))
+        socket.send_fds(self._connection, [json.dumps(program).encode()], streams)
+        self.pid = self._receive()
+
+    def _receive(self):
+        (number,) = NUMBER.unpack(self._connection.recv(NUMBER.size))
+        return number
+
+    def poll(self):
+        """Return the exit status, None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout=None):
+        """Wait until it has ended, and return its exit status."""
+        if self.returncode is None:
+            if not select.select([self._connection], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
+            self.returncode = self._receive()
+            self._connection.close()
+        return self.returncode
+
+    def send_signal(self, number):
+        """Send it a signal if it still runs."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
+
+    def terminate(self):
+        """Send it SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        """Send it SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
 def start(name, module, *arguments):
     """Start a program through the socket, and end as it does."""
-    program = {"module": module, "arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(address(name))
-        socket.send_fds(connection, [json.dumps(program).encode()], [0, 1, 2])
-        (number,) = NUMBER.unpack(connection.recv(NUMBER.size))
-        for signal_number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signal_number, lambda received, _: os.kill(number, received))
-        (status,) = NUMBER.unpack(connection.recv(NUMBER.size))
+    program = Program(name, module, arguments, dict(os.environ), [0, 1, 2])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: os.kill(program.pid, received))
+    status = program.wait()
     if status < 0:
         if -status in (signal.SIGINT, signal.SIGTERM):
             signal.signal(-status, signal.SIG_DFL)

@@ -12,7 +12,7 @@ from instageo.model.run import main
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
 from instageo.table import write_table
-from tests.warm_process import warm_commands
+from tests import warm_process
 
 FOLDER = Path(__file__).parent
 
@@ -50,8 +50,7 @@ def write_chips(folder, *, num_dates=1, classes=2, count=6, side=SIDE, seed=0):
 @pytest.fixture(scope="session")
 def warm_command():
     """Function that returns the command of a module, which runs in a process that has PyTorch loaded."""
-    with warm_commands() as command:
-        yield command
+    return warm_process.command
 
 
 @pytest.fixture

@@ -4,12 +4,14 @@ import json
 import random
 import re
 import shutil
+import subprocess
+from contextlib import suppress
 
 import pytest
 
 from instageo.runtime.termination import TERMINATED
 from tests import faulty_server
-from tests.integration.forked_commands import running_command
+from tests.forked_calls import running_command
 from tests.integration.sensor_catalogs import DAYS, SMALL_AREA_M, area, hls
 from tests.integration.test_map_interruptions import wait_for
 
@@ -63,8 +65,9 @@ def test_killed_runs_end_with_the_same_files_and_read_less(
         with running_command(log, "map", small_network, *arguments, environment=environment) as process:
             if kill % 2 == 0:  # at least as far as the first block
                 wait_for(lambda: any((tmp_path / "cache1").rglob("*.block")), process, log)
-            process.join(draw.uniform(0, 2.5))
-            interrupted += process.is_alive()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(draw.uniform(0, 2.5))
+            interrupted += process.poll() is None
     assert interrupted
     for name in (".report.html.0123456789ab.part", "tiles/.T32TPM_coverage.tif.0123456789ab.part"):
         (tmp_path / "out" / name).write_bytes(b"half")  # as a run leaves them that is killed while it writes these
@@ -87,7 +90,7 @@ def test_sigterm_ends_a_run_in_order_and_two_runs_do_not_mix(instageo, small_net
     with running_command(log, "map", small_network, *arguments, environment=environment) as process:
         wait_for(lambda: any((tmp_path / "cache").rglob("*.block")), process, log)
         status, out, err = instageo("map", small_network, *arguments)
-        assert process.is_alive(), log.read_text()
+        assert process.poll() is None, log.read_text()
         assert (status, out) == (1, "")
         assert re.fullmatch(
             rf"error: {tmp_path}/out: another run is writing maps there \(process {process.pid} on .*\); wait for its "
@@ -95,8 +98,8 @@ def test_sigterm_ends_a_run_in_order_and_two_runs_do_not_mix(instageo, small_net
             err.splitlines()[-1],
         )
         process.terminate()
-        process.join(60)
-        assert process.exitcode == TERMINATED
+        process.wait(60)
+        assert process.returncode == TERMINATED
     assert log.read_text().splitlines()[-1] == "stopped; run the same command again to continue"
     status, _, err = instageo("map", small_network, *arguments)
     assert status == 0, err

@@ -20,8 +20,8 @@ from instageo.raster.grid import Grid
 from instageo.raster.reading import read_raster
 from instageo.raster.writing import write_raster
 from instageo.table import write_table
+from tests.forked_calls import running_command
 from tests.integration.conftest import QUICK, write_chips
-from tests.integration.forked_commands import running_command
 from tests.integration.ray_messages import printed
 from tests.integration.test_bad_input import one_sentence
 
@@ -228,10 +228,10 @@ def test_a_killed_run_is_resumed(models, warm_command, tmp_path, engine):
     log, journal, end = tmp_path / "log.txt", output / JOURNAL, time.monotonic() + START_S
     with running_command(log, "run", *arguments) as process:
         while not (journal.is_file() and journal.read_bytes().count(b"\n") >= 20):
-            assert process.is_alive(), log.read_text()
+            assert process.poll() is None, log.read_text()
             assert time.monotonic() < end
             time.sleep(0.01)
-    assert process.exitcode == -signal.SIGKILL, log.read_text()
+    assert process.returncode == -signal.SIGKILL, log.read_text()
     command = [*warm_command("instageo.model.run"), *arguments]
     again = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
     assert ".cc:" not in again.stderr  # nothing of Ray's core

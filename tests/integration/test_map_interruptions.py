@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from hashlib import sha256
 from unittest.mock import Mock
 
@@ -24,7 +25,7 @@ from instageo.raster.scenes.reading_parts import StoppableRaster
 from instageo.raster.scenes.strips import _Worker
 from instageo.runtime.termination import TERMINATED
 from tests.disks import file_size_limit, mounted_disk
-from tests.integration.forked_commands import running_command
+from tests.forked_calls import running_command
 from tests.integration.maps import scene_values, write_raster
 
 OPTIONS = ["--overlap", "4", "--probabilities", "--vector", ".geojson"]
@@ -53,7 +54,7 @@ def digests(output):
 
 def wait_for(holds, process, log):
     end = time.monotonic() + 120
-    while not holds() and process.is_alive() and time.monotonic() < end:
+    while not holds() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.005)
     assert holds(), log.read_text()
 
@@ -69,8 +70,9 @@ def test_killed_runs_end_with_the_same_bytes(instageo, small_network, scene, tmp
                 wait_for(
                     lambda: any(parts.rglob("*.tif")) or any(parts.rglob("*.piece")) or output.exists(), process, log
                 )
-            process.join(draw.uniform(0, 1.0))
-            interrupted += process.is_alive()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(draw.uniform(0, 1.0))
+            interrupted += process.poll() is None
         if interrupted and not output.exists():
             assert (
                 sorted(path.name for path in output.parent.iterdir() if not path.name.startswith("map.tif.parts")) == []
@@ -89,8 +91,8 @@ def test_sigterm_ends_a_run_in_order(instageo, small_network, scene, tmp_path, w
     with running_command(log, "map", small_network, scene, "-o", output, *OPTIONS) as process:
         wait_for(lambda: (parts / "run.json").exists(), process, log)
         process.terminate()
-        process.join(60)
-        assert process.exitcode == TERMINATED
+        process.wait(60)
+        assert process.returncode == TERMINATED
     assert log.read_text().splitlines()[-1] == "stopped; run the same command again to continue"
     assert not output.exists()
     assert instageo("map", small_network, scene, "-o", output, *OPTIONS)[0] == 0
@@ -160,12 +162,12 @@ def test_ctrl_c_ends_a_run_on_ray(instageo, small_network, tmp_path):
     arguments = [small_network, scene, "-o", tmp_path / "map.tif", "--device", "cpu"]
     with running_command(log, "map", *arguments, "--engine", "ray", "--num-workers", "1") as process:
         end = time.monotonic() + 240
-        while not any(parts.glob("map/**/*.*")) and process.is_alive() and time.monotonic() < end:
+        while not any(parts.glob("map/**/*.*")) and process.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
         family = psutil.Process(process.pid).children(recursive=True)
         os.kill(process.pid, signal.SIGINT)
-        process.join(120)
-        status = process.exitcode
+        process.wait(120)
+        status = process.returncode
     made = {path: path.stat().st_mtime_ns for path in parts.rglob("*") if path.is_file()}
     assert (status, log.read_text().splitlines()[-1]) == (130, "stopped; run the same command again to continue")
     assert "Traceback" not in log.read_text()
@@ -186,7 +188,7 @@ def test_two_runs_of_one_map(instageo, small_network, tmp_path):
     with running_command(log, "map", *arguments) as process:
         wait_for(lambda: (tmp_path / "map.tif.parts" / "run.json").exists(), process, log)
         status, out, err = instageo("map", *arguments)
-        assert process.is_alive(), log.read_text()
+        assert process.poll() is None, log.read_text()
     assert (status, out) == (1, "")
     assert err.splitlines()[-1].startswith(f"error: {output}: is being made by another run (")
     assert err.splitlines()[-1].endswith("); wait for its end")

@@ -17,7 +17,7 @@ from instageo.recipes.definition.shipped import NAMES, open_recipe
 from instageo.recipes.preparation.prepare import prepare_recipe
 from instageo.recipes.training import run_recipe
 from tests import data_server
-from tests.integration.forked_commands import running_command
+from tests.forked_calls import running_command
 from tests.recipe_data import OLD_ITEMS, write_catalog_of_tiles, write_inputs, write_places
 
 DOWNLOADED = [name for name in NAMES if "published" in open_recipe(name).origins]
@@ -60,7 +60,7 @@ def kill_when(is_reached, log, *arguments):
     """Run `instageo recipe` with these arguments, and kill it as soon as a condition holds, before it ends."""
     with running_command(log, "recipe", *arguments) as process:
         while not is_reached():
-            assert process.is_alive(), f"it ended before it was killed: {log.read_text()}"
+            assert process.poll() is None, f"it ended before it was killed: {log.read_text()}"
             time.sleep(0.005)
 
 

@@ -10,8 +10,8 @@ import torch
 
 import instageo
 from instageo.model.networks.checkpoint import read_checkpoint
+from tests.forked_calls import running_command
 from tests.integration.conftest import QUICK
-from tests.integration.forked_commands import running_command
 
 TABLES = ["train_filepath=train.csv", "valid_filepath=valid.csv"]
 
@@ -89,14 +89,14 @@ def test_a_training_into_the_folder_of_a_running_one_is_refused(data, run, tmp_p
     arguments = [f"root_dir={data}", *TABLES, *QUICK, "train.num_epochs=2000", f"hydra.run.dir={folder}"]
     with running_command(tmp_path / "log.txt", "run", *arguments) as first:
         limit = time.monotonic() + 120
-        while not (folder / "last.ckpt").exists() and first.is_alive() and time.monotonic() < limit:
+        while not (folder / "last.ckpt").exists() and first.poll() is None and time.monotonic() < limit:
             time.sleep(0.05)
         for more in (["seed=7"], ["train.resume=true"], ["train.overwrite=true"]):
             status, _, err = run(*arguments, *more)
             assert status == 1
             assert f"error: {folder}: is" in err
             assert f"is being used by another run (process {first.pid} on " in err
-        assert first.is_alive()
+        assert first.poll() is None
     assert json.loads((folder / "run.json").read_text())["seed"] == 42
     done = len((folder / "history.csv").read_text().splitlines())
     status, _, err = run(*arguments, f"train.num_epochs={done + 1}", "train.resume=true")

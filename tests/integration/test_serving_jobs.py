@@ -19,8 +19,8 @@ from benchmarks.free_port import free_port
 from benchmarks.watched_server import watched_server
 from instageo.runtime.own_modules import PACKAGE_FOLDER
 from tests import faulty_server
+from tests.forked_calls import running
 from tests.integration.area_catalog import AREA, DAYS, write_area_catalog
-from tests.integration.forked_commands import running
 from tests.integration.maps import read_layers
 from tests.integration.servers import Server, received
 from tests.items import records_at
@@ -50,7 +50,7 @@ def job_server(run, folder):
         wait_for(lambda: answer(server, "/v1/jobs")[0] == 200)
         yield server
         process.terminate()
-        process.join(60)
+        process.wait(60)
 
 
 def serve_jobs(*arguments):

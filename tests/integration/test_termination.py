@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -15,8 +14,8 @@ import pytest
 from instageo.model.inference.journal import JOURNAL
 from instageo.model.run import main
 from instageo.runtime.termination import TERMINATED
+from tests.forked_calls import running, running_command
 from tests.integration.conftest import QUICK, write_chips
-from tests.integration.forked_commands import running, running_command
 
 STOPPED = (
     "stopped by SIGTERM; train.resume=true continues a training after its last complete epoch, the same output_dir "
@@ -44,12 +43,12 @@ def terminate_running(running, log, once, *, group=False):
         The exit status, what the command wrote, and its processes that are still alive.
     """
     with running as process:
-        assert wait_for(once, process.is_alive), log.read_text()
+        assert wait_for(once, lambda: process.poll() is None), log.read_text()
         assert once(), "it took too long to begin"
         family = psutil.Process(process.pid).children(recursive=True)
         (os.killpg if group else os.kill)(process.pid, signal.SIGTERM)
-        process.join(120)
-        status = process.exitcode
+        process.wait(120)
+        status = process.returncode
     return status, log.read_text(), psutil.wait_procs(family, timeout=20)[1]
 
 
@@ -136,7 +135,8 @@ def test_maps_made_so_far_are_kept(model, tmp_path, capfd, engine, group):
     assert len(list(output.rglob("*.tif"))) == 148
 
 
-def test_ray_may_still_be_starting(model, tmp_path):
+def test_ray_may_still_be_starting(model, tmp_path, short_folder, monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", str(short_folder))
     data = write_chips(tmp_path / "data")
     arguments = [
         "mode=chip_inference", f"root_dir={data}", "test_filepath=train.csv", f"checkpoint_path={model}",
@@ -144,9 +144,7 @@ def test_ray_may_still_be_starting(model, tmp_path):
     ]  # fmt: skip
 
     def ray_starts():
-        with suppress(psutil.Error):  # of a process that has just ended
-            return any("gcs_server" in process.name() for process in psutil.Process().children(recursive=True))
-        return False
+        return any(short_folder.rglob("gcs_server*"))
 
     check_orderly(*terminate("run", *arguments, log=tmp_path / "log.txt", once=ray_starts))
 

@@ -10,7 +10,7 @@ import torch
 
 from instageo.model.metrics.multilabel import MultiLabelMetrics, scores_from_pairs
 from instageo.model.metrics.summary import summarize_scores
-from tests.fork_server import run_in_two
+from tests.forked_calls import run_in_two
 
 NAN = math.nan
 
@@ -137,7 +137,7 @@ def count_share(rank, folder, chips):
 @pytest.mark.slow
 def test_two_processes_give_the_scores_of_one(tmp_path):  # pitfall 23
     chips = [random_samples(3, 50, seed=seed) for seed in range(5)]
-    run_in_two(count_share, tmp_path, (chips[:3], chips[3:]))
+    run_in_two(tmp_path, count_share, tmp_path, (chips[:3], chips[3:]))
     alone = MultiLabelMetrics(3)
     for logits, label in chips:
         alone.update(logits, label)

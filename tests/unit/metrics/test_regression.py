@@ -17,7 +17,7 @@ from instageo.model.metrics.density import DensityRange
 from instageo.model.metrics.error_sums import ErrorSums, ValuePairs
 from instageo.model.metrics.regression import RegressionMetrics, scores_from_sums
 from instageo.model.metrics.summary import summarize_scores
-from tests.fork_server import run_in_two
+from tests.forked_calls import run_in_two
 
 NAN, INF = math.nan, math.inf
 
@@ -217,7 +217,7 @@ def add_share(rank, folder, chips):
 @pytest.mark.parametrize("split", [3, 5])  # at 5 the second process has no chip
 def test_two_processes_give_the_scores_of_one(tmp_path, split):  # pitfall 23
     chips = [random_pairs(seed, offset=100.0 * seed) for seed in range(5)]
-    run_in_two(add_share, tmp_path, (chips[:split], chips[split:]))
+    run_in_two(tmp_path, add_share, tmp_path, (chips[:split], chips[split:]))
     alone = RegressionMetrics(density=DensityRange(-1, 5, 20))
     for prediction, truth in chips:
         alone.update(prediction, truth)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from instageo.model.metrics.segmentation import SegmentationMetrics, highest_class, scores_from_confusion
 from instageo.model.metrics.summary import summarize_scores
-from tests.fork_server import run_in_two
+from tests.forked_calls import run_in_two
 
 NAN = math.nan
 
@@ -123,7 +123,7 @@ def count_share(rank, folder, chips):
 @pytest.mark.parametrize("split", [3, 5])  # at 5 the second process has no chip
 def test_two_processes_give_the_scores_of_one(tmp_path, split):  # pitfall 23
     chips = [random_images(3, seed=seed) for seed in range(5)]
-    run_in_two(count_share, tmp_path, (chips[:split], chips[split:]))
+    run_in_two(tmp_path, count_share, tmp_path, (chips[:split], chips[split:]))
     alone = SegmentationMetrics(3)
     for logits, label in chips:
         alone.update(logits, label)
