@@ -1,26 +1,16 @@
 """Recognise satellite products that users have on disk by the names of their files."""
 
-import re
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from instageo.errors import DataError
 from instageo.locations import is_remote
-from instageo.products.file_names import QUALITY, NamedFile, day_in_name, understand_name
+from instageo.products.file_names import QUALITY, NamedFile, understand_name
 from instageo.products.listing import Listing, list_product
 from instageo.products.product_files import ProductFiles
-from instageo.products.sentinel2_metadata import MAX_BYTES, METADATA, Sentinel2Metadata, read_sentinel2_metadata
+from instageo.products.scaling import scaled
 from instageo.sensors import SENSORS
 
 LEVEL_1C = "MTD_MSIL1C.xml"
-
-METADATA_NAMES = (METADATA, "product_metadata.xml")
-"""What ESA, and Earth Search, call the metadata of a product of Sentinel-2."""
-
-SHIFT, FIRST_SHIFTED_BASELINE = -1000.0, 400
-"""Offset of Sentinel-2 from processing baseline 04.00 on."""
-
-_BASELINE = re.compile(r"_N(\d{4})_")
 
 Found = list[tuple[NamedFile, str]]
 """What names say, with their paths relative to the product."""
@@ -54,7 +44,7 @@ def find_product(path: str | Path) -> ProductFiles | None:
     _check_one_product(listing, found)
     paths = _choose_files(listing, found)
     bands = {band: paths[band] for band in SENSORS[found[0][0].sensor].bands if band in paths}
-    return _scaled(listing, found[0][0], bands, paths.get(QUALITY))
+    return scaled(listing, found[0][0], bands, paths.get(QUALITY))
 
 
 def _check_one_product(listing: Listing, found: Found) -> None:
@@ -78,29 +68,3 @@ def _choose_files(listing: Listing, found: Found) -> dict[str, str]:
                 "name the files of the bands"
             )
     return {band: listing.gdal_path(name) for band, (_, name) in chosen.items()}
-
-
-def _scaled(listing: Listing, named: NamedFile, bands: Mapping[str, str], quality: str | None) -> ProductFiles:
-    """Return the files with scales and offsets: of the sensor, or of the metadata of the product."""
-    sensor, day, is_known = SENSORS[named.sensor], named.day, True
-    scale, offset = dict.fromkeys(bands, sensor.scale), dict.fromkeys(bands, sensor.offset)
-    if named.sensor == "sentinel2_l2a":
-        day = day or day_in_name(listing.root.name)
-        metadata = _sentinel2_metadata(listing, bands)
-        is_known = metadata is not None
-        if metadata is not None:
-            scale = dict.fromkeys(bands, metadata.scale)
-            offset = {band: metadata.offsets.get(band, 0.0) for band in bands}
-    return ProductFiles(named.sensor, bands, quality, day, scale, offset, is_known)
-
-
-def _sentinel2_metadata(listing: Listing, bands: Mapping[str, str]) -> Sentinel2Metadata | None:
-    """Return scale and offsets by the metadata or, without, by the processing baseline in the product's name."""
-    name = listing.find(*METADATA_NAMES)
-    if name is not None:
-        return read_sentinel2_metadata(listing.read(name, MAX_BYTES + 1), f"{listing.root}/{name}")
-    baseline = _BASELINE.search(listing.root.name.upper())
-    if baseline is None:
-        return None
-    shift = SHIFT if int(baseline[1]) >= FIRST_SHIFTED_BASELINE else 0.0
-    return Sentinel2Metadata(offsets=dict.fromkeys(bands, shift))
