@@ -79,11 +79,11 @@ CONDITIONS = (
     Condition(("ray",), lambda s: s.engine.kind is Engine.ray, "engine=ray is missing"),
     *(
         Condition(
-            (f"dataloader.augmentations.{name}",),
+            tuple(f"dataloader.augmentations.{name}.{option}" for option in vars(augmentation) if option != "use"),
             lambda s, name=name: getattr(s.dataloader.augmentations, name).use,  # type: ignore[misc]
             f"dataloader.augmentations.{name}.use is false",
         )
-        for name in vars(Augmentations())
+        for name, augmentation in vars(Augmentations()).items()
         if name != "own"
     ),
 )

@@ -47,10 +47,16 @@ def test_each_combination_is_told_once(values, reason):
         {"model__include_ee_metric": True, "model__expected_error": [0.1, 0.1], "is_reg_task": True},
         {"ray__max_retries": 5, "engine__kind": "ray"},
         {"dataloader__augmentations__blur__sigma": 2.0, "dataloader__augmentations__blur__use": True},
+        {"dataloader__augmentations__hflip__use": False},
     ],
 )
 def test_settings_with_an_effect_are_not_told(values):
     assert ineffective(**values) == []
+
+
+def test_no_setting_is_ineffective_because_of_itself():
+    for condition in CONDITIONS:
+        assert not [key for key in condition.keys if condition.reason.startswith(f"{key} ")], condition
 
 
 def test_settings_of_other_modes_are_told_if_they_are_on_the_command_line():
