@@ -31,6 +31,10 @@ LABEL_SPANS = """[...document.querySelectorAll("#labels text")].filter((label) =
   .map((label) => label.getBoundingClientRect()).map((box) => [box.left, box.right])"""
 """JavaScript: left and right end of each longitude below the map of the page, from west to east."""
 
+SLOW_FILES = """() => { const read = File.prototype.text
+  File.prototype.text = async function () { await new Promise((end) => setTimeout(end, 500)); return read.call(this) } }"""
+"""JavaScript that lets the page wait for the content of files."""
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -274,6 +278,7 @@ def test_the_page_in_a_browser(run, tmp_path):
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(600_000)  # only ends a test that would never, however busy the machine is
         asked, wrong = [], []
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -289,6 +294,12 @@ def test_the_page_in_a_browser(run, tmp_path):
         page.press("#box", "Tab")
         page.fill("[name=first]", "2026-11-20")
         page.fill("[name=last]", "2026-11-26")
+        page.evaluate(SLOW_FILES)  # a plan waits for files that are being read
+        page.set_input_files("#zonesfile", {"name": "z", "mimeType": "application/json", "buffer": b"{"})
+        page.press("#box", "Enter")
+        page.locator("#status", has_text="z is not GeoJSON; export the polygons as GeoJSON").wait_for()
+        page.locator("#show:enabled").wait_for()
+        assert page.is_disabled("#start")
         page.set_input_files("#zonesfile", {"name": "z", "mimeType": "application/json", "buffer": zones.encode()})
         assert page.is_disabled("#start")
         page.press("#box", "Enter")  # the form by the keyboard alone

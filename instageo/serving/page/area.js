@@ -8,6 +8,7 @@ const COMPOSITES = {
 };
 let polygons = null; // GeoJSON geometry of the file of the area
 let zones = null; // GeoJSON of the file of zones
+let chosenFiles = Promise.resolve(""); // the problem with a file, once all that were chosen are read
 let modelDates = 1; // dates that the chosen model takes
 let planned = null; // the request of the plan that is shown, as text
 
@@ -68,31 +69,39 @@ function joinPolygons(content) {
   return { type: "MultiPolygon", coordinates: parts };
 }
 
-async function useAreaFile() {
+// Notes that a chosen file is being read, which a plan waits for.
+function readChosen(readFile) {
   forgetPlan();
+  chosenFiles = chosenFiles.then(async (problem) => (await readFile()) || problem);
+}
+
+async function useAreaFile() {
   try {
     const content = await readGeoJson(element("areafile"));
-    if (!content) return usePolygons(null);
-    usePolygons(joinPolygons(content));
+    usePolygons(content && joinPolygons(content));
+    if (!content) return "";
     element("box").value = "";
     map.setBox(null);
     map.fit();
     setStatus("");
+    return "";
   } catch (error) {
     usePolygons(null);
     setStatus(error.message, true);
+    return error.message;
   }
 }
 
 async function useZonesFile() {
-  forgetPlan();
   try {
     zones = await readGeoJson(element("zonesfile"));
     setStatus("");
+    return "";
   } catch (error) {
     zones = null;
     element("zonesfile").value = "";
     setStatus(error.message, true);
+    return error.message;
   }
 }
 
@@ -153,9 +162,13 @@ async function showPlan(event) {
   forgetPlan();
   element("show").disabled = true;
   try {
+    const problem = await chosenFiles;
+    chosenFiles = Promise.resolve("");
+    if (problem) throw new Error(problem);
     const choices = readChoices(), text = JSON.stringify(choices);
     setStatus("searching images …");
     const plan = await (await request("v1/jobs/plan", { method: "POST", json: choices })).json();
+    await chosenFiles;
     if (text !== JSON.stringify(readChoices())) return setStatus("the choices have changed; show the plan again");
     describePlan(plan);
     planned = choices;
@@ -258,6 +271,6 @@ element("model").addEventListener("change", describeModel);
 element("kind").addEventListener("change", makeDates);
 element("token").addEventListener("change", start);
 element("box").addEventListener("change", useTypedBox);
-element("areafile").addEventListener("change", useAreaFile);
-element("zonesfile").addEventListener("change", useZonesFile);
+element("areafile").addEventListener("change", () => readChosen(useAreaFile));
+element("zonesfile").addEventListener("change", () => readChosen(useZonesFile));
 start();
