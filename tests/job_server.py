@@ -11,7 +11,7 @@ import uvicorn
 from instageo.model.map_jobs.trained_model import load_model
 from instageo.serving.endpoints import build_app
 from instageo.serving.jobs.settings import JobSettings
-from instageo.serving.replicas import ModelDescription
+from instageo.serving.replicas.model_replica import ModelDescription
 from instageo.serving.settings import ServerSettings
 from tests.small_job_runner import COMMAND
 

@@ -12,7 +12,7 @@ from instageo.serving.settings import ServerSettings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from instageo.serving.replicas import ModelDescription, TileBatch, TileLogits
+    from instageo.serving.replicas.model_replica import ModelDescription, TileBatch, TileLogits
 
 REPLICA_DEPLOYMENT = "ModelReplica"
 """Name of the deployment of `ModelProcess` in Ray Serve."""
@@ -22,7 +22,7 @@ class ModelProcess:
     """A process with networks; Ray Serve starts one or more of them. See `ModelReplica`."""
 
     def __init__(self, settings: ServerSettings) -> None:
-        from instageo.serving.replicas import ModelReplica
+        from instageo.serving.replicas.model_replica import ModelReplica
 
         self.replica = ModelReplica(settings)
 

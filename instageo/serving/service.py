@@ -2,18 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
 
-import torch
-from ray.exceptions import RayActorError, TaskCancelledError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
-from torch import Tensor, nn
 
 from instageo.errors import DataError, InstaGeoError, LayerError, OutOfMemoryError, RasterError
 from instageo.model.chips.from_settings import chip_format_from_settings
@@ -24,24 +20,18 @@ from instageo.model.settings.derived import band_names
 from instageo.model.tasks.predictions import Prediction, RegressionPrediction
 from instageo.runtime.memory import explain_memory_errors
 from instageo.serving import formats
-from instageo.serving.access.admission import TIME_OVER, Admission, current_place
-from instageo.serving.errors import WHEN_LESS_BUSY, WHEN_REPLICA_IS_FREE, HTTPProblem
+from instageo.serving.access.admission import Admission, current_place
+from instageo.serving.errors import HTTPProblem
 from instageo.serving.formats import MEDIA_TYPES, OutputFormat
 from instageo.serving.freed_memory import DelayedMemoryReturn
 from instageo.serving.inputs import check_image
 from instageo.serving.metrics import ServerMetrics
-from instageo.serving.replicas import ModelDescription, TileBatch, TileLogits
+from instageo.serving.replicas.model_replica import ModelDescription
+from instageo.serving.replicas.remote_predictor import RemoteNetwork, RemotePredictor, call_replica
 from instageo.serving.settings import ServerSettings
 from instageo.serving.tiles import TILE_SIZE, ResultCache
 
 log = logging.getLogger(__name__)
-
-RETRY_PAUSE_S = 0.2
-"""Seconds before a call is repeated whose replica has died."""
-
-
-BATCHES_AHEAD = 2
-"""Batches of a request's tiles that are on their way to a replica while it computes another."""
 
 LARGE_IMAGE_BYTES = 50_000_000
 """Memory for an image that is not kept for the next one."""
@@ -165,13 +155,12 @@ class PredictionService:
         header = check_image(path, self.settings.limits)
         network = RemoteNetwork(self.handle, model, deadline, self.metrics.tiles.observe)
         description = self.describe(model, deadline)
-        predictor = Predictor(
+        predictor = RemotePredictor(
             cast(Any, network),
             description.settings,
             description.metrics,
             value_range=description.value_range,
             said=self._said[model],
-            batches_ahead=BATCHES_AHEAD,
         )
         try:
             with self._memory(predictor.memory_for(*header), deadline):
@@ -202,51 +191,3 @@ def _without_path(error: InstaGeoError, path: Path) -> str:
     """Return a message with the temporary name of the upload replaced."""
     sentence = error.problem if isinstance(error, LayerError) else str(error)
     return sentence.replace(str(path), "the image")
-
-
-class RemoteNetwork(nn.Module):
-    """Stands in for a network, and sends normalised tiles to a replica that holds it.
-
-    Args:
-        handle: Handle of the deployment of `ModelProcess`.
-        model: Name of the model.
-        deadline: When to give up, by `time.monotonic`.
-        observe_tiles: Called with the number of tiles in the same forward pass.
-    """
-
-    def __init__(
-        self, handle: DeploymentHandle[Any], model: str, deadline: float, observe_tiles: Callable[[int], None]
-    ) -> None:
-        super().__init__()
-        self.handle = handle.options(multiplexed_model_id=model)
-        self.model, self.deadline, self.observe_tiles = model, deadline, observe_tiles
-        self.place = current_place.get()  # of the request, which other threads than its own do not know
-
-    def forward(self, image: Tensor, temporal_coords: Tensor, location_coords: Tensor) -> Tensor:
-        """Return the logits of tiles (B, C, T, h, w); see `call_replica`."""
-        if self.place is not None:
-            self.place.check()
-        tiles = TileBatch(self.model, image.numpy(), temporal_coords.numpy(), location_coords.numpy())
-        output: TileLogits = call_replica(lambda: self.handle.compute.remote(tiles), self.deadline)
-        self.observe_tiles(output.tiles_in_pass)
-        return torch.from_numpy(output.logits)
-
-
-def call_replica(send: Callable[[], Any], deadline: float) -> Any:
-    """Send a call to a replica and return its result; send it again if the replica dies or is still starting.
-
-    Raises:
-        HTTPProblem: Too many calls are waiting (429), or no result arrives before the deadline (503).
-    """
-    while (remaining := deadline - time.monotonic()) > 0:
-        try:
-            return send().result(timeout_s=remaining)
-        except BackPressureError as error:
-            raise HTTPProblem(429, "the server is busy; try again in a moment", WHEN_REPLICA_IS_FREE) from error
-        except TimeoutError:
-            break
-        except TaskCancelledError as error:  # Ray Serve ends all that a request calls when its client has gone
-            raise HTTPProblem(503, "the client has gone") from error
-        except (RayActorError, DeploymentUnavailableError, RayServeException):
-            time.sleep(RETRY_PAUSE_S)
-    raise HTTPProblem(503, TIME_OVER, WHEN_LESS_BUSY)

@@ -94,8 +94,8 @@ def test_loaded_models_take_a_backend(small_network, scene):
 
 def test_a_server_answers_as_with_pytorch(small_network, caplog):
     pytest.importorskip("ray.serve", reason="the extra `serve` is not installed")
-    from instageo.serving.backend_trials import BackendTrials
-    from instageo.serving.replicas import TileBatch, _compute_batch
+    from instageo.serving.replicas.backend_trials import BackendTrials
+    from instageo.serving.replicas.model_replica import TileBatch, _compute_batch
 
     assert ServerSettings({"a": "b"}).backend == "auto"
     source = str(small_network)

@@ -49,7 +49,7 @@ def copied(exported, tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_maps_and_servers_compute_the_export(exported, instageo, tmp_path):
-    from instageo.serving.backend_trials import BackendTrials
+    from instageo.serving.replicas.backend_trials import BackendTrials
 
     run, _, scene = exported
     for name, options in (("f32", ["--backend", "torch"]), ("int8", ["--precision", "int8"])):

@@ -63,7 +63,7 @@ def served(path, run_folder):
     from instageo.serving.access.admission import Admission
     from instageo.serving.errors import HTTPProblem
     from instageo.serving.metrics import ServerMetrics
-    from instageo.serving.replicas import ModelDescription
+    from instageo.serving.replicas.model_replica import ModelDescription
     from instageo.serving.service import PredictionService
     from instageo.serving.settings import ServerSettings
     from instageo.serving.tiles import ResultCache

@@ -163,7 +163,7 @@ class Handle:
         return self
 
     def _compute(self, tiles):
-        from instageo.serving.replicas import TileLogits
+        from instageo.serving.replicas.model_replica import TileLogits
 
         return TileLogits(self.net(torch.from_numpy(tiles.image), None, None).numpy(), 1)
 
@@ -277,7 +277,7 @@ def server(folder, settings, drawn):
     from instageo.serving.access.admission import Admission
     from instageo.serving.errors import HTTPProblem
     from instageo.serving.metrics import ServerMetrics
-    from instageo.serving.replicas import ModelDescription
+    from instageo.serving.replicas.model_replica import ModelDescription
     from instageo.serving.service import PredictionService
     from instageo.serving.settings import ServerSettings
     from instageo.serving.tiles import ResultCache

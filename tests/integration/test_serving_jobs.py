@@ -31,8 +31,13 @@ LABEL_SPANS = """[...document.querySelectorAll("#labels text")].filter((label) =
   .map((label) => label.getBoundingClientRect()).map((box) => [box.left, box.right])"""
 """JavaScript: left and right end of each longitude below the map of the page, from west to east."""
 
-SLOW_FILES = """() => { const read = File.prototype.text
-  File.prototype.text = async function () { await new Promise((end) => setTimeout(end, 500)); return read.call(this) } }"""
+SLOW_FILES = """() => {
+  const read = File.prototype.text
+  File.prototype.text = async function () {
+    await new Promise((end) => setTimeout(end, 500))
+    return read.call(this)
+  }
+}"""
 """JavaScript that lets the page wait for the content of files."""
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -75,7 +75,6 @@ class Predictor:
         value_range: Usual values of the training chips; None if the checkpoint does not store them.
         said: Sentences on the reading of files that the log has already.
         backend: What computes the network; None for PyTorch with the settings' `precision`.
-        batches_ahead: Batches of tiles that are sent to the network in advance, for one that computes elsewhere.
 
     Examples:
         >>> import instageo
@@ -91,7 +90,6 @@ class Predictor:
     value_range: ValueRange | None = None
     said: set[str] = field(default_factory=set, repr=False, compare=False)
     backend: Backend | None = field(default=None, repr=False, compare=False)
-    batches_ahead: int = field(default=0, repr=False, compare=False)
 
     @cached_property
     def task(self) -> Task:
@@ -144,8 +142,7 @@ class Predictor:
     def predict_tiles(self, samples: Sequence[Sample]) -> list[TileOutputs]:
         """Return the outputs for decoded chips on the network's device, averaged where they have several tiles."""
         with inference_autocast(self.device, self.settings.precision):
-            images = [sample.to(self.device) for sample in samples]
-            return predict_tiles(self.forward, images, self.tiling, self.batches_ahead)
+            return predict_tiles(self.forward, [sample.to(self.device) for sample in samples], self.tiling)
 
     def observed(self, valid: Tensor) -> Tensor:
         """Return a mask (H, W) of the pixels that get a value, from the validity of each date (T, H, W).

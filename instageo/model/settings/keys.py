@@ -11,7 +11,7 @@ from instageo.model.settings.fields import Role
 from instageo.model.settings.run_settings import Settings
 
 MIN_SIMILARITY = 0.6
-"""How alike a misspelt key and a setting have to be for a suggestion, from 0 to 1."""
+"""Similarity from which a setting is suggested for a misspelt key, from 0 to 1."""
 
 SETTING_NAME = re.compile(r"\b(?:[a-z]+\.[a-z_]+|checkpoint_path)\b")
 
@@ -74,7 +74,7 @@ def unknown_key_message(key: str) -> str:
 
 
 def _similarity(word: str, key: str) -> float:
-    """Return how alike a word and the last part of a key are, or one of the words of that part: 0 to 1."""
+    """Return the similarity of a word to the last part of a key, or to one of the words of that part: 0 to 1."""
     name = key.rpartition(".")[2]
     words = name.split("_")
     if word in (name, "".join(each[0] for each in words)) or name.endswith(f"_{word}"):

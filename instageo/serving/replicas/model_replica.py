@@ -19,8 +19,8 @@ from instageo.model.inference.ray_access import bind_replica_to_loopback
 from instageo.model.networks.device import inference_autocast
 from instageo.model.networks.memory import keep_freed_memory
 from instageo.model.settings import Settings
-from instageo.serving.backend_trials import BackendTrials
-from instageo.serving.batching import BatchQueue
+from instageo.serving.replicas.backend_trials import BackendTrials
+from instageo.serving.replicas.batching import BatchQueue
 from instageo.serving.settings import ServerSettings
 
 Array = NDArray[np.float32]

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from instageo.serving import batching
-from instageo.serving.batching import BatchQueue
+from instageo.serving.replicas.batching import BatchQueue
 
 
 def held_process():
