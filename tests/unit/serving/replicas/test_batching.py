@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from instageo.serving import batching
+from instageo.serving.replicas import batching
 from instageo.serving.replicas.batching import BatchQueue
 
 
