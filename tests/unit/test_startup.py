@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from instageo.model.hydra_job import COMMANDS
 
 SLOW = {
@@ -30,3 +32,9 @@ def test_slow_packages_are_imported_where_they_are_needed():
     assert line == set()
     assert run == {"hydra"}
     assert set(map(frozenset, later)) == {frozenset({"hydra", "torch", "numpy", "rasterio"})}
+
+
+def test_the_process_that_starts_a_server_stays_small():
+    pytest.importorskip("ray", reason="the extra `serve` is not installed")
+    [starts] = imported_after("instageo.serving.app")
+    assert starts <= {"numpy", "pandas", "pyarrow", "fsspec"}  # of Ray

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from instageo.model.chips.sample import Sample
 from instageo.model.inference.blending import TileOutputs, predict_tiles
-from instageo.model.inference.predictor import Predictor
+from instageo.model.inference.predictor import FLOAT_BYTES, Predictor
 from instageo.serving.access.admission import TIME_OVER, current_place
 from instageo.serving.errors import WHEN_LESS_BUSY, WHEN_REPLICA_IS_FREE, HTTPProblem
 from instageo.serving.replicas.model_replica import TileBatch, TileLogits
@@ -20,6 +20,8 @@ from instageo.serving.replicas.model_replica import TileBatch, TileLogits
 RETRY_PAUSE_S = 0.2
 """Seconds before a call is repeated whose replica has died."""
 
+TILE_COPIES = 2
+"""Copies of a tile's pixels: as cut out, and normalised."""
 
 BATCHES_AHEAD = 2
 """Batches of a request's tiles that are on their way to a replica while it computes another."""
@@ -31,6 +33,14 @@ class RemotePredictor(Predictor):
     def predict_tiles(self, samples: Sequence[Sample]) -> list[TileOutputs]:
         """Return the outputs for decoded chips, averaged where they have several tiles."""
         return predict_tiles(self.forward, samples, self.tiling, BATCHES_AHEAD)
+
+    def memory_for(self, layers: int, rows: int, columns: int, value_bytes: int) -> int:
+        """Return about how many bytes an image, its prediction, and its tiles on their way to a replica take."""
+        down, across = self.tiling.axis(rows), self.tiling.axis(columns)
+        tiles = min(len(down.starts) * len(across.starts), (1 + BATCHES_AHEAD) * self.tiling.batch_size)
+        values = TILE_COPIES * (len(self.settings.dataloader.bands or ()) or layers) + self.task.num_outputs
+        image = super().memory_for(layers, rows, columns, value_bytes)
+        return image + tiles * down.size * across.size * values * FLOAT_BYTES
 
 
 class RemoteNetwork(nn.Module):
