@@ -17,7 +17,8 @@ from instageo.model.inference.tiling import Activation, TileAxis, Tiling
 from instageo.runtime.parallel import prefetch
 
 Forward = Callable[[Sample], Tensor]
-"""From a batch of decoded chips, image (B, C, T, h, w), to outputs (B, K, h, w), or image-level ones (B, K, 1, 1)."""
+"""From a batch of decoded chips, image (B, C, T, h, w), which it may change, to outputs (B, K, h, w), or image-level
+ones (B, K, 1, 1)."""
 
 
 class NonFiniteOutputError(DataError):

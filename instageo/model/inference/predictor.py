@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,7 @@ class Predictor:
 
     def forward(self, batch: Sample, *, in_place: bool = False) -> Tensor:
         """Return the network's outputs (B, K, h, w) for decoded chips; `in_place` allows to change their pixels."""
-        image = self.normalized(batch, in_place=in_place)
-        return self.compute(image, batch.temporal_coords, batch.location_coords)
+        return self.compute(self.normalized(batch, in_place=in_place), batch.temporal_coords, batch.location_coords)
 
     def normalized(self, batch: Sample, *, in_place: bool = False) -> Tensor:
         """Return the images of a batch of decoded chips as the network takes them, 0 where nothing was observed."""
@@ -142,7 +141,8 @@ class Predictor:
     def predict_tiles(self, samples: Sequence[Sample]) -> list[TileOutputs]:
         """Return the outputs for decoded chips on the network's device, averaged where they have several tiles."""
         with inference_autocast(self.device, self.settings.precision):
-            return predict_tiles(self.forward, [sample.to(self.device) for sample in samples], self.tiling)
+            images, forward = [sample.to(self.device) for sample in samples], partial(self.forward, in_place=True)
+            return predict_tiles(forward, images, self.tiling)
 
     def observed(self, valid: Tensor) -> Tensor:
         """Return a mask (H, W) of the pixels that get a value, from the validity of each date (T, H, W).

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,9 +21,6 @@ from instageo.serving.replicas.model_replica import TileBatch, TileLogits
 RETRY_PAUSE_S = 0.2
 """Seconds before a call is repeated whose replica has died."""
 
-TILE_COPIES = 2
-"""Copies of a tile's pixels: as cut out, and normalised."""
-
 BATCHES_AHEAD = 2
 """Batches of a request's tiles that are on their way to a replica while it computes another."""
 
@@ -32,13 +30,13 @@ class RemotePredictor(Predictor):
 
     def predict_tiles(self, samples: Sequence[Sample]) -> list[TileOutputs]:
         """Return the outputs for decoded chips, averaged where they have several tiles."""
-        return predict_tiles(self.forward, samples, self.tiling, BATCHES_AHEAD)
+        return predict_tiles(partial(self.forward, in_place=True), samples, self.tiling, BATCHES_AHEAD)
 
     def memory_for(self, layers: int, rows: int, columns: int, value_bytes: int) -> int:
         """Return about how many bytes an image, its prediction, and its tiles on their way to a replica take."""
         down, across = self.tiling.axis(rows), self.tiling.axis(columns)
         tiles = min(len(down.starts) * len(across.starts), (1 + BATCHES_AHEAD) * self.tiling.batch_size)
-        values = TILE_COPIES * (len(self.settings.dataloader.bands or ()) or layers) + self.task.num_outputs
+        values = (len(self.settings.dataloader.bands or ()) or layers) + self.task.num_outputs
         image = super().memory_for(layers, rows, columns, value_bytes)
         return image + tiles * down.size * across.size * values * FLOAT_BYTES
 

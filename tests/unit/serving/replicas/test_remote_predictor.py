@@ -14,4 +14,4 @@ def test_tiles_on_their_way_count_as_memory(side, tiles):
 
     settings = settings_from_keywords({"dataloader.img_size": 224, "model.num_classes": 2, "train.batch_size": 16})
     alone, remote = (cls(None, settings).memory_for(6, side, side, 2) for cls in (Predictor, RemotePredictor))
-    assert remote - alone == tiles * 224 * 224 * 4 * (2 * 6 + 2)
+    assert remote - alone == tiles * 224 * 224 * 4 * (6 + 2)
