@@ -54,7 +54,8 @@ def test_hostile_clients_and_kills(run, short_folder, tmp_path):
         check_large_images_leave_no_memory(server, form(image(tmp_path, (6,), side=1000).read_bytes()))
         last = pool.submit(server.request, "POST", "/v1/predict", form(image(tmp_path, (6,), side=300).read_bytes()))
         time.sleep(0.1)  # so that the server is stopped while it computes
-    assert last.result()[0] == 200
+    status, content = last.result()
+    assert status == 200 or json.loads(content)["detail"].startswith("the server is stopping")  # if the machine is busy
     check_orderly_end(server, short_folder)
 
 
