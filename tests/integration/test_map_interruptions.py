@@ -74,7 +74,7 @@ def test_killed_runs_end_with_the_same_bytes(instageo, small_network, scene, tmp
                     lambda: any(parts.rglob("*.tif")) or any(parts.rglob("*.piece")) or output.exists(), process, log
                 )
             with suppress(subprocess.TimeoutExpired):
-                process.wait(draw.uniform(0, 1.0))
+                process.wait(draw.uniform(0, 1.0) if kill else 0)  # the first one surely interrupts it
             interrupted += process.poll() is None
         if interrupted and not output.exists():
             left = {name: each for name, each in digests(output).items() if not name.startswith("map.tif.parts")}
