@@ -8,7 +8,7 @@ const COMPOSITES = {
 };
 let polygons = null; // GeoJSON geometry of the file of the area
 let zones = null; // GeoJSON of the file of zones
-let chosenFiles = Promise.resolve(""); // the problem with a file, once all that were chosen are read
+let filesBeingRead = null; // the promise of what is wrong with the files that are being read
 let modelDates = 1; // dates that the chosen model takes
 let planned = null; // the request of the plan that is shown, as text
 
@@ -69,10 +69,18 @@ function joinPolygons(content) {
   return { type: "MultiPolygon", coordinates: parts };
 }
 
-// Notes that a chosen file is being read, which a plan waits for.
+// Reads a chosen file, which a plan waits for.
 function readChosen(readFile) {
   forgetPlan();
-  chosenFiles = chosenFiles.then(async (problem) => (await readFile()) || problem);
+  const others = filesBeingRead;
+  const reading = (async () => [await others, await readFile()].filter(Boolean).join("; "))();
+  filesBeingRead = reading;
+  reading.then(() => { if (filesBeingRead === reading) filesBeingRead = null; });
+}
+
+async function waitForFiles() {
+  const problem = await filesBeingRead;
+  if (problem) throw new Error(problem);
 }
 
 async function useAreaFile() {
@@ -162,13 +170,11 @@ async function showPlan(event) {
   forgetPlan();
   element("show").disabled = true;
   try {
-    const problem = await chosenFiles;
-    chosenFiles = Promise.resolve("");
-    if (problem) throw new Error(problem);
+    await waitForFiles();
     const choices = readChoices(), text = JSON.stringify(choices);
     setStatus("searching images …");
     const plan = await (await request("v1/jobs/plan", { method: "POST", json: choices })).json();
-    await chosenFiles;
+    await waitForFiles();
     if (text !== JSON.stringify(readChoices())) return setStatus("the choices have changed; show the plan again");
     describePlan(plan);
     planned = choices;
