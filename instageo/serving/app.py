@@ -10,7 +10,9 @@ from typing import Any
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve import Application
+from ray.serve.exceptions import RayServeException
 
 from instageo.errors import InstaGeoError
 from instageo.model.inference.ray_cluster import ray_cluster
@@ -167,7 +169,7 @@ def _stop_front() -> None:
     """Let requests in progress end while there are still processes that compute for them."""
     try:
         serve.get_app_handle(APPLICATION_NAME).stop.remote().result(timeout_s=2 * STOP_S)
-    except Exception as error:  # noqa: BLE001  # Ray's are plain; it has ended or hangs, and is ended now
+    except (RayError, RayServeException, TimeoutError) as error:  # it has ended or hangs, and is ended now
         log.debug("the process that answers HTTP has not stopped by itself: %s", error)
 
 
