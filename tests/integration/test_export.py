@@ -101,7 +101,8 @@ def test_networks_of_all_kinds_pass_in_onnx_runtime_and_openvino(saved, kind):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("size", "format"), [("300", "onnx"), ("600_tl", "openvino")])
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+@pytest.mark.parametrize("size", ["300", "600_tl"])
 def test_large_networks_pass_with_one_block(tmp_path, size, format):
     """Of 1024 and 1280 channels, with patches of 16 and 14 pixels, with and without coordinates."""
     model, data = save(tmp_path, f"prithvi_eo_v2_{size}", depth=1)

@@ -56,10 +56,10 @@ def test_a_server_by_configuration_grows_with_the_load(run, tmp_path):
     with started(command, port, env=environment, cwd=tmp_path) as server:
         (tmp_path / "map.tif").write_bytes(server.send("/v1/predict", chip.read_bytes())[2])
         assert len(server.replica_processes()) == 1
-        with load(server, chip.read_bytes(), clients=4) as statuses:
+        with load(server, chip.read_bytes(), clients=8) as statuses:
             assert wait_for(lambda: len(server.replica_processes()) == 2, 600)
             before_count = len(statuses)
-            assert wait_for(lambda: len(statuses) > before_count + 50, 600)
+            assert wait_for(lambda: len(statuses) > before_count + 100, 600)
     assert set(statuses) == {200}
     expected = chip_inference(run, chip, tmp_path)
     np.testing.assert_array_equal(read_raster(tmp_path / "map.tif").values, expected.values)
