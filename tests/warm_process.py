@@ -76,6 +76,8 @@ def server():
                 HELD.append(connection)
                 return name
         except OSError:  # nobody listens, or no longer
+            if any(process.poll() for process in STARTED):
+                raise
             STARTED.append(
                 subprocess.Popen(
                     [sys.executable, "-m", "tests.warm_process", name], stdin=subprocess.DEVNULL,
@@ -103,12 +105,11 @@ def address(name):
 def serve(name):
     """Import the modules, and fork a program for each connection until no process holds this one any more."""
     atexit.register(end_at_once)  # first, so that it runs after those of the modules
-    STATUS.append(0)
     with socket.socket(socket.AF_UNIX) as listener:
         try:
             listener.bind(address(name))
         except OSError:  # another process was quicker
-            return None
+            return STATUS.append(0)
         listener.listen(128)
         gc.disable()
         for module in PRELOADED:
@@ -130,13 +131,12 @@ def serve(name):
                     held = True
                     continue
                 if content and os.fork() == 0:
-                    STATUS.clear()
                     return run(connection, content, streams)
                 for descriptor in streams:
                     os.close(descriptor)
                 connection.close()
                 reap()
-    return None
+    return STATUS.append(0)
 
 
 def reap():
