@@ -71,6 +71,8 @@ def reset_log():
             level = LEVELS.setdefault(name, logger.level)
             if logger.level != level:  # setting a level clears the caches of all loggers, of which there are thousands
                 logger.setLevel(level)
+    # pytest would attach its handlers, and PyTorch would write traces of all exports for them.
+    logging.getLogger("torch.__trace").propagate = True
     for handler in [handler for handler in root.handlers if type(handler).__module__ != "_pytest.logging"]:
         root.removeHandler(handler)
         handler.close()
@@ -80,10 +82,16 @@ def reset_log():
 reset_log()
 
 
+def not_of_pytorch(record):
+    """Whether a line is not PyTorch's, which depends on the machine: "No CUDA runtime is found", for example."""
+    return not record.name.startswith("torch")
+
+
 @pytest.fixture(autouse=True)
-def own_log():
+def own_log(caplog):
     """No test finds the log as another has left it."""
     reset_log()
+    caplog.handler.addFilter(not_of_pytorch)
 
 
 CACHES = itertools.count()
