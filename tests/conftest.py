@@ -16,6 +16,7 @@ import torch
 from affine import Affine
 from rasterio.crs import CRS
 
+from instageo.model.graphs.openvino_package import TELEMETRY
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
 from tests.http_server import running
@@ -49,6 +50,9 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
 
 # Programs that tests start need not compile the package again each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Test modules import OpenVINO by themselves, whose telemetry would look for its servers all the time.
+sys.modules.setdefault(TELEMETRY, None)
 
 # A shell that starts a job in the background lets it ignore Ctrl-C, and the programs that tests start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 from affine import Affine
+from matplotlib.figure import Figure
 
 from instageo.cli import main as instageo_main
 from instageo.model.run import main
@@ -87,8 +88,17 @@ def short_waits(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def coarse_pictures(monkeypatch):
-    """Pictures of areas have few pixels, since drawing them takes longer than mapping tiny scenes."""
-    monkeypatch.setattr("instageo.area_maps.pictures.area_pictures.DPI", 40)
+    """Pictures have few pixels and standard margins, since drawing them takes longer than training tiny networks.
+
+    How they look is tested where they are drawn, in `tests/unit`.
+    """
+    savefig = Figure.savefig
+
+    def draw(figure, path, **options):
+        figure.set_layout_engine("none")
+        savefig(figure, path, **options | {"dpi": 40})
+
+    monkeypatch.setattr(Figure, "savefig", draw)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import torch
 from instageo.errors import ConfigError
 from instageo.extras import required_by
 from instageo.model.graphs.opsets import TRACED_OPSET
+from instageo.model.graphs.program import without_stack_traces
 
 OUTPUT = "output"
 """Name of the graph's output."""
@@ -46,7 +47,7 @@ def to_onnx(program: torch.export.ExportedProgram, inputs: Sequence[str], opset:
         raise ConfigError(
             f"the network has {size / 1e9:.1f} GB, and one file of ONNX holds 2 GB; use format=openvino or pt2"
         )
-    with _quietly():
+    with _quietly(), without_stack_traces():
         exported = torch.onnx.export(
             program,
             dynamo=True,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from instageo.model.graphs.openvino_package import import_openvino
-from instageo.model.graphs.program import INPUT_NAMES, InputShape
+from instageo.model.graphs.program import INPUT_NAMES, InputShape, without_stack_traces
 
 
 def to_openvino(program: torch.export.ExportedProgram, shape: InputShape) -> Any:
@@ -36,7 +36,7 @@ def convert_program(program: torch.export.ExportedProgram, inputs: Mapping[str, 
         MissingExtraError: OpenVINO is not installed.
     """
     openvino = import_openvino()
-    with warnings.catch_warnings():
+    with without_stack_traces(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = openvino.convert_model(program)
     for port, name in zip(model.inputs, inputs, strict=True):
