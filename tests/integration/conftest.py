@@ -88,15 +88,18 @@ def short_waits(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def coarse_pictures(monkeypatch):
-    """Pictures have few pixels and standard margins, since drawing them takes longer than training tiny networks.
+    """Pictures of areas have few pixels, curves and tables of scores have them and standard margins.
 
-    How they look is tested where they are drawn, in `tests/unit`.
+    Drawing them takes longer than training tiny networks. Their looks are tested where they are drawn, in `tests/unit`.
     """
+    monkeypatch.setattr("instageo.area_maps.pictures.area_pictures.DPI", 40)
     savefig = Figure.savefig
 
     def draw(figure, path, **options):
-        figure.set_layout_engine("none")
-        savefig(figure, path, **options | {"dpi": 40})
+        if figure.get_layout_engine() is not None:
+            figure.set_layout_engine("none")
+            options["dpi"] = 40
+        savefig(figure, path, **options)
 
     monkeypatch.setattr(Figure, "savefig", draw)
 
