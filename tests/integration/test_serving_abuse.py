@@ -19,8 +19,10 @@ from rasterio.crs import CRS
 from benchmarks.free_port import free_port
 from benchmarks.serving_fuzz import fuzz
 from benchmarks.watched_server import BOUNDARY, form, form_begin, watched_server
+from instageo.model.run import main
 from instageo.raster.grid import Grid
 from instageo.raster.writing import write_raster
+from tests.integration.conftest import QUICK, write_chips
 from tests.integration.servers import image, received
 
 HEAD = (
@@ -30,9 +32,16 @@ HEAD = (
 
 
 @pytest.fixture(scope="module")
-def run(trained):
-    """A run of two classes."""
-    return trained[1]
+def run(tmp_path_factory):
+    """A run of two classes with tiles of 128 pixels."""
+    base = tmp_path_factory.mktemp("trained")
+    tables = [
+        f"root_dir={write_chips(base / 'data', side=128)}",
+        "train_filepath=train.csv",
+        "valid_filepath=valid.csv",
+    ]
+    assert main([*tables, *QUICK, f"hydra.run.dir={base / 'run'}"]) == 0
+    return base / "run"
 
 
 def test_hostile_clients_and_kills(run, short_folder, tmp_path):
@@ -50,7 +59,7 @@ def test_hostile_clients_and_kills(run, short_folder, tmp_path):
         check_fuzz(server, tmp_path)
         check_own_folder(server, short_folder, chip)  # what the killed one left is gone
         check_large_images_leave_no_memory(server, form(image(tmp_path, (6,), side=1000).read_bytes()))
-        last = pool.submit(server.request, "POST", "/v1/predict", form(image(tmp_path, (6,), side=300).read_bytes()))
+        last = pool.submit(server.request, "POST", "/v1/predict", form(image(tmp_path, (6,), side=1100).read_bytes()))
         time.sleep(0.1)  # so that the server is stopped while it computes
     status, content = last.result()
     assert status == 200 or json.loads(content)["detail"].startswith("the server is stopping")  # if the machine is busy
