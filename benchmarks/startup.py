@@ -1,10 +1,12 @@
-"""Time until a command begins to work: whole processes, in wall time and CPU time.
+"""Time until a command begins to work, and until it has ended: whole processes, in wall time and CPU time.
 
 python benchmarks/startup.py [--repeats 5] [--as-installed]
+python benchmarks/startup.py --repeats 7 --command mode=eval checkpoint_path=… hydra.run.dir=…
 
 Modes are measured up to the call of their function. Bytecode of all packages is kept in a folder of its own; with
 --as-installed Python finds and keeps it where it usually does, or not: with PYTHONDONTWRITEBYTECODE=1 and packages
-installed uncompiled, every process compiles what it imports.
+installed uncompiled, every process compiles what it imports. With --command, a whole run is measured, whose process is
+ended as Python does it, and at once (`instageo.runtime.quick_exit`).
 """
 
 import argparse
@@ -39,6 +41,11 @@ CASES: dict[str, list[str]] = {
     "`instageo version`": ["-m", "instageo.cli", "version"],
 }
 
+ENDS = {
+    "ended by Python": ["-c", "import sys; from instageo.model.run import main; sys.exit(main())"],
+    "ended at once": ["-m", "instageo.model.run"],
+}
+
 
 def seconds(arguments: Iterable[str], environment: dict[str, str]) -> tuple[float, float]:
     """Return wall time and CPU time of one process."""
@@ -59,17 +66,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--as-installed", action="store_true")
+    parser.add_argument("--command", nargs=argparse.REMAINDER, help="arguments of python -m instageo.model.run")
     args = parser.parse_args()
+    cases = {title: [*start, *args.command] for title, start in ENDS.items()} if args.command else CASES
     packages = ("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "typer")
     print(", ".join(f"{name} {version(name)}" for name in packages), f"Python {platform.python_version()}", sep=", ")
-    taken: dict[str, list[tuple[float, float]]] = {title: [] for title in CASES}
+    taken: dict[str, list[tuple[float, float]]] = {title: [] for title in cases}
     with tempfile.TemporaryDirectory() as cache:
         bytecode = {} if args.as_installed else {"PYTHONPYCACHEPREFIX": cache, "PYTHONDONTWRITEBYTECODE": ""}
         environment = os.environ | bytecode
-        for arguments in CASES.values():
+        for arguments in cases.values():
             seconds(arguments, environment)  # files and bytecode are in place from now on
         for _ in range(args.repeats):
-            for title, arguments in CASES.items():
+            for title, arguments in cases.items():
                 taken[title].append(seconds(arguments, environment))
     print("| process | by the clock, s | CPU, s |\n|---|---|---|")
     for title, pairs in taken.items():

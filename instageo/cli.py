@@ -4,7 +4,7 @@ import sys
 import traceback
 from json import dumps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -21,6 +21,7 @@ from instageo.model.run import EXTRAS
 from instageo.model.run import main as run_main
 from instageo.recipes.commands import app as recipe_app
 from instageo.runtime.progress import log_to_stderr
+from instageo.runtime.quick_exit import run_program
 from instageo.runtime.streams import accept_any_text
 from instageo.runtime.termination import TERMINATED, interrupt_on_sigterm
 from instageo.runtime.usage_errors import PlainErrorGroup
@@ -386,5 +387,10 @@ def main() -> None:
             sys.exit(TERMINATED if termination.received else end.code)
 
 
+def program() -> NoReturn:
+    """Run the command line as a program of its own."""
+    run_program(main)
+
+
 if __name__ == "__main__":
-    main()
+    program()

@@ -75,8 +75,8 @@ def reset_log():
             level = LEVELS.setdefault(name, logger.level)
             if logger.level != level:  # setting a level clears the caches of all loggers, of which there are thousands
                 logger.setLevel(level)
-    # pytest would attach its handlers, and PyTorch would write traces of all exports for them.
-    logging.getLogger("torch.__trace").propagate = True
+            if name.startswith("torch"):  # pytest would attach handlers to each, and PyTorch write traces for them
+                logger.propagate = True
     for handler in [handler for handler in root.handlers if type(handler).__module__ != "_pytest.logging"]:
         root.removeHandler(handler)
         handler.close()

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ from instageo.area_maps.request import AreaOutput, AreaRequest
 from instageo.errors import DataError, InstaGeoError, OutOfMemoryError
 from instageo.files import describe_os_error
 from instageo.plain_values import load_json
+from instageo.runtime.quick_exit import run_program
 from instageo.runtime.termination import INTERRUPTED, interrupt_on_sigterm
 from instageo.stores.lock import LockedError, hold_folder
 
@@ -190,4 +192,4 @@ def _follow_server() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_order(AreaMapRunner()))
+    run_program(partial(run_order, AreaMapRunner()))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from instageo.errors import MissingExtraError
 from instageo.extras import required_by
+from instageo.runtime.quick_exit import run_program
 from instageo.runtime.streams import accept_any_text
 from instageo.runtime.termination import INTERRUPTED, TERMINATED, interrupt_on_sigterm
 
@@ -48,4 +49,4 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "instageo run
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)
