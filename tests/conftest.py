@@ -62,6 +62,17 @@ TRANSFORM = Affine(30, 0, 500_000, 0, -30, 4_000_000)
 """Pixels of 30 m; the upper left corner lies at (500000, 4000000)."""
 
 
+def pytest_collection_finish():
+    """Leave what was imported out of the search for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure():
+    """Let Python free it at the end, or packages would report it as lost."""
+    gc.unfreeze()
+
+
 LEVELS: dict[str, int] = {}
 """Level that each logger had when a test first met it."""
 
