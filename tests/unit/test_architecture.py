@@ -1,6 +1,7 @@
-"""Imports go one way, and the page on architecture names every package."""
+"""Imports have no circles; the rules in pyproject.toml and the page on architecture name every package."""
 
 import ast
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import instageo
 
 PACKAGE = Path(instageo.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "architecture.md"
+PROJECT = PACKAGE.parent / "pyproject.toml"
 
 
 def module_of(path):
@@ -35,6 +37,16 @@ def test_imports_have_no_circles():
     assert len(graph) > 200
     order = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
     assert order.index("instageo.errors") < order.index("instageo.model.run")
+
+
+@pytest.mark.skipif(not PROJECT.is_file(), reason="the project's files are not installed")
+def test_the_rules_name_every_package_of_the_model():
+    tools = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["tool"]
+    [layers] = [rule["layers"] for rule in tools["importlinter"]["contracts"] if rule["type"] == "layers"]
+    named = {name for layer in layers for name in layer.split(" : ")}
+    assert named - {"run"} == {path.parent.name for path in (PACKAGE / "model").glob("*/__init__.py")}
+    mutated = tools["mutmut"]["only_mutate"]
+    assert [pattern for pattern in mutated if not list(PACKAGE.parent.glob(pattern))] == []
 
 
 @pytest.mark.skipif(not PAGE.is_file(), reason="the documentation is not installed")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from affine import Affine
 
 from instageo.area_maps.preparation.area import Area
+from instageo.area_maps.preparation.image_order import order_images
 from instageo.area_maps.preparation.image_search import NoImageError
 from instageo.area_maps.request import AreaRequest, Days
 from instageo.data.matching.placement import tile_name
@@ -125,7 +126,8 @@ def _candidate(
     part = geometry & _extent(lattice) if is_whole else geometry
     if part.area < pixel**2 / 2:
         return None
-    images = tuple(_ordered(scenes, days, part, request.composite) for days in request.days)
+    touching = [scene for scene in scenes if _extent(scene.frame.grid).intersects(part)]
+    images = tuple(order_images(touching, days, request.composite) for days in request.days)
     if not all(images):
         return None
     whole_part = part
@@ -161,17 +163,6 @@ def _extent(grid: Grid) -> "BaseGeometry":
     right, bottom = own.c + own.a * grid.width, own.f + own.e * grid.height
     extent: BaseGeometry = box(own.c, min(own.f, bottom), right, max(own.f, bottom))
     return extent
-
-
-def _ordered(scenes: Sequence[Scene], days: Days, part: "BaseGeometry", composite: str) -> tuple[Scene, ...]:
-    """Return the images of a date that touch the area, in the order in which they are preferred."""
-    own = [
-        scene for scene in scenes if days.first <= scene.day <= days.last and _extent(scene.frame.grid).intersects(part)
-    ]
-    own.sort(key=lambda scene: (scene.item.time, scene.item.id), reverse=True)
-    if composite in ("clearest", "none"):
-        own.sort(key=lambda scene: (scene.item.cloud_percent is None, scene.cloud_percent))
-    return tuple(own[:1] if composite == "none" else own)
 
 
 def _tile(candidate: _Candidate, context: int) -> AreaTile:
