@@ -26,8 +26,9 @@ def run_program(main: Callable[[], Any]) -> NoReturn:
     _wait_for_threads()
     atexit._run_exitfuncs()
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # None if the program was started without it
+                stream.flush()
     except (OSError, ValueError):  # Python says so itself
         sys.exit(status)
     os._exit(status or 0)

@@ -62,3 +62,12 @@ def test_output_that_cannot_be_written_is_no_success():
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, env=buffered)
     assert done.returncode == 120  # Python's own
     assert b"No space left on device" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shells of Windows close no streams")
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_program_without_a_stream_ends_well(closed):
+    program = "from instageo.runtime.quick_exit import run_program; run_program(lambda: None)"
+    command = ["sh", "-c", f'"$0" -c "$1" {closed}>&-', sys.executable, program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
