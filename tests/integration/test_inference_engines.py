@@ -219,7 +219,7 @@ def test_many_chips_and_a_killed_process(cluster, models, tmp_path, monkeypatch,
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_a_killed_run_is_resumed(models, warm_command, tmp_path, engine):
-    data, output = new_chips(tmp_path / "data", count=120, sizes=((40, 40),)), tmp_path / "out"
+    data, output = new_chips(tmp_path / "data", count=240, sizes=((40, 40),)), tmp_path / "out"
     arguments = [
         "mode=chip_inference", f"root_dir={data}", "test_filepath=new.csv",
         f"checkpoint_path={models['classes']}", f"output_dir={output}", f"hydra.run.dir={tmp_path / 'run'}",
@@ -235,11 +235,11 @@ def test_a_killed_run_is_resumed(models, warm_command, tmp_path, engine):
     command = [*warm_command("instageo.model.run"), *arguments]
     again = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
     assert ".cc:" not in again.stderr  # nothing of Ray's core
-    resumed = int(again.stderr.split(" of 120 predictions were made before")[0].rsplit(" ", 1)[1])
-    assert 20 <= resumed < 120
+    resumed = int(again.stderr.split(" of 240 predictions were made before")[0].rsplit(" ", 1)[1])
+    assert 20 <= resumed < 240
     assert predict("local", models["classes"], data, tmp_path / "whole") == 0
     files, whole = contents(output), contents(tmp_path / "whole")
-    assert len(files) == 241  # 120 maps, their legends and the journal, and no half-written file
+    assert len(files) == 481  # 240 maps, their legends and the journal, and no half-written file
     assert files == files | {name: content for name, content in whole.items() if name != JOURNAL}
 
 
