@@ -20,9 +20,6 @@ Forward = Callable[[Sample], Tensor]
 """From a batch of decoded chips, image (B, C, T, h, w), which it may change, to outputs (B, K, h, w), or image-level
 ones (B, K, 1, 1)."""
 
-DIVIDED_ROWS = 256
-"""Rows of sums that are divided by their weights at a time, since the weights take memory, too."""
-
 
 class NonFiniteOutputError(DataError):
     """The network's output for an image is infinite or not a number.
@@ -124,16 +121,8 @@ class RollingSum:
     def pop(self, stop: int) -> Tensor:
         """Return the averages of all rows before `stop`, which no further tile touches, (K, rows, columns)."""
         count = stop - self.row
-        down, across = sum_of_ramps(self.rows)[self.row : stop], sum_of_ramps(self.columns)[self.window]
-        down, across = down.to(self._sums.device), across.to(self._sums.device)
-        if stop == self.rows.length:  # the image ends here, and the sums are not needed again
-            averages = self._sums[:, :count]
-            for start in range(0, count, DIVIDED_ROWS):
-                rows = slice(start, start + DIVIDED_ROWS)
-                averages[:, rows] /= down[rows, None] * across
-            self.row = stop
-            return averages
-        averages = self._sums[:, :count] / (down[:, None] * across)
+        weights = sum_of_ramps(self.rows)[self.row : stop, None] * sum_of_ramps(self.columns)[self.window]
+        averages = self._sums[:, :count] / weights.to(self._sums.device)
         kept = self._sums[:, count:].clone()
         self._sums[:, : kept.shape[1]] = kept
         self._sums[:, kept.shape[1] :] = 0

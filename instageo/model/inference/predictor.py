@@ -310,9 +310,9 @@ class Predictor:
     def predict_image(self, image: ImageWithGrid) -> Prediction:
         """Predict an image that `read` returned."""
         sample, grid = image
-        unlike, [outputs] = self.find_unlike_bands(sample), self.predict_tiles([sample])  # one after the other
+        [outputs] = self.predict_tiles([sample])
         prediction = self.prediction(outputs.values, sample.valid, grid, averaged=outputs.averaged)
-        return replace(prediction, unlike_training=unlike)
+        return replace(prediction, unlike_training=self.find_unlike_bands(sample))
 
     def find_unlike_bands(self, sample: Sample) -> dict[str, str]:
         """Return the bands of a decoded chip with values unlike the training chips: `higher` or `lower`, by name."""
